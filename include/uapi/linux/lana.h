@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/lana.yaml */
+/* YNL-GEN uapi header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _UAPI_LINUX_LANA_H
+#define _UAPI_LINUX_LANA_H
+
+#define LANA_FAMILY_NAME	"lana"
+#define LANA_FAMILY_VERSION	1
+
+#define LANA_NAME_MAX	31
+#define LANA_OPTION_MAX	65000
+
+/**
+ * enum lana_direction - The way a packet goes, and the kind of port it leaves
+ *   a block by.
+ * @LANA_DIRECTION_INGRESS: From a device up the graph.
+ * @LANA_DIRECTION_EGRESS: Down the graph to a device.
+ */
+enum lana_direction {
+	LANA_DIRECTION_INGRESS,
+	LANA_DIRECTION_EGRESS,
+};
+
+/**
+ * enum lana_mode - What a type of block does with packets.
+ * @LANA_MODE_SOURCE: Brings packets into the graph.
+ * @LANA_MODE_SINK: Takes packets out of the graph.
+ * @LANA_MODE_DUAL: Takes packets and passes them on.
+ */
+enum lana_mode {
+	LANA_MODE_SOURCE,
+	LANA_MODE_SINK,
+	LANA_MODE_DUAL,
+};
+
+/**
+ * enum lana_drop_reason - Why the graph dropped a packet.
+ * @LANA_DROP_REASON_FILTERED: The block's own rule said so.
+ * @LANA_DROP_REASON_UNBOUND: The port it was to leave by has no peer.
+ * @LANA_DROP_REASON_HOP_LIMIT: It passed more blocks than a packet may.
+ * @LANA_DROP_REASON_BACKLOG: The walk it belongs to made more packets than it
+ *   may.
+ * @LANA_DROP_REASON_MALFORMED: Too short, or its lengths contradict each
+ *   other.
+ * @LANA_DROP_REASON_TOO_BIG: Longer than the device's MTU.
+ * @LANA_DROP_REASON_DEVICE: The device is down or refused it.
+ * @LANA_DROP_REASON_NO_MEMORY: An allocation failed.
+ */
+enum lana_drop_reason {
+	LANA_DROP_REASON_FILTERED,
+	LANA_DROP_REASON_UNBOUND,
+	LANA_DROP_REASON_HOP_LIMIT,
+	LANA_DROP_REASON_BACKLOG,
+	LANA_DROP_REASON_MALFORMED,
+	LANA_DROP_REASON_TOO_BIG,
+	LANA_DROP_REASON_DEVICE,
+	LANA_DROP_REASON_NO_MEMORY,
+};
+
+/**
+ * enum lana_event_kind
+ * @LANA_EVENT_KIND_ADDED: A block was made.
+ * @LANA_EVENT_KIND_REMOVED: A block is gone.
+ * @LANA_EVENT_KIND_BOUND: fb was put on top of peer.
+ * @LANA_EVENT_KIND_UNBOUND: fb was taken off peer.
+ * @LANA_EVENT_KIND_SUBSCRIBED: fb gets the events of peer from now on.
+ * @LANA_EVENT_KIND_UNSUBSCRIBED: fb gets the events of peer no more.
+ * @LANA_EVENT_KIND_OPTION_SET: An option of fb was set.
+ * @LANA_EVENT_KIND_DEVICE_GONE: The device of fb was unregistered or left the
+ *   namespace.
+ * @LANA_EVENT_KIND_TYPE_ADDED: A type of block can be made from now on (its
+ *   module was loaded).
+ * @LANA_EVENT_KIND_TYPE_REMOVED: A type of block can be made no more (its
+ *   module was unloaded).
+ */
+enum lana_event_kind {
+	LANA_EVENT_KIND_ADDED,
+	LANA_EVENT_KIND_REMOVED,
+	LANA_EVENT_KIND_BOUND,
+	LANA_EVENT_KIND_UNBOUND,
+	LANA_EVENT_KIND_SUBSCRIBED,
+	LANA_EVENT_KIND_UNSUBSCRIBED,
+	LANA_EVENT_KIND_OPTION_SET,
+	LANA_EVENT_KIND_DEVICE_GONE,
+	LANA_EVENT_KIND_TYPE_ADDED,
+	LANA_EVENT_KIND_TYPE_REMOVED,
+};
+
+enum {
+	LANA_A_FB_NAME = 1,
+	LANA_A_FB_TYPE,
+	LANA_A_FB_IDP,
+	LANA_A_FB_REFCNT,
+	LANA_A_FB_PORT,
+	LANA_A_FB_PUBLISHER,
+	LANA_A_FB_STATS,
+	LANA_A_FB_OPTION,
+	LANA_A_FB_IFNAME,
+
+	__LANA_A_FB_MAX,
+	LANA_A_FB_MAX = (__LANA_A_FB_MAX - 1)
+};
+
+enum {
+	LANA_A_PORT_DIRECTION = 1,
+	LANA_A_PORT_INDEX,
+	LANA_A_PORT_PEER,
+	LANA_A_PORT_PEER_NAME,
+
+	__LANA_A_PORT_MAX,
+	LANA_A_PORT_MAX = (__LANA_A_PORT_MAX - 1)
+};
+
+enum {
+	LANA_A_STATS_PACKETS = 1,
+	LANA_A_STATS_BYTES,
+	LANA_A_STATS_DROP,
+
+	__LANA_A_STATS_MAX,
+	LANA_A_STATS_MAX = (__LANA_A_STATS_MAX - 1)
+};
+
+enum {
+	LANA_A_DROP_REASON = 1,
+	LANA_A_DROP_PACKETS,
+
+	__LANA_A_DROP_MAX,
+	LANA_A_DROP_MAX = (__LANA_A_DROP_MAX - 1)
+};
+
+enum {
+	LANA_A_OPTION_KEY = 1,
+	LANA_A_OPTION_VALUE,
+
+	__LANA_A_OPTION_MAX,
+	LANA_A_OPTION_MAX = (__LANA_A_OPTION_MAX - 1)
+};
+
+enum {
+	LANA_A_BINDING_UPPER = 1,
+	LANA_A_BINDING_LOWER,
+
+	__LANA_A_BINDING_MAX,
+	LANA_A_BINDING_MAX = (__LANA_A_BINDING_MAX - 1)
+};
+
+enum {
+	LANA_A_SUBSCRIPTION_SUBSCRIBER = 1,
+	LANA_A_SUBSCRIPTION_PUBLISHER,
+
+	__LANA_A_SUBSCRIPTION_MAX,
+	LANA_A_SUBSCRIPTION_MAX = (__LANA_A_SUBSCRIPTION_MAX - 1)
+};
+
+enum {
+	LANA_A_TYPE_NAME = 1,
+	LANA_A_TYPE_MODE,
+	LANA_A_TYPE_MODULE,
+	LANA_A_TYPE_INSTANCES,
+	LANA_A_TYPE_INGRESS_PORTS,
+	LANA_A_TYPE_EGRESS_PORTS,
+	LANA_A_TYPE_VLINK,
+
+	__LANA_A_TYPE_MAX,
+	LANA_A_TYPE_MAX = (__LANA_A_TYPE_MAX - 1)
+};
+
+enum {
+	LANA_A_PPE_CPU = 1,
+	LANA_A_PPE_PACKETS,
+	LANA_A_PPE_BYTES,
+	LANA_A_PPE_CALLS,
+	LANA_A_PPE_DROPS,
+	LANA_A_PPE_BACKLOG,
+	LANA_A_PPE_BACKLOG_MAX,
+
+	__LANA_A_PPE_MAX,
+	LANA_A_PPE_MAX = (__LANA_A_PPE_MAX - 1)
+};
+
+enum {
+	LANA_A_VLINK_SUBSYSTEM = 1,
+	LANA_A_VLINK_IFNAME,
+	LANA_A_VLINK_IFINDEX,
+	LANA_A_VLINK_IDP,
+
+	__LANA_A_VLINK_MAX,
+	LANA_A_VLINK_MAX = (__LANA_A_VLINK_MAX - 1)
+};
+
+enum {
+	LANA_A_EVENT_SEQ = 1,
+	LANA_A_EVENT_KIND,
+	LANA_A_EVENT_FB,
+	LANA_A_EVENT_IDP,
+	LANA_A_EVENT_TYPE,
+	LANA_A_EVENT_PEER,
+	LANA_A_EVENT_PEER_IDP,
+	LANA_A_EVENT_KEY,
+	LANA_A_EVENT_IFNAME,
+
+	__LANA_A_EVENT_MAX,
+	LANA_A_EVENT_MAX = (__LANA_A_EVENT_MAX - 1)
+};
+
+enum lana_cmd {
+	LANA_CMD_FB_GET = 1,
+	LANA_CMD_FB_NEW,
+	LANA_CMD_FB_DEL,
+	LANA_CMD_FB_SET,
+	LANA_CMD_BIND,
+	LANA_CMD_UNBIND,
+	LANA_CMD_SUBSCRIBE,
+	LANA_CMD_UNSUBSCRIBE,
+	LANA_CMD_TYPE_GET,
+	LANA_CMD_PPE_GET,
+	LANA_CMD_VLINK_GET,
+	LANA_CMD_VLINK_HOOK,
+	LANA_CMD_VLINK_UNHOOK,
+	LANA_CMD_EVENT_NTF,
+
+	__LANA_CMD_MAX,
+	LANA_CMD_MAX = (__LANA_CMD_MAX - 1)
+};
+
+#define LANA_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_LANA_H */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The types of block: type name to factory. Modules of blocks register here; a type in use
+//! keeps its module loaded.
+
+use crate::{
+    block::{Args, Block, File, Mode, Object},
+    error::Failure,
+    fail,
+    name::{Name, Shown},
+    notifier,
+    sys::{
+        bindings,
+        module::{self, Owner, Pinned},
+        slot::Handler,
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
+};
+
+kernel::sync::global_lock! {
+    // SAFETY: initialised by `init` before anything else of the crate is used.
+    unsafe(uninit) static TYPES: Mutex<KVec<Arc<Type>>> = KVec::new();
+}
+
+/// Readies the list of types.
+///
+/// Called once, first thing, by the module's `init`.
+pub(crate) fn init() {
+    // SAFETY: called exactly once, before any use.
+    unsafe { TYPES.init() };
+}
+
+/// A block that was made: itself, and its packet handler.
+type Made = (Arc<dyn Object>, Handler);
+
+/// A type of block.
+pub(crate) struct Type {
+    name: Name,
+    mode: Mode,
+    ports: [u32; 2],
+    vlink: Option<&'static str>,
+    file: File,
+    owner: Owner,
+    make: fn(&mut Args) -> Result<Made>,
+    instances: Atomic<i32>,
+}
+
+impl Type {
+    /// Its name.
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+    /// What it does with packets.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+    /// How many ports a block has, by direction.
+    pub(crate) fn ports(&self) -> [u32; 2] {
+        self.ports
+    }
+    /// The vlink subsystem that makes its blocks.
+    pub(crate) fn vlink(&self) -> Option<&'static str> {
+        self.vlink
+    }
+    /// Whether its blocks have a file in procfs.
+    pub(crate) fn has_file(&self) -> bool {
+        !matches!(self.file, File::None)
+    }
+    /// The option that is set by writing to that file.
+    pub(crate) fn file_option(&self) -> Option<&'static str> {
+        match self.file {
+            File::Option(key) => Some(key),
+            _ => None,
+        }
+    }
+    /// The module.
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+    /// How many blocks of it there are.
+    pub(crate) fn instances(&self) -> u32 {
+        self.instances.load(Relaxed).max(0) as u32
+    }
+}
+
+/// A type in use: keeps its module loaded.
+pub(crate) struct Use {
+    kind: Arc<Type>,
+    // Last: the module's code may be needed until here.
+    _pin: Pinned,
+}
+
+impl Use {
+    fn new(kind: &Arc<Type>) -> Option<Self> {
+        let pin = kind.owner.pin()?;
+        kind.instances.fetch_add(1, Relaxed);
+        Some(Self {
+            kind: kind.clone(),
+            _pin: pin,
+        })
+    }
+
+    /// Makes a block. Sleeps.
+    pub(crate) fn make(&self, args: &mut Args) -> Result<Made> {
+        (self.kind.make)(args)
+    }
+
+    /// The type.
+    pub(crate) fn kind(&self) -> &Arc<Type> {
+        &self.kind
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.kind.instances.fetch_add(-1, Relaxed);
+    }
+}
+
+/// A registered type; dropping it takes the type off the list.
+pub struct Registration {
+    kind: Arc<Type>,
+}
+
+impl Registration {
+    /// Registers the type of block `B`, whose code is `owner`'s. Process context, may sleep.
+    /// `EEXIST` when there is a type of this name, `EINVAL` when the name is not one.
+    pub fn new<B: Block>(owner: Owner) -> Result<Self> {
+        fn make<B: Block>(args: &mut Args) -> Result<Made> {
+            let block = Arc::pin_init(B::new(args), GFP_KERNEL)?;
+            let handler = Handler::of(&*block);
+            Ok((block, handler))
+        }
+        let name = Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?;
+        let kind = Arc::new(
+            Type {
+                name,
+                mode: B::MODE,
+                ports: [B::INGRESS_PORTS, B::EGRESS_PORTS],
+                vlink: B::VLINK,
+                file: B::FILE,
+                owner,
+                make: make::<B>,
+                instances: Atomic::new(0),
+            },
+            GFP_KERNEL,
+        )?;
+        {
+            let mut types = TYPES.lock();
+            if types.iter().any(|t| t.name == name) {
+                pr_err!("type {} exists already\n", B::TYPE);
+                return Err(EEXIST);
+            }
+            types.push(kind.clone(), GFP_KERNEL)?;
+        }
+        notifier::type_changed(&name, true);
+        Ok(Self { kind })
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        TYPES.lock().retain(|t| !Arc::ptr_eq(t, &self.kind));
+        notifier::type_changed(&self.kind.name, false);
+    }
+}
+
+/// Goes through the types, from number `from` on, until `f` says no. Sleeps.
+pub(crate) fn for_each(from: usize, mut f: impl FnMut(&Type) -> bool) {
+    for kind in TYPES.lock().iter().skip(from) {
+        if !f(kind) {
+            break;
+        }
+    }
+}
+
+fn lookup(matches: impl Fn(&Type) -> bool) -> Option<Use> {
+    TYPES.lock().iter().find(|&t| matches(t)).and_then(Use::new)
+}
+
+/// The type that `fb-new` asks for, loaded where it has to be. Sleeps; no lock may be held.
+pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
+    let kind = Name::new(name)
+        .map_err(|bad| fail!(EINVAL, "type '{}' {}", Shown(name), bad))
+        .and_then(|name| {
+            let wanted = |t: &Type| t.name == name;
+            if let Some(kind) = lookup(wanted) {
+                return Ok(kind);
+            }
+            module::request(c"lana-fb-", &CString::try_from_fmt(fmt!("{}", name.as_str()))?);
+            lookup(wanted).ok_or_else(|| fail!(ENOENT, "unknown type '{}'", name))
+        })
+        .map_err(|e| e.at(bindings::LANA_A_FB_TYPE))?;
+    match kind.kind.vlink {
+        None => Ok(kind),
+        Some(vlink) => Err(fail!(
+            EOPNOTSUPP,
+            "type {} is made by: vlink {} hook DEVICE",
+            kind.kind.name,
+            vlink
+        )
+        .at(bindings::LANA_A_FB_TYPE)),
+    }
+}
+
+/// The type of a vlink subsystem, loaded where it has to be. Sleeps; no lock may be held.
+pub(crate) fn find_vlink(subsystem: &[u8]) -> Result<(Use, &'static str), Failure> {
+    let at = bindings::LANA_A_VLINK_SUBSYSTEM;
+    let name = Name::new(subsystem)
+        .map_err(|bad| fail!(EINVAL, "subsystem '{}' {}", Shown(subsystem), bad).at(at))?;
+    let wanted = |t: &Type| t.vlink == Some(name.as_str());
+    let found = match lookup(wanted) {
+        Some(kind) => Some(kind),
+        None => {
+            module::request(
+                c"lana-vlink-",
+                &CString::try_from_fmt(fmt!("{}", name.as_str()))?,
+            );
+            lookup(wanted)
+        }
+    };
+    found
+        .and_then(|kind| kind.kind.vlink.map(|vlink| (kind, vlink)))
+        .ok_or_else(|| fail!(ENOENT, "unknown vlink subsystem '{}'", name).at(at))
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The packet processing engine: calls one block after the other until one ends the walk.
+//!
+//! Runs in the softirq of the receiving device, in one RCU read-side section a packet. A packet
+//! goes by one version of the wiring from its entry to its end, and so do the packets made from
+//! it on the way, which wait until the walk they were made in has ended. So the stack does not
+//! grow with the chain, and no lock, atomic operation or reference count is on the way.
+
+use crate::{
+    block::{Decision, Verdict},
+    graph::Graph,
+    stats::{DropReason, EngineStats},
+    sys::{
+        percpu::ThisCpu,
+        rcu::Reader,
+        skb::{Next, Packet, Queue},
+        slot::{Hop, Slot, Version},
+    },
+};
+
+/// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
+/// passed as many as that. Ends loops.
+pub const HOP_LIMIT: u32 = 256;
+
+/// How many packets may be made from one that entered, directly or not. Ends avalanches.
+pub const BACKLOG_LIMIT: u32 = 1024;
+
+/// The way a packet goes, and the kind of port it leaves a block by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From a device up.
+    Ingress = 0,
+    /// Down to a device.
+    Egress = 1,
+}
+
+/// A port of a block. The packet that leaves by it goes in its direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// Ingress ports lead up, egress ports down.
+    pub direction: Direction,
+    /// Number among those of its direction, from 0.
+    pub index: u16,
+}
+
+/// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
+/// bottom halves off, and in an RCU read-side section.
+pub struct Context<'r> {
+    engine: &'r EngineStats,
+    version: Version<'r>,
+    cpu: ThisCpu,
+    /// The block that runs.
+    hop: &'r Hop,
+    direction: Direction,
+    /// The blocks that the packet has passed.
+    hops: u32,
+    /// The packets made since the entry.
+    made: u32,
+    backlog: Queue<'r>,
+}
+
+impl<'r> Context<'r> {
+    /// The way the packet came.
+    #[inline]
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Sends the packet on the way it came.
+    #[inline]
+    pub fn pass(&self, packet: Packet) -> Verdict {
+        Verdict::forward(
+            packet,
+            Port {
+                direction: self.direction,
+                index: 0,
+            },
+        )
+    }
+
+    /// How many ports of a direction are bound.
+    #[inline]
+    pub fn ports(&self, direction: Direction) -> u16 {
+        u16::try_from(self.hop.ports(direction)).unwrap_or(u16::MAX)
+    }
+
+    /// The CPU this runs on, for per-CPU data.
+    #[inline]
+    pub fn cpu(&self) -> ThisCpu {
+        self.cpu
+    }
+
+    /// Evidence of the RCU read-side section, for [`RcuCell`](crate::sys::rcu::RcuCell).
+    #[inline]
+    pub fn reader(&self) -> Reader<'r> {
+        self.version.reader()
+    }
+
+    /// Lets a packet that was made here leave by a port once the current walk has ended.
+    pub fn emit(&mut self, packet: Packet, port: Port) {
+        self.engine.packets.add(1);
+        self.engine.bytes.add(u64::from(packet.len()));
+        if self.made >= BACKLOG_LIMIT {
+            return self.drop(self.hop, Some(packet), DropReason::Backlog);
+        }
+        let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
+            return self.drop(self.hop, Some(packet), DropReason::Unbound);
+        };
+        self.made = self.made.wrapping_add(1);
+        let waiting = self.engine.backlog.get().wrapping_add(1);
+        self.engine.backlog.set(waiting);
+        if waiting > self.engine.backlog_max.get() {
+            self.engine.backlog_max.set(waiting);
+        }
+        self.backlog.push(
+            packet,
+            Next {
+                slot,
+                direction: port.direction,
+                hops: self.hops,
+            },
+        );
+    }
+
+    /// Counts a packet of which a copy was wanted for which there was no memory.
+    pub fn no_memory(&mut self) {
+        self.drop(self.hop, None, DropReason::NoMemory);
+    }
+
+    #[cold]
+    fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
+        at.stats(self.cpu).dropped(reason);
+        self.engine.drops.add(1);
+        if let Some(packet) = packet {
+            packet.free(reason);
+        }
+    }
+
+    /// Walks a packet from `slot` on until it ends.
+    #[inline]
+    fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot) {
+        let mut calls = 0;
+        loop {
+            let Some(hop) = slot.hop(self.version) else {
+                self.drop(self.hop, Some(packet), DropReason::Unbound);
+                break;
+            };
+            if self.hops >= HOP_LIMIT {
+                self.drop(hop, Some(packet), DropReason::HopLimit);
+                break;
+            }
+            self.hops = self.hops.wrapping_add(1);
+            calls += 1;
+            self.hop = hop;
+            hop.stats(self.cpu).received(packet.len());
+            match hop.call(packet, self).decide() {
+                Decision::Forward(next, port) => {
+                    let Some(to) = hop.port(port.direction, u32::from(port.index)) else {
+                        self.drop(hop, Some(next), DropReason::Unbound);
+                        break;
+                    };
+                    self.direction = port.direction;
+                    packet = next;
+                    slot = to;
+                }
+                Decision::Drop(packet, reason) => {
+                    self.drop(hop, packet, reason);
+                    break;
+                }
+                Decision::Consumed => break,
+            }
+        }
+        self.engine.calls.add(calls);
+    }
+}
+
+/// A packet enters the graph by the block behind `slot`, which stands for the device it came by.
+/// It leaves that block by its ingress port or, when only that is bound, by its egress port: so
+/// two devices with blocks between them make a bridge. `None` is a packet that could not be
+/// taken over.
+pub(crate) fn receive<'r>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    packet: Option<Packet>,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) {
+    let version = graph.live().version(reader);
+    let Some(hop) = slot.hop(version) else {
+        return;
+    };
+    let engine = graph.stats().this(cpu);
+    let mut cx = Context {
+        engine,
+        version,
+        cpu,
+        hop,
+        direction: Direction::Ingress,
+        hops: 0,
+        made: 0,
+        backlog: Queue::new(),
+    };
+    engine.packets.add(1);
+    let Some(packet) = packet else {
+        return cx.drop(hop, None, DropReason::NoMemory);
+    };
+    let len = packet.len();
+    engine.bytes.add(u64::from(len));
+    hop.stats(cpu).received(len);
+
+    let next = hop.port(Direction::Ingress, 0).or_else(|| {
+        cx.direction = Direction::Egress;
+        hop.port(Direction::Egress, 0)
+    });
+    let Some(next) = next else {
+        return cx.drop(hop, Some(packet), DropReason::Unbound);
+    };
+    cx.walk(packet, next);
+
+    while let Some((packet, next)) = cx.backlog.pop() {
+        engine.backlog.set(engine.backlog.get().wrapping_sub(1));
+        cx.direction = next.direction;
+        cx.hops = next.hops;
+        cx.walk(packet, next.slot);
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a request failed: an errno, a sentence that names the culprit, and the attribute at fault.
+
+use core::fmt::{self, Write};
+use kernel::{alloc::AllocError, prelude::*};
+
+/// The longest sentence that netlink's extended ack carries, without its final NUL.
+const TEXT_MAX: usize = 79;
+
+/// A sentence, cut where it gets too long.
+pub(crate) struct Text {
+    bytes: [u8; TEXT_MAX],
+    len: usize,
+}
+
+impl Text {
+    fn new(args: fmt::Arguments<'_>) -> Self {
+        let mut text = Self {
+            bytes: [0; TEXT_MAX],
+            len: 0,
+        };
+        // A text that is cut is still a text.
+        let _ = text.write_fmt(args);
+        text
+    }
+
+    /// What there is of the sentence.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        for &byte in s.as_bytes() {
+            *self.bytes.get_mut(self.len).ok_or(fmt::Error)? = byte;
+            self.len = self.len.wrapping_add(1);
+        }
+        Ok(())
+    }
+}
+
+/// Why a request failed. Made by [`fail!`](crate::fail).
+pub struct Failure {
+    pub(crate) error: Error,
+    pub(crate) text: Option<Text>,
+    pub(crate) culprit: Option<u32>,
+}
+
+impl Failure {
+    /// A failure that says why in words.
+    #[cold]
+    pub fn new(error: Error, args: fmt::Arguments<'_>) -> Self {
+        Self {
+            error,
+            text: Some(Text::new(args)),
+            culprit: None,
+        }
+    }
+
+    /// Names the attribute of the request that is at fault.
+    pub(crate) fn at(self, attribute: u32) -> Self {
+        Self {
+            culprit: Some(attribute),
+            ..self
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            text: None,
+            culprit: None,
+        }
+    }
+}
+
+impl From<AllocError> for Failure {
+    fn from(error: AllocError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// Makes a [`Failure`](crate::error::Failure): an errno and a sentence, of which 79 bytes get
+/// through.
+#[macro_export]
+macro_rules! fail {
+    ($error:expr, $($text:tt)+) => {
+        $crate::error::Failure::new($error, ::core::format_args!($($text)+))
+    };
+}

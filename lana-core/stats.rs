@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters: those of each block and those of the engine. Always on, one copy a CPU.
+
+use crate::sys::{
+    bindings,
+    percpu::{Count, PerCpu},
+};
+use pin_init::Zeroable;
+
+/// Why a packet was dropped; `drop-reason` of the netlink specification.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DropReason {
+    /// The block's own rule said so.
+    Filtered = bindings::LANA_DROP_REASON_FILTERED,
+    /// The port it was to leave by has no peer.
+    Unbound = bindings::LANA_DROP_REASON_UNBOUND,
+    /// It passed more blocks than a packet may.
+    HopLimit = bindings::LANA_DROP_REASON_HOP_LIMIT,
+    /// The walk it belongs to made more packets than it may.
+    Backlog = bindings::LANA_DROP_REASON_BACKLOG,
+    /// Too short, or its lengths contradict each other.
+    Malformed = bindings::LANA_DROP_REASON_MALFORMED,
+    /// Longer than the device's MTU.
+    TooBig = bindings::LANA_DROP_REASON_TOO_BIG,
+    /// The device is down or refused it.
+    Device = bindings::LANA_DROP_REASON_DEVICE,
+    /// An allocation failed.
+    NoMemory = bindings::LANA_DROP_REASON_NO_MEMORY,
+}
+
+impl DropReason {
+    /// All of them, by number.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Filtered,
+        Self::Unbound,
+        Self::HopLimit,
+        Self::Backlog,
+        Self::Malformed,
+        Self::TooBig,
+        Self::Device,
+        Self::NoMemory,
+    ];
+
+    /// The reason of a number; of none, what C says in doubt.
+    pub(crate) fn from_wire(number: u32) -> Self {
+        Self::ALL
+            .get(number as usize)
+            .copied()
+            .unwrap_or(Self::Device)
+    }
+}
+
+/// The counters of a block, on one CPU.
+#[derive(Zeroable)]
+#[repr(C)]
+pub(crate) struct BlockStats {
+    packets: Count,
+    bytes: Count,
+    drops: [Count; DropReason::ALL.len()],
+}
+
+impl BlockStats {
+    /// Counts a packet that comes to the block.
+    #[inline]
+    pub(crate) fn received(&self, len: u32) {
+        self.packets.add(1);
+        self.bytes.add(u64::from(len));
+    }
+
+    /// Counts a packet that ends here for a bad reason.
+    #[cold]
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        if let Some(count) = self.drops.get(reason as usize) {
+            count.add(1);
+        }
+    }
+}
+
+/// A block's counters, summed over the CPUs.
+#[derive(Default)]
+pub(crate) struct BlockTotals {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) drops: [u64; DropReason::ALL.len()],
+}
+
+impl BlockTotals {
+    /// Sums up.
+    pub(crate) fn of(stats: &PerCpu<BlockStats>) -> Self {
+        let mut totals = Self::default();
+        for (_, cpu) in stats.iter() {
+            totals.packets = totals.packets.wrapping_add(cpu.packets.get());
+            totals.bytes = totals.bytes.wrapping_add(cpu.bytes.get());
+            for (total, count) in totals.drops.iter_mut().zip(&cpu.drops) {
+                *total = total.wrapping_add(count.get());
+            }
+        }
+        totals
+    }
+}
+
+/// The counters of the engine, on one CPU.
+#[derive(Zeroable)]
+#[repr(C)]
+pub(crate) struct EngineStats {
+    /// Packets that entered the graph, and those made in it.
+    pub(crate) packets: Count,
+    /// Their bytes, when they entered or were made.
+    pub(crate) bytes: Count,
+    /// Calls of packet handlers.
+    pub(crate) calls: Count,
+    /// Packets dropped, for whichever reason.
+    pub(crate) drops: Count,
+    /// Packets waiting for the end of the current walk.
+    pub(crate) backlog: Count,
+    /// The most that ever waited.
+    pub(crate) backlog_max: Count,
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The thin layer over the kernel's C side: the only place with `unsafe`.
+//!
+//! Each file wraps one thing of the kernel and says which guarantees its types carry. What is
+//! above this layer, the blocks included, is safe Rust.
+
+pub mod bpf;
+pub mod genl;
+pub mod module;
+pub mod net;
+pub mod netdev;
+pub mod percpu;
+pub mod proc;
+pub mod rcu;
+pub mod skb;
+pub mod slot;
+
+/// Declarations of C, generated from `sys/bindings.h`.
+#[cfg_attr(
+    CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES,
+    allow(unnecessary_transmutes)
+)]
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn
+)]
+pub(crate) mod bindings {
+    use pin_init::MaybeZeroable;
+
+    type __kernel_size_t = usize;
+    type __kernel_ssize_t = isize;
+    type __kernel_ptrdiff_t = isize;
+
+    include!(env!("LANA_BINDINGS"));
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen makes Rust declarations of. */
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <linux/kmod.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include "helpers.h"

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Classic BPF programs, run by the kernel's machine (compiled to native code where it can).
+//!
+//! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
+
+use super::{bindings, skb::Packet};
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// An instruction of classic BPF, as `struct sock_filter` has it.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Insn {
+    /// Operation.
+    pub code: u16,
+    /// Offset of the jump when true.
+    pub jt: u8,
+    /// Offset of the jump when false.
+    pub jf: u8,
+    /// Operand.
+    pub k: u32,
+}
+
+/// A program that the kernel has checked.
+///
+/// # Invariants
+///
+/// The pointer is a live program of its own.
+pub struct Program(NonNull<bindings::bpf_prog>);
+
+// SAFETY: a program is immutable; running it takes the packet exclusively.
+unsafe impl Send for Program {}
+// SAFETY: as above.
+unsafe impl Sync for Program {}
+
+impl Program {
+    /// Has the kernel check and compile a program. Sleeps. `EINVAL` for one that it does not
+    /// accept.
+    pub fn new(insns: &[Insn]) -> Result<Self> {
+        let len = u16::try_from(insns.len()).map_err(|_| EINVAL)?;
+        let mut err = 0;
+        // SAFETY: `Insn` has the layout of `struct sock_filter`; the kernel copies the array
+        // and does not write to it.
+        let prog = unsafe {
+            bindings::lana_bpf_create(insns.as_ptr().cast_mut().cast(), len, &raw mut err)
+        };
+        // INVARIANT: not null means a program that is ours.
+        NonNull::new(prog).map(Self).ok_or(Error::from_errno(err))
+    }
+
+    /// Runs the program over a packet from its first byte on; the answer is how many bytes to
+    /// keep, 0 being none. Softirq context.
+    #[inline]
+    pub fn run(&self, packet: &mut Packet) -> u32 {
+        // SAFETY: the program is live, and the packet is ours alone.
+        unsafe { bindings::lana_bpf_run(self.0.as_ptr(), packet.as_ptr()) }
+    }
+
+    /// Whether it runs as native code.
+    pub fn is_jited(&self) -> bool {
+        // SAFETY: the program is live.
+        unsafe { bindings::lana_bpf_jited(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: the program is ours, and who drops it has waited for its readers.
+        unsafe { bindings::lana_bpf_destroy(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Generic netlink: requests, dumps, messages, and the entry points that the generated table of
+//! operations names.
+//!
+//! C headers: [`include/net/genetlink.h`](srctree/include/net/genetlink.h),
+//! `netlink-gen.h` (generated)
+
+use super::{bindings, net::Net};
+use crate::{control, error::Failure, fail, graph::Graph};
+use core::{
+    ffi::{c_int, c_void},
+    ptr,
+    ptr::NonNull,
+    slice,
+};
+use kernel::{error::to_result, prelude::*};
+
+/// The registered family; dropping it ends all requests first.
+pub(crate) struct Family(());
+
+impl Family {
+    /// Registers the family. Requests come from then on. Sleeps.
+    pub(crate) fn register() -> Result<Self> {
+        // SAFETY: the family's table names the functions of this file.
+        to_result(unsafe { bindings::lana_genl_register() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        // SAFETY: registered.
+        unsafe { bindings::lana_genl_unregister() };
+    }
+}
+
+/// A request that is being served.
+///
+/// # Invariants
+///
+/// The pointer is what the kernel called the operation with, and the call goes on for `'a`.
+pub(crate) struct Request<'a>(&'a bindings::genl_info);
+
+impl<'a> Request<'a> {
+    fn attr(&self, attr: u32) -> Option<&'a bindings::nlattr> {
+        // SAFETY: the array has a place for each attribute of the operation's set up to the
+        // highest it accepts, and the functions ask for no others.
+        unsafe { (*self.0.attrs.add(attr as usize)).as_ref() }
+    }
+
+    /// A text that the request must have, without its NUL.
+    pub(crate) fn str(&self, attr: u32) -> Result<&'a [u8], Failure> {
+        match self.attr(attr) {
+            Some(attr) => Ok(text(attr)),
+            None => {
+                // SAFETY: the request is live. This notes what is missing in the extended ack.
+                unsafe {
+                    bindings::lana_extack_missing(ptr::from_ref(self.0).cast_mut(), attr);
+                }
+                Err(fail!(EINVAL, "an attribute is missing"))
+            }
+        }
+    }
+
+    /// The key and the value of an option that the request must have.
+    pub(crate) fn option(&self, attr: u32) -> Result<(&'a [u8], &'a [u8]), Failure> {
+        self.str(attr)?;
+        let nest = self.attr(attr).ok_or(EINVAL)?;
+        let mut parsed = [ptr::null_mut(); bindings::LANA_A_OPTION_MAX as usize + 1];
+        // SAFETY: the array is as long as the policy wants; the attribute is a nest, by the
+        // operation's policy.
+        to_result(unsafe {
+            bindings::lana_nla_parse_option(parsed.as_mut_ptr(), nest, self.0.extack)
+        })?;
+        let part = |number: u32, what: &str| {
+            let found = parsed.get(number as usize).copied();
+            // SAFETY: what parsing found is in the request's message.
+            found
+                .and_then(|found| unsafe { found.as_ref() })
+                .map(text)
+                .ok_or_else(|| fail!(EINVAL, "the option has no {}", what).at(attr))
+        };
+        Ok((
+            part(bindings::LANA_A_OPTION_KEY, "key")?,
+            part(bindings::LANA_A_OPTION_VALUE, "value")?,
+        ))
+    }
+
+    /// The graph of the namespace that the request came from.
+    pub(crate) fn graph(&self) -> Result<&'a Graph> {
+        // SAFETY: the socket keeps the namespace, and the family goes before the graphs do.
+        unsafe {
+            let net = bindings::lana_genl_net(ptr::from_ref(self.0).cast_mut());
+            super::net::graph_of(net)
+        }
+        .ok_or(ENODEV)
+    }
+
+    /// Answers with a message, as long as it needs to be.
+    pub(crate) fn reply(
+        &self,
+        cmd: u32,
+        mut fill: impl FnMut(&mut Message) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        const MAX: usize = 1 << 20;
+        let mut size = 4096;
+        loop {
+            let mut msg = Message::new(size)?;
+            let head = msg.begin(self.0.snd_portid, self.0.snd_seq, 0, cmd)?;
+            match fill(&mut msg) {
+                Ok(()) => {
+                    msg.end(head);
+                    let skb = msg.into_raw();
+                    let info = ptr::from_ref(self.0).cast_mut();
+                    // SAFETY: the message is complete and given away.
+                    to_result(unsafe { bindings::lana_genl_reply(skb, info) })?;
+                    return Ok(());
+                }
+                Err(e) if e.error == EMSGSIZE && size < MAX => size *= 2,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn fail(&self, failure: &Failure) -> c_int {
+        if let Some(text) = &failure.text {
+            let text = text.as_bytes();
+            let culprit = failure.culprit.and_then(|attr| self.attr(attr));
+            // SAFETY: the extended ack is null or live, and the text is copied.
+            unsafe {
+                bindings::lana_extack_set(
+                    self.0.extack,
+                    text.as_ptr().cast(),
+                    text.len(),
+                    culprit.map_or(ptr::null(), ptr::from_ref),
+                );
+            }
+        }
+        failure.error.to_errno()
+    }
+}
+
+/// The text of an attribute that the policy says ends with NUL.
+fn text(attr: &bindings::nlattr) -> &[u8] {
+    const HEADER: usize = size_of::<bindings::nlattr>();
+    let len = usize::from(attr.nla_len).saturating_sub(HEADER);
+    // SAFETY: the kernel has checked that the attribute's length lies within the message.
+    let bytes = unsafe {
+        let data = ptr::from_ref(attr).cast::<u8>().add(HEADER);
+        slice::from_raw_parts(data, len)
+    };
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
+}
+
+/// A message that is being written.
+///
+/// # Invariants
+///
+/// The pointer is a live buffer. An owned one is this value's to free.
+pub(crate) struct Message {
+    skb: NonNull<bindings::sk_buff>,
+    owned: bool,
+}
+
+/// The beginning of a message in its buffer.
+struct Head(NonNull<c_void>);
+
+impl Message {
+    fn new(size: usize) -> Result<Self> {
+        // SAFETY: no preconditions.
+        let skb = unsafe { bindings::lana_genl_new(size) };
+        Ok(Self {
+            skb: NonNull::new(skb).ok_or(ENOMEM)?,
+            owned: true,
+        })
+    }
+
+    fn into_raw(mut self) -> *mut bindings::sk_buff {
+        self.owned = false;
+        self.skb.as_ptr()
+    }
+
+    fn begin(&mut self, portid: u32, seq: u32, flags: u32, cmd: u32) -> Result<Head> {
+        // SAFETY: the buffer is live.
+        let head = unsafe {
+            bindings::lana_genl_put(self.skb.as_ptr(), portid, seq, flags as c_int, cmd as u8)
+        };
+        NonNull::new(head).map(Head).ok_or(EMSGSIZE)
+    }
+
+    fn end(&mut self, head: Head) {
+        // SAFETY: the message was begun in this buffer.
+        unsafe { bindings::lana_genl_end(self.skb.as_ptr(), head.0.as_ptr()) };
+    }
+
+    fn cancel(&mut self, head: Head) {
+        // SAFETY: the message was begun in this buffer.
+        unsafe { bindings::lana_genl_cancel(self.skb.as_ptr(), head.0.as_ptr()) };
+    }
+
+    fn put(&mut self, attr: u32, data: &[u8]) -> Result {
+        // SAFETY: the buffer is live, the data readable.
+        to_result(unsafe {
+            bindings::lana_nla_put(
+                self.skb.as_ptr(),
+                attr as u16,
+                data.as_ptr().cast(),
+                data.len(),
+            )
+        })
+    }
+
+    /// A number of 32 bits. This and the others fail with `EMSGSIZE` when the message is full.
+    pub(crate) fn put_u32(&mut self, attr: u32, value: u32) -> Result {
+        self.put(attr, &value.to_ne_bytes())
+    }
+
+    /// A number that takes 32 bits where they do, else 64.
+    pub(crate) fn put_uint(&mut self, attr: u32, value: u64) -> Result {
+        // SAFETY: the buffer is live.
+        to_result(unsafe { bindings::lana_nla_put_uint(self.skb.as_ptr(), attr as u16, value) })
+    }
+
+    /// A text.
+    pub(crate) fn put_str(&mut self, attr: u32, value: &str) -> Result {
+        self.put_text(attr, value.as_bytes())
+    }
+
+    /// A text, to which the final NUL is added.
+    pub(crate) fn put_text(&mut self, attr: u32, value: &[u8]) -> Result {
+        let mut text = KVec::with_capacity(value.len().saturating_add(1), GFP_KERNEL)?;
+        text.extend_from_slice(value, GFP_KERNEL)?;
+        text.push(0, GFP_KERNEL)?;
+        self.put(attr, &text)
+    }
+
+    /// Attributes in an attribute.
+    pub(crate) fn nest(&mut self, attr: u32, fill: impl FnOnce(&mut Self) -> Result) -> Result {
+        // SAFETY: the buffer is live.
+        let nest = unsafe { bindings::lana_nla_nest(self.skb.as_ptr(), attr as u16) };
+        let nest = NonNull::new(nest).ok_or(EMSGSIZE)?.as_ptr();
+        let result = fill(self);
+        // SAFETY: the nest was begun in this buffer.
+        unsafe {
+            match result {
+                Ok(()) => bindings::lana_nla_nest_end(self.skb.as_ptr(), nest),
+                Err(_) => bindings::lana_nla_nest_cancel(self.skb.as_ptr(), nest),
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: by the type's invariant it is ours to free.
+            unsafe { bindings::lana_genl_free(self.skb.as_ptr()) };
+        }
+    }
+}
+
+/// A dump that is being written, in several calls. The cursor says where it stands.
+///
+/// # Invariants
+///
+/// The callback is what the kernel called the operation with, and the call goes on for `'a`.
+pub(crate) struct Dump<'a> {
+    cb: &'a mut bindings::netlink_callback,
+    msg: Message,
+}
+
+impl Dump<'_> {
+    /// The graph of the namespace that the request came from.
+    pub(crate) fn graph<'g>(&self) -> Result<&'g Graph> {
+        // SAFETY: the socket keeps the namespace, and the family goes before the graphs do.
+        unsafe {
+            let cb = ptr::from_ref(&*self.cb).cast_mut();
+            super::net::graph_of(bindings::lana_genl_dump_net(cb))
+        }
+        .ok_or(ENODEV)
+    }
+
+    fn cursor_place(&self) -> *mut u64 {
+        // The room that netlink keeps for a dump between its calls; zero at first.
+        (&raw const self.cb.__bindgen_anon_1).cast_mut().cast()
+    }
+
+    /// Where the dump stands; 0 at first.
+    pub(crate) fn cursor(&self) -> u64 {
+        // SAFETY: the room is 48 bytes and aligned for pointers.
+        unsafe { self.cursor_place().read() }
+    }
+
+    /// Moves on.
+    pub(crate) fn set_cursor(&mut self, cursor: u64) {
+        // SAFETY: as in `cursor`; the callback is borrowed exclusively.
+        unsafe { self.cursor_place().write(cursor) };
+    }
+
+    /// Whether this call has written no message yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: the buffer is live.
+        unsafe { (*self.msg.skb.as_ptr()).len == 0 }
+    }
+
+    /// Writes a message; false when it does not fit any more.
+    pub(crate) fn message(
+        &mut self,
+        cmd: u32,
+        fill: impl FnOnce(&mut Message) -> Result,
+    ) -> Result<bool> {
+        const NLM_F_MULTI: u32 = 2;
+        // SAFETY: the request's header and socket live as long as the callback.
+        let (seq, portid) = unsafe {
+            let request = &*self.cb.nlh;
+            (request.nlmsg_seq, request.nlmsg_pid)
+        };
+        let head = match self.msg.begin(portid, seq, NLM_F_MULTI, cmd) {
+            Ok(head) => head,
+            Err(_) => return Ok(false),
+        };
+        match fill(&mut self.msg) {
+            Ok(()) => {
+                self.msg.end(head);
+                Ok(true)
+            }
+            Err(e) => {
+                self.msg.cancel(head);
+                if e == EMSGSIZE {
+                    Ok(false)
+                } else {
+                    Err(e)
+                }
+            }
+        }
+    }
+}
+
+/// Sends a message to who listens to the events of a namespace. One that cannot be sent is lost.
+/// Sleeps.
+pub(crate) fn multicast(net: &Net, fill: impl FnOnce(&mut Message) -> Result) {
+    // SAFETY: the namespace is live.
+    if !unsafe { bindings::lana_genl_listeners(net.as_ptr()) } {
+        return;
+    }
+    let build = || -> Result<Message> {
+        let mut msg = Message::new(1024)?;
+        let head = msg.begin(0, 0, 0, bindings::LANA_CMD_EVENT_NTF)?;
+        fill(&mut msg)?;
+        msg.end(head);
+        Ok(msg)
+    };
+    if let Ok(msg) = build() {
+        // SAFETY: the message is complete and given away.
+        unsafe { bindings::lana_genl_multicast(net.as_ptr(), msg.into_raw()) };
+    }
+}
+
+/// # Safety
+///
+/// Called by the kernel for a request.
+unsafe fn serve(
+    info: *mut bindings::genl_info,
+    operation: fn(&Request<'_>) -> Result<(), Failure>,
+) -> c_int {
+    // INVARIANT: the call goes on until we return.
+    // SAFETY: by the contract.
+    let request = Request(unsafe { &*info });
+    match operation(&request) {
+        Ok(()) => 0,
+        Err(failure) => request.fail(&failure),
+    }
+}
+
+/// # Safety
+///
+/// Called by the kernel for a dump.
+unsafe fn serve_dump(
+    skb: *mut bindings::sk_buff,
+    cb: *mut bindings::netlink_callback,
+    operation: fn(&mut Dump<'_>) -> Result,
+) -> c_int {
+    let Some(skb) = NonNull::new(skb) else {
+        return EINVAL.to_errno();
+    };
+    // INVARIANT: the call goes on until we return; the buffer is the kernel's.
+    // SAFETY: by the contract.
+    let mut dump = Dump {
+        cb: unsafe { &mut *cb },
+        msg: Message { skb, owned: false },
+    };
+    match operation(&mut dump) {
+        // SAFETY: the buffer is live. Its length asks for another call, none ends the dump.
+        Ok(()) => unsafe { (*skb.as_ptr()).len as c_int },
+        Err(e) => e.to_errno(),
+    }
+}
+
+macro_rules! operations {
+    (do { $($do:ident => $f:path,)* } dump { $($dump:ident => $g:path,)* }) => {
+        $(
+            /// # Safety
+            ///
+            /// Called by the kernel for a request.
+            #[no_mangle]
+            unsafe extern "C" fn $do(
+                _: *mut bindings::sk_buff,
+                info: *mut bindings::genl_info,
+            ) -> c_int {
+                // SAFETY: by the contract.
+                unsafe { serve(info, $f) }
+            }
+        )*
+        $(
+            /// # Safety
+            ///
+            /// Called by the kernel for a dump.
+            #[no_mangle]
+            unsafe extern "C" fn $dump(
+                skb: *mut bindings::sk_buff,
+                cb: *mut bindings::netlink_callback,
+            ) -> c_int {
+                // SAFETY: by the contract.
+                unsafe { serve_dump(skb, cb, $g) }
+            }
+        )*
+    };
+}
+
+operations! {
+    do {
+        lana_nl_fb_get_doit => control::fb_get,
+        lana_nl_fb_new_doit => control::fb_new,
+        lana_nl_fb_del_doit => control::fb_del,
+        lana_nl_fb_set_doit => control::fb_set,
+        lana_nl_bind_doit => control::bind,
+        lana_nl_unbind_doit => control::unbind,
+        lana_nl_subscribe_doit => control::subscribe,
+        lana_nl_unsubscribe_doit => control::unsubscribe,
+        lana_nl_vlink_hook_doit => control::vlink_hook,
+        lana_nl_vlink_unhook_doit => control::vlink_unhook,
+    }
+    dump {
+        lana_nl_fb_get_dumpit => control::fb_get_dump,
+        lana_nl_type_get_dumpit => control::type_get_dump,
+        lana_nl_ppe_get_dumpit => control::ppe_get_dump,
+        lana_nl_vlink_get_dumpit => control::vlink_get_dump,
+    }
+}

@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See helpers.h. */
+
+#include <linux/etherdevice.h>
+#include <linux/filter.h>
+#include <linux/if_arp.h>
+#include <linux/kmod.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/rtnetlink.h>
+#include <linux/sched/signal.h>
+#include <net/net_namespace.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netns/generic.h>
+#include <net/sock.h>
+
+#include "helpers.h"
+#include "netlink-gen.h"
+
+/* Packets. */
+
+bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return pskb_may_pull(skb, len);
+}
+
+int lana_skb_writable(struct sk_buff *skb, unsigned int len)
+{
+	return skb_ensure_writable(skb, len);
+}
+
+struct sk_buff *lana_skb_clone(struct sk_buff *skb)
+{
+	return skb_clone(skb, GFP_ATOMIC);
+}
+
+void lana_skb_free(struct sk_buff *skb, u32 why)
+{
+	static const enum skb_drop_reason reason[] = {
+		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
+		[LANA_DROP_REASON_MALFORMED] = SKB_DROP_REASON_HDR_TRUNC,
+		[LANA_DROP_REASON_TOO_BIG] = SKB_DROP_REASON_PKT_TOO_BIG,
+		[LANA_DROP_REASON_DEVICE] = SKB_DROP_REASON_DEV_READY,
+		[LANA_DROP_REASON_NO_MEMORY] = SKB_DROP_REASON_NOMEM,
+	};
+
+	if (why < ARRAY_SIZE(reason) && reason[why])
+		kfree_skb_reason(skb, reason[why]);
+	else
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+}
+
+void lana_skb_consume(struct sk_buff *skb)
+{
+	consume_skb(skb);
+}
+
+/*
+ * Send a frame by a device it may not have come from: checked and cleaned as
+ * ____dev_forward_skb() does it for a frame that changes devices. Takes the
+ * packet in any case. Returns -1 when it went, else the reason for its drop.
+ */
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	int why;
+
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
+		why = LANA_DROP_REASON_MALFORMED;
+		goto drop;
+	}
+	if (unlikely(!(dev->flags & IFF_UP))) {
+		why = LANA_DROP_REASON_DEVICE;
+		goto drop;
+	}
+	if (unlikely(!is_skb_forwardable(dev, skb))) {
+		why = LANA_DROP_REASON_TOO_BIG;
+		goto drop;
+	}
+	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
+		why = LANA_DROP_REASON_NO_MEMORY;
+		goto drop;
+	}
+	skb_scrub_packet(skb, false);
+	skb_clear_tstamp(skb);
+	skb_forward_csum(skb);
+	skb->priority = 0;
+	skb->dev = dev;
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_reset_mac_len(skb);
+	if (unlikely(net_xmit_eval(dev_queue_xmit(skb))))
+		return LANA_DROP_REASON_DEVICE;
+	return -1;
+drop:
+	lana_skb_free(skb, why);
+	return why;
+}
+
+/* CPUs. */
+
+void *lana_percpu_alloc(size_t size, size_t align)
+{
+	return (void __force *)__alloc_percpu(size, align);
+}
+
+void lana_percpu_free(void *base)
+{
+	free_percpu((void __percpu __force *)base);
+}
+
+void *lana_percpu_ptr(void *base, unsigned int cpu)
+{
+	return per_cpu_ptr((void __percpu __force *)base, cpu);
+}
+
+/* What, added to a per-CPU base, gives this CPU's part. Preemption is off. */
+unsigned long lana_this_cpu_offset(void)
+{
+	return (unsigned long)raw_cpu_ptr((char __percpu __force *)0);
+}
+
+unsigned int lana_nr_cpu_ids(void)
+{
+	return nr_cpu_ids;
+}
+
+bool lana_cpu_possible(unsigned int cpu)
+{
+	return cpu_possible(cpu);
+}
+
+/* RCU. */
+
+unsigned long lana_rcu_state(void)
+{
+	return get_state_synchronize_rcu();
+}
+
+/* Wait until all that read when `state` was taken have ended. */
+void lana_rcu_wait(unsigned long state)
+{
+	cond_synchronize_rcu_expedited(state);
+}
+
+/* Modules. */
+
+bool lana_module_get(struct module *module)
+{
+	return try_module_get(module);
+}
+
+void lana_module_put(struct module *module)
+{
+	module_put(module);
+}
+
+const char *lana_module_name(struct module *module)
+{
+	return module ? module->name : "";
+}
+
+void lana_request_module(const char *prefix, const char *name)
+{
+	request_module("%s%s", prefix, name);
+}
+
+/* Devices. */
+
+/*
+ * The receive handler: makes the packet ours alone, lets it begin at its link
+ * layer header again, as it did on the wire, and hands it to the engine.
+ */
+static rx_handler_result_t lana_rx(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	void *hook;
+
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+		return RX_HANDLER_PASS;
+	hook = rcu_dereference(skb->dev->rx_handler_data);
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (likely(skb))
+		skb_push_rcsum(skb, ETH_HLEN);
+	lana_receive(hook, skb);
+	return RX_HANDLER_CONSUMED;
+}
+
+void lana_rtnl_lock(void)
+{
+	rtnl_lock();
+}
+
+void lana_rtnl_unlock(void)
+{
+	rtnl_unlock();
+}
+
+bool lana_rtnl_locked(void)
+{
+	return rtnl_is_locked();
+}
+
+/* Frames on it begin with an Ethernet header, and it is not the loopback. */
+bool lana_dev_is_ethernet(const struct net_device *dev)
+{
+	return dev->type == ARPHRD_ETHER;
+}
+
+struct net_device *lana_dev_find(struct net *net, const char *name)
+{
+	return __dev_get_by_name(net, name);
+}
+
+const char *lana_dev_name(const struct net_device *dev)
+{
+	return dev->name;
+}
+
+void lana_dev_hold(struct net_device *dev)
+{
+	dev_hold(dev);
+}
+
+void lana_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+struct net *lana_dev_net(struct net_device *dev)
+{
+	return dev_net(dev);
+}
+
+/* Who has taken the device's rx handler, in words. */
+const char *lana_dev_owner(const struct net_device *dev)
+{
+	if (rtnl_dereference(dev->rx_handler) == lana_rx)
+		return "hooked already";
+	if (netif_is_bridge_port(dev))
+		return "a bridge port";
+	if (netif_is_macvlan_port(dev))
+		return "a macvlan carrier";
+	if (netif_is_bond_slave(dev))
+		return "a bond port";
+	if (netif_is_team_port(dev))
+		return "a team port";
+	if (netif_is_ovs_port(dev))
+		return "an Open vSwitch port";
+	return "taken by another rx handler";
+}
+
+int lana_dev_hook(struct net_device *dev, void *data)
+{
+	int err;
+
+	err = netdev_rx_handler_register(dev, lana_rx, data);
+	if (!err) {
+		dev_disable_lro(dev);
+		dev_set_promiscuity(dev, 1);
+	}
+	return err;
+}
+
+/* Afterwards no CPU runs the handler for this device. */
+void lana_dev_unhook(struct net_device *dev)
+{
+	netdev_rx_handler_unregister(dev);
+	dev_set_promiscuity(dev, -1);
+	synchronize_net();
+}
+
+/* A device that goes away or to another namespace leaves the graph. */
+static int lana_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	if (event == NETDEV_UNREGISTER && rtnl_dereference(dev->rx_handler) == lana_rx)
+		lana_dev_gone(dev_net(dev), dev);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block lana_netdev_notifier = {
+	.notifier_call = lana_netdev_event,
+};
+
+/* Namespaces: each has its graph. */
+
+static unsigned int lana_net_id __read_mostly;
+
+struct lana_net {
+	void *graph;
+};
+
+void *lana_net_get(struct net *net)
+{
+	return ((struct lana_net *)net_generic(net, lana_net_id))->graph;
+}
+
+/* Let Rust visit the graphs of all namespaces. */
+void lana_net_for_each(void *data)
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net)
+		lana_graph_visit(lana_net_get(net), data);
+	up_read(&net_rwsem);
+}
+
+static int __net_init lana_net_init(struct net *net)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	ln->graph = lana_graph_new(net);
+	return ln->graph ? 0 : -ENOMEM;
+}
+
+static void __net_exit lana_net_exit(struct net *net)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	lana_graph_free(ln->graph);
+	ln->graph = NULL;
+}
+
+static struct pernet_operations lana_net_ops = {
+	.init = lana_net_init,
+	.exit = lana_net_exit,
+	.id = &lana_net_id,
+	.size = sizeof(struct lana_net),
+};
+
+int lana_net_register(void)
+{
+	int err;
+
+	err = register_pernet_subsys(&lana_net_ops);
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&lana_netdev_notifier);
+	if (err)
+		unregister_pernet_subsys(&lana_net_ops);
+	return err;
+}
+
+void lana_net_unregister(void)
+{
+	unregister_netdevice_notifier(&lana_netdev_notifier);
+	unregister_pernet_subsys(&lana_net_ops);
+}
+
+/* procfs. */
+
+struct proc_dir_entry *lana_proc_mkdir(struct net *net, const char *name,
+				       struct proc_dir_entry *parent)
+{
+	return proc_net_mkdir(net, name, parent ?: net->proc_net);
+}
+
+struct proc_dir_entry *lana_proc_single(const char *name, struct proc_dir_entry *parent,
+					int (*show)(struct seq_file *, void *), void *data)
+{
+	return proc_create_single_data(name, 0444, parent, show, data);
+}
+
+static const struct seq_operations lana_fblocks_ops = {
+	.start = lana_fblocks_start,
+	.next = lana_fblocks_next,
+	.stop = lana_fblocks_stop,
+	.show = lana_fblocks_show,
+};
+
+struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent, void *graph)
+{
+	return proc_create_seq_data("fblocks", 0444, parent, &lana_fblocks_ops, graph);
+}
+
+static int lana_fblock_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, lana_fblock_show, pde_data(inode));
+}
+
+static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
+				      size_t len, loff_t *pos)
+{
+	ssize_t done;
+
+	/* One write is one value: a second one would have lost the first. */
+	if (*pos)
+		return -EINVAL;
+	done = lana_fblock_write(pde_data(file_inode(file)), buf, len);
+	/* The graph is being changed, perhaps by who waits for this very file to be closed. */
+	if (done == -EAGAIN)
+		return restart_syscall();
+	if (done > 0)
+		*pos += done;
+	return done;
+}
+
+static const struct proc_ops lana_fblock_ops = {
+	.proc_open = lana_fblock_open,
+	.proc_read = seq_read,
+	.proc_write = lana_fblock_proc_write,
+	.proc_lseek = seq_lseek,
+	.proc_release = single_release,
+};
+
+struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
+					struct proc_dir_entry *parent, void *file)
+{
+	return proc_create_data(name, writable ? 0644 : 0444, parent, &lana_fblock_ops, file);
+}
+
+void lana_proc_remove(struct proc_dir_entry *entry)
+{
+	proc_remove(entry);
+}
+
+void *lana_proc_seq_data(struct seq_file *m)
+{
+	return pde_data(file_inode(m->file));
+}
+
+void lana_seq_pointer(struct seq_file *m, const void *p)
+{
+	seq_printf(m, "%p", p);
+}
+
+/* Generic netlink. */
+
+int lana_genl_register(void)
+{
+	return genl_register_family(&lana_nl_family);
+}
+
+void lana_genl_unregister(void)
+{
+	genl_unregister_family(&lana_nl_family);
+}
+
+struct net *lana_genl_net(struct genl_info *info)
+{
+	return genl_info_net(info);
+}
+
+struct net *lana_genl_dump_net(struct netlink_callback *cb)
+{
+	return sock_net(cb->skb->sk);
+}
+
+struct sk_buff *lana_genl_new(size_t size)
+{
+	return genlmsg_new(size, GFP_KERNEL);
+}
+
+void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd)
+{
+	return genlmsg_put(skb, portid, seq, &lana_nl_family, flags, cmd);
+}
+
+void lana_genl_end(struct sk_buff *skb, void *head)
+{
+	genlmsg_end(skb, head);
+}
+
+void lana_genl_cancel(struct sk_buff *skb, void *head)
+{
+	genlmsg_cancel(skb, head);
+}
+
+int lana_genl_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_reply(skb, info);
+}
+
+void lana_genl_multicast(struct net *net, struct sk_buff *skb)
+{
+	genlmsg_multicast_netns(&lana_nl_family, net, skb, 0, LANA_NLGRP_EVENTS, GFP_KERNEL);
+}
+
+bool lana_genl_listeners(struct net *net)
+{
+	return genl_has_listeners(&lana_nl_family, net, LANA_NLGRP_EVENTS);
+}
+
+void lana_genl_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len)
+{
+	return nla_put(skb, type, len, data);
+}
+
+int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value)
+{
+	return nla_put_uint(skb, type, value);
+}
+
+struct nlattr *lana_nla_nest(struct sk_buff *skb, u16 type)
+{
+	return nla_nest_start(skb, type);
+}
+
+void lana_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_end(skb, nest);
+}
+
+void lana_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_cancel(skb, nest);
+}
+
+int lana_nla_parse_option(struct nlattr **tb, const struct nlattr *nest,
+			  struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(tb, LANA_A_OPTION_MAX, nest, lana_option_nl_policy, extack);
+}
+
+void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t len,
+		     const struct nlattr *culprit)
+{
+	NL_SET_ERR_MSG_FMT(extack, "%.*s", (int)len, text);
+	if (extack && culprit)
+		NL_SET_BAD_ATTR(extack, culprit);
+}
+
+int lana_extack_missing(struct genl_info *info, u32 attr)
+{
+	return GENL_REQ_ATTR_CHECK(info, attr) ? -EINVAL : 0;
+}
+
+/* BPF. */
+
+struct bpf_prog *lana_bpf_create(struct sock_filter *program, u16 len, int *err)
+{
+	struct sock_fprog_kern fprog = { .len = len, .filter = program };
+	struct bpf_prog *prog;
+
+	*err = bpf_prog_create(&prog, &fprog);
+	return *err ? NULL : prog;
+}
+
+u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb)
+{
+	return bpf_prog_run_clear_cb(prog, skb);
+}
+
+bool lana_bpf_jited(const struct bpf_prog *prog)
+{
+	return prog->jited;
+}
+
+void lana_bpf_destroy(struct bpf_prog *prog)
+{
+	bpf_prog_destroy(prog);
+}

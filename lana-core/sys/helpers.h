@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the crate needs of the kernel's C side and cannot call itself: inline
+ * functions and macros, and the statics that C initialises. A helper is a plain
+ * wrapper; where it does more, it says so.
+ */
+#ifndef LANA_HELPERS_H
+#define LANA_HELPERS_H
+
+#include <linux/netdevice.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/skbuff.h>
+#include <net/genetlink.h>
+#include <uapi/linux/lana.h>
+
+struct bpf_prog;
+struct sock_filter;
+
+/* Packets. */
+bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
+int lana_skb_writable(struct sk_buff *skb, unsigned int len);
+struct sk_buff *lana_skb_clone(struct sk_buff *skb);
+void lana_skb_free(struct sk_buff *skb, u32 why);
+void lana_skb_consume(struct sk_buff *skb);
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* CPUs. */
+void *lana_percpu_alloc(size_t size, size_t align);
+void lana_percpu_free(void *base);
+void *lana_percpu_ptr(void *base, unsigned int cpu);
+unsigned long lana_this_cpu_offset(void);
+unsigned int lana_nr_cpu_ids(void);
+bool lana_cpu_possible(unsigned int cpu);
+
+/* RCU. */
+unsigned long lana_rcu_state(void);
+void lana_rcu_wait(unsigned long state);
+
+/* Modules. */
+bool lana_module_get(struct module *module);
+void lana_module_put(struct module *module);
+const char *lana_module_name(struct module *module);
+void lana_request_module(const char *prefix, const char *name);
+
+/* Devices; the caller of those with a `net` holds RTNL. */
+void lana_rtnl_lock(void);
+void lana_rtnl_unlock(void);
+bool lana_rtnl_locked(void);
+bool lana_dev_is_ethernet(const struct net_device *dev);
+struct net_device *lana_dev_find(struct net *net, const char *name);
+const char *lana_dev_name(const struct net_device *dev);
+void lana_dev_hold(struct net_device *dev);
+void lana_dev_put(struct net_device *dev);
+struct net *lana_dev_net(struct net_device *dev);
+const char *lana_dev_owner(const struct net_device *dev);
+int lana_dev_hook(struct net_device *dev, void *data);
+void lana_dev_unhook(struct net_device *dev);
+
+/* Namespaces. */
+void *lana_net_get(struct net *net);
+void lana_net_set(struct net *net, void *graph);
+void lana_net_for_each(void *data);
+int lana_net_register(void);
+void lana_net_unregister(void);
+
+/* procfs. */
+struct proc_dir_entry *lana_proc_mkdir(struct net *net, const char *name,
+				       struct proc_dir_entry *parent);
+struct proc_dir_entry *lana_proc_single(const char *name, struct proc_dir_entry *parent,
+					int (*show)(struct seq_file *, void *), void *data);
+struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent, void *graph);
+struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
+					struct proc_dir_entry *parent, void *file);
+void lana_proc_remove(struct proc_dir_entry *entry);
+void *lana_proc_seq_data(struct seq_file *m);
+void lana_seq_pointer(struct seq_file *m, const void *p);
+
+/* Generic netlink. */
+int lana_genl_register(void);
+void lana_genl_unregister(void);
+struct net *lana_genl_net(struct genl_info *info);
+struct net *lana_genl_dump_net(struct netlink_callback *cb);
+struct sk_buff *lana_genl_new(size_t size);
+void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd);
+void lana_genl_end(struct sk_buff *skb, void *head);
+void lana_genl_cancel(struct sk_buff *skb, void *head);
+int lana_genl_reply(struct sk_buff *skb, struct genl_info *info);
+void lana_genl_multicast(struct net *net, struct sk_buff *skb);
+bool lana_genl_listeners(struct net *net);
+void lana_genl_free(struct sk_buff *skb);
+int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len);
+int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value);
+struct nlattr *lana_nla_nest(struct sk_buff *skb, u16 type);
+void lana_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
+void lana_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest);
+int lana_nla_parse_option(struct nlattr **tb, const struct nlattr *nest,
+			  struct netlink_ext_ack *extack);
+void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t len,
+		     const struct nlattr *culprit);
+int lana_extack_missing(struct genl_info *info, u32 attr);
+
+/* BPF. */
+struct bpf_prog *lana_bpf_create(struct sock_filter *program, u16 len, int *err);
+u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb);
+bool lana_bpf_jited(const struct bpf_prog *prog);
+void lana_bpf_destroy(struct bpf_prog *prog);
+
+/* Called by C, written in Rust. */
+void lana_receive(const void *hook, struct sk_buff *skb);
+void *lana_graph_new(struct net *net);
+void lana_graph_free(void *graph);
+void lana_graph_visit(void *graph, void *data);
+void lana_dev_gone(struct net *net, struct net_device *dev);
+void *lana_fblocks_start(struct seq_file *m, loff_t *pos);
+void *lana_fblocks_next(struct seq_file *m, void *v, loff_t *pos);
+void lana_fblocks_stop(struct seq_file *m, void *v);
+int lana_fblocks_show(struct seq_file *m, void *v);
+int lana_fblock_show(struct seq_file *m, void *v);
+ssize_t lana_fblock_write(void *file, const char __user *buf, size_t len);
+
+#endif

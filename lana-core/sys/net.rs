@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces: each owns a graph.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use super::bindings;
+use crate::graph::Graph;
+use core::{ffi::c_void, pin::Pin, ptr, ptr::NonNull};
+use kernel::{error::to_result, prelude::*};
+
+/// A network namespace.
+///
+/// # Invariants
+///
+/// The namespace outlives the value: only its graph keeps one, and dies with it.
+pub(crate) struct Net(NonNull<bindings::net>);
+
+// SAFETY: a namespace may be used on any CPU.
+unsafe impl Send for Net {}
+// SAFETY: as above.
+unsafe impl Sync for Net {}
+
+impl Net {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::net {
+        self.0.as_ptr()
+    }
+}
+
+/// The graph of a namespace, if it has one (by now, or still).
+///
+/// # Safety
+///
+/// The namespace lives for `'a`, and the registration of namespaces with it.
+pub(crate) unsafe fn graph_of<'a>(net: *mut bindings::net) -> Option<&'a Graph> {
+    // SAFETY: by the contract; what is stored there is null or a graph.
+    unsafe { bindings::lana_net_get(net).cast::<Graph>().as_ref() }
+}
+
+/// Graphs for all namespaces that are and that come; dropping it ends them all.
+pub(crate) struct Registration(());
+
+impl Registration {
+    /// Registers with the namespaces and for what becomes of devices. Sleeps.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: the callbacks are those of this file and of `netdev.rs`.
+        to_result(unsafe { bindings::lana_net_register() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: registered in `new`.
+        unsafe { bindings::lana_net_unregister() };
+    }
+}
+
+/// Visits the graphs of all namespaces. Sleeps; no graph may be locked.
+pub(crate) fn for_each(mut visit: impl FnMut(&Graph)) {
+    let mut visit: &mut dyn FnMut(&Graph) = &mut visit;
+    // SAFETY: `lana_graph_visit` gets back what is given here.
+    unsafe { bindings::lana_net_for_each((&raw mut visit).cast()) };
+}
+
+/// # Safety
+///
+/// Called by `lana_net_for_each()` in [`for_each`], which gives the data.
+#[no_mangle]
+unsafe extern "C" fn lana_graph_visit(graph: *mut c_void, data: *mut c_void) {
+    // SAFETY: a graph lives as long as its namespace is on the list; null is none.
+    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
+        // SAFETY: by the contract.
+        unsafe { (*data.cast::<&mut dyn FnMut(&Graph)>())(graph) };
+    }
+}
+
+/// A namespace begins: makes its graph, or returns null when there is no memory.
+///
+/// # Safety
+///
+/// Called with a live namespace, which keeps the graph until [`lana_graph_free`].
+#[no_mangle]
+unsafe extern "C" fn lana_graph_new(net: *mut bindings::net) -> *mut c_void {
+    let Some(net) = NonNull::new(net) else {
+        return ptr::null_mut();
+    };
+    // INVARIANT: the graph is freed before the namespace.
+    match Graph::new(Net(net)) {
+        // SAFETY: the graph is not moved before it is put back into a pinned box.
+        Ok(graph) => KBox::into_raw(unsafe { Pin::into_inner_unchecked(graph) }).cast(),
+        Err(_) => ptr::null_mut(),
+    }
+}
+
+/// A namespace ends, and all in it.
+///
+/// # Safety
+///
+/// `graph` is null or comes from [`lana_graph_new`], and nobody uses it any more but by procfs.
+#[no_mangle]
+unsafe extern "C" fn lana_graph_free(graph: *mut c_void) {
+    // SAFETY: by the contract.
+    let Some(shared) = (unsafe { graph.cast::<Graph>().as_ref() }) else {
+        return;
+    };
+    shared.clear();
+    // SAFETY: by the contract it is such a box, and `clear` has ended procfs.
+    drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<Graph>())) });
+}

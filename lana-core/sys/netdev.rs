@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices: holding one, and taking what it receives.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{bindings, percpu::ThisCpu, rcu::Reader, skb::Packet};
+use crate::{engine, error::Failure, fail, graph::Graph, name::Name, registry::Instance};
+use core::{ffi::CStr, ptr::NonNull};
+use kernel::{error::to_result, prelude::*, sync::Arc, types::NotThreadSafe};
+
+/// The lock of the network configuration, held. Taken before a graph's lock, never after it.
+pub(crate) struct Rtnl {
+    /// Whether it is ours to give back.
+    owned: bool,
+    _not_send: NotThreadSafe,
+}
+
+impl Rtnl {
+    /// Takes the lock. Sleeps.
+    pub(crate) fn lock() -> Self {
+        // SAFETY: process context, and no lock is held.
+        unsafe { bindings::lana_rtnl_lock() };
+        Self {
+            owned: true,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Evidence of the lock for who is called with it.
+    ///
+    /// # Safety
+    ///
+    /// The caller's caller holds the lock for as long as the value lives.
+    unsafe fn held() -> Self {
+        Self {
+            owned: false,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for Rtnl {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: `lock` took it.
+            unsafe { bindings::lana_rtnl_unlock() };
+        }
+    }
+}
+
+/// A network device that stays while this value lives.
+///
+/// # Invariants
+///
+/// The value owns a reference to a live device.
+pub struct Device(NonNull<bindings::net_device>);
+
+// SAFETY: a device may be used and released on any CPU.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
+
+impl Clone for Device {
+    fn clone(&self) -> Self {
+        // SAFETY: the device is live.
+        unsafe { bindings::lana_dev_hold(self.as_ptr()) };
+        // INVARIANT: that is the reference.
+        Self(self.0)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // SAFETY: by the type's invariant the reference is ours to give back.
+        unsafe { bindings::lana_dev_put(self.as_ptr()) };
+    }
+}
+
+impl Device {
+    /// The device of a name in the namespace of `graph`.
+    pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &CStr) -> Option<Self> {
+        // SAFETY: RTNL is held, the namespace outlives its graph, the name ends with NUL.
+        let dev =
+            NonNull::new(unsafe { bindings::lana_dev_find(graph.net().as_ptr(), name.as_ptr().cast()) })?;
+        // SAFETY: RTNL keeps the device until the reference is taken.
+        unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
+        // INVARIANT: that is the reference.
+        Some(Self(dev))
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// Number of the device in its namespace.
+    pub fn index(&self) -> u32 {
+        // SAFETY: the device is live.
+        unsafe { (*self.as_ptr()).ifindex as u32 }
+    }
+
+    /// Name of the device. A device can be renamed while it is looked at; this is a copy.
+    pub fn name(&self) -> Name {
+        // SAFETY: the device is live; its name's array has a NUL at its end at all times.
+        let name = unsafe { CStr::from_ptr(bindings::lana_dev_name(self.as_ptr()).cast()) };
+        Name::new(name.to_bytes()).unwrap_or_default()
+    }
+
+    /// Whether frames on it begin with an Ethernet header.
+    pub(crate) fn is_ethernet(&self) -> bool {
+        // SAFETY: the device is live.
+        unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
+    }
+
+    /// Who else takes what the device receives, in words.
+    fn owner(&self) -> &'static CStr {
+        // SAFETY: the device is live and the caller holds RTNL; the texts are literals.
+        unsafe { CStr::from_ptr(bindings::lana_dev_owner(self.as_ptr()).cast()) }
+    }
+}
+
+/// What the receive handler reads of a hooked device.
+struct Target {
+    graph: NonNull<Graph>,
+    instance: Arc<Instance>,
+}
+
+/// A device whose frames go to a block. The registry keeps it beside the block's instance, and
+/// drops it with RTNL held.
+///
+/// # Invariants
+///
+/// The device's receive handler is ours, with `target` as its data. The graph outlives the hook:
+/// its registry owns it.
+pub(crate) struct Hook {
+    device: Device,
+    subsystem: &'static str,
+    _target: KBox<Target>,
+}
+
+// SAFETY: the target is only read, and what it points to may be used on any CPU.
+unsafe impl Send for Hook {}
+// SAFETY: as above.
+unsafe impl Sync for Hook {}
+
+impl Hook {
+    /// Takes what `device` receives for the block `instance` of `graph`. Sleeps.
+    pub(crate) fn new(
+        _rtnl: &Rtnl,
+        device: Device,
+        graph: &Graph,
+        instance: &Arc<Instance>,
+        subsystem: &'static str,
+    ) -> Result<Self, Failure> {
+        if !device.is_ethernet() {
+            return Err(fail!(
+                EOPNOTSUPP,
+                "{} is not an Ethernet device",
+                device.name()
+            ));
+        }
+        let target = KBox::new(
+            Target {
+                graph: NonNull::from(graph),
+                instance: instance.clone(),
+            },
+            GFP_KERNEL,
+        )?;
+        let data = (&raw const *target).cast_mut().cast();
+        // SAFETY: RTNL is held; the data lives in the value that unregisters it.
+        match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
+            // INVARIANT: the handler was registered with the target.
+            Ok(()) => Ok(Self {
+                device,
+                subsystem,
+                _target: target,
+            }),
+            Err(e) if e == EBUSY => {
+                Err(fail!(EBUSY, "{} is {}", device.name(), Text(device.owner())))
+            }
+            Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
+        }
+    }
+
+    /// The device.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The vlink subsystem that hooked it.
+    pub(crate) fn subsystem(&self) -> &'static str {
+        self.subsystem
+    }
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        // SAFETY: RTNL is held wherever a hook is dropped; the handler is ours. When the call
+        // returns, no CPU is in the handler, so that the target may go.
+        unsafe { bindings::lana_dev_unhook(self.device.as_ptr()) };
+    }
+}
+
+/// A C text, for messages.
+struct Text(&'static CStr);
+
+impl core::fmt::Display for Text {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or("taken"))
+    }
+}
+
+/// A frame from a hooked device; null when it was shared and there was no memory for a copy.
+///
+/// # Safety
+///
+/// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` is null or a
+/// packet with one reference, given to us.
+#[no_mangle]
+unsafe extern "C" fn lana_receive(hook: *const kernel::ffi::c_void, skb: *mut bindings::sk_buff) {
+    // SAFETY: by the contract; a target lives until no CPU is in the handler.
+    let target = unsafe { &*hook.cast::<Target>() };
+    // SAFETY: by `Hook`'s invariants the graph lives as long.
+    let graph = unsafe { target.graph.as_ref() };
+    // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
+    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
+    // SAFETY: by the contract the reference is ours.
+    let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
+    engine::receive(graph, target.instance.slot(), packet, reader, cpu);
+}
+
+/// A hooked device is being unregistered, or is leaving the namespace.
+///
+/// # Safety
+///
+/// Called by the notifier, with RTNL held, for a live device of the namespace.
+#[no_mangle]
+unsafe extern "C" fn lana_dev_gone(net: *mut bindings::net, dev: *mut bindings::net_device) {
+    // SAFETY: by the contract.
+    let rtnl = unsafe { Rtnl::held() };
+    // SAFETY: the namespace is live, and its graph with it.
+    let Some(graph) = (unsafe { super::net::graph_of(net) }) else {
+        return;
+    };
+    // SAFETY: the device is live.
+    let index = unsafe { (*dev).ifindex as u32 };
+    crate::vlink::device_gone(&rtnl, graph, index);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/lana.yaml */
+/* YNL-GEN kernel source */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "netlink-gen.h"
+
+#include <uapi/linux/lana.h>
+
+/* Common nested types */
+const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_VALUE + 1] = {
+	[LANA_A_OPTION_KEY] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_OPTION_VALUE] = { .type = NLA_NUL_STRING, .len = LANA_OPTION_MAX, },
+};
+
+/* LANA_CMD_FB_GET - do */
+static const struct nla_policy lana_fb_get_nl_policy[LANA_A_FB_NAME + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_FB_NEW - do */
+static const struct nla_policy lana_fb_new_nl_policy[LANA_A_FB_TYPE + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_FB_TYPE] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_FB_DEL - do */
+static const struct nla_policy lana_fb_del_nl_policy[LANA_A_FB_NAME + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_FB_SET - do */
+static const struct nla_policy lana_fb_set_nl_policy[LANA_A_FB_OPTION + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_FB_OPTION] = NLA_POLICY_NESTED(lana_option_nl_policy),
+};
+
+/* LANA_CMD_BIND - do */
+static const struct nla_policy lana_bind_nl_policy[LANA_A_BINDING_LOWER + 1] = {
+	[LANA_A_BINDING_UPPER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_BINDING_LOWER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_UNBIND - do */
+static const struct nla_policy lana_unbind_nl_policy[LANA_A_BINDING_LOWER + 1] = {
+	[LANA_A_BINDING_UPPER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_BINDING_LOWER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_SUBSCRIBE - do */
+static const struct nla_policy lana_subscribe_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1] = {
+	[LANA_A_SUBSCRIPTION_SUBSCRIBER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_UNSUBSCRIBE - do */
+static const struct nla_policy lana_unsubscribe_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1] = {
+	[LANA_A_SUBSCRIPTION_SUBSCRIBER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_VLINK_HOOK - do */
+static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_VLINK_UNHOOK - do */
+static const struct nla_policy lana_vlink_unhook_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* Ops table for lana */
+static const struct genl_split_ops lana_nl_ops[] = {
+	{
+		.cmd		= LANA_CMD_FB_GET,
+		.doit		= lana_nl_fb_get_doit,
+		.policy		= lana_fb_get_nl_policy,
+		.maxattr	= LANA_A_FB_NAME,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= LANA_CMD_FB_GET,
+		.dumpit	= lana_nl_fb_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= LANA_CMD_FB_NEW,
+		.doit		= lana_nl_fb_new_doit,
+		.policy		= lana_fb_new_nl_policy,
+		.maxattr	= LANA_A_FB_TYPE,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_FB_DEL,
+		.doit		= lana_nl_fb_del_doit,
+		.policy		= lana_fb_del_nl_policy,
+		.maxattr	= LANA_A_FB_NAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_FB_SET,
+		.doit		= lana_nl_fb_set_doit,
+		.policy		= lana_fb_set_nl_policy,
+		.maxattr	= LANA_A_FB_OPTION,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_BIND,
+		.doit		= lana_nl_bind_doit,
+		.policy		= lana_bind_nl_policy,
+		.maxattr	= LANA_A_BINDING_LOWER,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_UNBIND,
+		.doit		= lana_nl_unbind_doit,
+		.policy		= lana_unbind_nl_policy,
+		.maxattr	= LANA_A_BINDING_LOWER,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_SUBSCRIBE,
+		.doit		= lana_nl_subscribe_doit,
+		.policy		= lana_subscribe_nl_policy,
+		.maxattr	= LANA_A_SUBSCRIPTION_PUBLISHER,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_UNSUBSCRIBE,
+		.doit		= lana_nl_unsubscribe_doit,
+		.policy		= lana_unsubscribe_nl_policy,
+		.maxattr	= LANA_A_SUBSCRIPTION_PUBLISHER,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= LANA_CMD_TYPE_GET,
+		.dumpit	= lana_nl_type_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd	= LANA_CMD_PPE_GET,
+		.dumpit	= lana_nl_ppe_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd	= LANA_CMD_VLINK_GET,
+		.dumpit	= lana_nl_vlink_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= LANA_CMD_VLINK_HOOK,
+		.doit		= lana_nl_vlink_hook_doit,
+		.policy		= lana_vlink_hook_nl_policy,
+		.maxattr	= LANA_A_VLINK_IFNAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_VLINK_UNHOOK,
+		.doit		= lana_nl_vlink_unhook_doit,
+		.policy		= lana_vlink_unhook_nl_policy,
+		.maxattr	= LANA_A_VLINK_IFNAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+};
+
+static const struct genl_multicast_group lana_nl_mcgrps[] = {
+	[LANA_NLGRP_EVENTS] = { "events", },
+};
+
+struct genl_family lana_nl_family __ro_after_init = {
+	.name		= LANA_FAMILY_NAME,
+	.version	= LANA_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.split_ops	= lana_nl_ops,
+	.n_split_ops	= ARRAY_SIZE(lana_nl_ops),
+	.mcgrps		= lana_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(lana_nl_mcgrps),
+};

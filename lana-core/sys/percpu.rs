@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Data that every possible CPU has a copy of, and the counters that live in it.
+//!
+//! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
+
+use super::bindings;
+use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
+use kernel::{prelude::*, types::NotThreadSafe};
+use pin_init::Zeroable;
+
+/// Evidence that the caller stays on its CPU, and where that CPU's copies are.
+///
+/// # Invariants
+///
+/// The holder does not migrate while the value exists; `offset` added to the base of a per-CPU
+/// allocation is the copy of the CPU it runs on.
+#[derive(Clone, Copy)]
+pub struct ThisCpu {
+    offset: usize,
+    _not_send: PhantomData<NotThreadSafe>,
+}
+
+impl ThisCpu {
+    /// Says that the caller stays where it is.
+    ///
+    /// # Safety
+    ///
+    /// Preemption or bottom halves are off for as long as the value is used.
+    #[inline]
+    pub(crate) unsafe fn new() -> Self {
+        // INVARIANT: the caller does not migrate, so the offset stays this CPU's.
+        // SAFETY: without migration the offset may be read.
+        let offset = unsafe { bindings::lana_this_cpu_offset() } as usize;
+        Self {
+            offset,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+/// A `T` for every possible CPU, zeroed at first.
+///
+/// # Invariants
+///
+/// `base` is a per-CPU allocation of `T`s, initialised by zeroes, owned by this value.
+pub struct PerCpu<T: Zeroable + Sync> {
+    base: NonNull<T>,
+}
+
+// SAFETY: a `PerCpu` gives out shared references only, and `T` is `Sync`.
+unsafe impl<T: Zeroable + Sync> Send for PerCpu<T> {}
+// SAFETY: as above.
+unsafe impl<T: Zeroable + Sync> Sync for PerCpu<T> {}
+
+impl<T: Zeroable + Sync> PerCpu<T> {
+    const NO_DROP: () = assert!(!core::mem::needs_drop::<T>());
+
+    /// Allocates the copies. May sleep.
+    pub fn new() -> Result<Self> {
+        let () = Self::NO_DROP;
+        // SAFETY: size and alignment are those of a type.
+        let base = unsafe { bindings::lana_percpu_alloc(size_of::<T>(), align_of::<T>()) };
+        // INVARIANT: the per-CPU allocator gives zeroed memory, which `T: Zeroable` accepts.
+        let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
+        Ok(Self { base })
+    }
+
+    /// The copy of the CPU the caller runs on.
+    #[inline]
+    pub fn this(&self, cpu: ThisCpu) -> &T {
+        // SAFETY: by the invariants of both types the sum is the address of a live `T`.
+        unsafe { &*self.base.as_ptr().wrapping_byte_add(cpu.offset) }
+    }
+
+    /// The copies of all possible CPUs, with the numbers of the CPUs.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        possible_cpus().map(|cpu| {
+            // SAFETY: `base` is a per-CPU allocation and the CPU is possible.
+            let copy = unsafe { bindings::lana_percpu_ptr(self.base.as_ptr().cast(), cpu) };
+            // SAFETY: `copy` is that CPU's live `T`, shared like all of them.
+            (cpu, unsafe { &*copy.cast::<T>() })
+        })
+    }
+}
+
+impl<T: Zeroable + Sync> Drop for PerCpu<T> {
+    fn drop(&mut self) {
+        // SAFETY: this value owns the allocation, and `T` needs no drop.
+        unsafe { bindings::lana_percpu_free(self.base.as_ptr().cast()) };
+    }
+}
+
+/// The numbers of the CPUs that this kernel can ever run on.
+fn possible_cpus() -> impl Iterator<Item = u32> {
+    // SAFETY: no preconditions.
+    let ids = unsafe { bindings::lana_nr_cpu_ids() };
+    // SAFETY: no preconditions below `nr_cpu_ids`.
+    (0..ids).filter(|&cpu| unsafe { bindings::lana_cpu_possible(cpu) })
+}
+
+/// A number in per-CPU data: its CPU changes it, all read it.
+///
+/// An access is one plain load or store that the compiler may not split or elide (what
+/// `READ_ONCE()` and `WRITE_ONCE()` are); the atomics of the kernel crate would cost a call each
+/// on the packet path. Another CPU's write can get lost, it cannot tear (64-bit kernels).
+#[repr(transparent)]
+pub struct Count(UnsafeCell<u64>);
+
+// SAFETY: all accesses are volatile and of the machine's word size.
+unsafe impl Sync for Count {}
+// SAFETY: zero is a number.
+unsafe impl Zeroable for Count {}
+
+impl Count {
+    /// Adds to the number; only its own CPU does.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.set(self.get().wrapping_add(n));
+    }
+
+    /// Sets the number; only its own CPU does.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        // SAFETY: the pointer is valid for writes; see `Sync`.
+        unsafe { self.0.get().write_volatile(n) };
+    }
+
+    /// Reads the number, of any CPU.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        // SAFETY: the pointer is valid for reads; see `Sync`.
+        unsafe { self.0.get().read_volatile() }
+    }
+}

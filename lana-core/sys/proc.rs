@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! procfs: directories and files that go when their value is dropped.
+//!
+//! C header: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h)
+
+use super::bindings;
+use crate::{graph::Graph, procfs, registry::Instance};
+use core::{
+    ffi::{c_int, c_void},
+    ptr,
+    ptr::NonNull,
+};
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    sync::Arc,
+    uaccess::{UserPtr, UserSlice},
+};
+
+/// An entry of procfs.
+///
+/// # Invariants
+///
+/// The entry is registered. What its handlers are given outlives it.
+pub(crate) struct Entry(NonNull<bindings::proc_dir_entry>);
+
+// SAFETY: entries may be removed by any task.
+unsafe impl Send for Entry {}
+// SAFETY: there is nothing to do with a shared one.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    fn new(entry: *mut bindings::proc_dir_entry) -> Result<Self> {
+        NonNull::new(entry).map(Self).ok_or(ENOMEM)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // Waits for the handlers that run, and removes what is below it.
+        // SAFETY: registered, by the invariants.
+        unsafe { bindings::lana_proc_remove(self.0.as_ptr()) };
+    }
+}
+
+/// `/proc/net/lana` of a namespace.
+pub(crate) struct Tree {
+    // The directory of the blocks is below the other one, so it goes first.
+    fblock: Entry,
+    _root: Entry,
+}
+
+impl Tree {
+    /// Makes the tree of a graph, which keeps it. Sleeps.
+    pub(crate) fn new(graph: Pin<&Graph>) -> Result<Self> {
+        let data: *mut c_void = ptr::from_ref(graph.get_ref()).cast_mut().cast();
+        let net = graph.net().as_ptr();
+        // SAFETY: the namespace is live; the names end with NUL; the handlers take a graph.
+        unsafe {
+            let root = Entry::new(bindings::lana_proc_mkdir(
+                net,
+                c"lana".as_ptr().cast(),
+                ptr::null_mut(),
+            ))?;
+            let dir = root.0.as_ptr();
+            // What is below the root goes with it.
+            for (name, show) in [
+                (c"ppe", show_ppe as unsafe extern "C" fn(_, _) -> _),
+                (c"vlink", show_vlink),
+            ] {
+                NonNull::new(bindings::lana_proc_single(
+                    name.as_ptr().cast(),
+                    dir,
+                    Some(show),
+                    data,
+                ))
+                .ok_or(ENOMEM)?;
+            }
+            NonNull::new(bindings::lana_proc_fblocks(dir, data)).ok_or(ENOMEM)?;
+            let fblock = Entry::new(bindings::lana_proc_mkdir(net, c"fblock".as_ptr().cast(), dir))?;
+            Ok(Self {
+                fblock,
+                _root: root,
+            })
+        }
+    }
+}
+
+/// `/proc/net/lana/fblock/<name>`.
+pub(crate) struct File {
+    // The entry goes before what its handlers read.
+    _entry: Entry,
+    _data: KBox<FileData>,
+}
+
+struct FileData {
+    /// Outlives the file: the graph's registry owns it.
+    graph: NonNull<Graph>,
+    instance: Arc<Instance>,
+}
+
+// SAFETY: graphs and instances may be used on any CPU.
+unsafe impl Send for FileData {}
+// SAFETY: as above.
+unsafe impl Sync for FileData {}
+
+impl File {
+    /// Makes the file of a block. Sleeps.
+    pub(crate) fn new(tree: &Tree, graph: &Graph, instance: &Arc<Instance>) -> Result<Self> {
+        let data = KBox::new(
+            FileData {
+                graph: NonNull::from(graph),
+                instance: instance.clone(),
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: the directory is registered, the name ends with NUL, the handlers take a
+        // `FileData`, which goes after the entry.
+        let entry = unsafe {
+            bindings::lana_proc_fblock(
+                instance.name().as_c_str().as_ptr().cast(),
+                instance.kind().file_option().is_some(),
+                tree.fblock.0.as_ptr(),
+                (&raw const *data).cast_mut().cast(),
+            )
+        };
+        Ok(Self {
+            _entry: Entry::new(entry)?,
+            _data: data,
+        })
+    }
+}
+
+/// # Safety
+///
+/// `m` is an open file whose handlers were given a graph.
+unsafe fn single<'a>(m: *mut bindings::seq_file) -> (&'a SeqFile, &'a Graph) {
+    // SAFETY: by the contract; one task at a time uses a sequence file.
+    unsafe { (SeqFile::from_raw(m.cast()), &*(*m).private.cast::<Graph>()) }
+}
+
+/// # Safety
+///
+/// Called by procfs for a file of [`Tree`].
+unsafe extern "C" fn show_ppe(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+    // SAFETY: by the contract.
+    let (m, graph) = unsafe { single(m) };
+    procfs::ppe(m, graph);
+    0
+}
+
+/// # Safety
+///
+/// Called by procfs for a file of [`Tree`].
+unsafe extern "C" fn show_vlink(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+    // SAFETY: by the contract.
+    let (m, graph) = unsafe { single(m) };
+    procfs::vlink(m, graph);
+    0
+}
+
+/// Finds the first block from position `*pos` on, which counts in IDPs, and lets the position be
+/// that of the block. The walk goes from IDP to IDP, holding no lock in between.
+///
+/// # Safety
+///
+/// Called by procfs for `fblocks`.
+#[no_mangle]
+unsafe extern "C" fn lana_fblocks_start(m: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
+    // SAFETY: by the contract.
+    let (graph, pos) = unsafe { (&*bindings::lana_proc_seq_data(m).cast::<Graph>(), &mut *pos) };
+    let from = u32::try_from(*pos).unwrap_or(u32::MAX);
+    match procfs::next_fblock(graph, from) {
+        Some(idp) => {
+            *pos = i64::from(idp);
+            // A number that `show` gets back, not an address; 0 is no IDP.
+            ptr::without_provenance_mut(idp as usize)
+        }
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+///
+/// Called by procfs for `fblocks`.
+#[no_mangle]
+unsafe extern "C" fn lana_fblocks_next(
+    m: *mut bindings::seq_file,
+    _: *mut c_void,
+    pos: *mut i64,
+) -> *mut c_void {
+    // SAFETY: by the contract.
+    unsafe {
+        *pos = (*pos).wrapping_add(1);
+        lana_fblocks_start(m, pos)
+    }
+}
+
+/// # Safety
+///
+/// Called by procfs for `fblocks`.
+#[no_mangle]
+unsafe extern "C" fn lana_fblocks_stop(_: *mut bindings::seq_file, _: *mut c_void) {}
+
+/// # Safety
+///
+/// Called by procfs for `fblocks`, with what `start` or `next` returned.
+#[no_mangle]
+unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_void) -> c_int {
+    // SAFETY: by the contract.
+    let (graph, m) = unsafe {
+        (
+            &*bindings::lana_proc_seq_data(m).cast::<Graph>(),
+            SeqFile::from_raw(m.cast()),
+        )
+    };
+    procfs::fblock_line(m, graph, v.addr() as u32);
+    0
+}
+
+/// # Safety
+///
+/// Called by procfs for a [`File`].
+#[no_mangle]
+unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+    // SAFETY: by the contract the file's data is a `FileData`, whose instance lives.
+    let (m, instance) = unsafe {
+        let data = &*(*m).private.cast::<FileData>();
+        (SeqFile::from_raw(m.cast()), &*data.instance)
+    };
+    procfs::fblock(m, instance);
+    0
+}
+
+/// # Safety
+///
+/// Called by procfs for a [`File`]; `buf` is what user space said.
+#[no_mangle]
+unsafe extern "C" fn lana_fblock_write(file: *mut c_void, buf: *const c_void, len: usize) -> isize {
+    // SAFETY: by the contract; graph and instance live as long as the file.
+    let (graph, instance) = unsafe {
+        let data = &*file.cast::<FileData>();
+        (data.graph.as_ref(), &*data.instance)
+    };
+    let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
+    match procfs::write(graph, instance, reader, len) {
+        Ok(()) => len as isize,
+        Err(e) => e.to_errno() as isize,
+    }
+}
+
+/// An address for people: hashed, as `%p` prints it.
+pub(crate) fn print_pointer(m: &SeqFile, what: &Instance) {
+    // SAFETY: the file is open, the format takes one pointer.
+    unsafe {
+        bindings::lana_seq_pointer(
+            ptr::from_ref(m).cast_mut().cast(),
+            ptr::from_ref(what).cast(),
+        )
+    };
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets: socket buffers with one owner.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use super::{bindings, netdev::Device, slot::Slot};
+use crate::{block::Verdict, engine::Direction, stats::DropReason};
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice};
+
+/// A packet that its holder may read, change, pass on or free; dropping it frees it.
+///
+/// In the graph a packet begins with its link layer header. A VLAN tag that the hardware (or the
+/// stack) took out stands beside the data and goes out with it again.
+///
+/// # Invariants
+///
+/// The pointer is a live `sk_buff` with exactly this reference.
+#[repr(transparent)]
+pub struct Packet(NonNull<bindings::sk_buff>);
+
+impl Packet {
+    /// Takes over a packet.
+    ///
+    /// # Safety
+    ///
+    /// `skb` is live, and its only reference is the caller's, who gives it up.
+    #[inline]
+    pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: by the contract.
+        Self(skb)
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).as_ptr()
+    }
+
+    /// Length in bytes, from the link layer header on. A super-packet (GRO, GSO) counts whole.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "an empty packet is nothing special")]
+    pub fn len(&self) -> u32 {
+        // SAFETY: the buffer is live.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// The first `n` bytes, or `None` when the packet is shorter. Makes them linear first where
+    /// they are not.
+    #[inline]
+    pub fn header(&mut self, n: u32) -> Option<&[u8]> {
+        // SAFETY: the buffer is live and not shared.
+        if !unsafe { bindings::lana_skb_may_pull(self.as_ptr(), n) } {
+            return None;
+        }
+        // SAFETY: `n` bytes are linear now, and borrowed as long as the packet is.
+        Some(unsafe { slice::from_raw_parts((*self.as_ptr()).data, n as usize) })
+    }
+
+    /// The first `n` bytes, to be changed, or `None` when the packet is shorter or there is no
+    /// memory. Makes them linear and this packet's own first where they are not.
+    #[inline]
+    pub fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
+        // SAFETY: the buffer is live and not shared.
+        if unsafe { bindings::lana_skb_writable(self.as_ptr(), n) } != 0 {
+            return None;
+        }
+        // SAFETY: `n` bytes are linear and not shared with clones now; the borrow is exclusive.
+        Some(unsafe { slice::from_raw_parts_mut((*self.as_ptr()).data, n as usize) })
+    }
+
+    /// A second packet of the same data, or `None` when there is no memory. The data is copied
+    /// when either of the two is changed.
+    #[inline]
+    pub fn try_clone(&self) -> Option<Packet> {
+        // SAFETY: the buffer is live.
+        let skb = unsafe { bindings::lana_skb_clone(self.as_ptr()) };
+        // INVARIANT: a clone has one reference.
+        NonNull::new(skb).map(Self)
+    }
+
+    /// Frees a dropped packet, for the reason given.
+    pub(crate) fn free(self, reason: DropReason) {
+        // SAFETY: the reference is ours and given up.
+        unsafe { bindings::lana_skb_free(self.into_raw(), reason as u32) };
+    }
+
+    /// Ends a packet that has arrived.
+    pub fn consume(self) -> Verdict {
+        // SAFETY: the reference is ours and given up.
+        unsafe { bindings::lana_skb_consume(self.into_raw()) };
+        Verdict::consumed()
+    }
+
+    /// Sends the packet by a device. Softirq context.
+    #[inline]
+    pub fn transmit(self, device: &Device) -> Verdict {
+        // SAFETY: the reference is ours and given up; the device is held.
+        match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
+            -1 => Verdict::consumed(),
+            why => Verdict::lost(DropReason::from_wire(why as u32)),
+        }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: by the type's invariant the reference is ours.
+        unsafe { bindings::lana_skb_free(self.as_ptr(), u32::MAX) };
+    }
+}
+
+/// What a waiting packet carries in its control buffer, which is ours while it is in the engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Next<'r> {
+    /// The block it goes to.
+    pub(crate) slot: &'r Slot,
+    /// The way it goes.
+    pub(crate) direction: Direction,
+    /// The blocks it has passed.
+    pub(crate) hops: u32,
+}
+
+/// Packets that wait for the end of the current walk, first in first out.
+///
+/// # Invariants
+///
+/// `head` begins a list, linked by `next` and ended by null, of packets that the queue owns, each
+/// with a `Next<'r>` in its control buffer; `tail` is the last of them.
+pub(crate) struct Queue<'r> {
+    head: *mut bindings::sk_buff,
+    tail: *mut bindings::sk_buff,
+    _next: PhantomData<Next<'r>>,
+}
+
+impl<'r> Queue<'r> {
+    const FITS: () = {
+        let skb = core::mem::MaybeUninit::<bindings::sk_buff>::uninit();
+        // SAFETY: only the type of the field is looked at.
+        let cb = unsafe { &raw const (*skb.as_ptr()).cb };
+        assert!(size_of::<Next<'_>>() <= size_of_pointee(cb));
+    };
+
+    #[inline]
+    pub(crate) fn new() -> Self {
+        let () = Self::FITS;
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+            _next: PhantomData,
+        }
+    }
+
+    pub(crate) fn push(&mut self, packet: Packet, next: Next<'r>) {
+        let skb = packet.into_raw();
+        // SAFETY: the buffer is live and ours; `next` and the control buffer are the owner's to
+        // use, and `FITS` says that the buffer is large enough.
+        unsafe {
+            (&raw mut (*skb).cb).cast::<Next<'r>>().write_unaligned(next);
+            set_next(skb, ptr::null_mut());
+        }
+        if self.head.is_null() {
+            self.head = skb;
+        } else {
+            // SAFETY: by the invariants `tail` is live and ours.
+            unsafe { set_next(self.tail, skb) };
+        }
+        // INVARIANT: the list is one longer.
+        self.tail = skb;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Packet, Next<'r>)> {
+        let skb = NonNull::new(self.head)?;
+        // SAFETY: by the invariants `head` is live, ours, and carries a `Next`.
+        unsafe {
+            self.head = get_next(skb.as_ptr());
+            set_next(skb.as_ptr(), ptr::null_mut());
+            let next = (&raw const (*skb.as_ptr()).cb).cast::<Next<'r>>().read_unaligned();
+            Some((Packet::from_raw(skb), next))
+        }
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+const fn size_of_pointee<T>(_: *const T) -> usize {
+    size_of::<T>()
+}
+
+/// # Safety
+///
+/// `skb` is live and the caller's.
+#[inline]
+unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
+    // SAFETY: `next` is the first member of an `sk_buff`, so that lists of packets share the
+    // layout of `sk_buff_list`; the caller owns the packet.
+    unsafe { skb.cast::<*mut bindings::sk_buff>().write(next) };
+}
+
+/// # Safety
+///
+/// As for `set_next`.
+#[inline]
+unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
+    // SAFETY: see `set_next`.
+    unsafe { skb.cast::<*mut bindings::sk_buff>().read() }
+}
