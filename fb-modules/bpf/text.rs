@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The two texts that classic BPF programs come in.
+//!
+//! One instruction a line, `{ 0x28, 0, 0, 0x0000000c },`, as `bpfc` (and `tcpdump -dd`) print
+//! it; or decimal numbers without braces, `40 0 0 12`, after a line with the number of
+//! instructions, as `tcpdump -ddd` does. In the latter, commas may stand for the line ends (the
+//! form that iptables' bpf match takes). Empty lines, and C comments of a whole line, are passed
+//! over.
+
+use core::fmt;
+
+/// An instruction: operation, jump when true, jump when false, operand.
+pub(crate) type Quad = (u16, u8, u8, u32);
+
+/// The most instructions that a program can have; the kernel's `BPF_MAXINSNS`.
+pub(crate) const MAX: usize = 4096;
+
+/// What is wrong with a text. Lines count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadText {
+    /// It is not UTF-8.
+    NotText,
+    /// It has no instruction.
+    Empty,
+    /// It has more than [`MAX`] instructions.
+    TooLong,
+    /// This line is not an instruction.
+    Line(usize),
+    /// The first line announces another number of instructions than there are.
+    Count(usize, usize),
+}
+
+impl fmt::Display for BadText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadText::NotText => f.write_str("program: not a text"),
+            BadText::Empty => f.write_str("program: no instruction"),
+            BadText::TooLong => write!(f, "program: more than {MAX} instructions"),
+            BadText::Line(line) => write!(f, "program: line {line} is not an instruction"),
+            BadText::Count(want, have) => {
+                write!(f, "program: {have} instructions, not {want} as line 1 says")
+            }
+        }
+    }
+}
+
+/// Reads a program, giving each instruction to `push`, which says whether it has taken it.
+/// Returns how many there are.
+pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<usize, BadText> {
+    let text = core::str::from_utf8(text).map_err(|_| BadText::NotText)?;
+    let braces = text.contains('{');
+    let separator = if braces { '\n' } else { ',' };
+    let mut announced = None;
+    let mut count = 0;
+    let lines = text
+        .split(['\n', separator])
+        .enumerate()
+        .map(|(i, line)| (i.saturating_add(1), line.trim()));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !is_comment(line)) {
+        let bad = BadText::Line(number);
+        let quad = if braces {
+            in_braces(line).ok_or(bad)?
+        } else if announced.is_none() {
+            announced = Some(line.parse::<usize>().map_err(|_| bad)?);
+            continue;
+        } else {
+            quad(line.split_ascii_whitespace()).ok_or(bad)?
+        };
+        if count >= MAX {
+            return Err(BadText::TooLong);
+        }
+        if !push(quad) {
+            return Err(BadText::TooLong);
+        }
+        count = count.saturating_add(1);
+    }
+    match announced {
+        Some(announced) if announced != count => Err(BadText::Count(announced, count)),
+        _ if count == 0 => Err(BadText::Empty),
+        _ => Ok(count),
+    }
+}
+
+fn is_comment(line: &str) -> bool {
+    line.starts_with("/*") && line.ends_with("*/")
+}
+
+fn in_braces(line: &str) -> Option<Quad> {
+    let line = line.strip_suffix(',').unwrap_or(line);
+    let inner = line.strip_prefix('{')?.trim_end().strip_suffix('}')?;
+    quad(inner.split(',').map(str::trim))
+}
+
+fn quad<'a>(mut numbers: impl Iterator<Item = &'a str>) -> Option<Quad> {
+    let mut next = || number(numbers.next()?);
+    let quad = (
+        u16::try_from(next()?).ok()?,
+        u8::try_from(next()?).ok()?,
+        u8::try_from(next()?).ok()?,
+        next()?,
+    );
+    numbers.next().is_none().then_some(quad)
+}
+
+fn number(text: &str) -> Option<u32> {
+    // `parse` takes a sign, which no number here has.
+    if text.starts_with(['+', '-']) {
+        return None;
+    }
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) if !hex.starts_with(['+', '-']) => u32::from_str_radix(hex, 16).ok(),
+        Some(_) => None,
+        None => text.parse().ok(),
+    }
+}
+
+/// Prints an instruction in the form with braces.
+pub(crate) fn print(to: &mut dyn fmt::Write, (code, jt, jf, k): Quad) -> fmt::Result {
+    writeln!(to, "{{ 0x{code:x}, {jt}, {jf}, 0x{k:08x} }},")
+}

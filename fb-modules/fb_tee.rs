@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `tee`: sends each packet on by the first port of its direction, and a clone of it by every
+//! further one.
+
+use lana::prelude::*;
+
+block_module! {
+    type: Tee,
+    name: "fb_tee",
+    authors: ["The LANA developers"],
+    description: "LANA block: duplicates",
+    license: "GPL",
+    alias: ["lana-fb-tee"],
+}
+
+struct Tee;
+
+impl Block for Tee {
+    const TYPE: &'static str = "tee";
+    const INGRESS_PORTS: u32 = 256;
+    const EGRESS_PORTS: u32 = 256;
+
+    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
+        Ok(Self)
+    }
+
+    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        let direction = cx.direction();
+        for index in 1..cx.ports(direction) {
+            match packet.try_clone() {
+                Some(clone) => cx.emit(clone, Port { direction, index }),
+                None => cx.no_memory(),
+            }
+        }
+        cx.pass(packet)
+    }
+}
