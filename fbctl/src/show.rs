@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl show`: blocks, how they are wired, and their options.
+
+use anyhow::Result;
+use lana_cli::{stats_summary, Column, Session, Table};
+use lana_netlink::{
+    spec::{Direction, PortAttrs},
+    wire::Value,
+    Connection, Fb,
+};
+use std::{collections::HashMap, fmt::Write};
+
+/// Longest value of an option in the table; JSON has all of it.
+const VALUE_WIDTH: usize = 32;
+
+/// Names of blocks by IDP, for what the kernel tells by number only.
+type Names = HashMap<u32, String>;
+
+pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
+    let mut fbs = match name {
+        Some(name) => vec![session.lana()?.fb(name)?],
+        None => session.all(Connection::fbs)?,
+    };
+    let with_stats = session.globals.stats;
+    if session.out.is_json() {
+        if !with_stats {
+            for fb in &mut fbs {
+                fb.stats = None;
+            }
+        }
+        return session.out.json(&fbs);
+    }
+    let known = if name.is_some() && fbs.iter().any(|fb| !fb.publisher.is_empty()) {
+        names(&session.all(Connection::fbs)?)
+    } else {
+        names(&fbs)
+    };
+    session.out.table(&table(&fbs, &known, with_stats))
+}
+
+pub(crate) fn names(fbs: &[Fb]) -> Names {
+    fbs.iter()
+        .filter_map(|fb| Some((fb.idp?, fb.name.clone()?)))
+        .collect()
+}
+
+fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
+    let mut table = Table::new([
+        Column::Left("NAME"),
+        Column::Left("TYPE"),
+        Column::Right("IDP"),
+        Column::Right("REFS"),
+        Column::Left("BINDINGS"),
+        Column::Left("OPTIONS"),
+    ]);
+    let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
+    for fb in fbs {
+        table.row([
+            fb.name.clone().unwrap_or_default(),
+            fb.r#type.clone().unwrap_or_default(),
+            number(fb.idp),
+            number(fb.refcnt),
+            bindings(fb, names),
+            options(fb),
+        ]);
+        if with_stats {
+            table.note(&stats_summary(&fb.stats.clone().unwrap_or_default()));
+        }
+    }
+    table
+}
+
+/// Name of the block a port is bound to, if it is.
+pub(crate) fn peer(port: &PortAttrs) -> Option<String> {
+    let number = port.peer.filter(|&idp| idp != 0);
+    let name = port.peer_name.clone();
+    name.or_else(|| number.map(|idp| format!("#{idp}")))
+}
+
+/// Names of the blocks bound to the ports of a direction, in the order of the ports.
+pub(crate) fn peers(fb: &Fb, direction: Direction) -> Vec<String> {
+    let ours = |port: &&PortAttrs| port.direction == Some(Value::Known(direction));
+    let mut ports: Vec<_> = fb.port.iter().filter(ours).collect();
+    ports.sort_by_key(|port| port.index);
+    ports.into_iter().filter_map(peer).collect()
+}
+
+/// Names of the blocks whose events it gets by an explicit subscription.
+pub(crate) fn publishers(fb: &Fb, names: &Names) -> Vec<String> {
+    let name = |idp: &u32| names.get(idp).cloned().unwrap_or_else(|| format!("#{idp}"));
+    fb.publisher.iter().map(name).collect()
+}
+
+/// Who is on top of it, what it is on top of, whose events it gets.
+fn bindings(fb: &Fb, names: &Names) -> String {
+    let groups = [
+        ("up", peers(fb, Direction::Ingress)),
+        ("down", peers(fb, Direction::Egress)),
+        ("sub", publishers(fb, names)),
+    ];
+    let some = groups.iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<_> = some
+        .map(|(kind, names)| format!("{kind}: {}", names.join(" ")))
+        .collect();
+    parts.join("  ")
+}
+
+fn options(fb: &Fb) -> String {
+    let mut out = String::new();
+    for option in &fb.option {
+        let (key, value) = (option.key.as_deref(), option.value.as_deref());
+        let gap = if out.is_empty() { "" } else { " " };
+        let value = shorten(value.unwrap_or_default());
+        // Writing to a string does not fail.
+        let _ = write!(out, "{gap}{}={value}", key.unwrap_or_default());
+    }
+    out
+}
+
+/// A value as one word or one quotation, cut where it gets long.
+fn shorten(value: &str) -> String {
+    let one_line = value.trim_end().replace('\n', "\\n");
+    let mut short: String = one_line.chars().take(VALUE_WIDTH).collect();
+    if short.len() < one_line.len() {
+        short.push_str("...");
+    }
+    if short.is_empty() || short.contains(char::is_whitespace) {
+        format!("\"{short}\"")
+    } else {
+        short
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use lana_netlink::spec::{DropAttrs, DropReason, OptionAttrs, StatsAttrs};
+
+    fn port(direction: Direction, index: u32, idp: u32, name: &str) -> PortAttrs {
+        PortAttrs {
+            direction: Some(Value::Known(direction)),
+            index: Some(index),
+            peer: (idp != 0).then_some(idp),
+            peer_name: (!name.is_empty()).then(|| name.to_owned()),
+            ..Default::default()
+        }
+    }
+
+    fn fb(name: &str, kind: &str, idp: u32, port: Vec<PortAttrs>) -> Fb {
+        Fb {
+            name: Some(name.into()),
+            r#type: Some(kind.into()),
+            idp: Some(idp),
+            refcnt: Some(3),
+            port,
+            ..Default::default()
+        }
+    }
+
+    /// A tee on a device, with two filters on top; one of them listens to the device.
+    pub(crate) fn sample() -> Vec<Fb> {
+        use Direction::{Egress, Ingress};
+        let drop = |reason, packets| DropAttrs {
+            reason: Some(Value::Known(reason)),
+            packets: Some(packets),
+            ..Default::default()
+        };
+        let mut eth0 = fb("eth0", "eth", 1, vec![port(Ingress, 0, 2, "fb2")]);
+        eth0.stats = Some(StatsAttrs {
+            packets: Some(10),
+            bytes: Some(640),
+            drop: vec![drop(DropReason::TooBig, 2), drop(DropReason::Device, 1)],
+            ..Default::default()
+        });
+        let tee = vec![
+            port(Ingress, 1, 5, ""),
+            port(Ingress, 0, 3, "fb3"),
+            port(Egress, 0, 1, "eth0"),
+        ];
+        let bpf = vec![port(Egress, 0, 2, "fb2"), port(Ingress, 0, 0, "")];
+        let mut fb3 = fb("fb3", "bpf", 3, bpf);
+        fb3.publisher = vec![1, 77];
+        fb3.option.push(OptionAttrs {
+            key: Some("program".into()),
+            value: Some("{ 0x28, 0, 0, 0x0000000c },\n{ 0x6, 0, 0, 0 },\n".into()),
+            ..Default::default()
+        });
+        vec![eth0, fb("fb2", "tee", 2, tee), fb3]
+    }
+
+    #[test]
+    fn table_of_blocks() {
+        let fbs = sample();
+        let expected = r#"NAME  TYPE  IDP  REFS  BINDINGS                  OPTIONS
+eth0  eth     1     3  up: fb2                   -
+fb2   tee     2     3  up: fb3 #5  down: eth0    -
+fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x0000000c },\n{ 0..."
+"#;
+        assert_eq!(table(&fbs, &names(&fbs), false).render(false), expected);
+    }
+
+    #[test]
+    fn counters_go_below() {
+        let fbs = sample();
+        let text = table(&fbs[..1], &names(&fbs), true).render(false);
+        let below = text.lines().nth(2).unwrap();
+        assert_eq!(
+            below,
+            "    packets 10  bytes 640  drops 3 (too-big 2, device 1)"
+        );
+    }
+
+    #[test]
+    fn json_has_the_names_of_the_specification() {
+        let json = serde_json::to_value(&sample()[0]).unwrap();
+        let expected = serde_json::json!({
+            "name": "eth0", "type": "eth", "idp": 1, "refcnt": 3,
+            "port": [{ "direction": "ingress", "index": 0, "peer": 2, "peer-name": "fb2" }],
+            "stats": {
+                "packets": 10, "bytes": 640,
+                "drop": [
+                    { "reason": "too-big", "packets": 2 },
+                    { "reason": "device", "packets": 1 },
+                ],
+            },
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn values_stay_on_their_line() {
+        assert_eq!(shorten(""), "\"\"");
+        assert_eq!(shorten("on\n"), "on");
+        assert_eq!(shorten("a\nb"), "a\\nb");
+        assert_eq!(shorten("a b"), "\"a b\"");
+        assert_eq!(shorten(&"x".repeat(33)), format!("{}...", "x".repeat(32)));
+    }
+}

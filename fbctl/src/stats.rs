@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl stats`: the counters of blocks and of the packet processing engine.
+
+use anyhow::Result;
+use lana_cli::{count, drop_reasons, drop_total, Column, Session, Table};
+use lana_netlink::{spec::StatsAttrs, Connection, Fb, PpeCpu};
+use serde::Serialize;
+
+/// What was asked for, as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fb: Option<Vec<Block<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ppe: Option<&'a [PpeCpu]>,
+}
+
+#[derive(Serialize)]
+struct Block<'a> {
+    name: Option<&'a str>,
+    idp: Option<u32>,
+    stats: Option<&'a StatsAttrs>,
+}
+
+pub(crate) fn run(session: &mut Session, name: Option<&str>, cpu_only: bool) -> Result<()> {
+    let fbs = match name {
+        Some(name) => Some(vec![session.lana()?.fb(name)?]),
+        None if cpu_only => None,
+        None => Some(session.all(Connection::fbs)?),
+    };
+    let ppe = match name {
+        Some(_) => None,
+        None => Some(session.all(Connection::ppe)?),
+    };
+    if session.out.is_json() {
+        return session.out.json(&report(fbs.as_deref(), ppe.as_deref()));
+    }
+    let blocks = blocks(fbs.as_deref().unwrap_or_default());
+    session.out.table(&blocks)?;
+    if fbs.is_some_and(|fbs| !fbs.is_empty()) && ppe.is_some() {
+        session.out.line("")?;
+    }
+    session.out.table(&cpus(ppe.as_deref().unwrap_or_default()))
+}
+
+fn report<'a>(fbs: Option<&'a [Fb]>, ppe: Option<&'a [PpeCpu]>) -> Report<'a> {
+    let block = |fb: &'a Fb| Block {
+        name: fb.name.as_deref(),
+        idp: fb.idp,
+        stats: fb.stats.as_ref(),
+    };
+    Report {
+        fb: fbs.map(|fbs| fbs.iter().map(block).collect()),
+        ppe,
+    }
+}
+
+fn blocks(fbs: &[Fb]) -> Table {
+    let mut table = Table::new([
+        Column::Left("NAME"),
+        Column::Right("PACKETS"),
+        Column::Right("BYTES"),
+        Column::Right("DROPS"),
+        Column::Left("REASONS"),
+    ]);
+    for fb in fbs {
+        let stats = fb.stats.clone().unwrap_or_default();
+        table.row([
+            fb.name.clone().unwrap_or_default(),
+            count(stats.packets),
+            count(stats.bytes),
+            drop_total(&stats).to_string(),
+            drop_reasons(&stats),
+        ]);
+    }
+    table
+}
+
+fn cpus(ppe: &[PpeCpu]) -> Table {
+    let mut table = Table::new([
+        Column::Right("CPU"),
+        Column::Right("PACKETS"),
+        Column::Right("BYTES"),
+        Column::Right("CALLS"),
+        Column::Right("DROPS"),
+        Column::Right("BACKLOG"),
+        Column::Right("BACKLOG-MAX"),
+    ]);
+    for cpu in ppe {
+        table.row([
+            count(cpu.cpu.map(u64::from)),
+            count(cpu.packets),
+            count(cpu.bytes),
+            count(cpu.calls),
+            count(cpu.drops),
+            count(cpu.backlog.map(u64::from)),
+            count(cpu.backlog_max.map(u64::from)),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::tests::sample;
+
+    fn cpu() -> PpeCpu {
+        PpeCpu {
+            cpu: Some(0),
+            packets: Some(10),
+            bytes: Some(640),
+            calls: Some(31),
+            backlog_max: Some(2),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn table_of_counters() {
+        let expected = "\
+NAME  PACKETS  BYTES  DROPS  REASONS
+eth0       10    640      3  too-big 2, device 1
+fb2         0      0      0  -
+fb3         0      0      0  -
+";
+        assert_eq!(blocks(&sample()).render(false), expected);
+    }
+
+    #[test]
+    fn table_of_cpus() {
+        let expected = "\
+CPU  PACKETS  BYTES  CALLS  DROPS  BACKLOG  BACKLOG-MAX
+  0       10    640     31      0        0            2
+";
+        assert_eq!(cpus(&[cpu()]).render(false), expected);
+    }
+
+    #[test]
+    fn json_has_what_was_asked_for() {
+        let fbs = &sample()[1..2];
+        let json = serde_json::to_string(&report(Some(fbs), None)).unwrap();
+        assert_eq!(json, r#"{"fb":[{"name":"fb2","idp":2,"stats":null}]}"#);
+        let ppe = [cpu()];
+        let json = serde_json::to_string(&report(None, Some(&ppe))).unwrap();
+        assert_eq!(
+            json,
+            r#"{"ppe":[{"cpu":0,"packets":10,"bytes":640,"calls":31,"backlog-max":2}]}"#
+        );
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tool as the shell sees it: exit codes, messages, generated files.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+fn fbctl(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fbctl"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may be done before it reads anything.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Exit code and standard error.
+fn failure(args: &[&str], input: &str) -> (Option<i32>, String) {
+    let output = fbctl(args, input);
+    (output.status.code(), text(&output.stderr))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&directory);
+    directory
+}
+
+#[test]
+fn wrong_command_lines_are_usage() {
+    for (args, expected) in [
+        (
+            &["add", "fb2"][..],
+            "fbctl: the following required arguments were not provided: <TYPE>; \
+             usage: fbctl add <NAME> <TYPE>\n",
+        ),
+        (
+            &["set", "fb3", "program"],
+            "fbctl: invalid value 'program' for '<KEY=VALUE>': KEY=VALUE wants a =\n",
+        ),
+        (
+            &["set", "fb3", "program=@/no/such/file"],
+            "fbctl: set fb3 program: /no/such/file: No such file or directory\n",
+        ),
+        (
+            &["-b", "/no/such/file"],
+            "fbctl: /no/such/file: No such file or directory\n",
+        ),
+        (
+            &["-n", "no such namespace", "show"],
+            "fbctl: network namespace no such namespace: No such file or directory\n",
+        ),
+        (
+            &["-b", "-", "show"],
+            "fbctl: either a command or --batch, not both\n",
+        ),
+    ] {
+        assert_eq!(failure(args, ""), (Some(1), expected.to_owned()));
+    }
+    for args in [
+        &[][..],
+        &["nosuch"],
+        &["show", "--nosuch"],
+        &["--force", "show"],
+    ] {
+        let (code, said) = failure(args, "");
+        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn batch_errors_name_the_line() {
+    let (code, said) = failure(&["-b", "-"], "# nothing\n\nadd fb2\n");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.starts_with("fbctl: -:3: the following required arguments"),
+        "{said}"
+    );
+    let (_, said) = failure(&["-b", "-"], "set fb3 program=@-\n");
+    let expected = "fbctl: -:1: set fb3 program: @-: the batch comes from there\n";
+    assert_eq!(said, expected);
+    let (code, said) = failure(&["--force", "-b", "-"], "nosuch\nadd 'x\n");
+    assert_eq!((code, said.lines().count()), (Some(1), 2), "{said}");
+    assert_eq!(
+        failure(&["-b", "-"], "# nothing\n"),
+        (Some(0), String::new())
+    );
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let output = fbctl(&["--help"], "");
+    assert_eq!(output.status.code(), Some(0));
+    let help = text(&output.stdout);
+    assert!(
+        help.contains("Examples:") && help.contains("Exit status:"),
+        "{help}"
+    );
+    assert!(!help.contains("  man "), "{help}");
+    let output = fbctl(&["-V"], "");
+    assert_eq!(
+        text(&output.stdout),
+        concat!("fbctl ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn completions_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = fbctl(&["completions", shell], "");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("unsubscribe"), "{shell}");
+    }
+}
+
+#[test]
+fn man_pages_are_made() {
+    let directory = scratch("man");
+    let output = fbctl(&["man", directory.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = fs::read_to_string(directory.join("fbctl.1")).unwrap();
+    assert!(page.contains("EXIT STATUS"), "{page}");
+    assert!(directory.join("fbctl-bind.1").exists());
+    let (code, said) = failure(&["man", "/dev/null/x"], "");
+    assert_eq!(
+        (code, said),
+        (Some(1), "fbctl: man: /dev/null/x: Not a directory\n".into())
+    );
+}
+
+#[test]
+fn nobody_reading_is_silent() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fbctl"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(0), String::new())
+    );
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The options that go with every command.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options before (or after) the command, as in iproute2.
+#[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Globals {
+    /// Print JSON; its keys are those of the netlink specification
+    #[arg(short, long, global = true)]
+    pub json: bool,
+
+    /// With --json: indent it
+    #[arg(short, long, global = true)]
+    pub pretty: bool,
+
+    /// Show counters too
+    #[arg(short, long = "stats", global = true)]
+    pub stats: bool,
+
+    /// Act in the network namespace NAME, as `ip netns` lists it
+    #[arg(short = 'n', long, value_name = "NAME", global = true)]
+    pub netns: Option<String>,
+
+    /// Read commands from FILE (- is the standard input), one a line; # begins a comment
+    #[arg(short, long, value_name = "FILE")]
+    pub batch: Option<PathBuf>,
+
+    /// With --batch: go on after a command that fails
+    #[arg(long, requires = "batch")]
+    pub force: bool,
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the command line tools of LANA have in common: the options before the command, the way
+//! from a command line to an exit code, tables and JSON, batch files, man pages.
+//!
+//! A tool implements [`Tool`] for its command line and [`Action`] for its commands, and its `main`
+//! is [`main`].
+
+mod batch;
+mod counters;
+mod failure;
+mod globals;
+mod netns;
+mod output;
+mod pages;
+mod session;
+mod table;
+mod tool;
+
+pub use counters::{count, drop_reasons, drop_total, stats_summary};
+pub use failure::{usage, word, Failure, Usage};
+pub use globals::Globals;
+pub use output::Output;
+pub use pages::{write_completions, write_pages};
+pub use session::Session;
+pub use table::{clean, Column, Table};
+pub use tool::{main, Action, Tool};
+
+/// What every tool's help ends with.
+pub const EXIT_STATUS: &str = "\
+Exit status:
+  0  done
+  1  the command line is wrong, or a file is missing
+  2  the kernel said no, or LANA is not loaded";

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the command line to the exit code.
+
+use crate::{
+    batch,
+    failure::{clap_text, Failure},
+    globals::Globals,
+    netns, output,
+    session::Session,
+    table::clean,
+};
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use clap::{error::ErrorKind, Parser, Subcommand};
+use lana_netlink::errno_text;
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    path::Path,
+    process::ExitCode,
+};
+
+/// The command line of a tool.
+pub trait Tool: Parser {
+    /// Its commands.
+    type Action: Action;
+    /// What it is called.
+    const NAME: &'static str;
+    /// Takes the command line apart; the command may be absent where a batch file is given.
+    fn into_parts(self) -> (Globals, Option<Self::Action>);
+}
+
+/// A command.
+pub trait Action: Subcommand {
+    /// What it is called in messages: the command and what it is about.
+    fn label(&self) -> String;
+    /// Runs it.
+    fn run(self, session: &mut Session) -> Result<()>;
+}
+
+/// A line of a batch file.
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Line<A: Action> {
+    #[command(subcommand)]
+    action: A,
+}
+
+/// Runs the tool on the command line of the process.
+pub fn main<T: Tool>() -> ExitCode {
+    match T::try_parse() {
+        Ok(tool) => report(T::NAME, run(tool)),
+        // Help and version go to the standard output; nobody need be there to read them.
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        Err(error) => report(T::NAME, Err(Failure::usage(clap_text(&error)))),
+    }
+}
+
+fn report(tool: &str, result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(tool, &failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "errors belong there")]
+fn say(tool: &str, failure: &Failure) {
+    let Some(text) = &failure.text else { return };
+    let colour = output::wants_colour(&io::stderr());
+    let style = if colour {
+        Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
+    } else {
+        Style::new()
+    };
+    eprintln!("{style}{tool}:{style:#} {}", clean(text));
+}
+
+fn run<T: Tool>(tool: T) -> Result<(), Failure> {
+    let (globals, action) = tool.into_parts();
+    if let Some(name) = &globals.netns {
+        netns::enter(name)?;
+    }
+    let mut session = Session::new(T::NAME, globals.clone());
+    match (action, &globals.batch) {
+        (Some(action), None) => perform(action, &mut session),
+        (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),
+        (Some(_), Some(_)) => Err(Failure::usage("either a command or --batch, not both")),
+        (None, None) => {
+            let error = T::command().error(ErrorKind::MissingSubcommand, "a command is missing");
+            Err(Failure::usage(clap_text(&error)))
+        }
+    }
+}
+
+fn perform<A: Action>(action: A, session: &mut Session) -> Result<(), Failure> {
+    let label = action.label();
+    let result = action.run(session).and_then(|()| session.out.flush());
+    result.map_err(|error| Failure::new(&label, &error))
+}
+
+fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result<(), Failure> {
+    let command = |words: Vec<String>| match Line::<T::Action>::try_parse_from(words) {
+        Ok(line) => perform(line.action, session),
+        Err(error) if !error.use_stderr() => {
+            let help = error.render().to_string();
+            let told = session.out.text(&help).and_then(|()| session.out.flush());
+            told.map_err(|error| Failure::new("help", &error))
+        }
+        Err(error) => Err(Failure::usage(clap_text(&error))),
+    };
+    let report = |failure: &Failure| say(T::NAME, failure);
+    if file == Path::new("-") {
+        return batch::run(BufReader::new(io::stdin()), "-", force, command, report);
+    }
+    let name = file.display().to_string();
+    let input = File::open(file);
+    let input = input.map_err(|e| Failure::usage(format!("{name}: {}", errno_text(&e))))?;
+    batch::run(BufReader::new(input), &name, force, command, report)
+}

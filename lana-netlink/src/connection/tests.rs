@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Conversations with a scripted kernel.
+
+use super::*;
+use crate::{spec::FbAttrs, testing::*};
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
+use std::io;
+
+fn connect(answers: Vec<Vec<u8>>) -> Connection {
+    let all = std::iter::once(family()).chain(answers);
+    Connection::over(Script::new(all.map(Ok)).0).unwrap()
+}
+
+fn fb(seq: u32, flags: u16, name: &str) -> Vec<u8> {
+    let attrs = FbAttrs {
+        name: Some(name.into()),
+        ..Default::default()
+    };
+    part(ID, flags, seq, 1, &attrs.to_bytes().unwrap())
+}
+
+fn names(dump: &Dump<FbAttrs>) -> Vec<&str> {
+    dump.items
+        .iter()
+        .filter_map(|fb| fb.name.as_deref())
+        .collect()
+}
+
+#[test]
+fn missing_family_is_said_so() {
+    let (script, _) = Script::new([Ok(ack(0, -2, &[]))]);
+    let error = Connection::over(script).err().unwrap();
+    assert_eq!(error.to_string(), "lana is not loaded (modprobe lana)");
+}
+
+#[test]
+fn request_goes_out_and_is_acknowledged() {
+    let (script, heard) = Script::new([Ok(family()), Ok(ack(1, 0, &[]))]);
+    let mut lana = Connection::over(script).unwrap();
+    assert_eq!(lana.fb_new("fb2", "tee").unwrap(), Done::default());
+    let sent = heard.borrow().sent[1].clone();
+    let body = FbAttrs::decode(&sent[20..]).unwrap();
+    assert_eq!(
+        (body.name.as_deref(), body.r#type.as_deref()),
+        (Some("fb2"), Some("tee"))
+    );
+    assert_eq!((sent[4], sent[6], sent[16]), (0x1b, 1 | 4, 2)); // request, ack; fb-new
+}
+
+#[test]
+fn warning_comes_with_success() {
+    let mut lana = connect(vec![ack(1, 0, &one(1, &"mind the gap".to_owned()))]);
+    let done = lana.bind("fb2", "eth0").unwrap();
+    assert_eq!(done.warning.as_deref(), Some("mind the gap"));
+}
+
+#[test]
+fn refusal_names_the_attribute() {
+    let tlvs = [one(1, &"no such type".to_owned()), one(2, &28u32)].concat();
+    let mut lana = connect(vec![ack(1, -2, &tlvs)]);
+    let error = lana.fb_new("fb2", "nosuch").unwrap_err();
+    assert_eq!(error.to_string(), "no such type (attribute 'type')");
+}
+
+#[test]
+fn what_does_not_fit_is_not_sent() {
+    let (script, heard) = Script::new([Ok(family())]);
+    let mut lana = Connection::over(script).unwrap();
+    let error = lana
+        .fb_set("fb3", "program", &"x".repeat(70_000))
+        .unwrap_err();
+    assert!(matches!(error, Error::Encode(_)), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("attribute option.value: 70001 bytes"),
+        "{error}"
+    );
+    assert_eq!(heard.borrow().sent.len(), 1);
+}
+
+#[test]
+fn one_block_is_read() {
+    let mut lana = connect(vec![fb(1, 0, "fb2"), ack(1, 0, &[])]);
+    assert_eq!(lana.fb("fb2").unwrap().name.as_deref(), Some("fb2"));
+    let mut lana = connect(vec![ack(1, 0, &[])]);
+    assert!(matches!(lana.fb("fb2"), Err(Error::Answers(0))));
+}
+
+#[test]
+fn dump_has_many_parts() {
+    let first = [
+        fb(1, NLM_F_MULTIPART, "eth0"),
+        fb(1, NLM_F_MULTIPART, "fb2"),
+    ]
+    .concat();
+    let second = fb(1, NLM_F_MULTIPART, "fb3");
+    let stale = fb(77, NLM_F_MULTIPART, "old");
+    let mut lana = connect(vec![first, stale, second, done(1, 0, &[])]);
+    let dump = lana.fbs().unwrap();
+    assert_eq!(names(&dump), ["eth0", "fb2", "fb3"]);
+    assert!(!dump.interrupted);
+}
+
+#[test]
+fn dump_that_fails_on_the_way_is_an_error() {
+    let tlvs = one(1, &"namespace is going away".to_owned());
+    let mut lana = connect(vec![fb(1, NLM_F_MULTIPART, "eth0"), done(1, -11, &tlvs)]);
+    let error = lana.fbs().unwrap_err();
+    assert_eq!(error.to_string(), "namespace is going away");
+}
+
+#[test]
+fn interrupted_dump_is_asked_for_again() {
+    let flags = NLM_F_MULTIPART | NLM_F_DUMP_INTR;
+    let mut lana = connect(vec![
+        fb(1, flags, "eth0"),
+        done(1, 0, &[]),
+        fb(2, NLM_F_MULTIPART, "eth1"),
+        done(2, 0, &[]),
+    ]);
+    let dump = lana.fbs().unwrap();
+    assert_eq!((names(&dump), dump.interrupted), (vec!["eth1"], false));
+
+    let tries = u32::try_from(DUMP_TRIES).unwrap();
+    let always = (1..=tries).flat_map(|seq| [fb(seq, flags, "eth0"), done(seq, 0, &[])]);
+    let dump = connect(always.collect()).fbs().unwrap();
+    assert_eq!((names(&dump), dump.interrupted), (vec!["eth0"], true));
+}
+
+#[test]
+fn broken_answers_are_errors() {
+    let mut lana = connect(vec![vec![1, 2, 3]]);
+    assert!(matches!(lana.fbs(), Err(Error::Decode(_))));
+    let (script, _) = Script::new([Ok(family()), Err(io::Error::from_raw_os_error(105))]);
+    let mut lana = Connection::over(script).unwrap();
+    let error = lana.fbs().unwrap_err().to_string();
+    assert_eq!(error, "netlink socket: No buffer space available");
+}

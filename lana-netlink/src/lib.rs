@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Speaks LANA's generic netlink family.
+//!
+//! A [`Connection`] makes requests, an [`EventStream`] listens to the events. Everything about the
+//! wire (numbers, names, types) is generated from `Documentation/netlink/specs/lana.yaml`: see
+//! [`spec`].
+//!
+//! ```no_run
+//! let mut lana = lana_netlink::Connection::open()?;
+//! lana.fb_new("fb2", "tee")?;
+//! lana.bind("fb2", "eth0")?;
+//! for fb in lana.fbs()?.items {
+//!     println!("{} has IDP {}", fb.name.unwrap_or_default(), fb.idp.unwrap_or_default());
+//! }
+//! # Ok::<(), lana_netlink::Error>(())
+//! ```
+
+mod api;
+mod connection;
+mod error;
+mod events;
+mod extack;
+mod family;
+mod message;
+mod refusal;
+mod socket;
+pub mod spec;
+#[cfg(test)]
+mod testing;
+pub mod wire;
+
+pub use api::{Dump, Fb, PpeCpu, Type, Vlink};
+pub use connection::{Connection, Done};
+pub use error::{errno_text, Error};
+pub use events::{EventStream, Notice};
+pub use refusal::Refusal;
+pub use socket::Transport;

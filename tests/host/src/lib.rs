@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pure logic of the kernel code, compiled for the host so that its tests run there. The
+//! sources are those of the modules.
+
+#[path = "../../../lana-core/name.rs"]
+pub mod name;
+
+#[path = "../../../fb-modules/bpf/text.rs"]
+pub mod text;

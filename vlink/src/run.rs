@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From commands to what does them.
+
+use crate::{
+    cli::{Cli, Command, Device, ETHERNET},
+    show,
+};
+use anyhow::Result;
+use clap::CommandFactory;
+use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
+
+impl Tool for Cli {
+    type Action = Command;
+    const NAME: &'static str = "vlink";
+
+    fn into_parts(self) -> (Globals, Option<Command>) {
+        (self.globals, self.command)
+    }
+}
+
+impl Action for Command {
+    fn label(&self) -> String {
+        match self {
+            Command::Ethernet { command } => match command {
+                Device::Hook { ifname } => format!("{ETHERNET} hook {}", word(ifname)),
+                Device::Unhook { ifname } => format!("{ETHERNET} unhook {}", word(ifname)),
+                Device::Show => format!("{ETHERNET} show"),
+            },
+            Command::Show => "show".to_owned(),
+            Command::Completions { .. } => "completions".to_owned(),
+            Command::Man { .. } => "man".to_owned(),
+        }
+    }
+
+    fn run(self, session: &mut Session) -> Result<()> {
+        match self {
+            Command::Ethernet { command } => match command {
+                Device::Hook { ifname } => {
+                    session.change(|lana| lana.vlink_hook(ETHERNET, &ifname))
+                }
+                Device::Unhook { ifname } => {
+                    session.change(|lana| lana.vlink_unhook(ETHERNET, &ifname))
+                }
+                Device::Show => show::run(session, Some(ETHERNET)),
+            },
+            Command::Show => show::run(session, None),
+            Command::Completions { shell } => {
+                write_completions(Cli::command(), shell, &mut session.out)
+            }
+            Command::Man { directory } => write_pages(Cli::command(), &directory),
+        }
+    }
+}

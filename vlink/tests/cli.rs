@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tool as the shell sees it: exit codes, messages, generated files.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+fn vlink(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vlink"));
+    command.args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn wrong_command_lines_are_usage() {
+    let output = vlink(&["ethernet", "hook"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stderr),
+        "vlink: the following required arguments were not provided: <DEVICE>; \
+         usage: vlink ethernet hook <DEVICE>\n"
+    );
+    for args in [
+        &[][..],
+        &["ethernet"],
+        &["ethernet", "add", "x"],
+        &["token-ring", "show"],
+    ] {
+        let output = vlink(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{args:?}");
+    }
+}
+
+#[test]
+fn man_pages_and_completions_are_made() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("man");
+    let _ = fs::remove_dir_all(&directory);
+    let output = vlink(&["man", directory.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(directory.join("vlink.1").exists());
+    assert!(directory.join("vlink-ethernet-hook.1").exists());
+    let output = vlink(&["completions", "bash"]);
+    assert!(text(&output.stdout).contains("unhook"));
+}
