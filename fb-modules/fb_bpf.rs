@@ -92,7 +92,11 @@ impl Block for Filter {
             let insns = loaded.map_or(0, |l| l.insns.len());
             to.put("instructions", format_args!("{insns}"));
             if let Some(loaded) = loaded {
-                let jited = if loaded.program.is_jited() { "yes" } else { "no" };
+                let jited = if loaded.program.is_jited() {
+                    "yes"
+                } else {
+                    "no"
+                };
                 to.put("jited", format_args!("{jited}"));
             }
         });

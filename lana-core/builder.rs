@@ -194,7 +194,10 @@ pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
             if let Some(kind) = lookup(wanted) {
                 return Ok(kind);
             }
-            module::request(c"lana-fb-", &CString::try_from_fmt(fmt!("{}", name.as_str()))?);
+            module::request(
+                c"lana-fb-",
+                &CString::try_from_fmt(fmt!("{}", name.as_str()))?,
+            );
             lookup(wanted).ok_or_else(|| fail!(ENOENT, "unknown type '{}'", name))
         })
         .map_err(|e| e.at(bindings::LANA_A_FB_TYPE))?;

@@ -26,7 +26,8 @@ use kernel::{prelude::*, str::Formatter};
 pub(crate) fn fb_new(request: &Request<'_>) -> Result<(), Failure> {
     let at = bindings::LANA_A_FB_NAME;
     let name = request.str(at)?;
-    let name = Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))?;
+    let name =
+        Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))?;
     let kind = builder::find(request.str(bindings::LANA_A_FB_TYPE)?)?;
     request.graph()?.add(name, kind)
 }

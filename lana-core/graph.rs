@@ -13,7 +13,7 @@ use crate::{
     fail,
     name::{Name, Shown},
     notifier::{About, Event, Events, Kind},
-    registry::{Entry, Idp, Instance, Registry},
+    registry::{Entry, Idp, Instance, Peers, Registry},
     stats::EngineStats,
     sys::{
         bindings,
@@ -157,7 +157,10 @@ impl Graph {
 
         let upper_ports = a.with_port(EGRESS, &low)?;
         let lower_ports = b.with_port(INGRESS, &up)?;
-        state.wire(self, [(&up, EGRESS, upper_ports), (&low, INGRESS, lower_ports)])?;
+        state.wire(
+            self,
+            [(&up, EGRESS, upper_ports), (&low, INGRESS, lower_ports)],
+        )?;
         state.tell(self, Kind::Bound, up.idp(), Some(&low), About::Nothing);
         Ok(())
     }
@@ -173,7 +176,10 @@ impl Graph {
         }
         let upper_ports = a.without_port(EGRESS, low.idp())?;
         let lower_ports = b.without_port(INGRESS, up.idp())?;
-        state.wire(self, [(&up, EGRESS, upper_ports), (&low, INGRESS, lower_ports)])?;
+        state.wire(
+            self,
+            [(&up, EGRESS, upper_ports), (&low, INGRESS, lower_ports)],
+        )?;
         state.tell(self, Kind::Unbound, up.idp(), Some(&low), About::Nothing);
         Ok(())
     }
@@ -181,7 +187,11 @@ impl Graph {
     /// Lets `subscriber` get the events of `publisher`. Sleeps.
     pub(crate) fn subscribe(&self, subscriber: &[u8], publisher: &[u8]) -> Result<(), Failure> {
         let state = &mut *self.lock();
-        let (a, b) = state.pair(subscriber, publisher, bindings::LANA_A_SUBSCRIPTION_PUBLISHER)?;
+        let (a, b) = state.pair(
+            subscriber,
+            publisher,
+            bindings::LANA_A_SUBSCRIPTION_PUBLISHER,
+        )?;
         let (sub, publ) = (a.instance.clone(), b.instance.clone());
         if sub.idp() == publ.idp() {
             return Err(fail!(EINVAL, "cannot subscribe '{}' to itself", sub.name()));
@@ -200,20 +210,36 @@ impl Graph {
             // The room is there.
             b.subscribers.push(sub.idp(), GFP_KERNEL)?;
         }
-        state.tell(self, Kind::Subscribed, sub.idp(), Some(&publ), About::Nothing);
+        state.tell(
+            self,
+            Kind::Subscribed,
+            sub.idp(),
+            Some(&publ),
+            About::Nothing,
+        );
         Ok(())
     }
 
     /// Takes a subscription back. Sleeps.
     pub(crate) fn unsubscribe(&self, subscriber: &[u8], publisher: &[u8]) -> Result<(), Failure> {
         let state = &mut *self.lock();
-        let (a, b) = state.pair(subscriber, publisher, bindings::LANA_A_SUBSCRIPTION_PUBLISHER)?;
+        let (a, b) = state.pair(
+            subscriber,
+            publisher,
+            bindings::LANA_A_SUBSCRIPTION_PUBLISHER,
+        )?;
         let (sub, publ) = (a.instance.clone(), b.instance.clone());
         if !a.publishers.contains(&publ.idp()) {
             let (a, b) = (sub.name(), publ.name());
             return Err(fail!(ENOENT, "'{}' is not subscribed to '{}'", a, b));
         }
-        state.tell(self, Kind::Unsubscribed, sub.idp(), Some(&publ), About::Nothing);
+        state.tell(
+            self,
+            Kind::Unsubscribed,
+            sub.idp(),
+            Some(&publ),
+            About::Nothing,
+        );
         if let Some(a) = state.registry.get_mut(sub.idp()) {
             a.publishers.retain(|idp| *idp != publ.idp());
         }
@@ -282,7 +308,13 @@ impl Graph {
         let instance = entry.instance.clone();
         let name = entry.hook.as_ref().map(|hook| hook.device().name());
         if let Some(name) = name {
-            state.tell(self, Kind::DeviceGone, instance.idp(), None, About::Device(&name));
+            state.tell(
+                self,
+                Kind::DeviceGone,
+                instance.idp(),
+                None,
+                About::Device(&name),
+            );
         }
         state.isolate(self, &instance);
         let idp = instance.idp();
@@ -366,7 +398,9 @@ impl State {
         };
         for &publisher in &entry.publishers {
             if let Some(publisher) = self.registry.get_mut(publisher) {
-                publisher.subscribers.retain(|subscriber| *subscriber != idp);
+                publisher
+                    .subscribers
+                    .retain(|subscriber| *subscriber != idp);
             }
         }
     }
@@ -394,7 +428,13 @@ impl State {
                 INGRESS => (&peer, instance),
                 _ => (instance, &peer),
             };
-            self.tell(graph, Kind::Unbound, upper.idp(), Some(lower), About::Nothing);
+            self.tell(
+                graph,
+                Kind::Unbound,
+                upper.idp(),
+                Some(lower),
+                About::Nothing,
+            );
         }
         let subscribers = match self.registry.get_mut(idp) {
             Some(entry) => core::mem::take(&mut entry.subscribers),
@@ -429,7 +469,7 @@ impl State {
     fn wire<const N: usize>(
         &mut self,
         graph: &Graph,
-        changes: [(&Arc<Instance>, usize, KVec<Arc<Instance>>); N],
+        changes: [(&Arc<Instance>, usize, Peers); N],
     ) -> Result {
         let mut batch = Batch::default();
         for (instance, direction, ports) in &changes {
@@ -458,7 +498,13 @@ impl State {
         let key = core::str::from_utf8(key)
             .map_err(|_| fail!(EINVAL, "option '{}' is not text", Shown(key)))?;
         instance.object().set(key, value)?;
-        self.tell(graph, Kind::OptionSet, instance.idp(), None, About::Option(key));
+        self.tell(
+            graph,
+            Kind::OptionSet,
+            instance.idp(),
+            None,
+            About::Option(key),
+        );
         Ok(())
     }
 
@@ -495,18 +541,24 @@ impl Entry {
         }
         let name = self.instance.name();
         Err(match ports.last() {
-            Some(peer) => fail!(EBUSY, "{} of '{}' is bound to '{}'", word, name, peer.name()),
+            Some(peer) => fail!(
+                EBUSY,
+                "{} of '{}' is bound to '{}'",
+                word,
+                name,
+                peer.name()
+            ),
             None => fail!(EOPNOTSUPP, "'{}' has no {} port", name, word),
         })
     }
 
-    fn with_port(&self, direction: usize, peer: &Arc<Instance>) -> Result<KVec<Arc<Instance>>> {
+    fn with_port(&self, direction: usize, peer: &Arc<Instance>) -> Result<Peers> {
         let mut ports = self.without_port(direction, 0)?;
         ports.push(peer.clone(), GFP_KERNEL)?;
         Ok(ports)
     }
 
-    fn without_port(&self, direction: usize, peer: Idp) -> Result<KVec<Arc<Instance>>> {
+    fn without_port(&self, direction: usize, peer: Idp) -> Result<Peers> {
         let mut ports = KVec::new();
         for port in self.ports.get(direction).into_iter().flatten() {
             if port.idp() != peer {

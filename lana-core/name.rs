@@ -75,6 +75,12 @@ impl fmt::Display for Name {
     }
 }
 
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 /// Bytes from outside, shown in a message: what is not printable as `?`, and not too many.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
@@ -122,12 +128,9 @@ mod tests {
     #[test]
     fn shown_is_printable_and_short() {
         assert_eq!(Shown(b"a\n\xffb").to_string(), "a??b");
-        assert_eq!(Shown(&[b'x'; 100]).to_string(), format!("{}...", "x".repeat(32)));
-    }
-}
-
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        assert_eq!(
+            Shown(&[b'x'; 100]).to_string(),
+            format!("{}...", "x".repeat(32))
+        );
     }
 }

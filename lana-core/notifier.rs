@@ -104,11 +104,21 @@ pub(crate) struct Events {
 impl Events {
     /// Tells of an event at `entry`. What cannot be delivered is lost, and the gap in the numbers
     /// shows it; the change that the event is about has been made in any case. Sleeps.
-    pub(crate) fn tell(&mut self, net: &Net, registry: &Registry, entry: &Entry, event: &Event<'_>) {
+    pub(crate) fn tell(
+        &mut self,
+        net: &Net,
+        registry: &Registry,
+        entry: &Entry,
+        event: &Event<'_>,
+    ) {
         for peer in entry.peers() {
             peer.object().event(event);
         }
-        for subscriber in entry.subscribers.iter().filter_map(|&idp| registry.get(idp)) {
+        for subscriber in entry
+            .subscribers
+            .iter()
+            .filter_map(|&idp| registry.get(idp))
+        {
             subscriber.instance.object().event(event);
         }
 

@@ -84,6 +84,9 @@ impl Instance {
     }
 }
 
+/// The blocks that the ports of one direction are bound to, by the numbers of the ports.
+pub(crate) type Peers = KVec<Arc<Instance>>;
+
 /// A block as the registry keeps it, with what only the control side changes.
 pub(crate) struct Entry {
     // Teardown is in this order: first no packets come from the device and no user of the file
@@ -91,7 +94,7 @@ pub(crate) struct Entry {
     pub(crate) hook: Option<Hook>,
     pub(crate) file: Option<proc::File>,
     /// The blocks that the ports are bound to, by direction.
-    pub(crate) ports: [KVec<Arc<Instance>>; 2],
+    pub(crate) ports: [Peers; 2],
     /// The blocks whose events this one gets by an explicit subscription.
     pub(crate) publishers: KVec<Idp>,
     /// The blocks that get this one's events by an explicit subscription.

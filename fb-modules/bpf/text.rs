@@ -119,3 +119,105 @@ fn number(text: &str) -> Option<u32> {
 pub(crate) fn print(to: &mut dyn fmt::Write, (code, jt, jf, k): Quad) -> fmt::Result {
     writeln!(to, "{{ 0x{code:x}, {jt}, {jf}, 0x{k:08x} }},")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Quad>, BadText> {
+        let mut quads = vec![];
+        let count = parse(text.as_bytes(), |quad| {
+            quads.push(quad);
+            true
+        })?;
+        assert_eq!(count, quads.len());
+        Ok(quads)
+    }
+
+    const IPV4: [Quad; 4] = [
+        (0x28, 0, 0, 12),
+        (0x15, 0, 1, 0x800),
+        (0x6, 0, 0, u32::MAX),
+        (0x6, 0, 0, 0),
+    ];
+
+    #[test]
+    fn the_form_of_bpfc() {
+        let text = "{ 0x28, 0, 0, 0x0000000c },\n{ 0x15, 0, 1, 0x00000800 },\n\
+                    { 0x06, 0, 0, 0xffffffff },\n{ 0x06, 0, 0, 0x00000000 },\n";
+        assert_eq!(read(text).unwrap(), IPV4);
+        assert_eq!(read(&text.replace('\n', "\r\n")).unwrap(), IPV4);
+    }
+
+    #[test]
+    fn the_form_of_tcpdump_ddd_with_line_ends_or_commas() {
+        let text = "4\n40 0 0 12\n21 0 1 2048\n6 0 0 4294967295\n6 0 0 0\n";
+        assert_eq!(read(text).unwrap(), IPV4);
+        assert_eq!(
+            read(text.replace('\n', ",").trim_end_matches(',')).unwrap(),
+            IPV4
+        );
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read() {
+        let mut text = String::new();
+        for quad in IPV4 {
+            print(&mut text, quad).unwrap();
+        }
+        assert_eq!(read(&text).unwrap(), IPV4);
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_passed_over() {
+        let text = "/* accept */\n\n{ 0x6, 0, 0, 0xffffffff }\n\n";
+        assert_eq!(read(text).unwrap(), [(6, 0, 0, u32::MAX)]);
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        for (text, bad) in [
+            ("", BadText::Empty),
+            ("/* nothing */", BadText::Empty),
+            ("hello", BadText::Line(1)),
+            ("{ 0x6, 0, 0, 0 },\n{ 0x6, 0, 0 },", BadText::Line(2)),
+            ("{ 0x6, 0, 0, 0, 0 },", BadText::Line(1)),
+            ("{ 0x6, 0, 256, 0 },", BadText::Line(1)),
+            ("{ 0x10000, 0, 0, 0 },", BadText::Line(1)),
+            ("{ 6, 0, 0, -1 },", BadText::Line(1)),
+            ("{ 6, 0, 0, 0x+1 },", BadText::Line(1)),
+            ("{ 6, 0, 0, 4294967296 },", BadText::Line(1)),
+            ("{ 6, 0, 0, 0", BadText::Line(1)),
+            ("2\n6 0 0 0\n", BadText::Count(2, 1)),
+            ("1\n6 0 0 0\n6 0 0 0\n", BadText::Count(1, 2)),
+            ("1\n6 0 0\n", BadText::Line(2)),
+        ] {
+            assert_eq!(read(text), Err(bad), "{text:?}");
+        }
+        assert_eq!(parse(b"\xff", |_| true), Err(BadText::NotText));
+    }
+
+    #[test]
+    fn no_more_than_the_kernel_takes() {
+        let line = "{ 0x6, 0, 0, 0x00000000 },\n";
+        assert_eq!(read(&line.repeat(MAX)).unwrap().len(), MAX);
+        assert_eq!(read(&line.repeat(MAX + 1)), Err(BadText::TooLong));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let mut seed = 1u32;
+        let mut random = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 16
+        };
+        let alphabet = b"{}0x1,9 \n/*-+f\xff";
+        for _ in 0..20_000 {
+            let len = random() % 64;
+            let text: Vec<u8> = (0..len)
+                .map(|_| alphabet[random() as usize % alphabet.len()])
+                .collect();
+            let _ = parse(&text, |_| true);
+        }
+    }
+}

@@ -46,7 +46,9 @@ impl Program {
             bindings::lana_bpf_create(insns.as_ptr().cast_mut().cast(), len, &raw mut err)
         };
         // INVARIANT: not null means a program that is ours.
-        NonNull::new(prog).map(Self).ok_or(Error::from_errno(err))
+        NonNull::new(prog)
+            .map(Self)
+            .ok_or_else(|| Error::from_errno(err))
     }
 
     /// Runs the program over a packet from its first byte on; the answer is how many bytes to

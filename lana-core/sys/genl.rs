@@ -385,10 +385,11 @@ unsafe fn serve_dump(
     let Some(skb) = NonNull::new(skb) else {
         return EINVAL.to_errno();
     };
-    // INVARIANT: the call goes on until we return; the buffer is the kernel's.
     // SAFETY: by the contract.
+    let cb = unsafe { &mut *cb };
+    // INVARIANT: the call goes on until we return; the buffer is the kernel's.
     let mut dump = Dump {
-        cb: unsafe { &mut *cb },
+        cb,
         msg: Message { skb, owned: false },
     };
     match operation(&mut dump) {

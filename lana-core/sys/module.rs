@@ -24,7 +24,7 @@ impl Owner {
     /// The name of the module.
     pub fn name(&self) -> &CStr {
         // SAFETY: a `ThisModule` outlives its registrations, which is where owners are kept.
-        unsafe { CStr::from_ptr(bindings::lana_module_name(self.0).cast()) }
+        unsafe { CStr::from_char_ptr(bindings::lana_module_name(self.0)) }
     }
 
     /// Keeps the module loaded; `None` when it is on its way out.
@@ -52,5 +52,5 @@ impl Drop for Pinned {
 /// the loading takes, so no lock may be held. Whether it came is for the caller to see.
 pub(crate) fn request(prefix: &CStr, name: &CString) {
     // SAFETY: both are NUL-terminated.
-    unsafe { bindings::lana_request_module(prefix.as_ptr().cast(), name.as_char_ptr().cast()) };
+    unsafe { bindings::lana_request_module(prefix.as_char_ptr(), name.as_char_ptr()) };
 }

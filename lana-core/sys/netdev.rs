@@ -81,8 +81,9 @@ impl Device {
     /// The device of a name in the namespace of `graph`.
     pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &CStr) -> Option<Self> {
         // SAFETY: RTNL is held, the namespace outlives its graph, the name ends with NUL.
-        let dev =
-            NonNull::new(unsafe { bindings::lana_dev_find(graph.net().as_ptr(), name.as_ptr().cast()) })?;
+        let dev = NonNull::new(unsafe {
+            bindings::lana_dev_find(graph.net().as_ptr(), name.as_char_ptr())
+        })?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
         // INVARIANT: that is the reference.
@@ -103,7 +104,7 @@ impl Device {
     /// Name of the device. A device can be renamed while it is looked at; this is a copy.
     pub fn name(&self) -> Name {
         // SAFETY: the device is live; its name's array has a NUL at its end at all times.
-        let name = unsafe { CStr::from_ptr(bindings::lana_dev_name(self.as_ptr()).cast()) };
+        let name = unsafe { CStr::from_char_ptr(bindings::lana_dev_name(self.as_ptr())) };
         Name::new(name.to_bytes()).unwrap_or_default()
     }
 
@@ -116,7 +117,7 @@ impl Device {
     /// Who else takes what the device receives, in words.
     fn owner(&self) -> &'static CStr {
         // SAFETY: the device is live and the caller holds RTNL; the texts are literals.
-        unsafe { CStr::from_ptr(bindings::lana_dev_owner(self.as_ptr()).cast()) }
+        unsafe { CStr::from_char_ptr(bindings::lana_dev_owner(self.as_ptr())) }
     }
 }
 
@@ -176,9 +177,12 @@ impl Hook {
                 subsystem,
                 _target: target,
             }),
-            Err(e) if e == EBUSY => {
-                Err(fail!(EBUSY, "{} is {}", device.name(), Text(device.owner())))
-            }
+            Err(e) if e == EBUSY => Err(fail!(
+                EBUSY,
+                "{} is {}",
+                device.name(),
+                Text(device.owner())
+            )),
             Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
         }
     }

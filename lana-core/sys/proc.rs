@@ -60,7 +60,7 @@ impl Tree {
         unsafe {
             let root = Entry::new(bindings::lana_proc_mkdir(
                 net,
-                c"lana".as_ptr().cast(),
+                c"lana".as_char_ptr(),
                 ptr::null_mut(),
             ))?;
             let dir = root.0.as_ptr();
@@ -70,7 +70,7 @@ impl Tree {
                 (c"vlink", show_vlink),
             ] {
                 NonNull::new(bindings::lana_proc_single(
-                    name.as_ptr().cast(),
+                    name.as_char_ptr(),
                     dir,
                     Some(show),
                     data,
@@ -78,7 +78,7 @@ impl Tree {
                 .ok_or(ENOMEM)?;
             }
             NonNull::new(bindings::lana_proc_fblocks(dir, data)).ok_or(ENOMEM)?;
-            let fblock = Entry::new(bindings::lana_proc_mkdir(net, c"fblock".as_ptr().cast(), dir))?;
+            let fblock = Entry::new(bindings::lana_proc_mkdir(net, c"fblock".as_char_ptr(), dir))?;
             Ok(Self {
                 fblock,
                 _root: root,
@@ -119,7 +119,7 @@ impl File {
         // `FileData`, which goes after the entry.
         let entry = unsafe {
             bindings::lana_proc_fblock(
-                instance.name().as_c_str().as_ptr().cast(),
+                instance.name().as_c_str().as_char_ptr(),
                 instance.kind().file_option().is_some(),
                 tree.fblock.0.as_ptr(),
                 (&raw const *data).cast_mut().cast(),

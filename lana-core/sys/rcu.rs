@@ -8,7 +8,10 @@ use super::bindings;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr};
 use kernel::{
     prelude::*,
-    sync::{barrier::{smp_mb, Write}, new_mutex, Mutex},
+    sync::{
+        barrier::{smp_mb, Write},
+        new_mutex, Mutex,
+    },
     types::NotThreadSafe,
 };
 
@@ -36,14 +39,14 @@ impl Moment {
     /// This moment.
     pub(crate) fn now() -> Self {
         // SAFETY: no preconditions.
-        Self(unsafe { bindings::lana_rcu_state() } as usize)
+        Self(unsafe { bindings::lana_rcu_state() })
     }
 
     /// Waits until all sections that had begun at the moment have ended; at once when they have.
     /// Sleeps.
     pub(crate) fn wait(self) {
         // SAFETY: process context; the value comes from `lana_rcu_state()`.
-        unsafe { bindings::lana_rcu_wait(self.0 as _) };
+        unsafe { bindings::lana_rcu_wait(self.0) };
     }
 }
 

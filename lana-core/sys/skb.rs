@@ -43,7 +43,10 @@ impl Packet {
 
     /// Length in bytes, from the link layer header on. A super-packet (GRO, GSO) counts whole.
     #[inline]
-    #[allow(clippy::len_without_is_empty, reason = "an empty packet is nothing special")]
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an empty packet is nothing special"
+    )]
     pub fn len(&self) -> u32 {
         // SAFETY: the buffer is live.
         unsafe { (*self.as_ptr()).len }
@@ -160,7 +163,9 @@ impl<'r> Queue<'r> {
         // SAFETY: the buffer is live and ours; `next` and the control buffer are the owner's to
         // use, and `FITS` says that the buffer is large enough.
         unsafe {
-            (&raw mut (*skb).cb).cast::<Next<'r>>().write_unaligned(next);
+            (&raw mut (*skb).cb)
+                .cast::<Next<'r>>()
+                .write_unaligned(next);
             set_next(skb, ptr::null_mut());
         }
         if self.head.is_null() {
@@ -179,7 +184,9 @@ impl<'r> Queue<'r> {
         unsafe {
             self.head = get_next(skb.as_ptr());
             set_next(skb.as_ptr(), ptr::null_mut());
-            let next = (&raw const (*skb.as_ptr()).cb).cast::<Next<'r>>().read_unaligned();
+            let next = (&raw const (*skb.as_ptr()).cb)
+                .cast::<Next<'r>>()
+                .read_unaligned();
             Some((Packet::from_raw(skb), next))
         }
     }

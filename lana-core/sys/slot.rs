@@ -24,7 +24,10 @@ use crate::{
 use core::{cell::UnsafeCell, ptr::NonNull};
 use kernel::{
     prelude::*,
-    sync::{barrier::{smp_mb, Write}, Arc},
+    sync::{
+        barrier::{smp_mb, Write},
+        Arc,
+    },
 };
 
 /// A block's packet handler with the block's type erased. `data` is the block.
@@ -45,8 +48,15 @@ pub(crate) struct Handler {
 impl Handler {
     /// The handler of `block`.
     pub(crate) fn of<B: Block>(block: &B) -> Self {
-        unsafe fn call<B: Block>(data: NonNull<()>, packet: Packet, cx: &mut Context<'_>) -> Verdict {
-            // SAFETY: by `Handler`'s invariants `data` is a live `B`; blocks are `Sync`.
+        /// # Safety
+        ///
+        /// `data` is a live `B`.
+        unsafe fn call<B: Block>(
+            data: NonNull<()>,
+            packet: Packet,
+            cx: &mut Context<'_>,
+        ) -> Verdict {
+            // SAFETY: by the contract; blocks are `Sync`.
             unsafe { data.cast::<B>().as_ref() }.receive(packet, cx)
         }
         // INVARIANT: `call` takes what `data` points to.
@@ -211,11 +221,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Adds that the ports of `instance` are bound to `ports`, by direction. Sleeps.
-    pub(crate) fn add(
-        &mut self,
-        instance: &Arc<Instance>,
-        ports: [&[Arc<Instance>]; 2],
-    ) -> Result {
+    pub(crate) fn add(&mut self, instance: &Arc<Instance>, ports: [&[Arc<Instance>]; 2]) -> Result {
         for list in [&mut self.now, &mut self.later] {
             list.push((instance.clone(), Hop::new(instance, ports)?), GFP_KERNEL)?;
         }
