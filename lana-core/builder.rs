@@ -37,6 +37,13 @@ pub(crate) fn init() {
     unsafe { TYPES.init() };
 }
 
+/// Gives back what the list of types has allocated, a static being dropped by nobody.
+///
+/// Called by the module's exit, when no type is left.
+pub(crate) fn exit() {
+    *TYPES.lock() = KVec::new();
+}
+
 /// A block that was made: itself, and its packet handler.
 type Made = (Arc<dyn Object>, Handler);
 

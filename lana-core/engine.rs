@@ -140,7 +140,7 @@ impl<'r> Context<'r> {
     /// Walks a packet from `slot` on until it ends.
     #[inline]
     fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot) {
-        let mut calls = 0;
+        let before = self.hops;
         loop {
             let Some(hop) = slot.hop(self.version) else {
                 self.drop(self.hop, Some(packet), DropReason::Unbound);
@@ -151,7 +151,6 @@ impl<'r> Context<'r> {
                 break;
             }
             self.hops = self.hops.wrapping_add(1);
-            calls += 1;
             self.hop = hop;
             hop.stats(self.cpu).received(packet.len());
             match hop.call(packet, self).decide() {
@@ -171,7 +170,8 @@ impl<'r> Context<'r> {
                 Decision::Consumed => break,
             }
         }
-        self.engine.calls.add(calls);
+        let calls = self.hops.wrapping_sub(before);
+        self.engine.calls.add(u64::from(calls));
     }
 }
 

@@ -77,5 +77,6 @@ impl kernel::Module for Core {
 impl Drop for Core {
     fn drop(&mut self) {
         pr_info!("core going down\n");
+        builder::exit();
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See helpers.h. */
 
+#include <linux/capability.h>
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
 #include <linux/if_arp.h>
@@ -386,6 +387,9 @@ static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
 {
 	ssize_t done;
 
+	/* As for netlink: root of a user namespace may not change a graph. */
+	if (!file_ns_capable(file, &init_user_ns, CAP_NET_ADMIN))
+		return -EPERM;
 	/* One write is one value: a second one would have lost the first. */
 	if (*pos)
 		return -EINVAL;

@@ -69,8 +69,24 @@ impl<T: Zeroable + Sync> PerCpu<T> {
     /// The copy of the CPU the caller runs on.
     #[inline]
     pub fn this(&self, cpu: ThisCpu) -> &T {
-        // SAFETY: by the invariants of both types the sum is the address of a live `T`.
-        unsafe { &*self.base.as_ptr().wrapping_byte_add(cpu.offset) }
+        // SAFETY: the allocation is this value's.
+        unsafe { Self::this_of(self.base, cpu) }
+    }
+
+    /// Where the allocation is, for who would save the load of it.
+    pub(crate) fn base(&self) -> NonNull<T> {
+        self.base
+    }
+
+    /// The copy, in the allocation at `base`, of the CPU the caller runs on.
+    ///
+    /// # Safety
+    ///
+    /// `base` is that of a `PerCpu` that lives for `'a`.
+    #[inline]
+    pub(crate) unsafe fn this_of<'a>(base: NonNull<T>, cpu: ThisCpu) -> &'a T {
+        // SAFETY: by the contract and `ThisCpu`'s invariants the sum is the address of a live `T`.
+        unsafe { &*base.as_ptr().wrapping_byte_add(cpu.offset) }
     }
 
     /// The copies of all possible CPUs, with the numbers of the CPUs.

@@ -77,7 +77,7 @@ impl Handler {
 #[repr(C, align(64))]
 pub(crate) struct Hop {
     handler: Handler,
-    stats: NonNull<PerCpu<BlockStats>>,
+    stats: NonNull<BlockStats>,
     /// The first port of each direction.
     first: [Option<NonNull<Slot>>; 2],
     /// All of them, where there is more than one.
@@ -90,7 +90,7 @@ impl Hop {
     pub(crate) fn new(instance: &Instance, ports: [&[Arc<Instance>]; 2]) -> Result<Self> {
         let mut hop = Self {
             handler: instance.handler(),
-            stats: NonNull::from(instance.stats()),
+            stats: instance.stats().base(),
             first: [None; 2],
             all: [const { None }; 2],
         };
@@ -121,7 +121,7 @@ impl Hop {
     #[inline]
     pub(crate) fn stats(&self, cpu: ThisCpu) -> &BlockStats {
         // SAFETY: by the type's invariants the counters live.
-        unsafe { self.stats.as_ref() }.this(cpu)
+        unsafe { PerCpu::this_of(self.stats, cpu) }
     }
 
     /// The slot that port `index` of a direction is bound to.

@@ -3,6 +3,8 @@
 //! The pure logic of the kernel code, compiled for the host so that its tests run there. The
 //! sources are those of the modules.
 
+#![cfg(test)]
+
 #[path = "../../../lana-core/name.rs"]
 pub mod name;
 

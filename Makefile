@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# What people type. The kernel side is built by Kbuild (see Kbuild), the tools by cargo, and what
+# both need is made by scripts/setup.
+
+# The kernel to build modules for: one of our test kernels, or one built elsewhere.
+LANE ?= uml
+KDIR ?=
+LANA_CACHE ?= $(HOME)/.cache/lana
+export LANA_CACHE
+
+kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(LANE)))
+out = $(CURDIR)/build/$(if $(KDIR),kdir,$(LANE))
+env := . scripts/env &&
+jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
+kbuild = $(env) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
+	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um)
+
+# A block that lives in a folder of its own, DIR, and is built against our core.
+block_out = $(abspath $(DIR))/$(patsubst $(CURDIR)/%,%,$(out))
+kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
+	LANA=$(CURDIR) LANA_BUILD=$(out) KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers
+
+# Kbuild makes much at once, we do one thing after the other.
+.NOTPARALLEL:
+.PHONY: help demo test setup modules block modules_install tools check clean
+
+help:
+	@echo 'make demo             set up, build, and watch real packets go through a graph'
+	@echo 'make test             set up, build, and run every test in both kernels'
+	@echo 'make check            formatting, lints, generated files'
+	@echo 'make setup            only fetch and build what the others need'
+	@echo 'make modules          the modules for a test kernel: LANE=uml (default) or x86_64'
+	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
+	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
+	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
+	@echo 'make tools            fbctl and vlink, in target/release'
+	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
+	@echo
+	@echo 'KSRC=... builds the test kernels from your own source tree.'
+
+demo:
+	@start=$$(date +%s) && \
+	scripts/setup uml && \
+	$(MAKE) --no-print-directory modules tools LANE=uml KDIR= && \
+	scripts/lana-vm --lane uml -- scripts/demo && \
+	echo "make demo took $$(($$(date +%s) - start)) seconds"
+
+test:
+	@scripts/setup uml x86_64
+	@$(MAKE) --no-print-directory modules LANE=uml KDIR=
+	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
+	@$(MAKE) --no-print-directory tools
+	@tests/run
+
+setup:
+	@scripts/setup
+
+modules:
+	@scripts/setup kdir $(kernel)
+	@mkdir -p $(out)
+	@$(kbuild) MO=$(out) modules
+
+block: modules
+	@[ -d "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
+	@mkdir -p $(block_out)
+	@$(kbuild_block) MO=$(block_out) modules
+
+modules_install:
+	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KDIR=: the built kernel to install for' >&2; exit 1; }
+	@scripts/setup kdir $(kernel)
+	@$(kbuild) MO=$(out) modules_install
+
+tools:
+	@$(env) cargo build --release --locked
+
+check:
+	cargo fmt --check
+	@$(env) set -x && cargo clippy --locked --all-targets -- -D warnings
+	rustfmt --check --edition 2021 $$(find lana-core fb-modules examples -name '*.rs')
+	@mkdir -p build/clippy
+	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
+	@$(env) scripts/gen-netlink $(CURDIR)/build/netlink
+	for file in include/uapi/linux/lana.h lana-core/sys/netlink-gen.h lana-core/sys/netlink-gen.c; do \
+		diff $$file build/netlink/$$file || exit; \
+	done
+
+clean:
+	rm -rf build target

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+"""cycle.py CYCLES: loads the modules, builds a graph, lets a packet pass, takes all apart and unloads
+the modules, so many times; then no memory must have got lost. A first 20 cycles fill caches."""
+
+import ctypes
+import glob
+import os
+import socket
+import sys
+import time
+
+from lana import Socket, attr, check, end
+
+CYCLES = int(sys.argv[1])
+WARM_UP = 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+MODULES = ["lana", "fb_eth", "fb_bpf", "fb_tee", "fb_counter", "fb_dummy"]
+
+
+def image(name):
+    path = glob.glob(f"{os.environ['LANA_MODULES']}/*/{name}.ko")[0]
+    with open(path, "rb") as file:
+        return file.read()
+
+
+IMAGES = [(name, image(name)) for name in MODULES]
+
+
+def syscall(number, what, *args):
+    if LIBC.syscall(number, *args) != 0:
+        raise OSError(ctypes.get_errno(), what + ": " + os.strerror(ctypes.get_errno()))
+
+
+def done(answer):
+    if answer.error:
+        raise OSError(answer.error, str(answer))
+
+
+def cycle(wire):
+    for name, data in IMAGES:
+        syscall(175, "init_module " + name, data, ctypes.c_ulong(len(data)), b"")
+    lana = Socket()
+    done(lana.hook("lan0"))
+    for name in ["tee", "bpf", "counter", "dummy"]:
+        done(lana.add(name, name))
+    done(lana.set("bpf", "program", "{ 0x6, 0, 0, 0xffffffff },"))
+    done(lana.subscribe("dummy", "lan0"))
+    for upper, lower in [("tee", "lan0"), ("bpf", "tee"), ("dummy", "tee"), ("counter", "bpf")]:
+        done(lana.bind(upper, lower))
+    wire.send(b"\xff" * 12 + b"\x08\x00" + b"\0" * 46)
+    with open("/proc/net/lana/fblock/counter") as file:
+        counted = file.read()
+    if counted != "1 60\n":
+        raise ValueError("counted " + counted)
+    for upper, lower in [("counter", "bpf"), ("dummy", "tee"), ("bpf", "tee"), ("tee", "lan0")]:
+        done(lana.unbind(upper, lower))
+    done(lana.unsubscribe("dummy", "lan0"))
+    done(lana.unhook("lan0"))
+    for name in ["tee", "bpf", "counter", "dummy"]:
+        done(lana.remove(name))
+    lana.sock.close()
+    for name, _ in reversed(IMAGES):
+        syscall(176, "delete_module " + name, name.encode(), os.O_NONBLOCK)
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def memory():
+    """Slab objects by cache, and other memory in kB, once all that waits to be freed has been."""
+    time.sleep(1)
+    write("/proc/sys/vm/drop_caches", "3")
+    for path in glob.glob("/sys/kernel/slab/*/shrink"):
+        write(path, "1")
+    time.sleep(0.5)
+    with open("/proc/slabinfo") as file:
+        slab = {f[0]: int(f[1]) for f in map(str.split, file.readlines()[2:])}
+    with open("/proc/meminfo") as file:
+        info = {f[0][:-1]: int(f[1]) for f in map(str.split, file)}
+    with open("/proc/vmallocinfo") as file:
+        areas = [line.split(None, 1)[1] for line in file]
+    return slab, info, areas
+
+
+def leaks(first, last):
+    """kmemleak's report of what nobody points to any more."""
+    if first:
+        write(KMEMLEAK, "clear")
+    if last:
+        time.sleep(6)  # younger ones are not told
+        write(KMEMLEAK, "scan")
+        write(KMEMLEAK, "scan")
+    with open(KMEMLEAK) as file:
+        return file.read()
+
+
+def main():
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(("far0", 0))
+    try:
+        leaks(True, False)
+        kmemleak = True
+    except OSError:
+        kmemleak = False
+    made = 0
+    why = ""
+    try:
+        for made in range(CYCLES):
+            if made == WARM_UP:
+                before = memory()
+            cycle(wire)
+        made = CYCLES
+    except (OSError, ValueError) as error:
+        why = error
+    if not check(f"all can be loaded, used and unloaded {CYCLES} times", made == CYCLES,
+                 f"{made} times", why):
+        end()
+        return
+    after = memory()
+
+    # Less than one object in two cycles: one that is lost each time is found.
+    room = (CYCLES - WARM_UP) // 2
+    more = {name: after[0][name] - before[0].get(name, 0) for name in after[0]}
+    more = {name: count for name, count in more.items() if count >= room}
+    check("no slab object is lost in a cycle", not more, more)
+    for key, room in [("SUnreclaim", 300), ("Percpu", 0), ("VmallocUsed", 0), ("KernelStack", 64)]:
+        less, now = before[1][key], after[1][key]
+        check(f"{key} of /proc/meminfo has not grown", now <= less + room, f"{less} kB, then {now} kB")
+    free, now = before[1]["MemFree"], after[1]["MemFree"]
+    check("as much memory is free as before", now >= free - 2 * (CYCLES - WARM_UP),
+          f"{free} kB, then {now} kB")
+    extra = [area for area in after[2] if area not in before[2]]
+    check("no module's memory is left", len(after[2]) <= len(before[2]), *extra)
+    name = "kmemleak finds nothing"
+    if kmemleak:
+        found = leaks(False, True)
+        check(name, not found, found[:2000])
+    else:
+        check(name + " # SKIP the kernel has none", True)
+    end()
+
+
+main()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Blocks of third parties, which tests/build-external has built on the host.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+built=$top/build/$LANA_LANE/external
+ko() { echo "$built/$1/build/$LANA_LANE/fb_$2.ko"; }
+load
+
+check "a block built outside of the tree loads" insmod "$(ko sample sample)"
+check "its type is listed" contains "$(fbctl types)" sample
+check "a block of it can be made" fbctl add s sample
+check "its option can be set" fbctl set s rate=4
+check "its option is shown" contains "$(fbctl show s)" rate=4
+check "its file shows the option" is "$(cat $fblock/s)" 4
+remember
+check_fails "it refuses a bad value in its own words" 2 "rate: a number from 1 on" \
+	fbctl set s rate=0
+check_fails "it refuses an option that it does not have" 2 "no option 'speed'" \
+	fbctl set s speed=1
+
+hosts
+neighbours
+hook lan0
+fbctl -b - <<-END
+	bind s lan0
+	add c counter
+	bind c s
+END
+ping_quietly alice 40 192.0.2.2 -W 0.01 >/dev/null || :
+read -r packets _ < <(sent alice a0)
+check "packets pass it as its author wrote" is "$(number packets < <(fbctl -j stats c))" $((packets / 4))
+check "what it drops is counted" is "$(drops s filtered)" $((packets - packets / 4))
+check "its module stays while there is a block" not rmmod fb_sample
+clean
+check "its module goes when there is none" rmmod fb_sample
+
+check "a block that new-block has made loads" insmod "$(ko made made)"
+check "and can be made" fbctl add m made
+fbctl rm m
+check "and goes" rmmod fb_made
+
+dmesg -C
+check "a block built against another core is refused" not insmod "$(ko other sample)"
+check "because of symbols that this core does not have" contains "$(dmesg)" "Unknown symbol"
+check "and leaves no type" not contains "$(fbctl types)" sample
+
+done_testing

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Loading and unloading.
+
+. "${0%/*}/../lib.sh"
+
+log() { dmesg | sed -n 's/^\[[^]]*\] lana: /lana: /p'; }
+loaded() { grep -q "^$1 " /proc/modules; }
+module() { ls "$LANA_MODULES"/{lana-core,fb-modules}/"$1.ko" 2>/dev/null; }
+devices=(lan0)
+
+check "fbctl says what to do when LANA is not loaded" \
+	contains "$(fbctl show 2>&1 || echo "status $?")" "modprobe lana"
+check "fbctl ends with 2 when LANA is not loaded" \
+	contains "$(fbctl show 2>&1 || echo "status $?")" "status 2"
+check "a block's module does not load without the core" not insmod "$(module fb_dummy)"
+
+insmod "$(module lana)"
+check "the core says that it starts, and that it is up" \
+	contains "$(log)" $'lana: bootstrapping core\nlana: core up and running'
+check "/proc/net/lana has its files" ls /proc/net/lana/{fblocks,ppe,vlink,fblock}
+check "the core does not load twice" not insmod "$(module lana)"
+check "there are no types yet" is "$(fbctl -j types)" "[]"
+
+# By the aliases of the modules.
+fbctl add a dummy
+check "fbctl add loads the module of a type" loaded fb_dummy
+ip link add lan0 type veth peer name far0
+ip link set lan0 up
+ip link set far0 up
+vlink ethernet hook lan0
+check "vlink ethernet loads the module of the subsystem" loaded fb_eth
+check "modprobe finds a type by its alias" modprobe lana-fb-tee
+check "the type is there then" contains "$(fbctl types)" tee
+insmod "$(module fb_counter)"
+check "a module that was loaded by hand offers its type" contains "$(fbctl types)" counter
+check "a block's module does not load twice" not insmod "$(module fb_counter)"
+
+check "the core cannot be unloaded while blocks' modules are loaded" not rmmod lana
+check "a block's module cannot be unloaded while there is a block" not rmmod fb_dummy
+check "nor while there is a device" not rmmod fb_eth
+check "one without a block can be" rmmod fb_counter
+check "its type is gone" not grep -q counter <(fbctl types)
+fbctl rm a
+check "the module can be unloaded once its block is gone" rmmod fb_dummy
+vlink ethernet unhook lan0
+check "the device's module can be unloaded once it is given back" rmmod fb_eth
+rmmod fb_tee
+check "the core can be unloaded once no block's module is loaded" rmmod lana
+check "it says that it goes" contains "$(log)" "lana: core going down"
+check "/proc/net/lana is gone" not ls /proc/net/lana
+
+# A block's module comes and goes with others in use, and while somebody makes blocks of it.
+load
+(while fbctl add racer counter && fbctl rm racer; do :; done) >/dev/null 2>&1 &
+racer=$!
+for ((i = 0; i < $(scale 100); i++)); do rmmod fb_counter 2>/dev/null || :; done
+kill $racer || :
+wait $racer || :
+check "unloading a module while its blocks are made and removed does no harm" fbctl show
+clean
+rmmod "${modules[@]}" lana 2>/dev/null || rmmod fb_eth fb_dummy fb_tee fb_bpf lana
+
+fold python3 "$tests/cycle.py" 200
+
+done_testing

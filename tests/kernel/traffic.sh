@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The verification list of the thesis, on real traffic: redirect, filter, count, duplicate, forward;
+# and changes of the graph under load. tc counts what was sent, and knows nothing of LANA.
+
+. "${0%/*}/../lib.sh"
+
+load
+hosts
+counted() { cat "$fblock/$1"; }
+ipv4=$top/examples/ipv4.txt arp=$top/examples/arp.txt
+
+# --- Before: Linux has the devices ---
+
+ip address add 192.0.2.3/24 dev lan0
+check "without LANA, Linux answers" ping_quietly alice 1 192.0.2.3
+
+# --- Redirect ---
+
+hook lan0
+fbctl -b - <<-END
+	add c counter
+	bind c lan0
+END
+before=$(sent alice a0)
+check "a hooked device: Linux sees nothing, and does not answer" \
+	not ping_quietly alice 5 192.0.2.3 -W 0.2
+after=$(sent alice a0)
+check "all that was sent is counted, packets and bytes" is "$(counted c)" \
+	"$((${after% *} - ${before% *})) $((${after#* } - ${before#* }))"
+check "what the last block passes on is dropped, since nothing is on top of it" \
+	is "$(drops c unbound)" "${after% *}"
+check "the device's block counts the same" \
+	contains "$(fbctl -j stats lan0)" "\"packets\":$((${after% *} - ${before% *})),"
+fbctl unbind c lan0
+before=$(counted c)
+check "unbound again: nothing passes" not ping_quietly alice 3 192.0.2.3 -W 0.2
+check "the counter does not count" is "$(counted c)" "$before"
+check "the drops are counted where they happen, as unbound" not is "$(drops lan0 unbound)" 0
+fbctl rm c
+unhook lan0
+check "given back: Linux answers again" ping_quietly alice 1 192.0.2.3
+ip address del 192.0.2.3/24 dev lan0
+neighbours
+
+# --- Filter and count ---
+
+hook lan0
+fbctl -b - <<-END
+	add tee tee
+	add bpf4 bpf
+	add ipv4 counter
+	add bpfa bpf
+	add arp counter
+	add bpfn bpf
+	add all counter
+	set bpf4 program=@$ipv4
+	set bpfa program=@$arp
+	bind tee lan0
+	bind bpf4 tee
+	bind bpfa tee
+	bind bpfn tee
+	bind ipv4 bpf4
+	bind arp bpfa
+	bind all bpfn
+END
+of_protocol() {
+	tc -n alice -s -j filter show dev a0 egress protocol "$1" pref "$2" |
+		sed -n 's/.*"bytes":\([0-9]*\),"packets":\([0-9]*\).*/\2 \1/p'
+}
+tc -n alice -batch - <<-END
+	filter del dev a0 egress
+	filter add dev a0 egress protocol ip pref 1 matchall action ok
+	filter add dev a0 egress protocol arp pref 2 matchall action ok
+END
+ping_quietly alice 20 192.0.2.2 -W 0.2 >ping.log 2>&1 || :
+ping_quietly alice 1 192.0.2.99 -W 1 >ping.log 2>&1 || :
+sent4=$(of_protocol ip 1) senta=$(of_protocol arp 2)
+check "there was IPv4" not is "${sent4% *}" 0
+check "there was ARP" not is "${senta% *}" 0
+check "the IPv4 filter passes exactly the IPv4 packets" is "$(counted ipv4)" "$sent4"
+check "the ARP filter passes exactly the ARP packets" is "$(counted arp)" "$senta"
+check "what the IPv4 filter stops is counted as filtered" is "$(drops bpf4 filtered)" "${senta% *}"
+check "what the ARP filter stops is counted as filtered" is "$(drops bpfa filtered)" "${sent4% *}"
+check "a filter without a program passes all" is "$(counted all)" \
+	"$((${sent4% *} + ${senta% *})) $((${sent4#* } + ${senta#* }))"
+tc -n alice -batch - <<-END
+	filter del dev a0 egress
+	filter add dev a0 egress protocol all matchall action ok
+END
+clean
+
+# --- Duplicate ---
+
+hook lan0
+fbctl -b - <<-END
+	add tee tee
+	add one counter
+	add two counter
+	add three counter
+	bind tee lan0
+	bind one tee
+	bind two tee
+	bind three tee
+END
+count=$(scale 10000)
+pktgen_to_lan0() { alice "$tests/pktgen" a0 "$@"; }
+pktgen_to_lan0 "$count"
+check "each packet is at the first branch" is "$(counted one)" "$count $((count * 60))"
+check "a clone of each is at the second" is "$(counted two)" "$count $((count * 60))"
+check "and at the third" is "$(counted three)" "$count $((count * 60))"
+check "the engine counts clones as packets" \
+	is "$(awk 'NR > 1 { n += $2 } END { print n }' /proc/net/lana/ppe)" "$((count * 3))"
+clean
+
+# --- Forward: a bridge of blocks between alice and bob ---
+
+hook lan0 lan1
+bridge d1 dummy c1 counter f1 bpf t1 tee d2 dummy
+check "ping through the bridge" ping_quietly alice 10 192.0.2.2
+check "ping the other way" ping_quietly bob 10 192.0.2.1
+check "ping with large packets" ping_quietly alice 5 192.0.2.2 -s 1472
+check "ping with fragments" ping_quietly alice 3 192.0.2.2 -s 20000
+before=$(counted c1) a=$(sent alice a0) b=$(sent bob b0)
+ping_quietly alice 20 192.0.2.2
+now=$(counted c1) a2=$(sent alice a0) b2=$(sent bob b0)
+check "the counter has the packets of both directions" \
+	is "$((${now% *} - ${before% *}))" "$((${a2% *} - ${a% *} + ${b2% *} - ${b% *}))"
+check "and their bytes" \
+	is "$((${now#* } - ${before#* }))" "$((${a2#* } - ${a#* } + ${b2#* } - ${b#* }))"
+bytes=$(scale 100000000)
+bob python3 "$tests/tcp.py" receive 5001 >tcp.in &
+alice python3 "$tests/tcp.py" send 192.0.2.2 5001 "$bytes" >tcp.out
+wait $!
+check "TCP passes, every byte of it" is "$(<tcp.in)" "$(<tcp.out)"
+check "it was as much as it should be" matches "$(<tcp.in)" "^$bytes "
+check "TCP was sent in super-packets, larger than the MTU" \
+	contains "$(fbctl -j stats c1 | awk -F '[:,}]' '{ for (i = 1; i < NF; i++) { if ($i ~ /"packets"/ && !p) p = $(i + 1); if ($i ~ /"bytes"/ && !b) b = $(i + 1) } print (b / p > 2000 ? "large" : "small " b / p) }')" large
+
+# --- A capture, played back ---
+
+bob tcpdump -q -n -U -i b0 -w /tmp/ping.pcap icmp >tcpdump.log 2>&1 &
+capture=$!
+wait_for 20 grep -q listening tcpdump.log
+ping_quietly alice 10 192.0.2.2
+captured() { [ "$(tcpdump -r /tmp/ping.pcap 2>/dev/null | wc -l)" = 20 ]; }
+check "tcpdump at bob sees what passes" wait_for 20 captured
+kill $capture
+wait $capture || :
+before=$(counted c1) b=$(received bob b0)
+alice tcpreplay -q -t -i a0 -l 50 /tmp/ping.pcap >tcpreplay.log 2>&1
+now=$(counted c1) b2=$(received bob b0)
+check "tcpreplay: every packet of the capture is counted" matches "$((${now% *} - ${before% *}))" "^1[05][0-9][0-9]$"
+check "and arrives" is "$((${b2% *} - ${b% *}))" 1000
+
+# --- Programs under traffic ---
+
+fbctl set f1 "program=@$ipv4"
+check "a filter in the bridge: IPv4 passes" ping_quietly alice 5 192.0.2.2
+check "a bad program is refused" not fbctl set f1 program=nonsense
+check "the old one still runs: IPv4 passes" ping_quietly alice 5 192.0.2.2
+was=$(drops f1 filtered)
+alice "$tests/pktgen" a0 100 "protocol 0x0806" >/dev/null 2>&1 || :
+fbctl set f1 "program=@$arp"
+check "another one is at work at once: IPv4 does not pass" not ping_quietly alice 3 192.0.2.2 -W 0.2
+check "it counts what it stops" not is "$(drops f1 filtered)" "$was"
+fbctl set f1 program=
+check "no program: all passes" ping_quietly alice 5 192.0.2.2
+ping -q -n -i 0.01 -W 1 -c 1 127.0.0.1 >/dev/null
+alice ping -q -n -i 0.005 -c "$(scale 300)" -W 1 192.0.2.2 >ping.log &
+pinger=$!
+while kill -0 $pinger 2>/dev/null; do
+	fbctl set f1 "program=@$ipv4"
+	fbctl set f1 program=
+done
+wait $pinger
+check "programs that pass all are changed under traffic, and no packet is lost" \
+	contains "$(<ping.log)" " 0% packet loss"
+clean
+check "with the graph gone and the devices given back, nothing passes" \
+	not ping_quietly alice 1 192.0.2.2 -W 0.2
+
+# --- Conservation: changes under full load ---
+
+hook lan0
+fbctl -b - <<-END
+	add first dummy
+	add mid tee
+	add last counter
+	bind first lan0
+	bind mid first
+	bind last mid
+END
+fold python3 "$tests/churn.py" "$(scale 300000)"
+clean
+
+done_testing

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the files in tests/kernel share. Each sources this, makes its checks, and ends with
+# done_testing. Results are KTAP, indented as those of a subtest.
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=${tests%/*}
+fblock=/proc/net/lana/fblock
+modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf)
+
+# A kernel that is emulated is 20 times slower: `scale N` is the N that fits the lane.
+scale() { [ "${LANA_LANE:-uml}" = uml ] && echo "$1" || echo $(($1 / 10)); }
+
+# --- Results ---------------------------------------------------------------------------------
+
+n=0
+result() { # ok|not ok, NAME [# SKIP why]
+	n=$((n + 1))
+	printf '    %s %d - %s\n' "$1" "$n" "$2"
+}
+
+diag() { printf '%s\n' "$@" | sed -n -e 's/^/    # /' -e '1,30p'; }
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+	local name=$1 out status
+	shift
+	if out=$("$@" 2>&1); then
+		result ok "$name"
+	else
+		status=$?
+		result "not ok" "$name"
+		diag "exit status $status: $1 ${2:0:200}" "$out"
+	fi
+}
+
+# check_fails NAME STATUS TEXT COMMAND...: the command ends with STATUS, says TEXT on standard error,
+# and leaves everything as it was when `remember` was called last.
+check_fails() {
+	local name=$1 want=$2 text=$3 errors status=0 now
+	shift 3
+	errors=$("$@" 2>&1 >/dev/null) || status=$?
+	now=$(state)
+	if [ "$status" = "$want" ] && [[ $errors = *"$text"* ]] && [ "$now" = "$remembered" ]; then
+		result ok "$name"
+		return
+	fi
+	result "not ok" "$name"
+	diag "exit status $status, wanted $want: $*" "said:   $errors" "wanted: $text"
+	[ "$now" = "$remembered" ] ||
+		diag "what it changed:" "$(diff <(echo "$remembered") <(echo "$now"))"
+	remembered=$now
+}
+
+skip() { result ok "$1 # SKIP $2"; } # NAME WHY
+
+# fold COMMAND...: a program that makes checks of its own and prints them as `ok - NAME` and
+# `not ok - NAME`, each with `# ` lines behind it, and "end" when it is through.
+fold() {
+	local line end=
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) result ok "${line#ok - }" ;;
+		"not ok - "*) result "not ok" "${line#not ok - }" ;;
+		end) end=yes ;;
+		*) diag "${line#\# }" ;;
+		esac
+	done < <("$@" 2>&1)
+	[ -n "$end" ] || result "not ok" "${1##*/} ${2##*/} comes to its end"
+}
+
+# A command that is no check fails: then so does the test.
+set -E
+trap 'oops "$BASH_COMMAND" "${BASH_LINENO[0]}" $LINENO' ERR
+oops() {
+	[ "$BASH_SUBSHELL" = 0 ] || return 0
+	result "not ok" "the test itself works: $1"
+	diag "${0##*/}: line $3, called from line $2"
+}
+
+# Prints the plan, after a check that nothing is left in the kernel.
+done_testing() {
+	local namespace job device
+	trap - ERR
+	for job in $(jobs -p); do kill "$job" 2>/dev/null; done
+	wait 2>/dev/null
+	[ ! -e /proc/net/lana ] || clean
+	for namespace in $(ip netns list | cut -d ' ' -f 1); do ip netns del "$namespace"; done
+	for device in "${devices[@]}"; do ip link del "$device" 2>/dev/null; done
+	# What a namespace held goes a little later.
+	wait_for 10 no_modules
+	check "nothing is left when the modules are unloaded" nothing_left
+	printf '    1..%d\n' "$n"
+}
+
+no_modules() {
+	[ ! -e /proc/net/lana ] || rmmod "${modules[@]}" lana 2>/dev/null
+	! grep -Eq '^(lana|fb_[a-z]+) ' /proc/modules
+}
+
+nothing_left() {
+	local device left=0
+	no_modules || { grep -E '^(lana|fb_)' /proc/modules && left=1; }
+	[ ! -e /proc/net/lana ] || { echo "/proc/net/lana is there" && left=1; }
+	for device in /sys/class/net/*; do
+		[[ " $devices_before " = *" ${device##*/} "* ]] || { echo "device ${device##*/}" && left=1; }
+	done
+	return "$left"
+}
+
+# --- Small helpers ---------------------------------------------------------------------------
+
+is() { [ "$1" = "$2" ] || { printf 'have: %s\nwant: %s\n' "$1" "$2" && false; }; }
+contains() { [[ $1 = *"$2"* ]] || { printf 'want: %s\nhave: %s\n' "$2" "$1" && false; }; }
+matches() { [[ $1 =~ $2 ]] || { printf 'want: %s\nhave: %s\n' "$2" "$1" && false; }; }
+not() { ! "$@"; }
+
+exec {pause}<> <(:)
+pause() { read -rt "$1" -u "$pause" || :; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		pause 0.05
+	done
+}
+
+# The whole state: a command that fails leaves it as it was. Not while there is traffic and a
+# counter, which shows its counts among its options.
+state() {
+	fbctl -j show
+	echo "$(</proc/net/lana/fblocks) $(</proc/net/lana/vlink)"
+	ip -o link
+}
+remember() { remembered=$(state); }
+
+# number KEY: the first number of that key in the JSON on standard input, 0 if there is none.
+number() {
+	local text
+	text=$(cat)
+	[[ $text =~ \"$1\":\"?([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+# drops BLOCK REASON
+drops() {
+	local text
+	text=$(fbctl -j stats "$1")
+	[[ $text =~ \"reason\":\"$2\",\"packets\":([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+load() { modprobe -a lana "${modules[@]}"; }
+
+# --- Networks --------------------------------------------------------------------------------
+
+# The graph is here; alice and bob are in namespaces of their own, with a wire each that ends here:
+#
+#     alice: a0  192.0.2.1  <~~~~~> lan0     graph     lan1 <~~~~~>  192.0.2.2  b0 :bob
+#
+alice() { ip netns exec alice "$@"; }
+bob() { ip netns exec bob "$@"; }
+alice_mac=02:00:00:00:00:0a
+bob_mac=02:00:00:00:00:0b
+devices=(lan0 lan1)
+
+hosts() {
+	ip netns add alice
+	ip netns add bob
+	ip -batch - <<-END
+		link add lan0 type veth peer name a0 netns alice address $alice_mac
+		link add lan1 type veth peer name b0 netns bob address $bob_mac
+		link set lan0 up
+		link set lan1 up
+	END
+	host alice a0 192.0.2.1
+	host bob b0 192.0.2.2
+}
+
+# What leaves is counted by tc: a witness that does not know LANA.
+host() { # NAMESPACE DEVICE ADDRESS
+	ip -n "$1" -batch - <<-END
+		link set lo up
+		link set $2 up
+		address add $3/24 dev $2
+	END
+	tc -n "$1" -batch - <<-END
+		qdisc add dev $2 clsact
+		filter add dev $2 egress protocol all matchall action ok
+		filter add dev $2 ingress protocol all matchall action ok
+	END
+}
+
+# Who answers is known, so that nobody asks.
+neighbours() {
+	ip -n alice neigh replace 192.0.2.2 lladdr $bob_mac dev a0
+	ip -n bob neigh replace 192.0.2.1 lladdr $alice_mac dev b0
+}
+
+# sent|received NAMESPACE DEVICE: "packets bytes" since the namespace was made.
+sent() { tc_count "$1" "$2" egress; }
+received() { tc_count "$1" "$2" ingress; }
+tc_count() {
+	tc -n "$1" -s -j filter show dev "$2" "$3" |
+		sed -n 's/.*"bytes":\([0-9]*\),"packets":\([0-9]*\).*/\2 \1/p'
+}
+
+ping_quietly() { # NAMESPACE COUNT ADDRESS [OPTION...]
+	ip netns exec "$1" ping -q -n -c "$2" -i 0.01 -W 2 "${@:4}" "$3"
+}
+
+# A bridge of blocks between lan0 and lan1; the blocks are named and made by `NAME TYPE` pairs.
+# bridge [NAME TYPE]...: lan0 at the bottom, lan1 on top.
+bridge() {
+	local below=lan0
+	{
+		while [ $# -gt 0 ]; do
+			echo "add $1 $2"
+			echo "bind $1 $below"
+			below=$1
+			shift 2
+		done
+		echo "bind lan1 $below"
+	} | fbctl -b -
+}
+
+hook() { for device; do vlink ethernet hook "$device"; done; }
+unhook() { for device; do vlink ethernet unhook "$device"; done; }
+
+# pktgen DEVICE COUNT [SETTING...]: the kernel's packet generator, at full speed, in the namespace
+# it is called in.
+pktgen() { "$tests/pktgen" "$@"; }
+
+# clean: takes the whole graph apart.
+clean() { "$tests/clean"; }
+
+devices_before=
+for device in /sys/class/net/*; do devices_before+="${device##*/} "; done
