@@ -5,6 +5,7 @@
 # The kernel to build modules for: one of our test kernels, or one built elsewhere.
 LANE ?= uml
 KDIR ?=
+PREFIX ?= /usr/local
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
@@ -22,7 +23,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test setup modules block modules_install tools check clean
+.PHONY: help demo test setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -34,6 +35,7 @@ help:
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
 	@echo 'make tools            fbctl and vlink, in target/release'
+	@echo 'make install          the tools, with manual pages and completions, below PREFIX=/usr/local'
 	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
@@ -50,6 +52,8 @@ test:
 	@$(MAKE) --no-print-directory modules LANE=uml KDIR=
 	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
 	@$(MAKE) --no-print-directory tools
+	@tests/build-external uml
+	@tests/build-external x86_64
 	@tests/run
 
 setup:
@@ -72,6 +76,16 @@ modules_install:
 
 tools:
 	@$(env) cargo build --release --locked
+
+# The tools with their manual pages and completions.
+install: tools
+	install -D -t $(DESTDIR)$(PREFIX)/sbin target/release/fbctl target/release/vlink
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	for tool in fbctl vlink; do \
+		target/release/$$tool man $(DESTDIR)$(PREFIX)/share/man/man8 && \
+		target/release/$$tool completions bash \
+			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
+	done
 
 check:
 	cargo fmt --check

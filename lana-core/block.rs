@@ -78,7 +78,7 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Its file in procfs.
     const FILE: File = File::None;
 
-    /// Makes a block. Process context, may sleep.
+    /// Makes a block. Process context, may sleep; the graph's lock is held, and RTNL for a device.
     fn new(args: &mut Args) -> impl PinInit<Self, Error>;
 
     /// Takes a packet. Softirq context (or bottom halves off), in an RCU read-side section: must

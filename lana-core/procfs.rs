@@ -5,7 +5,7 @@
 use crate::{
     graph::Graph,
     registry::{Idp, Instance},
-    sys::{bindings, proc},
+    sys::proc,
 };
 use core::fmt;
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
@@ -92,6 +92,9 @@ pub(crate) fn fblock(m: &SeqFile, instance: &Instance) {
     let _ = instance.object().print(&mut Out(m));
 }
 
+/// The longest value that can be written: a BPF program of as many instructions as there can be.
+const WRITE_MAX: usize = 128 << 10;
+
 /// A write to `fblock/<name>`: the value of the option that the type has for it. `EAGAIN` when
 /// the graph is locked. A failure's words go to the kernel log, there being no other way.
 pub(crate) fn write(
@@ -103,7 +106,7 @@ pub(crate) fn write(
     let Some(key) = instance.kind().file_option() else {
         return Err(EPERM);
     };
-    if len > bindings::LANA_OPTION_MAX as usize {
+    if len > WRITE_MAX {
         return Err(E2BIG);
     }
     let mut value = KVec::new();

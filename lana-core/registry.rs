@@ -134,7 +134,7 @@ impl Registry {
         }
     }
 
-    /// Makes a block and enters it, under the lowest IDP at hand. Sleeps.
+    /// Makes a block and enters it, under the IDP that was given back last or else a new one. Sleeps.
     pub(crate) fn add(
         &mut self,
         name: Name,
@@ -144,8 +144,6 @@ impl Registry {
         if self.by_name.get(&name).is_some() {
             return Err(fail!(EEXIST, "'{}' exists already", name));
         }
-        // Room to give the IDP back, so that removing cannot fail.
-        self.free.reserve(1, GFP_KERNEL)?;
         let idp = *self.free.last().unwrap_or(&self.next);
         let instance = Instance::new(name, idp, kind, args)?;
         let entry = Entry {
@@ -167,7 +165,7 @@ impl Registry {
         self.by_idp.get_mut(&idp).ok_or_else(|| ENOENT.into())
     }
 
-    /// Takes a block out. The room for its IDP was taken when it was added.
+    /// Takes a block out.
     pub(crate) fn remove(&mut self, idp: Idp) -> Option<Entry> {
         let entry = self.by_idp.remove(&idp)?;
         self.by_name.remove(entry.instance.name());

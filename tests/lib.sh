@@ -159,17 +159,27 @@ load() { modprobe -a lana "${modules[@]}"; }
 #
 #     alice: a0  192.0.2.1  <~~~~~> lan0     graph     lan1 <~~~~~>  192.0.2.2  b0 :bob
 #
+# A function in the background is a process more: there, `ip netns exec` is to be written out.
 alice() { ip netns exec alice "$@"; }
 bob() { ip netns exec bob "$@"; }
 alice_mac=02:00:00:00:00:0a
 bob_mac=02:00:00:00:00:0b
+lan0_mac=02:00:00:00:00:01
 devices=(lan0 lan1)
 
+# namespace NAME...: makes them. Nobody in them speaks unasked: no IPv6.
+namespace() {
+	local name
+	for name; do
+		ip netns add "$name"
+		ip netns exec "$name" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	done
+}
+
 hosts() {
-	ip netns add alice
-	ip netns add bob
+	namespace alice bob
 	ip -batch - <<-END
-		link add lan0 type veth peer name a0 netns alice address $alice_mac
+		link add lan0 address $lan0_mac type veth peer name a0 netns alice address $alice_mac
 		link add lan1 type veth peer name b0 netns bob address $bob_mac
 		link set lan0 up
 		link set lan1 up
@@ -184,6 +194,7 @@ host() { # NAMESPACE DEVICE ADDRESS
 		link set lo up
 		link set $2 up
 		address add $3/24 dev $2
+		ntable change name arp_cache dev $2 mcast_probes 1
 	END
 	tc -n "$1" -batch - <<-END
 		qdisc add dev $2 clsact
@@ -192,8 +203,9 @@ host() { # NAMESPACE DEVICE ADDRESS
 	END
 }
 
-# Who answers is known, so that nobody asks.
+# Who answers is known, so that nobody asks: only what a test sends is on the wire.
 neighbours() {
+	ip -n alice neigh replace 192.0.2.3 lladdr $lan0_mac dev a0
 	ip -n alice neigh replace 192.0.2.2 lladdr $bob_mac dev a0
 	ip -n bob neigh replace 192.0.2.1 lladdr $alice_mac dev b0
 }

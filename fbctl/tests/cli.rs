@@ -133,9 +133,9 @@ fn man_pages_are_made() {
     let directory = scratch("man");
     let output = fbctl(&["man", directory.to_str().unwrap()], "");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let page = fs::read_to_string(directory.join("fbctl.1")).unwrap();
+    let page = fs::read_to_string(directory.join("fbctl.8")).unwrap();
     assert!(page.contains("EXIT STATUS"), "{page}");
-    assert!(directory.join("fbctl-bind.1").exists());
+    assert!(directory.join("fbctl-bind.8").exists());
     let (code, said) = failure(&["man", "/dev/null/x"], "");
     assert_eq!(
         (code, said),

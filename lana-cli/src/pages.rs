@@ -28,7 +28,7 @@ fn write_tree(command: &Command, directory: &Path) -> io::Result<()> {
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_tree(sub, directory)?;
     }
-    let page = Man::new(command.clone()).manual("LANA");
+    let page = Man::new(command.clone()).manual("LANA").section("8");
     let mut text = Vec::new();
     page.render_title(&mut text)?;
     page.render_name_section(&mut text)?;

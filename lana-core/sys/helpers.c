@@ -64,7 +64,7 @@ void lana_skb_consume(struct sk_buff *skb)
  */
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	int why;
+	int why, err;
 
 	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
 		why = LANA_DROP_REASON_MALFORMED;
@@ -90,9 +90,9 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb_reset_mac_len(skb);
-	if (unlikely(net_xmit_eval(dev_queue_xmit(skb))))
-		return LANA_DROP_REASON_DEVICE;
-	return -1;
+	/* A variable of its own: net_xmit_eval() evaluates its argument twice. */
+	err = dev_queue_xmit(skb);
+	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 drop:
 	lana_skb_free(skb, why);
 	return why;

@@ -21,14 +21,17 @@ use crate::{
     registry::Instance,
     stats::BlockStats,
 };
-use core::{cell::UnsafeCell, ptr::NonNull};
-use kernel::{
-    prelude::*,
-    sync::{
-        barrier::{smp_mb, Write},
-        Arc,
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull,
+    // Not the kernel crate's atomics: those are calls, and this is read for each packet. For an
+    // acquire and a release, both memory models and both compilers agree.
+    sync::atomic::{
+        AtomicUsize,
+        Ordering::{Acquire, Release},
     },
 };
+use kernel::{prelude::*, sync::Arc};
 
 /// A block's packet handler with the block's type erased. `data` is the block.
 type Raw = unsafe fn(data: NonNull<()>, packet: Packet, cx: &mut Context<'_>) -> Verdict;
@@ -234,29 +237,26 @@ impl Batch {
 /// # Invariants
 ///
 /// The number is 0 or 1.
-pub(crate) struct Live(UnsafeCell<usize>);
-
-// SAFETY: accesses are volatile; there is one writer at a time (see `Wiring`).
-unsafe impl Sync for Live {}
+pub(crate) struct Live(AtomicUsize);
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self(UnsafeCell::new(0))
+        Self(AtomicUsize::new(0))
     }
 
     /// The version for a packet to go by.
     #[inline]
     pub(crate) fn version<'r>(&'r self, reader: Reader<'r>) -> Version<'r> {
-        // SAFETY: the pointer is valid. The addresses of the hops depend on the value, which
-        // orders their reads after this one.
-        let bank = unsafe { self.0.get().read_volatile() };
         // INVARIANT: the bank is live in the section; `Wiring` waits for the section's end.
-        Version { bank, reader }
+        Version {
+            bank: self.bank(),
+            reader,
+        }
     }
 
     fn bank(&self) -> usize {
-        // SAFETY: as in `version`.
-        unsafe { self.0.get().read_volatile() }
+        // What is read of the bank is read after this: the writer releases what is acquired here.
+        self.0.load(Acquire)
     }
 }
 
@@ -296,9 +296,7 @@ impl Wiring {
             unsafe { instance.slot().write(standby, hop) };
         }
         // The banks are complete before the version that leads to them is seen.
-        smp_mb(Write);
-        // SAFETY: the pointer is valid, and this is the one writer.
-        unsafe { live.0.get().write_volatile(standby) };
+        live.0.store(standby, Release);
         self.behind = batch.later;
         self.since = Some(Moment::now());
     }

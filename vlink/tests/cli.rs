@@ -46,8 +46,8 @@ fn man_pages_and_completions_are_made() {
     let _ = fs::remove_dir_all(&directory);
     let output = vlink(&["man", directory.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(directory.join("vlink.1").exists());
-    assert!(directory.join("vlink-ethernet-hook.1").exists());
+    assert!(directory.join("vlink.8").exists());
+    assert!(directory.join("vlink-ethernet-hook.8").exists());
     let output = vlink(&["completions", "bash"]);
     assert!(text(&output.stdout).contains("unhook"));
 }
