@@ -73,7 +73,7 @@ impl Block for Filter {
         }
     }
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
         if key != PROGRAM {
             return Err(Self::unknown(key));
         }
@@ -83,12 +83,12 @@ impl Block for Filter {
         } else {
             Some(KBox::new(Self::load(value)?, GFP_KERNEL)?)
         };
-        self.loaded.replace(new);
+        self.loaded.replace(new, process);
         Ok(())
     }
 
-    fn options(&self, to: &mut dyn Options) {
-        self.loaded.with(|loaded| {
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        self.loaded.with(process, |loaded| {
             let insns = loaded.map_or(0, |l| l.insns.len());
             to.put("instructions", format_args!("{insns}"));
             if let Some(loaded) = loaded {
@@ -102,8 +102,8 @@ impl Block for Filter {
         });
     }
 
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        self.loaded.with(|loaded| {
+    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
+        self.loaded.with(process, |loaded| {
             loaded
                 .iter()
                 .flat_map(|l| &l.insns)

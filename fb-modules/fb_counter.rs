@@ -50,13 +50,13 @@ impl Block for Counter {
         cx.pass(packet)
     }
 
-    fn options(&self, to: &mut dyn Options) {
+    fn options(&self, to: &mut dyn Options, _process: &Process) {
         let (packets, bytes) = self.totals();
         to.put("packets", format_args!("{packets}"));
         to.put("bytes", format_args!("{bytes}"));
     }
 
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+    fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
         let (packets, bytes) = self.totals();
         writeln!(to, "{packets} {bytes}")
     }

@@ -28,9 +28,8 @@ impl Block for Tee {
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
         let direction = cx.direction();
         for index in 1..cx.ports(direction) {
-            match packet.try_clone() {
-                Some(clone) => cx.emit(clone, Port { direction, index }),
-                None => cx.no_memory(),
+            if !cx.emit_clone(&packet, Port { direction, index }) {
+                break;
             }
         }
         cx.pass(packet)

@@ -14,7 +14,7 @@ use crate::{
     sys::{netdev::Device, skb::Packet},
 };
 use core::fmt;
-use kernel::prelude::*;
+use kernel::{prelude::*, types::NotThreadSafe};
 
 /// What a type of block does with packets; `mode` of the netlink specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,16 @@ pub enum File {
     Read,
     /// The same; writing sets the option of this name.
     Option(&'static str),
+}
+
+/// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
+pub struct Process(NotThreadSafe);
+
+impl Process {
+    /// Made by the control side, which runs in process context.
+    pub(crate) fn new() -> Self {
+        Self(NotThreadSafe)
+    }
 }
 
 /// What a block is made from.
@@ -89,26 +99,26 @@ pub trait Block: Send + Sync + Sized + 'static {
 
     /// Sets an option. Process context, may sleep; the graph's lock is held. On failure, all is
     /// as before.
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
-        let _ = value;
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
+        let _ = (value, process);
         Err(Self::unknown(key))
     }
 
     /// Shows the options. Process context, may sleep; the graph's lock is held.
-    fn options(&self, to: &mut dyn Options) {
-        let _ = to;
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        let _ = (to, process);
     }
 
     /// Prints what its file in procfs shows. Process context, may sleep.
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        let _ = to;
+    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
+        let _ = (to, process);
         Ok(())
     }
 
     /// Gets an event of a block it is bound or subscribed to. Process context, may sleep; the
     /// graph's lock is held.
-    fn event(&self, event: &Event<'_>) {
-        let _ = event;
+    fn event(&self, event: &Event<'_>, process: &Process) {
+        let _ = (event, process);
     }
 
     /// The failure to set an option that the type does not have.
@@ -119,24 +129,24 @@ pub trait Block: Send + Sync + Sized + 'static {
 
 /// A block of whichever type, as the control side sees it.
 pub(crate) trait Object: Send + Sync {
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure>;
-    fn options(&self, to: &mut dyn Options);
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result;
-    fn event(&self, event: &Event<'_>);
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure>;
+    fn options(&self, to: &mut dyn Options, process: &Process);
+    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
+    fn event(&self, event: &Event<'_>, process: &Process);
 }
 
 impl<B: Block> Object for B {
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
-        Block::set(self, key, value)
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
+        Block::set(self, key, value, process)
     }
-    fn options(&self, to: &mut dyn Options) {
-        Block::options(self, to);
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        Block::options(self, to, process);
     }
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        Block::print(self, to)
+    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
+        Block::print(self, to, process)
     }
-    fn event(&self, event: &Event<'_>) {
-        Block::event(self, event);
+    fn event(&self, event: &Event<'_>, process: &Process) {
+        Block::event(self, event, process);
     }
 }
 

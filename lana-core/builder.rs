@@ -57,9 +57,15 @@ pub(crate) struct Type {
     owner: Owner,
     make: fn(&mut Args) -> Result<Made>,
     instances: Atomic<i32>,
+    /// Number of the registration: the list is in this order.
+    serial: u64,
 }
 
 impl Type {
+    /// Number of the registration, from 1 on.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
     /// Its name.
     pub(crate) fn name(&self) -> &Name {
         &self.name
@@ -146,6 +152,11 @@ impl Registration {
             Ok((block, handler))
         }
         let name = Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?;
+        let mut types = TYPES.lock();
+        if types.iter().any(|t| t.name == name) {
+            pr_err!("type {} exists already\n", B::TYPE);
+            return Err(EEXIST);
+        }
         let kind = Arc::new(
             Type {
                 name,
@@ -156,17 +167,12 @@ impl Registration {
                 owner,
                 make: make::<B>,
                 instances: Atomic::new(0),
+                serial: types.last().map_or(0, |t| t.serial).wrapping_add(1),
             },
             GFP_KERNEL,
         )?;
-        {
-            let mut types = TYPES.lock();
-            if types.iter().any(|t| t.name == name) {
-                pr_err!("type {} exists already\n", B::TYPE);
-                return Err(EEXIST);
-            }
-            types.push(kind.clone(), GFP_KERNEL)?;
-        }
+        types.push(kind.clone(), GFP_KERNEL)?;
+        drop(types);
         notifier::type_changed(&name, true);
         Ok(Self { kind })
     }
@@ -179,9 +185,9 @@ impl Drop for Registration {
     }
 }
 
-/// Goes through the types, from number `from` on, until `f` says no. Sleeps.
-pub(crate) fn for_each(from: usize, mut f: impl FnMut(&Type) -> bool) {
-    for kind in TYPES.lock().iter().skip(from) {
+/// Goes through the types registered after number `after`, until `f` says no. Sleeps.
+pub(crate) fn for_each(after: u64, mut f: impl FnMut(&Type) -> bool) {
+    for kind in TYPES.lock().iter().filter(|t| t.serial > after) {
         if !f(kind) {
             break;
         }

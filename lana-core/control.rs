@@ -6,7 +6,7 @@
 //! the attributes, by the tables that are generated from the specification.
 
 use crate::{
-    block::Options,
+    block::{Options, Process},
     builder,
     error::Failure,
     fail,
@@ -209,14 +209,15 @@ fn put_options(msg: &mut Message, entry: &Entry) -> Result {
         msg,
         result: Ok(()),
     };
-    entry.instance.object().options(&mut options);
+    let process = Process::new();
+    entry.instance.object().options(&mut options, &process);
     options.result
 }
 
-/// The cursor is the number of types that are out.
+/// The cursor is the number of the type that was out last.
 pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
     let mut result = Ok(());
-    builder::for_each(dump.cursor() as usize, |kind| {
+    builder::for_each(dump.cursor(), |kind| {
         let done = dump.message(bindings::LANA_CMD_TYPE_GET, |msg| {
             let [ingress, egress] = kind.ports();
             msg.put_str(bindings::LANA_A_TYPE_NAME, kind.name().as_str())?;
@@ -232,7 +233,7 @@ pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
             }
         });
         match done {
-            Ok(true) => dump.set_cursor(dump.cursor() + 1),
+            Ok(true) => dump.set_cursor(kind.serial()),
             Ok(false) => return false,
             Err(e) => result = Err(e),
         }

@@ -26,6 +26,10 @@ pub const HOP_LIMIT: u32 = 256;
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
 pub const BACKLOG_LIMIT: u32 = 1024;
 
+/// How many handlers may be called for one packet that entered and all that are made from it.
+/// With the other two it bounds the time that a loop of tees can take.
+pub const CALL_LIMIT: u32 = 16384;
+
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -57,6 +61,8 @@ pub struct Context<'r> {
     hops: u32,
     /// The packets made since the entry.
     made: u32,
+    /// The handlers called since the entry.
+    calls: u32,
     backlog: Queue<'r>,
 }
 
@@ -97,6 +103,20 @@ impl<'r> Context<'r> {
         self.version.reader()
     }
 
+    /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
+    /// copies may be made. One that cannot be made is counted as a drop.
+    pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
+        if self.made >= BACKLOG_LIMIT {
+            self.drop(self.hop, None, DropReason::Backlog);
+            return false;
+        }
+        match packet.try_clone() {
+            Some(clone) => self.emit(clone, port),
+            None => self.drop(self.hop, None, DropReason::NoMemory),
+        }
+        true
+    }
+
     /// Lets a packet that was made here leave by a port once the current walk has ended.
     pub fn emit(&mut self, packet: Packet, port: Port) {
         self.engine.packets.add(1);
@@ -123,11 +143,6 @@ impl<'r> Context<'r> {
         );
     }
 
-    /// Counts a packet of which a copy was wanted for which there was no memory.
-    pub fn no_memory(&mut self) {
-        self.drop(self.hop, None, DropReason::NoMemory);
-    }
-
     #[cold]
     fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
         at.stats(self.cpu).dropped(reason);
@@ -140,17 +155,17 @@ impl<'r> Context<'r> {
     /// Walks a packet from `slot` on until it ends.
     #[inline]
     fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot) {
-        let before = self.hops;
         loop {
             let Some(hop) = slot.hop(self.version) else {
                 self.drop(self.hop, Some(packet), DropReason::Unbound);
                 break;
             };
-            if self.hops >= HOP_LIMIT {
+            if self.hops >= HOP_LIMIT || self.calls >= CALL_LIMIT {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
             }
             self.hops = self.hops.wrapping_add(1);
+            self.calls = self.calls.wrapping_add(1);
             self.hop = hop;
             hop.stats(self.cpu).received(packet.len());
             match hop.call(packet, self).decide() {
@@ -170,8 +185,6 @@ impl<'r> Context<'r> {
                 Decision::Consumed => break,
             }
         }
-        let calls = self.hops.wrapping_sub(before);
-        self.engine.calls.add(u64::from(calls));
     }
 }
 
@@ -199,6 +212,7 @@ pub(crate) fn receive<'r>(
         direction: Direction::Ingress,
         hops: 0,
         made: 0,
+        calls: 0,
         backlog: Queue::new(),
     };
     engine.packets.add(1);
@@ -224,4 +238,5 @@ pub(crate) fn receive<'r>(
         cx.hops = next.hops;
         cx.walk(packet, next.slot);
     }
+    engine.calls.add(u64::from(cx.calls));
 }

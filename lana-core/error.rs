@@ -59,10 +59,10 @@ impl Failure {
         }
     }
 
-    /// Names the attribute of the request that is at fault.
+    /// Names the attribute of the request that is at fault, unless that is known already.
     pub(crate) fn at(self, attribute: u32) -> Self {
         Self {
-            culprit: Some(attribute),
+            culprit: self.culprit.or(Some(attribute)),
             ..self
         }
     }

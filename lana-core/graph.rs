@@ -6,7 +6,7 @@
 //! that fails leaves all as it was. The graph's lock is held throughout; packets do not know it.
 
 use crate::{
-    block::Args,
+    block::{Args, Process},
     builder::Use,
     engine::Direction,
     error::Failure,
@@ -71,7 +71,7 @@ impl Graph {
             }? Error),
             GFP_KERNEL,
         )?;
-        let tree = proc::Tree::new(graph.as_ref())?;
+        let tree = proc::Tree::new(&graph)?;
         graph.state.lock().proc = Some(tree);
         Ok(graph)
     }
@@ -107,7 +107,9 @@ impl Graph {
     /// Makes a block. Sleeps.
     pub(crate) fn add(&self, name: Name, kind: Use) -> Result<(), Failure> {
         let mut state = self.lock();
-        let idp = state.enter(self, name, kind, &mut Args { device: None })?;
+        let idp = state
+            .enter(self, name, kind, &mut Args { device: None })
+            .map_err(|e| e.at(bindings::LANA_A_FB_NAME))?;
         state.tell(self, Kind::Added, idp, None, About::Nothing);
         Ok(())
     }
@@ -127,14 +129,26 @@ impl Graph {
         }
         entry.check_free(&state.registry)?;
         let idp = entry.instance.idp();
-        state.leave(self, idp);
+        // Who reads the file may take as long as user space likes: not while the graph is locked.
+        // Nobody finds the block meanwhile, and its name stays taken.
+        let file = state.registry.get_mut(idp).and_then(|entry| {
+            entry.going = true;
+            entry.file.take()
+        });
+        drop(state);
+        drop(file);
+        self.lock().leave(self, idp);
         Ok(())
     }
 
     /// Sets an option of a block. Sleeps.
     pub(crate) fn set(&self, name: &[u8], key: &[u8], value: &[u8]) -> Result<(), Failure> {
         let state = &mut *self.lock();
-        let instance = state.registry.find(name)?.instance.clone();
+        let found = state.registry.find(name);
+        let instance = found
+            .map_err(|e| e.at(bindings::LANA_A_FB_NAME))?
+            .instance
+            .clone();
         state.set(self, &instance, key, value)
     }
 
@@ -259,15 +273,17 @@ impl Graph {
     ) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
         let state = &mut *self.lock();
-        let name = device.name();
+        let name = device.block_name().map_err(|e| e.at(at))?;
         if let Some(entry) = state.hooked(device.index()) {
             let block = entry.instance.name();
             return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", name, block).at(at));
         }
         let mut args = Args {
-            device: Some(device.clone()),
+            device: Some(device.hold()),
         };
-        let idp = state.enter(self, name, kind, &mut args)?;
+        let idp = state
+            .enter(self, name, kind, &mut args)
+            .map_err(|e| e.at(at))?;
         let hooked = match state.registry.get(idp) {
             Some(entry) => Hook::new(rtnl, device, self, &entry.instance, subsystem),
             None => Err(ENOENT.into()),
@@ -288,12 +304,28 @@ impl Graph {
     }
 
     /// Gives a device back and removes its block, which nothing may be bound to. Sleeps.
-    pub(crate) fn unhook(&self, _rtnl: &Rtnl, device: &Device) -> Result<(), Failure> {
+    pub(crate) fn unhook(
+        &self,
+        _rtnl: &Rtnl,
+        device: &Device,
+        subsystem: &[u8],
+    ) -> Result<(), Failure> {
+        let at = bindings::LANA_A_VLINK_IFNAME;
         let state = &mut *self.lock();
-        let Some(entry) = state.hooked(device.index()) else {
-            return Err(fail!(ENOENT, "{} is not hooked", device.name()));
+        let hooked = state.hooked(device.index()).filter(|e| {
+            let hook = e.hook.as_ref();
+            hook.is_some_and(|hook| hook.subsystem().as_bytes() == subsystem)
+        });
+        let Some(entry) = hooked else {
+            return Err(fail!(
+                ENOENT,
+                "{} is not hooked by '{}'",
+                device.name(),
+                Shown(subsystem)
+            )
+            .at(at));
         };
-        entry.check_free(&state.registry)?;
+        entry.check_free(&state.registry).map_err(|e| e.at(at))?;
         let idp = entry.instance.idp();
         state.leave(self, idp);
         Ok(())
@@ -324,17 +356,17 @@ impl Graph {
 
     /// The namespace goes, and its devices have gone: ends procfs and removes all. Sleeps.
     pub(crate) fn clear(&self) {
-        let tree = self.lock().proc.take();
-        // Waits for the handlers, which lock the graph. The files of the blocks are below.
-        for entry in self.lock().registry.iter_mut() {
-            entry.ports = [KVec::new(), KVec::new()];
-        }
         let mut state = self.lock();
         state.wiring.settle(&self.live);
-        while let Some(idp) = state.registry.first_from(1).map(|e| e.instance.idp()) {
-            drop(state.registry.remove(idp));
+        for entry in state.registry.iter_mut() {
+            entry.ports = [Peers::new(), Peers::new()];
         }
+        let registry = core::mem::replace(&mut state.registry, Registry::new());
+        let tree = state.proc.take();
+        // Removing files waits for their handlers, and those lock the graph. The files of the
+        // blocks are below the tree, so they go first.
         drop(state);
+        drop(registry);
         drop(tree);
     }
 }
@@ -366,10 +398,7 @@ impl State {
         args: &mut Args,
     ) -> Result<Idp, Failure> {
         let tree = self.proc.as_ref();
-        let entry = self
-            .registry
-            .add(name, kind, args)
-            .map_err(|e| e.at(bindings::LANA_A_FB_NAME))?;
+        let entry = self.registry.add(name, kind, args)?;
         let idp = entry.instance.idp();
         if let (true, Some(tree)) = (entry.instance.kind().has_file(), tree) {
             match proc::File::new(tree, graph, &entry.instance) {
@@ -419,9 +448,13 @@ impl State {
             else {
                 break;
             };
-            if self.part(graph, instance, direction, &peer).is_err() {
-                kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
-                continue;
+            match self.part(graph, instance, direction, &peer) {
+                Err(e) if e == ENOMEM => {
+                    kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
+                    continue;
+                }
+                // Nothing else fails here.
+                _ => (),
             }
             // The upper one of the two is the one that was bound.
             let (upper, lower) = match direction {
@@ -497,7 +530,7 @@ impl State {
     ) -> Result<(), Failure> {
         let key = core::str::from_utf8(key)
             .map_err(|_| fail!(EINVAL, "option '{}' is not text", Shown(key)))?;
-        instance.object().set(key, value)?;
+        instance.object().set(key, value, &Process::new())?;
         self.tell(
             graph,
             Kind::OptionSet,

@@ -26,7 +26,7 @@ use kernel::prelude::*;
 /// What the author of a block needs.
 pub mod prelude {
     pub use crate::{
-        block::{Args, Block, File, Mode, Options, Verdict},
+        block::{Args, Block, File, Mode, Options, Process, Verdict},
         block_module,
         engine::{Context, Direction, Port},
         error::Failure,

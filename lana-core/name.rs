@@ -16,6 +16,11 @@ pub(crate) const NAME_MAX: usize = 31;
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name([u8; NAME_MAX + 1]);
 
+/// Whether a name can have this character.
+fn is_fit(b: u8) -> bool {
+    b.is_ascii_graphic() && b != b'/'
+}
+
 /// What is wrong with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
@@ -51,11 +56,21 @@ impl Name {
         if bytes == b"." || bytes == b".." {
             return Err(BadName::Odd);
         }
-        if bytes.iter().any(|&b| !b.is_ascii_graphic() || b == b'/') {
+        if !bytes.iter().copied().all(is_fit) {
             return Err(BadName::Odd);
         }
         // INVARIANT: no byte of the name is NUL, all after it are, and the last is one of those.
         Ok(Self(name))
+    }
+
+    /// A name like these bytes, `?` standing for what a name cannot have.
+    pub(crate) fn like(bytes: &[u8]) -> Self {
+        let mut name = [0; NAME_MAX + 1];
+        for (to, &b) in name[..NAME_MAX].iter_mut().zip(bytes) {
+            *to = if is_fit(b) { b } else { b'?' };
+        }
+        // INVARIANT: as in `new`.
+        Self(name)
     }
 
     /// The name as C has it.
@@ -116,6 +131,15 @@ mod tests {
         for name in [&b"."[..], b"..", b"a b", b"a/b", b"a\n", b"\xff", b"a\0b"] {
             assert_eq!(Name::new(name), Err(BadName::Odd), "{name:?}");
         }
+    }
+
+    #[test]
+    fn likeness_is_a_name() {
+        for bytes in [&b"eth0"[..], b"\xc3\xa9", b"a b/c", &[b'x'; 40]] {
+            let name = Name::like(bytes);
+            assert_eq!(Name::new(name.as_str().as_bytes()), Ok(name));
+        }
+        assert_eq!(Name::like(b"a b").as_str(), "a?b");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! space by the multicast group `events`.
 
 use crate::{
+    block::Process,
     name::Name,
     registry::{Entry, Instance, Registry},
     sys::{
@@ -111,15 +112,25 @@ impl Events {
         entry: &Entry,
         event: &Event<'_>,
     ) {
-        for peer in entry.peers() {
-            peer.object().event(event);
+        let process = &Process::new();
+        let other = event.peer.and_then(|peer| registry.get(peer.idp()));
+        // Both ends of a binding or a subscription hear of it, whatever has become of it.
+        for end in [Some(entry), other].into_iter().flatten() {
+            if event.peer.is_some() {
+                end.instance.object().event(event, process);
+            }
         }
-        for subscriber in entry
-            .subscribers
-            .iter()
-            .filter_map(|&idp| registry.get(idp))
-        {
-            subscriber.instance.object().event(event);
+        let is_end =
+            |idp| Some(idp) == event.peer.map(Instance::idp) || idp == entry.instance.idp();
+        for end in [Some(entry), other].into_iter().flatten() {
+            for listener in end.listeners(registry) {
+                let idp = listener.idp();
+                let heard = event.peer.is_some() && is_end(idp)
+                    || !core::ptr::eq(end, entry) && entry.is_heard_by(idp);
+                if !heard {
+                    listener.object().event(event, process);
+                }
+            }
         }
 
         let seq = self.number();

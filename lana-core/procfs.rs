@@ -3,6 +3,7 @@
 //! What `/proc/net/lana` shows, and what writing to it does.
 
 use crate::{
+    block::Process,
     graph::Graph,
     registry::{Idp, Instance},
     sys::proc,
@@ -89,20 +90,20 @@ pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
 /// `fblock/<name>`.
 pub(crate) fn fblock(m: &SeqFile, instance: &Instance) {
     // Running out of room is seen by the file, which asks again with more.
-    let _ = instance.object().print(&mut Out(m));
+    let _ = instance.object().print(&mut Out(m), &Process::new());
 }
 
 /// The longest value that can be written: a BPF program of as many instructions as there can be.
 const WRITE_MAX: usize = 128 << 10;
 
-/// A write to `fblock/<name>`: the value of the option that the type has for it. `EAGAIN` when
-/// the graph is locked. A failure's words go to the kernel log, there being no other way.
+/// A write to `fblock/<name>`: the value of the option that the type has for it. False when the
+/// graph is locked, to try again. A failure's words go to the kernel log, there being no other way.
 pub(crate) fn write(
     graph: &Graph,
     instance: &Instance,
     reader: UserSliceReader,
     len: usize,
-) -> Result {
+) -> Result<bool> {
     let Some(key) = instance.kind().file_option() else {
         return Err(EPERM);
     };
@@ -111,9 +112,12 @@ pub(crate) fn write(
     }
     let mut value = KVec::new();
     reader.read_all(&mut value, GFP_KERNEL)?;
-    let mut state = graph.try_lock().ok_or(EAGAIN)?;
+    let Some(mut state) = graph.try_lock() else {
+        return Ok(false);
+    };
     state
         .set(graph, instance, key.as_bytes(), &value)
+        .map(|()| true)
         .map_err(|failure| {
             if let Some(text) = failure.text.as_ref() {
                 let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();

@@ -100,12 +100,38 @@ pub(crate) struct Entry {
     /// The blocks that get this one's events by an explicit subscription.
     pub(crate) subscribers: KVec<Idp>,
     pub(crate) instance: Arc<Instance>,
+    /// It is being removed: requests do not find it any more.
+    pub(crate) going: bool,
 }
 
 impl Entry {
     /// All blocks that are bound to this one, those above first.
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Arc<Instance>> {
         self.ports.iter().flatten()
+    }
+
+    /// The blocks that get this one's events: those it is bound to, and its subscribers; each once.
+    pub(crate) fn listeners<'a>(
+        &'a self,
+        registry: &'a Registry,
+    ) -> impl Iterator<Item = &'a Instance> {
+        let bound = self.peers().map(|peer| &**peer);
+        let subscribed = self
+            .subscribers
+            .iter()
+            .filter(|&&idp| !self.is_bound_to(idp))
+            .filter_map(|&idp| registry.get(idp))
+            .map(|entry| &*entry.instance);
+        Iterator::chain(bound, subscribed)
+    }
+
+    /// Whether a block is among those.
+    pub(crate) fn is_heard_by(&self, idp: Idp) -> bool {
+        self.is_bound_to(idp) || self.subscribers.contains(&idp)
+    }
+
+    fn is_bound_to(&self, idp: Idp) -> bool {
+        self.peers().any(|peer| peer.idp() == idp)
     }
 
     /// One for being registered, one for each port and each subscription that points here.
@@ -145,6 +171,7 @@ impl Registry {
             return Err(fail!(EEXIST, "'{}' exists already", name));
         }
         let idp = *self.free.last().unwrap_or(&self.next);
+        let next = self.next.checked_add(1).ok_or(ENOSPC)?;
         let instance = Instance::new(name, idp, kind, args)?;
         let entry = Entry {
             hook: None,
@@ -153,6 +180,7 @@ impl Registry {
             publishers: KVec::new(),
             subscribers: KVec::new(),
             instance,
+            going: false,
         };
         self.by_name.try_create_and_insert(name, idp, GFP_KERNEL)?;
         if let Err(e) = self.by_idp.try_create_and_insert(idp, entry, GFP_KERNEL) {
@@ -160,7 +188,7 @@ impl Registry {
             return Err(e.into());
         }
         if self.free.pop().is_none() {
-            self.next = self.next.checked_add(1).ok_or(ENOSPC)?;
+            self.next = next;
         }
         self.by_idp.get_mut(&idp).ok_or_else(|| ENOENT.into())
     }
@@ -188,6 +216,7 @@ impl Registry {
             .ok()
             .and_then(|name| self.by_name.get(&name))
             .and_then(|idp| self.by_idp.get(idp))
+            .filter(|entry| !entry.going)
             .ok_or_else(|| fail!(ENOENT, "no block '{}'", Shown(name)))
     }
 

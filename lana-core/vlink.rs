@@ -8,25 +8,19 @@ use crate::{
     error::Failure,
     fail,
     graph::Graph,
-    name::{Name, Shown},
+    name::Shown,
     sys::{
         bindings,
         netdev::{Device, Rtnl},
     },
 };
+use kernel::prelude::*;
 
 fn find(rtnl: &Rtnl, graph: &Graph, ifname: &[u8]) -> Result<Device, Failure> {
-    Name::new(ifname)
-        .ok()
-        .and_then(|name| Device::find(rtnl, graph, name.as_c_str()))
-        .ok_or_else(|| {
-            fail!(
-                kernel::error::code::ENODEV,
-                "no device '{}' in this namespace",
-                Shown(ifname)
-            )
+    Device::find(rtnl, graph, ifname).ok_or_else(|| {
+        fail!(ENODEV, "no device '{}' in this namespace", Shown(ifname))
             .at(bindings::LANA_A_VLINK_IFNAME)
-        })
+    })
 }
 
 /// Connects a device to the graph. Sleeps.
@@ -39,10 +33,9 @@ pub(crate) fn hook(graph: &Graph, subsystem: &[u8], ifname: &[u8]) -> Result<(),
 
 /// Gives a device back. Sleeps.
 pub(crate) fn unhook(graph: &Graph, subsystem: &[u8], ifname: &[u8]) -> Result<(), Failure> {
-    let _type = builder::find_vlink(subsystem)?;
     let rtnl = Rtnl::lock();
     let device = find(&rtnl, graph, ifname)?;
-    graph.unhook(&rtnl, &device)
+    graph.unhook(&rtnl, &device, subsystem)
 }
 
 /// A hooked device is going. Sleeps.

@@ -81,7 +81,7 @@ def memory():
     with open("/proc/meminfo") as file:
         info = {f[0][:-1]: int(f[1]) for f in map(str.split, file)}
     with open("/proc/vmallocinfo") as file:
-        areas = [line.split(None, 1)[1] for line in file]
+        areas = [line.split(None, 1)[1] for line in file if "unpurged" not in line]
     return slab, info, areas
 
 

@@ -55,13 +55,14 @@ check_fails() {
 skip() { result ok "$1 # SKIP $2"; } # NAME WHY
 
 # fold COMMAND...: a program that makes checks of its own and prints them as `ok - NAME` and
-# `not ok - NAME`, each with `# ` lines behind it, and "end" when it is through.
+# `not ok - NAME`, each with `# ` lines behind it, and "end" when it is through. Before each NAME goes
+# what $about says.
 fold() {
 	local line end=
 	while IFS= read -r line; do
 		case $line in
-		"ok - "*) result ok "${line#ok - }" ;;
-		"not ok - "*) result "not ok" "${line#not ok - }" ;;
+		"ok - "*) result ok "${about:-}${line#ok - }" ;;
+		"not ok - "*) result "not ok" "${about:-}${line#not ok - }" ;;
 		end) end=yes ;;
 		*) diag "${line#\# }" ;;
 		esac
@@ -94,7 +95,7 @@ done_testing() {
 }
 
 no_modules() {
-	[ ! -e /proc/net/lana ] || rmmod "${modules[@]}" lana 2>/dev/null
+	unload 2>/dev/null
 	! grep -Eq '^(lana|fb_[a-z]+) ' /proc/modules
 }
 
@@ -128,12 +129,16 @@ wait_for() {
 	done
 }
 
-# The whole state: a command that fails leaves it as it was. Not while there is traffic and a
-# counter, which shows its counts among its options.
+# The whole state: a command that fails leaves it as it was. Not while there is traffic. Read without
+# starting programs, which takes long in an emulated machine; on the other lane with the tools too.
 state() {
-	fbctl -j show
-	echo "$(</proc/net/lana/fblocks) $(</proc/net/lana/vlink)"
-	ip -o link
+	local file
+	echo "$(</proc/net/lana/fblocks)"
+	echo "$(</proc/net/lana/vlink)"
+	for file in "$fblock"/* /sys/class/net/*/{flags,ifindex,master/ifindex}; do
+		[ ! -r "$file" ] || echo "$file $(<"$file")"
+	done
+	[ "${LANA_LANE:-uml}" != uml ] || { fbctl -j show && ip -o link; }
 }
 remember() { remembered=$(state); }
 
@@ -152,6 +157,12 @@ drops() {
 }
 
 load() { modprobe -a lana "${modules[@]}"; }
+unload() {
+	local module
+	for module in "${modules[@]}" lana; do
+		! grep -q "^$module " /proc/modules || rmmod "$module"
+	done
+}
 
 # --- Networks --------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ impl Block for Sample {
         }
     }
 
-    fn set(&self, key: &str, value: &[u8]) -> Result<(), Failure> {
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
         if key != "rate" {
             return Err(Self::unknown(key));
         }
@@ -59,17 +59,18 @@ impl Block for Sample {
             .and_then(|text| text.trim().parse().ok())
             .filter(|&rate| rate > 0)
             .ok_or_else(|| fail!(EINVAL, "rate: a number from 1 on"))?;
-        self.rate.replace(Some(KBox::new(rate, GFP_KERNEL)?));
+        let rate = KBox::new(rate, GFP_KERNEL)?;
+        self.rate.replace(Some(rate), process);
         Ok(())
     }
 
-    fn options(&self, to: &mut dyn Options) {
-        let rate = self.rate.with(|rate| rate.copied().unwrap_or(1));
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
         to.put("rate", format_args!("{rate}"));
     }
 
-    fn print(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        let rate = self.rate.with(|rate| rate.copied().unwrap_or(1));
+    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
+        let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
         writeln!(to, "{rate}")
     }
 }

@@ -39,24 +39,31 @@ impl Drop for Family {
 ///
 /// # Invariants
 ///
-/// The pointer is what the kernel called the operation with, and the call goes on for `'a`.
-pub(crate) struct Request<'a>(&'a bindings::genl_info);
+/// `info` is what the kernel called the operation with, and the call goes on for `'a`. Its array
+/// of attributes goes up to `max`, the highest that the operation accepts.
+pub(crate) struct Request<'a> {
+    info: &'a bindings::genl_info,
+    max: u32,
+}
 
 impl<'a> Request<'a> {
-    fn attr(&self, attr: u32) -> Option<&'a bindings::nlattr> {
-        // SAFETY: the array has a place for each attribute of the operation's set up to the
-        // highest it accepts, and the functions ask for no others.
-        unsafe { (*self.0.attrs.add(attr as usize)).as_ref() }
+    fn attr(&self, attr: u32) -> Option<NonNull<bindings::nlattr>> {
+        if attr > self.max {
+            return None;
+        }
+        // SAFETY: by the type's invariants the array goes as far.
+        NonNull::new(unsafe { *self.info.attrs.add(attr as usize) })
     }
 
     /// A text that the request must have, without its NUL.
     pub(crate) fn str(&self, attr: u32) -> Result<&'a [u8], Failure> {
         match self.attr(attr) {
-            Some(attr) => Ok(text(attr)),
+            // SAFETY: the attribute is one of the request's, which lives for `'a`.
+            Some(attr) => Ok(unsafe { text(attr) }),
             None => {
                 // SAFETY: the request is live. This notes what is missing in the extended ack.
                 unsafe {
-                    bindings::lana_extack_missing(ptr::from_ref(self.0).cast_mut(), attr);
+                    bindings::lana_extack_missing(ptr::from_ref(self.info).cast_mut(), attr);
                 }
                 Err(fail!(EINVAL, "an attribute is missing"))
             }
@@ -71,14 +78,14 @@ impl<'a> Request<'a> {
         // SAFETY: the array is as long as the policy wants; the attribute is a nest, by the
         // operation's policy.
         to_result(unsafe {
-            bindings::lana_nla_parse_option(parsed.as_mut_ptr(), nest, self.0.extack)
+            bindings::lana_nla_parse_option(parsed.as_mut_ptr(), nest.as_ptr(), self.info.extack)
         })?;
         let part = |number: u32, what: &str| {
             let found = parsed.get(number as usize).copied();
-            // SAFETY: what parsing found is in the request's message.
             found
-                .and_then(|found| unsafe { found.as_ref() })
-                .map(text)
+                .and_then(NonNull::new)
+                // SAFETY: what parsing found is in the request's message.
+                .map(|found| unsafe { text(found) })
                 .ok_or_else(|| fail!(EINVAL, "the option has no {}", what).at(attr))
         };
         Ok((
@@ -91,7 +98,7 @@ impl<'a> Request<'a> {
     pub(crate) fn graph(&self) -> Result<&'a Graph> {
         // SAFETY: the socket keeps the namespace, and the family goes before the graphs do.
         unsafe {
-            let net = bindings::lana_genl_net(ptr::from_ref(self.0).cast_mut());
+            let net = bindings::lana_genl_net(ptr::from_ref(self.info).cast_mut());
             super::net::graph_of(net)
         }
         .ok_or(ENODEV)
@@ -107,12 +114,12 @@ impl<'a> Request<'a> {
         let mut size = 4096;
         loop {
             let mut msg = Message::new(size)?;
-            let head = msg.begin(self.0.snd_portid, self.0.snd_seq, 0, cmd)?;
+            let head = msg.begin(self.info.snd_portid, self.info.snd_seq, 0, cmd)?;
             match fill(&mut msg) {
                 Ok(()) => {
                     msg.end(head);
                     let skb = msg.into_raw();
-                    let info = ptr::from_ref(self.0).cast_mut();
+                    let info = ptr::from_ref(self.info).cast_mut();
                     // SAFETY: the message is complete and given away.
                     to_result(unsafe { bindings::lana_genl_reply(skb, info) })?;
                     return Ok(());
@@ -130,10 +137,10 @@ impl<'a> Request<'a> {
             // SAFETY: the extended ack is null or live, and the text is copied.
             unsafe {
                 bindings::lana_extack_set(
-                    self.0.extack,
+                    self.info.extack,
                     text.as_ptr().cast(),
                     text.len(),
-                    culprit.map_or(ptr::null(), ptr::from_ref),
+                    culprit.map_or(ptr::null(), |culprit| culprit.as_ptr()),
                 );
             }
         }
@@ -142,13 +149,16 @@ impl<'a> Request<'a> {
 }
 
 /// The text of an attribute that the policy says ends with NUL.
-fn text(attr: &bindings::nlattr) -> &[u8] {
+///
+/// # Safety
+///
+/// The attribute is one of a message that the kernel has checked, and that lives for `'a`.
+unsafe fn text<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
     const HEADER: usize = size_of::<bindings::nlattr>();
-    let len = usize::from(attr.nla_len).saturating_sub(HEADER);
-    // SAFETY: the kernel has checked that the attribute's length lies within the message.
+    // SAFETY: by the contract the attribute's length lies within the message.
     let bytes = unsafe {
-        let data = ptr::from_ref(attr).cast::<u8>().add(HEADER);
-        slice::from_raw_parts(data, len)
+        let len = usize::from((*attr.as_ptr()).nla_len).saturating_sub(HEADER);
+        slice::from_raw_parts(attr.as_ptr().cast::<u8>().add(HEADER), len)
     };
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
@@ -271,9 +281,9 @@ pub(crate) struct Dump<'a> {
     msg: Message,
 }
 
-impl Dump<'_> {
+impl<'a> Dump<'a> {
     /// The graph of the namespace that the request came from.
-    pub(crate) fn graph<'g>(&self) -> Result<&'g Graph> {
+    pub(crate) fn graph(&self) -> Result<&'a Graph> {
         // SAFETY: the socket keeps the namespace, and the family goes before the graphs do.
         unsafe {
             let cb = ptr::from_ref(&*self.cb).cast_mut();
@@ -282,21 +292,21 @@ impl Dump<'_> {
         .ok_or(ENODEV)
     }
 
-    fn cursor_place(&self) -> *mut u64 {
-        // The room that netlink keeps for a dump between its calls; zero at first.
-        (&raw const self.cb.__bindgen_anon_1).cast_mut().cast()
-    }
-
     /// Where the dump stands; 0 at first.
     pub(crate) fn cursor(&self) -> u64 {
-        // SAFETY: the room is 48 bytes and aligned for pointers.
-        unsafe { self.cursor_place().read() }
+        // SAFETY: netlink keeps 48 bytes, aligned for pointers and zero at first, for a dump
+        // between its calls.
+        unsafe { (&raw const self.cb.__bindgen_anon_1).cast::<u64>().read() }
     }
 
     /// Moves on.
     pub(crate) fn set_cursor(&mut self, cursor: u64) {
-        // SAFETY: as in `cursor`; the callback is borrowed exclusively.
-        unsafe { self.cursor_place().write(cursor) };
+        // SAFETY: as in `cursor`.
+        unsafe {
+            (&raw mut self.cb.__bindgen_anon_1)
+                .cast::<u64>()
+                .write(cursor)
+        };
     }
 
     /// Whether this call has written no message yet.
@@ -312,10 +322,10 @@ impl Dump<'_> {
         fill: impl FnOnce(&mut Message) -> Result,
     ) -> Result<bool> {
         const NLM_F_MULTI: u32 = 2;
-        // SAFETY: the request's header and socket live as long as the callback.
+        // SAFETY: the request lives as long as the callback.
         let (seq, portid) = unsafe {
-            let request = &*self.cb.nlh;
-            (request.nlmsg_seq, request.nlmsg_pid)
+            let portid = bindings::lana_genl_dump_portid(self.cb);
+            ((*self.cb.nlh).nlmsg_seq, portid)
         };
         let head = match self.msg.begin(portid, seq, NLM_F_MULTI, cmd) {
             Ok(head) => head,
@@ -360,14 +370,16 @@ pub(crate) fn multicast(net: &Net, fill: impl FnOnce(&mut Message) -> Result) {
 
 /// # Safety
 ///
-/// Called by the kernel for a request.
+/// Called by the kernel for a request; `max` is the highest attribute that the operation accepts.
 unsafe fn serve(
     info: *mut bindings::genl_info,
+    max: u32,
     operation: fn(&Request<'_>) -> Result<(), Failure>,
 ) -> c_int {
-    // INVARIANT: the call goes on until we return.
     // SAFETY: by the contract.
-    let request = Request(unsafe { &*info });
+    let info = unsafe { &*info };
+    // INVARIANT: the call goes on until we return.
+    let request = Request { info, max };
     match operation(&request) {
         Ok(()) => 0,
         Err(failure) => request.fail(&failure),
@@ -400,7 +412,7 @@ unsafe fn serve_dump(
 }
 
 macro_rules! operations {
-    (do { $($do:ident => $f:path,)* } dump { $($dump:ident => $g:path,)* }) => {
+    (do { $($do:ident up to $max:ident => $f:path,)* } dump { $($dump:ident => $g:path,)* }) => {
         $(
             /// # Safety
             ///
@@ -411,7 +423,7 @@ macro_rules! operations {
                 info: *mut bindings::genl_info,
             ) -> c_int {
                 // SAFETY: by the contract.
-                unsafe { serve(info, $f) }
+                unsafe { serve(info, bindings::$max, $f) }
             }
         )*
         $(
@@ -432,16 +444,16 @@ macro_rules! operations {
 
 operations! {
     do {
-        lana_nl_fb_get_doit => control::fb_get,
-        lana_nl_fb_new_doit => control::fb_new,
-        lana_nl_fb_del_doit => control::fb_del,
-        lana_nl_fb_set_doit => control::fb_set,
-        lana_nl_bind_doit => control::bind,
-        lana_nl_unbind_doit => control::unbind,
-        lana_nl_subscribe_doit => control::subscribe,
-        lana_nl_unsubscribe_doit => control::unsubscribe,
-        lana_nl_vlink_hook_doit => control::vlink_hook,
-        lana_nl_vlink_unhook_doit => control::vlink_unhook,
+        lana_nl_fb_get_doit up to LANA_A_FB_NAME => control::fb_get,
+        lana_nl_fb_new_doit up to LANA_A_FB_TYPE => control::fb_new,
+        lana_nl_fb_del_doit up to LANA_A_FB_NAME => control::fb_del,
+        lana_nl_fb_set_doit up to LANA_A_FB_OPTION => control::fb_set,
+        lana_nl_bind_doit up to LANA_A_BINDING_LOWER => control::bind,
+        lana_nl_unbind_doit up to LANA_A_BINDING_LOWER => control::unbind,
+        lana_nl_subscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER => control::subscribe,
+        lana_nl_unsubscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER => control::unsubscribe,
+        lana_nl_vlink_hook_doit up to LANA_A_VLINK_IFNAME => control::vlink_hook,
+        lana_nl_vlink_unhook_doit up to LANA_A_VLINK_IFNAME => control::vlink_unhook,
     }
     dump {
         lana_nl_fb_get_dumpit => control::fb_get_dump,

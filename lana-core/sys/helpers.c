@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
+#include <linux/seq_file_net.h>
 #include <linux/sched/signal.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -70,7 +71,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 		why = LANA_DROP_REASON_MALFORMED;
 		goto drop;
 	}
-	if (unlikely(!(dev->flags & IFF_UP))) {
+	if (unlikely(!netif_running(dev) || !netif_carrier_ok(dev))) {
 		why = LANA_DROP_REASON_DEVICE;
 		goto drop;
 	}
@@ -177,7 +178,8 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	struct sk_buff *skb = *pskb;
 	void *hook;
 
-	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK ||
+		     skb->data - skb_mac_header(skb) != ETH_HLEN))
 		return RX_HANDLER_PASS;
 	hook = rcu_dereference(skb->dev->rx_handler_data);
 	skb = skb_share_check(skb, GFP_ATOMIC);
@@ -213,9 +215,10 @@ struct net_device *lana_dev_find(struct net *net, const char *name)
 	return __dev_get_by_name(net, name);
 }
 
-const char *lana_dev_name(const struct net_device *dev)
+/* A copy: a device can be renamed while it is looked at. */
+void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])
 {
-	return dev->name;
+	strscpy(name, dev->name, IFNAMSIZ);
 }
 
 void lana_dev_hold(struct net_device *dev)
@@ -268,7 +271,6 @@ void lana_dev_unhook(struct net_device *dev)
 {
 	netdev_rx_handler_unregister(dev);
 	dev_set_promiscuity(dev, -1);
-	synchronize_net();
 }
 
 /* A device that goes away or to another namespace leaves the graph. */
@@ -276,8 +278,16 @@ static int lana_netdev_event(struct notifier_block *nb, unsigned long event, voi
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 
-	if (event == NETDEV_UNREGISTER && rtnl_dereference(dev->rx_handler) == lana_rx)
+	if (rtnl_dereference(dev->rx_handler) != lana_rx)
+		return NOTIFY_DONE;
+	switch (event) {
+	case NETDEV_UNREGISTER:
 		lana_dev_gone(dev_net(dev), dev);
+		break;
+	case NETDEV_PRE_TYPE_CHANGE:
+		/* Its frames would not begin with an Ethernet header any more. */
+		return NOTIFY_BAD;
+	}
 	return NOTIFY_DONE;
 }
 
@@ -359,10 +369,16 @@ struct proc_dir_entry *lana_proc_mkdir(struct net *net, const char *name,
 	return proc_net_mkdir(net, name, parent ?: net->proc_net);
 }
 
+/* Who has one of these files open keeps its namespace. */
 struct proc_dir_entry *lana_proc_single(const char *name, struct proc_dir_entry *parent,
-					int (*show)(struct seq_file *, void *), void *data)
+					int (*show)(struct seq_file *, void *))
 {
-	return proc_create_single_data(name, 0444, parent, show, data);
+	return proc_create_net_single(name, 0444, parent, show, NULL);
+}
+
+void *lana_proc_single_graph(struct seq_file *m)
+{
+	return lana_net_get(seq_file_single_net(m));
 }
 
 static const struct seq_operations lana_fblocks_ops = {
@@ -372,14 +388,35 @@ static const struct seq_operations lana_fblocks_ops = {
 	.show = lana_fblocks_show,
 };
 
-struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent, void *graph)
+struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent)
 {
-	return proc_create_seq_data("fblocks", 0444, parent, &lana_fblocks_ops, graph);
+	return proc_create_net("fblocks", 0444, parent, &lana_fblocks_ops,
+			       sizeof(struct seq_net_private));
+}
+
+void *lana_proc_fblocks_graph(struct seq_file *m)
+{
+	return lana_net_get(seq_file_net(m));
 }
 
 static int lana_fblock_open(struct inode *inode, struct file *file)
 {
-	return single_open(file, lana_fblock_show, pde_data(inode));
+	/* The directory's data is its namespace, as proc_net_mkdir() has it. */
+	struct net *net = maybe_get_net(proc_get_parent_data(inode));
+	int err;
+
+	if (!net)
+		return -ENXIO;
+	err = single_open(file, lana_fblock_show, pde_data(inode));
+	if (err)
+		put_net(net);
+	return err;
+}
+
+static int lana_fblock_release(struct inode *inode, struct file *file)
+{
+	put_net(proc_get_parent_data(inode));
+	return single_release(inode, file);
 }
 
 static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
@@ -395,7 +432,7 @@ static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
 		return -EINVAL;
 	done = lana_fblock_write(pde_data(file_inode(file)), buf, len);
 	/* The graph is being changed, perhaps by who waits for this very file to be closed. */
-	if (done == -EAGAIN)
+	if (!done && len)
 		return restart_syscall();
 	if (done > 0)
 		*pos += done;
@@ -407,7 +444,7 @@ static const struct proc_ops lana_fblock_ops = {
 	.proc_read = seq_read,
 	.proc_write = lana_fblock_proc_write,
 	.proc_lseek = seq_lseek,
-	.proc_release = single_release,
+	.proc_release = lana_fblock_release,
 };
 
 struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
@@ -419,11 +456,6 @@ struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
 void lana_proc_remove(struct proc_dir_entry *entry)
 {
 	proc_remove(entry);
-}
-
-void *lana_proc_seq_data(struct seq_file *m)
-{
-	return pde_data(file_inode(m->file));
 }
 
 void lana_seq_pointer(struct seq_file *m, const void *p)
@@ -446,6 +478,11 @@ void lana_genl_unregister(void)
 struct net *lana_genl_net(struct genl_info *info)
 {
 	return genl_info_net(info);
+}
+
+u32 lana_genl_dump_portid(struct netlink_callback *cb)
+{
+	return NETLINK_CB(cb->skb).portid;
 }
 
 struct net *lana_genl_dump_net(struct netlink_callback *cb)

@@ -49,7 +49,7 @@ void lana_rtnl_unlock(void);
 bool lana_rtnl_locked(void);
 bool lana_dev_is_ethernet(const struct net_device *dev);
 struct net_device *lana_dev_find(struct net *net, const char *name);
-const char *lana_dev_name(const struct net_device *dev);
+void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
 struct net *lana_dev_net(struct net_device *dev);
@@ -68,18 +68,20 @@ void lana_net_unregister(void);
 struct proc_dir_entry *lana_proc_mkdir(struct net *net, const char *name,
 				       struct proc_dir_entry *parent);
 struct proc_dir_entry *lana_proc_single(const char *name, struct proc_dir_entry *parent,
-					int (*show)(struct seq_file *, void *), void *data);
-struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent, void *graph);
+					int (*show)(struct seq_file *, void *));
+void *lana_proc_single_graph(struct seq_file *m);
+struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent);
+void *lana_proc_fblocks_graph(struct seq_file *m);
 struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
 					struct proc_dir_entry *parent, void *file);
 void lana_proc_remove(struct proc_dir_entry *entry);
-void *lana_proc_seq_data(struct seq_file *m);
 void lana_seq_pointer(struct seq_file *m, const void *p);
 
 /* Generic netlink. */
 int lana_genl_register(void);
 void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
+u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
 struct sk_buff *lana_genl_new(size_t size);
 void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd);

@@ -61,15 +61,6 @@ unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
 
-impl Clone for Device {
-    fn clone(&self) -> Self {
-        // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_hold(self.as_ptr()) };
-        // INVARIANT: that is the reference.
-        Self(self.0)
-    }
-}
-
 impl Drop for Device {
     fn drop(&mut self) {
         // SAFETY: by the type's invariant the reference is ours to give back.
@@ -78,12 +69,24 @@ impl Drop for Device {
 }
 
 impl Device {
-    /// The device of a name in the namespace of `graph`.
-    pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &CStr) -> Option<Self> {
+    /// Another reference. Not for blocks: one that is forgotten keeps the device for ever.
+    pub(crate) fn hold(&self) -> Self {
+        // SAFETY: the device is live.
+        unsafe { bindings::lana_dev_hold(self.as_ptr()) };
+        // INVARIANT: that is the reference.
+        Self(self.0)
+    }
+
+    /// The device of a name, or of an alternative one, in the namespace of `graph`.
+    pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &[u8]) -> Option<Self> {
+        let mut text = [0u8; bindings::ALTIFNAMSIZ as usize];
+        text.split_last_mut()?
+            .1
+            .get_mut(..name.len())?
+            .copy_from_slice(name);
         // SAFETY: RTNL is held, the namespace outlives its graph, the name ends with NUL.
-        let dev = NonNull::new(unsafe {
-            bindings::lana_dev_find(graph.net().as_ptr(), name.as_char_ptr())
-        })?;
+        let dev = unsafe { bindings::lana_dev_find(graph.net().as_ptr(), text.as_ptr()) };
+        let dev = NonNull::new(dev)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
         // INVARIANT: that is the reference.
@@ -101,11 +104,22 @@ impl Device {
         unsafe { (*self.as_ptr()).ifindex as u32 }
     }
 
-    /// Name of the device. A device can be renamed while it is looked at; this is a copy.
+    fn raw_name(&self) -> [u8; bindings::IFNAMSIZ as usize] {
+        let mut name = [0; bindings::IFNAMSIZ as usize];
+        // SAFETY: the device is live, and the array as long as it has to be.
+        unsafe { bindings::lana_dev_name(self.as_ptr(), name.as_mut_ptr()) };
+        name
+    }
+
+    /// Name of the device at this moment; `?` stands for what a block's name cannot have.
     pub fn name(&self) -> Name {
-        // SAFETY: the device is live; its name's array has a NUL at its end at all times.
-        let name = unsafe { CStr::from_char_ptr(bindings::lana_dev_name(self.as_ptr())) };
-        Name::new(name.to_bytes()).unwrap_or_default()
+        Name::like(until_nul(&self.raw_name()))
+    }
+
+    /// The same name for a block.
+    pub(crate) fn block_name(&self) -> Result<Name, Failure> {
+        Name::new(until_nul(&self.raw_name()))
+            .map_err(|bad| fail!(EINVAL, "the name of {} {}", self.name(), bad))
     }
 
     /// Whether frames on it begin with an Ethernet header.
@@ -119,6 +133,10 @@ impl Device {
         // SAFETY: the device is live and the caller holds RTNL; the texts are literals.
         unsafe { CStr::from_char_ptr(bindings::lana_dev_owner(self.as_ptr())) }
     }
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
 /// What the receive handler reads of a hooked device.

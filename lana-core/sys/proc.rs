@@ -53,8 +53,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Makes the tree of a graph, which keeps it. Sleeps.
-    pub(crate) fn new(graph: Pin<&Graph>) -> Result<Self> {
-        let data: *mut c_void = ptr::from_ref(graph.get_ref()).cast_mut().cast();
+    pub(crate) fn new(graph: &Graph) -> Result<Self> {
         let net = graph.net().as_ptr();
         // SAFETY: the namespace is live; the names end with NUL; the handlers take a graph.
         unsafe {
@@ -73,11 +72,10 @@ impl Tree {
                     name.as_char_ptr(),
                     dir,
                     Some(show),
-                    data,
                 ))
                 .ok_or(ENOMEM)?;
             }
-            NonNull::new(bindings::lana_proc_fblocks(dir, data)).ok_or(ENOMEM)?;
+            NonNull::new(bindings::lana_proc_fblocks(dir)).ok_or(ENOMEM)?;
             let fblock = Entry::new(bindings::lana_proc_mkdir(net, c"fblock".as_char_ptr(), dir))?;
             Ok(Self {
                 fblock,
@@ -134,10 +132,13 @@ impl File {
 
 /// # Safety
 ///
-/// `m` is an open file whose handlers were given a graph.
+/// `m` is an open file of [`Tree`]; it keeps the namespace, which keeps the graph.
 unsafe fn single<'a>(m: *mut bindings::seq_file) -> (&'a SeqFile, &'a Graph) {
     // SAFETY: by the contract; one task at a time uses a sequence file.
-    unsafe { (SeqFile::from_raw(m.cast()), &*(*m).private.cast::<Graph>()) }
+    unsafe {
+        let graph = bindings::lana_proc_single_graph(m).cast::<Graph>();
+        (SeqFile::from_raw(m.cast()), &*graph)
+    }
 }
 
 /// # Safety
@@ -169,7 +170,12 @@ unsafe extern "C" fn show_vlink(m: *mut bindings::seq_file, _: *mut c_void) -> c
 #[no_mangle]
 unsafe extern "C" fn lana_fblocks_start(m: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
     // SAFETY: by the contract.
-    let (graph, pos) = unsafe { (&*bindings::lana_proc_seq_data(m).cast::<Graph>(), &mut *pos) };
+    let (graph, pos) = unsafe {
+        (
+            &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
+            &mut *pos,
+        )
+    };
     let from = u32::try_from(*pos).unwrap_or(u32::MAX);
     match procfs::next_fblock(graph, from) {
         Some(idp) => {
@@ -211,7 +217,7 @@ unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_voi
     // SAFETY: by the contract.
     let (graph, m) = unsafe {
         (
-            &*bindings::lana_proc_seq_data(m).cast::<Graph>(),
+            &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
             SeqFile::from_raw(m.cast()),
         )
     };
@@ -235,7 +241,8 @@ unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void
 
 /// # Safety
 ///
-/// Called by procfs for a [`File`]; `buf` is what user space said.
+/// Called by procfs for a [`File`]; `buf` is what user space said. Returns 0 when the graph is
+/// locked, to be called again.
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_write(file: *mut c_void, buf: *const c_void, len: usize) -> isize {
     // SAFETY: by the contract; graph and instance live as long as the file.
@@ -245,7 +252,8 @@ unsafe extern "C" fn lana_fblock_write(file: *mut c_void, buf: *const c_void, le
     };
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
     match procfs::write(graph, instance, reader, len) {
-        Ok(()) => len as isize,
+        Ok(true) => len as isize,
+        Ok(false) => 0,
         Err(e) => e.to_errno() as isize,
     }
 }

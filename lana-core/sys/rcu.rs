@@ -5,6 +5,7 @@
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use super::bindings;
+use crate::block::Process;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr};
 use kernel::{
     prelude::*,
@@ -84,14 +85,14 @@ impl<T: Send + Sync> RcuCell<T> {
     }
 
     /// Looks at the value outside of a read-side section. Sleeps.
-    pub fn with<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
+    pub fn with<R>(&self, _process: &Process, look: impl FnOnce(Option<&T>) -> R) -> R {
         let _writer = self.writers.lock();
         // SAFETY: only a writer changes the pointer, and the lock keeps others out.
         look(unsafe { (*self.value.get()).as_ref() })
     }
 
     /// Puts another value in place, waits for the readers of the old one and drops it. Sleeps.
-    pub fn replace(&self, new: Option<KBox<T>>) {
+    pub fn replace(&self, new: Option<KBox<T>>, _process: &Process) {
         let new = new.map_or(ptr::null_mut(), KBox::into_raw);
         let old = {
             let _writer = self.writers.lock();

@@ -64,8 +64,7 @@ modprobe fb_dummy
 
 # --- Events ---
 
-last_event() { grep -q '"type-added".*dummy' events; }
-wait_for 5 last_event || :
+wait_for 5 grep -q '"type-added".*dummy' events || :
 cp events all
 fold python3 "$tests/events.py" all <<-END
 	added fb=lan0 idp=1 type=eth ifname=lan0
@@ -96,10 +95,9 @@ fbctl set d none=1 2>/dev/null || :
 fbctl add d dummy 2>/dev/null || :
 vlink ethernet hook lan0
 fbctl bind d lan0
-echo "{ 0x6, 0, 0, 0 }," >$fblock/f
+echo "{ 0x6, 0, 0, 0 }," >"$fblock/f"
 ip link del lan0
-last_event() { grep -q '"removed"' events; }
-wait_for 5 last_event || :
+wait_for 5 grep -q '"removed"' events || :
 fold python3 "$tests/events.py" events <<-END
 	added fb=d
 	added fb=lan0
@@ -141,33 +139,28 @@ check "the header of ppe" is "$(head -n 1 /proc/net/lana/ppe)" \
 check "ppe has a line a CPU" is "$(sed 1d /proc/net/lana/ppe | grep -Ec '^[0-9]+( [0-9]+){6}$')" "$(nproc)"
 check "the header of vlink" is "$(head -n 1 /proc/net/lana/vlink)" "subsystem device ifindex idp"
 check "vlink has a line a device" matches "$(sed 1d /proc/net/lana/vlink)" "^ethernet lan0 [0-9]+ [0-9]+$"
-check "the file of a counter has packets and bytes" is "$(<$fblock/fb4)" "0 0"
+check "the file of a counter has packets and bytes" is "$(<"$fblock/fb4")" "0 0"
 check "the file of a counter cannot be written" not sh -c "echo 1 >$fblock/fb4"
-check "a block of a type without a file has none" not ls $fblock/fb2
-check "a bpf block has no program at first" is "$(<$fblock/fb3)" ""
+check "a block of a type without a file has none" not ls "$fblock/fb2"
+check "a bpf block has no program at first" is "$(<"$fblock/fb3")" ""
 for text in ipv4 arp; do
-	cat "$top/examples/$text.txt" >$fblock/fb3
-	check "a program is read back as it was written: $text" is "$(<$fblock/fb3)" "$(<"$top/examples/$text.txt")"
+	cat "$top/examples/$text.txt" >"$fblock/fb3"
+	check "a program is read back as it was written: $text" is "$(<"$fblock/fb3")" "$(<"$top/examples/$text.txt")"
 done
-cat >$fblock/fb3 <<<$'4\n40 0 0 12\n21 0 1 2048\n6 0 0 4294967295\n6 0 0 0'
-check "a program as tcpdump -ddd prints it is taken" is "$(<$fblock/fb3)" "$(<"$top/examples/ipv4.txt")"
+cat >"$fblock/fb3" <<<$'4\n40 0 0 12\n21 0 1 2048\n6 0 0 4294967295\n6 0 0 0'
+check "a program as tcpdump -ddd prints it is taken" is "$(<"$fblock/fb3")" "$(<"$top/examples/ipv4.txt")"
 tcpdump -y EN10MB -ddd arp 2>/dev/null >program || :
-cat program >$fblock/fb3
-check "what tcpdump itself prints is taken" is "$(wc -l <$fblock/fb3)" "$(($(head -n 1 program)))"
+cat program >"$fblock/fb3"
+check "what tcpdump itself prints is taken" is "$(wc -l <"$fblock/fb3")" "$(($(head -n 1 program)))"
 check "the instructions are counted in the options" \
 	contains "$(shown fb3)" "{\"key\":\"instructions\",\"value\":\"$(head -n 1 program)\"}"
-echo >$fblock/fb3
-check "an empty program takes it out" is "$(<$fblock/fb3)" ""
+echo >"$fblock/fb3"
+check "an empty program takes it out" is "$(<"$fblock/fb3")" ""
 
 # --- What is shown ---
 
-json() { "$@" | python3 -m json.tool >/dev/null; }
-check "fbctl -j show prints JSON" json fbctl -j show
-check "fbctl -j -p -s show prints JSON" json fbctl -j -p -s show
-check "fbctl -j stats prints JSON" json fbctl -j stats
-check "fbctl -j types prints JSON" json fbctl -j types
-check "fbctl graph json prints JSON" json fbctl graph json
-check "vlink -j show prints JSON" json vlink -j show
+fold python3 "$tests/isjson.py" "fbctl -j show" "fbctl -j -p -s show" "fbctl -j stats" "fbctl -j types" \
+	"fbctl graph json" "vlink -j show"
 check "fbctl graph prints what Graphviz reads" matches "$(fbctl graph)" '^digraph .*"fb2"'
 check "fbctl show has a line a block" is "$(fbctl show | wc -l)" 5
 check "fbctl -s show has the counters" contains "$(fbctl -s show)" "packets 0  bytes 0  drops 0"
@@ -189,15 +182,15 @@ check "2: vlink, the kernel says no" is "$(code vlink ethernet hook nonexistent)
 
 # --- Batches ---
 
-printf 'add b1 dummy # a comment\n\nadd b2 dummy\nbind b2 b1\n' >batch
-check "a batch is carried out" fbctl -b batch
+printf 'add b1 dummy # a comment\n\nadd b2 dummy\nbind b2 b1\n' >commands
+check "a batch is carried out" fbctl -b commands
 check "all of it" contains "$(shown b2)" '"peer-name":"b1"'
-printf 'unbind b2 b1\nrm nonexistent\nrm b2\n' >batch
-check "a batch stops at the first line that fails" is "$(code fbctl -b batch)" 2
+printf 'unbind b2 b1\nrm nonexistent\nrm b2\n' >commands
+check "a batch stops at the first line that fails" is "$(code fbctl -b commands)" 2
 check "what came before is done, what comes behind is not" contains "$(shown b2)" '"refcnt":1}'
-check "it says which line" contains "$(fbctl -b batch 2>&1 || :)" "batch:1: unbind"
-printf 'rm nonexistent\nrm b2\nrm b1\n' >batch
-check "with --force it goes on, and remembers" is "$(code fbctl --force -b batch)" 2
+check "it says which line" contains "$(fbctl -b commands 2>&1 || :)" "commands:1: unbind"
+printf 'rm nonexistent\nrm b2\nrm b1\n' >commands
+check "with --force it goes on, and remembers" is "$(code fbctl --force -b commands)" 2
 check "then what comes behind is done" is "$(code fbctl show b1)" 2
 clean
 

@@ -93,10 +93,11 @@ head -c 65001 /dev/zero | tr '\0' 1 >huge
 check_fails "a value that is too long" 2 "option" fbctl set f program=@huge
 head -c 70000 /dev/zero | tr '\0' 1 >huge
 check_fails "a value that no message can carry" 1 "70001 bytes are more than" fbctl set f program=@huge
+head -c 140000 /dev/zero | tr '\0' 1 >huger
 write() { cat "$1" >"$2"; }
-check_fails "a bad program through procfs" 1 "Invalid argument" write large $fblock/f
+check_fails "a bad program through procfs" 1 "Invalid argument" write large "$fblock/f"
 check_fails "a value that is too long through procfs" 1 "Argument list too long" \
-	dd if=huge of=$fblock/f bs=70000
+	dd if=huger of="$fblock/f" bs=140000
 check "the kernel's log says what was wrong with it" \
 	contains "$(dmesg | tail -n 5)" "f: program: more than 4096 instructions"
 
@@ -156,9 +157,9 @@ check_fails "no such command" 1 "unrecognized subcommand 'frobnicate'" fbctl fro
 check_fails "a missing word" 1 "<TYPE>" fbctl add x
 check_fails "a word too many" 1 "unexpected argument 'y'" fbctl rm x y
 check_fails "an option without a value" 1 "KEY=VALUE" fbctl set f program
-echo frobnicate >batch
-check_fails "a batch with a bad line" 1 "batch:1: unrecognized subcommand 'frobnicate'; usage: fbctl" \
-	fbctl -b batch
+echo frobnicate >commands
+check_fails "a batch with a bad line" 1 "commands:1: unrecognized subcommand 'frobnicate'; usage: fbctl" \
+	fbctl -b commands
 
 # --- What no tool would send ---
 

@@ -52,14 +52,17 @@ check "/proc/net/lana is gone" not ls /proc/net/lana
 
 # A block's module comes and goes with others in use, and while somebody makes blocks of it.
 load
-(while fbctl add racer counter && fbctl rm racer; do :; done) >/dev/null 2>&1 &
+timeout 100 fbctl --force -b <(while echo "add racer counter"; do echo "rm racer"; done) >/dev/null 2>&1 &
 racer=$!
-for ((i = 0; i < $(scale 100); i++)); do rmmod fb_counter 2>/dev/null || :; done
-kill $racer || :
-wait $racer || :
+for ((i = 0; i < $(scale 100); i++)); do
+	rmmod fb_counter 2>/dev/null || :
+	pause 0.01
+done
+kill $racer
+wait $racer 2>/dev/null || :
 check "unloading a module while its blocks are made and removed does no harm" fbctl show
 clean
-rmmod "${modules[@]}" lana 2>/dev/null || rmmod fb_eth fb_dummy fb_tee fb_bpf lana
+unload
 
 fold python3 "$tests/cycle.py" 200
 
