@@ -12,7 +12,7 @@ use crate::{
 };
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use clap::{error::ErrorKind, Parser, Subcommand};
+use clap::{error::ErrorKind, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lana_netlink::errno_text;
 use std::{
     fs::File,
@@ -106,7 +106,12 @@ fn perform<A: Action>(action: A, session: &mut Session) -> Result<(), Failure> {
 }
 
 fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result<(), Failure> {
-    let command = |words: Vec<String>| match Line::<T::Action>::try_parse_from(words) {
+    let definition = Line::<T::Action>::command().name(T::NAME).bin_name(T::NAME);
+    let parse = |words| {
+        let matches = definition.clone().try_get_matches_from(words)?;
+        Line::<T::Action>::from_arg_matches(&matches)
+    };
+    let command = |words: Vec<String>| match parse(words) {
         Ok(line) => perform(line.action, session),
         Err(error) if !error.use_stderr() => {
             let help = error.render().to_string();
