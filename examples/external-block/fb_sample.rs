@@ -3,6 +3,7 @@
 //! `sample`: passes one packet in `rate`, and drops the others. A complete block outside of
 //! LANA's tree, with an option, per-CPU data and a file in procfs.
 
+use kernel::sync::atomic::{Atomic, Relaxed};
 use lana::prelude::*;
 
 block_module! {
@@ -26,6 +27,8 @@ struct Sample {
     /// Replaced as a whole, so that each packet sees one rate. Nothing means all pass.
     #[pin]
     rate: RcuCell<u64>,
+    /// Events of the blocks it is bound or subscribed to.
+    events: Atomic<u64>,
 }
 
 impl Block for Sample {
@@ -36,6 +39,7 @@ impl Block for Sample {
         try_pin_init!(Self {
             seen: PerCpu::new()?,
             rate <- RcuCell::new(),
+            events: Atomic::new(0),
         })
     }
 
@@ -67,10 +71,16 @@ impl Block for Sample {
     fn options(&self, to: &mut dyn Options, process: &Process) {
         let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
         to.put("rate", format_args!("{rate}"));
+        let events = self.events.load(Relaxed);
+        to.put("events", format_args!("{events}"));
     }
 
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
         let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
         writeln!(to, "{rate}")
+    }
+
+    fn event(&self, _event: &Event<'_>, _process: &Process) {
+        self.events.fetch_add(1, Relaxed);
     }
 }

@@ -11,13 +11,35 @@ check "a block built outside of the tree loads" insmod "$(ko sample sample)"
 check "its type is listed" contains "$(fbctl types)" sample
 check "a block of it can be made" fbctl add s sample
 check "its option can be set" fbctl set s rate=4
-check "its option is shown" contains "$(fbctl show s)" rate=4
+check "its option is shown" contains "$(fbctl show s)" "rate=4"
 check "its file shows the option" is "$(cat $fblock/s)" 4
 remember
 check_fails "it refuses a bad value in its own words" 2 "rate: a number from 1 on" \
 	fbctl set s rate=0
 check_fails "it refuses an option that it does not have" 2 "no option 'speed'" \
 	fbctl set s speed=1
+
+# What a block hears, as many as there are: each event once.
+events() { fbctl show s | grep -o 'events=[0-9]*'; }
+fbctl -b - <<-END
+	add u dummy
+	add v dummy
+END
+fbctl bind u s
+check "a block hears that one is bound on top of it" is "$(events)" events=1
+fbctl bind s v
+check "a block hears that it is bound on top of one" is "$(events)" events=2
+fbctl subscribe s u
+fbctl set v none=1 2>/dev/null || :
+check "a subscriber hears of its own subscription, and of no failure" is "$(events)" events=3
+fbctl unbind u s
+check "a block hears once, though bound and subscribed, that one is unbound" is "$(events)" events=4
+fbctl unbind s v
+check "a block hears that it is unbound" is "$(events)" events=5
+fbctl unsubscribe s u
+fbctl rm u
+check "a block hears nothing of those it has left" is "$(events)" events=6
+fbctl rm v
 
 hosts
 neighbours
