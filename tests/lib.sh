@@ -57,6 +57,7 @@ skip() { result ok "$1 # SKIP $2"; } # NAME WHY
 # fold COMMAND...: a program that makes checks of its own and prints them as `ok - NAME` and
 # `not ok - NAME`, each with `# ` lines behind it, and "end" when it is through. Before each NAME goes
 # what $about says.
+# (`python3 -S`: what a machine adds to Python takes long to load, and is not needed.)
 fold() {
 	local line end=
 	while IFS= read -r line; do
@@ -67,7 +68,7 @@ fold() {
 		*) diag "${line#\# }" ;;
 		esac
 	done < <("$@" 2>&1)
-	[ -n "$end" ] || result "not ok" "${1##*/} ${2##*/} comes to its end"
+	[ -n "$end" ] || result "not ok" "this comes to its end: $*"
 }
 
 # A command that is no check fails: then so does the test.
@@ -83,6 +84,7 @@ oops() {
 done_testing() {
 	local namespace job device
 	trap - ERR
+	hurry
 	for job in $(jobs -p); do kill "$job" 2>/dev/null; done
 	wait 2>/dev/null
 	[ ! -e /proc/net/lana ] || clean
@@ -93,6 +95,10 @@ done_testing() {
 	check "nothing is left when the modules are unloaded" nothing_left
 	printf '    1..%d\n' "$n"
 }
+
+# Grace periods of RCU take long in an emulated machine. Not while there are packets: there they are
+# to be as they are.
+hurry() { [ ! -w /sys/kernel/rcu_expedited ] || echo 1 >/sys/kernel/rcu_expedited; }
 
 no_modules() {
 	unload 2>/dev/null
@@ -157,11 +163,13 @@ drops() {
 }
 
 load() { modprobe -a lana "${modules[@]}"; }
+# All that can be unloaded, in one go: starting programs takes long in an emulated machine.
 unload() {
-	local module
+	local module loaded=()
 	for module in "${modules[@]}" lana; do
-		! grep -q "^$module " /proc/modules || rmmod "$module"
+		[ ! -e "/sys/module/$module" ] || loaded+=("$module")
 	done
+	[ ${#loaded[@]} = 0 ] || rmmod "${loaded[@]}"
 }
 
 # --- Networks --------------------------------------------------------------------------------
@@ -183,7 +191,7 @@ namespace() {
 	local name
 	for name; do
 		ip netns add "$name"
-		ip netns exec "$name" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+		ip netns exec "$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	done
 }
 
@@ -258,5 +266,6 @@ pktgen() { "$tests/pktgen" "$@"; }
 # clean: takes the whole graph apart.
 clean() { "$tests/clean"; }
 
+[ ! -w /sys/kernel/rcu_expedited ] || echo 0 >/sys/kernel/rcu_expedited
 devices_before=
 for device in /sys/class/net/*; do devices_before+="${device##*/} "; done

@@ -66,7 +66,7 @@ modprobe fb_dummy
 
 wait_for 5 grep -q '"type-added".*dummy' events || :
 cp events all
-fold python3 "$tests/events.py" all <<-END
+fold python3 -S "$tests/events.py" all <<-END
 	added fb=lan0 idp=1 type=eth ifname=lan0
 	added fb=t idp=2 type=tee
 	added fb=c idp=3 type=counter
@@ -98,7 +98,7 @@ fbctl bind d lan0
 echo "{ 0x6, 0, 0, 0 }," >"$fblock/f"
 ip link del lan0
 wait_for 5 grep -q '"removed"' events || :
-fold python3 "$tests/events.py" events <<-END
+fold python3 -S "$tests/events.py" events <<-END
 	added fb=d
 	added fb=lan0
 	bound fb=d peer=lan0
@@ -159,7 +159,7 @@ check "an empty program takes it out" is "$(<"$fblock/fb3")" ""
 
 # --- What is shown ---
 
-fold python3 "$tests/isjson.py" "fbctl -j show" "fbctl -j -p -s show" "fbctl -j stats" "fbctl -j types" \
+fold python3 -S "$tests/isjson.py" "fbctl -j show" "fbctl -j -p -s show" "fbctl -j stats" "fbctl -j types" \
 	"fbctl graph json" "vlink -j show"
 check "fbctl graph prints what Graphviz reads" matches "$(fbctl graph)" '^digraph .*"fb2"'
 check "fbctl show has a line a block" is "$(fbctl show | wc -l)" 5
@@ -198,7 +198,7 @@ clean
 
 for ((i = 1; i <= 2000; i++)); do echo "add block$i dummy"; done | fbctl -b -
 check "2000 blocks are all in procfs" is "$(grep -c '^block' /proc/net/lana/fblocks)" 2000
-fold python3 "$tests/dump.py" 2000 "$(scale 10)"
+fold python3 -S "$tests/dump.py" 2000 "$(scale 10)"
 for ((i = 1; i <= 2000; i++)); do echo "rm block$i"; done | fbctl -b -
 check "none of them is left" is "$(</proc/net/lana/fblocks)" ""
 

@@ -163,7 +163,7 @@ check_fails "a batch with a bad line" 1 "commands:1: unrecognized subcommand 'fr
 
 # --- What no tool would send ---
 
-fold python3 "$tests/raw.py"
+fold python3 -S "$tests/raw.py"
 check "nothing of all this has changed anything" is "$(state)" "$remembered"
 
 done_testing

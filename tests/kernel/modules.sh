@@ -64,6 +64,7 @@ check "unloading a module while its blocks are made and removed does no harm" fb
 clean
 unload
 
-fold python3 "$tests/cycle.py" 200
+hurry
+fold python3 -S "$tests/cycle.py" 200
 
 done_testing

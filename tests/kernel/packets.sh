@@ -18,7 +18,7 @@ fbctl -b - <<-END
 	set f1 "program={ 0x6, 0, 0, 0xffffffff },"
 END
 
-fold python3 "$tests/frames.py" sizes vlan gso shared
+fold python3 -S "$tests/frames.py" sizes vlan gso shared
 check "the clones had the same number of packets and bytes" is "$(<"$fblock/c1")" "$(<"$fblock/c2")"
 check "none was dropped on the way" is "$(drops t1 unbound) $(drops f1 filtered) $(drops lan1 device)" "0 0 0"
 
@@ -32,7 +32,7 @@ check "it is counted there, as too big" is "$(drops lan1 too-big)" 3
 ip link set lan1 mtu 9000
 ip -n bob link set b0 mtu 9000
 check "with a larger MTU it passes" ping_quietly alice 3 192.0.2.2 -s 3000 -M "do"
-fold python3 "$tests/frames.py" paged
+fold python3 -S "$tests/frames.py" paged
 
 # --- What bpf sees ---
 
@@ -92,7 +92,7 @@ fbctl -b - <<-END
 	bind lan1 t1
 	bind lan2 t1
 END
-about="to bob and carol: " fold python3 "$tests/frames.py" sizes vlan paged gso twice
+about="to bob and carol: " fold python3 -S "$tests/frames.py" sizes vlan paged gso twice
 clean
 
 # --- Shared by pktgen: one packet, received many times at once ---

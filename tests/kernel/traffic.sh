@@ -131,8 +131,8 @@ check "the counter has the packets of both directions" \
 check "and their bytes" \
 	is "$((${now#* } - ${before#* }))" "$((${a2#* } - ${a#* } + ${b2#* } - ${b#* }))"
 bytes=$(scale 100000000)
-bob python3 "$tests/tcp.py" receive 5001 >tcp.in &
-alice python3 "$tests/tcp.py" send 192.0.2.2 5001 "$bytes" >tcp.out
+bob python3 -S "$tests/tcp.py" receive 5001 >tcp.in &
+alice python3 -S "$tests/tcp.py" send 192.0.2.2 5001 "$bytes" >tcp.out
 wait $!
 check "TCP passes, every byte of it" is "$(<tcp.in)" "$(<tcp.out)"
 check "it was as much as it should be" matches "$(<tcp.in)" "^$bytes "
@@ -196,7 +196,7 @@ fbctl -b - <<-END
 	bind mid first
 	bind last mid
 END
-fold python3 "$tests/churn.py" "$(scale 300000)"
+fold python3 -S "$tests/churn.py" "$(scale 300000)"
 clean
 
 done_testing
