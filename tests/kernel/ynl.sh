@@ -10,6 +10,8 @@ devices=(lan0)
 if python3 -c "import yaml"; then
 	load
 	ip link add lan0 type veth peer name far0
+	check "ynl accepts the specification, by its schema" python3 "$KSRC/tools/net/ynl/pyynl/cli.py" \
+		--spec "$top/Documentation/netlink/specs/lana.yaml" --dump type-get
 	fold python3 "$tests/ynl.py" "$KSRC/tools/net/ynl/pyynl/cli.py" \
 		"$top/Documentation/netlink/specs/lana.yaml"
 else
