@@ -12,7 +12,7 @@ check "its type is listed" contains "$(fbctl types)" sample
 check "a block of it can be made" fbctl add s sample
 check "its option can be set" fbctl set s rate=4
 check "its option is shown" contains "$(fbctl show s)" "rate=4"
-check "its file shows the option" is "$(cat $fblock/s)" 4
+check "its file shows the option" is "$(cat "$fblock/s")" 4
 remember
 check_fails "it refuses a bad value in its own words" 2 "rate: a number from 1 on" \
 	fbctl set s rate=0
@@ -51,8 +51,11 @@ fbctl -b - <<-END
 END
 ping_quietly alice 40 192.0.2.2 -W 0.01 >/dev/null || :
 read -r packets _ < <(sent alice a0)
-check "packets pass it as its author wrote" is "$(number packets < <(fbctl -j stats c))" $((packets / 4))
-check "what it drops is counted" is "$(drops s filtered)" $((packets - packets / 4))
+passed=$(number packets < <(fbctl -j stats c))
+# Each CPU counts for itself, so each may keep up to three.
+check "packets pass it as its author wrote" \
+	[ "$passed" -le $((packets / 4)) -a "$passed" -gt $((packets / 4 - $(nproc))) ]
+check "what it drops is counted" is "$(drops s filtered)" $((packets - passed))
 check "its module stays while there is a block" not rmmod fb_sample
 clean
 check "its module goes when there is none" rmmod fb_sample

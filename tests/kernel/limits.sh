@@ -49,7 +49,7 @@ hook tap0
 check "a hooked device does not change its type" \
 	contains "$(python3 "$tests/retype.py" tap0)" "Operation not permitted"
 unhook tap0
-check "one that is not hooked does" contains "$(python3 "$tests/retype.py" tap0)" done
+check "one that is not hooked does" contains "$(python3 "$tests/retype.py" tap0)" "done"
 ip link del tap0
 
 # Names that a block cannot have.
