@@ -23,13 +23,10 @@ struct Loaded {
     insns: KVec<bpf::Insn>,
 }
 
-#[pin_data]
 struct Filter {
-    #[pin]
-    loaded: RcuCell<Loaded>,
+    loaded: Option<Loaded>,
 }
 
-/// The one option: the program's text. An empty text takes the program out.
 const PROGRAM: &str = "program";
 
 impl Filter {
@@ -58,14 +55,12 @@ impl Block for Filter {
     const TYPE: &'static str = "bpf";
     const FILE: File = File::Option(PROGRAM);
 
-    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            loaded <- RcuCell::new(),
-        })
+    fn new(_args: &mut Args) -> Result<Self> {
+        Ok(Self { loaded: None })
     }
 
     fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
-        match self.loaded.get(cx.reader()) {
+        match &self.loaded {
             Some(loaded) if loaded.program.run(&mut packet) == 0 => {
                 Verdict::drop(packet, DropReason::Filtered)
             }
@@ -73,41 +68,48 @@ impl Block for Filter {
         }
     }
 
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
+    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
         if key != PROGRAM {
             return Err(Self::unknown(key));
         }
-        // The new one is complete before the old one stops.
-        let new = if value.trim_ascii().is_empty() {
-            None
-        } else {
-            Some(KBox::new(Self::load(value)?, GFP_KERNEL)?)
+        let empty = value.trim_ascii().is_empty();
+        let loaded = (!empty).then(|| Self::load(value)).transpose()?;
+        Ok(Self { loaded })
+    }
+
+    fn options(&self, to: &mut dyn Options, _process: &Process) {
+        let Some(loaded) = &self.loaded else {
+            return to.put("instructions", format_args!("0"));
         };
-        self.loaded.replace(new, process);
-        Ok(())
+        let insns = loaded.insns.len();
+        let jited = if loaded.program.is_jited() {
+            "yes"
+        } else {
+            "no"
+        };
+        to.put("instructions", format_args!("{insns}"));
+        to.put("jited", format_args!("{jited}"));
+        to.put_config(PROGRAM, format_args!("{}", Short(&loaded.insns)));
     }
 
-    fn options(&self, to: &mut dyn Options, process: &Process) {
-        self.loaded.with(process, |loaded| {
-            let insns = loaded.map_or(0, |l| l.insns.len());
-            to.put("instructions", format_args!("{insns}"));
-            if let Some(loaded) = loaded {
-                let jited = if loaded.program.is_jited() {
-                    "yes"
-                } else {
-                    "no"
-                };
-                to.put("jited", format_args!("{jited}"));
+    fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
+        match &self.loaded {
+            Some(loaded) => {
+                let mut insns = loaded.insns.iter();
+                insns.try_for_each(|i| text::print(to, (i.code, i.jt, i.jf, i.k)))
             }
-        });
+            None => Ok(()),
+        }
     }
+}
 
-    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        self.loaded.with(process, |loaded| {
-            loaded
-                .iter()
-                .flat_map(|l| &l.insns)
-                .try_for_each(|i| text::print(to, (i.code, i.jt, i.jf, i.k)))
-        })
+/// A program in the shorter form, that of `tcpdump -ddd`.
+struct Short<'a>(&'a [bpf::Insn]);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.0.len())?;
+        let mut insns = self.0.iter();
+        insns.try_for_each(|i| writeln!(f, "{} {} {} {}", i.code, i.jt, i.jf, i.k))
     }
 }

@@ -20,18 +20,22 @@ struct Counts {
 }
 
 struct Counter {
-    counts: PerCpu<Counts>,
+    counts: Arc<PerCpu<Counts>>,
+    /// What another block had counted whose place it took: packets and bytes.
+    before: [u64; 2],
 }
 
 impl Counter {
     /// Packets and bytes, summed over the CPUs.
-    fn totals(&self) -> (u64, u64) {
-        self.counts.iter().fold((0, 0), |(packets, bytes), (_, c)| {
-            (
-                c.packets.get().wrapping_add(packets),
-                c.bytes.get().wrapping_add(bytes),
-            )
-        })
+    fn totals(&self) -> [u64; 2] {
+        self.counts
+            .iter()
+            .fold(self.before, |[packets, bytes], (_, c)| {
+                [
+                    c.packets.get().wrapping_add(packets),
+                    c.bytes.get().wrapping_add(bytes),
+                ]
+            })
     }
 }
 
@@ -39,8 +43,11 @@ impl Block for Counter {
     const TYPE: &'static str = "counter";
     const FILE: File = File::Read;
 
-    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
-        PerCpu::new().map(|counts| Self { counts })
+    fn new(_args: &mut Args) -> Result<Self> {
+        Ok(Self {
+            counts: Arc::new(PerCpu::new()?, GFP_KERNEL)?,
+            before: [0; 2],
+        })
     }
 
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
@@ -50,14 +57,41 @@ impl Block for Counter {
         cx.pass(packet)
     }
 
-    fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let (packets, bytes) = self.totals();
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        self.export(to, process);
+    }
+
+    fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
+        Ok(Some(Self {
+            counts: old.counts.clone(),
+            before: old.before,
+        }))
+    }
+
+    fn export(&self, to: &mut dyn Options, _process: &Process) {
+        let [packets, bytes] = self.totals();
         to.put("packets", format_args!("{packets}"));
         to.put("bytes", format_args!("{bytes}"));
     }
 
+    fn import(&self, key: &str, value: &str, _process: &Process) -> Result<Self, Failure> {
+        let index = match key {
+            "packets" => 0,
+            "bytes" => 1,
+            _ => return Err(Self::no_import(key)),
+        };
+        let mut before = self.before;
+        before[index] = value
+            .parse()
+            .map_err(|_| fail!(EINVAL, "{key}: not a number"))?;
+        Ok(Self {
+            counts: self.counts.clone(),
+            before,
+        })
+    }
+
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
-        let (packets, bytes) = self.totals();
+        let [packets, bytes] = self.totals();
         writeln!(to, "{packets} {bytes}")
     }
 }

@@ -19,7 +19,7 @@ struct Dummy;
 impl Block for Dummy {
     const TYPE: &'static str = "dummy";
 
-    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
+    fn new(_args: &mut Args) -> Result<Self> {
         Ok(Self)
     }
 

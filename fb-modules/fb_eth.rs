@@ -22,11 +22,12 @@ impl Block for Eth {
     const TYPE: &'static str = "eth";
     const VLINK: Option<&'static str> = Some("ethernet");
 
-    fn new(args: &mut Args) -> impl PinInit<Self, Error> {
-        args.device().map(|device| Self { device })
+    fn new(args: &mut Args) -> Result<Self> {
+        let device = args.device()?;
+        Ok(Self { device })
     }
 
-    fn receive(&self, packet: Packet, _cx: &mut Context<'_>) -> Verdict {
-        packet.transmit(&self.device)
+    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        packet.transmit(&self.device, cx)
     }
 }

@@ -21,7 +21,7 @@ impl Block for Tee {
     const INGRESS_PORTS: u32 = 256;
     const EGRESS_PORTS: u32 = 256;
 
-    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
+    fn new(_args: &mut Args) -> Result<Self> {
         Ok(Self)
     }
 

@@ -6,6 +6,7 @@
 //! [`block_module!`](crate::block_module). See `Documentation/writing-blocks.md`.
 
 use crate::{
+    builder::Made,
     engine::{Context, Direction, Port},
     error::Failure,
     fail,
@@ -13,8 +14,8 @@ use crate::{
     stats::DropReason,
     sys::{netdev::Device, skb::Packet},
 };
-use core::fmt;
-use kernel::{prelude::*, types::NotThreadSafe};
+use core::{any::Any, fmt};
+use kernel::{prelude::*, str::CString, types::NotThreadSafe};
 
 /// What a type of block does with packets; `mode` of the netlink specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,19 +62,25 @@ impl Args {
     }
 }
 
-/// Takes the options of a block, to show them.
+/// Takes what a block has to say of itself, as keys and values.
 pub trait Options {
-    /// One option.
+    /// Something that only shows: a counter, a result.
     fn put(&mut self, key: &str, value: fmt::Arguments<'_>);
+
+    /// A part of the configuration: setting this option to this value, for all that there are,
+    /// makes a new block of the type like this one.
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>);
 }
 
 /// A type of functional block.
 ///
-/// The block is shared among all CPUs, so what changes in it is per CPU ([`PerCpu`]), replaced
-/// under RCU ([`RcuCell`]) or behind a spin lock.
+/// A block's configuration does not change: setting an option makes another block that takes its
+/// place, for all packets at once, together with whatever else changes. What is to be carried over
+/// (its state) stands behind an [`Arc`](kernel::sync::Arc) that both have. The block is shared
+/// among all CPUs, so what changes in its state is per CPU ([`PerCpu`]), atomic or behind a spin
+/// lock.
 ///
 /// [`PerCpu`]: crate::sys::percpu::PerCpu
-/// [`RcuCell`]: crate::sys::rcu::RcuCell
 pub trait Block: Send + Sync + Sized + 'static {
     /// Name of the type. The module has the alias `lana-fb-<name>`.
     const TYPE: &'static str;
@@ -89,7 +96,7 @@ pub trait Block: Send + Sync + Sized + 'static {
     const FILE: File = File::None;
 
     /// Makes a block. Process context, may sleep; the graph's lock is held, and RTNL for a device.
-    fn new(args: &mut Args) -> impl PinInit<Self, Error>;
+    fn new(args: &mut Args) -> Result<Self>;
 
     /// Takes a packet. Softirq context (or bottom halves off), in an RCU read-side section: must
     /// not sleep. May run on all CPUs at once.
@@ -97,9 +104,9 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// A [`Verdict`] can only be had by giving the packet away, so none is forgotten.
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict;
 
-    /// Sets an option. Process context, may sleep; the graph's lock is held. On failure, all is
-    /// as before.
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
+    /// Sets an option: makes the block that takes this one's place, with the same state. An empty
+    /// value is for what a new block has. Process context, may sleep; the graph's lock is held.
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
         let _ = (value, process);
         Err(Self::unknown(key))
     }
@@ -107,6 +114,28 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Shows the options. Process context, may sleep; the graph's lock is held.
     fn options(&self, to: &mut dyn Options, process: &Process) {
         let _ = (to, process);
+    }
+
+    /// Makes the block that takes this one's place when it replaces `old`: with its own
+    /// configuration, and the very state of `old`, so that what packets do to that meanwhile is
+    /// not lost. `None` where blocks of the type have no state. Process context, may sleep; the
+    /// graph's lock is held.
+    fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
+        let _ = (old, process);
+        Ok(None)
+    }
+
+    /// Tells the state to a block of another type that replaces this one; a block without state
+    /// tells nothing. Process context, may sleep; the graph's lock is held.
+    fn export(&self, to: &mut dyn Options, process: &Process) {
+        let _ = (to, process);
+    }
+
+    /// Takes a piece of the state that a block of another type exports: makes the block that has
+    /// it, to take this one's place. Process context, may sleep; the graph's lock is held.
+    fn import(&self, key: &str, value: &str, process: &Process) -> Result<Self, Failure> {
+        let _ = (value, process);
+        Err(Self::no_import(key))
     }
 
     /// Prints what its file in procfs shows. Process context, may sleep.
@@ -117,7 +146,7 @@ pub trait Block: Send + Sync + Sized + 'static {
 
     /// Gets an event of a block it is bound or subscribed to. Process context, may sleep; the
     /// graph's lock is held.
-    fn event(&self, event: &Event<'_>, process: &Process) {
+    fn event(&self, event: &Event, process: &Process) {
         let _ = (event, process);
     }
 
@@ -125,28 +154,85 @@ pub trait Block: Send + Sync + Sized + 'static {
     fn unknown(key: &str) -> Failure {
         fail!(ENOENT, "type {} has no option '{}'", Self::TYPE, key)
     }
+
+    /// The failure to take over a piece of state that the type has no use for.
+    fn no_import(key: &str) -> Failure {
+        let kind = Self::TYPE;
+        fail!(
+            EOPNOTSUPP,
+            "type {kind} takes over no '{key}' (drop-state drops it)"
+        )
+    }
 }
 
 /// A block of whichever type, as the control side sees it.
 pub(crate) trait Object: Send + Sync {
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure>;
+    fn as_any(&self) -> &dyn Any;
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure>;
     fn options(&self, to: &mut dyn Options, process: &Process);
+    /// This block with the state of another; none when there is none to take over.
+    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure>;
+    fn export(&self, to: &mut dyn Options, process: &Process);
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
-    fn event(&self, event: &Event<'_>, process: &Process);
+    fn event(&self, event: &Event, process: &Process);
 }
 
 impl<B: Block> Object for B {
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
-        Block::set(self, key, value, process)
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure> {
+        Ok(Made::new(Block::set(self, key, value, process)?)?)
     }
     fn options(&self, to: &mut dyn Options, process: &Process) {
         Block::options(self, to, process);
     }
+    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure> {
+        let next = match old.as_any().downcast_ref() {
+            Some(old) => Block::adopt(self, old, process)?,
+            None => {
+                let mut import = Import {
+                    block: self,
+                    next: Ok(None),
+                    process,
+                };
+                old.export(&mut import, process);
+                import.next?
+            }
+        };
+        Ok(next.map(Made::new).transpose()?)
+    }
+    fn export(&self, to: &mut dyn Options, process: &Process) {
+        Block::export(self, to, process);
+    }
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
         Block::print(self, to, process)
     }
-    fn event(&self, event: &Event<'_>, process: &Process) {
+    fn event(&self, event: &Event, process: &Process) {
         Block::event(self, event, process);
+    }
+}
+
+/// Lets a block import what another one exports, piece by piece.
+struct Import<'a, B> {
+    block: &'a B,
+    next: Result<Option<B>, Failure>,
+    process: &'a Process,
+}
+
+impl<B: Block> Options for Import<'_, B> {
+    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        let Ok(now) = &self.next else { return };
+        let block = now.as_ref().unwrap_or(self.block);
+        let text = CString::try_from_fmt(value).map_err(Failure::from);
+        self.next = text.and_then(|text| {
+            let text = text.to_str().map_err(|_| Failure::from(EINVAL))?;
+            block.import(key, text, self.process).map(Some)
+        });
+    }
+
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        self.put(key, value);
     }
 }
 

@@ -45,7 +45,30 @@ pub(crate) fn exit() {
 }
 
 /// A block that was made: itself, and its packet handler.
-type Made = (Arc<dyn Object>, Handler);
+#[derive(Clone)]
+pub(crate) struct Made {
+    object: Arc<dyn Object>,
+    handler: Handler,
+}
+
+impl Made {
+    /// Gives a block a place of its own.
+    pub(crate) fn new<B: Block>(block: B) -> Result<Self> {
+        let object = Arc::new(block, GFP_KERNEL)?;
+        let handler = Handler::of(&*object);
+        Ok(Self { object, handler })
+    }
+
+    /// The block.
+    pub(crate) fn object(&self) -> &dyn Object {
+        &*self.object
+    }
+
+    /// Its packet handler, good for as long as the block lives.
+    pub(crate) fn handler(&self) -> Handler {
+        self.handler
+    }
+}
 
 /// A type of block.
 pub(crate) struct Type {
@@ -111,7 +134,8 @@ pub(crate) struct Use {
 }
 
 impl Use {
-    fn new(kind: &Arc<Type>) -> Option<Self> {
+    /// Another use of a type. None when its module is on its way out.
+    pub(crate) fn new(kind: &Arc<Type>) -> Option<Self> {
         let pin = kind.owner.pin()?;
         kind.instances.fetch_add(1, Relaxed);
         Some(Self {
@@ -147,9 +171,7 @@ impl Registration {
     /// `EEXIST` when there is a type of this name, `EINVAL` when the name is not one.
     pub fn new<B: Block>(owner: Owner) -> Result<Self> {
         fn make<B: Block>(args: &mut Args) -> Result<Made> {
-            let block = Arc::pin_init(B::new(args), GFP_KERNEL)?;
-            let handler = Handler::of(&*block);
-            Ok((block, handler))
+            Made::new(B::new(args)?)
         }
         let name = Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?;
         let mut types = TYPES.lock();
@@ -198,7 +220,7 @@ fn lookup(matches: impl Fn(&Type) -> bool) -> Option<Use> {
     TYPES.lock().iter().find(|&t| matches(t)).and_then(Use::new)
 }
 
-/// The type that `fb-new` asks for, loaded where it has to be. Sleeps; no lock may be held.
+/// The type that an operation `fb-new` asks for, loaded where it has to be. Sleeps; no lock may be held.
 pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
     let kind = Name::new(name)
         .map_err(|bad| fail!(EINVAL, "type '{}' {}", Shown(name), bad))
@@ -227,7 +249,7 @@ pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
 }
 
 /// The type of a vlink subsystem, loaded where it has to be. Sleeps; no lock may be held.
-pub(crate) fn find_vlink(subsystem: &[u8]) -> Result<(Use, &'static str), Failure> {
+pub(crate) fn find_vlink(subsystem: &[u8]) -> Result<Use, Failure> {
     let at = bindings::LANA_A_VLINK_SUBSYSTEM;
     let name = Name::new(subsystem)
         .map_err(|bad| fail!(EINVAL, "subsystem '{}' {}", Shown(subsystem), bad).at(at))?;
@@ -242,7 +264,5 @@ pub(crate) fn find_vlink(subsystem: &[u8]) -> Result<(Use, &'static str), Failur
             lookup(wanted)
         }
     };
-    found
-        .and_then(|kind| kind.kind.vlink.map(|vlink| (kind, vlink)))
-        .ok_or_else(|| fail!(ENOENT, "unknown vlink subsystem '{}'", name).at(at))
+    found.ok_or_else(|| fail!(ENOENT, "unknown vlink subsystem '{}'", name).at(at))
 }

@@ -7,104 +7,150 @@
 
 use crate::{
     block::{Options, Process},
-    builder,
+    builder::{self, Type, Use},
+    change::Change,
     error::Failure,
     fail,
     graph::State,
     name::{Name, Shown},
-    registry::Entry,
+    registry::{Face, Idp},
     stats::DropReason,
     sys::{
         bindings,
-        genl::{Dump, Message, Request},
+        genl::{Dump, Message, Operation, Request},
+        netdev::Rtnl,
     },
-    vlink,
 };
 use core::fmt;
-use kernel::{prelude::*, str::Formatter};
+use kernel::{prelude::*, str::CString};
 
-pub(crate) fn fb_new(request: &Request<'_>) -> Result<(), Failure> {
-    let at = bindings::LANA_A_FB_NAME;
-    let name = request.str(at)?;
-    let name =
-        Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))?;
-    let kind = builder::find(request.str(bindings::LANA_A_FB_TYPE)?)?;
-    request.graph()?.add(name, kind)
+/// A change: one operation, or a transaction of any number. All take effect together, or none.
+pub(crate) fn change(request: &Request<'_>) -> Result<(), Failure> {
+    let graph = request.graph()?;
+    // Types first: user space may have to load their modules, so no lock may be held.
+    let mut types = Types::default();
+    let mut rtnl = false;
+    request.each_operation(|operation| {
+        rtnl |= matches!(
+            operation.kind,
+            bindings::LANA_A_OP_VLINK_HOOK | bindings::LANA_A_OP_VLINK_UNHOOK
+        );
+        types.load(operation)
+    })?;
+    let mut change = Change::new(graph, rtnl.then(Rtnl::lock));
+    request.each_operation(|operation| perform(&mut change, operation, &types))?;
+    change.commit()
 }
 
-pub(crate) fn fb_del(request: &Request<'_>) -> Result<(), Failure> {
-    let at = bindings::LANA_A_FB_NAME;
-    let name = request.str(at)?;
-    request.graph()?.remove(name).map_err(|e| e.at(at))
+fn perform(
+    change: &mut Change<'_>,
+    operation: &Operation<'_>,
+    types: &Types,
+) -> Result<(), Failure> {
+    let str = |attr| operation.attrs.str(attr);
+    match operation.kind {
+        bindings::LANA_A_OP_FB_NEW => {
+            let at = bindings::LANA_A_FB_NAME;
+            let name = str(at)?;
+            let name = Name::new(name)
+                .map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))?;
+            change.add(name, types.find(str(bindings::LANA_A_FB_TYPE)?)?)
+        }
+        bindings::LANA_A_OP_FB_DEL => change.remove(str(bindings::LANA_A_FB_NAME)?),
+        bindings::LANA_A_OP_FB_SET => {
+            let name = str(bindings::LANA_A_FB_NAME)?;
+            let (key, value) = operation.attrs.option(bindings::LANA_A_FB_OPTION)?;
+            change.set(name, key, value)
+        }
+        bindings::LANA_A_OP_BIND => change.bind(
+            str(bindings::LANA_A_BINDING_UPPER)?,
+            str(bindings::LANA_A_BINDING_LOWER)?,
+        ),
+        bindings::LANA_A_OP_UNBIND => change.unbind(
+            str(bindings::LANA_A_BINDING_UPPER)?,
+            str(bindings::LANA_A_BINDING_LOWER)?,
+        ),
+        bindings::LANA_A_OP_SUBSCRIBE => change.subscribe(
+            str(bindings::LANA_A_SUBSCRIPTION_SUBSCRIBER)?,
+            str(bindings::LANA_A_SUBSCRIPTION_PUBLISHER)?,
+        ),
+        bindings::LANA_A_OP_UNSUBSCRIBE => change.unsubscribe(
+            str(bindings::LANA_A_SUBSCRIPTION_SUBSCRIBER)?,
+            str(bindings::LANA_A_SUBSCRIPTION_PUBLISHER)?,
+        ),
+        bindings::LANA_A_OP_REPLACE => change.replace(
+            str(bindings::LANA_A_REPLACEMENT_OLD)?,
+            str(bindings::LANA_A_REPLACEMENT_NEW)?,
+            operation.attrs.has(bindings::LANA_A_REPLACEMENT_DROP_STATE),
+        ),
+        bindings::LANA_A_OP_VLINK_HOOK => {
+            let ifname = str(bindings::LANA_A_VLINK_IFNAME)?;
+            change.hook(
+                ifname,
+                types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?)?,
+            )
+        }
+        bindings::LANA_A_OP_VLINK_UNHOOK => change.unhook(
+            str(bindings::LANA_A_VLINK_IFNAME)?,
+            str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
+        ),
+        _ => Err(fail!(EOPNOTSUPP, "no such operation")),
+    }
 }
 
-pub(crate) fn fb_set(request: &Request<'_>) -> Result<(), Failure> {
-    let name = request.str(bindings::LANA_A_FB_NAME)?;
-    let at = bindings::LANA_A_FB_OPTION;
-    let (key, value) = request.option(at)?;
-    request.graph()?.set(name, key, value).map_err(|e| e.at(at))
-}
+/// The types that the operations of a request want, each once.
+#[derive(Default)]
+struct Types(KVec<Use>);
 
-pub(crate) fn bind(request: &Request<'_>) -> Result<(), Failure> {
-    let (upper, lower) = binding(request)?;
-    request.graph()?.bind(upper, lower)
-}
+impl Types {
+    /// Finds the type that an operation wants, loaded where it has to be. Sleeps.
+    fn load(&mut self, operation: &Operation<'_>) -> Result<(), Failure> {
+        // What is missing is found out in its turn.
+        let wanted = |attr| operation.attrs.has(attr).then(|| operation.attrs.str(attr));
+        let kind = match operation.kind {
+            bindings::LANA_A_OP_FB_NEW => match wanted(bindings::LANA_A_FB_TYPE).transpose()? {
+                Some(name) if self.find(name).is_err() => builder::find(name)?,
+                _ => return Ok(()),
+            },
+            bindings::LANA_A_OP_VLINK_HOOK => {
+                match wanted(bindings::LANA_A_VLINK_SUBSYSTEM).transpose()? {
+                    Some(by) if self.find_vlink(by).is_err() => builder::find_vlink(by)?,
+                    _ => return Ok(()),
+                }
+            }
+            _ => return Ok(()),
+        };
+        Ok(self.0.push(kind, GFP_KERNEL)?)
+    }
 
-pub(crate) fn unbind(request: &Request<'_>) -> Result<(), Failure> {
-    let (upper, lower) = binding(request)?;
-    request.graph()?.unbind(upper, lower)
-}
+    fn find(&self, name: &[u8]) -> Result<Use, Failure> {
+        self.another(|kind| kind.vlink().is_none() && kind.name().as_str().as_bytes() == name)
+    }
 
-fn binding<'a>(request: &'a Request<'_>) -> Result<(&'a [u8], &'a [u8]), Failure> {
-    Ok((
-        request.str(bindings::LANA_A_BINDING_UPPER)?,
-        request.str(bindings::LANA_A_BINDING_LOWER)?,
-    ))
-}
+    fn find_vlink(&self, subsystem: &[u8]) -> Result<Use, Failure> {
+        self.another(|kind| kind.vlink().is_some_and(|by| by.as_bytes() == subsystem))
+    }
 
-pub(crate) fn subscribe(request: &Request<'_>) -> Result<(), Failure> {
-    let (subscriber, publisher) = subscription(request)?;
-    request.graph()?.subscribe(subscriber, publisher)
-}
-
-pub(crate) fn unsubscribe(request: &Request<'_>) -> Result<(), Failure> {
-    let (subscriber, publisher) = subscription(request)?;
-    request.graph()?.unsubscribe(subscriber, publisher)
-}
-
-fn subscription<'a>(request: &'a Request<'_>) -> Result<(&'a [u8], &'a [u8]), Failure> {
-    Ok((
-        request.str(bindings::LANA_A_SUBSCRIPTION_SUBSCRIBER)?,
-        request.str(bindings::LANA_A_SUBSCRIPTION_PUBLISHER)?,
-    ))
-}
-
-pub(crate) fn vlink_hook(request: &Request<'_>) -> Result<(), Failure> {
-    let (subsystem, ifname) = device(request)?;
-    vlink::hook(request.graph()?, subsystem, ifname)
-}
-
-pub(crate) fn vlink_unhook(request: &Request<'_>) -> Result<(), Failure> {
-    let (subsystem, ifname) = device(request)?;
-    vlink::unhook(request.graph()?, subsystem, ifname)
-}
-
-fn device<'a>(request: &'a Request<'_>) -> Result<(&'a [u8], &'a [u8]), Failure> {
-    Ok((
-        request.str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
-        request.str(bindings::LANA_A_VLINK_IFNAME)?,
-    ))
+    fn another(&self, matches: impl Fn(&Type) -> bool) -> Result<Use, Failure> {
+        let found = self.0.iter().find(|found| matches(found.kind()));
+        Ok(found
+            .and_then(|found| Use::new(found.kind()))
+            .ok_or(ENOENT)?)
+    }
 }
 
 pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
     let at = bindings::LANA_A_FB_NAME;
-    let name = request.str(at)?;
+    let attrs = request.attrs();
+    let name = attrs.str(at)?;
     let graph = request.graph()?;
-    request.reply(bindings::LANA_CMD_FB_GET, |msg| {
-        let state = graph.lock();
-        let entry = state.registry.find(name).map_err(|e| e.at(at))?;
-        Ok(put_fb(msg, &state, entry, true)?)
-    })
+    request
+        .reply(bindings::LANA_CMD_FB_GET, |msg| {
+            let state = graph.lock();
+            let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
+            Ok(put_fb(msg, &state, idp, face, true)?)
+        })
+        .inspect_err(|failure| attrs.note(failure))
 }
 
 /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is
@@ -114,30 +160,30 @@ pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
     loop {
         let state = graph.lock();
         let from = u32::try_from(dump.cursor()).unwrap_or(u32::MAX).max(1);
-        let Some(entry) = state.registry.first_from(from) else {
+        let Some((idp, face)) = state.registry.first_from(from) else {
             return Ok(());
         };
         let cmd = bindings::LANA_CMD_FB_GET;
-        if !dump.message(cmd, |msg| put_fb(msg, &state, entry, true))? {
+        if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true))? {
             if !dump.is_empty() {
                 return Ok(());
             }
             // What fits in no message of a dump goes without its lists; fb-get by name has them.
-            if !dump.message(cmd, |msg| put_fb(msg, &state, entry, false))? {
+            if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, false))? {
                 return Err(EMSGSIZE);
             }
         }
-        dump.set_cursor(u64::from(entry.instance.idp()) + 1);
+        dump.set_cursor(u64::from(idp) + 1);
     }
 }
 
-fn put_fb(msg: &mut Message, state: &State, entry: &Entry, whole: bool) -> Result {
-    let instance = &entry.instance;
+fn put_fb(msg: &mut Message, state: &State, idp: Idp, face: &Face, whole: bool) -> Result {
+    let instance = &face.instance;
     msg.put_str(bindings::LANA_A_FB_NAME, instance.name().as_str())?;
     msg.put_str(bindings::LANA_A_FB_TYPE, instance.kind().name().as_str())?;
-    msg.put_u32(bindings::LANA_A_FB_IDP, instance.idp())?;
-    msg.put_u32(bindings::LANA_A_FB_REFCNT, entry.refcnt())?;
-    if let Some(hook) = &entry.hook {
+    msg.put_u32(bindings::LANA_A_FB_IDP, idp)?;
+    msg.put_u32(bindings::LANA_A_FB_REFCNT, face.refcnt())?;
+    if let Some(hook) = &face.hook {
         msg.put_str(bindings::LANA_A_FB_IFNAME, hook.device().name().as_str())?;
     }
     let totals = instance.totals();
@@ -155,63 +201,80 @@ fn put_fb(msg: &mut Message, state: &State, entry: &Entry, whole: bool) -> Resul
         Ok(())
     })?;
     if !whole {
-        return Ok(());
+        return msg.put_flag(bindings::LANA_A_FB_PARTIAL);
     }
-    for (direction, ports) in (0..).zip(&entry.ports) {
-        for (index, peer) in (0..).zip(ports) {
+    for (direction, ports) in (0..).zip(&face.ports) {
+        for (index, &peer) in (0..).zip(ports) {
             msg.nest(bindings::LANA_A_FB_PORT, |msg| {
                 msg.put_u32(bindings::LANA_A_PORT_DIRECTION, direction)?;
                 msg.put_u32(bindings::LANA_A_PORT_INDEX, index)?;
-                msg.put_u32(bindings::LANA_A_PORT_PEER, peer.idp())?;
-                msg.put_str(bindings::LANA_A_PORT_PEER_NAME, peer.name().as_str())
+                msg.put_u32(bindings::LANA_A_PORT_PEER, peer)?;
+                match state.registry.face(peer) {
+                    Some(peer) => {
+                        let name = peer.instance.name().as_str();
+                        msg.put_str(bindings::LANA_A_PORT_PEER_NAME, name)
+                    }
+                    None => Ok(()),
+                }
             })?;
         }
     }
-    for publisher in &entry.publishers {
-        if state.registry.get(*publisher).is_some() {
-            msg.put_u32(bindings::LANA_A_FB_PUBLISHER, *publisher)?;
-        }
+    for publisher in &face.publishers {
+        msg.put_u32(bindings::LANA_A_FB_PUBLISHER, *publisher)?;
     }
-    put_options(msg, entry)
-}
-
-/// Shows options, the ones that are not too long for it.
-struct PutOptions<'a> {
-    msg: &'a mut Message,
-    result: Result,
-}
-
-/// The longest value of an option that is shown; a longer one is read from procfs.
-const SHOWN_MAX: usize = 1024;
-
-impl Options for PutOptions<'_> {
-    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        let mut put = || -> Result {
-            let mut bytes = KVec::from_elem(0, SHOWN_MAX, GFP_KERNEL)?;
-            let mut text = Formatter::new(&mut bytes);
-            if fmt::Write::write_fmt(&mut text, value).is_err() {
-                return Ok(());
-            }
-            let len = text.bytes_written();
-            let value = bytes.get(..len).unwrap_or_default();
-            self.msg.nest(bindings::LANA_A_FB_OPTION, |msg| {
-                msg.put_str(bindings::LANA_A_OPTION_KEY, key)?;
-                msg.put_text(bindings::LANA_A_OPTION_VALUE, value)
-            })
-        };
-        let result = put();
-        self.result = self.result.and(result);
-    }
-}
-
-fn put_options(msg: &mut Message, entry: &Entry) -> Result {
     let mut options = PutOptions {
         msg,
         result: Ok(()),
+        partial: false,
     };
-    let process = Process::new();
-    entry.instance.object().options(&mut options, &process);
-    options.result
+    let object = face.made.object();
+    object.options(&mut options, &Process::new());
+    options.result?;
+    if options.partial {
+        msg.put_flag(bindings::LANA_A_FB_PARTIAL)?;
+    }
+    Ok(())
+}
+
+/// Shows options.
+struct PutOptions<'a> {
+    msg: &'a mut Message,
+    result: Result,
+    /// One is longer than an attribute can be.
+    partial: bool,
+}
+
+impl PutOptions<'_> {
+    fn nest(&mut self, key: &str, value: fmt::Arguments<'_>, config: bool) {
+        let mut put = || -> Result {
+            let value = CString::try_from_fmt(value)?;
+            if value.to_bytes().len() > bindings::LANA_OPTION_MAX as usize {
+                self.partial = true;
+                return Ok(());
+            }
+            self.msg.nest(bindings::LANA_A_FB_OPTION, |msg| {
+                msg.put_str(bindings::LANA_A_OPTION_KEY, key)?;
+                msg.put_text(bindings::LANA_A_OPTION_VALUE, value.to_bytes())?;
+                if config {
+                    msg.put_flag(bindings::LANA_A_OPTION_CONFIG)?;
+                }
+                Ok(())
+            })
+        };
+        if self.result.is_ok() {
+            self.result = put();
+        }
+    }
+}
+
+impl Options for PutOptions<'_> {
+    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        self.nest(key, value, false);
+    }
+
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        self.nest(key, value, true);
+    }
 }
 
 /// The cursor is the number of the type that was out last.
@@ -271,9 +334,8 @@ pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
 pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
     let graph = dump.graph()?;
     let state = graph.lock();
-    for entry in state.registry.iter() {
-        let idp = entry.instance.idp();
-        let Some(hook) = &entry.hook else { continue };
+    for (idp, face) in state.registry.iter() {
+        let Some(hook) = &face.hook else { continue };
         if u64::from(idp) < dump.cursor() {
             continue;
         }

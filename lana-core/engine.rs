@@ -10,7 +10,7 @@
 use crate::{
     block::{Decision, Verdict},
     graph::Graph,
-    stats::{DropReason, EngineStats},
+    stats::{Alarm, DropReason, EngineStats},
     sys::{
         percpu::ThisCpu,
         rcu::Reader,
@@ -29,6 +29,10 @@ pub const BACKLOG_LIMIT: u32 = 1024;
 /// How many handlers may be called for one packet that entered and all that are made from it.
 /// With the other two it bounds the time that a loop of tees can take.
 pub const CALL_LIMIT: u32 = 16384;
+
+/// How many times a packet may enter a graph by a device, having left one by a device before. Ends
+/// loops through devices of this machine.
+pub const ENTRY_LIMIT: u16 = 64;
 
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,7 @@ pub struct Port {
 /// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
 /// bottom halves off, and in an RCU read-side section.
 pub struct Context<'r> {
+    graph: &'r Graph,
     engine: &'r EngineStats,
     version: Version<'r>,
     cpu: ThisCpu,
@@ -59,6 +64,8 @@ pub struct Context<'r> {
     direction: Direction,
     /// The blocks that the packet has passed.
     hops: u32,
+    /// The times that the packet has entered a graph.
+    entries: u16,
     /// The packets made since the entry.
     made: u32,
     /// The handlers called since the entry.
@@ -97,10 +104,10 @@ impl<'r> Context<'r> {
         self.cpu
     }
 
-    /// Evidence of the RCU read-side section, for [`RcuCell`](crate::sys::rcu::RcuCell).
+    /// How many times the packet has entered a graph.
     #[inline]
-    pub fn reader(&self) -> Reader<'r> {
-        self.version.reader()
+    pub(crate) fn entries(&self) -> u16 {
+        self.entries
     }
 
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
@@ -147,6 +154,10 @@ impl<'r> Context<'r> {
     fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
         at.stats(self.cpu).dropped(reason);
         self.engine.drops.add(1);
+        if let Some(alarm) = Alarm::of(reason) {
+            self.engine.raise(alarm, at.idp());
+            self.graph.net().alarm();
+        }
         if let Some(packet) = packet {
             packet.free(reason);
         }
@@ -190,45 +201,56 @@ impl<'r> Context<'r> {
 
 /// A packet enters the graph by the block behind `slot`, which stands for the device it came by.
 /// It leaves that block by its ingress port or, when only that is bound, by its egress port: so
-/// two devices with blocks between them make a bridge. `None` is a packet that could not be
-/// taken over.
+/// two devices with blocks between them make a bridge. Given back when the device is not connected
+/// in the version that is live. `None` is a packet that could not be taken over; `entries` is how
+/// often it has left a graph by a device before.
+#[inline]
 pub(crate) fn receive<'r>(
     graph: &'r Graph,
     slot: &'r Slot,
     packet: Option<Packet>,
+    entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
-) {
+) -> Result<(), Option<Packet>> {
     let version = graph.live().version(reader);
-    let Some(hop) = slot.hop(version) else {
-        return;
+    let Some(hop) = slot.hop(version).filter(|hop| hop.is_entrance()) else {
+        return Err(packet);
     };
     let engine = graph.stats().this(cpu);
     let mut cx = Context {
+        graph,
         engine,
         version,
         cpu,
         hop,
         direction: Direction::Ingress,
         hops: 0,
+        entries: entries.wrapping_add(1),
         made: 0,
         calls: 0,
         backlog: Queue::new(),
     };
     engine.packets.add(1);
     let Some(packet) = packet else {
-        return cx.drop(hop, None, DropReason::NoMemory);
+        cx.drop(hop, None, DropReason::NoMemory);
+        return Ok(());
     };
     let len = packet.len();
     engine.bytes.add(u64::from(len));
     hop.stats(cpu).received(len);
 
+    if cx.entries > ENTRY_LIMIT {
+        cx.drop(hop, Some(packet), DropReason::HopLimit);
+        return Ok(());
+    }
     let next = hop.port(Direction::Ingress, 0).or_else(|| {
         cx.direction = Direction::Egress;
         hop.port(Direction::Egress, 0)
     });
     let Some(next) = next else {
-        return cx.drop(hop, Some(packet), DropReason::Unbound);
+        cx.drop(hop, Some(packet), DropReason::Unbound);
+        return Ok(());
     };
     cx.walk(packet, next);
 
@@ -239,4 +261,5 @@ pub(crate) fn receive<'r>(
         cx.walk(packet, next.slot);
     }
     engine.calls.add(u64::from(cx.calls));
+    Ok(())
 }

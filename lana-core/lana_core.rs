@@ -4,11 +4,12 @@
 //! and knows no protocol.
 //!
 //! A packet's way: [`sys::netdev`] (receive handler) → [`engine`] → a [`block`] → [`engine`] → …
-//! A command's way: `control` (netlink) → [`builder`] and `registry`, by `graph` → the wiring
+//! A command's way: `control` (netlink) → `change`, by [`builder`] and `registry` → the wiring
 //! ([`sys::slot`]) → [`notifier`]. The two ways meet in the wiring only.
 
 pub mod block;
 pub mod builder;
+mod change;
 mod control;
 pub mod engine;
 pub mod error;
@@ -19,7 +20,6 @@ mod procfs;
 mod registry;
 pub mod stats;
 pub mod sys;
-mod vlink;
 
 use kernel::prelude::*;
 
@@ -37,12 +37,11 @@ pub mod prelude {
             bpf,
             netdev::Device,
             percpu::{Count, PerCpu},
-            rcu::RcuCell,
             skb::Packet,
         },
     };
     pub use core::fmt;
-    pub use kernel::prelude::*;
+    pub use kernel::{prelude::*, sync::Arc};
     pub use pin_init::Zeroable;
 }
 

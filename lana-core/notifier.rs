@@ -6,12 +6,14 @@
 use crate::{
     block::Process,
     name::Name,
-    registry::{Entry, Instance, Registry},
+    registry::{Face, Idp, Instance, Registry},
+    stats::Alarm,
     sys::{
         bindings, genl,
         net::{self, Net},
     },
 };
+use kernel::{prelude::*, str::CString, sync::Arc};
 
 /// What happened; `event-kind` of the netlink specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ use crate::{
 pub enum Kind {
     /// A block was made.
     Added = bindings::LANA_EVENT_KIND_ADDED,
-    /// A block is going. Those that were subscribed to it have left already.
+    /// A block has gone.
     Removed = bindings::LANA_EVENT_KIND_REMOVED,
     /// The block was put on top of the peer.
     Bound = bindings::LANA_EVENT_KIND_BOUND,
@@ -31,59 +33,66 @@ pub enum Kind {
     Unsubscribed = bindings::LANA_EVENT_KIND_UNSUBSCRIBED,
     /// An option of the block was set.
     OptionSet = bindings::LANA_EVENT_KIND_OPTION_SET,
-    /// The device that the block stands for is going.
+    /// The device that the block stood for has gone.
     DeviceGone = bindings::LANA_EVENT_KIND_DEVICE_GONE,
+    /// The block took the place of the peer.
+    Replaced = bindings::LANA_EVENT_KIND_REPLACED,
+    /// The device that the block stands for has another name.
+    DeviceRenamed = bindings::LANA_EVENT_KIND_DEVICE_RENAMED,
+    /// The device that the block stands for was brought up.
+    DeviceUp = bindings::LANA_EVENT_KIND_DEVICE_UP,
+    /// The device that the block stands for was brought down.
+    DeviceDown = bindings::LANA_EVENT_KIND_DEVICE_DOWN,
+    /// Packets were dropped at the block since they had passed too many blocks or devices.
+    HopLimit = bindings::LANA_EVENT_KIND_HOP_LIMIT,
+    /// Packets were dropped at the block since too many were made of one.
+    Backlog = bindings::LANA_EVENT_KIND_BACKLOG,
 }
 
 /// What else there is to say of an event.
-#[derive(Clone, Copy)]
-pub enum About<'a> {
+pub enum About {
     /// Nothing.
     Nothing,
     /// The option that was set.
-    Option(&'a str),
+    Option(CString),
     /// The device that the block stands for.
-    Device(&'a Name),
+    Device(Name),
+    /// How many packets were dropped.
+    Packets(u64),
+}
+
+impl About {
+    pub(crate) fn option(key: &str) -> Result<Self> {
+        Ok(Self::Option(CString::try_from_fmt(fmt!("{key}"))?))
+    }
 }
 
 /// Something that happened to a block.
-pub struct Event<'a> {
-    kind: Kind,
-    instance: &'a Instance,
-    peer: Option<&'a Instance>,
-    about: About<'a>,
+pub struct Event {
+    pub(crate) kind: Kind,
+    /// Whom it happened to, and the IDP.
+    pub(crate) block: (Arc<Instance>, Idp),
+    /// The other one.
+    pub(crate) peer: Option<(Arc<Instance>, Idp)>,
+    pub(crate) about: About,
 }
 
-impl<'a> Event<'a> {
-    pub(crate) fn new(
-        kind: Kind,
-        instance: &'a Instance,
-        peer: Option<&'a Instance>,
-        about: About<'a>,
-    ) -> Self {
-        Self {
-            kind,
-            instance,
-            peer,
-            about,
-        }
-    }
-
+impl Event {
     /// What happened.
     pub fn kind(&self) -> Kind {
         self.kind
     }
     /// The name of the block it happened to.
     pub fn block(&self) -> &str {
-        self.instance.name().as_str()
+        self.block.0.name().as_str()
     }
-    /// The name of the other block of a binding or a subscription.
+    /// The name of the other block of a binding, a subscription or a replacement.
     pub fn peer(&self) -> Option<&str> {
-        self.peer.map(|peer| peer.name().as_str())
+        self.peer.as_ref().map(|(peer, _)| peer.name().as_str())
     }
     /// What else there is to say.
-    pub fn about(&self) -> About<'a> {
-        self.about
+    pub fn about(&self) -> &About {
+        &self.about
     }
 }
 
@@ -100,35 +109,36 @@ pub(crate) fn type_changed(name: &Name, added: bool) {
 #[derive(Default)]
 pub(crate) struct Events {
     seq: u64,
+    /// The drops that alarms have told of, by kind.
+    alarmed: [u64; Alarm::ALL.len()],
 }
 
 impl Events {
-    /// Tells of an event at `entry`. What cannot be delivered is lost, and the gap in the numbers
-    /// shows it; the change that the event is about has been made in any case. Sleeps.
-    pub(crate) fn tell(
-        &mut self,
-        net: &Net,
-        registry: &Registry,
-        entry: &Entry,
-        event: &Event<'_>,
-    ) {
+    /// Tells of an event: the two blocks it is about, where it is about two, and all that were
+    /// bound or subscribed to one of them before the change or are after it; and user space. What
+    /// cannot be delivered there is lost, and the gap in the numbers shows it; the change that the
+    /// event is about has been made in any case. Sleeps.
+    pub(crate) fn tell(&mut self, net: &Net, registry: &Registry, event: &Event) {
         let process = &Process::new();
-        let other = event.peer.and_then(|peer| registry.get(peer.idp()));
-        // Both ends of a binding or a subscription hear of it, whatever has become of it.
-        for end in [Some(entry), other].into_iter().flatten() {
-            if event.peer.is_some() {
-                end.instance.object().event(event, process);
+        let mark = registry.new_mark();
+        let hear = |idp: Idp| {
+            if let Some(face) = registry.face(idp).or_else(|| registry.before(idp)) {
+                face.made.object().event(event, process);
+            }
+        };
+        let other = event.peer.as_ref().map(|peer| peer.1);
+        let ends = || [Some(event.block.1), other].into_iter().flatten();
+        for idp in ends() {
+            registry.set_mark(idp, mark);
+            if other.is_some() {
+                hear(idp);
             }
         }
-        let is_end =
-            |idp| Some(idp) == event.peer.map(Instance::idp) || idp == entry.instance.idp();
-        for end in [Some(entry), other].into_iter().flatten() {
-            for listener in end.listeners(registry) {
-                let idp = listener.idp();
-                let heard = event.peer.is_some() && is_end(idp)
-                    || !core::ptr::eq(end, entry) && entry.is_heard_by(idp);
-                if !heard {
-                    listener.object().event(event, process);
+        for idp in ends() {
+            let faces = [registry.face(idp), registry.before(idp)];
+            for listener in faces.into_iter().flatten().flat_map(Face::listeners) {
+                if !registry.set_mark(listener, mark) {
+                    hear(listener);
                 }
             }
         }
@@ -137,20 +147,63 @@ impl Events {
         genl::multicast(net, |msg| {
             msg.put_uint(bindings::LANA_A_EVENT_SEQ, seq)?;
             msg.put_u32(bindings::LANA_A_EVENT_KIND, event.kind as u32)?;
-            msg.put_str(bindings::LANA_A_EVENT_FB, event.block())?;
-            msg.put_u32(bindings::LANA_A_EVENT_IDP, event.instance.idp())?;
-            let kind = event.instance.kind().name();
+            let (instance, idp) = &event.block;
+            msg.put_str(bindings::LANA_A_EVENT_FB, instance.name().as_str())?;
+            msg.put_u32(bindings::LANA_A_EVENT_IDP, *idp)?;
+            let kind = instance.kind().name();
             msg.put_str(bindings::LANA_A_EVENT_TYPE, kind.as_str())?;
-            if let Some(peer) = event.peer {
+            if let Some((peer, idp)) = &event.peer {
                 msg.put_str(bindings::LANA_A_EVENT_PEER, peer.name().as_str())?;
-                msg.put_u32(bindings::LANA_A_EVENT_PEER_IDP, peer.idp())?;
+                msg.put_u32(bindings::LANA_A_EVENT_PEER_IDP, *idp)?;
             }
-            match event.about {
+            match &event.about {
                 About::Nothing => Ok(()),
-                About::Option(key) => msg.put_str(bindings::LANA_A_EVENT_KEY, key),
+                About::Option(key) => msg.put_text(bindings::LANA_A_EVENT_KEY, key.to_bytes()),
                 About::Device(name) => msg.put_str(bindings::LANA_A_EVENT_IFNAME, name.as_str()),
+                About::Packets(n) => msg.put_uint(bindings::LANA_A_EVENT_PACKETS, *n),
             }
         });
+    }
+
+    /// Tells of what has happened to the device of a block.
+    pub(crate) fn tell_device(&mut self, net: &Net, registry: &Registry, kind: Kind, idp: Idp) {
+        let Some(face) = registry.face(idp) else {
+            return;
+        };
+        let Some(hook) = &face.hook else { return };
+        let event = Event {
+            kind,
+            block: (face.instance.clone(), idp),
+            peer: None,
+            about: About::Device(hook.device().name()),
+        };
+        self.tell(net, registry, &event);
+    }
+
+    /// Tells of the drops of a kind, `total` by now, that have not been told of yet.
+    pub(crate) fn tell_alarm(
+        &mut self,
+        net: &Net,
+        registry: &Registry,
+        alarm: Alarm,
+        total: u64,
+        idp: Idp,
+    ) {
+        let told = self.alarmed[alarm as usize];
+        let Some(face) = registry.face(idp).filter(|_| total != told) else {
+            return;
+        };
+        self.alarmed[alarm as usize] = total;
+        let event = Event {
+            kind: match alarm {
+                Alarm::HopLimit => Kind::HopLimit,
+                Alarm::Backlog => Kind::Backlog,
+            },
+            block: (face.instance.clone(), idp),
+            peer: None,
+            about: About::Packets(total.wrapping_sub(told)),
+        };
+        self.tell(net, registry, &event);
     }
 
     fn tell_type(&mut self, net: &Net, name: &Name, added: bool) {

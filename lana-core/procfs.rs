@@ -2,12 +2,7 @@
 
 //! What `/proc/net/lana` shows, and what writing to it does.
 
-use crate::{
-    block::Process,
-    graph::Graph,
-    registry::{Idp, Instance},
-    sys::proc,
-};
+use crate::{block::Process, change::Change, graph::Graph, name::Name, registry::Idp, sys::proc};
 use core::fmt;
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
 
@@ -42,15 +37,15 @@ pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
 /// `vlink`: a line a device.
 pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
     seq_print!(m, "subsystem device ifindex idp\n");
-    for entry in graph.lock().registry.iter() {
-        if let Some(hook) = &entry.hook {
+    for (idp, face) in graph.lock().registry.iter() {
+        if let Some(hook) = &face.hook {
             seq_print!(
                 m,
                 "{} {} {} {}\n",
                 hook.subsystem(),
                 hook.device().name().as_str(),
                 hook.device().index(),
-                entry.instance.idp()
+                idp
             );
         }
     }
@@ -59,17 +54,17 @@ pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
 /// The first block at or after an IDP.
 pub(crate) fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
     let state = graph.lock();
-    state.registry.first_from(from).map(|e| e.instance.idp())
+    state.registry.first_from(from).map(|(idp, _)| idp)
 }
 
 /// A line of `fblocks`: name, type, address, IDP, reference count, and the IDPs of the blocks it
 /// is bound or subscribed to. Nothing when the block has gone meanwhile.
 pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
     let state = graph.lock();
-    let Some(entry) = state.registry.get(idp) else {
+    let Some(face) = state.registry.face(idp) else {
         return;
     };
-    let instance = &entry.instance;
+    let instance = &face.instance;
     // All blocks that stand for devices are vlinks there.
     let kind = match instance.kind().vlink() {
         Some(_) => "vlink",
@@ -77,10 +72,9 @@ pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
     };
     seq_print!(m, "{} {} ", instance.name().as_str(), kind);
     proc::print_pointer(m, instance);
-    seq_print!(m, " {} {} [", idp, entry.refcnt());
+    seq_print!(m, " {} {} [", idp, face.refcnt());
     let mut gap = "";
-    let bound = entry.peers().map(|peer| peer.idp());
-    for idp in Iterator::chain(bound, entry.publishers.iter().copied()) {
+    for idp in Iterator::chain(face.peers(), face.publishers.iter().copied()) {
         seq_print!(m, "{}{}", gap, idp);
         gap = " ";
     }
@@ -88,40 +82,36 @@ pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
 }
 
 /// `fblock/<name>`.
-pub(crate) fn fblock(m: &SeqFile, instance: &Instance) {
+pub(crate) fn fblock(m: &SeqFile, graph: &Graph, name: &Name) -> Result {
+    let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
+        // With the instance the block's module stays.
+        Ok((_, face)) => (face.made.clone(), face.instance.clone()),
+        Err(failure) => return Err(failure.error),
+    };
     // Running out of room is seen by the file, which asks again with more.
-    let _ = instance.object().print(&mut Out(m), &Process::new());
+    let _ = block.0.object().print(&mut Out(m), &Process::new());
+    Ok(())
 }
 
 /// The longest value that can be written: a BPF program of as many instructions as there can be.
 const WRITE_MAX: usize = 128 << 10;
 
-/// A write to `fblock/<name>`: the value of the option that the type has for it. False when the
-/// graph is locked, to try again. A failure's words go to the kernel log, there being no other way.
-pub(crate) fn write(
-    graph: &Graph,
-    instance: &Instance,
-    reader: UserSliceReader,
-    len: usize,
-) -> Result<bool> {
-    let Some(key) = instance.kind().file_option() else {
-        return Err(EPERM);
-    };
+/// A write to `fblock/<name>`: the value of the option that the type has for it. A failure's words
+/// go to the kernel log, there being no other way.
+pub(crate) fn write(graph: &Graph, name: &Name, reader: UserSliceReader, len: usize) -> Result {
     if len > WRITE_MAX {
         return Err(E2BIG);
     }
     let mut value = KVec::new();
     reader.read_all(&mut value, GFP_KERNEL)?;
-    let Some(mut state) = graph.try_lock() else {
-        return Ok(false);
-    };
-    state
-        .set(graph, instance, key.as_bytes(), &value)
-        .map(|()| true)
+    let mut change = Change::new(graph, None);
+    change
+        .write(name, &value)
+        .and_then(|()| change.commit())
         .map_err(|failure| {
             if let Some(text) = failure.text.as_ref() {
                 let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
-                pr_info!("{}: {}\n", instance.name().as_str(), text);
+                pr_info!("{}: {}\n", name.as_str(), text);
             }
             failure.error
         })

@@ -1,74 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The blocks of a graph: name to IDP, IDP to block, and what each is bound and subscribed to.
+//!
+//! A change is staged: what a block is to be from then on stands beside what it is, until all
+//! changes are committed together or all rolled back. Who has the graph's lock and is not in the
+//! middle of a change sees nothing staged.
 
 use crate::{
-    block::{Args, Object},
-    builder::{Type, Use},
+    builder::{Made, Type, Use},
     error::Failure,
     fail,
     name::{Name, Shown},
     stats::{BlockStats, BlockTotals},
-    sys::{
-        netdev::Hook,
-        percpu::PerCpu,
-        proc,
-        slot::{Handler, Hop, Slot},
-    },
+    sys::{netdev::Hook, percpu::PerCpu, proc},
 };
-use kernel::{
-    prelude::*,
-    rbtree::RBTree,
-    sync::{Arc, UniqueArc},
-};
+use core::cell::Cell;
+use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 
 /// Information dispatch point: the number by which a block is addressed. 0 is none.
 pub(crate) type Idp = u32;
 
-/// A functional block: the object with all that the engine and the tools keep about it.
+/// A block by its name, whichever IDP it stands behind: its type and its counters.
 pub(crate) struct Instance {
     name: Name,
-    idp: Idp,
-    slot: Slot,
-    handler: Handler,
     stats: PerCpu<BlockStats>,
-    object: Arc<dyn Object>,
-    // Last: the object's code is the module's, which this keeps loaded.
     kind: Use,
 }
 
 impl Instance {
-    /// Makes a block of a type. Nothing is bound to it. Sleeps.
-    fn new(name: Name, idp: Idp, kind: Use, args: &mut Args) -> Result<Arc<Self>> {
-        let (object, handler) = kind.make(args)?;
-        let mut new = UniqueArc::new(
-            Self {
-                name,
-                idp,
-                slot: Slot::new(),
-                handler,
-                stats: PerCpu::new()?,
-                object,
-                kind,
-            },
-            GFP_KERNEL,
-        )?;
-        let hops = [Hop::new(&new, [&[], &[]])?, Hop::new(&new, [&[], &[]])?];
-        new.slot.init(hops);
-        Ok(new.into())
+    /// Makes what belongs to a block of this name. Sleeps.
+    pub(crate) fn new(name: Name, kind: Use) -> Result<Arc<Self>> {
+        let stats = PerCpu::new()?;
+        Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
     }
-
     pub(crate) fn name(&self) -> &Name {
         &self.name
-    }
-    pub(crate) fn idp(&self) -> Idp {
-        self.idp
-    }
-    pub(crate) fn slot(&self) -> &Slot {
-        &self.slot
-    }
-    pub(crate) fn handler(&self) -> Handler {
-        self.handler
     }
     pub(crate) fn stats(&self) -> &PerCpu<BlockStats> {
         &self.stats
@@ -76,62 +42,55 @@ impl Instance {
     pub(crate) fn totals(&self) -> BlockTotals {
         BlockTotals::of(&self.stats)
     }
-    pub(crate) fn object(&self) -> &dyn Object {
-        &*self.object
-    }
     pub(crate) fn kind(&self) -> &Type {
         self.kind.kind()
     }
 }
 
 /// The blocks that the ports of one direction are bound to, by the numbers of the ports.
-pub(crate) type Peers = KVec<Arc<Instance>>;
+pub(crate) type Peers = KVec<Idp>;
 
-/// A block as the registry keeps it, with what only the control side changes.
-pub(crate) struct Entry {
-    // Teardown is in this order: first no packets come from the device and no user of the file
-    // is left, then the block may go.
-    pub(crate) hook: Option<Hook>,
-    pub(crate) file: Option<proc::File>,
+/// What there is at an IDP: a block, and what only the control side changes.
+pub(crate) struct Face {
+    pub(crate) made: Made,
     /// The blocks that the ports are bound to, by direction.
     pub(crate) ports: [Peers; 2],
     /// The blocks whose events this one gets by an explicit subscription.
     pub(crate) publishers: KVec<Idp>,
     /// The blocks that get this one's events by an explicit subscription.
     pub(crate) subscribers: KVec<Idp>,
+    /// The device that the block stands for.
+    pub(crate) hook: Option<Arc<Hook>>,
+    // Last: its type's module keeps the block's code.
     pub(crate) instance: Arc<Instance>,
-    /// It is being removed: requests do not find it any more.
-    pub(crate) going: bool,
 }
 
-impl Entry {
+impl Face {
+    fn copy(&self) -> Result<Self> {
+        fn list(of: &KVec<Idp>) -> Result<KVec<Idp>> {
+            let mut list = KVec::with_capacity(of.len(), GFP_KERNEL)?;
+            list.extend_from_slice(of, GFP_KERNEL)?;
+            Ok(list)
+        }
+        let [ingress, egress] = &self.ports;
+        Ok(Self {
+            made: self.made.clone(),
+            ports: [list(ingress)?, list(egress)?],
+            publishers: list(&self.publishers)?,
+            subscribers: list(&self.subscribers)?,
+            hook: self.hook.clone(),
+            instance: self.instance.clone(),
+        })
+    }
+
     /// All blocks that are bound to this one, those above first.
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &Arc<Instance>> {
-        self.ports.iter().flatten()
+    pub(crate) fn peers(&self) -> impl Iterator<Item = Idp> + '_ {
+        self.ports.iter().flatten().copied()
     }
 
-    /// The blocks that get this one's events: those it is bound to, and its subscribers; each once.
-    pub(crate) fn listeners<'a>(
-        &'a self,
-        registry: &'a Registry,
-    ) -> impl Iterator<Item = &'a Instance> {
-        let bound = self.peers().map(|peer| &**peer);
-        let subscribed = self
-            .subscribers
-            .iter()
-            .filter(|&&idp| !self.is_bound_to(idp))
-            .filter_map(|&idp| registry.get(idp))
-            .map(|entry| &*entry.instance);
-        Iterator::chain(bound, subscribed)
-    }
-
-    /// Whether a block is among those.
-    pub(crate) fn is_heard_by(&self, idp: Idp) -> bool {
-        self.is_bound_to(idp) || self.subscribers.contains(&idp)
-    }
-
-    fn is_bound_to(&self, idp: Idp) -> bool {
-        self.peers().any(|peer| peer.idp() == idp)
+    /// The blocks that get this one's events: those it is bound to, and its subscribers.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = Idp> + '_ {
+        Iterator::chain(self.peers(), self.subscribers.iter().copied())
     }
 
     /// One for being registered, one for each port and each subscription that points here.
@@ -141,98 +100,323 @@ impl Entry {
     }
 }
 
+/// An IDP.
+#[derive(Default)]
+struct Entry {
+    now: Option<KBox<Face>>,
+    /// While it is staged what is to come, and after a commit what was.
+    other: Option<KBox<Face>>,
+    staged: bool,
+    /// The last search that came by here.
+    mark: Cell<u64>,
+}
+
+impl Entry {
+    fn face(&self) -> Option<&Face> {
+        if self.staged {
+            self.other.as_deref()
+        } else {
+            self.now.as_deref()
+        }
+    }
+}
+
+/// A name.
+#[derive(Default)]
+struct Named {
+    now: Option<Idp>,
+    next: Option<Idp>,
+    staged: bool,
+    file: Option<proc::File>,
+    /// Its file is being removed.
+    going: bool,
+}
+
+impl Named {
+    fn idp(&self) -> Option<Idp> {
+        if self.staged {
+            self.next
+        } else {
+            self.now
+        }
+    }
+}
+
+/// Files that are to be removed, with no lock of ours held: who reads one may take as long as user
+/// space likes.
+pub(crate) type Files = KVVec<(Name, Option<proc::File>)>;
+
 /// The blocks of a graph.
 pub(crate) struct Registry {
-    by_idp: RBTree<Idp, Entry>,
-    by_name: RBTree<Name, Idp>,
-    /// IDPs that were given back, and the one after the highest ever given.
-    free: KVec<Idp>,
-    next: Idp,
+    /// By IDP, from 1 on.
+    entries: KVVec<Entry>,
+    names: RBTree<Name, Named>,
+    /// IDPs that nothing stands behind. There is room for all of them.
+    free: KVVec<Idp>,
+    /// What is staged.
+    touched: KVVec<Idp>,
+    renamed: KVVec<Name>,
+    /// Room for the files of all staged names.
+    files: Files,
+    marks: Cell<u64>,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
         Self {
-            by_idp: RBTree::new(),
-            by_name: RBTree::new(),
-            free: KVec::new(),
-            next: 1,
+            entries: KVVec::new(),
+            names: RBTree::new(),
+            free: KVVec::new(),
+            touched: KVVec::new(),
+            renamed: KVVec::new(),
+            files: KVVec::new(),
+            marks: Cell::new(0),
         }
     }
 
-    /// Makes a block and enters it, under the IDP that was given back last or else a new one. Sleeps.
-    pub(crate) fn add(
-        &mut self,
-        name: Name,
-        kind: Use,
-        args: &mut Args,
-    ) -> Result<&mut Entry, Failure> {
-        if self.by_name.get(&name).is_some() {
-            return Err(fail!(EEXIST, "'{}' exists already", name));
-        }
-        let idp = *self.free.last().unwrap_or(&self.next);
-        let next = self.next.checked_add(1).ok_or(ENOSPC)?;
-        let instance = Instance::new(name, idp, kind, args)?;
-        let entry = Entry {
-            hook: None,
-            file: None,
-            ports: [KVec::new(), KVec::new()],
-            publishers: KVec::new(),
-            subscribers: KVec::new(),
-            instance,
-            going: false,
-        };
-        self.by_name.try_create_and_insert(name, idp, GFP_KERNEL)?;
-        if let Err(e) = self.by_idp.try_create_and_insert(idp, entry, GFP_KERNEL) {
-            self.by_name.remove(&name);
-            return Err(e.into());
-        }
-        if self.free.pop().is_none() {
-            self.next = next;
-        }
-        self.by_idp.get_mut(&idp).ok_or_else(|| ENOENT.into())
+    fn entry(&self, idp: Idp) -> Option<&Entry> {
+        self.entries.get((idp as usize).checked_sub(1)?)
     }
 
-    /// Takes a block out.
-    pub(crate) fn remove(&mut self, idp: Idp) -> Option<Entry> {
-        let entry = self.by_idp.remove(&idp)?;
-        self.by_name.remove(entry.instance.name());
-        // Without room the number is not used again, which is no harm.
-        let _ = self.free.push(idp, GFP_KERNEL);
-        Some(entry)
+    fn entry_mut(&mut self, idp: Idp) -> Option<&mut Entry> {
+        self.entries.get_mut((idp as usize).checked_sub(1)?)
     }
 
-    pub(crate) fn get(&self, idp: Idp) -> Option<&Entry> {
-        self.by_idp.get(&idp)
+    /// What there is at an IDP, or is to be.
+    pub(crate) fn face(&self, idp: Idp) -> Option<&Face> {
+        self.entry(idp)?.face()
     }
 
-    pub(crate) fn get_mut(&mut self, idp: Idp) -> Option<&mut Entry> {
-        self.by_idp.get_mut(&idp)
+    /// What was at an IDP before the change that has just been committed.
+    pub(crate) fn before(&self, idp: Idp) -> Option<&Face> {
+        self.entry(idp)?.other.as_deref()
     }
 
     /// The block of a name.
-    pub(crate) fn find(&self, name: &[u8]) -> Result<&Entry, Failure> {
+    pub(crate) fn find(&self, name: &[u8]) -> Result<(Idp, &Face), Failure> {
         Name::new(name)
             .ok()
-            .and_then(|name| self.by_name.get(&name))
-            .and_then(|idp| self.by_idp.get(idp))
-            .filter(|entry| !entry.going)
+            .and_then(|name| self.names.get(&name)?.idp())
+            .and_then(|idp| Some((idp, self.face(idp)?)))
             .ok_or_else(|| fail!(ENOENT, "no block '{}'", Shown(name)))
     }
 
     /// The first block whose IDP is `from` or higher.
-    pub(crate) fn first_from(&self, from: Idp) -> Option<&Entry> {
-        let idp = *self.by_idp.cursor_lower_bound(&from)?.current().0;
-        self.by_idp.get(&idp)
+    pub(crate) fn first_from(&self, from: Idp) -> Option<(Idp, &Face)> {
+        self.from(from).next()
     }
 
     /// All blocks, in the order of their IDPs.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.by_idp.values()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Idp, &Face)> {
+        self.from(1)
     }
 
-    /// All blocks, in the order of their IDPs.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.by_idp.values_mut()
+    fn from(&self, from: Idp) -> impl Iterator<Item = (Idp, &Face)> {
+        let skip = (from as usize).saturating_sub(1);
+        let entries = self.entries.get(skip..).unwrap_or_default();
+        Iterator::zip(from.max(1).., entries).filter_map(|(idp, e)| Some((idp, e.face()?)))
+    }
+
+    /// A number for a search to mark what it has seen.
+    pub(crate) fn new_mark(&self) -> u64 {
+        self.marks.set(self.marks.get().wrapping_add(1));
+        self.marks.get()
+    }
+
+    /// Marks an IDP, and says whether it was marked so already.
+    pub(crate) fn set_mark(&self, idp: Idp, mark: u64) -> bool {
+        self.entry(idp)
+            .is_none_or(|entry| entry.mark.replace(mark) == mark)
+    }
+
+    /// Stages a block under a name that is free: at the IDP that is given, from which a block has
+    /// been removed in the same change, or else at the one that was given back last, or a new one.
+    pub(crate) fn add(&mut self, name: Name, face: Face, at: Option<Idp>) -> Result<Idp, Failure> {
+        match self.names.get(&name) {
+            Some(named) if named.idp().is_some() => {
+                return Err(fail!(EEXIST, "'{}' exists already", name));
+            }
+            Some(named) if named.going => {
+                return Err(fail!(EBUSY, "the file of the '{}' before is in use", name));
+            }
+            _ => (),
+        }
+        let face = KBox::new(face, GFP_KERNEL)?;
+        self.touched.reserve(1, GFP_KERNEL)?;
+        let idp = at.or(self.free.last().copied());
+        let idp = match idp {
+            Some(idp) => idp,
+            None => {
+                let idp = self.entries.len().wrapping_add(1);
+                // Room for all to be given back.
+                self.free.reserve(idp, GFP_KERNEL)?;
+                self.entries.push(Entry::default(), GFP_KERNEL)?;
+                let idp = u32::try_from(idp).map_err(|_| ENOSPC)?;
+                let _ = self.free.push(idp, GFP_KERNEL);
+                idp
+            }
+        };
+        self.rename(name, Some(idp))?;
+        if at.is_none() {
+            self.free.pop();
+        }
+        if let Some(entry) = self.entry_mut(idp) {
+            entry.other = Some(face);
+            if !core::mem::replace(&mut entry.staged, true) {
+                // The room is there.
+                let _ = self.touched.push(idp, GFP_KERNEL);
+            }
+        }
+        Ok(idp)
+    }
+
+    /// The device of a block whose removal is staged.
+    pub(crate) fn leaving_hook(&self, idp: Idp) -> Option<Arc<Hook>> {
+        let entry = self.entry(idp).filter(|entry| entry.face().is_none())?;
+        entry.now.as_ref()?.hook.clone()
+    }
+
+    /// Stages which block a name stands for.
+    pub(crate) fn rename(&mut self, name: Name, idp: Option<Idp>) -> Result {
+        self.renamed.reserve(1, GFP_KERNEL)?;
+        self.files
+            .reserve(self.renamed.len().saturating_add(1), GFP_KERNEL)?;
+        if self.names.get(&name).is_none() {
+            self.names
+                .try_create_and_insert(name, Named::default(), GFP_KERNEL)?;
+        }
+        let Some(named) = self.names.get_mut(&name) else {
+            return Err(ENOENT);
+        };
+        named.next = idp;
+        if !core::mem::replace(&mut named.staged, true) {
+            self.renamed.push(name, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Stages that a block goes.
+    pub(crate) fn remove(&mut self, idp: Idp) -> Result {
+        let name = *self.face(idp).ok_or(ENOENT)?.instance.name();
+        self.touched.reserve(1, GFP_KERNEL)?;
+        self.rename(name, None)?;
+        let Some(entry) = self.entry_mut(idp) else {
+            return Err(ENOENT);
+        };
+        entry.other = None;
+        if !core::mem::replace(&mut entry.staged, true) {
+            self.touched.push(idp, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Stages a change of what there is at an IDP.
+    pub(crate) fn stage(&mut self, idp: Idp) -> Result<&mut Face> {
+        self.touched.reserve(1, GFP_KERNEL)?;
+        let index = (idp as usize).checked_sub(1).ok_or(ENOENT)?;
+        let entry = self.entries.get_mut(index).ok_or(ENOENT)?;
+        if !entry.staged {
+            let copy = entry.now.as_ref().ok_or(ENOENT)?.copy()?;
+            entry.other = Some(KBox::new(copy, GFP_KERNEL)?);
+            entry.staged = true;
+            self.touched.push(idp, GFP_KERNEL)?;
+        }
+        entry.other.as_deref_mut().ok_or(ENOENT)
+    }
+
+    /// The IDPs at which something is staged.
+    pub(crate) fn touched(&self) -> &[Idp] {
+        &self.touched
+    }
+
+    /// Makes the files that the staged names want and do not have.
+    pub(crate) fn make_files(&mut self, make: impl Fn(&Name) -> Result<proc::File>) -> Result {
+        let Self {
+            entries,
+            names,
+            renamed,
+            ..
+        } = self;
+        for name in renamed.iter() {
+            let Some(named) = names.get_mut(name) else {
+                continue;
+            };
+            let entry = named
+                .next
+                .and_then(|idp| entries.get((idp as usize).checked_sub(1)?));
+            let face = entry.and_then(Entry::face);
+            if named.file.is_none() && face.is_some_and(|f| f.instance.kind().has_file()) {
+                named.file = Some(make(name)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is staged what is, or else forgets it. Gives the files that are not wanted any
+    /// more.
+    pub(crate) fn end(&mut self, commit: bool) -> Files {
+        for &idp in self.touched.iter().rev() {
+            let Some(entry) = self.entries.get_mut((idp as usize).wrapping_sub(1)) else {
+                continue;
+            };
+            entry.staged = false;
+            if commit {
+                core::mem::swap(&mut entry.now, &mut entry.other);
+            } else {
+                entry.other = None;
+                if entry.now.is_none() {
+                    // There is room.
+                    let _ = self.free.push(idp, GFP_KERNEL);
+                }
+            }
+        }
+        for &name in &core::mem::take(&mut self.renamed) {
+            let Some(named) = self.names.get_mut(&name) else {
+                continue;
+            };
+            named.staged = false;
+            if commit {
+                named.now = named.next;
+            }
+            let face = named
+                .now
+                .and_then(|idp| self.entries.get((idp as usize).checked_sub(1)?)?.face());
+            if !face.is_some_and(|face| face.instance.kind().has_file()) {
+                named.going = named.file.is_some();
+                // There is room.
+                let _ = self.files.push((name, named.file.take()), GFP_KERNEL);
+            }
+        }
+        if !commit {
+            self.touched = KVVec::new();
+        }
+        core::mem::take(&mut self.files)
+    }
+
+    /// After a commit, and once no packet can be at what was before: forgets that.
+    pub(crate) fn forget(&mut self) {
+        for idp in core::mem::take(&mut self.touched) {
+            let Some(entry) = self.entry_mut(idp) else {
+                continue;
+            };
+            entry.other = None;
+            if entry.now.is_none() {
+                // There is room.
+                let _ = self.free.push(idp, GFP_KERNEL);
+            }
+        }
+    }
+
+    /// The files of these names are removed.
+    pub(crate) fn gone(&mut self, files: &Files) {
+        for (name, _) in files {
+            let Some(named) = self.names.get_mut(name) else {
+                continue;
+            };
+            named.going = false;
+            if named.now.is_none() && !named.staged {
+                self.names.remove(name);
+            }
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 //! Counters: those of each block and those of the engine. Always on, one copy a CPU.
 
-use crate::sys::{
-    bindings,
-    percpu::{Count, PerCpu},
+use crate::{
+    registry::Idp,
+    sys::{
+        bindings,
+        percpu::{Count, PerCpu},
+    },
 };
 use pin_init::Zeroable;
 
@@ -117,4 +120,49 @@ pub(crate) struct EngineStats {
     pub(crate) backlog: Count,
     /// The most that ever waited.
     pub(crate) backlog_max: Count,
+    /// Drops that raise an alarm, and the IDP of the last, by alarm.
+    alarms: [(Count, Count); Alarm::ALL.len()],
+}
+
+impl EngineStats {
+    /// Counts a drop that raises an alarm.
+    pub(crate) fn raise(&self, alarm: Alarm, idp: Idp) {
+        let (count, last) = &self.alarms[alarm as usize];
+        count.add(1);
+        last.set(u64::from(idp));
+    }
+
+    /// All drops that raised an alarm, and the IDP of one of the last.
+    pub(crate) fn alarmed(stats: &PerCpu<Self>, alarm: Alarm) -> (u64, Idp) {
+        stats.iter().fold((0, 0), |(total, idp), (_, cpu)| {
+            let (count, last) = &cpu.alarms[alarm as usize];
+            let idp = if count.get() > 0 {
+                last.get() as Idp
+            } else {
+                idp
+            };
+            (count.get().wrapping_add(total), idp)
+        })
+    }
+}
+
+/// The reasons for a drop that are worth an event, as they show a mistake in the graph.
+#[derive(Clone, Copy)]
+pub(crate) enum Alarm {
+    HopLimit,
+    Backlog,
+}
+
+impl Alarm {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::HopLimit, Self::Backlog];
+
+    /// The alarm that a drop raises.
+    pub(crate) fn of(reason: DropReason) -> Option<Self> {
+        match reason {
+            DropReason::HopLimit => Some(Self::HopLimit),
+            DropReason::Backlog => Some(Self::Backlog),
+            _ => None,
+        }
+    }
 }

@@ -21,66 +21,79 @@ struct Seen {
     packets: Count,
 }
 
-#[pin_data]
-struct Sample {
+/// What stays when the block's place is taken by another one of its type.
+struct State {
     seen: PerCpu<Seen>,
-    /// Replaced as a whole, so that each packet sees one rate. Nothing means all pass.
-    #[pin]
-    rate: RcuCell<u64>,
     /// Events of the blocks it is bound or subscribed to.
     events: Atomic<u64>,
+}
+
+struct Sample {
+    state: Arc<State>,
+    rate: u64,
 }
 
 impl Block for Sample {
     const TYPE: &'static str = "sample";
     const FILE: File = File::Option("rate");
 
-    fn new(_args: &mut Args) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
+    fn new(_args: &mut Args) -> Result<Self> {
+        let state = State {
             seen: PerCpu::new()?,
-            rate <- RcuCell::new(),
             events: Atomic::new(0),
+        };
+        Ok(Self {
+            state: Arc::new(state, GFP_KERNEL)?,
+            rate: 1,
         })
     }
 
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
-        let rate = self.rate.get(cx.reader()).copied().unwrap_or(1);
-        let seen = self.seen.this(cx.cpu());
+        let seen = self.state.seen.this(cx.cpu());
         seen.packets.add(1);
         // The remainder by 0 has no value; `set` lets no 0 in.
-        match seen.packets.get().checked_rem(rate) {
+        match seen.packets.get().checked_rem(self.rate) {
             Some(0) => cx.pass(packet),
             _ => Verdict::drop(packet, DropReason::Filtered),
         }
     }
 
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<(), Failure> {
+    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
         if key != "rate" {
             return Err(Self::unknown(key));
         }
-        let rate = core::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|&rate| rate > 0)
-            .ok_or_else(|| fail!(EINVAL, "rate: a number from 1 on"))?;
-        let rate = KBox::new(rate, GFP_KERNEL)?;
-        self.rate.replace(Some(rate), process);
-        Ok(())
+        let rate = match value {
+            b"" => 1,
+            _ => core::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .filter(|&rate| rate > 0)
+                .ok_or_else(|| fail!(EINVAL, "rate: a number from 1 on"))?,
+        };
+        Ok(Self {
+            state: self.state.clone(),
+            rate,
+        })
     }
 
-    fn options(&self, to: &mut dyn Options, process: &Process) {
-        let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
-        to.put("rate", format_args!("{rate}"));
-        let events = self.events.load(Relaxed);
+    fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
+        Ok(Some(Self {
+            state: old.state.clone(),
+            rate: self.rate,
+        }))
+    }
+
+    fn options(&self, to: &mut dyn Options, _process: &Process) {
+        to.put_config("rate", format_args!("{}", self.rate));
+        let events = self.state.events.load(Relaxed);
         to.put("events", format_args!("{events}"));
     }
 
-    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        let rate = self.rate.with(process, |rate| rate.copied().unwrap_or(1));
-        writeln!(to, "{rate}")
+    fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
+        writeln!(to, "{}", self.rate)
     }
 
-    fn event(&self, _event: &Event<'_>, _process: &Process) {
-        self.events.fetch_add(1, Relaxed);
+    fn event(&self, _event: &Event, _process: &Process) {
+        self.state.events.fetch_add(1, Relaxed);
     }
 }

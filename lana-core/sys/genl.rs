@@ -10,6 +10,7 @@ use super::{bindings, net::Net};
 use crate::{control, error::Failure, fail, graph::Graph};
 use core::{
     ffi::{c_int, c_void},
+    marker::PhantomData,
     ptr,
     ptr::NonNull,
     slice,
@@ -35,6 +36,127 @@ impl Drop for Family {
     }
 }
 
+/// How many attributes a set can have, of those that requests use.
+const TABLE: usize = bindings::LANA_A_FB_OPTION as usize + 1;
+
+/// The attributes of a request, or of an operation in one.
+///
+/// # Invariants
+///
+/// The attributes are part of a message that the kernel has checked, and that lives for `'a`; the
+/// extended ack is null or lives as long.
+pub(crate) struct Attrs<'a> {
+    table: [*mut bindings::nlattr; TABLE],
+    /// What they are in, where that is not the message itself.
+    nest: *const bindings::nlattr,
+    extack: *mut bindings::netlink_ext_ack,
+    _message: PhantomData<&'a ()>,
+}
+
+impl<'a> Attrs<'a> {
+    fn attr(&self, attr: u32) -> Option<NonNull<bindings::nlattr>> {
+        self.table
+            .get(attr as usize)
+            .copied()
+            .and_then(NonNull::new)
+    }
+
+    /// A text that must be there, without its NUL.
+    pub(crate) fn str(&self, attr: u32) -> Result<&'a [u8], Failure> {
+        match self.attr(attr) {
+            // SAFETY: by the type's invariants.
+            Some(attr) => Ok(unsafe { text(attr) }),
+            None => {
+                // SAFETY: the extended ack is null or live.
+                unsafe { bindings::lana_extack_missing(self.extack, self.nest, attr) };
+                Err(fail!(EINVAL, "an attribute is missing"))
+            }
+        }
+    }
+
+    /// Whether an attribute is there.
+    pub(crate) fn has(&self, attr: u32) -> bool {
+        self.attr(attr).is_some()
+    }
+
+    /// The key and the value of an option that must be there.
+    pub(crate) fn option(&self, attr: u32) -> Result<(&'a [u8], &'a [u8]), Failure> {
+        self.str(attr)?;
+        let nest = self.attr(attr).ok_or(EINVAL)?;
+        // SAFETY: a part of the same message; the policy says that it is a nest.
+        let option = unsafe { Self::within(nest, bindings::LANA_A_OPTION_MAX, self.extack) };
+        let part = |number: u32, what: &str| {
+            let found = option.attr(number);
+            found
+                // SAFETY: what parsing found is in the request's message.
+                .map(|found| unsafe { text(found) })
+                .ok_or_else(|| fail!(EINVAL, "the option has no {}", what).at(attr))
+        };
+        Ok((
+            part(bindings::LANA_A_OPTION_KEY, "key")?,
+            part(bindings::LANA_A_OPTION_VALUE, "value")?,
+        ))
+    }
+
+    /// The attributes in a nest.
+    ///
+    /// # Safety
+    ///
+    /// The nest is a part of a message that the kernel has checked, and that lives for `'a`; the
+    /// extended ack is null or lives as long.
+    unsafe fn within(
+        nest: NonNull<bindings::nlattr>,
+        max: u32,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> Self {
+        let mut attrs = Self {
+            table: [ptr::null_mut(); TABLE],
+            nest: nest.as_ptr(),
+            extack,
+            _message: PhantomData,
+        };
+        let max = max.min(TABLE as u32 - 1);
+        // SAFETY: the table is as long, and the nest was checked. What fails to parse leaves
+        // attributes out.
+        unsafe { bindings::lana_nla_parse(attrs.table.as_mut_ptr(), max, nest.as_ptr()) };
+        attrs
+    }
+
+    /// Notes in the extended ack why this failed.
+    pub(crate) fn note(&self, failure: &Failure) {
+        let (text, len) = match &failure.text {
+            Some(text) => (text.as_bytes().as_ptr(), text.as_bytes().len()),
+            None => (ptr::null(), 0),
+        };
+        let culprit = failure.culprit.and_then(|attr| self.attr(attr));
+        let culprit = culprit.map_or(self.nest, |culprit| culprit.as_ptr());
+        // SAFETY: the extended ack is null or live, and the text is copied.
+        unsafe { bindings::lana_extack_set(self.extack, text.cast(), len, culprit) };
+    }
+}
+
+/// An operation that changes the graph: a request of its own, or a part of a transaction.
+pub(crate) struct Operation<'a> {
+    /// Which one, as `LANA_A_OP_*`.
+    pub(crate) kind: u32,
+    pub(crate) attrs: Attrs<'a>,
+}
+
+/// The highest attribute of an operation.
+fn operation_max(kind: u32) -> u32 {
+    match kind {
+        bindings::LANA_A_OP_FB_NEW | bindings::LANA_A_OP_FB_DEL | bindings::LANA_A_OP_FB_SET => {
+            bindings::LANA_A_FB_OPTION
+        }
+        bindings::LANA_A_OP_BIND | bindings::LANA_A_OP_UNBIND => bindings::LANA_A_BINDING_MAX,
+        bindings::LANA_A_OP_SUBSCRIBE | bindings::LANA_A_OP_UNSUBSCRIBE => {
+            bindings::LANA_A_SUBSCRIPTION_MAX
+        }
+        bindings::LANA_A_OP_REPLACE => bindings::LANA_A_REPLACEMENT_MAX,
+        _ => bindings::LANA_A_VLINK_IFNAME,
+    }
+}
+
 /// A request that is being served.
 ///
 /// # Invariants
@@ -44,54 +166,66 @@ impl Drop for Family {
 pub(crate) struct Request<'a> {
     info: &'a bindings::genl_info,
     max: u32,
+    /// The one operation that it is, or none for a transaction.
+    operation: Option<u32>,
 }
 
 impl<'a> Request<'a> {
-    fn attr(&self, attr: u32) -> Option<NonNull<bindings::nlattr>> {
-        if attr > self.max {
-            return None;
+    /// The attributes of the request.
+    pub(crate) fn attrs(&self) -> Attrs<'a> {
+        let mut table = [ptr::null_mut(); TABLE];
+        for (attr, to) in table.iter_mut().enumerate().take(self.max as usize + 1) {
+            // SAFETY: by the type's invariants the array goes as far.
+            *to = unsafe { *self.info.attrs.add(attr) };
         }
-        // SAFETY: by the type's invariants the array goes as far.
-        NonNull::new(unsafe { *self.info.attrs.add(attr as usize) })
-    }
-
-    /// A text that the request must have, without its NUL.
-    pub(crate) fn str(&self, attr: u32) -> Result<&'a [u8], Failure> {
-        match self.attr(attr) {
-            // SAFETY: the attribute is one of the request's, which lives for `'a`.
-            Some(attr) => Ok(unsafe { text(attr) }),
-            None => {
-                // SAFETY: the request is live. This notes what is missing in the extended ack.
-                unsafe {
-                    bindings::lana_extack_missing(ptr::from_ref(self.info).cast_mut(), attr);
-                }
-                Err(fail!(EINVAL, "an attribute is missing"))
-            }
+        // INVARIANT: by the type's invariants.
+        Attrs {
+            table,
+            nest: ptr::null(),
+            extack: self.info.extack,
+            _message: PhantomData,
         }
     }
 
-    /// The key and the value of an option that the request must have.
-    pub(crate) fn option(&self, attr: u32) -> Result<(&'a [u8], &'a [u8]), Failure> {
-        self.str(attr)?;
-        let nest = self.attr(attr).ok_or(EINVAL)?;
-        let mut parsed = [ptr::null_mut(); bindings::LANA_A_OPTION_MAX as usize + 1];
-        // SAFETY: the array is as long as the policy wants; the attribute is a nest, by the
-        // operation's policy.
-        to_result(unsafe {
-            bindings::lana_nla_parse_option(parsed.as_mut_ptr(), nest.as_ptr(), self.info.extack)
-        })?;
-        let part = |number: u32, what: &str| {
-            let found = parsed.get(number as usize).copied();
-            found
-                .and_then(NonNull::new)
-                // SAFETY: what parsing found is in the request's message.
-                .map(|found| unsafe { text(found) })
-                .ok_or_else(|| fail!(EINVAL, "the option has no {}", what).at(attr))
+    /// Does something for each operation of the request, in their order. The first failure ends
+    /// it, and is noted with the operation at fault.
+    pub(crate) fn each_operation(
+        &self,
+        mut f: impl FnMut(&Operation<'a>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut each = |operation: &Operation<'a>| {
+            f(operation).inspect_err(|failure| operation.attrs.note(failure))
         };
-        Ok((
-            part(bindings::LANA_A_OPTION_KEY, "key")?,
-            part(bindings::LANA_A_OPTION_VALUE, "value")?,
-        ))
+        if let Some(kind) = self.operation {
+            let attrs = self.attrs();
+            return each(&Operation { kind, attrs });
+        }
+        let info = ptr::from_ref(self.info);
+        let mut nest: *const bindings::nlattr = ptr::null();
+        loop {
+            let attr = bindings::LANA_A_TRANSACTION_OP as u16;
+            // SAFETY: the request is live; `nest` is null or an attribute of it.
+            nest = unsafe { bindings::lana_genl_attr(info, nest, attr) };
+            if nest.is_null() {
+                return Ok(());
+            }
+            // SAFETY: the policy says that it is a nest.
+            let inner = unsafe { bindings::lana_nla_only(nest) };
+            let Some(inner) = NonNull::new(inner.cast_mut()) else {
+                let failure = fail!(EINVAL, "an operation is exactly one attribute");
+                let attrs = Attrs {
+                    nest,
+                    ..self.attrs()
+                };
+                attrs.note(&failure);
+                return Err(failure);
+            };
+            // SAFETY: the attribute is live, and its type is without flags once they are masked.
+            let kind = u32::from(unsafe { (*inner.as_ptr()).nla_type }) & 0x3fff;
+            // SAFETY: a part of the request, and by the policy a nest.
+            let attrs = unsafe { Attrs::within(inner, operation_max(kind), self.info.extack) };
+            each(&Operation { kind, attrs })?;
+        }
     }
 
     /// The graph of the namespace that the request came from.
@@ -128,23 +262,6 @@ impl<'a> Request<'a> {
                 Err(e) => return Err(e),
             }
         }
-    }
-
-    fn fail(&self, failure: &Failure) -> c_int {
-        if let Some(text) = &failure.text {
-            let text = text.as_bytes();
-            let culprit = failure.culprit.and_then(|attr| self.attr(attr));
-            // SAFETY: the extended ack is null or live, and the text is copied.
-            unsafe {
-                bindings::lana_extack_set(
-                    self.info.extack,
-                    text.as_ptr().cast(),
-                    text.len(),
-                    culprit.map_or(ptr::null(), |culprit| culprit.as_ptr()),
-                );
-            }
-        }
-        failure.error.to_errno()
     }
 }
 
@@ -210,6 +327,10 @@ impl Message {
     }
 
     fn put(&mut self, attr: u32, data: &[u8]) -> Result {
+        const MAX: usize = u16::MAX as usize - size_of::<bindings::nlattr>();
+        if data.len() > MAX {
+            return Err(EMSGSIZE);
+        }
         // SAFETY: the buffer is live, the data readable.
         to_result(unsafe {
             bindings::lana_nla_put(
@@ -243,6 +364,11 @@ impl Message {
         text.extend_from_slice(value, GFP_KERNEL)?;
         text.push(0, GFP_KERNEL)?;
         self.put(attr, &text)
+    }
+
+    /// A flag.
+    pub(crate) fn put_flag(&mut self, attr: u32) -> Result {
+        self.put(attr, &[])
     }
 
     /// Attributes in an attribute.
@@ -374,15 +500,20 @@ pub(crate) fn multicast(net: &Net, fill: impl FnOnce(&mut Message) -> Result) {
 unsafe fn serve(
     info: *mut bindings::genl_info,
     max: u32,
-    operation: fn(&Request<'_>) -> Result<(), Failure>,
+    operation: Option<u32>,
+    serve: fn(&Request<'_>) -> Result<(), Failure>,
 ) -> c_int {
     // SAFETY: by the contract.
     let info = unsafe { &*info };
     // INVARIANT: the call goes on until we return.
-    let request = Request { info, max };
-    match operation(&request) {
+    let request = Request {
+        info,
+        max,
+        operation,
+    };
+    match serve(&request) {
         Ok(()) => 0,
-        Err(failure) => request.fail(&failure),
+        Err(failure) => failure.error.to_errno(),
     }
 }
 
@@ -412,18 +543,35 @@ unsafe fn serve_dump(
 }
 
 macro_rules! operations {
-    (do { $($do:ident up to $max:ident => $f:path,)* } dump { $($dump:ident => $g:path,)* }) => {
+    (
+        get { $($get:ident up to $get_max:ident => $f:path,)* }
+        change { $($change:ident up to $max:ident => $operation:expr,)* }
+        dump { $($dump:ident => $g:path,)* }
+    ) => {
         $(
             /// # Safety
             ///
             /// Called by the kernel for a request.
             #[no_mangle]
-            unsafe extern "C" fn $do(
+            unsafe extern "C" fn $get(
                 _: *mut bindings::sk_buff,
                 info: *mut bindings::genl_info,
             ) -> c_int {
                 // SAFETY: by the contract.
-                unsafe { serve(info, bindings::$max, $f) }
+                unsafe { serve(info, bindings::$get_max, None, $f) }
+            }
+        )*
+        $(
+            /// # Safety
+            ///
+            /// Called by the kernel for a request.
+            #[no_mangle]
+            unsafe extern "C" fn $change(
+                _: *mut bindings::sk_buff,
+                info: *mut bindings::genl_info,
+            ) -> c_int {
+                // SAFETY: by the contract.
+                unsafe { serve(info, bindings::$max, $operation, control::change) }
             }
         )*
         $(
@@ -443,17 +591,25 @@ macro_rules! operations {
 }
 
 operations! {
-    do {
+    get {
         lana_nl_fb_get_doit up to LANA_A_FB_NAME => control::fb_get,
-        lana_nl_fb_new_doit up to LANA_A_FB_TYPE => control::fb_new,
-        lana_nl_fb_del_doit up to LANA_A_FB_NAME => control::fb_del,
-        lana_nl_fb_set_doit up to LANA_A_FB_OPTION => control::fb_set,
-        lana_nl_bind_doit up to LANA_A_BINDING_LOWER => control::bind,
-        lana_nl_unbind_doit up to LANA_A_BINDING_LOWER => control::unbind,
-        lana_nl_subscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER => control::subscribe,
-        lana_nl_unsubscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER => control::unsubscribe,
-        lana_nl_vlink_hook_doit up to LANA_A_VLINK_IFNAME => control::vlink_hook,
-        lana_nl_vlink_unhook_doit up to LANA_A_VLINK_IFNAME => control::vlink_unhook,
+    }
+    change {
+        lana_nl_fb_new_doit up to LANA_A_FB_TYPE => Some(bindings::LANA_A_OP_FB_NEW),
+        lana_nl_fb_del_doit up to LANA_A_FB_NAME => Some(bindings::LANA_A_OP_FB_DEL),
+        lana_nl_fb_set_doit up to LANA_A_FB_OPTION => Some(bindings::LANA_A_OP_FB_SET),
+        lana_nl_bind_doit up to LANA_A_BINDING_LOWER => Some(bindings::LANA_A_OP_BIND),
+        lana_nl_unbind_doit up to LANA_A_BINDING_LOWER => Some(bindings::LANA_A_OP_UNBIND),
+        lana_nl_subscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER
+            => Some(bindings::LANA_A_OP_SUBSCRIBE),
+        lana_nl_unsubscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER
+            => Some(bindings::LANA_A_OP_UNSUBSCRIBE),
+        lana_nl_replace_doit up to LANA_A_REPLACEMENT_DROP_STATE
+            => Some(bindings::LANA_A_OP_REPLACE),
+        lana_nl_vlink_hook_doit up to LANA_A_VLINK_IFNAME => Some(bindings::LANA_A_OP_VLINK_HOOK),
+        lana_nl_vlink_unhook_doit up to LANA_A_VLINK_IFNAME
+            => Some(bindings::LANA_A_OP_VLINK_UNHOOK),
+        lana_nl_transact_doit up to LANA_A_TRANSACTION_OP => None,
     }
     dump {
         lana_nl_fb_get_dumpit => control::fb_get_dump,

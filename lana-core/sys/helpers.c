@@ -59,11 +59,35 @@ void lana_skb_consume(struct sk_buff *skb)
 }
 
 /*
+ * How often a packet has left a graph is kept where it survives the way through
+ * the devices of this machine, in a field that is traffic control's between
+ * classifier and queue; in bits that mark it as ours.
+ */
+#define LANA_ENTRIES	0x01ff
+#define LANA_MARK	0xac00
+
+static u16 lana_skb_entries(const struct sk_buff *skb)
+{
+#if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
+	if ((skb->tc_index & ~LANA_ENTRIES) == LANA_MARK)
+		return skb->tc_index & LANA_ENTRIES;
+#endif
+	return 0;
+}
+
+static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
+{
+#if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
+	skb->tc_index = LANA_MARK | entries;
+#endif
+}
+
+/*
  * Send a frame by a device it may not have come from: checked and cleaned as
  * ____dev_forward_skb() does it for a frame that changes devices. Takes the
  * packet in any case. Returns -1 when it went, else the reason for its drop.
  */
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
 {
 	int why, err;
 
@@ -87,6 +111,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
 	skb->priority = 0;
+	lana_skb_set_entries(skb, entries);
 	skb->dev = dev;
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
@@ -185,8 +210,14 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (likely(skb))
 		skb_push_rcsum(skb, ETH_HLEN);
-	lana_receive(hook, skb);
-	return RX_HANDLER_CONSUMED;
+	if (likely(lana_receive(hook, skb, skb ? lana_skb_entries(skb) : 0)))
+		return RX_HANDLER_CONSUMED;
+	/* Hooked in a change that is not committed, or unhooked in one that is. */
+	if (unlikely(!skb))
+		return RX_HANDLER_CONSUMED;
+	skb_pull_rcsum(skb, ETH_HLEN);
+	*pskb = skb;
+	return RX_HANDLER_PASS;
 }
 
 void lana_rtnl_lock(void)
@@ -197,11 +228,6 @@ void lana_rtnl_lock(void)
 void lana_rtnl_unlock(void)
 {
 	rtnl_unlock();
-}
-
-bool lana_rtnl_locked(void)
-{
-	return rtnl_is_locked();
 }
 
 /* Frames on it begin with an Ethernet header, and it is not the loopback. */
@@ -231,16 +257,17 @@ void lana_dev_put(struct net_device *dev)
 	dev_put(dev);
 }
 
-struct net *lana_dev_net(struct net_device *dev)
+/* What a hooked device was hooked with. */
+const void *lana_dev_hooked(const struct net_device *dev)
 {
-	return dev_net(dev);
+	if (rtnl_dereference(dev->rx_handler) != lana_rx)
+		return NULL;
+	return rtnl_dereference(dev->rx_handler_data);
 }
 
 /* Who has taken the device's rx handler, in words. */
 const char *lana_dev_owner(const struct net_device *dev)
 {
-	if (rtnl_dereference(dev->rx_handler) == lana_rx)
-		return "hooked already";
 	if (netif_is_bridge_port(dev))
 		return "a bridge port";
 	if (netif_is_macvlan_port(dev))
@@ -277,12 +304,22 @@ void lana_dev_unhook(struct net_device *dev)
 static int lana_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	const void *hook = lana_dev_hooked(dev);
 
-	if (rtnl_dereference(dev->rx_handler) != lana_rx)
+	if (!hook)
 		return NOTIFY_DONE;
 	switch (event) {
 	case NETDEV_UNREGISTER:
-		lana_dev_gone(dev_net(dev), dev);
+		lana_dev_gone(hook);
+		break;
+	case NETDEV_CHANGENAME:
+		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_RENAMED);
+		break;
+	case NETDEV_UP:
+		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_UP);
+		break;
+	case NETDEV_DOWN:
+		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_DOWN);
 		break;
 	case NETDEV_PRE_TYPE_CHANGE:
 		/* Its frames would not begin with an Ethernet header any more. */
@@ -301,6 +338,7 @@ static unsigned int lana_net_id __read_mostly;
 
 struct lana_net {
 	void *graph;
+	struct delayed_work alarm;
 };
 
 void *lana_net_get(struct net *net)
@@ -319,10 +357,26 @@ void lana_net_for_each(void *data)
 	up_read(&net_rwsem);
 }
 
+static void lana_net_alarm_work(struct work_struct *work)
+{
+	struct lana_net *ln = container_of(to_delayed_work(work), struct lana_net, alarm);
+
+	lana_graph_alarm(ln->graph);
+}
+
+/* Have the graph told of drops: from any context, soon, and ten times a second at most. */
+void lana_net_alarm(struct net *net)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	queue_delayed_work(system_percpu_wq, &ln->alarm, HZ / 10);
+}
+
 static int __net_init lana_net_init(struct net *net)
 {
 	struct lana_net *ln = net_generic(net, lana_net_id);
 
+	INIT_DELAYED_WORK(&ln->alarm, lana_net_alarm_work);
 	ln->graph = lana_graph_new(net);
 	return ln->graph ? 0 : -ENOMEM;
 }
@@ -331,6 +385,9 @@ static void __net_exit lana_net_exit(struct net *net)
 {
 	struct lana_net *ln = net_generic(net, lana_net_id);
 
+	lana_graph_clear(ln->graph);
+	/* No packet is there any more to raise another one. */
+	cancel_delayed_work_sync(&ln->alarm);
 	lana_graph_free(ln->graph);
 	ln->graph = NULL;
 }
@@ -431,9 +488,6 @@ static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
 	if (*pos)
 		return -EINVAL;
 	done = lana_fblock_write(pde_data(file_inode(file)), buf, len);
-	/* The graph is being changed, perhaps by who waits for this very file to be closed. */
-	if (!done && len)
-		return restart_syscall();
 	if (done > 0)
 		*pos += done;
 	return done;
@@ -447,10 +501,10 @@ static const struct proc_ops lana_fblock_ops = {
 	.proc_release = lana_fblock_release,
 };
 
-struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
-					struct proc_dir_entry *parent, void *file)
+struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry *parent,
+					void *file)
 {
-	return proc_create_data(name, writable ? 0644 : 0444, parent, &lana_fblock_ops, file);
+	return proc_create_data(name, 0644, parent, &lana_fblock_ops, file);
 }
 
 void lana_proc_remove(struct proc_dir_entry *entry)
@@ -555,23 +609,57 @@ void lana_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest)
 	nla_nest_cancel(skb, nest);
 }
 
-int lana_nla_parse_option(struct nlattr **tb, const struct nlattr *nest,
-			  struct netlink_ext_ack *extack)
+/* The first attribute of a type, from the one after `prev` on or from the first one. */
+const struct nlattr *lana_genl_attr(const struct genl_info *info, const struct nlattr *prev, u16 type)
 {
-	return nla_parse_nested(tb, LANA_A_OPTION_MAX, nest, lana_option_nl_policy, extack);
+	const struct nlattr *attrs = nlmsg_attrdata(info->nlhdr, GENL_HDRLEN);
+	int len = nlmsg_attrlen(info->nlhdr, GENL_HDRLEN);
+
+	if (prev) {
+		len -= (const char *)nla_next(prev, &(int){ 0 }) - (const char *)attrs;
+		attrs = nla_next(prev, &(int){ 0 });
+	}
+	while (nla_ok(attrs, len)) {
+		if (nla_type(attrs) == type)
+			return attrs;
+		attrs = nla_next(attrs, &len);
+	}
+	return NULL;
+}
+
+/* The only attribute in a nest, or NULL where there is none or more. */
+const struct nlattr *lana_nla_only(const struct nlattr *nest)
+{
+	const struct nlattr *attr = nla_data(nest);
+	int rest = nla_len(nest);
+
+	if (!nla_ok(attr, rest))
+		return NULL;
+	nla_next(attr, &rest);
+	return rest ? NULL : attr;
+}
+
+/* Find the attributes in a nest, which the policy has checked. `tb` has room for `max` + 1. */
+int lana_nla_parse(struct nlattr **tb, u32 max, const struct nlattr *nest)
+{
+	return __nla_parse(tb, max, nla_data(nest), nla_len(nest), NULL, NL_VALIDATE_TRAILING,
+			   NULL);
 }
 
 void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t len,
 		     const struct nlattr *culprit)
 {
-	NL_SET_ERR_MSG_FMT(extack, "%.*s", (int)len, text);
+	if (text)
+		NL_SET_ERR_MSG_FMT(extack, "%.*s", (int)len, text);
 	if (extack && culprit)
 		NL_SET_BAD_ATTR(extack, culprit);
 }
 
-int lana_extack_missing(struct genl_info *info, u32 attr)
+void lana_extack_missing(struct netlink_ext_ack *extack, const struct nlattr *nest, u32 attr)
 {
-	return GENL_REQ_ATTR_CHECK(info, attr) ? -EINVAL : 0;
+	if (!extack)
+		return;
+	NL_SET_ERR_ATTR_MISS(extack, nest, attr);
 }
 
 /* BPF. */

@@ -23,7 +23,7 @@ int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries);
 
 /* CPUs. */
 void *lana_percpu_alloc(size_t size, size_t align);
@@ -46,20 +46,19 @@ void lana_request_module(const char *prefix, const char *name);
 /* Devices; the caller of those with a `net` holds RTNL. */
 void lana_rtnl_lock(void);
 void lana_rtnl_unlock(void);
-bool lana_rtnl_locked(void);
 bool lana_dev_is_ethernet(const struct net_device *dev);
 struct net_device *lana_dev_find(struct net *net, const char *name);
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
-struct net *lana_dev_net(struct net_device *dev);
+const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
 int lana_dev_hook(struct net_device *dev, void *data);
 void lana_dev_unhook(struct net_device *dev);
 
 /* Namespaces. */
 void *lana_net_get(struct net *net);
-void lana_net_set(struct net *net, void *graph);
+void lana_net_alarm(struct net *net);
 void lana_net_for_each(void *data);
 int lana_net_register(void);
 void lana_net_unregister(void);
@@ -72,8 +71,8 @@ struct proc_dir_entry *lana_proc_single(const char *name, struct proc_dir_entry 
 void *lana_proc_single_graph(struct seq_file *m);
 struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent);
 void *lana_proc_fblocks_graph(struct seq_file *m);
-struct proc_dir_entry *lana_proc_fblock(const char *name, bool writable,
-					struct proc_dir_entry *parent, void *file);
+struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry *parent,
+					void *file);
 void lana_proc_remove(struct proc_dir_entry *entry);
 void lana_seq_pointer(struct seq_file *m, const void *p);
 
@@ -96,11 +95,13 @@ int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value);
 struct nlattr *lana_nla_nest(struct sk_buff *skb, u16 type);
 void lana_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 void lana_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest);
-int lana_nla_parse_option(struct nlattr **tb, const struct nlattr *nest,
-			  struct netlink_ext_ack *extack);
+const struct nlattr *lana_genl_attr(const struct genl_info *info, const struct nlattr *prev,
+				    u16 type);
+const struct nlattr *lana_nla_only(const struct nlattr *nest);
+int lana_nla_parse(struct nlattr **tb, u32 max, const struct nlattr *nest);
 void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t len,
 		     const struct nlattr *culprit);
-int lana_extack_missing(struct genl_info *info, u32 attr);
+void lana_extack_missing(struct netlink_ext_ack *extack, const struct nlattr *nest, u32 attr);
 
 /* BPF. */
 struct bpf_prog *lana_bpf_create(struct sock_filter *program, u16 len, int *err);
@@ -109,11 +110,14 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
-void lana_receive(const void *hook, struct sk_buff *skb);
+bool lana_receive(const void *hook, struct sk_buff *skb, u16 entries);
 void *lana_graph_new(struct net *net);
+void lana_graph_clear(void *graph);
+void lana_graph_alarm(void *graph);
 void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
-void lana_dev_gone(struct net *net, struct net_device *dev);
+void lana_dev_gone(const void *hook);
+void lana_dev_event(const void *hook, u32 kind);
 void *lana_fblocks_start(struct seq_file *m, loff_t *pos);
 void *lana_fblocks_next(struct seq_file *m, void *v, loff_t *pos);
 void lana_fblocks_stop(struct seq_file *m, void *v);

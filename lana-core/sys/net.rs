@@ -25,6 +25,13 @@ impl Net {
     pub(crate) fn as_ptr(&self) -> *mut bindings::net {
         self.0.as_ptr()
     }
+
+    /// Has [`Graph::alarm`] called soon. Any context.
+    #[cold]
+    pub(crate) fn alarm(&self) {
+        // SAFETY: the namespace is live, and its graph does not end before the work does.
+        unsafe { bindings::lana_net_alarm(self.as_ptr()) };
+    }
 }
 
 /// The graph of a namespace, if it has one (by now, or still).
@@ -93,18 +100,40 @@ unsafe extern "C" fn lana_graph_new(net: *mut bindings::net) -> *mut c_void {
     }
 }
 
-/// A namespace ends, and all in it.
+/// A namespace ends, and all in its graph.
 ///
 /// # Safety
 ///
-/// `graph` is null or comes from [`lana_graph_new`], and nobody uses it any more but by procfs.
+/// `graph` is null or comes from [`lana_graph_new`], and nobody uses it any more but procfs and
+/// the alarm.
+#[no_mangle]
+unsafe extern "C" fn lana_graph_clear(graph: *mut c_void) {
+    // SAFETY: by the contract.
+    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
+        graph.clear();
+    }
+}
+
+/// The alarm was raised a moment ago.
+///
+/// # Safety
+///
+/// `graph` is null or comes from [`lana_graph_new`] and lives.
+#[no_mangle]
+unsafe extern "C" fn lana_graph_alarm(graph: *mut c_void) {
+    // SAFETY: by the contract.
+    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
+        graph.alarm();
+    }
+}
+
+/// # Safety
+///
+/// `graph` is null or comes from [`lana_graph_new`], was cleared, and nobody uses it any more.
 #[no_mangle]
 unsafe extern "C" fn lana_graph_free(graph: *mut c_void) {
-    // SAFETY: by the contract.
-    let Some(shared) = (unsafe { graph.cast::<Graph>().as_ref() }) else {
-        return;
-    };
-    shared.clear();
-    // SAFETY: by the contract it is such a box, and `clear` has ended procfs.
-    drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<Graph>())) });
+    if !graph.is_null() {
+        // SAFETY: by the contract it is such a box.
+        drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<Graph>())) });
+    }
 }

@@ -4,10 +4,18 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{bindings, percpu::ThisCpu, rcu::Reader, skb::Packet};
-use crate::{engine, error::Failure, fail, graph::Graph, name::Name, registry::Instance};
+use super::{bindings, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Entrance};
+use crate::{
+    engine,
+    error::Failure,
+    fail,
+    graph::Graph,
+    name::{Name, Shown},
+    notifier::Kind,
+    registry::Idp,
+};
 use core::{ffi::CStr, ptr::NonNull};
-use kernel::{error::to_result, prelude::*, sync::Arc, types::NotThreadSafe};
+use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
 
 /// The lock of the network configuration, held. Taken before a graph's lock, never after it.
 pub(crate) struct Rtnl {
@@ -78,19 +86,34 @@ impl Device {
     }
 
     /// The device of a name, or of an alternative one, in the namespace of `graph`.
-    pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &[u8]) -> Option<Self> {
+    pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &[u8]) -> Result<Self, Failure> {
+        let missing = || {
+            fail!(ENODEV, "no device '{}' in this namespace", Shown(name))
+                .at(bindings::LANA_A_VLINK_IFNAME)
+        };
         let mut text = [0u8; bindings::ALTIFNAMSIZ as usize];
-        text.split_last_mut()?
-            .1
-            .get_mut(..name.len())?
+        text[..bindings::ALTIFNAMSIZ as usize - 1]
+            .get_mut(..name.len())
+            .ok_or_else(missing)?
             .copy_from_slice(name);
         // SAFETY: RTNL is held, the namespace outlives its graph, the name ends with NUL.
         let dev = unsafe { bindings::lana_dev_find(graph.net().as_ptr(), text.as_ptr()) };
-        let dev = NonNull::new(dev)?;
+        let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
         // INVARIANT: that is the reference.
-        Some(Self(dev))
+        Ok(Self(dev))
+    }
+
+    /// The subsystem that has hooked the device, and the IDP of the block that stands for it.
+    pub(crate) fn hooked(&self, _rtnl: &Rtnl) -> Option<(&'static str, Idp)> {
+        // SAFETY: RTNL is held, and the device live.
+        let target = unsafe {
+            bindings::lana_dev_hooked(self.as_ptr())
+                .cast::<Target>()
+                .as_ref()
+        };
+        target.map(|target| (target.subsystem, target.idp))
     }
 
     #[inline]
@@ -140,9 +163,15 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 /// What the receive handler reads of a hooked device.
+///
+/// # Invariants
+///
+/// The graph outlives the value: its registry owns it.
 struct Target {
     graph: NonNull<Graph>,
-    instance: Arc<Instance>,
+    entrance: Entrance,
+    idp: Idp,
+    subsystem: &'static str,
 }
 
 /// A device whose frames go to a block. The registry keeps it beside the block's instance, and
@@ -150,12 +179,10 @@ struct Target {
 ///
 /// # Invariants
 ///
-/// The device's receive handler is ours, with `target` as its data. The graph outlives the hook:
-/// its registry owns it.
+/// The device's receive handler is ours, with `target` as its data.
 pub(crate) struct Hook {
     device: Device,
-    subsystem: &'static str,
-    _target: KBox<Target>,
+    target: KBox<Target>,
 }
 
 // SAFETY: the target is only read, and what it points to may be used on any CPU.
@@ -164,12 +191,14 @@ unsafe impl Send for Hook {}
 unsafe impl Sync for Hook {}
 
 impl Hook {
-    /// Takes what `device` receives for the block `instance` of `graph`. Sleeps.
+    /// Takes what `device` receives for the block behind `idp` of `graph`, whose slot is given.
+    /// Sleeps.
     pub(crate) fn new(
         _rtnl: &Rtnl,
         device: Device,
         graph: &Graph,
-        instance: &Arc<Instance>,
+        idp: Idp,
+        entrance: Entrance,
         subsystem: &'static str,
     ) -> Result<Self, Failure> {
         if !device.is_ethernet() {
@@ -182,7 +211,9 @@ impl Hook {
         let target = KBox::new(
             Target {
                 graph: NonNull::from(graph),
-                instance: instance.clone(),
+                entrance,
+                idp,
+                subsystem,
             },
             GFP_KERNEL,
         )?;
@@ -190,11 +221,7 @@ impl Hook {
         // SAFETY: RTNL is held; the data lives in the value that unregisters it.
         match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
             // INVARIANT: the handler was registered with the target.
-            Ok(()) => Ok(Self {
-                device,
-                subsystem,
-                _target: target,
-            }),
+            Ok(()) => Ok(Self { device, target }),
             Err(e) if e == EBUSY => Err(fail!(
                 EBUSY,
                 "{} is {}",
@@ -212,7 +239,7 @@ impl Hook {
 
     /// The vlink subsystem that hooked it.
     pub(crate) fn subsystem(&self) -> &'static str {
-        self.subsystem
+        self.target.subsystem
     }
 }
 
@@ -233,39 +260,69 @@ impl core::fmt::Display for Text {
     }
 }
 
-/// A frame from a hooked device; null when it was shared and there was no memory for a copy.
+/// A frame from a hooked device; null when it was shared and there was no memory for a copy. Says
+/// whether it was taken; else it is the caller's still.
 ///
 /// # Safety
 ///
 /// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` is null or a
 /// packet with one reference, given to us.
 #[no_mangle]
-unsafe extern "C" fn lana_receive(hook: *const kernel::ffi::c_void, skb: *mut bindings::sk_buff) {
+unsafe extern "C" fn lana_receive(
+    hook: *const kernel::ffi::c_void,
+    skb: *mut bindings::sk_buff,
+    entries: u16,
+) -> bool {
     // SAFETY: by the contract; a target lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };
-    // SAFETY: by `Hook`'s invariants the graph lives as long.
+    // SAFETY: by the target's invariants the graph lives as long.
     let graph = unsafe { target.graph.as_ref() };
     // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
     let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
-    engine::receive(graph, target.instance.slot(), packet, reader, cpu);
+    match engine::receive(graph, target.entrance.slot(), packet, entries, reader, cpu) {
+        Ok(()) => true,
+        Err(packet) => {
+            // The caller's again.
+            packet.map(Packet::into_raw);
+            false
+        }
+    }
 }
 
 /// A hooked device is being unregistered, or is leaving the namespace.
 ///
 /// # Safety
 ///
-/// Called by the notifier, with RTNL held, for a live device of the namespace.
+/// Called by the notifier, with RTNL held, with what the device was hooked with.
 #[no_mangle]
-unsafe extern "C" fn lana_dev_gone(net: *mut bindings::net, dev: *mut bindings::net_device) {
-    // SAFETY: by the contract.
-    let rtnl = unsafe { Rtnl::held() };
-    // SAFETY: the namespace is live, and its graph with it.
-    let Some(graph) = (unsafe { super::net::graph_of(net) }) else {
-        return;
+unsafe extern "C" fn lana_dev_gone(hook: *const kernel::ffi::c_void) {
+    // SAFETY: by the contract; the target is not looked at once the graph has let it go.
+    let (graph, idp) = unsafe {
+        let target = &*hook.cast::<Target>();
+        (target.graph.as_ref(), target.idp)
     };
-    // SAFETY: the device is live.
-    let index = unsafe { (*dev).ifindex as u32 };
-    crate::vlink::device_gone(&rtnl, graph, index);
+    // SAFETY: by the contract the caller holds RTNL until we return.
+    graph.device_gone(|| unsafe { Rtnl::held() }, idp);
+}
+
+/// Something else has happened to a hooked device.
+///
+/// # Safety
+///
+/// Called by the notifier, with RTNL held, with what the device was hooked with.
+#[no_mangle]
+unsafe extern "C" fn lana_dev_event(hook: *const kernel::ffi::c_void, kind: u32) {
+    // SAFETY: by the contract; RTNL keeps the device hooked.
+    let (graph, idp) = unsafe {
+        let target = &*hook.cast::<Target>();
+        (target.graph.as_ref(), target.idp)
+    };
+    let kind = match kind {
+        bindings::LANA_EVENT_KIND_DEVICE_UP => Kind::DeviceUp,
+        bindings::LANA_EVENT_KIND_DEVICE_DOWN => Kind::DeviceDown,
+        _ => Kind::DeviceRenamed,
+    };
+    graph.device_event(kind, idp);
 }

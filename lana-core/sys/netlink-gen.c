@@ -12,9 +12,50 @@
 #include <uapi/linux/lana.h>
 
 /* Common nested types */
-const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_VALUE + 1] = {
+const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_UNHOOK + 1] = {
+	[LANA_A_OP_FB_NEW] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
+	[LANA_A_OP_FB_DEL] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
+	[LANA_A_OP_FB_SET] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
+	[LANA_A_OP_BIND] = NLA_POLICY_NESTED(lana_op_binding_nl_policy),
+	[LANA_A_OP_UNBIND] = NLA_POLICY_NESTED(lana_op_binding_nl_policy),
+	[LANA_A_OP_SUBSCRIBE] = NLA_POLICY_NESTED(lana_op_subscription_nl_policy),
+	[LANA_A_OP_UNSUBSCRIBE] = NLA_POLICY_NESTED(lana_op_subscription_nl_policy),
+	[LANA_A_OP_REPLACE] = NLA_POLICY_NESTED(lana_op_replacement_nl_policy),
+	[LANA_A_OP_VLINK_HOOK] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
+	[LANA_A_OP_VLINK_UNHOOK] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
+};
+
+const struct nla_policy lana_op_binding_nl_policy[LANA_A_BINDING_LOWER + 1] = {
+	[LANA_A_BINDING_UPPER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_BINDING_LOWER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+const struct nla_policy lana_op_fb_nl_policy[LANA_A_FB_OPTION + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_FB_TYPE] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_FB_OPTION] = NLA_POLICY_NESTED(lana_option_nl_policy),
+};
+
+const struct nla_policy lana_op_replacement_nl_policy[LANA_A_REPLACEMENT_DROP_STATE + 1] = {
+	[LANA_A_REPLACEMENT_OLD] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_REPLACEMENT_NEW] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_REPLACEMENT_DROP_STATE] = { .type = NLA_FLAG, },
+};
+
+const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1] = {
+	[LANA_A_SUBSCRIPTION_SUBSCRIBER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1] = {
 	[LANA_A_OPTION_KEY] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_OPTION_VALUE] = { .type = NLA_NUL_STRING, .len = LANA_OPTION_MAX, },
+	[LANA_A_OPTION_CONFIG] = { .type = NLA_FLAG, },
 };
 
 /* LANA_CMD_FB_GET - do */
@@ -73,6 +114,18 @@ static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_IFNAME + 1
 static const struct nla_policy lana_vlink_unhook_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+};
+
+/* LANA_CMD_REPLACE - do */
+static const struct nla_policy lana_replace_nl_policy[LANA_A_REPLACEMENT_DROP_STATE + 1] = {
+	[LANA_A_REPLACEMENT_OLD] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_REPLACEMENT_NEW] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_REPLACEMENT_DROP_STATE] = { .type = NLA_FLAG, },
+};
+
+/* LANA_CMD_TRANSACT - do */
+static const struct nla_policy lana_transact_nl_policy[LANA_A_TRANSACTION_OP + 1] = {
+	[LANA_A_TRANSACTION_OP] = NLA_POLICY_NESTED(lana_op_nl_policy),
 };
 
 /* Ops table for lana */
@@ -165,6 +218,20 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.doit		= lana_nl_vlink_unhook_doit,
 		.policy		= lana_vlink_unhook_nl_policy,
 		.maxattr	= LANA_A_VLINK_IFNAME,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_REPLACE,
+		.doit		= lana_nl_replace_doit,
+		.policy		= lana_replace_nl_policy,
+		.maxattr	= LANA_A_REPLACEMENT_DROP_STATE,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_TRANSACT,
+		.doit		= lana_nl_transact_doit,
+		.policy		= lana_transact_nl_policy,
+		.maxattr	= LANA_A_TRANSACTION_OP,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

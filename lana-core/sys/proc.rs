@@ -5,7 +5,7 @@
 //! C header: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h)
 
 use super::bindings;
-use crate::{graph::Graph, procfs, registry::Instance};
+use crate::{graph::Graph, name::Name, procfs, registry::Instance};
 use core::{
     ffi::{c_int, c_void},
     ptr,
@@ -14,7 +14,6 @@ use core::{
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
-    sync::Arc,
     uaccess::{UserPtr, UserSlice},
 };
 
@@ -85,7 +84,7 @@ impl Tree {
     }
 }
 
-/// `/proc/net/lana/fblock/<name>`.
+/// `/proc/net/lana/fblock/<name>`: the file of a name, whichever block has it.
 pub(crate) struct File {
     // The entry goes before what its handlers read.
     _entry: Entry,
@@ -95,21 +94,22 @@ pub(crate) struct File {
 struct FileData {
     /// Outlives the file: the graph's registry owns it.
     graph: NonNull<Graph>,
-    instance: Arc<Instance>,
+    name: Name,
 }
 
-// SAFETY: graphs and instances may be used on any CPU.
+// SAFETY: graphs may be used on any CPU.
 unsafe impl Send for FileData {}
 // SAFETY: as above.
 unsafe impl Sync for FileData {}
 
 impl File {
-    /// Makes the file of a block. Sleeps.
-    pub(crate) fn new(tree: &Tree, graph: &Graph, instance: &Arc<Instance>) -> Result<Self> {
+    /// Makes the file of a name. It is dropped without the graph's lock, which its handlers take.
+    /// Sleeps.
+    pub(crate) fn new(tree: &Tree, graph: &Graph, name: &Name) -> Result<Self> {
         let data = KBox::new(
             FileData {
                 graph: NonNull::from(graph),
-                instance: instance.clone(),
+                name: *name,
             },
             GFP_KERNEL,
         )?;
@@ -117,8 +117,7 @@ impl File {
         // `FileData`, which goes after the entry.
         let entry = unsafe {
             bindings::lana_proc_fblock(
-                instance.name().as_c_str().as_char_ptr(),
-                instance.kind().file_option().is_some(),
+                name.as_c_str().as_char_ptr(),
                 tree.fblock.0.as_ptr(),
                 (&raw const *data).cast_mut().cast(),
             )
@@ -230,30 +229,30 @@ unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_voi
 /// Called by procfs for a [`File`].
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: by the contract the file's data is a `FileData`, whose instance lives.
-    let (m, instance) = unsafe {
+    // SAFETY: by the contract the file's data is a `FileData`, whose graph lives.
+    let (m, graph, name) = unsafe {
         let data = &*(*m).private.cast::<FileData>();
-        (SeqFile::from_raw(m.cast()), &*data.instance)
+        (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
     };
-    procfs::fblock(m, instance);
-    0
+    match procfs::fblock(m, graph, name) {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
 }
 
 /// # Safety
 ///
-/// Called by procfs for a [`File`]; `buf` is what user space said. Returns 0 when the graph is
-/// locked, to be called again.
+/// Called by procfs for a [`File`]; `buf` is what user space said.
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_write(file: *mut c_void, buf: *const c_void, len: usize) -> isize {
-    // SAFETY: by the contract; graph and instance live as long as the file.
-    let (graph, instance) = unsafe {
+    // SAFETY: by the contract; the graph lives as long as the file.
+    let (graph, name) = unsafe {
         let data = &*file.cast::<FileData>();
-        (data.graph.as_ref(), &*data.instance)
+        (data.graph.as_ref(), &data.name)
     };
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
-    match procfs::write(graph, instance, reader, len) {
-        Ok(true) => len as isize,
-        Ok(false) => 0,
+    match procfs::write(graph, name, reader, len) {
+        Ok(()) => len as isize,
         Err(e) => e.to_errno() as isize,
     }
 }

@@ -5,7 +5,11 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{bindings, netdev::Device, slot::Slot};
-use crate::{block::Verdict, engine::Direction, stats::DropReason};
+use crate::{
+    block::Verdict,
+    engine::{Context, Direction},
+    stats::DropReason,
+};
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice};
 
 /// A packet that its holder may read, change, pass on or free; dropping it frees it.
@@ -37,7 +41,7 @@ impl Packet {
     }
 
     #[inline]
-    fn into_raw(self) -> *mut bindings::sk_buff {
+    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).as_ptr()
     }
 
@@ -99,11 +103,13 @@ impl Packet {
         Verdict::consumed()
     }
 
-    /// Sends the packet by a device. Softirq context.
+    /// Sends the packet by a device.
     #[inline]
-    pub fn transmit(self, device: &Device) -> Verdict {
-        // SAFETY: the reference is ours and given up; the device is held.
-        match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
+    pub fn transmit(self, device: &Device, cx: &Context<'_>) -> Verdict {
+        let (skb, entries) = (self.into_raw(), cx.entries());
+        // SAFETY: the reference is ours and given up; the device is held; the context is that of
+        // a softirq.
+        match unsafe { bindings::lana_skb_xmit(skb, device.as_ptr(), entries) } {
             -1 => Verdict::consumed(),
             why => Verdict::lost(DropReason::from_wire(why as u32)),
         }

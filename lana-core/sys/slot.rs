@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The wiring as the packet path reads it: a slot a block, two banks a slot, one version a graph.
+//! The wiring as the packet path reads it: a slot an IDP, two banks a slot, one version a graph.
 //!
-//! A slot is what stands behind an IDP. It stays where it is from the making of a block to its
-//! removal, so ports hold the addresses of slots, and a hop costs one dependent load. What a hop
-//! reads, the [`Hop`], is there twice. The graph's version says which of the two banks is live; a
-//! packet reads the version once and goes by that bank to its end. A change, of however many
-//! slots, is prepared off to the side, written to the standby banks and published by the one
-//! store that flips the version. The bank that was live is then left alone until its last reader
-//! has ended, and brought up to date before the next change is written to it.
+//! A slot is what stands behind an IDP. It stays where it is for as long as the graph does, so
+//! ports hold the addresses of slots, and a hop costs one dependent load. What a hop reads, the
+//! [`Hop`], is there twice. The graph's version says which of the two banks is live; a packet
+//! reads the version once and goes by that bank to its end. A change, of however many slots, is
+//! drafted in their standby banks, which nobody reads, and published by the one store that flips
+//! the version, or reverted. The bank that was live is then left alone until its last reader has
+//! ended, and brought up to date before the next change is drafted.
 
 use super::{
     percpu::{PerCpu, ThisCpu},
@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     block::{Block, Verdict},
+    builder::Made,
     engine::{Context, Direction},
-    registry::Instance,
+    registry::{Idp, Instance},
     stats::BlockStats,
 };
 use core::{
@@ -40,8 +41,7 @@ type Raw = unsafe fn(data: NonNull<()>, packet: Packet, cx: &mut Context<'_>) ->
 ///
 /// # Invariants
 ///
-/// `call` may be called with `data` for as long as the block, which the instance it is made for
-/// owns, lives.
+/// `call` may be called with `data` for as long as the block it is made for lives.
 #[derive(Clone, Copy)]
 pub(crate) struct Handler {
     call: Raw,
@@ -74,9 +74,9 @@ impl Handler {
 ///
 /// # Invariants
 ///
-/// All pointers are to parts of instances that are in the graph for as long as this value is in
-/// a bank that a packet can read: a block is only removed when no bank mentions it, and a grace
-/// period later.
+/// The handler's block and the counters live as long as this value is in a bank: see [`Owner`].
+/// The slots are those of the same graph.
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub(crate) struct Hop {
     handler: Handler,
@@ -84,35 +84,13 @@ pub(crate) struct Hop {
     /// The first port of each direction.
     first: [Option<NonNull<Slot>>; 2],
     /// All of them, where there is more than one.
-    all: [Option<KBox<KVec<NonNull<Slot>>>>; 2],
+    all: [Option<Arc<KVec<NonNull<Slot>>>>; 2],
+    idp: Idp,
+    /// The block stands for a device, and what that receives enters the graph here.
+    entrance: bool,
 }
 
 impl Hop {
-    /// Builds what the bank of `instance` is to have when its ports are bound to `ports`, by
-    /// direction. Sleeps.
-    pub(crate) fn new(instance: &Instance, ports: [&[Arc<Instance>]; 2]) -> Result<Self> {
-        let mut hop = Self {
-            handler: instance.handler(),
-            stats: instance.stats().base(),
-            first: [None; 2],
-            all: [const { None }; 2],
-        };
-        for (peers, (first, all)) in ports
-            .iter()
-            .zip(hop.first.iter_mut().zip(hop.all.iter_mut()))
-        {
-            *first = peers.first().map(|peer| NonNull::from(peer.slot()));
-            if peers.len() > 1 {
-                let mut slots = KVec::with_capacity(peers.len(), GFP_KERNEL)?;
-                for peer in *peers {
-                    slots.push(NonNull::from(peer.slot()), GFP_KERNEL)?;
-                }
-                *all = Some(KBox::new(slots, GFP_KERNEL)?);
-            }
-        }
-        Ok(hop)
-    }
-
     /// Runs the block's handler.
     #[inline]
     pub(crate) fn call(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
@@ -136,7 +114,7 @@ impl Hop {
             let all = self.all[direction as usize].as_ref()?;
             all.get(index as usize).copied()
         };
-        // SAFETY: by the type's invariants the slot lives as long as it can be read here.
+        // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
         slot.map(|slot| unsafe { slot.as_ref() })
     }
 
@@ -147,6 +125,17 @@ impl Hop {
             Some(all) => all.len() as u32,
             None => u32::from(self.first[direction as usize].is_some()),
         }
+    }
+
+    /// The IDP it stands behind.
+    pub(crate) fn idp(&self) -> Idp {
+        self.idp
+    }
+
+    /// Whether packets of a device enter the graph here.
+    #[inline]
+    pub(crate) fn is_entrance(&self) -> bool {
+        self.entrance
     }
 }
 
@@ -162,12 +151,6 @@ unsafe impl Sync for Slot {}
 unsafe impl Send for Slot {}
 
 impl Slot {
-    pub(crate) fn new() -> Self {
-        Self {
-            banks: [const { UnsafeCell::new(None) }; 2],
-        }
-    }
-
     /// What a packet that goes by `version` reads here.
     #[inline]
     pub(crate) fn hop<'r>(&'r self, version: Version<'r>) -> Option<&'r Hop> {
@@ -175,22 +158,27 @@ impl Slot {
         // invariants; its index is 0 or 1.
         unsafe { (*self.banks.get_unchecked(version.bank).get()).as_ref() }
     }
+}
 
-    /// Fills both banks of a slot that nobody knows yet.
-    pub(crate) fn init(&mut self, hops: [Hop; 2]) {
-        for (bank, hop) in self.banks.iter_mut().zip(hops) {
-            *bank.get_mut() = Some(hop);
-        }
-    }
+/// Where the packets of a device enter: a slot for who outlives no graph.
+///
+/// # Invariants
+///
+/// The slot is one of a graph that outlives the value.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrance(NonNull<Slot>);
 
-    /// # Safety
-    ///
-    /// The caller is the graph's one writer, and no packet can read the bank.
-    unsafe fn write(&self, bank: usize, hop: Hop) {
-        if let Some(bank) = self.banks.get(bank) {
-            // SAFETY: by the contract nobody else looks at the bank.
-            unsafe { *bank.get() = Some(hop) };
-        }
+// SAFETY: slots may be used on any CPU.
+unsafe impl Send for Entrance {}
+// SAFETY: as above.
+unsafe impl Sync for Entrance {}
+
+impl Entrance {
+    /// The slot.
+    #[inline]
+    pub(crate) fn slot(&self) -> &Slot {
+        // SAFETY: by the type's invariants.
+        unsafe { self.0.as_ref() }
     }
 }
 
@@ -203,33 +191,7 @@ impl Slot {
 #[derive(Clone, Copy)]
 pub(crate) struct Version<'r> {
     bank: usize,
-    reader: Reader<'r>,
-}
-
-impl<'r> Version<'r> {
-    /// The evidence of the read-side section.
-    #[inline]
-    pub(crate) fn reader(&self) -> Reader<'r> {
-        self.reader
-    }
-}
-
-/// Changes of slots, complete and ready to be published together.
-#[derive(Default)]
-pub(crate) struct Batch {
-    now: KVec<(Arc<Instance>, Hop)>,
-    /// The same again, for the bank that packets read until then.
-    later: KVec<(Arc<Instance>, Hop)>,
-}
-
-impl Batch {
-    /// Adds that the ports of `instance` are bound to `ports`, by direction. Sleeps.
-    pub(crate) fn add(&mut self, instance: &Arc<Instance>, ports: [&[Arc<Instance>]; 2]) -> Result {
-        for list in [&mut self.now, &mut self.later] {
-            list.push((instance.clone(), Hop::new(instance, ports)?), GFP_KERNEL)?;
-        }
-        Ok(())
-    }
+    _reader: Reader<'r>,
 }
 
 /// A graph's version, as packets read it.
@@ -250,7 +212,7 @@ impl Live {
         // INVARIANT: the bank is live in the section; `Wiring` waits for the section's end.
         Version {
             bank: self.bank(),
-            reader,
+            _reader: reader,
         }
     }
 
@@ -260,44 +222,178 @@ impl Live {
     }
 }
 
+/// What is to stand behind an IDP.
+pub(crate) struct Draft<'a> {
+    pub(crate) instance: &'a Arc<Instance>,
+    pub(crate) made: &'a Made,
+    /// The IDPs that the ports are bound to, by direction.
+    pub(crate) ports: [&'a [Idp]; 2],
+    pub(crate) entrance: bool,
+}
+
+/// Keeps what a bank's hop points to.
+#[derive(Clone)]
+struct Owner {
+    _made: Made,
+    // After the block: its type's module is kept by it.
+    _instance: Arc<Instance>,
+}
+
+/// A slot, with the owners of what is in its banks.
+struct Place {
+    slot: KBox<Slot>,
+    owners: [Option<Owner>; 2],
+}
+
 /// The writer's side of the wiring. There is one for a graph, in the graph's lock.
+///
+/// # Invariants
+///
+/// When `since` is none and `written` is empty, both banks of all slots are the same, and no
+/// packet reads the standby ones. Slots are not given back before the graph is.
 #[derive(Default)]
 pub(crate) struct Wiring {
-    /// What the bank that was live before the last change lacks, and when the change was made.
-    behind: KVec<(Arc<Instance>, Hop)>,
+    /// By IDP, from 1 on.
+    places: KVVec<Place>,
+    /// The IDPs of the slots whose banks differ.
+    written: KVVec<Idp>,
+    /// When the last change was published, unless it has been brought over to both banks since.
     since: Option<Moment>,
+}
+
+impl Wiring {
+    /// Makes slots up to that of `idp`, with nothing behind them. Sleeps.
+    pub(crate) fn reserve(&mut self, idp: Idp) -> Result {
+        while self.places.len() < idp as usize {
+            let slot = Slot {
+                banks: [const { UnsafeCell::new(None) }; 2],
+            };
+            let place = Place {
+                slot: KBox::new(slot, GFP_KERNEL)?,
+                owners: [None, None],
+            };
+            self.places.push(place, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, idp: Idp) -> Option<&Place> {
+        self.places.get((idp as usize).checked_sub(1)?)
+    }
+
+    fn slot(&self, idp: Idp) -> Result<NonNull<Slot>> {
+        let place = self.place(idp).ok_or(ENOENT)?;
+        Ok(NonNull::from(&*place.slot))
+    }
+
+    /// The slot of `idp`, for a device whose hook the graph owns.
+    pub(crate) fn entrance(&self, idp: Idp) -> Result<Entrance> {
+        // INVARIANT: slots stay as long as the graph does.
+        self.slot(idp).map(Entrance)
+    }
+
+    /// Waits until nobody reads the bank that was live before the last change, and brings it up
+    /// to date. Sleeps.
+    pub(crate) fn settle(&mut self, live: &Live) {
+        if let Some(since) = self.since.take() {
+            since.wait();
+            self.copy(live);
+        }
+    }
+
+    /// Takes back what was drafted.
+    pub(crate) fn revert(&mut self, live: &Live) {
+        if self.since.is_none() {
+            self.copy(live);
+        }
+    }
+
+    /// Makes the standby banks what the live ones are. No packet reads the standby ones.
+    fn copy(&mut self, live: &Live) {
+        let bank = live.bank();
+        for idp in core::mem::take(&mut self.written) {
+            let Some(place) = self.place(idp) else {
+                continue;
+            };
+            let owner = place.owners.get(bank).cloned().flatten();
+            // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
+            let hop = unsafe { (*place.slot.banks.get_unchecked(bank).get()).clone() };
+            // SAFETY: the bank is the standby one, which no packet reads, by the callers.
+            unsafe { self.write(1 - bank, idp, hop, owner) };
+        }
+    }
+
+    /// Drafts what stands behind an IDP from the next version on. Sleeps until the readers of the
+    /// version before the last one have ended.
+    pub(crate) fn draft(&mut self, live: &Live, idp: Idp, draft: Option<Draft<'_>>) -> Result {
+        self.settle(live);
+        let (hop, owner) = match draft {
+            Some(draft) => {
+                let owner = Owner {
+                    _made: draft.made.clone(),
+                    _instance: draft.instance.clone(),
+                };
+                (Some(self.hop(idp, &draft)?), Some(owner))
+            }
+            None => (None, None),
+        };
+        self.written.push(idp, GFP_KERNEL)?;
+        // SAFETY: the banks are settled, so that no packet reads the standby one.
+        unsafe { self.write(1 - live.bank(), idp, hop, owner) };
+        Ok(())
+    }
+
+    fn hop(&self, idp: Idp, draft: &Draft<'_>) -> Result<Hop> {
+        let mut hop = Hop {
+            handler: draft.made.handler(),
+            stats: draft.instance.stats().base(),
+            first: [None; 2],
+            all: [const { None }; 2],
+            idp,
+            entrance: draft.entrance,
+        };
+        for (peers, (first, all)) in draft
+            .ports
+            .iter()
+            .zip(hop.first.iter_mut().zip(hop.all.iter_mut()))
+        {
+            if let Some(&peer) = peers.first() {
+                *first = Some(self.slot(peer)?);
+            }
+            if peers.len() > 1 {
+                let mut slots = KVec::with_capacity(peers.len(), GFP_KERNEL)?;
+                for &peer in *peers {
+                    slots.push(self.slot(peer)?, GFP_KERNEL)?;
+                }
+                *all = Some(Arc::new(slots, GFP_KERNEL)?);
+            }
+        }
+        Ok(hop)
+    }
+
+    /// # Safety
+    ///
+    /// No packet reads the bank.
+    unsafe fn write(&mut self, bank: usize, idp: Idp, hop: Option<Hop>, owner: Option<Owner>) {
+        let place = (idp as usize)
+            .checked_sub(1)
+            .and_then(|index| self.places.get_mut(index));
+        let Some(place) = place else { return };
+        if let (Some(to), Some(kept)) = (place.slot.banks.get(bank), place.owners.get_mut(bank)) {
+            // SAFETY: by the contract, and the exclusive borrow, nobody else looks at the bank.
+            unsafe { *to.get() = hop };
+            // What the hop before this one pointed to goes now.
+            *kept = owner;
+        }
+    }
+
+    /// Makes what was drafted take effect, all at once. Does not fail.
+    pub(crate) fn publish(&mut self, live: &Live) {
+        // The banks are complete before the version that leads to them is seen.
+        live.0.store(1 - live.bank(), Release);
+        self.since = Some(Moment::now());
+    }
 }
 
 // SAFETY: the pointers in the hops are to things that any CPU may use.
 unsafe impl Send for Wiring {}
-
-impl Wiring {
-    /// Waits until nobody reads the bank that was live before the last change, and brings it up
-    /// to date. Both banks of all slots are the same then. Sleeps.
-    pub(crate) fn settle(&mut self, live: &Live) {
-        let Some(since) = self.since.take() else {
-            return;
-        };
-        since.wait();
-        let standby = 1 - live.bank();
-        for (instance, hop) in core::mem::take(&mut self.behind) {
-            // SAFETY: no reader of the standby bank is left, and this is the one writer.
-            unsafe { instance.slot().write(standby, hop) };
-        }
-    }
-
-    /// Makes changes take effect together. Sleeps until the readers of the version before the
-    /// last one have ended; does not fail.
-    pub(crate) fn publish(&mut self, live: &Live, batch: Batch) {
-        self.settle(live);
-        let standby = 1 - live.bank();
-        for (instance, hop) in batch.now {
-            // SAFETY: the banks are settled: no packet reads the standby one. One writer.
-            unsafe { instance.slot().write(standby, hop) };
-        }
-        // The banks are complete before the version that leads to them is seen.
-        live.0.store(standby, Release);
-        self.behind = batch.later;
-        self.since = Some(Moment::now());
-    }
-}

@@ -103,6 +103,7 @@ fold python3 -S "$tests/events.py" events <<-END
 	added fb=lan0
 	bound fb=d peer=lan0
 	option-set fb=f key=program
+	device-down fb=lan0 ifname=lan0
 	device-gone fb=lan0 ifname=lan0
 	unbound fb=d peer=lan0
 	removed fb=lan0

@@ -8,14 +8,26 @@ hosts
 neighbours
 hook lan0
 
-# Sixty-four ways around a tee: the copies of one frame would be millions.
+# One frame on 255 ways to a tee, each copy of it on 8 ways on, one of them long: more copies than
+# may be made of a frame, and more calls than may be made for one.
 {
 	echo "add t tee"
 	echo "bind t lan0"
-	for i in $(seq 64); do
+	echo "add u tee"
+	for i in $(seq 255); do
 		echo "add d$i dummy"
 		echo "bind d$i t"
-		echo "bind t d$i"
+		echo "bind u d$i"
+	done
+	below=u
+	for i in $(seq 100); do
+		echo "add c$i dummy"
+		echo "bind c$i $below"
+		below=c$i
+	done
+	for i in $(seq 7); do
+		echo "add e$i dummy"
+		echo "bind e$i u"
 	done
 } | fbctl -b -
 # engine KEY: one of the engine's counters, over all CPUs.
@@ -25,9 +37,10 @@ read -r sent_before _ < <(sent alice a0)
 ping_quietly alice 1 192.0.2.2 -W 0.01 >/dev/null || :
 read -r sent_after _ < <(sent alice a0)
 frames=$((sent_after - sent_before)) called=$(($(engine calls) - before))
-check "a frame in a loop of tees ends within the limit of calls" \
+check "a frame that is copied again and again ends within the limit of calls" \
 	[ "$called" -gt 0 -a "$called" -le $((16384 * frames)) ]
-check "the copies that it could not make are counted" [ "$(drops t backlog)" -gt 0 ]
+check "the copies that it could not make are counted" [ "$(drops u backlog)" -gt 0 ]
+check "and so is what was not called any more" grep -q '"hop-limit"' <(fbctl -j stats)
 check "no more copies were made than the limit says" [ "$(engine packets)" -le $((1025 * sent_after)) ]
 clean
 

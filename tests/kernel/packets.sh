@@ -122,28 +122,39 @@ clean
 
 # --- Loops ---
 
+# One that can be seen is refused, with its path.
 hook lan0
 fbctl -b - <<-END
 	add t tee
 	add d dummy
+	add e dummy
 	bind t lan0
 	bind d t
-	bind t d
+	bind e d
 END
+remember
+check_fails "a block on top of itself, by way of others" 2 "a loop: t on e on d on t" fbctl bind t e
+fbctl unbind d t
+remember
+check "the same the other way around: what closes the circle is refused" fbctl bind t e
+remember
+check_fails "at whichever end it is closed" 2 "a loop: d on t on e on d" fbctl bind d t
+clean
+
+# As long as a way can be, and one block longer.
+hook lan0
+{
+	below=lan0
+	for i in $(seq 257); do
+		echo "add d$i dummy"
+		echo "bind d$i $below"
+		below=d$i
+	done
+} | fbctl -b -
 alice "$tests/pktgen" a0 10
-# To d and, by way of the other port of the tee, nowhere else.
-check "packets that circle are dropped at the hop limit, and counted" \
-	is "$(($(drops d hop-limit) + $(drops t hop-limit)))" 10
-fbctl -b - <<-END
-	add e dummy
-	bind e t
-	bind t e
-END
-was=$(($(drops d hop-limit) + $(drops e hop-limit) + $(drops t hop-limit)))
-alice "$tests/pktgen" a0 3
-check "packets that multiply are dropped at the limit of the backlog, and counted" \
-	not is "$(drops t backlog)" 0
-check "and at the hop limit" not is "$(($(drops d hop-limit) + $(drops e hop-limit) + $(drops t hop-limit)))" "$was"
+check "a packet that passes too many blocks is dropped at the hop limit, and counted" \
+	is "$(drops d257 hop-limit)" 10
+check "and not before" is "$(drops d256 hop-limit) $(drops d256 unbound)" "0 0"
 check "nothing waits any more" is "$(awk 'NR > 1 { n += $6 } END { print n }' /proc/net/lana/ppe)" 0
 check "the longest backlog is not longer than the limit" \
 	[ "$(awk 'NR > 1 && $7 > n { n = $7 } END { print n }' /proc/net/lana/ppe)" -le 1024 ]
@@ -165,13 +176,17 @@ fbctl -b - <<-END
 	bind c loop0
 	bind loop1 c
 END
-pktgen loop0 1
-pause 0.2
-check "a packet circles through two devices" [ "$(cut -d ' ' -f 1 "$fblock/c")" -gt 10 ]
-check "the way can still be cut" fbctl unbind loop1 c
-was=$(<"$fblock/c")
-pause 0.2
-check "then it has come to its end" is "$(<"$fblock/c")" "$was"
+fbctl -j monitor >events &
+monitor=$!
+wait_for 5 grep -qs . /proc/$monitor/wchan || :
+pause 0.5
+pktgen loop0 10
+wait_for 5 [ "$(drops loop1 hop-limit)" = 10 ] || :
+check "a packet that circles through two devices is dropped after 64 times, and counted" \
+	is "$(drops loop1 hop-limit) $(cut -d ' ' -f 1 "$fblock/c")" "10 640"
+wait_for 5 grep -q '"hop-limit"' events || :
+check "an event says so" contains "$(grep '"hop-limit"' events)" '"packets":10'
+kill $monitor
 clean
 
 done_testing

@@ -75,6 +75,16 @@ enum lana_drop_reason {
  *   module was loaded).
  * @LANA_EVENT_KIND_TYPE_REMOVED: A type of block can be made no more (its
  *   module was unloaded).
+ * @LANA_EVENT_KIND_REPLACED: fb took the place of peer, which is out of the
+ *   graph now.
+ * @LANA_EVENT_KIND_DEVICE_RENAMED: The device of fb has another name; the
+ *   block keeps its own.
+ * @LANA_EVENT_KIND_DEVICE_UP: The device of fb was brought up.
+ * @LANA_EVENT_KIND_DEVICE_DOWN: The device of fb was brought down.
+ * @LANA_EVENT_KIND_HOP_LIMIT: Packets were dropped since they passed too many
+ *   blocks or devices; fb dropped the last one.
+ * @LANA_EVENT_KIND_BACKLOG: Packets were dropped since too many were made of
+ *   one; fb dropped the last one.
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,
@@ -87,6 +97,12 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_DEVICE_GONE,
 	LANA_EVENT_KIND_TYPE_ADDED,
 	LANA_EVENT_KIND_TYPE_REMOVED,
+	LANA_EVENT_KIND_REPLACED,
+	LANA_EVENT_KIND_DEVICE_RENAMED,
+	LANA_EVENT_KIND_DEVICE_UP,
+	LANA_EVENT_KIND_DEVICE_DOWN,
+	LANA_EVENT_KIND_HOP_LIMIT,
+	LANA_EVENT_KIND_BACKLOG,
 };
 
 enum {
@@ -99,6 +115,7 @@ enum {
 	LANA_A_FB_STATS,
 	LANA_A_FB_OPTION,
 	LANA_A_FB_IFNAME,
+	LANA_A_FB_PARTIAL,
 
 	__LANA_A_FB_MAX,
 	LANA_A_FB_MAX = (__LANA_A_FB_MAX - 1)
@@ -134,6 +151,7 @@ enum {
 enum {
 	LANA_A_OPTION_KEY = 1,
 	LANA_A_OPTION_VALUE,
+	LANA_A_OPTION_CONFIG,
 
 	__LANA_A_OPTION_MAX,
 	LANA_A_OPTION_MAX = (__LANA_A_OPTION_MAX - 1)
@@ -201,9 +219,42 @@ enum {
 	LANA_A_EVENT_PEER_IDP,
 	LANA_A_EVENT_KEY,
 	LANA_A_EVENT_IFNAME,
+	LANA_A_EVENT_PACKETS,
 
 	__LANA_A_EVENT_MAX,
 	LANA_A_EVENT_MAX = (__LANA_A_EVENT_MAX - 1)
+};
+
+enum {
+	LANA_A_REPLACEMENT_OLD = 1,
+	LANA_A_REPLACEMENT_NEW,
+	LANA_A_REPLACEMENT_DROP_STATE,
+
+	__LANA_A_REPLACEMENT_MAX,
+	LANA_A_REPLACEMENT_MAX = (__LANA_A_REPLACEMENT_MAX - 1)
+};
+
+enum {
+	LANA_A_OP_FB_NEW = 1,
+	LANA_A_OP_FB_DEL,
+	LANA_A_OP_FB_SET,
+	LANA_A_OP_BIND,
+	LANA_A_OP_UNBIND,
+	LANA_A_OP_SUBSCRIBE,
+	LANA_A_OP_UNSUBSCRIBE,
+	LANA_A_OP_REPLACE,
+	LANA_A_OP_VLINK_HOOK,
+	LANA_A_OP_VLINK_UNHOOK,
+
+	__LANA_A_OP_MAX,
+	LANA_A_OP_MAX = (__LANA_A_OP_MAX - 1)
+};
+
+enum {
+	LANA_A_TRANSACTION_OP = 1,
+
+	__LANA_A_TRANSACTION_MAX,
+	LANA_A_TRANSACTION_MAX = (__LANA_A_TRANSACTION_MAX - 1)
 };
 
 enum lana_cmd {
@@ -221,6 +272,8 @@ enum lana_cmd {
 	LANA_CMD_VLINK_HOOK,
 	LANA_CMD_VLINK_UNHOOK,
 	LANA_CMD_EVENT_NTF,
+	LANA_CMD_REPLACE,
+	LANA_CMD_TRANSACT,
 
 	__LANA_CMD_MAX,
 	LANA_CMD_MAX = (__LANA_CMD_MAX - 1)

@@ -1,0 +1,647 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A change of a graph: any number of operations that take effect together, or not at all.
+//!
+//! Each operation checks and stages; nobody sees anything of it. [`Change::commit`] prepares what
+//! can fail (the wiring's standby banks, files), and then does what cannot: one store makes the
+//! change for all packets, and the graph's lock, held throughout, makes it for people. A change
+//! that is dropped instead leaves all as it was.
+
+use crate::{
+    block::{Args, Process},
+    builder::Use,
+    engine::Direction,
+    error::Failure,
+    fail,
+    graph::{Graph, State},
+    name::{Name, Shown},
+    notifier::{About, Event, Kind},
+    registry::{Face, Files, Idp, Instance, Registry},
+    sys::{
+        bindings,
+        netdev::{Device, Hook, Rtnl},
+        proc,
+        slot::Draft,
+    },
+};
+use core::fmt;
+use kernel::{
+    prelude::*,
+    sync::{lock::mutex::MutexGuard, Arc},
+};
+
+const INGRESS: usize = Direction::Ingress as usize;
+const EGRESS: usize = Direction::Egress as usize;
+
+/// A change in the making.
+pub(crate) struct Change<'g> {
+    graph: &'g Graph,
+    /// There until the end.
+    state: Option<MutexGuard<'g, State>>,
+    /// Held for operations on devices. Taken before the graph's lock and given back after it.
+    rtnl: Option<Rtnl>,
+    events: KVVec<Event>,
+}
+
+impl<'g> Change<'g> {
+    /// Locks the graph for a change. Sleeps.
+    pub(crate) fn new(graph: &'g Graph, rtnl: Option<Rtnl>) -> Self {
+        Self {
+            graph,
+            state: Some(graph.lock()),
+            rtnl,
+            events: KVVec::new(),
+        }
+    }
+
+    fn state(&mut self) -> Result<&mut State> {
+        self.state.as_deref_mut().ok_or(EINVAL)
+    }
+
+    /// Makes a block. Sleeps.
+    pub(crate) fn add(&mut self, name: Name, kind: Use) -> Result<(), Failure> {
+        let at = bindings::LANA_A_FB_NAME;
+        self.enter(name, kind, &mut Args { device: None }, None)
+            .map_err(|e| e.at(at))?;
+        Ok(())
+    }
+
+    fn enter(
+        &mut self,
+        name: Name,
+        kind: Use,
+        args: &mut Args,
+        at: Option<Idp>,
+    ) -> Result<Idp, Failure> {
+        let about = match &args.device {
+            Some(device) => About::Device(device.name()),
+            None => About::Nothing,
+        };
+        let made = kind.make(args)?;
+        let instance = Instance::new(name, kind)?;
+        let face = Face {
+            made,
+            ports: [KVec::new(), KVec::new()],
+            publishers: KVec::new(),
+            subscribers: KVec::new(),
+            hook: None,
+            instance,
+        };
+        let state = self.state()?;
+        let idp = state.registry.add(name, face, at)?;
+        state.wiring.reserve(idp)?;
+        self.tell(Kind::Added, idp, None, about)?;
+        Ok(idp)
+    }
+
+    /// Removes a block that nothing is bound or subscribed to. Its own subscriptions end. Sleeps.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Result<(), Failure> {
+        let at = bindings::LANA_A_FB_NAME;
+        let state = self.state()?;
+        let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
+        if let Some(hook) = &face.hook {
+            return Err(fail!(
+                EBUSY,
+                "{} is a device: vlink {} unhook {}",
+                face.instance.name(),
+                hook.subsystem(),
+                hook.device().name()
+            )
+            .at(at));
+        }
+        state.check_free(face).map_err(|e| e.at(at))?;
+        self.leave(idp)
+    }
+
+    fn leave(&mut self, idp: Idp) -> Result<(), Failure> {
+        self.tell(Kind::Removed, idp, None, About::Nothing)?;
+        let registry = &mut self.state()?.registry;
+        let publishers = core::mem::take(&mut registry.stage(idp)?.publishers);
+        for publisher in publishers {
+            registry
+                .stage(publisher)?
+                .subscribers
+                .retain(|subscriber| *subscriber != idp);
+        }
+        Ok(registry.remove(idp)?)
+    }
+
+    /// Sets an option of a block. Sleeps.
+    pub(crate) fn set(&mut self, name: &[u8], key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        let registry = &mut self.state()?.registry;
+        let (idp, face) = registry
+            .find(name)
+            .map_err(|e| e.at(bindings::LANA_A_FB_NAME))?;
+        let at = bindings::LANA_A_FB_OPTION;
+        let key = core::str::from_utf8(key)
+            .map_err(|_| fail!(EINVAL, "option '{}' is not text", Shown(key)).at(at))?;
+        let made = face.made.object().set(key, value, &Process::new());
+        let made = made.map_err(|e| e.at(at))?;
+        registry.stage(idp)?.made = made;
+        self.tell(Kind::OptionSet, idp, None, About::option(key)?)
+    }
+
+    /// Sets the option of a block that its file in procfs stands for. Sleeps.
+    pub(crate) fn write(&mut self, name: &Name, value: &[u8]) -> Result<(), Failure> {
+        let name = name.as_str().as_bytes();
+        let (_, face) = self.state()?.registry.find(name)?;
+        let key = face.instance.kind().file_option().ok_or(EPERM)?;
+        self.set(name, key.as_bytes(), value)
+    }
+
+    /// Puts `upper` on top of `lower`. Sleeps.
+    pub(crate) fn bind(&mut self, upper: &[u8], lower: &[u8]) -> Result<(), Failure> {
+        let at = [
+            bindings::LANA_A_BINDING_UPPER,
+            bindings::LANA_A_BINDING_LOWER,
+        ];
+        let registry = &mut self.state()?.registry;
+        let (up, a) = registry.find(upper).map_err(|e| e.at(at[0]))?;
+        let (low, b) = registry.find(lower).map_err(|e| e.at(at[1]))?;
+        if up == low {
+            let name = a.instance.name();
+            return Err(fail!(EINVAL, "cannot bind '{}' to itself", name).at(at[1]));
+        }
+        if a.ports[EGRESS].contains(&low) {
+            let (a, b) = (a.instance.name(), b.instance.name());
+            return Err(fail!(EEXIST, "'{}' is bound to '{}' already", a, b));
+        }
+        let state = self.state()?;
+        state.check_room(up, EGRESS).map_err(|e| e.at(at[0]))?;
+        state.check_room(low, INGRESS).map_err(|e| e.at(at[1]))?;
+        state.check_loop(up, low)?;
+        let registry = &mut state.registry;
+        registry.stage(up)?.ports[EGRESS].push(low, GFP_KERNEL)?;
+        registry.stage(low)?.ports[INGRESS].push(up, GFP_KERNEL)?;
+        self.tell(Kind::Bound, up, Some(low), About::Nothing)
+    }
+
+    /// Takes `upper` off `lower`. Sleeps.
+    pub(crate) fn unbind(&mut self, upper: &[u8], lower: &[u8]) -> Result<(), Failure> {
+        let at = [
+            bindings::LANA_A_BINDING_UPPER,
+            bindings::LANA_A_BINDING_LOWER,
+        ];
+        let registry = &self.state()?.registry;
+        let (up, a) = registry.find(upper).map_err(|e| e.at(at[0]))?;
+        let (low, b) = registry.find(lower).map_err(|e| e.at(at[1]))?;
+        if !a.ports[EGRESS].contains(&low) {
+            let (a, b) = (a.instance.name(), b.instance.name());
+            return Err(fail!(ENOENT, "'{}' is not bound to '{}'", a, b));
+        }
+        self.part(up, low)
+    }
+
+    fn part(&mut self, up: Idp, low: Idp) -> Result<(), Failure> {
+        let registry = &mut self.state()?.registry;
+        registry.stage(up)?.ports[EGRESS].retain(|peer| *peer != low);
+        registry.stage(low)?.ports[INGRESS].retain(|peer| *peer != up);
+        self.tell(Kind::Unbound, up, Some(low), About::Nothing)
+    }
+
+    /// Lets `subscriber` get the events of `publisher`. Sleeps.
+    pub(crate) fn subscribe(&mut self, subscriber: &[u8], publisher: &[u8]) -> Result<(), Failure> {
+        let (sub, publ, is) = self.subscription(subscriber, publisher)?;
+        let registry = &mut self.state()?.registry;
+        if is {
+            return Err(fail!(
+                EEXIST,
+                "'{}' is subscribed to '{}' already",
+                Shown(subscriber),
+                Shown(publisher)
+            ));
+        }
+        registry.stage(sub)?.publishers.push(publ, GFP_KERNEL)?;
+        registry.stage(publ)?.subscribers.push(sub, GFP_KERNEL)?;
+        self.tell(Kind::Subscribed, sub, Some(publ), About::Nothing)
+    }
+
+    /// Takes a subscription back. Sleeps.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        subscriber: &[u8],
+        publisher: &[u8],
+    ) -> Result<(), Failure> {
+        let (sub, publ, is) = self.subscription(subscriber, publisher)?;
+        let registry = &mut self.state()?.registry;
+        if !is {
+            return Err(fail!(
+                ENOENT,
+                "'{}' is not subscribed to '{}'",
+                Shown(subscriber),
+                Shown(publisher)
+            ));
+        }
+        registry.stage(sub)?.publishers.retain(|idp| *idp != publ);
+        registry.stage(publ)?.subscribers.retain(|idp| *idp != sub);
+        self.tell(Kind::Unsubscribed, sub, Some(publ), About::Nothing)
+    }
+
+    /// The two blocks of a subscription, and whether there is one.
+    fn subscription(&mut self, a: &[u8], b: &[u8]) -> Result<(Idp, Idp, bool), Failure> {
+        let at = [
+            bindings::LANA_A_SUBSCRIPTION_SUBSCRIBER,
+            bindings::LANA_A_SUBSCRIPTION_PUBLISHER,
+        ];
+        let registry = &self.state()?.registry;
+        let (sub, face) = registry.find(a).map_err(|e| e.at(at[0]))?;
+        let (publ, _) = registry.find(b).map_err(|e| e.at(at[1]))?;
+        if sub == publ {
+            let name = face.instance.name();
+            return Err(fail!(EINVAL, "cannot subscribe '{}' to itself", name).at(at[1]));
+        }
+        Ok((sub, publ, face.publishers.contains(&publ)))
+    }
+
+    /// Lets `new` take the place of `old`: its IDP, and with that its ports and subscriptions; and
+    /// its state, unless that is to be dropped. `old` gets the place of `new`. Sleeps.
+    pub(crate) fn replace(
+        &mut self,
+        old: &[u8],
+        new: &[u8],
+        drop_state: bool,
+    ) -> Result<(), Failure> {
+        let at = [
+            bindings::LANA_A_REPLACEMENT_OLD,
+            bindings::LANA_A_REPLACEMENT_NEW,
+        ];
+        let state = self.state()?;
+        let (a, old) = state.registry.find(old).map_err(|e| e.at(at[0]))?;
+        let (b, new) = state.registry.find(new).map_err(|e| e.at(at[1]))?;
+        let names = [*old.instance.name(), *new.instance.name()];
+        if a == b {
+            return Err(fail!(EINVAL, "cannot replace '{}' by itself", names[0]).at(at[1]));
+        }
+        for (face, at) in [(old, at[0]), (new, at[1])] {
+            if face.hook.is_some() {
+                let name = face.instance.name();
+                return Err(fail!(EBUSY, "'{}' stands for a device", name).at(at));
+            }
+        }
+        state.check_free(new).map_err(|e| e.at(at[1]))?;
+        let room = new.instance.kind().ports();
+        for (direction, word) in [(INGRESS, "ingress"), (EGRESS, "egress")] {
+            let (need, room) = (old.ports[direction].len(), room[direction]);
+            if need > room as usize {
+                return Err(fail!(
+                    EBUSY,
+                    "'{}' has {} {} ports, '{}' uses {}",
+                    names[1],
+                    room,
+                    word,
+                    names[0],
+                    need
+                )
+                .at(at[1]));
+            }
+        }
+        let mut made = [old.made.clone(), new.made.clone()];
+        if !drop_state {
+            let process = Process::new();
+            let objects = [old.made.object(), new.made.object()];
+            let next = objects[1].take_over(objects[0], &process);
+            if let Some(next) = next.map_err(|e| e.at(at[1]))? {
+                made[1] = next;
+                // Of one type, the old one gets the state of the new one in turn: so no two have
+                // the same.
+                if old.instance.kind().serial() == new.instance.kind().serial() {
+                    if let Some(next) = objects[0].take_over(objects[1], &process)? {
+                        made[0] = next;
+                    }
+                }
+            }
+        }
+        let [made_old, made_new] = made;
+        let instances = [old.instance.clone(), new.instance.clone()];
+        let registry = &mut state.registry;
+        registry.rename(names[1], Some(a))?;
+        registry.rename(names[0], Some(b))?;
+        let [old, new] = instances;
+        let place = registry.stage(a)?;
+        (place.instance, place.made) = (new, made_new);
+        let place = registry.stage(b)?;
+        (place.instance, place.made) = (old, made_old);
+        self.tell(Kind::Replaced, a, Some(b), About::Nothing)
+    }
+
+    /// Makes a block for a device, which takes what the device receives once the change is
+    /// committed. Wants RTNL. Sleeps.
+    pub(crate) fn hook(&mut self, ifname: &[u8], kind: Use) -> Result<(), Failure> {
+        let at = bindings::LANA_A_VLINK_IFNAME;
+        let subsystem = kind.kind().vlink().ok_or(EINVAL)?;
+        let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
+        let device = Device::find(rtnl, graph, ifname)?;
+        let name = device.block_name().map_err(|e| e.at(at))?;
+        let hooked = device.hooked(rtnl);
+        let registry = &self.state()?.registry;
+        // Unhooked by an operation before, of the same change, it stays as it is.
+        let again = hooked
+            .filter(|&(by, _)| by == subsystem)
+            .and_then(|(_, idp)| Some((registry.leaving_hook(idp)?, idp)));
+        if let (Some((_, idp)), None) = (hooked, &again) {
+            let block = registry.face(idp).map_or(&name, |f| f.instance.name());
+            return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", name, block).at(at));
+        }
+        let mut args = Args {
+            device: Some(device.hold()),
+        };
+        let idp = self
+            .enter(name, kind, &mut args, again.as_ref().map(|&(_, idp)| idp))
+            .map_err(|e| e.at(at))?;
+        let hook = match again {
+            Some((hook, _)) => hook,
+            None => {
+                let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
+                let wiring = &self.state.as_deref().ok_or(EINVAL)?.wiring;
+                let entrance = wiring.entrance(idp)?;
+                let hook = Hook::new(rtnl, device, graph, idp, entrance, subsystem);
+                Arc::new(hook.map_err(|e| e.at(at))?, GFP_KERNEL)?
+            }
+        };
+        self.state()?.registry.stage(idp)?.hook = Some(hook);
+        Ok(())
+    }
+
+    /// Gives a device back and removes its block, which nothing may be bound to. Wants RTNL.
+    /// Sleeps.
+    pub(crate) fn unhook(&mut self, ifname: &[u8], subsystem: &[u8]) -> Result<(), Failure> {
+        let at = bindings::LANA_A_VLINK_IFNAME;
+        let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
+        let device = Device::find(rtnl, graph, ifname)?;
+        let hooked = device
+            .hooked(rtnl)
+            .filter(|(by, _)| by.as_bytes() == subsystem);
+        let state = self.state()?;
+        let hooked = hooked.and_then(|(_, idp)| Some((idp, state.registry.face(idp)?)));
+        let Some((idp, face)) = hooked else {
+            let (name, by) = (device.name(), Shown(subsystem));
+            return Err(fail!(ENOENT, "{} is not hooked by '{}'", name, by).at(at));
+        };
+        state.check_free(face).map_err(|e| e.at(at))?;
+        self.leave(idp)
+    }
+
+    /// The device of a block goes: so do the block, its bindings and its subscriptions. Sleeps.
+    pub(crate) fn device_gone(&mut self, idp: Idp) -> Result<(), Failure> {
+        let registry = &mut self.state()?.registry;
+        let Some(face) = registry.face(idp) else {
+            return Ok(());
+        };
+        if let Some(hook) = &face.hook {
+            let name = hook.device().name();
+            self.tell(Kind::DeviceGone, idp, None, About::Device(name))?;
+        }
+        loop {
+            let face = self.state()?.registry.face(idp).ok_or(ENOENT)?;
+            let upper = face.ports[INGRESS].first().map(|&peer| (peer, idp));
+            let lower = face.ports[EGRESS].first().map(|&peer| (idp, peer));
+            match upper.or(lower) {
+                Some((up, low)) => self.part(up, low)?,
+                None => break,
+            }
+        }
+        let registry = &mut self.state()?.registry;
+        for subscriber in core::mem::take(&mut registry.stage(idp)?.subscribers) {
+            let publishers = &mut registry.stage(subscriber)?.publishers;
+            publishers.retain(|publisher| *publisher != idp);
+        }
+        self.leave(idp)
+    }
+
+    /// Notes an event, to be told when the change has been made.
+    fn tell(
+        &mut self,
+        kind: Kind,
+        idp: Idp,
+        peer: Option<Idp>,
+        about: About,
+    ) -> Result<(), Failure> {
+        let registry = &self.state()?.registry;
+        let who = |idp| Some((registry.face(idp)?.instance.clone(), idp));
+        let event = Event {
+            kind,
+            block: who(idp).ok_or(ENOENT)?,
+            peer: peer.and_then(who),
+            about,
+        };
+        Ok(self.events.push(event, GFP_KERNEL)?)
+    }
+
+    /// Makes the change, for all packets at once, and tells of it. When that fails nothing has
+    /// changed. Sleeps.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        let graph = self.graph;
+        let Some(state) = self.state.as_deref_mut() else {
+            return Ok(());
+        };
+        let State {
+            registry, wiring, ..
+        } = state;
+        let mut retired = false;
+        for &idp in registry.touched() {
+            let face = registry.face(idp);
+            retired |= face.is_none();
+            let draft = face.map(|face| Draft {
+                instance: &face.instance,
+                made: &face.made,
+                ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
+                entrance: face.hook.is_some(),
+            });
+            wiring.draft(graph.live(), idp, draft)?;
+        }
+        if let Some(tree) = &state.proc {
+            registry.make_files(|name| proc::File::new(tree, graph, name))?;
+        }
+
+        // Nothing fails from here on.
+        wiring.publish(graph.live());
+        let files = registry.end(true);
+        for event in &self.events {
+            state.events.tell(graph.net(), registry, event);
+        }
+        // What has been set or removed is to be gone when the request has ended.
+        if retired
+            || self
+                .events
+                .iter()
+                .any(|event| event.kind == Kind::OptionSet)
+        {
+            wiring.settle(graph.live());
+        }
+        registry.forget();
+        self.end(files);
+        Ok(())
+    }
+
+    /// Gives the locks back and removes files.
+    fn end(&mut self, mut files: Files) {
+        self.state = None;
+        self.rtnl = None;
+        if files.is_empty() {
+            return;
+        }
+        for (_, file) in files.iter_mut() {
+            *file = None;
+        }
+        self.graph.lock().registry.gone(&files);
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        // Not committed: nothing has happened.
+        if let Some(state) = self.state.as_deref_mut() {
+            state.wiring.revert(self.graph.live());
+            let files = state.registry.end(false);
+            self.end(files);
+        }
+    }
+}
+
+impl State {
+    /// Whether nothing is bound or subscribed to a block.
+    fn check_free(&self, face: &Face) -> Result<(), Failure> {
+        let name = face.instance.name();
+        let other = |idp: Option<Idp>| Some(self.registry.face(idp?)?.instance.name());
+        if let Some(peer) = other(face.peers().next()) {
+            return Err(fail!(EBUSY, "'{}' is bound to '{}'", name, peer));
+        }
+        if let Some(subscriber) = other(face.subscribers.first().copied()) {
+            return Err(fail!(EBUSY, "'{}' is subscribed to '{}'", subscriber, name));
+        }
+        Ok(())
+    }
+
+    /// Whether a block has a port left.
+    fn check_room(&self, idp: Idp, direction: usize) -> Result<(), Failure> {
+        let word = ["ingress", "egress"][direction];
+        let face = self.registry.face(idp).ok_or(ENOENT)?;
+        let ports = &face.ports[direction];
+        if ports.len() < face.instance.kind().ports()[direction] as usize {
+            return Ok(());
+        }
+        let name = face.instance.name();
+        let peer = ports.last().and_then(|&peer| self.registry.face(peer));
+        Err(match peer {
+            Some(peer) => {
+                let peer = peer.instance.name();
+                fail!(EBUSY, "{} of '{}' is bound to '{}'", word, name, peer)
+            }
+            None => fail!(EOPNOTSUPP, "'{}' has no {} port", name, word),
+        })
+    }
+
+    /// Whether putting `up` on top of `low` would let packets go round in a circle: it would if
+    /// `low` is above `up` already. A block that stands for a device ends all ways.
+    ///
+    /// Searches upwards from `up` and downwards from `low` by turns, and knows that there is no
+    /// circle as soon as one of the two has nowhere left to go: where one end is new, at once,
+    /// however large the graph is at the other.
+    fn check_loop(&self, up: Idp, low: Idp) -> Result<(), Failure> {
+        let registry = &self.registry;
+        let mut upwards = Search::new(registry, up, INGRESS)?;
+        let mut downwards = Search::new(registry, low, EGRESS)?;
+        let mut sure = false;
+        loop {
+            match upwards.step(registry, low)? {
+                Step::On => (),
+                Step::End => return Ok(()),
+                Step::Found => break,
+            }
+            if !sure {
+                match downwards.step(registry, up)? {
+                    Step::On => (),
+                    Step::End => return Ok(()),
+                    Step::Found => sure = true,
+                }
+            }
+        }
+        let path = Path(registry, &upwards, up);
+        Err(fail!(ELOOP, "a loop: {}", path).at(bindings::LANA_A_BINDING_LOWER))
+    }
+}
+
+/// A search along bindings, in one direction.
+struct Search {
+    direction: usize,
+    mark: u64,
+    /// What has been reached, each with the index of what it was reached from.
+    reached: KVVec<(Idp, usize)>,
+    /// The first of these that has not been looked at.
+    next: usize,
+}
+
+enum Step {
+    On,
+    End,
+    Found,
+}
+
+impl Search {
+    fn new(registry: &Registry, from: Idp, direction: usize) -> Result<Self> {
+        let mut search = Self {
+            direction,
+            mark: registry.new_mark(),
+            reached: KVVec::new(),
+            next: 0,
+        };
+        search.reach(registry, from, 0)?;
+        Ok(search)
+    }
+
+    fn reach(&mut self, registry: &Registry, idp: Idp, from: usize) -> Result {
+        if !registry.set_mark(idp, self.mark) {
+            self.reached.push((idp, from), GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at one more block, and at those next to it.
+    fn step(&mut self, registry: &Registry, goal: Idp) -> Result<Step> {
+        let Some(&(idp, _)) = self.reached.get(self.next) else {
+            return Ok(Step::End);
+        };
+        let at = self.next;
+        self.next = at.wrapping_add(1);
+        for index in 0.. {
+            let peer = registry
+                .face(idp)
+                .filter(|face| face.instance.kind().vlink().is_none())
+                .and_then(|face| face.ports[self.direction].get(index).copied());
+            match peer {
+                Some(peer) if peer == goal => {
+                    self.reached.push((peer, at), GFP_KERNEL)?;
+                    return Ok(Step::Found);
+                }
+                Some(peer) => self.reach(registry, peer, at)?,
+                None => break,
+            }
+        }
+        Ok(Step::On)
+    }
+}
+
+/// The circle that a search upwards has found, each block on top of the next.
+struct Path<'a>(&'a Registry, &'a Search, Idp);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(registry, search, top) = self;
+        let name = |idp| {
+            registry
+                .face(idp)
+                .map_or("?", |f| f.instance.name().as_str())
+        };
+        f.write_str(name(*top))?;
+        // From the goal, which was reached last, back to where the search began.
+        let mut at = search.reached.len().wrapping_sub(1);
+        while let Some(&(idp, from)) = search.reached.get(at) {
+            write!(f, " on {}", name(idp))?;
+            if at == 0 {
+                break;
+            }
+            at = from;
+        }
+        Ok(())
+    }
+}
