@@ -30,7 +30,7 @@ struct Filter {
 const PROGRAM: &str = "program";
 
 impl Filter {
-    fn load(text: &[u8]) -> Result<Loaded, Failure> {
+    fn load(text: &[u8], process: &Process) -> Result<Loaded, Failure> {
         let mut insns = KVec::new();
         let mut memory = Ok(());
         let push = |(code, jt, jf, k): text::Quad| {
@@ -40,7 +40,7 @@ impl Filter {
         let parsed = text::parse(text, push);
         memory?;
         parsed.map_err(|bad| fail!(EINVAL, "{bad}"))?;
-        let program = bpf::Program::new(&insns).map_err(|e| {
+        let program = bpf::Program::new(&insns, process).map_err(|e| {
             if e == EINVAL {
                 fail!(EINVAL, "program: the kernel's checker refuses it")
             } else {
@@ -68,12 +68,12 @@ impl Block for Filter {
         }
     }
 
-    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
         if key != PROGRAM {
             return Err(Self::unknown(key));
         }
         let empty = value.trim_ascii().is_empty();
-        let loaded = (!empty).then(|| Self::load(value)).transpose()?;
+        let loaded = (!empty).then(|| Self::load(value, process)).transpose()?;
         Ok(Self { loaded })
     }
 

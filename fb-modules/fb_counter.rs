@@ -43,9 +43,9 @@ impl Block for Counter {
     const TYPE: &'static str = "counter";
     const FILE: File = File::Read;
 
-    fn new(_args: &mut Args) -> Result<Self> {
+    fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
-            counts: Arc::new(PerCpu::new()?, GFP_KERNEL)?,
+            counts: Arc::new(PerCpu::new(args.process())?, GFP_KERNEL)?,
             before: [0; 2],
         })
     }
@@ -75,15 +75,14 @@ impl Block for Counter {
     }
 
     fn import(&self, key: &str, value: &str, _process: &Process) -> Result<Self, Failure> {
-        let index = match key {
-            "packets" => 0,
-            "bytes" => 1,
+        let [packets, bytes] = self.before;
+        let value = value.parse();
+        let value = value.map_err(|_| fail!(EINVAL, "{key}: not a number"))?;
+        let before = match key {
+            "packets" => [value, bytes],
+            "bytes" => [packets, value],
             _ => return Err(Self::no_import(key)),
         };
-        let mut before = self.before;
-        before[index] = value
-            .parse()
-            .map_err(|_| fail!(EINVAL, "{key}: not a number"))?;
         Ok(Self {
             counts: self.counts.clone(),
             before,

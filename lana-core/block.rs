@@ -53,9 +53,22 @@ impl Process {
 /// What a block is made from.
 pub struct Args {
     pub(crate) device: Option<Device>,
+    process: Process,
 }
 
 impl Args {
+    pub(crate) fn new(device: Option<Device>) -> Self {
+        Self {
+            device,
+            process: Process::new(),
+        }
+    }
+
+    /// Evidence of process context, which blocks are made in.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// The device that the block is to stand for; only blocks of a vlink subsystem get one.
     pub fn device(&mut self) -> Result<Device> {
         self.device.take().ok_or(ENODEV)

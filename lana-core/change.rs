@@ -61,7 +61,7 @@ impl<'g> Change<'g> {
     /// Makes a block. Sleeps.
     pub(crate) fn add(&mut self, name: Name, kind: Use) -> Result<(), Failure> {
         let at = bindings::LANA_A_FB_NAME;
-        self.enter(name, kind, &mut Args { device: None }, None)
+        self.enter(name, kind, &mut Args::new(None), None)
             .map_err(|e| e.at(at))?;
         Ok(())
     }
@@ -342,9 +342,7 @@ impl<'g> Change<'g> {
             let block = registry.face(idp).map_or(&name, |f| f.instance.name());
             return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", name, block).at(at));
         }
-        let mut args = Args {
-            device: Some(device.hold()),
-        };
+        let mut args = Args::new(Some(device.hold()));
         let idp = self
             .enter(name, kind, &mut args, again.as_ref().map(|&(_, idp)| idp))
             .map_err(|e| e.at(at))?;
@@ -437,6 +435,9 @@ impl<'g> Change<'g> {
         let State {
             registry, wiring, ..
         } = state;
+        if registry.touched().is_empty() {
+            return Ok(());
+        }
         let mut retired = false;
         for &idp in registry.touched() {
             let face = registry.face(idp);
@@ -455,6 +456,8 @@ impl<'g> Change<'g> {
 
         // Nothing fails from here on.
         wiring.publish(graph.live());
+        // 0 is for no dump.
+        state.generation = state.generation.wrapping_add(1).max(1);
         let files = registry.end(true);
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);

@@ -163,6 +163,7 @@ pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
         let Some((idp, face)) = state.registry.first_from(from) else {
             return Ok(());
         };
+        dump.set_generation(state.generation);
         let cmd = bindings::LANA_CMD_FB_GET;
         if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true))? {
             if !dump.is_empty() {
@@ -334,6 +335,7 @@ pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
 pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
     let graph = dump.graph()?;
     let state = graph.lock();
+    dump.set_generation(state.generation);
     for (idp, face) in state.registry.iter() {
         let Some(hook) = &face.hook else { continue };
         if u64::from(idp) < dump.cursor() {

@@ -4,6 +4,7 @@
 //! throughout one; packets do not know it.
 
 use crate::{
+    block::Process,
     change::Change,
     error::Failure,
     notifier::{Events, Kind},
@@ -39,12 +40,14 @@ pub(crate) struct State {
     pub(crate) wiring: Wiring,
     pub(crate) events: Events,
     pub(crate) proc: Option<proc::Tree>,
+    /// Counts the changes.
+    pub(crate) generation: u32,
 }
 
 impl Graph {
     /// Makes an empty graph, with its files in procfs. Sleeps.
     pub(crate) fn new(net: Net) -> Result<Pin<KBox<Self>>> {
-        let stats = PerCpu::new()?;
+        let stats = PerCpu::new(&Process::new())?;
         let graph = KBox::pin_init(
             pin_init!(Self {
                 net,
@@ -56,6 +59,7 @@ impl Graph {
                         wiring: Wiring::default(),
                         events: Events::default(),
                         proc: None,
+                        generation: 1,
                     },
                     "lana::Graph::state"
                 ),

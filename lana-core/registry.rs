@@ -7,6 +7,7 @@
 //! middle of a change sees nothing staged.
 
 use crate::{
+    block::Process,
     builder::{Made, Type, Use},
     error::Failure,
     fail,
@@ -30,7 +31,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// Makes what belongs to a block of this name. Sleeps.
     pub(crate) fn new(name: Name, kind: Use) -> Result<Arc<Self>> {
-        let stats = PerCpu::new()?;
+        let stats = PerCpu::new(&Process::new())?;
         Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
     }
     pub(crate) fn name(&self) -> &Name {

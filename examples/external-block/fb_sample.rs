@@ -37,9 +37,9 @@ impl Block for Sample {
     const TYPE: &'static str = "sample";
     const FILE: File = File::Option("rate");
 
-    fn new(_args: &mut Args) -> Result<Self> {
+    fn new(args: &mut Args) -> Result<Self> {
         let state = State {
-            seen: PerCpu::new()?,
+            seen: PerCpu::new(args.process())?,
             events: Atomic::new(0),
         };
         Ok(Self {

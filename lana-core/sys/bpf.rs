@@ -5,6 +5,7 @@
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
 use super::{bindings, skb::Packet};
+use crate::block::Process;
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
@@ -37,7 +38,7 @@ unsafe impl Sync for Program {}
 impl Program {
     /// Has the kernel check and compile a program. Sleeps. `EINVAL` for one that it does not
     /// accept.
-    pub fn new(insns: &[Insn]) -> Result<Self> {
+    pub fn new(insns: &[Insn], _process: &Process) -> Result<Self> {
         let len = u16::try_from(insns.len()).map_err(|_| EINVAL)?;
         let mut err = 0;
         // SAFETY: `Insn` has the layout of `struct sock_filter`; the kernel copies the array

@@ -435,6 +435,12 @@ impl<'a> Dump<'a> {
         };
     }
 
+    /// Says which state of things the messages from here on show. When it is another one than that
+    /// of those before, they are marked as of an interrupted dump.
+    pub(crate) fn set_generation(&mut self, generation: u32) {
+        self.cb.seq = generation;
+    }
+
     /// Whether this call has written no message yet.
     pub(crate) fn is_empty(&self) -> bool {
         // SAFETY: the buffer is live.
@@ -459,6 +465,8 @@ impl<'a> Dump<'a> {
         };
         match fill(&mut self.msg) {
             Ok(()) => {
+                // SAFETY: the callback is live, and the message was begun in this buffer.
+                unsafe { bindings::lana_genl_dump_check(self.cb, head.0.as_ptr()) };
                 self.msg.end(head);
                 Ok(true)
             }

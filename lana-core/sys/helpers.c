@@ -544,6 +544,11 @@ struct net *lana_genl_dump_net(struct netlink_callback *cb)
 	return sock_net(cb->skb->sk);
 }
 
+void lana_genl_dump_check(struct netlink_callback *cb, void *head)
+{
+	genl_dump_check_consistent(cb, head);
+}
+
 struct sk_buff *lana_genl_new(size_t size)
 {
 	return genlmsg_new(size, GFP_KERNEL);

@@ -82,6 +82,7 @@ void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
 u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
+void lana_genl_dump_check(struct netlink_callback *cb, void *head);
 struct sk_buff *lana_genl_new(size_t size);
 void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd);
 void lana_genl_end(struct sk_buff *skb, void *head);

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
 use super::bindings;
+use crate::block::Process;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
 use kernel::{prelude::*, types::NotThreadSafe};
 use pin_init::Zeroable;
@@ -56,8 +57,8 @@ unsafe impl<T: Zeroable + Sync> Sync for PerCpu<T> {}
 impl<T: Zeroable + Sync> PerCpu<T> {
     const NO_DROP: () = assert!(!core::mem::needs_drop::<T>());
 
-    /// Allocates the copies. May sleep.
-    pub fn new() -> Result<Self> {
+    /// Allocates the copies. Sleeps.
+    pub fn new(_process: &Process) -> Result<Self> {
         let () = Self::NO_DROP;
         // SAFETY: size and alignment are those of a type.
         let base = unsafe { bindings::lana_percpu_alloc(size_of::<T>(), align_of::<T>()) };
