@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use lana_cli::usage;
 use lana_netlink::errno_text;
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read},
     str::FromStr,
@@ -50,13 +51,14 @@ impl FromStr for Assignment {
 
 impl Assignment {
     /// The value, read from where it is.
-    pub(crate) fn read(self, stdin_is_taken: bool) -> Result<String> {
-        match self.value {
-            Value::Text(text) => Ok(text),
-            Value::File(file) => slurp(File::open(&file)).with_context(|| file),
+    pub(crate) fn read(&self, stdin_is_taken: bool) -> Result<Cow<'_, str>> {
+        let text = match &self.value {
+            Value::Text(text) => return Ok(text.into()),
+            Value::File(file) => slurp(File::open(file)).with_context(|| file.clone()),
             Value::Stdin if stdin_is_taken => Err(usage("@-: the batch comes from there")),
             Value::Stdin => slurp(Ok(io::stdin())).context("standard input"),
-        }
+        };
+        text.map(Cow::Owned)
     }
 }
 
@@ -72,7 +74,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<String> {
-        text.parse::<Assignment>().map_err(usage)?.read(true)
+        let assignment = text.parse::<Assignment>().map_err(usage)?;
+        assignment.read(true).map(Cow::into_owned)
     }
 
     #[test]

@@ -8,6 +8,22 @@ use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
 use std::path::PathBuf;
 
+/// What a file for `apply` looks like.
+const FORMAT: &str = "\
+Format:
+  # [upper, lower]; the ports of a block are numbered in this order
+  bindings = [[\"count\", \"lan0\"], [\"filter\", \"count\"]]
+  # [subscriber, publisher]
+  subscriptions = [[\"filter\", \"lan0\"]]
+  # a device that vlink connects
+  [devices.lan0]
+  subsystem = \"ethernet\"
+  [blocks.count]
+  type = \"counter\"
+  [blocks.filter]
+  type = \"bpf\"
+  options.program = \"{ 0x6, 0, 0, 0xffffffff },\"";
+
 const EXAMPLES: &str = "\
 Examples:
   fbctl add fb2 tee                     make a block called fb2 of the type tee
@@ -16,7 +32,10 @@ Examples:
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the same for programs
   fbctl graph | dot -Tsvg > graph.svg   a picture
-  fbctl -b setup.fb                     run the commands in a file";
+  fbctl replace fb3 fb7                 let fb7 take the place of fb3
+  fbctl save graph.toml                 write the graph down
+  fbctl apply graph.toml                make it so again
+  fbctl -b setup.fb                     make the changes in a file, all or none";
 
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
@@ -33,36 +52,27 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a block
-    Add {
-        /// What to call it
-        name: String,
-        /// Its type, as `fbctl types` lists it; the module of a type that is not there is loaded
-        #[arg(value_name = "TYPE")]
-        kind: String,
+    #[command(flatten)]
+    Change(Change),
+    /// Make the graph what a file says
+    ///
+    /// FILE describes the whole graph of the namespace. What differs is printed, a line each (+ for
+    /// what is made, - for what goes, ~ for what is set or bound anew), and changed in one
+    /// transaction: all of it or, on any error, nothing. What does not differ keeps its state and
+    /// its traffic.
+    #[command(after_help = FORMAT)]
+    Apply {
+        /// A TOML file; - is the standard input
+        file: PathBuf,
+        /// Only print what would change
+        #[arg(long)]
+        dry_run: bool,
     },
-    /// Remove a block that nothing is bound or subscribed to
-    Rm {
-        /// Which
-        name: String,
+    /// Write the running graph as a file for `apply`
+    Save {
+        /// Where to, instead of the standard output
+        file: Option<PathBuf>,
     },
-    /// Set an option of a block
-    Set {
-        /// Of which
-        name: String,
-        /// The option; a VALUE of @FILE stands for what is in the file, @- for the standard
-        /// input, @@ for an @
-        #[arg(value_name = "KEY=VALUE")]
-        assignment: Assignment,
-    },
-    /// Put a block on top of another
-    Bind(Binding),
-    /// Take a block off another
-    Unbind(Binding),
-    /// Let a block get the events of another
-    Subscribe(Subscription),
-    /// Take a subscription back
-    Unsubscribe(Subscription),
     /// Show blocks, how they are bound, and their options
     ///
     /// The column BINDINGS has the blocks that are on top of this one (up:), those it is on top of
@@ -103,6 +113,56 @@ pub(crate) enum Command {
     },
 }
 
+/// What asks the kernel for one change.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Change {
+    /// Make a block
+    Add {
+        /// What to call it
+        name: String,
+        /// Its type, as `fbctl types` lists it; the module of a type that is not there is loaded
+        #[arg(value_name = "TYPE")]
+        kind: String,
+    },
+    /// Remove a block that nothing is bound or subscribed to
+    Rm {
+        /// Which
+        name: String,
+    },
+    /// Set an option of a block
+    Set {
+        /// Of which
+        name: String,
+        /// The option; a VALUE of @FILE stands for what is in the file, @- for the standard
+        /// input, @@ for an @; an empty one sets it back to what a new block has
+        #[arg(value_name = "KEY=VALUE")]
+        assignment: Assignment,
+    },
+    /// Put a block on top of another
+    Bind(Binding),
+    /// Take a block off another
+    Unbind(Binding),
+    /// Let a block get the events of another
+    Subscribe(Subscription),
+    /// Take a subscription back
+    Unsubscribe(Subscription),
+    /// Let a block take the place of another, with its IDP, bindings, subscriptions and state
+    ///
+    /// In turn OLD gets what NEW had, and stays until it is removed. No packet is lost, and none
+    /// sees anything in between. Blocks of one type hand over their very state; where the types
+    /// differ and the new one has no use for the state of the old one, it is refused unless
+    /// --drop-state is there.
+    Replace {
+        /// The block whose place is taken
+        old: String,
+        /// The block that takes it; nothing may be bound or subscribed to it
+        new: String,
+        /// Do not carry the state over
+        #[arg(long)]
+        drop_state: bool,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Binding {
     /// The block on top
@@ -137,6 +197,14 @@ mod tests {
     #[test]
     fn definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn format_is_that_of_files() {
+        let (_, file) = FORMAT.split_once('\n').unwrap();
+        let mut names = crate::model::Names::default();
+        let target = crate::document::read(file, &mut names).unwrap();
+        assert_eq!(target.bindings.len(), 2);
     }
 
     #[test]

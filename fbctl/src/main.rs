@@ -2,11 +2,18 @@
 
 //! `fbctl` builds and shows the graph of functional blocks.
 
+mod apply;
 mod assignment;
 mod cli;
+mod diff;
+mod document;
 mod graph;
+mod model;
 mod monitor;
+mod order;
 mod run;
+mod running;
+mod save;
 mod show;
 mod stats;
 mod types;

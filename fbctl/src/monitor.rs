@@ -83,6 +83,7 @@ fn describe(event: &EventAttrs) -> String {
         ("peer-idp", number(event.peer_idp)),
         ("key", event.key.clone()),
         ("ifname", event.ifname.clone()),
+        ("packets", event.packets.map(|n| n.to_string())),
     ] {
         if let Some(value) = value {
             let _ = write!(out, " {name} {}", clean(&value));
@@ -150,6 +151,14 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(told(false, &Notice::Event(event), None), "99\n");
+        let event = EventAttrs {
+            kind: Some(Value::Known(EventKind::HopLimit)),
+            fb: Some("d".into()),
+            packets: Some(1 << 40),
+            ..Default::default()
+        };
+        let text = told(false, &Notice::Event(event), None);
+        assert_eq!(text, "hop-limit d packets 1099511627776\n");
     }
 
     #[test]

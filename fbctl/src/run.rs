@@ -3,13 +3,14 @@
 //! From commands to what does them.
 
 use crate::{
-    cli::{Cli, Command},
-    graph, monitor, show, stats, types,
+    apply,
+    cli::{Binding, Change, Cli, Command, Subscription},
+    graph, monitor, save, show, stats, types,
 };
 use anyhow::Result;
 use clap::CommandFactory;
 use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
-use std::path::Path;
+use lana_netlink::Op;
 
 impl Tool for Cli {
     type Action = Command;
@@ -22,51 +23,39 @@ impl Tool for Cli {
 
 impl Action for Command {
     fn label(&self) -> String {
-        let about = |command: &str, words: &[&str]| {
-            let words = words.iter().map(|text| word(text));
-            let all: Vec<_> = [command.to_owned()].into_iter().chain(words).collect();
-            all.join(" ")
-        };
         match self {
-            Command::Add { name, .. } => about("add", &[name]),
-            Command::Rm { name } => about("rm", &[name]),
-            Command::Set { name, assignment } => about("set", &[name, &assignment.key]),
-            Command::Bind(b) => about("bind", &[&b.upper, &b.lower]),
-            Command::Unbind(b) => about("unbind", &[&b.upper, &b.lower]),
-            Command::Subscribe(s) => about("subscribe", &[&s.subscriber, &s.publisher]),
-            Command::Unsubscribe(s) => about("unsubscribe", &[&s.subscriber, &s.publisher]),
+            Command::Change(change) => change.label(),
+            Command::Apply { .. } => "apply".to_owned(),
+            Command::Save { .. } => "save".to_owned(),
             Command::Show { name: Some(name) } => about("show", &[name]),
-            Command::Show { name: None } => about("show", &[]),
-            Command::Types => about("types", &[]),
+            Command::Show { name: None } => "show".to_owned(),
+            Command::Types => "types".to_owned(),
             Command::Stats {
                 name: Some(name), ..
             } => about("stats", &[name]),
-            Command::Stats { name: None, .. } => about("stats", &[]),
-            Command::Monitor(_) => about("monitor", &[]),
-            Command::Graph { .. } => about("graph", &[]),
-            Command::Completions { .. } => about("completions", &[]),
-            Command::Man { .. } => about("man", &[]),
+            Command::Stats { name: None, .. } => "stats".to_owned(),
+            Command::Monitor(_) => "monitor".to_owned(),
+            Command::Graph { .. } => "graph".to_owned(),
+            Command::Completions { .. } => "completions".to_owned(),
+            Command::Man { .. } => "man".to_owned(),
+        }
+    }
+
+    fn change(&self, session: &Session) -> Result<Option<Op<'_>>> {
+        match self {
+            Command::Change(change) => change.op(session.stdin_is_taken()).map(Some),
+            _ => Ok(None),
         }
     }
 
     fn run(self, session: &mut Session) -> Result<()> {
         match self {
-            Command::Add { name, kind } => session.change(|lana| lana.fb_new(&name, &kind)),
-            Command::Rm { name } => session.change(|lana| lana.fb_del(&name)),
-            Command::Set { name, assignment } => {
-                let batch = session.globals.batch.as_deref();
-                let key = assignment.key.clone();
-                let value = assignment.read(batch == Some(Path::new("-")))?;
-                session.change(|lana| lana.fb_set(&name, &key, &value))
+            Command::Change(change) => {
+                let op = change.op(session.stdin_is_taken())?;
+                session.change(&op)
             }
-            Command::Bind(b) => session.change(|lana| lana.bind(&b.upper, &b.lower)),
-            Command::Unbind(b) => session.change(|lana| lana.unbind(&b.upper, &b.lower)),
-            Command::Subscribe(s) => {
-                session.change(|lana| lana.subscribe(&s.subscriber, &s.publisher))
-            }
-            Command::Unsubscribe(s) => {
-                session.change(|lana| lana.unsubscribe(&s.subscriber, &s.publisher))
-            }
+            Command::Apply { file, dry_run } => apply::run(session, &file, dry_run),
+            Command::Save { file } => save::run(session, file.as_deref()),
             Command::Show { name } => show::run(session, name.as_deref()),
             Command::Types => types::run(session),
             Command::Stats { name, cpu } => stats::run(session, name.as_deref(), cpu),
@@ -78,4 +67,63 @@ impl Action for Command {
             Command::Man { directory } => write_pages(Cli::command(), &directory),
         }
     }
+}
+
+impl Change {
+    fn label(&self) -> String {
+        match self {
+            Change::Add { name, .. } => about("add", &[name]),
+            Change::Rm { name } => about("rm", &[name]),
+            Change::Set { name, assignment } => about("set", &[name, &assignment.key]),
+            Change::Bind(b) => about("bind", &[&b.upper, &b.lower]),
+            Change::Unbind(b) => about("unbind", &[&b.upper, &b.lower]),
+            Change::Subscribe(s) => about("subscribe", &[&s.subscriber, &s.publisher]),
+            Change::Unsubscribe(s) => about("unsubscribe", &[&s.subscriber, &s.publisher]),
+            Change::Replace { old, new, .. } => about("replace", &[old, new]),
+        }
+    }
+
+    fn op(&self, stdin_is_taken: bool) -> Result<Op<'_>> {
+        Ok(match self {
+            Change::Add { name, kind } => Op::FbNew { name, kind },
+            Change::Rm { name } => Op::FbDel { name },
+            Change::Set { name, assignment } => Op::FbSet {
+                name,
+                key: &assignment.key,
+                value: assignment.read(stdin_is_taken)?,
+            },
+            Change::Bind(Binding { upper, lower }) => Op::Bind { upper, lower },
+            Change::Unbind(Binding { upper, lower }) => Op::Unbind { upper, lower },
+            Change::Subscribe(Subscription {
+                subscriber,
+                publisher,
+            }) => Op::Subscribe {
+                subscriber,
+                publisher,
+            },
+            Change::Unsubscribe(Subscription {
+                subscriber,
+                publisher,
+            }) => Op::Unsubscribe {
+                subscriber,
+                publisher,
+            },
+            Change::Replace {
+                old,
+                new,
+                drop_state,
+            } => Op::Replace {
+                old,
+                new,
+                drop_state: *drop_state,
+            },
+        })
+    }
+}
+
+/// A command and what it is about.
+fn about(command: &str, words: &[&str]) -> String {
+    let words = words.iter().map(|text| word(text));
+    let all: Vec<_> = [command.to_owned()].into_iter().chain(words).collect();
+    all.join(" ")
 }

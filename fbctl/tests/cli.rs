@@ -103,6 +103,50 @@ fn batch_errors_name_the_line() {
 }
 
 #[test]
+fn batches_are_transactions() {
+    for (args, input, expected) in [
+        (
+            &["-b", "-"][..],
+            "add a dummy\n\nshow\n",
+            "fbctl: -:3: show: changes nothing that a transaction can hold; --force goes line by line\n",
+        ),
+        (
+            &["-b", "-"],
+            "add a dummy\nset a k=@/no/such\n",
+            "fbctl: -:2: set a k: /no/such: No such file or directory\n",
+        ),
+        (
+            &["--force", "-b", "-"],
+            "apply -\n",
+            "fbctl: -:1: apply: -: the batch comes from there\n",
+        ),
+    ] {
+        assert_eq!(failure(args, input), (Some(1), expected.to_owned()));
+    }
+}
+
+#[test]
+fn bad_graph_files_are_refused_with_the_line() {
+    for (file, expected) in [
+        (
+            "[blocks.a]\ntyp = 'x'",
+            "-:2: unknown key 'typ': not type, options",
+        ),
+        ("\n[blocks.a", "-:2: unclosed table, expected ']'"),
+        ("a", "-:1: key with no value, expected '='"),
+    ] {
+        let expected = format!("fbctl: apply: {expected}\n");
+        assert_eq!(failure(&["apply", "-"], file), (Some(1), expected));
+    }
+    let (code, said) = failure(&["apply", "/no/such/file"], "");
+    let expected = "fbctl: apply: /no/such/file: No such file or directory\n";
+    assert_eq!((code, said.as_str()), (Some(1), expected));
+    let (code, said) = failure(&["apply", "/proc/self/exe"], "");
+    assert_eq!(code, Some(1));
+    assert!(said.ends_with(": it is not UTF-8\n"), "{said}");
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     let output = fbctl(&["--help"], "");
     assert_eq!(output.status.code(), Some(0));
@@ -136,6 +180,11 @@ fn man_pages_are_made() {
     let page = fs::read_to_string(directory.join("fbctl.8")).unwrap();
     assert!(page.contains("EXIT STATUS"), "{page}");
     assert!(directory.join("fbctl-bind.8").exists());
+    let page = fs::read_to_string(directory.join("fbctl-apply.8")).unwrap();
+    assert!(
+        page.contains("FORMAT") && page.contains("[blocks.count]"),
+        "{page}"
+    );
     let (code, said) = failure(&["man", "/dev/null/x"], "");
     assert_eq!(
         (code, said),

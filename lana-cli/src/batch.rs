@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of commands.
+//! Files of commands: one transaction, or line by line.
 
-use crate::failure::Failure;
-use lana_netlink::errno_text;
+use crate::{failure::Failure, session::Session};
+use lana_netlink::{errno_text, Error, Op, Transaction};
 use std::io::BufRead;
 
 /// Splits a line into words. Words are parted by blanks; `'…'` keeps everything, `"…"` everything
@@ -44,31 +44,27 @@ fn quoted(
     }
 }
 
-/// Runs the commands of a file called `name`. The first that fails ends it, unless `force`; the
-/// others' failures go to `report`.
+/// Takes the commands of a file called `name`, each with the number of its line. The first that
+/// fails ends it, unless `force`; the others' failures go to `report`.
 pub(crate) fn run(
     input: impl BufRead,
     name: &str,
     force: bool,
-    mut command: impl FnMut(Vec<String>) -> Result<(), Failure>,
+    mut command: impl FnMut(usize, Vec<String>) -> Result<(), Failure>,
     mut report: impl FnMut(&Failure),
 ) -> Result<(), Failure> {
     let mut first = None;
     for (number, line) in (1..).zip(input.lines()) {
-        let place = |text: String| format!("{name}:{number}: {text}");
-        let line = line.map_err(|e| Failure::usage(place(errno_text(&e))))?;
+        let line = line.map_err(|e| Failure::usage(errno_text(&e)).at(name, number))?;
         let result = words(&line).map_err(Failure::usage);
         let result = result.and_then(|words| {
             if words.is_empty() {
                 return Ok(());
             }
-            command(words)
+            command(number, words)
         });
         let Err(failure) = result else { continue };
-        let failure = Failure {
-            code: failure.code,
-            text: failure.text.map(place),
-        };
+        let failure = failure.at(name, number);
         if !force || failure.text.is_none() {
             return Err(failure);
         }
@@ -81,9 +77,58 @@ pub(crate) fn run(
     }
 }
 
+/// The changes that a file asks for, and where it does.
+#[derive(Default)]
+pub(crate) struct Together {
+    transaction: Transaction,
+    /// The line and the label of each.
+    origins: Vec<(usize, String)>,
+}
+
+impl Together {
+    /// Takes what the command called `label` asks for.
+    pub(crate) fn push(
+        &mut self,
+        number: usize,
+        label: String,
+        change: Option<&Op<'_>>,
+    ) -> Result<(), Failure> {
+        let Some(change) = change else {
+            let text = "changes nothing that a transaction can hold; --force goes line by line";
+            return Err(Failure::usage(format!("{label}: {text}")));
+        };
+        let pushed = self.transaction.push(change);
+        pushed.map_err(|e| Failure::new(&label, &Error::from(e).into()))?;
+        self.origins.push((number, label));
+        Ok(())
+    }
+
+    /// Asks the kernel for all of it.
+    pub(crate) fn send(self, name: &str, session: &mut Session) -> Result<(), Failure> {
+        if self.transaction.is_empty() {
+            return Ok(());
+        }
+        let result = session.transact(self.transaction);
+        result.map_err(|error| explain(&error, name, &self.origins))
+    }
+}
+
+/// Says which line of the file called `name` an error of its transaction is about.
+fn explain(error: &anyhow::Error, name: &str, origins: &[(usize, String)]) -> Failure {
+    let change = match error.downcast_ref() {
+        Some(Error::Refused(refusal)) => refusal.change,
+        _ => None,
+    };
+    match change.and_then(|change| origins.get(change)) {
+        Some((number, label)) => Failure::new(label, error).at(name, *number),
+        None => Failure::new(name, error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lana_netlink::Refusal;
 
     #[test]
     fn lines_are_split() {
@@ -111,7 +156,7 @@ mod tests {
 
     fn play(text: &str, force: bool) -> (Vec<String>, Vec<String>, Result<(), Failure>) {
         let (mut seen, mut said) = (Vec::new(), Vec::new());
-        let command = |words: Vec<String>| {
+        let command = |_, words: Vec<String>| {
             seen.push(words.join(" "));
             match words[0].as_str() {
                 "no" => Err(Failure {
@@ -164,8 +209,60 @@ mod tests {
 
     #[test]
     fn what_is_not_text_is_refused() {
-        let result = run(&b"a\n\xff\n"[..], "-", false, |_| Ok(()), |_| ());
+        let result = run(&b"a\n\xff\n"[..], "-", false, |_, _| Ok(()), |_| ());
         let text = result.unwrap_err().text.unwrap();
         assert!(text.starts_with("-:2: "), "{text}");
+    }
+
+    #[test]
+    fn errors_of_a_transaction_name_the_line() {
+        let mut together = Together::default();
+        let add = |name| Op::FbNew {
+            name,
+            kind: "dummy",
+        };
+        let mut push = |number, name| {
+            let label = format!("add {name}");
+            together.push(number, label, Some(&add(name)))
+        };
+        assert_eq!(push(3, "a"), Ok(()));
+        assert_eq!(push(7, "b"), Ok(()));
+        let failure = push(8, "c\0").unwrap_err();
+        assert_eq!(failure.code, 1);
+        let text = failure.text.unwrap();
+        assert!(
+            text.ends_with("attribute name: a NUL byte is in the text"),
+            "{text}"
+        );
+
+        let said = |change| {
+            let refusal = Refusal {
+                errno: 17,
+                message: Some("'b' exists already".into()),
+                attribute: Some("name".into()),
+                missing: None,
+                accepts: None,
+                change,
+            };
+            explain(&Error::from(refusal).into(), "file", &together.origins)
+        };
+        for (change, text) in [
+            (
+                Some(1),
+                "file:7: add b: 'b' exists already (attribute 'name')",
+            ),
+            (Some(2), "file: 'b' exists already (attribute 'name')"),
+            (None, "file: 'b' exists already (attribute 'name')"),
+        ] {
+            let failure = said(change);
+            assert_eq!((failure.code, failure.text.as_deref()), (2, Some(text)));
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_refused() {
+        let result = Together::default().push(1, "show".into(), None);
+        let text = result.unwrap_err().text.unwrap();
+        assert!(text.starts_with("show: changes nothing"), "{text}");
     }
 }

@@ -40,6 +40,12 @@ impl Failure {
         }
     }
 
+    /// The same, with the place in a file.
+    pub(crate) fn at(mut self, file: &str, line: usize) -> Self {
+        self.text = self.text.map(|text| format!("{file}:{line}: {text}"));
+        self
+    }
+
     /// What became of the command called `label`.
     pub fn new(label: &str, error: &anyhow::Error) -> Self {
         use lana_netlink::Error;
@@ -110,6 +116,7 @@ mod tests {
             attribute: None,
             missing: None,
             accepts: None,
+            change: None,
         };
         Error::from(refusal).into()
     }

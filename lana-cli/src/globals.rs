@@ -25,11 +25,12 @@ pub struct Globals {
     #[arg(short = 'n', long, value_name = "NAME", global = true)]
     pub netns: Option<String>,
 
-    /// Read commands from FILE (- is the standard input), one a line; # begins a comment
+    /// Make the changes in FILE (- is the standard input), one a line, together or not at all; #
+    /// begins a comment
     #[arg(short, long, value_name = "FILE")]
     pub batch: Option<PathBuf>,
 
-    /// With --batch: go on after a command that fails
+    /// With --batch: run any commands line by line, and go on after one that fails
     #[arg(long, requires = "batch")]
     pub force: bool,
 }

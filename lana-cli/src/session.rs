@@ -4,7 +4,8 @@
 
 use crate::{globals::Globals, output::Output, table::clean};
 use anyhow::Result;
-use lana_netlink::{Connection, Done, Dump};
+use lana_netlink::{Connection, Done, Dump, Op, Transaction};
+use std::path::Path;
 
 /// One run of a tool.
 pub struct Session {
@@ -34,16 +35,25 @@ impl Session {
         }
     }
 
-    /// Asks for a change and passes on what the kernel says about it.
-    pub fn change(
-        &mut self,
-        change: impl FnOnce(&mut Connection) -> Result<Done, lana_netlink::Error>,
-    ) -> Result<()> {
-        let done = change(self.lana()?)?;
+    /// Asks for a change.
+    pub fn change(&mut self, change: &Op<'_>) -> Result<()> {
+        let done = self.lana()?.change(change)?;
+        self.note(done);
+        Ok(())
+    }
+
+    /// Asks for changes that are made together or not at all.
+    pub fn transact(&mut self, transaction: Transaction) -> Result<()> {
+        let done = self.lana()?.transact(transaction)?;
+        self.note(done);
+        Ok(())
+    }
+
+    /// Passes on what the kernel says about a change that it made.
+    fn note(&self, done: Done) {
         if let Some(warning) = done.warning {
             self.warn(&warning);
         }
-        Ok(())
     }
 
     /// Asks for all things of a kind.
@@ -56,6 +66,11 @@ impl Session {
             self.warn("the graph kept changing while it was read");
         }
         Ok(dump.items)
+    }
+
+    /// Whether the standard input is where the commands come from.
+    pub fn stdin_is_taken(&self) -> bool {
+        self.globals.batch.as_deref() == Some(Path::new("-"))
     }
 
     /// Says something on the side.

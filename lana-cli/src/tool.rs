@@ -3,7 +3,7 @@
 //! From the command line to the exit code.
 
 use crate::{
-    batch,
+    batch::{self, Together},
     failure::{clap_text, Failure},
     globals::Globals,
     netns, output,
@@ -13,10 +13,10 @@ use crate::{
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::{error::ErrorKind, CommandFactory, FromArgMatches, Parser, Subcommand};
-use lana_netlink::errno_text;
+use lana_netlink::{errno_text, Op};
 use std::{
     fs::File,
-    io::{self, BufReader},
+    io::{self, BufRead, BufReader},
     path::Path,
     process::ExitCode,
 };
@@ -35,6 +35,8 @@ pub trait Tool: Parser {
 pub trait Action: Subcommand {
     /// What it is called in messages: the command and what it is about.
     fn label(&self) -> String;
+    /// The change that it asks the kernel for, if that is what it does: for a transaction.
+    fn change(&self, session: &Session) -> Result<Option<Op<'_>>>;
     /// Runs it.
     fn run(self, session: &mut Session) -> Result<()>;
 }
@@ -106,26 +108,39 @@ fn perform<A: Action>(action: A, session: &mut Session) -> Result<(), Failure> {
 }
 
 fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result<(), Failure> {
-    let definition = Line::<T::Action>::command().name(T::NAME).bin_name(T::NAME);
-    let parse = |words| {
-        let matches = definition.clone().try_get_matches_from(words)?;
-        Line::<T::Action>::from_arg_matches(&matches)
-    };
-    let command = |words: Vec<String>| match parse(words) {
-        Ok(line) => perform(line.action, session),
-        Err(error) if !error.use_stderr() => {
-            let help = error.render().to_string();
-            let told = session.out.text(&help).and_then(|()| session.out.flush());
-            told.map_err(|error| Failure::new("help", &error))
-        }
-        Err(error) => Err(Failure::usage(clap_text(&error))),
-    };
-    let report = |failure: &Failure| say(T::NAME, failure);
-    if file == Path::new("-") {
-        return batch::run(BufReader::new(io::stdin()), "-", force, command, report);
-    }
     let name = file.display().to_string();
-    let input = File::open(file);
-    let input = input.map_err(|e| Failure::usage(format!("{name}: {}", errno_text(&e))))?;
-    batch::run(BufReader::new(input), &name, force, command, report)
+    let input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let input = File::open(file);
+        let input = input.map_err(|e| Failure::usage(format!("{name}: {}", errno_text(&e))))?;
+        Box::new(BufReader::new(input))
+    };
+    let mut definition = Line::<T::Action>::command().name(T::NAME).bin_name(T::NAME);
+    let mut parse = |words| {
+        let matches = definition.try_get_matches_from_mut(words)?;
+        Line::<T::Action>::from_arg_matches(&matches).map(|line| line.action)
+    };
+    if force {
+        let command = |_, words| match parse(words) {
+            Ok(action) => perform(action, session),
+            Err(error) if !error.use_stderr() => {
+                let help = error.render().to_string();
+                let told = session.out.text(&help).and_then(|()| session.out.flush());
+                told.map_err(|error| Failure::new("help", &error))
+            }
+            Err(error) => Err(Failure::usage(clap_text(&error))),
+        };
+        return batch::run(input, &name, true, command, |f| say(T::NAME, f));
+    }
+    let mut together = Together::default();
+    let command = |number, words| {
+        let action = parse(words).map_err(|error| Failure::usage(clap_text(&error)))?;
+        let label = action.label();
+        let change = action.change(session);
+        let change = change.map_err(|error| Failure::new(&label, &error))?;
+        together.push(number, label, change.as_ref())
+    };
+    batch::run(input, &name, false, command, |_| ())?;
+    together.send(&name, session)
 }

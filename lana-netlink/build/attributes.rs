@@ -7,7 +7,7 @@ use crate::{
     generate::{doc, ident, pascal, shout, Numbers},
     model::{Attribute, AttributeSet, Numbered, Spec},
 };
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, Result};
 use std::fmt::Write;
 
 type Attributes<'a> = [Numbered<'a, Attribute>];
@@ -20,7 +20,7 @@ pub(crate) fn attribute_set(
 ) -> Result<()> {
     let attributes = spec.attributes(set);
     constants(out, set, &attributes, numbers)?;
-    table(out, set, &attributes)?;
+    table(out, spec, set, &attributes)?;
     structure(out, spec, set, &attributes)?;
     codec(out, set, &attributes)
 }
@@ -51,7 +51,12 @@ fn constants(
     Ok(())
 }
 
-fn table(out: &mut String, set: &AttributeSet, attributes: &Attributes<'_>) -> Result<()> {
+fn table(
+    out: &mut String,
+    spec: &Spec,
+    set: &AttributeSet,
+    attributes: &Attributes<'_>,
+) -> Result<()> {
     let (constant, name) = (shout(&set.name), &set.name);
     writeln!(out, "/// The set `{name}`, for looking names up.")?;
     writeln!(
@@ -62,7 +67,7 @@ fn table(out: &mut String, set: &AttributeSet, attributes: &Attributes<'_>) -> R
     for a in attributes {
         let (number, name) = (a.value, &a.item.name);
         let nest = match a.item.nest()? {
-            Some(nest) => format!("Some(&{})", shout(nest)),
+            Some(nest) => format!("Some(&{})", shout(spec.whole_set(nest)?)),
             None => "None".to_owned(),
         };
         writeln!(
@@ -125,25 +130,32 @@ fn codec(out: &mut String, set: &AttributeSet, attributes: &Attributes<'_>) -> R
     writeln!(out, "        let mut set = Self::default();")?;
     writeln!(out, "        for attribute in wire::attributes(bytes) {{")?;
     writeln!(out, "            let (number, bytes) = attribute?;")?;
-    writeln!(out, "            match number {{")?;
+    // Numbers that are not among them are from a newer kernel.
+    let (before, between) = match attributes {
+        [_] => ("if number == ", " "),
+        _ => ("", " => "),
+    };
+    if attributes.len() > 1 {
+        writeln!(out, "            match number {{")?;
+    }
     for a in attributes {
         let (name, field) = (&a.item.name, ident(&a.item.name));
         let constant = shout(name);
         let value = format!("wire::Field::decode(bytes).map_err(|e| e.within({name:?}))?");
-        if a.item.multi_attr {
-            writeln!(
-                out,
-                "                {module}::{constant} => set.{field}.push({value}),"
-            )?;
+        let take = if a.item.multi_attr {
+            format!("set.{field}.push({value})")
         } else {
-            writeln!(
-                out,
-                "                {module}::{constant} => set.{field} = Some({value}),"
-            )?;
-        }
+            format!("set.{field} = Some({value})")
+        };
+        writeln!(
+            out,
+            "                {before}{module}::{constant}{between}{{ {take}; }}"
+        )?;
     }
-    writeln!(out, "                _ => {{}} // from a newer kernel")?;
-    writeln!(out, "            }}\n        }}\n        Ok(set)\n    }}")?;
+    if attributes.len() > 1 {
+        writeln!(out, "                _ => {{}}\n            }}")?;
+    }
+    writeln!(out, "        }}\n        Ok(set)\n    }}")?;
 
     writeln!(
         out,
@@ -169,15 +181,13 @@ fn codec(out: &mut String, set: &AttributeSet, attributes: &Attributes<'_>) -> R
 
 fn rust_type(spec: &Spec, attribute: &Attribute) -> Result<String> {
     if let Some(nest) = attribute.nest()? {
-        let known = spec.attribute_sets.iter().any(|set| set.name == nest);
-        ensure!(known, "{}: no set {nest}", attribute.name);
-        return Ok(pascal(nest) + "Attrs");
+        return Ok(pascal(spec.whole_set(nest)?) + "Attrs");
     }
     Ok(match (attribute.kind.as_str(), &attribute.enumeration) {
         ("u32", Some(name)) => format!("wire::Value<{}>", pascal(name)),
         (kind, Some(_)) => bail!("{}: an enum in a {kind} is not supported", attribute.name),
         ("string", None) => "::std::string::String".to_owned(),
-        ("flag", None) => "()".to_owned(),
+        ("flag", None) => "wire::Flag".to_owned(),
         ("binary", None) => "::std::vec::Vec<u8>".to_owned(),
         ("u8" | "u16" | "u32" | "u64", None) => attribute.kind.clone(),
         ("uint", None) => "u64".to_owned(),

@@ -4,7 +4,7 @@
 
 use crate::{
     attributes::attribute_set,
-    model::{Definition, Entry, Enum, Spec},
+    model::{AttributeSet, Definition, Entry, Enum, Spec},
 };
 use anyhow::{Context, Result};
 use std::{collections::BTreeMap, fmt::Write};
@@ -46,7 +46,8 @@ pub(crate) fn generate(spec: &Spec) -> Result<String> {
             Definition::Enum(item) => enumeration(&mut out, spec, item, &mut numbers)?,
         }
     }
-    for set in &spec.attribute_sets {
+    let whole = |set: &&AttributeSet| set.subset_of.is_none();
+    for set in spec.attribute_sets.iter().filter(whole) {
         attribute_set(&mut out, spec, set, &mut numbers)
             .with_context(|| format!("attribute set {}", set.name))?;
     }

@@ -64,6 +64,8 @@ pub(crate) enum Entry {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct AttributeSet {
     pub(crate) name: String,
+    /// It has no numbers of its own: it lists which attributes of another set belong in a place.
+    pub(crate) subset_of: Option<String>,
     name_prefix: Option<String>,
     attributes: Vec<Attribute>,
 }
@@ -72,7 +74,7 @@ pub(crate) struct AttributeSet {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Attribute {
     pub(crate) name: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub(crate) kind: String,
     value: Option<u16>,
     pub(crate) doc: Option<String>,
@@ -124,6 +126,14 @@ fn c_name(prefix: &str, name: &str) -> String {
 impl Spec {
     pub(crate) fn c_const(&self, item: &Const) -> String {
         c_name(&format!("{}-", self.name), &item.name)
+    }
+
+    /// The set of that name or, of a subset, the whole set.
+    pub(crate) fn whole_set(&self, name: &str) -> Result<&str> {
+        match self.attribute_sets.iter().find(|set| set.name == name) {
+            Some(set) => Ok(set.subset_of.as_ref().unwrap_or(&set.name)),
+            None => bail!("no attribute set {name}"),
+        }
     }
 
     /// The entries of an enum with their numbers, which start at `value-start`, else at 0.

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations, one function each.
+//! The questions, one function each. What changes something is an [`Op`](crate::Op).
 
 use crate::{
-    connection::{Connection, Done},
+    connection::Connection,
     error::Error,
-    spec::{
-        BindingAttrs, Command, FbAttrs, OptionAttrs, PpeAttrs, SubscriptionAttrs, TypeAttrs,
-        VlinkAttrs,
-    },
+    spec::{Command, FbAttrs, PpeAttrs, TypeAttrs, VlinkAttrs},
+    wire::DecodeError,
 };
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 
 /// A functional block.
 pub type Fb = FbAttrs;
@@ -29,35 +28,9 @@ pub struct Dump<T> {
     pub interrupted: bool,
 }
 
+const ENOENT: i32 = 2;
+
 impl Connection {
-    /// Makes a block. Needs `CAP_NET_ADMIN`, like all that changes something.
-    pub fn fb_new(&mut self, name: &str, kind: &str) -> Result<Done, Error> {
-        let attrs = FbAttrs {
-            r#type: Some(kind.to_owned()),
-            ..named(name)
-        };
-        self.act(Command::FbNew, &attrs)
-    }
-
-    /// Removes a block.
-    pub fn fb_del(&mut self, name: &str) -> Result<Done, Error> {
-        self.act(Command::FbDel, &named(name))
-    }
-
-    /// Sets an option of a block.
-    pub fn fb_set(&mut self, name: &str, key: &str, value: &str) -> Result<Done, Error> {
-        let option = OptionAttrs {
-            key: Some(key.to_owned()),
-            value: Some(value.to_owned()),
-            ..Default::default()
-        };
-        let attrs = FbAttrs {
-            option: vec![option],
-            ..named(name)
-        };
-        self.act(Command::FbSet, &attrs)
-    }
-
     /// A block by name.
     pub fn fb(&mut self, name: &str) -> Result<Fb, Error> {
         self.get(Command::FbGet, &named(name))
@@ -65,27 +38,29 @@ impl Connection {
 
     /// All blocks, by IDP.
     pub fn fbs(&mut self) -> Result<Dump<Fb>, Error> {
-        self.dump(Command::FbGet)
+        let mut dump: Dump<Fb> = self.dump(Command::FbGet)?;
+        for fb in dump.items.iter_mut().filter(|fb| fb.partial.is_some()) {
+            match self.fb(fb.name.as_deref().unwrap_or_default()) {
+                Err(Error::Refused(refusal)) if refusal.errno == ENOENT => {} // it is gone
+                whole => *fb = whole?,
+            }
+        }
+        dump.items.retain(|fb| fb.partial.is_none());
+        Ok(dump)
     }
 
-    /// Puts `upper` on top of `lower`.
-    pub fn bind(&mut self, upper: &str, lower: &str) -> Result<Done, Error> {
-        self.act(Command::Bind, &binding(upper, lower))
-    }
-
-    /// Takes `upper` off `lower`.
-    pub fn unbind(&mut self, upper: &str, lower: &str) -> Result<Done, Error> {
-        self.act(Command::Unbind, &binding(upper, lower))
-    }
-
-    /// Lets `subscriber` get the events of `publisher`.
-    pub fn subscribe(&mut self, subscriber: &str, publisher: &str) -> Result<Done, Error> {
-        self.act(Command::Subscribe, &subscription(subscriber, publisher))
-    }
-
-    /// Takes a subscription back.
-    pub fn unsubscribe(&mut self, subscriber: &str, publisher: &str) -> Result<Done, Error> {
-        self.act(Command::Unsubscribe, &subscription(subscriber, publisher))
+    /// Shows the attributes of each block, by IDP, or of one by name. Those of a large one are
+    /// [`partial`](Fb::partial) if it was not asked for by name. Whether the graph changed meanwhile
+    /// is the result.
+    pub fn visit_fbs(
+        &mut self,
+        name: Option<&str>,
+        each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<bool, Error> {
+        match name {
+            None => self.visit(Command::FbGet, NLM_F_DUMP, &FbAttrs::default(), each),
+            Some(name) => self.visit(Command::FbGet, NLM_F_ACK, &named(name), each),
+        }
     }
 
     /// The types of block that can be made.
@@ -102,45 +77,11 @@ impl Connection {
     pub fn vlinks(&mut self) -> Result<Dump<Vlink>, Error> {
         self.dump(Command::VlinkGet)
     }
-
-    /// Connects a device to the graph.
-    pub fn vlink_hook(&mut self, subsystem: &str, ifname: &str) -> Result<Done, Error> {
-        self.act(Command::VlinkHook, &vlink(subsystem, ifname))
-    }
-
-    /// Gives a device back to Linux.
-    pub fn vlink_unhook(&mut self, subsystem: &str, ifname: &str) -> Result<Done, Error> {
-        self.act(Command::VlinkUnhook, &vlink(subsystem, ifname))
-    }
 }
 
 fn named(name: &str) -> FbAttrs {
     FbAttrs {
         name: Some(name.to_owned()),
-        ..Default::default()
-    }
-}
-
-fn binding(upper: &str, lower: &str) -> BindingAttrs {
-    BindingAttrs {
-        upper: Some(upper.to_owned()),
-        lower: Some(lower.to_owned()),
-        ..Default::default()
-    }
-}
-
-fn subscription(subscriber: &str, publisher: &str) -> SubscriptionAttrs {
-    SubscriptionAttrs {
-        subscriber: Some(subscriber.to_owned()),
-        publisher: Some(publisher.to_owned()),
-        ..Default::default()
-    }
-}
-
-fn vlink(subsystem: &str, ifname: &str) -> VlinkAttrs {
-    VlinkAttrs {
-        subsystem: Some(subsystem.to_owned()),
-        ifname: Some(ifname.to_owned()),
         ..Default::default()
     }
 }

@@ -7,11 +7,12 @@ use crate::{
     error::Error,
     extack::ExtAck,
     family::Family,
-    message::{messages, Content, Request},
+    message::{messages, Content, Request, BODY},
+    op::{Op, Transaction},
     refusal::Refusal,
     socket::{KernelSocket, Transport},
     spec::{Command, FAMILY},
-    wire::Attributes,
+    wire::{Attributes, DecodeError, Writer},
 };
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 
@@ -34,14 +35,6 @@ pub struct Connection {
     seq: u32,
 }
 
-/// What came back for a request.
-struct Answer {
-    /// The attributes of each message.
-    parts: Vec<Vec<u8>>,
-    interrupted: bool,
-    ack: ExtAck,
-}
-
 impl Connection {
     /// Opens a socket and finds the family.
     pub fn open() -> Result<Self, Error> {
@@ -58,25 +51,34 @@ impl Connection {
         })
     }
 
-    /// Asks for something to be done.
-    pub(crate) fn act<A: Attributes>(
-        &mut self,
-        command: Command,
-        attrs: &A,
-    ) -> Result<Done, Error> {
-        let answer = self.transact(command, NLM_F_ACK, attrs)?;
+    /// Asks for a change.
+    pub fn change(&mut self, change: &Op<'_>) -> Result<Done, Error> {
+        let mut attrs = Writer::behind(BODY);
+        change.encode(&mut attrs)?;
+        self.act(change.command(), attrs)
+    }
+
+    /// Asks for changes that are made together or not at all.
+    pub fn transact(&mut self, transaction: Transaction) -> Result<Done, Error> {
+        self.act(Command::Transact, transaction.attrs)
+    }
+
+    fn act(&mut self, command: Command, attrs: Writer) -> Result<Done, Error> {
+        let end = self.converse(command, NLM_F_ACK, attrs, |_| Ok(()))?;
         Ok(Done {
-            warning: answer.ack.message,
+            warning: end.ack.message,
         })
     }
 
     /// Asks for one thing.
     pub(crate) fn get<A: Attributes>(&mut self, command: Command, attrs: &A) -> Result<A, Error> {
-        let answer = self.transact(command, NLM_F_ACK, attrs)?;
-        match answer.parts.as_slice() {
-            [one] => Ok(A::decode(one)?),
-            other => Err(Error::Answers(other.len())),
-        }
+        let (mut count, mut last) = (0, None);
+        self.visit(command, NLM_F_ACK, attrs, |attrs| {
+            count += 1;
+            last = Some(A::decode(attrs)?);
+            Ok(())
+        })?;
+        last.filter(|_| count == 1).ok_or(Error::Answers(count))
     }
 
     /// Asks for all things of a kind, again if they changed meanwhile.
@@ -86,38 +88,46 @@ impl Connection {
     ) -> Result<Dump<A>, Error> {
         let mut tries = 1;
         loop {
-            let answer = self.transact(command, NLM_F_DUMP, &A::default())?;
-            if answer.interrupted && tries < DUMP_TRIES {
-                tries += 1;
-                continue;
+            let mut items = Vec::new();
+            let interrupted = self.visit(command, NLM_F_DUMP, &A::default(), |attrs| {
+                items.push(A::decode(attrs)?);
+                Ok(())
+            })?;
+            if !interrupted || tries == DUMP_TRIES {
+                return Ok(Dump { items, interrupted });
             }
-            let items = answer.parts.iter().map(|part| A::decode(part));
-            return Ok(Dump {
-                items: items.collect::<Result<_, _>>()?,
-                interrupted: answer.interrupted,
-            });
+            tries += 1;
         }
     }
 
-    fn transact<A: Attributes>(
+    /// Asks for things and shows the attributes of each. Whether they changed meanwhile is the
+    /// result.
+    pub(crate) fn visit<A: Attributes>(
         &mut self,
         command: Command,
         flags: u16,
         attrs: &A,
-    ) -> Result<Answer, Error> {
+        each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<bool, Error> {
+        let mut writer = Writer::behind(BODY);
+        attrs.encode(&mut writer)?;
+        let end = self.converse(command, flags, writer, each)?;
+        Ok(end.interrupted)
+    }
+
+    /// Sends a request, whose attributes are written behind room for the headers, and reads up to
+    /// the acknowledgement or the end of the dump.
+    fn converse(
+        &mut self,
+        command: Command,
+        flags: u16,
+        attrs: Writer,
+        mut each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<End, Error> {
         self.seq = self.seq.wrapping_add(1);
         let request = Request::new(command, self.family.id, flags, self.seq, attrs)?;
         self.transport.send(&request.bytes).map_err(Error::Socket)?;
-        self.collect(&request)
-    }
-
-    /// Reads up to the acknowledgement or the end of the dump.
-    fn collect(&mut self, request: &Request) -> Result<Answer, Error> {
-        let mut answer = Answer {
-            parts: Vec::new(),
-            interrupted: false,
-            ack: ExtAck::default(),
-        };
+        let mut interrupted = false;
         loop {
             let datagram = self.transport.receive().map_err(Error::Socket)?;
             for message in messages(&datagram) {
@@ -125,21 +135,26 @@ impl Connection {
                 if message.seq != self.seq {
                     continue; // the rest of an answer that was given up
                 }
-                answer.interrupted |= message.interrupted;
+                interrupted |= message.interrupted;
                 match message.content {
-                    Content::Family { attrs, .. } => answer.parts.push(attrs.to_vec()),
+                    Content::Family { attrs, .. } => each(attrs)?,
                     Content::Ack { code: 0, ack } | Content::Done { code: 0, ack } => {
-                        answer.ack = ack;
-                        return Ok(answer);
+                        return Ok(End { interrupted, ack });
                     }
                     Content::Ack { code, ack } | Content::Done { code, ack } => {
-                        return Err(Refusal::new(code, ack, request).into());
+                        return Err(Refusal::new(code, ack, &request).into());
                     }
                     Content::Other => {}
                 }
             }
         }
     }
+}
+
+/// The end of an answer.
+struct End {
+    interrupted: bool,
+    ack: ExtAck,
 }
 
 #[cfg(test)]

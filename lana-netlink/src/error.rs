@@ -22,6 +22,9 @@ pub enum Error {
     /// The kernel said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The graph changed every time it was read.
+    #[error("the graph keeps changing while it is read")]
+    Unsettled,
     /// The socket failed.
     #[error("netlink socket: {}", errno_text(.0))]
     Socket(io::Error),

@@ -4,7 +4,7 @@
 
 use crate::{
     error::Error,
-    message::{compose, messages, Content},
+    message::{compose, messages, Content, BODY},
     socket::Transport,
     wire::{attributes, DecodeError, Field, Writer},
 };
@@ -32,13 +32,13 @@ pub(crate) struct Family {
 impl Family {
     /// Asks the kernel for the family `name`.
     pub(crate) fn find(transport: &mut dyn Transport, name: &str) -> Result<Self, Error> {
-        let mut attrs = Writer::new();
+        let mut attrs = Writer::behind(BODY);
         attrs.put(CTRL_ATTR_FAMILY_NAME, &name.to_owned())?;
         let header = GenlHeader {
             cmd: CTRL_CMD_GETFAMILY,
             version: 1,
         };
-        let request = compose(GENL_ID_CTRL, NLM_F_ACK, 0, header, &attrs.into_bytes())?;
+        let request = compose(GENL_ID_CTRL, NLM_F_ACK, 0, header, attrs)?;
         transport.send(&request).map_err(Error::Socket)?;
         let mut family = None;
         loop {

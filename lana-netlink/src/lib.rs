@@ -7,9 +7,12 @@
 //! [`spec`].
 //!
 //! ```no_run
-//! let mut lana = lana_netlink::Connection::open()?;
-//! lana.fb_new("fb2", "tee")?;
-//! lana.bind("fb2", "eth0")?;
+//! use lana_netlink::{Connection, Op};
+//! let mut lana = Connection::open()?;
+//! let (name, kind) = ("fb2", "tee");
+//! lana.change(&Op::FbNew { name, kind })?;
+//! let (upper, lower) = ("fb2", "eth0");
+//! lana.change(&Op::Bind { upper, lower })?;
 //! for fb in lana.fbs()?.items {
 //!     println!("{} has IDP {}", fb.name.unwrap_or_default(), fb.idp.unwrap_or_default());
 //! }
@@ -23,6 +26,7 @@ mod events;
 mod extack;
 mod family;
 mod message;
+mod op;
 mod refusal;
 mod socket;
 pub mod spec;
@@ -34,5 +38,6 @@ pub use api::{Dump, Fb, PpeCpu, Type, Vlink};
 pub use connection::{Connection, Done};
 pub use error::{errno_text, Error};
 pub use events::{EventStream, Notice};
+pub use op::{Op, Transaction};
 pub use refusal::Refusal;
 pub use socket::Transport;

@@ -5,7 +5,7 @@
 use crate::{
     extack::ExtAck,
     spec::{Command, VERSION},
-    wire::{Attributes, DecodeError, EncodeError, Unfit},
+    wire::{DecodeError, EncodeError, Unfit, Writer},
 };
 use netlink_packet_core::{
     DoneBuffer, Emitable, ErrorBuffer, NetlinkBuffer, NetlinkHeader, NLMSG_DONE, NLMSG_ERROR,
@@ -26,43 +26,42 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new<A: Attributes>(
+    /// Makes a request of attributes that were written behind room for the headers.
+    pub(crate) fn new(
         command: Command,
         family: u16,
         flags: u16,
         seq: u32,
-        attrs: &A,
+        attrs: Writer,
     ) -> Result<Self, EncodeError> {
-        let attrs = attrs.to_bytes()?;
         let header = GenlHeader {
             cmd: command as u8,
             version: VERSION,
         };
-        let bytes = compose(family, flags, seq, header, &attrs)?;
+        let bytes = compose(family, flags, seq, header, attrs)?;
         Ok(Request { command, bytes })
     }
 }
 
-/// The bytes of a generic netlink request.
+/// The bytes of a generic netlink request; its attributes were written behind room for the headers.
 pub(crate) fn compose(
     message_type: u16,
     flags: u16,
     seq: u32,
     generic: GenlHeader,
-    attrs: &[u8],
+    attrs: Writer,
 ) -> Result<Vec<u8>, EncodeError> {
-    let length = BODY + attrs.len();
+    let mut bytes = attrs.into_bytes();
+    let length = bytes.len();
     let mut header = NetlinkHeader::default();
     header.length = u32::try_from(length).map_err(|_| Unfit::TooLong(length))?;
     header.message_type = message_type;
     header.flags = flags | NLM_F_REQUEST;
     header.sequence_number = seq;
-    let mut bytes = vec![0; BODY];
     header.emit(&mut bytes);
     if let Some(rest) = bytes.get_mut(HEADER..) {
         generic.emit(rest);
     }
-    bytes.extend_from_slice(attrs);
     Ok(bytes)
 }
 

@@ -6,7 +6,10 @@ use crate::{
     error::errno_text,
     extack::ExtAck,
     message::{Request, BODY},
+    spec::Command,
+    wire::positions,
 };
+use netlink_packet_core::NLA_HEADER_SIZE;
 use std::{fmt, io};
 
 const EPERM: i32 = 1;
@@ -24,6 +27,8 @@ pub struct Refusal {
     pub missing: Option<String>,
     /// What it would have accepted in the attribute.
     pub accepts: Option<String>,
+    /// Which change of a transaction it objects to, from 0. The attributes are those of the change.
+    pub change: Option<usize>,
 }
 
 impl Refusal {
@@ -40,14 +45,35 @@ impl Refusal {
                 None => set.attr_name(number),
             }
         });
-        Refusal {
+        let attribute = ack.offset.and_then(find).map(|(path, _)| path);
+        let mut refusal = Refusal {
             errno: code.saturating_abs(),
             message: ack.message.filter(|text| !text.trim().is_empty()),
-            attribute: ack.offset.and_then(find).map(|(path, _)| path),
+            attribute,
             missing,
             accepts: ack.policy.and_then(|policy| policy.describe()),
+            change: None,
+        };
+        if request.command == Command::Transact {
+            let offset = ack.offset.or(ack.missing_nest);
+            refusal.change = offset.and_then(|offset| index(body, offset));
+            refusal.attribute = refusal.attribute.as_deref().and_then(in_change);
+            refusal.missing = refusal.missing.as_deref().and_then(in_change);
         }
+        refusal
     }
+}
+
+/// Which attribute of a request lies at an offset in the message, from 0.
+fn index(body: &[u8], offset: u32) -> Option<usize> {
+    let offset = usize::try_from(offset).ok()?.checked_sub(BODY)?;
+    positions(body)
+        .position(|(at, _, value)| (at..at + NLA_HEADER_SIZE + value.len()).contains(&offset))
+}
+
+/// What is left of a path such as `op.bind.upper` for who sees the change only.
+fn in_change(path: &str) -> Option<String> {
+    path.splitn(3, '.').nth(2).map(str::to_owned)
 }
 
 impl std::error::Error for Refusal {}
@@ -83,7 +109,9 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
     use crate::{
-        spec::{Command, FbAttrs, OptionAttrs},
+        op::{Op, Transaction},
+        spec::{FbAttrs, OptionAttrs},
+        testing::body,
         wire::{Field, Writer},
     };
 
@@ -98,7 +126,7 @@ mod tests {
             option: vec![option],
             ..Default::default()
         };
-        Request::new(Command::FbSet, 0x20, 0, 1, &attrs).unwrap()
+        Request::new(Command::FbSet, 0x20, 0, 1, body(&attrs)).unwrap()
     }
 
     fn refusal(errno: i32, fill: impl Fn(&mut Writer)) -> String {
@@ -173,5 +201,43 @@ mod tests {
             writer.put(4, &policy).unwrap();
         });
         assert_eq!(text, "too long (attribute 'name', at most 31 bytes)");
+    }
+
+    #[test]
+    fn offsets_find_the_change() {
+        let mut transaction = Transaction::default();
+        for name in ["a", "b", "c"] {
+            let kind = "dummy";
+            transaction.push(&Op::FbNew { name, kind }).unwrap();
+        }
+        let attrs = transaction.attrs;
+        let request = Request::new(Command::Transact, 0x20, 0, 1, attrs).unwrap();
+        let refusal = |number: u16, offset: u32| {
+            let mut writer = Writer::new();
+            writer.put(5, &2u32).unwrap();
+            writer.put(number, &offset).unwrap();
+            let ack = ExtAck::decode(&writer.into_bytes()).unwrap();
+            Refusal::new(-22, ack, &request)
+        };
+        // 20 bytes of headers; each 4 + 4, name 4 + 4, type 4 + 8.
+        for (offset, change, attribute) in [
+            (20u32, 0, None),
+            (24, 0, None),
+            (48, 1, None),
+            (56, 1, Some("name")),
+            (64, 1, Some("type")),
+            (76, 2, None),
+        ] {
+            let refusal = refusal(2, offset);
+            let expected = (Some(change), attribute);
+            assert_eq!((refusal.change, refusal.attribute.as_deref()), expected);
+            assert_eq!(refusal.missing, None);
+        }
+        for offset in [0, 16, 104, u32::MAX] {
+            assert_eq!(refusal(2, offset).change, None);
+        }
+        let refusal = refusal(6, 52);
+        assert_eq!(refusal.change, Some(1));
+        assert_eq!(refusal.missing.as_deref(), Some("type"));
     }
 }

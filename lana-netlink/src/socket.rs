@@ -3,10 +3,13 @@
 //! The socket to the kernel.
 
 use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
+use rustix::net::sockopt;
 use std::io::{self, ErrorKind};
 
 /// Peek, and tell the whole length of what is there (`linux/socket.h`).
 const PEEK_LENGTH: i32 = 0x02 | 0x20;
+/// What any socket has room to send.
+const PLENTY: usize = 64 << 10;
 /// Receive buffer of a socket that listens to events; `net.core.rmem_max` may cap it.
 const EVENT_BUFFER: i32 = 1 << 20;
 
@@ -21,7 +24,11 @@ pub trait Transport {
 }
 
 /// A generic netlink socket.
-pub(crate) struct KernelSocket(Socket);
+pub(crate) struct KernelSocket {
+    socket: Socket,
+    /// What it has room to send.
+    room: usize,
+}
 
 impl KernelSocket {
     pub(crate) fn open() -> io::Result<Self> {
@@ -30,12 +37,23 @@ impl KernelSocket {
         socket.set_cap_ack(true)?;
         socket.set_netlink_get_strict_chk(true)?;
         socket.bind_auto()?;
-        Ok(KernelSocket(socket))
+        let room = PLENTY;
+        Ok(KernelSocket { socket, room })
     }
 
     /// Makes room for bursts of events.
     pub(crate) fn enlarge(&self) -> io::Result<()> {
-        self.0.set_rx_buf_sz(EVENT_BUFFER)
+        self.socket.set_rx_buf_sz(EVENT_BUFFER)
+    }
+
+    /// Makes room to send a long message. Only `CAP_NET_ADMIN` may have more than
+    /// `net.core.wmem_max`.
+    fn make_room(&mut self, length: usize) -> io::Result<()> {
+        if length > self.room {
+            sockopt::set_socket_send_buffer_size_force(&self.socket, length)?;
+            self.room = length;
+        }
+        Ok(())
     }
 }
 
@@ -51,16 +69,18 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 impl Transport for KernelSocket {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.make_room(datagram.len())?;
         let kernel = SocketAddr::new(0, 0);
-        uninterrupted(|| self.0.send_to(datagram, &kernel, 0)).map(|_| ())
+        uninterrupted(|| self.socket.send_to(datagram, &kernel, 0)).map(|_| ())
     }
 
     fn receive(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            let length = uninterrupted(|| self.0.recv(&mut Vec::with_capacity(1), PEEK_LENGTH))?;
+            let length =
+                uninterrupted(|| self.socket.recv(&mut Vec::with_capacity(1), PEEK_LENGTH))?;
             // A large buffer also lets the kernel put more of a dump into one datagram.
             let mut datagram = Vec::with_capacity(length.max(32 << 10));
-            let (_, from) = uninterrupted(|| self.0.recv_from(&mut datagram, 0))?;
+            let (_, from) = uninterrupted(|| self.socket.recv_from(&mut datagram, 0))?;
             if from.port_number() == 0 {
                 return Ok(datagram);
             } // else some process wrote to us
@@ -68,6 +88,6 @@ impl Transport for KernelSocket {
     }
 
     fn join(&mut self, group: u32) -> io::Result<()> {
-        self.0.add_membership(group)
+        self.socket.add_membership(group)
     }
 }

@@ -3,9 +3,9 @@
 //! A kernel for tests: it says what it was told to say.
 
 use crate::{
-    message::compose,
+    message::{compose, BODY},
     socket::Transport,
-    wire::{Field, Writer},
+    wire::{Attributes, Field, Writer},
 };
 use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR, NLM_F_ACK_TLVS, NLM_F_CAPPED};
 use netlink_packet_generic::{constants::*, GenlHeader};
@@ -64,13 +64,27 @@ pub(crate) fn attrs(fill: impl Fn(&mut Writer)) -> Vec<u8> {
     writer.into_bytes()
 }
 
+/// The attributes of a struct.
+pub(crate) fn bytes_of<A: Attributes>(set: &A) -> Vec<u8> {
+    attrs(|to| set.encode(to).unwrap())
+}
+
+/// The attributes of a struct behind room for the headers.
+pub(crate) fn body<A: Attributes>(set: &A) -> Writer {
+    let mut writer = Writer::behind(BODY);
+    set.encode(&mut writer).unwrap();
+    writer
+}
+
 /// A message of a family.
 pub(crate) fn part(kind: u16, flags: u16, seq: u32, command: u8, attrs: &[u8]) -> Vec<u8> {
     let header = GenlHeader {
         cmd: command,
         version: 1,
     };
-    compose(kind, flags, seq, header, attrs).unwrap()
+    let mut writer = Writer::behind(BODY);
+    writer.raw(attrs);
+    compose(kind, flags, seq, header, writer).unwrap()
 }
 
 fn control(kind: u16, flags: u16, seq: u32, body: &[u8]) -> Vec<u8> {

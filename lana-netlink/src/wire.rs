@@ -7,7 +7,8 @@ mod read;
 mod table;
 mod write;
 
-pub use field::{Field, UnknownValue, Value};
+pub use field::{text, Field, Flag, UnknownValue, Value};
+pub(crate) use read::positions;
 pub use read::{attributes, DecodeError};
 pub use table::{Attr, AttrSet};
 pub use write::{EncodeError, Unfit, Writer};
@@ -26,11 +27,4 @@ pub trait Attributes: Sized {
 
     /// Writes the attributes that are there.
     fn encode(&self, to: &mut Writer) -> Result<(), EncodeError>;
-
-    /// The attributes as bytes.
-    fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
-        let mut writer = Writer::new();
-        self.encode(&mut writer)?;
-        Ok(writer.into_bytes())
-    }
 }

@@ -54,6 +54,15 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Device {
+    #[command(flatten)]
+    Change(Change),
+    /// Show the devices that are connected
+    Show,
+}
+
+/// What asks the kernel for one change.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Change {
     /// Connect a device to the graph: a block of its name takes every frame it receives
     Hook {
         /// Which
@@ -66,8 +75,6 @@ pub(crate) enum Device {
         #[arg(value_name = "DEVICE")]
         ifname: String,
     },
-    /// Show the devices that are connected
-    Show,
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 //! From commands to what does them.
 
 use crate::{
-    cli::{Cli, Command, Device, ETHERNET},
+    cli::{Change, Cli, Command, Device, ETHERNET},
     show,
 };
 use anyhow::Result;
 use clap::CommandFactory;
 use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
+use lana_netlink::Op;
 
 impl Tool for Cli {
     type Action = Command;
@@ -23,8 +24,12 @@ impl Action for Command {
     fn label(&self) -> String {
         match self {
             Command::Ethernet { command } => match command {
-                Device::Hook { ifname } => format!("{ETHERNET} hook {}", word(ifname)),
-                Device::Unhook { ifname } => format!("{ETHERNET} unhook {}", word(ifname)),
+                Device::Change(Change::Hook { ifname }) => {
+                    format!("{ETHERNET} hook {}", word(ifname))
+                }
+                Device::Change(Change::Unhook { ifname }) => {
+                    format!("{ETHERNET} unhook {}", word(ifname))
+                }
                 Device::Show => format!("{ETHERNET} show"),
             },
             Command::Show => "show".to_owned(),
@@ -33,15 +38,19 @@ impl Action for Command {
         }
     }
 
+    fn change(&self, _session: &Session) -> Result<Option<Op<'_>>> {
+        Ok(match self {
+            Command::Ethernet {
+                command: Device::Change(change),
+            } => Some(change.op(ETHERNET)),
+            _ => None,
+        })
+    }
+
     fn run(self, session: &mut Session) -> Result<()> {
         match self {
             Command::Ethernet { command } => match command {
-                Device::Hook { ifname } => {
-                    session.change(|lana| lana.vlink_hook(ETHERNET, &ifname))
-                }
-                Device::Unhook { ifname } => {
-                    session.change(|lana| lana.vlink_unhook(ETHERNET, &ifname))
-                }
+                Device::Change(change) => session.change(&change.op(ETHERNET)),
                 Device::Show => show::run(session, Some(ETHERNET)),
             },
             Command::Show => show::run(session, None),
@@ -49,6 +58,15 @@ impl Action for Command {
                 write_completions(Cli::command(), shell, &mut session.out)
             }
             Command::Man { directory } => write_pages(Cli::command(), &directory),
+        }
+    }
+}
+
+impl Change {
+    fn op<'a>(&'a self, subsystem: &'a str) -> Op<'a> {
+        match self {
+            Change::Hook { ifname } => Op::VlinkHook { subsystem, ifname },
+            Change::Unhook { ifname } => Op::VlinkUnhook { subsystem, ifname },
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Conversations with a scripted kernel.
 
 use super::*;
-use crate::{spec::FbAttrs, testing::*};
+use crate::{spec::FbAttrs, testing::*, wire::Flag};
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
 use std::io;
 
@@ -17,7 +17,11 @@ fn fb(seq: u32, flags: u16, name: &str) -> Vec<u8> {
         name: Some(name.into()),
         ..Default::default()
     };
-    part(ID, flags, seq, 1, &attrs.to_bytes().unwrap())
+    part(ID, flags, seq, 1, &bytes_of(&attrs))
+}
+
+fn add<'a>(name: &'a str, kind: &'a str) -> Op<'a> {
+    Op::FbNew { name, kind }
 }
 
 fn names(dump: &Dump<FbAttrs>) -> Vec<&str> {
@@ -38,7 +42,7 @@ fn missing_family_is_said_so() {
 fn request_goes_out_and_is_acknowledged() {
     let (script, heard) = Script::new([Ok(family()), Ok(ack(1, 0, &[]))]);
     let mut lana = Connection::over(script).unwrap();
-    assert_eq!(lana.fb_new("fb2", "tee").unwrap(), Done::default());
+    assert_eq!(lana.change(&add("fb2", "tee")).unwrap(), Done::default());
     let sent = heard.borrow().sent[1].clone();
     let body = FbAttrs::decode(&sent[20..]).unwrap();
     assert_eq!(
@@ -51,7 +55,7 @@ fn request_goes_out_and_is_acknowledged() {
 #[test]
 fn warning_comes_with_success() {
     let mut lana = connect(vec![ack(1, 0, &one(1, &"mind the gap".to_owned()))]);
-    let done = lana.bind("fb2", "eth0").unwrap();
+    let done = lana.change(&add("fb2", "tee")).unwrap();
     assert_eq!(done.warning.as_deref(), Some("mind the gap"));
 }
 
@@ -59,7 +63,7 @@ fn warning_comes_with_success() {
 fn refusal_names_the_attribute() {
     let tlvs = [one(1, &"no such type".to_owned()), one(2, &28u32)].concat();
     let mut lana = connect(vec![ack(1, -2, &tlvs)]);
-    let error = lana.fb_new("fb2", "nosuch").unwrap_err();
+    let error = lana.change(&add("fb2", "nosuch")).unwrap_err();
     assert_eq!(error.to_string(), "no such type (attribute 'type')");
 }
 
@@ -67,9 +71,12 @@ fn refusal_names_the_attribute() {
 fn what_does_not_fit_is_not_sent() {
     let (script, heard) = Script::new([Ok(family())]);
     let mut lana = Connection::over(script).unwrap();
-    let error = lana
-        .fb_set("fb3", "program", &"x".repeat(70_000))
-        .unwrap_err();
+    let set = Op::FbSet {
+        name: "fb3",
+        key: "program",
+        value: "x".repeat(70_000).into(),
+    };
+    let error = lana.change(&set).unwrap_err();
     assert!(matches!(error, Error::Encode(_)), "{error}");
     assert!(
         error
@@ -137,4 +144,62 @@ fn broken_answers_are_errors() {
     let mut lana = Connection::over(script).unwrap();
     let error = lana.fbs().unwrap_err().to_string();
     assert_eq!(error, "netlink socket: No buffer space available");
+}
+
+#[test]
+fn transaction_is_one_request() {
+    let tlvs = [one(1, &"no block 'x'".to_owned()), one(2, &48u32)].concat();
+    let (script, heard) = Script::new([Ok(family()), Ok(ack(1, 0, &[])), Ok(ack(2, -2, &tlvs))]);
+    let mut lana = Connection::over(script).unwrap();
+    let transaction = || {
+        let mut transaction = Transaction::default();
+        transaction.push(&add("a", "dummy")).unwrap();
+        transaction.push(&Op::FbDel { name: "x" }).unwrap();
+        transaction
+    };
+    assert_eq!(lana.transact(transaction()).unwrap(), Done::default());
+    let sent = heard.borrow().sent[1].clone();
+    assert_eq!((sent[0], sent[16]), (64, Command::Transact as u8));
+    let Err(Error::Refused(refusal)) = lana.transact(transaction()) else {
+        panic!("it should be refused")
+    };
+    assert_eq!(refusal.change, Some(1));
+    assert_eq!(refusal.to_string(), "no block 'x'");
+}
+
+#[test]
+fn large_blocks_are_asked_for_by_name() {
+    let attrs = |name: &str, partial, ifname: Option<&str>| FbAttrs {
+        name: Some(name.into()),
+        partial,
+        ifname: ifname.map(str::to_owned),
+        ..Default::default()
+    };
+    let part = |seq, attrs| part(ID, NLM_F_MULTIPART, seq, 1, &bytes_of(&attrs));
+    let (script, heard) = Script::new([
+        Ok(family()),
+        Ok(part(1, attrs("big", Some(Flag), None))),
+        Ok(part(1, attrs("gone", Some(Flag), None))),
+        Ok(part(1, attrs("small", None, None))),
+        Ok(done(1, 0, &[])),
+        Ok([part(2, attrs("big", None, Some("eth0"))), ack(2, 0, &[])].concat()),
+        Ok(ack(3, -2, &[])),
+    ]);
+    let dump = Connection::over(script).unwrap().fbs().unwrap();
+    assert_eq!(names(&dump), ["big", "small"]);
+    assert_eq!(dump.items[0].ifname.as_deref(), Some("eth0"));
+    let asked = FbAttrs::decode(&heard.borrow().sent[2][20..]).unwrap();
+    assert_eq!(asked.name.as_deref(), Some("big"));
+}
+
+#[test]
+fn blocks_are_shown_one_by_one() {
+    let both = [fb(1, 2, "a"), fb(1, 2, "b"), done(1, 0, &[])].concat();
+    let mut seen = Vec::new();
+    let each = |attrs: &[u8]| {
+        seen.push(FbAttrs::decode(attrs)?.name.unwrap());
+        Ok(())
+    };
+    assert!(!connect(vec![both]).visit_fbs(None, each).unwrap());
+    assert_eq!(seen, ["a", "b"]);
 }

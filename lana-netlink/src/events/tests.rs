@@ -14,7 +14,7 @@ fn bytes(seq: u64) -> Vec<u8> {
         ..Default::default()
     };
     let command = Command::EventNtf as u8;
-    part(ID, 0, 0, command, &attrs.to_bytes().unwrap())
+    part(ID, 0, 0, command, &bytes_of(&attrs))
 }
 
 fn listen(datagrams: Vec<io::Result<Vec<u8>>>) -> Vec<String> {

@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::spec::{self, *};
-use crate::wire::Value;
+use crate::testing::{body, bytes_of};
+use crate::wire::{Attributes, Value};
 
 /// Repeatable noise (xorshift64*).
 struct Noise(u64);
@@ -70,7 +71,7 @@ fn request_is_what_the_kernel_wants() {
         r#type: Some("tee".into()),
         ..Default::default()
     };
-    let request = Request::new(Command::FbNew, 0x1b, 4, 9, &attrs).unwrap();
+    let request = Request::new(Command::FbNew, 0x1b, 4, 9, body(&attrs)).unwrap();
     #[rustfmt::skip]
     let expected = [
         36, 0, 0, 0, 0x1b, 0, 5, 0, 9, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr
@@ -84,7 +85,7 @@ fn request_is_what_the_kernel_wants() {
 #[test]
 fn structs_survive_the_wire() {
     let sample = sample();
-    let bytes = sample.to_bytes().unwrap();
+    let bytes = bytes_of(&sample);
     assert_eq!(FbAttrs::decode(&bytes), Ok(sample));
 }
 
@@ -116,14 +117,10 @@ fn malformed_attribute_is_named() {
 #[cfg(target_endian = "little")]
 fn acks_are_read_capped_and_whole() {
     let ack_text = [9u8, 0, 1, 0, b't', b'a', b'k', b'e', 0, 0, 0, 0];
-    let echo = compose(
-        0x1b,
-        4,
-        9,
-        GenlHeader { cmd: 2, version: 1 },
-        &[8, 0, 1, 0, 1, 0, 0, 0],
-    );
-    let echo = echo.unwrap();
+    let mut attrs = Writer::behind(BODY);
+    attrs.put(1, &1u32).unwrap();
+    let header = GenlHeader { cmd: 2, version: 1 };
+    let echo = compose(0x1b, 4, 9, header, attrs).unwrap();
     for (flags, echoed) in [(0x300u16, &echo[..16]), (0x200, &echo[..])] {
         let length = u8::try_from(16 + 4 + echoed.len() + ack_text.len()).unwrap();
         let mut bytes = vec![length, 0, 0, 0, 2, 0];
@@ -197,7 +194,7 @@ fn noise_does_no_harm() {
 #[test]
 fn damaged_messages_do_no_harm() {
     let mut noise = Noise(0xf00d);
-    let good = Request::new(Command::FbGet, 0x1b, 0, 1, &sample())
+    let good = Request::new(Command::FbGet, 0x1b, 0, 1, body(&sample()))
         .unwrap()
         .bytes;
     for _ in 0..20_000 {

@@ -2,9 +2,9 @@
 
 //! The types an attribute's value can have.
 
-use super::{Attributes, DecodeError, EncodeError, Unfit, Writer};
+use super::{Attributes, DecodeError, EncodeError, Writer};
 use serde::{Serialize, Serializer};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 use thiserror::Error;
 
 /// A value of an attribute.
@@ -55,26 +55,35 @@ impl Field for u64 {
     }
 }
 
-/// Text up to the first NUL; what is not UTF-8 in it is replaced.
+/// A string as it lies in an attribute: up to the first NUL; what is not UTF-8 in it is replaced.
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text)
+}
+
 impl Field for String {
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-        Ok(String::from_utf8_lossy(text).into_owned())
+        Ok(text(bytes).into_owned())
     }
     fn encode(&self, to: &mut Writer) -> Result<(), EncodeError> {
-        if self.contains('\0') {
-            return Err(Unfit::Nul.into());
-        }
-        to.raw(self.as_bytes());
-        to.raw(&[0]);
-        Ok(())
+        to.string(self)
     }
 }
 
-/// A flag: it is there or not.
-impl Field for () {
+/// An attribute that says something by being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag;
+
+/// As `ynl` shows it.
+impl Serialize for Flag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl Field for Flag {
     fn decode(_bytes: &[u8]) -> Result<Self, DecodeError> {
-        Ok(())
+        Ok(Flag)
     }
     fn encode(&self, _to: &mut Writer) -> Result<(), EncodeError> {
         Ok(())

@@ -53,7 +53,7 @@ pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Dec
 }
 
 /// The well-formed attributes that lie in `bytes`: offset, number, value.
-pub(super) fn positions(bytes: &[u8]) -> impl Iterator<Item = (usize, u16, &[u8])> {
+pub(crate) fn positions(bytes: &[u8]) -> impl Iterator<Item = (usize, u16, &[u8])> {
     let mut at = 0;
     attributes(bytes).map_while(move |attribute| {
         let (number, value) = attribute.ok()?;

@@ -55,17 +55,44 @@ impl Writer {
         Self::default()
     }
 
+    /// No attributes yet, behind `room` bytes for something else.
+    pub fn behind(room: usize) -> Self {
+        let bytes = vec![0; room];
+        Writer { bytes }
+    }
+
     /// Appends an attribute.
     pub fn put<F: Field>(&mut self, number: u16, value: &F) -> Result<(), EncodeError> {
-        let start = self.bytes.len();
-        let kind = if F::NEST {
-            number | NLA_F_NESTED
+        if F::NEST {
+            self.nest(number, |to| value.encode(to))
         } else {
-            number
-        };
+            self.attribute(number, |to| value.encode(to))
+        }
+    }
+
+    /// Appends an attribute with others inside.
+    pub fn nest(
+        &mut self,
+        number: u16,
+        fill: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.attribute(number | NLA_F_NESTED, fill)
+    }
+
+    /// Appends a string.
+    pub fn text(&mut self, number: u16, text: &str) -> Result<(), EncodeError> {
+        self.attribute(number, |to| to.string(text))
+    }
+
+    fn attribute(
+        &mut self,
+        kind: u16,
+        fill: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let start = self.bytes.len();
         self.bytes.extend([0, 0]);
         self.bytes.extend(kind.to_ne_bytes());
-        value.encode(self)?;
+        fill(self)?;
         let length = self.bytes.len() - start;
         let Ok(wire_length) = u16::try_from(length) else {
             return Err(Unfit::TooLong(length - NLA_HEADER_SIZE).into());
@@ -85,6 +112,16 @@ impl Writer {
     /// Appends bytes to the attribute that is being written.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a string to the attribute that is being written.
+    pub(super) fn string(&mut self, text: &str) -> Result<(), EncodeError> {
+        if text.contains('\0') {
+            return Err(Unfit::Nul.into());
+        }
+        self.raw(text.as_bytes());
+        self.raw(&[0]);
+        Ok(())
     }
 
     /// The attributes.

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl apply`: makes the graph what a file says.
+
+use crate::{
+    diff::{changes, Change},
+    document::{self, Mistake},
+    model::{Names, Place, Target},
+    running,
+};
+use anyhow::{Context, Result};
+use lana_cli::{usage, Output, Session};
+use lana_netlink::{errno_text, Connection, Error, Transaction};
+use serde::{Serialize, Serializer};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+pub(crate) fn run(session: &mut Session, path: &Path, dry_run: bool) -> Result<()> {
+    let name = path.display().to_string();
+    let bytes = slurp(path, session).with_context(|| name.clone())?;
+    let file = File {
+        name: &name,
+        text: text(&bytes).map_err(|m| mistake(&name, &m))?,
+    };
+    let mut names = Names::default();
+    let target = document::read(file.text, &mut names).map_err(|m| mistake(&name, &m))?;
+    let changes = file.compare(session.lana()?, &target, &mut names)?;
+    tell(&mut session.out, &changes, &names)?;
+    session.out.flush()?;
+    if dry_run || changes.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = Transaction::default();
+    for change in &changes {
+        let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
+        pushed.with_context(|| file.origin(change, &names))?;
+    }
+    let Err(error) = session.transact(transaction) else {
+        return Ok(());
+    };
+    let error = match refused(&error).and_then(|change| changes.get(change)) {
+        Some(change) => error.context(file.origin(change, &names)),
+        None => error.context(name.clone()),
+    };
+    let now = file.compare(session.lana()?, &target, &mut names);
+    if now.is_ok_and(|now| now != changes) {
+        return Err(error.context("the graph has changed meanwhile, try again"));
+    }
+    Err(error)
+}
+
+/// Which change the kernel objects to.
+fn refused(error: &anyhow::Error) -> Option<usize> {
+    match error.downcast_ref() {
+        Some(Error::Refused(refusal)) => refusal.change,
+        _ => None,
+    }
+}
+
+fn slurp(path: &Path, session: &Session) -> Result<Vec<u8>> {
+    let read = if path != Path::new("-") {
+        fs::read(path)
+    } else if session.stdin_is_taken() {
+        return Err(usage("the batch comes from there"));
+    } else {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    };
+    read.map_err(|error| usage(errno_text(&error)))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Mistake> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.iter().take(error.valid_up_to());
+        Mistake {
+            line: 1 + good.filter(|&&byte| byte == b'\n').count(),
+            text: "it is not UTF-8".to_owned(),
+        }
+    })
+}
+
+fn mistake(name: &str, mistake: &Mistake) -> anyhow::Error {
+    usage(format!("{name}:{}: {}", mistake.line, mistake.text))
+}
+
+/// The file, for messages about it.
+struct File<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// What is to change.
+    fn compare<'t>(
+        &self,
+        lana: &mut Connection,
+        target: &'t Target<'_>,
+        names: &mut Names,
+    ) -> Result<Vec<Change<'t>>> {
+        let running = running::read(lana, names)?;
+        let wrong = |(place, text): (Place, String)| {
+            mistake(self.name, &Mistake::new(self.text, place, text))
+        };
+        changes(&running, target, names).map_err(wrong)
+    }
+
+    /// Where a change comes from: a line of the file, if it has one that asks for it.
+    fn origin(&self, change: &Change<'_>, names: &Names) -> String {
+        let what = change.describe(names);
+        match change.place {
+            Some(place) => {
+                let line = document::line(self.text, place);
+                format!("{}:{line}: {what}", self.name)
+            }
+            None => format!("{}: {what}", self.name),
+        }
+    }
+}
+
+/// The changes as JSON, one by one: there may be many.
+struct Told<'a>(&'a [Change<'a>], &'a Names);
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = self.0.iter().filter(|change| change.shows());
+        serializer.collect_seq(shown.map(|change| change.told(self.1)))
+    }
+}
+
+fn tell(out: &mut Output, changes: &[Change<'_>], names: &Names) -> Result<()> {
+    if out.is_json() {
+        return out.json(&Told(changes, names));
+    }
+    if changes.is_empty() {
+        return out.line("nothing to change");
+    }
+    for change in changes.iter().filter(|change| change.shows()) {
+        out.line(&change.describe(names))?;
+    }
+    Ok(())
+}

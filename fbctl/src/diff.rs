@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What makes a running graph one that a file describes.
+
+mod change;
+mod ports;
+mod value;
+
+pub(crate) use change::Change;
+
+use crate::model::{Block, Bond, Kind, Name, Names, Pair, Place, Running, Setting, Target};
+use change::{How, What};
+
+/// What becomes of a binding or a subscription of the file.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    /// Its number among those that run.
+    was: Option<usize>,
+    /// It stays as it is.
+    stays: bool,
+}
+
+/// The changes, in an order in which they can be made: first goes what goes.
+pub(crate) fn changes<'t>(
+    running: &Running,
+    target: &'t Target<'_>,
+    names: &Names,
+) -> Result<Vec<Change<'t>>, (Place, String)> {
+    let stays = |name: Name| match (running.blocks.get(name), target.blocks.get(name)) {
+        (Some(now), Some(then)) => now.kind == then.kind,
+        _ => false,
+    };
+    let fates = |bonds: &[Bond], number: &dyn Fn(&Pair) -> Option<usize>| -> Vec<Fate> {
+        let fate = |bond: &Bond| {
+            let was = number(&bond.pair);
+            let stays = was.is_some() && stays(bond.pair.0) && stays(bond.pair.1);
+            Fate { was, stays }
+        };
+        bonds.iter().map(fate).collect()
+    };
+    let number = |pair: &Pair| running.bindings.get_index_of(pair);
+    let mut bindings = fates(&target.bindings, &number);
+    ports::settle(running, &target.bindings, &mut bindings, names.len());
+    let number = |pair: &Pair| running.subscriptions.get_index_of(pair);
+    let subscriptions = fates(&target.subscriptions, &number);
+
+    let mut all = Vec::new();
+    all.extend(off(running.bindings.keys(), &bindings, What::Binding));
+    all.extend(off(
+        running.subscriptions.iter(),
+        &subscriptions,
+        What::Subscription,
+    ));
+    for (name, block) in running.blocks.iter().filter(|(name, _)| !stays(*name)) {
+        all.push(Change::new(How::Remove, whole(name, block.kind), None));
+    }
+    for (name, block) in target.blocks.iter().filter(|(name, _)| !stays(*name)) {
+        check(name, block, names)?;
+        let what = whole(name, block.kind);
+        all.push(Change::new(How::Add, what, Some(block.place)));
+    }
+    for (name, block) in target.blocks.iter() {
+        let now = running.blocks.get(name).filter(|_| stays(name));
+        let now = now.map_or(&[][..], |block| &block.settings);
+        set(&mut all, name, now, &block.settings, names);
+    }
+    all.extend(on(&target.bindings, &bindings, What::Binding));
+    all.extend(on(
+        &target.subscriptions,
+        &subscriptions,
+        What::Subscription,
+    ));
+    Ok(all)
+}
+
+fn whole(name: Name, kind: Kind) -> What<'static> {
+    match kind {
+        Kind::Made(kind) => What::Block { name, kind },
+        Kind::Device { subsystem, ifname } => What::Device {
+            name,
+            subsystem,
+            ifname,
+        },
+    }
+}
+
+/// A device that is connected now gives the block its name.
+fn check(name: Name, block: &Block<'_>, names: &Names) -> Result<(), (Place, String)> {
+    match block.kind {
+        Kind::Device { ifname, .. } if ifname != name => {
+            let (name, ifname) = (names.text(name), names.text(ifname));
+            let text = format!(
+                "no block '{name}' stands for {ifname}, and a new one would be called {ifname}"
+            );
+            Err((block.place, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes off what does not stay of what runs.
+fn off<'a, 't>(
+    now: impl ExactSizeIterator<Item = &'a Pair>,
+    fates: &[Fate],
+    what: fn(Pair) -> What<'t>,
+) -> impl Iterator<Item = Change<'t>> {
+    let mut hows = vec![Some(How::Remove); now.len()];
+    for Fate { was, stays } in fates {
+        if let Some(how) = was.and_then(|was| hows.get_mut(was)) {
+            *how = (!stays).then_some(How::Suspend);
+        }
+    }
+    let change =
+        move |(pair, how): (&Pair, Option<How>)| Some(Change::new(how?, what(*pair), None));
+    now.zip(hows).filter_map(change)
+}
+
+/// Makes what of the file does not run, or did not stay.
+fn on<'a, 't: 'a>(
+    then: &'a [Bond],
+    fates: &'a [Fate],
+    what: fn(Pair) -> What<'t>,
+) -> impl Iterator<Item = Change<'t>> + 'a {
+    let missing = then.iter().zip(fates).filter(|(_, fate)| !fate.stays);
+    missing.map(move |(bond, fate)| {
+        let how = if fate.was.is_some() {
+            How::Change
+        } else {
+            How::Add
+        };
+        Change::new(how, what(bond.pair), Some(bond.place))
+    })
+}
+
+/// Sets the options of a block. Without a value it is as if they were not mentioned: each goes back
+/// to its default.
+fn set<'t>(
+    all: &mut Vec<Change<'t>>,
+    name: Name,
+    now: &[Setting<'_>],
+    then: &'t [Setting<'_>],
+    names: &Names,
+) {
+    let has_value = |setting: &&Setting<'_>| !setting.value.trim_end().is_empty();
+    for Setting { key, .. } in now.iter().filter(has_value) {
+        if !then.iter().filter(has_value).any(|then| then.key == *key) {
+            let (key, value) = (*key, "");
+            all.push(Change::new(
+                How::Remove,
+                What::Option { name, key, value },
+                None,
+            ));
+        }
+    }
+    for Setting { key, value, place } in then.iter().filter(has_value) {
+        let (key, value, place) = (*key, value.as_ref(), Some(*place));
+        let how = match now.iter().filter(has_value).find(|now| now.key == key) {
+            Some(now) if value::same(names.text(key), &now.value, value) => continue,
+            Some(_) => How::Change,
+            None => How::Add,
+        };
+        all.push(Change::new(how, What::Option { name, key, value }, place));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A change, for people, for programs, and for the kernel.
+
+use crate::model::{Name, Names, Pair, Place};
+use lana_cli::word;
+use lana_netlink::Op;
+use serde::Serialize;
+
+/// What changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What<'t> {
+    Block {
+        name: Name,
+        kind: Name,
+    },
+    Device {
+        name: Name,
+        subsystem: Name,
+        ifname: Name,
+    },
+    Option {
+        name: Name,
+        key: Name,
+        value: &'t str,
+    },
+    Binding(Pair),
+    Subscription(Pair),
+}
+
+/// What happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum How {
+    Add,
+    Remove,
+    /// An option gets another value; a binding or subscription is made anew.
+    Change,
+    /// It goes and comes back by a change that is yet to come, which is what is told of.
+    Suspend,
+}
+
+/// One operation for the kernel, in the order in which it is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change<'t> {
+    how: How,
+    what: What<'t>,
+    /// Where the file asks for it.
+    pub(crate) place: Option<Place>,
+}
+
+/// A change as JSON.
+#[derive(Serialize)]
+pub(crate) struct Told<'a> {
+    change: How,
+    #[serde(flatten)]
+    item: Item<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "item", rename_all = "lowercase")]
+enum Item<'a> {
+    Block {
+        name: &'a str,
+        #[serde(rename = "type")]
+        kind: &'a str,
+    },
+    Device {
+        name: &'a str,
+        subsystem: &'a str,
+        ifname: &'a str,
+    },
+    Option {
+        name: &'a str,
+        key: &'a str,
+        value: &'a str,
+    },
+    Binding {
+        upper: &'a str,
+        lower: &'a str,
+    },
+    Subscription {
+        subscriber: &'a str,
+        publisher: &'a str,
+    },
+}
+
+impl<'t> Change<'t> {
+    pub(super) fn new(how: How, what: What<'t>, place: Option<Place>) -> Self {
+        Change { how, what, place }
+    }
+
+    /// Whether it is told of.
+    pub(crate) fn shows(&self) -> bool {
+        self.how != How::Suspend
+    }
+
+    /// In a line.
+    pub(crate) fn describe(&self, names: &Names) -> String {
+        let sign = match self.how {
+            How::Add => '+',
+            How::Remove | How::Suspend => '-',
+            How::Change => '~',
+        };
+        let (item, first, second) = match self.what {
+            What::Block { name, kind } => ("block", name, kind),
+            What::Device {
+                name, subsystem, ..
+            } => ("device", name, subsystem),
+            What::Option { name, key, .. } => ("option", name, key),
+            What::Binding((upper, lower)) => ("binding", upper, lower),
+            What::Subscription((subscriber, publisher)) => ("subscription", subscriber, publisher),
+        };
+        let (first, second) = (word(names.text(first)), word(names.text(second)));
+        format!("{sign} {item} {first} {second}")
+    }
+
+    /// For programs.
+    pub(crate) fn told<'a>(&'a self, names: &'a Names) -> Told<'a> {
+        let item = match self.what {
+            What::Block { name, kind } => Item::Block {
+                name: names.text(name),
+                kind: names.text(kind),
+            },
+            What::Device {
+                name,
+                subsystem,
+                ifname,
+            } => Item::Device {
+                name: names.text(name),
+                subsystem: names.text(subsystem),
+                ifname: names.text(ifname),
+            },
+            What::Option { name, key, value } => Item::Option {
+                name: names.text(name),
+                key: names.text(key),
+                value,
+            },
+            What::Binding((upper, lower)) => Item::Binding {
+                upper: names.text(upper),
+                lower: names.text(lower),
+            },
+            What::Subscription((subscriber, publisher)) => Item::Subscription {
+                subscriber: names.text(subscriber),
+                publisher: names.text(publisher),
+            },
+        };
+        let change = self.how;
+        Told { change, item }
+    }
+
+    /// For the kernel.
+    pub(crate) fn op<'a>(&'a self, names: &'a Names) -> Op<'a> {
+        let off = matches!(self.how, How::Remove | How::Suspend);
+        match self.what {
+            What::Block { name, .. } if off => Op::FbDel {
+                name: names.text(name),
+            },
+            What::Block { name, kind } => Op::FbNew {
+                name: names.text(name),
+                kind: names.text(kind),
+            },
+            What::Device {
+                subsystem, ifname, ..
+            } => {
+                let (subsystem, ifname) = (names.text(subsystem), names.text(ifname));
+                if off {
+                    Op::VlinkUnhook { subsystem, ifname }
+                } else {
+                    Op::VlinkHook { subsystem, ifname }
+                }
+            }
+            What::Option { name, key, value } => Op::FbSet {
+                name: names.text(name),
+                key: names.text(key),
+                value: value.into(),
+            },
+            What::Binding((upper, lower)) => {
+                let (upper, lower) = (names.text(upper), names.text(lower));
+                if off {
+                    Op::Unbind { upper, lower }
+                } else {
+                    Op::Bind { upper, lower }
+                }
+            }
+            What::Subscription((subscriber, publisher)) => {
+                let (subscriber, publisher) = (names.text(subscriber), names.text(publisher));
+                if off {
+                    Op::Unsubscribe {
+                        subscriber,
+                        publisher,
+                    }
+                } else {
+                    Op::Subscribe {
+                        subscriber,
+                        publisher,
+                    }
+                }
+            }
+        }
+    }
+}

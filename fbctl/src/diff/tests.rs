@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Graphs as the kernel would have them, and what is said to change between two of them.
+
+use super::*;
+use crate::{document, model::ByName, order::order};
+use indexmap::{IndexMap, IndexSet};
+use lana_netlink::Op;
+use std::collections::BTreeMap;
+
+/// A graph that does as the kernel does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    blocks: IndexMap<String, Instance>,
+    /// In the order in which they were made.
+    bindings: IndexSet<(String, String)>,
+    subscriptions: IndexSet<(String, String)>,
+    /// How many blocks were made.
+    made: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Instance {
+    kind: String,
+    /// Subsystem and present name of the device.
+    device: Option<(String, String)>,
+    options: BTreeMap<String, String>,
+    /// Another one has another number.
+    number: u32,
+}
+
+/// What can be seen of a block: type, device, options, ports of either direction, publishers.
+type Shape = (
+    String,
+    Option<(String, String)>,
+    BTreeMap<String, String>,
+    [Vec<String>; 3],
+);
+
+impl Model {
+    pub(crate) fn add(&mut self, name: &str, kind: &str) {
+        self.made += 1;
+        let instance = Instance {
+            kind: kind.to_owned(),
+            device: None,
+            options: BTreeMap::new(),
+            number: self.made,
+        };
+        let before = self.blocks.insert(name.to_owned(), instance);
+        assert!(before.is_none(), "'{name}' exists already");
+    }
+
+    fn hook(&mut self, name: &str) {
+        self.add(name, "eth");
+        self.blocks[name].device = Some(("ethernet".to_owned(), name.to_owned()));
+    }
+
+    fn remove(&mut self, name: &str) {
+        let ours = |pair: &(String, String)| pair.0 == name || pair.1 == name;
+        assert!(!self.bindings.iter().any(ours), "'{name}' is bound");
+        assert!(
+            !self.subscriptions.iter().any(ours),
+            "'{name}' is subscribed"
+        );
+        assert!(
+            self.blocks.shift_remove(name).is_some(),
+            "no block '{name}'"
+        );
+    }
+
+    fn pair(&self, first: &str, second: &str) -> (String, String) {
+        for name in [first, second] {
+            assert!(self.blocks.contains_key(name), "no block '{name}'");
+        }
+        assert_ne!(first, second, "to itself");
+        (first.to_owned(), second.to_owned())
+    }
+
+    pub(crate) fn bind(&mut self, upper: &str, lower: &str) {
+        let pair = self.pair(upper, lower);
+        assert!(
+            self.bindings.insert(pair),
+            "{upper} is bound to {lower} already"
+        );
+    }
+
+    fn unbind(&mut self, upper: &str, lower: &str) {
+        let pair = self.pair(upper, lower);
+        assert!(
+            self.bindings.shift_remove(&pair),
+            "{upper} is not bound to {lower}"
+        );
+    }
+
+    fn perform(&mut self, op: &Op<'_>) {
+        match op {
+            Op::FbNew { name, kind } => self.add(name, kind),
+            Op::FbDel { name } => {
+                assert!(self.blocks[*name].device.is_none(), "{name} is a device");
+                self.remove(name);
+            }
+            Op::FbSet { name, key, value } => {
+                let options = &mut self.blocks[*name].options;
+                match value.trim_end() {
+                    "" => options.remove(*key),
+                    value => options.insert((*key).to_owned(), value.to_owned()),
+                };
+            }
+            Op::Bind { upper, lower } => self.bind(upper, lower),
+            Op::Unbind { upper, lower } => self.unbind(upper, lower),
+            Op::Subscribe {
+                subscriber,
+                publisher,
+            } => {
+                let pair = self.pair(subscriber, publisher);
+                assert!(self.subscriptions.insert(pair), "subscribed already");
+            }
+            Op::Unsubscribe {
+                subscriber,
+                publisher,
+            } => {
+                let pair = self.pair(subscriber, publisher);
+                assert!(self.subscriptions.swap_remove(&pair), "not subscribed");
+            }
+            Op::VlinkHook { ifname, .. } => self.hook(ifname),
+            Op::VlinkUnhook { ifname, .. } => {
+                let ours = |block: &Instance| block.device.as_ref().is_some_and(|d| d.1 == *ifname);
+                let found = self.blocks.iter().find(|(_, block)| ours(block));
+                let name = found.map(|(name, _)| name.clone()).expect("not hooked");
+                self.remove(&name);
+            }
+            Op::Replace { .. } => panic!("nobody asks for that"),
+        }
+    }
+
+    /// What can be seen of each block.
+    fn shape(&self) -> BTreeMap<&str, Shape> {
+        let seconds = |pairs: &IndexSet<(String, String)>, name: &str| -> Vec<String> {
+            let ours = pairs.iter().filter(|pair| pair.0 == name);
+            ours.map(|pair| pair.1.clone()).collect()
+        };
+        let shape = |(name, block): (&'_ String, &Instance)| {
+            let above = self.bindings.iter().filter(|pair| pair.1 == *name);
+            let above = above.map(|pair| pair.0.clone()).collect();
+            let below = seconds(&self.bindings, name);
+            let mut publishers = seconds(&self.subscriptions, name);
+            publishers.sort();
+            let lists = [below, above, publishers];
+            (
+                block.kind.clone(),
+                block.device.clone(),
+                block.options.clone(),
+                lists,
+            )
+        };
+        let blocks = self.blocks.iter();
+        blocks
+            .map(|entry| (entry.0.as_str(), shape(entry)))
+            .collect()
+    }
+
+    fn blocks(&self, names: &mut Names) -> crate::model::Blocks<'static> {
+        let mut blocks = ByName::default();
+        let block = |(name, block): (&String, &Instance)| {
+            let settings = block.options.iter().map(|(key, value)| Setting {
+                key: names.name(key),
+                value: value.clone().into(),
+                place: 0,
+            });
+            let settings = settings.collect();
+            let kind = match &block.device {
+                Some((subsystem, ifname)) => Kind::Device {
+                    subsystem: names.name(subsystem),
+                    ifname: names.name(ifname),
+                },
+                None => Kind::Made(names.name(&block.kind)),
+            };
+            let place = 0;
+            let block = Block {
+                kind,
+                settings,
+                place,
+            };
+            blocks.enter(names.name(name), || block);
+        };
+        self.blocks.iter().for_each(block);
+        blocks
+    }
+
+    /// As the kernel shows it.
+    pub(crate) fn running(&self, names: &mut Names) -> Running {
+        let blocks = self.blocks(names);
+        let mut pairs = |pairs: &IndexSet<(String, String)>| -> Vec<Pair> {
+            let pair = |(a, b): &(String, String)| (names.name(a), names.name(b));
+            pairs.iter().map(pair).collect()
+        };
+        let (mut egress, subscriptions) = (pairs(&self.bindings), pairs(&self.subscriptions));
+        let mut ingress = egress.clone();
+        egress.sort_by_key(|pair| blocks.place(pair.0)); // a stable sort
+        ingress.sort_by_key(|pair| blocks.place(pair.1));
+        let subscriptions = subscriptions.into_iter().collect();
+        Running::new(blocks, egress, &ingress, subscriptions).unwrap()
+    }
+
+    /// As a file has it.
+    fn target(&self, names: &mut Names) -> Target<'static> {
+        let blocks = self.blocks(names);
+        let mut bonds = |pairs: &IndexSet<(String, String)>| -> Vec<Bond> {
+            let bond = |(a, b): &(String, String)| Bond {
+                pair: (names.name(a), names.name(b)),
+                place: 0,
+            };
+            pairs.iter().map(bond).collect()
+        };
+        Target {
+            blocks,
+            bindings: bonds(&self.bindings),
+            subscriptions: bonds(&self.subscriptions),
+        }
+    }
+}
+
+/// Repeatable chance (xorshift64*).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(number).unwrap() % end
+    }
+
+    fn name(&mut self) -> &'static str {
+        ["a", "b", "c", "d", "e", "f"][self.below(6)]
+    }
+
+    /// A graph that was made by so many random steps.
+    fn graph(&mut self, steps: usize) -> Model {
+        let mut model = Model::default();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            match self.below(8) {
+                0 => {}
+                1 => model.hook(name),
+                kind => model.add(name, ["tee", "dummy"][kind % 2]),
+            }
+        }
+        for _ in 0..steps {
+            self.step(&mut model);
+        }
+        model
+    }
+
+    fn step(&mut self, model: &mut Model) {
+        let (first, second) = (self.name(), self.name());
+        let there = |name| model.blocks.contains_key(name);
+        if first == second || !there(first) || !there(second) {
+            return;
+        }
+        let pair = (first.to_owned(), second.to_owned());
+        match self.below(8) {
+            0 => {
+                model.bindings.shift_remove(&pair);
+            }
+            1 => {
+                model.subscriptions.insert(pair);
+            }
+            2 => {
+                let key = ["k", "l"][self.below(2)].to_owned();
+                let value = ["1", "2\n3"][self.below(2)].to_owned();
+                model.blocks[first].options.insert(key, value);
+            }
+            _ => {
+                model.bindings.insert(pair);
+            }
+        }
+    }
+}
+
+/// Makes what runs what is wanted, as the kernel would; gives the changes.
+fn apply(model: &mut Model, wanted: &Model) -> Vec<String> {
+    let mut names = Names::default();
+    let (running, target) = (model.running(&mut names), wanted.target(&mut names));
+    let changes = changes(&running, &target, &names).unwrap();
+    for change in &changes {
+        model.perform(&change.op(&names));
+    }
+    let shown = changes.iter().filter(|change| change.shows());
+    shown.map(|change| change.describe(&names)).collect()
+}
+
+#[test]
+fn any_graph_becomes_any_other() {
+    let mut chance = Chance(0x1a4a);
+    for round in 0..5_000 {
+        let steps = chance.below(30);
+        let mut model = chance.graph(steps);
+        // What is wanted differs in everything, or in a little.
+        let wanted = if round % 2 == 0 {
+            let steps = chance.below(30);
+            chance.graph(steps)
+        } else {
+            let mut wanted = model.clone();
+            for _ in 0..chance.below(5) {
+                chance.step(&mut wanted);
+            }
+            wanted
+        };
+        let before = model.clone();
+        let changes = apply(&mut model, &wanted);
+        assert_eq!(model.shape(), wanted.shape(), "round {round}: {changes:?}");
+        for (name, block) in &before.blocks {
+            let same = wanted
+                .blocks
+                .get(name)
+                .is_some_and(|w| w.kind == block.kind);
+            let stayed = model
+                .blocks
+                .get(name)
+                .is_some_and(|now| now.number == block.number);
+            assert_eq!(same, stayed, "round {round}: {name}");
+        }
+        assert_eq!(apply(&mut model, &wanted), [""; 0], "round {round}");
+    }
+}
+
+/// Which block of a pair.
+type End = fn(&Pair) -> Name;
+
+/// The most bindings that can stay, found by trying.
+fn most(running: &Running, target: &Target<'_>) -> usize {
+    let list = |pairs: &[Pair], end: End, name: Name| -> Vec<Pair> {
+        pairs
+            .iter()
+            .filter(|pair| end(pair) == name)
+            .copied()
+            .collect()
+    };
+    let wanted: Vec<Pair> = target.bindings.iter().map(|bond| bond.pair).collect();
+    let egress: Vec<Pair> = running.bindings.keys().copied().collect();
+    let mut ingress = egress.clone();
+    ingress.sort_by_key(|pair| running.bindings[pair]);
+    let fits = |stay: &[Pair]| {
+        let ends: [(End, _); 2] = [(|p| p.0, &egress), (|p| p.1, &ingress)];
+        ends.iter().all(|(end, now)| {
+            running.blocks.iter().all(|(name, _)| {
+                let mut now = list(now, *end, name);
+                now.retain(|pair| stay.contains(pair));
+                list(&wanted, *end, name).starts_with(&now)
+            })
+        })
+    };
+    let common: Vec<_> = egress
+        .iter()
+        .filter(|pair| wanted.contains(pair))
+        .copied()
+        .collect();
+    let subsets = 0..1u32 << common.len();
+    let subsets = subsets.map(|subset| -> Vec<Pair> {
+        let chosen = |number: usize| subset & (1 << number) != 0;
+        let pairs = common
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| chosen(*number));
+        pairs.map(|(_, pair)| *pair).collect()
+    });
+    let fitting = subsets.filter(|stay| fits(stay));
+    fitting.map(|stay| stay.len()).max().unwrap()
+}
+
+#[test]
+fn as_many_bindings_as_can_be_stay() {
+    let mut chance = Chance(0xb1d5);
+    let mut moved = 0;
+    for round in 0..2_000 {
+        let mut model = Model::default();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            model.add(name, "tee");
+        }
+        let mut wanted = model.clone();
+        for _ in 0..chance.below(8) {
+            let pair = (chance.name().to_owned(), chance.name().to_owned());
+            if pair.0 != pair.1 {
+                model.bindings.insert(pair);
+            }
+        }
+        let mut all: Vec<_> = model.bindings.iter().cloned().collect();
+        while !all.is_empty() {
+            wanted
+                .bindings
+                .insert(all.swap_remove(chance.below(all.len())));
+        }
+        let mut names = Names::default();
+        let (running, target) = (model.running(&mut names), wanted.target(&mut names));
+        let most = most(&running, &target);
+        let changes = apply(&mut model, &wanted);
+        assert_eq!(changes.len(), wanted.bindings.len() - most, "round {round}");
+        moved += changes.len();
+    }
+    assert!(moved > 100, "{moved}");
+}
+
+#[test]
+fn what_is_saved_changes_nothing() {
+    let mut chance = Chance(0x5a7e);
+    for round in 0..2_000 {
+        let steps = chance.below(40);
+        let model = chance.graph(steps);
+        let mut names = Names::default();
+        let running = model.running(&mut names);
+        let text = document::write(&running, &order(&running, &names).unwrap(), &names);
+        let target = document::read(&text, &mut names).unwrap();
+        let changes = changes(&running, &target, &names).unwrap();
+        assert_eq!(changes, [], "round {round}:\n{text}");
+
+        // Made anew from the file, it is saved the same.
+        let mut anew = Model::default();
+        let empty = Running::default();
+        for change in super::changes(&empty, &target, &names).unwrap() {
+            anew.perform(&change.op(&names));
+        }
+        assert_eq!(anew.shape(), model.shape(), "round {round}:\n{text}");
+        let running = anew.running(&mut names);
+        let again = document::write(&running, &order(&running, &names).unwrap(), &names);
+        assert_eq!(again, text, "round {round}");
+    }
+}
+
+#[test]
+fn changes_in_words() {
+    let mut now = Model::default();
+    now.hook("lan0");
+    for (name, kind) in [("a", "counter"), ("f", "bpf"), ("g", "bpf"), ("t", "tee")] {
+        now.add(name, kind);
+    }
+    now.bind("a", "lan0");
+    now.bind("f", "t");
+    now.bind("g", "t");
+    now.subscriptions.insert(("a".into(), "t".into()));
+    now.blocks["f"].options.insert("old".into(), "1".into());
+    now.blocks["g"].options.insert("program".into(), "1".into());
+    let mut then = Model::default();
+    for (name, kind) in [("a", "dummy"), ("f", "bpf"), ("g", "bpf"), ("t", "tee")] {
+        then.add(name, kind);
+    }
+    then.hook("lan1");
+    then.bind("g", "t");
+    then.bind("f", "t");
+    then.bind("a", "lan1");
+    then.subscriptions.insert(("a".into(), "t".into()));
+    then.subscriptions.insert(("f".into(), "t".into()));
+    then.blocks["f"]
+        .options
+        .insert("program".into(), "1".into());
+    then.blocks["g"]
+        .options
+        .insert("program".into(), "2".into());
+    let expected = [
+        "- binding a lan0",
+        "- device lan0 ethernet",
+        "- block a counter",
+        "+ block a dummy",
+        "+ device lan1 ethernet",
+        "- option f old",
+        "+ option f program",
+        "~ option g program",
+        "~ binding f t",
+        "+ binding a lan1",
+        "~ subscription a t",
+        "+ subscription f t",
+    ];
+    assert_eq!(apply(&mut now, &then), expected);
+}
+
+#[test]
+fn changes_for_programs() {
+    let mut now = Model::default();
+    now.add("f", "bpf");
+    let mut then = Model::default();
+    then.hook("lan0");
+    then.add("f", "bpf");
+    then.bind("f", "lan0");
+    then.blocks["f"]
+        .options
+        .insert("program".into(), "1".into());
+    let mut names = Names::default();
+    let (running, target) = (now.running(&mut names), then.target(&mut names));
+    let changes = changes(&running, &target, &names).unwrap();
+    let told: Vec<_> = changes.iter().map(|change| change.told(&names)).collect();
+    let expected = serde_json::json!([
+        { "change": "add", "item": "device", "name": "lan0", "subsystem": "ethernet", "ifname": "lan0" },
+        { "change": "add", "item": "option", "name": "f", "key": "program", "value": "1" },
+        { "change": "add", "item": "binding", "upper": "f", "lower": "lan0" },
+    ]);
+    assert_eq!(serde_json::to_value(told).unwrap(), expected);
+}
+
+#[test]
+fn renamed_devices() {
+    let mut now = Model::default();
+    now.hook("lan0");
+    let mut names = Names::default();
+    let mut renamed = now.clone();
+    renamed.blocks["lan0"].device = Some(("ethernet".into(), "new0".into()));
+    let mut compare = |now: &Model, then: &Model| {
+        let (running, target) = (now.running(&mut names), then.target(&mut names));
+        let changes = changes(&running, &target, &names).map_err(|(_, text)| text)?;
+        let shown = changes.iter().map(|change| change.describe(&names));
+        Ok::<Vec<String>, String>(shown.collect())
+    };
+    assert_eq!(compare(&renamed, &renamed), Ok(vec![]));
+    // The file wants the device that is called lan0 now.
+    let changes = vec![
+        "- device lan0 ethernet".into(),
+        "+ device lan0 ethernet".into(),
+    ];
+    assert_eq!(compare(&renamed, &now), Ok(changes));
+    assert!(compare(&now, &renamed).unwrap_err().contains("new0"));
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether two values of an option say the same.
+
+/// The block's own reader of programs.
+#[path = "../../../fb-modules/bpf/text.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "the block also prints them"))]
+mod program;
+
+/// The option of `bpf` that takes a program. The kernel shows it in the shorter of its two forms.
+const PROGRAM: &str = "program";
+
+/// Whether it makes no difference which of the two an option is set to. White space at the end, such
+/// as that of the last line, never does.
+pub(super) fn same(key: &str, one: &str, other: &str) -> bool {
+    let program = |text| instructions(text).filter(|_| key == PROGRAM);
+    one.trim_end() == other.trim_end()
+        || program(one).is_some_and(|one| Some(one) == program(other))
+}
+
+fn instructions(text: &str) -> Option<Vec<program::Quad>> {
+    let mut all = Vec::new();
+    let push = |quad| {
+        all.push(quad);
+        true
+    };
+    program::parse(text.as_bytes(), push).ok()?;
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+
+    #[test]
+    fn programs_have_two_forms() {
+        let long = "{ 0x28, 0, 0, 0x0000000c },\n{ 0x6, 0, 0, 0xffffffff },\n";
+        let short = "2\n40 0 0 12\n6 0 0 4294967295\n";
+        assert!(same("program", long, short));
+        assert!(same("program", long, long.trim_end()));
+        assert!(!same("program", long, "1\n40 0 0 12\n"));
+        assert!(!same("program", long, "40 0 0 12\n"));
+        assert!(!same("other", long, short));
+        assert!(!same("program", "a", "b"));
+        assert!(same("other", "a", "a\n"));
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file that describes a graph: TOML, with the keys of [`key`]. `Documentation/graph.schema.json`
+//! has its schema.
+//!
+//! A file may have a million blocks, so no tree is made of it: the parser below the crate `toml`
+//! tells what comes, and [`read`] makes blocks of it on the way.
+
+mod place;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use read::read;
+pub(crate) use write::write;
+
+use crate::model::Place;
+
+/// The keys of the tables.
+pub(crate) mod key {
+    pub(crate) const BINDINGS: &str = "bindings";
+    pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
+    pub(crate) const BLOCKS: &str = "blocks";
+    pub(crate) const DEVICES: &str = "devices";
+    pub(crate) const TYPE: &str = "type";
+    pub(crate) const SUBSYSTEM: &str = "subsystem";
+    pub(crate) const IFNAME: &str = "ifname";
+    pub(crate) const OPTIONS: &str = "options";
+}
+
+/// What is wrong with a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+impl Mistake {
+    /// Something is wrong at a place of `file`.
+    pub(crate) fn new(file: &str, place: Place, text: impl Into<String>) -> Self {
+        Mistake {
+            line: line(file, place),
+            text: text.into(),
+        }
+    }
+}
+
+/// The line of a place.
+pub(crate) fn line(file: &str, place: Place) -> usize {
+    let before = file.bytes().take(place as usize);
+    1 + before.filter(|&byte| byte == b'\n').count()
+}

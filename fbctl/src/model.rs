@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A graph as a whole. What a file describes and what runs are two of these, made of the same
+//! names, so that they can be compared by number.
+
+use indexmap::{IndexMap, IndexSet};
+use std::{borrow::Cow, num::NonZeroU32};
+
+/// A name of anything, as its number among the names that occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Name(u32);
+
+impl Name {
+    /// The number.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The names that occur.
+#[derive(Debug, Default)]
+pub(crate) struct Names(IndexSet<Box<str>>);
+
+impl Names {
+    /// The name that reads so.
+    pub(crate) fn name(&mut self, text: &str) -> Name {
+        let index = match self.0.get_index_of(text) {
+            Some(index) => index,
+            None => self.0.insert_full(text.into()).0,
+        };
+        // More than four billion would not fit in memory.
+        Name(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// How it reads.
+    pub(crate) fn text(&self, name: Name) -> &str {
+        self.0.get_index(name.index()).map_or("", |text| text)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Two blocks: upper and lower, or subscriber and publisher.
+pub(crate) type Pair = (Name, Name);
+
+/// Where in its file something is, in bytes.
+pub(crate) type Place = u32;
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One that was made, of this type.
+    Made(Name),
+    /// One that stands for a device.
+    Device {
+        /// Who connected it.
+        subsystem: Name,
+        /// What the device is called now; the block has the name that it had at first.
+        ifname: Name,
+    },
+}
+
+/// What an option is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting<'a> {
+    pub(crate) key: Name,
+    pub(crate) value: Cow<'a, str>,
+    pub(crate) place: Place,
+}
+
+/// A block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) settings: Vec<Setting<'a>>,
+    pub(crate) place: Place,
+}
+
+/// Blocks by name.
+pub(crate) type Blocks<'a> = ByName<Block<'a>>;
+
+/// Things by name, in the order in which they came. Names are numbers, so no hash is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ByName<T> {
+    things: Vec<(Name, T)>,
+    /// Where that of each name is, as far as it is known.
+    places: Vec<Option<NonZeroU32>>,
+}
+
+impl<T> Default for ByName<T> {
+    fn default() -> Self {
+        ByName {
+            things: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+}
+
+impl<T> ByName<T> {
+    /// How many came before it.
+    pub(crate) fn place(&self, name: Name) -> Option<usize> {
+        let place = self.places.get(name.index()).copied().flatten()?;
+        Some(place.get() as usize - 1)
+    }
+
+    pub(crate) fn get(&self, name: Name) -> Option<&T> {
+        Some(&self.things.get(self.place(name)?)?.1)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: Name) -> Option<&mut T> {
+        let place = self.place(name)?;
+        self.at(place)
+    }
+
+    /// The one before which so many came.
+    pub(crate) fn at(&mut self, place: usize) -> Option<&mut T> {
+        Some(&mut self.things.get_mut(place)?.1)
+    }
+
+    /// Adds the thing of a name unless there is one. Gives its place.
+    pub(crate) fn enter(&mut self, name: Name, new: impl FnOnce() -> T) -> usize {
+        if let Some(place) = self.place(name) {
+            return place;
+        }
+        let place = self.things.len();
+        self.things.push((name, new()));
+        let places = self.places.len().max(name.index() + 1);
+        self.places.resize(places, None);
+        if let Some(entry) = self.places.get_mut(name.index()) {
+            *entry = u32::try_from(place + 1).ok().and_then(NonZeroU32::new);
+        }
+        place
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Name, &T)> {
+        self.things.iter().map(|(name, thing)| (*name, thing))
+    }
+
+    /// The same with other things.
+    pub(crate) fn try_map<U, E>(
+        self,
+        mut each: impl FnMut(Name, T) -> Result<U, E>,
+    ) -> Result<ByName<U>, E> {
+        let things = self.things.into_iter();
+        let things = things.map(|(name, thing)| Ok((name, each(name, thing)?)));
+        Ok(ByName {
+            things: things.collect::<Result<_, _>>()?,
+            places: self.places,
+        })
+    }
+}
+
+/// A binding or a subscription of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bond {
+    pub(crate) pair: Pair,
+    pub(crate) place: Place,
+}
+
+/// What a file describes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    pub(crate) blocks: Blocks<'a>,
+    /// In the order in which to make them: it gives each port its number.
+    pub(crate) bindings: Vec<Bond>,
+    pub(crate) subscriptions: Vec<Bond>,
+}
+
+/// What runs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) blocks: Blocks<'static>,
+    /// Those of one block side by side, in the order of its egress ports. The number counts those
+    /// of one block on top of which they are in the order of its ingress ports.
+    pub(crate) bindings: IndexMap<Pair, u32>,
+    pub(crate) subscriptions: IndexSet<Pair>,
+}
+
+impl Running {
+    /// Puts it together from the bindings as the upper blocks and as the lower blocks tell of them,
+    /// each block's in the order of its ports. Nothing where they contradict each other.
+    pub(crate) fn new(
+        blocks: Blocks<'static>,
+        egress: Vec<Pair>,
+        ingress: &[Pair],
+        subscriptions: IndexSet<Pair>,
+    ) -> Option<Self> {
+        if egress.len() != ingress.len() {
+            return None;
+        }
+        let mut bindings: IndexMap<_, _> = egress.into_iter().map(|pair| (pair, 0)).collect();
+        // From 1 on: 0 is who was not told of.
+        for (number, pair) in (1..).zip(ingress) {
+            let place = bindings.get_mut(pair)?;
+            if *place != 0 {
+                return None;
+            }
+            *place = number;
+        }
+        let known = |pair: &Pair| blocks.place(pair.0).and(blocks.place(pair.1)).is_some();
+        let all = bindings.len() == ingress.len()
+            && bindings.keys().all(known)
+            && subscriptions.iter().all(known);
+        all.then_some(Running {
+            blocks,
+            bindings,
+            subscriptions,
+        })
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can be done to a graph: each as a request of its own, or with others in a transaction.
+
+use crate::{
+    message::BODY,
+    spec::{self, binding, fb, op, option, replacement, subscription, transaction, vlink, Command},
+    wire::{AttrSet, EncodeError, Flag, Writer},
+};
+use std::borrow::Cow;
+
+/// One change of a graph. All need `CAP_NET_ADMIN`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op<'a> {
+    /// Makes a block of the type `kind`.
+    FbNew {
+        /// What it is called.
+        name: &'a str,
+        /// Its type.
+        kind: &'a str,
+    },
+    /// Removes a block.
+    FbDel {
+        /// Which.
+        name: &'a str,
+    },
+    /// Sets an option of a block.
+    FbSet {
+        /// Of which.
+        name: &'a str,
+        /// Which option.
+        key: &'a str,
+        /// What to; an empty value sets it back to what a new block has.
+        value: Cow<'a, str>,
+    },
+    /// Puts `upper` on top of `lower`.
+    Bind {
+        /// The block on top.
+        upper: &'a str,
+        /// The block below.
+        lower: &'a str,
+    },
+    /// Takes `upper` off `lower`.
+    Unbind {
+        /// The block on top.
+        upper: &'a str,
+        /// The block below.
+        lower: &'a str,
+    },
+    /// Lets `subscriber` get the events of `publisher`.
+    Subscribe {
+        /// Who gets them.
+        subscriber: &'a str,
+        /// Whose they are.
+        publisher: &'a str,
+    },
+    /// Takes a subscription back.
+    Unsubscribe {
+        /// Who gets the events.
+        subscriber: &'a str,
+        /// Whose they are.
+        publisher: &'a str,
+    },
+    /// Lets `new` take the place of `old`.
+    Replace {
+        /// Whose place.
+        old: &'a str,
+        /// Who takes it.
+        new: &'a str,
+        /// Leaves the state behind.
+        drop_state: bool,
+    },
+    /// Connects a device to the graph.
+    VlinkHook {
+        /// By which subsystem.
+        subsystem: &'a str,
+        /// Which device.
+        ifname: &'a str,
+    },
+    /// Gives a device back to Linux.
+    VlinkUnhook {
+        /// By which subsystem.
+        subsystem: &'a str,
+        /// Which device.
+        ifname: &'a str,
+    },
+}
+
+impl Op<'_> {
+    /// The command that asks for it alone, and the number it has in a transaction.
+    fn codes(&self) -> (Command, u16) {
+        match self {
+            Op::FbNew { .. } => (Command::FbNew, op::FB_NEW),
+            Op::FbDel { .. } => (Command::FbDel, op::FB_DEL),
+            Op::FbSet { .. } => (Command::FbSet, op::FB_SET),
+            Op::Bind { .. } => (Command::Bind, op::BIND),
+            Op::Unbind { .. } => (Command::Unbind, op::UNBIND),
+            Op::Subscribe { .. } => (Command::Subscribe, op::SUBSCRIBE),
+            Op::Unsubscribe { .. } => (Command::Unsubscribe, op::UNSUBSCRIBE),
+            Op::Replace { .. } => (Command::Replace, op::REPLACE),
+            Op::VlinkHook { .. } => (Command::VlinkHook, op::VLINK_HOOK),
+            Op::VlinkUnhook { .. } => (Command::VlinkUnhook, op::VLINK_UNHOOK),
+        }
+    }
+
+    /// The command that asks for it alone.
+    pub(crate) fn command(&self) -> Command {
+        self.codes().0
+    }
+
+    /// Writes the attributes that say what to do it to.
+    pub(crate) fn encode(&self, to: &mut Writer) -> Result<(), EncodeError> {
+        match self {
+            Op::FbNew { name, kind } => {
+                put(to, &spec::FB, fb::NAME, name)?;
+                put(to, &spec::FB, fb::TYPE, kind)
+            }
+            Op::FbDel { name } => put(to, &spec::FB, fb::NAME, name),
+            Op::FbSet { name, key, value } => {
+                put(to, &spec::FB, fb::NAME, name)?;
+                let fill = |to: &mut Writer| {
+                    put(to, &spec::OPTION, option::KEY, key)?;
+                    put(to, &spec::OPTION, option::VALUE, value)
+                };
+                to.nest(fb::OPTION, fill).map_err(|e| e.within("option"))
+            }
+            Op::Bind { upper, lower } | Op::Unbind { upper, lower } => {
+                put(to, &spec::BINDING, binding::UPPER, upper)?;
+                put(to, &spec::BINDING, binding::LOWER, lower)
+            }
+            Op::Subscribe {
+                subscriber,
+                publisher,
+            }
+            | Op::Unsubscribe {
+                subscriber,
+                publisher,
+            } => {
+                let set = &spec::SUBSCRIPTION;
+                put(to, set, subscription::SUBSCRIBER, subscriber)?;
+                put(to, set, subscription::PUBLISHER, publisher)
+            }
+            Op::Replace {
+                old,
+                new,
+                drop_state,
+            } => {
+                put(to, &spec::REPLACEMENT, replacement::OLD, old)?;
+                put(to, &spec::REPLACEMENT, replacement::NEW, new)?;
+                if *drop_state {
+                    to.put(replacement::DROP_STATE, &Flag)?;
+                }
+                Ok(())
+            }
+            Op::VlinkHook { subsystem, ifname } | Op::VlinkUnhook { subsystem, ifname } => {
+                put(to, &spec::VLINK, vlink::SUBSYSTEM, subsystem)?;
+                put(to, &spec::VLINK, vlink::IFNAME, ifname)
+            }
+        }
+    }
+}
+
+fn put(to: &mut Writer, set: &'static AttrSet, number: u16, text: &str) -> Result<(), EncodeError> {
+    let name = set.get(number).map_or("", |attr| attr.name);
+    to.text(number, text).map_err(|e| e.within(name))
+}
+
+/// Changes that are made together or not at all.
+#[derive(Debug)]
+pub struct Transaction {
+    /// Behind room for the headers.
+    pub(crate) attrs: Writer,
+    empty: bool,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Transaction {
+            attrs: Writer::behind(BODY),
+            empty: true,
+        }
+    }
+}
+
+impl Transaction {
+    /// Adds a change, which sees what those before it did.
+    pub fn push(&mut self, change: &Op<'_>) -> Result<(), EncodeError> {
+        self.empty = false;
+        let (_, number) = change.codes();
+        let inner = |to: &mut Writer| to.nest(number, |to| change.encode(to));
+        self.attrs.nest(transaction::OP, inner)
+    }
+
+    /// Whether there is no change in it.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        spec::{FbAttrs, OpAttrs, TransactionAttrs},
+        wire::{Attributes, Unfit},
+    };
+
+    fn all() -> Vec<Op<'static>> {
+        let (upper, lower) = ("a", "b");
+        let (subscriber, publisher) = ("a", "b");
+        let (subsystem, ifname) = ("ethernet", "eth0");
+        vec![
+            Op::FbNew {
+                name: "f",
+                kind: "bpf",
+            },
+            Op::FbDel { name: "f" },
+            Op::FbSet {
+                name: "f",
+                key: "k",
+                value: "v".into(),
+            },
+            Op::Bind { upper, lower },
+            Op::Unbind { upper, lower },
+            Op::Subscribe {
+                subscriber,
+                publisher,
+            },
+            Op::Unsubscribe {
+                subscriber,
+                publisher,
+            },
+            Op::Replace {
+                old: "a",
+                new: "b",
+                drop_state: true,
+            },
+            Op::VlinkHook { subsystem, ifname },
+            Op::VlinkUnhook { subsystem, ifname },
+        ]
+    }
+
+    #[test]
+    fn every_change_lies_where_it_should() {
+        let mut transaction = Transaction::default();
+        assert!(transaction.is_empty());
+        for change in all() {
+            transaction.push(&change).unwrap();
+        }
+        assert!(!transaction.is_empty());
+        let bytes = transaction.attrs.into_bytes();
+        let ops = TransactionAttrs::decode(&bytes[BODY..]).unwrap().op;
+        let json = serde_json::to_value(&ops).unwrap();
+        let expected = serde_json::json!([
+            { "fb-new": { "name": "f", "type": "bpf" } },
+            { "fb-del": { "name": "f" } },
+            { "fb-set": { "name": "f", "option": [{ "key": "k", "value": "v" }] } },
+            { "bind": { "upper": "a", "lower": "b" } },
+            { "unbind": { "upper": "a", "lower": "b" } },
+            { "subscribe": { "subscriber": "a", "publisher": "b" } },
+            { "unsubscribe": { "subscriber": "a", "publisher": "b" } },
+            { "replace": { "old": "a", "new": "b", "drop-state": true } },
+            { "vlink-hook": { "subsystem": "ethernet", "ifname": "eth0" } },
+            { "vlink-unhook": { "subsystem": "ethernet", "ifname": "eth0" } },
+        ]);
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_change_is_the_same_alone() {
+        let mut alone = Writer::new();
+        all()[0].encode(&mut alone).unwrap();
+        let fb = FbAttrs::decode(&alone.into_bytes()).unwrap();
+        let op = OpAttrs {
+            fb_new: Some(fb),
+            ..Default::default()
+        };
+        let mut transaction = Transaction::default();
+        transaction.push(&all()[0]).unwrap();
+        let bytes = transaction.attrs.into_bytes();
+        assert_eq!(TransactionAttrs::decode(&bytes[BODY..]).unwrap().op, [op]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_named() {
+        let change = Op::FbNew {
+            name: "a\0b",
+            kind: "bpf",
+        };
+        let error = Transaction::default().push(&change).unwrap_err();
+        assert_eq!(error, EncodeError::from(Unfit::Nul).within("name"));
+    }
+}
