@@ -187,10 +187,10 @@ printf 'add b1 dummy # a comment\n\nadd b2 dummy\nbind b2 b1\n' >commands
 check "a batch is carried out" fbctl -b commands
 check "all of it" contains "$(shown b2)" '"peer-name":"b1"'
 printf 'unbind b2 b1\nrm nonexistent\nrm b2\n' >commands
-check "a batch stops at the first line that fails" is "$(code fbctl -b commands)" 2
-check "what came before is done, what comes behind is not" contains "$(shown b2)" '"refcnt":1}'
-check "it says which line" contains "$(fbctl -b commands 2>&1 || :)" "commands:1: unbind"
-printf 'rm nonexistent\nrm b2\nrm b1\n' >commands
+check "a line of a batch fails" is "$(code fbctl -b commands)" 2
+check "then nothing of it is done" contains "$(shown b2)" '"peer-name":"b1"'
+check "it says which line" contains "$(fbctl -b commands 2>&1 || :)" "commands:2: rm nonexistent"
+printf 'unbind b2 b1\nrm nonexistent\nrm b2\nrm b1\n' >commands
 check "with --force it goes on, and remembers" is "$(code fbctl --force -b commands)" 2
 check "then what comes behind is done" is "$(code fbctl show b1)" 2
 clean

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+"""bpfload.py FOLDER: programs for the kernel's BPF machine, in a BPF file system there: xdp-drop, xdp-pass,
+and tc-priority, which gives each packet the priority 1:2."""
+
+import ctypes
+import os
+import struct
+import sys
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+BPF_PROG_LOAD, BPF_OBJ_PIN, SCHED_CLS, XDP = 5, 6, 3, 6
+
+
+def insn(code, regs=0, offset=0, value=0):
+    return struct.pack("<BBhi", code, regs, offset, value)
+
+
+def answer(value):
+    return insn(0xB7, 0, 0, value) + insn(0x95)  # r0 = value; exit
+
+
+def bpf(command, attribute):
+    buffer = ctypes.create_string_buffer(attribute, 128)
+    result = LIBC.syscall(321, command, buffer, 128)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "bpf: " + os.strerror(ctypes.get_errno()))
+    return result
+
+
+def pin(name, kind, code):
+    insns, text = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
+    program = bpf(BPF_PROG_LOAD, struct.pack("IIQQ", kind, len(code) // 8, ctypes.addressof(insns),
+                                             ctypes.addressof(text)))
+    path = ctypes.create_string_buffer(f"{sys.argv[1]}/{name}".encode())
+    bpf(BPF_OBJ_PIN, struct.pack("QI", ctypes.addressof(path), program))
+
+
+pin("xdp-drop", XDP, answer(1))
+pin("xdp-pass", XDP, answer(2))
+# *(u32 *)(skb + 32) is its priority.
+pin("tc-priority", SCHED_CLS, insn(0xB7, 2, 0, 0x10002) + insn(0x63, 0x21, 32) + answer(0))

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tests under load share: the kernel's packet generator, run from here for as long as wanted;
+netlink requests sent in bulk; what each block has counted."""
+
+import ctypes
+import glob
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from lana import C, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, Answer, Socket, attr, attrs, check
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PASS_ALL = "{ 0x6, 0, 0, 0xffffffff },"
+CPUS = os.cpu_count() or 1
+LONG = bool(os.environ.get("LANA_LONG"))
+# A kernel that is emulated, or that looks for our mistakes, is slower.
+SLOW = {"uml": 1, "uml-smp": 2, "uml-debug": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
+
+
+def enter(namespace):
+    """This thread goes to a namespace of `ip netns`."""
+    with open(f"/run/netns/{namespace}" if namespace else "/proc/1/ns/net") as file:
+        if LIBC.setns(file.fileno(), 0x40000000):
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
+
+
+def inside(namespace, function, *args):
+    """Calls a function in a namespace, and answers what it does."""
+    result = []
+
+    def run():
+        try:
+            enter(namespace)
+            result.append(function(*args))
+        except Exception as error:  # pylint: disable=broad-except
+            result.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if isinstance(result[0], Exception):
+        raise result[0]
+    return result[0]
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+class Load:
+    """Packets at full speed from `start()` to `stop()`, by all devices of one namespace that
+    are `add()`ed."""
+
+    PKTGEN = "/proc/thread-self/net/pktgen/"
+
+    def __init__(self, namespace=""):
+        self.namespace, self.devices, self.thread = namespace, [], None
+        self.forget()
+
+    def tell(self, file, *lines):
+        for line in lines:
+            inside(self.namespace, write, self.PKTGEN + file, line)
+
+    def add(self, device, cpu, *settings, mac="02:00:00:00:00:0c"):
+        """A device, by the generator of a CPU. A device can be added once for each CPU, as dev@CPU. Unless
+        told otherwise to nobody, so that nobody answers."""
+        self.tell(f"kpktgend_{cpu % CPUS}", f"add_device {device}")
+        # Of many sizes, so that two packets that are taken for each other show in the bytes.
+        self.tell(device, "count 0", "delay 0", "min_pkt_size 60", "max_pkt_size 1000",
+                  "flag TXSIZE_RND", "dst 192.0.2.2", f"dst_mac {mac}", *settings)
+        self.devices.append(device)
+        return self
+
+    def sofar(self, device):
+        text = inside(self.namespace, read, self.PKTGEN + device)
+        return int(re.search(r"pkts-sofar: (\d+)", text)[1])
+
+    def run(self):
+        enter(self.namespace)
+        # Comes back when the last device has stopped.
+        write(self.PKTGEN + "pgctrl", "start")
+
+    def start(self):
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        deadline = time.monotonic() + 30
+        while not all(map(self.sofar, self.devices)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self
+
+    def halt(self):
+        """Ends it, also where devices have gone meanwhile."""
+        while self.thread.is_alive():
+            self.tell("pgctrl", "stop")
+            self.thread.join(0.5)
+
+    def forget(self):
+        for cpu in range(CPUS):
+            self.tell(f"kpktgend_{cpu}", "rem_device_all")
+
+    def stop(self, wait=True):
+        """Ends it, and answers how many packets were sent by each device; where there is no other traffic,
+        once they have all been received."""
+        self.halt()
+        sent = {device: self.sofar(device) for device in self.devices}
+        self.forget()
+        if wait:
+            quiesce()
+        return sent
+
+
+def quiesce():
+    """Waits until no packet waits in the queue of a CPU: what was sent has been received."""
+    def processed():
+        return [line.split()[0] for line in read("/proc/net/softnet_stat").splitlines()]
+
+    was = None
+    while was != (was := processed()):
+        time.sleep(0.05)
+
+
+def link(namespace, device, key):
+    """One of a device's counters."""
+    text = inside(namespace, read, "/proc/thread-self/net/dev")
+    fields = re.search(rf"^ *{device}: *(.*)$", text, re.M)[1].split()
+    return int(fields[["rx_bytes", "rx_packets", "rx_errs", "rx_drop", "", "", "", "", "tx_bytes",
+                       "tx_packets", "tx_errs", "tx_drop"].index(key)])
+
+
+def tc(namespace, device, direction="ingress"):
+    """Packets and bytes that tc has counted: a witness who does not know LANA."""
+    text = subprocess.run(["tc", "-n", namespace, "-s", "-j", "filter", "show", "dev", device, direction],
+                          capture_output=True, text=True, check=True).stdout
+    for entry in json.loads(text):
+        for action in entry.get("options", {}).get("actions", []):
+            return action["stats"]["packets"], action["stats"]["bytes"]
+    raise ValueError(text)
+
+
+def number(data):
+    return int.from_bytes(data, sys.byteorder)
+
+
+def nest(kind, *content):
+    return attr(C["LANA_A_" + kind] | NLA_F_NESTED, b"".join(content))
+
+
+class Block:
+    """A block as fb-get shows it."""
+
+    def __init__(self, data):
+        self.drops, self.options, self.ports, self.publishers = {}, {}, [], []
+        self.packets = self.bytes = 0
+        self.ifname, self.partial = None, False
+        for kind, value in attrs(data):
+            if kind == C["LANA_A_FB_NAME"]:
+                self.name = value[:-1].decode()
+            elif kind == C["LANA_A_FB_TYPE"]:
+                self.type = value[:-1].decode()
+            elif kind == C["LANA_A_FB_IDP"]:
+                self.idp = number(value)
+            elif kind == C["LANA_A_FB_REFCNT"]:
+                self.refcnt = number(value)
+            elif kind == C["LANA_A_FB_IFNAME"]:
+                self.ifname = value[:-1].decode(errors="replace")
+            elif kind == C["LANA_A_FB_PARTIAL"]:
+                self.partial = True
+            elif kind == C["LANA_A_FB_PUBLISHER"]:
+                self.publishers.append(number(value))
+            elif kind == C["LANA_A_FB_PORT"]:
+                port = dict(attrs(value))
+                self.ports.append((number(port[C["LANA_A_PORT_DIRECTION"]]),
+                                   number(port[C["LANA_A_PORT_INDEX"]]),
+                                   number(port[C["LANA_A_PORT_PEER"]]),
+                                   port[C["LANA_A_PORT_PEER_NAME"]][:-1].decode()))
+            elif kind == C["LANA_A_FB_OPTION"]:
+                option = dict(attrs(value))
+                self.options[option[C["LANA_A_OPTION_KEY"]][:-1].decode()] = \
+                    option.get(C["LANA_A_OPTION_VALUE"], b"\0")[:-1].decode()
+            elif kind == C["LANA_A_FB_STATS"]:
+                self.stats(value)
+
+    def stats(self, data):
+        for kind, value in attrs(data):
+            if kind == C["LANA_A_STATS_PACKETS"]:
+                self.packets = number(value)
+            elif kind == C["LANA_A_STATS_BYTES"]:
+                self.bytes = number(value)
+            elif kind == C["LANA_A_STATS_DROP"]:
+                drop = dict(attrs(value))
+                self.drops[REASONS[number(drop[C["LANA_A_DROP_REASON"]])]] = \
+                    number(drop[C["LANA_A_DROP_PACKETS"]])
+
+    @property
+    def counted(self):
+        return self.packets, self.bytes
+
+    def up(self):
+        """The names of the blocks on top of it."""
+        return [name for direction, _, _, name in self.ports if direction == 0]
+
+    def down(self):
+        return [name for direction, _, _, name in self.ports if direction == 1]
+
+
+REASONS = {value: name[len("LANA_DROP_REASON_"):].lower().replace("_", "-")
+           for name, value in C.items() if name.startswith("LANA_DROP_REASON_")}
+
+
+class Lana(Socket):
+    """A socket with the operations that replace and combine, and with bulk."""
+
+    def __init__(self):
+        super().__init__()
+        self.sock.settimeout(60)
+        self.sock.setsockopt(1, 33, 8 << 20)  # SO_RCVBUFFORCE
+        # An answer does not bring the request back: they are long here.
+        self.sock.setsockopt(270, 10, 1)  # SOL_NETLINK, NETLINK_CAP_ACK
+
+    @staticmethod
+    def op(kind, *args, drop_state=False):
+        """What an operation sends: its number and its attributes."""
+        names = {"FB_NEW": ("FB_NAME", "FB_TYPE"), "FB_DEL": ("FB_NAME",),
+                 "BIND": ("BINDING_UPPER", "BINDING_LOWER"),
+                 "UNBIND": ("BINDING_UPPER", "BINDING_LOWER"),
+                 "SUBSCRIBE": ("SUBSCRIPTION_SUBSCRIBER", "SUBSCRIPTION_PUBLISHER"),
+                 "UNSUBSCRIBE": ("SUBSCRIPTION_SUBSCRIBER", "SUBSCRIPTION_PUBLISHER"),
+                 "REPLACE": ("REPLACEMENT_OLD", "REPLACEMENT_NEW"),
+                 "VLINK_HOOK": ("VLINK_IFNAME",), "VLINK_UNHOOK": ("VLINK_IFNAME",)}
+        if kind == "FB_SET":
+            name, key, value = args
+            return attr("FB_NAME", name) + nest("FB_OPTION", attr("OPTION_KEY", key),
+                                                attr("OPTION_VALUE", value))
+        data = b"".join(attr(name, arg) for name, arg in zip(names[kind], args))
+        if kind.startswith("VLINK"):
+            data = attr("VLINK_SUBSYSTEM", "ethernet") + data
+        return data + (attr("REPLACEMENT_DROP_STATE", b"") if drop_state else b"")
+
+    @classmethod
+    def transaction(cls, *ops):
+        """The attributes of a transaction; each op is a tuple: its kind and its arguments."""
+        return b"".join(nest("TRANSACTION_OP", nest("OP_" + kind, cls.op(kind, *args)))
+                        for kind, *args in ops)
+
+    def do(self, kind, *args, **more):
+        return self.request(kind, self.op(kind, *args, **more))
+
+    def replace(self, old, new, drop_state=False):
+        return self.do("REPLACE", old, new, drop_state=drop_state)
+
+    def transact(self, *ops):
+        return self.request("TRANSACT", self.transaction(*ops))
+
+    def bulk(self, *requests):
+        """The bytes of several requests (number and attributes each), of which only the last is answered,
+        and those that fail; and the number that the last one has."""
+        whole = b""
+        for count, (cmd, payload) in enumerate(requests, 1):
+            message = bytearray(self.message(cmd, payload))
+            if count < len(requests):
+                message[6] &= 0xFF ^ NLM_F_ACK
+            whole += message
+        return whole, self.seq
+
+    def failure(self, bulk):
+        """Sends what `bulk` made, as often as wanted. What the first failure said, or None."""
+        message, last = bulk
+        self.sock.send(message)
+        failure = None
+        while True:
+            data = self.sock.recv(1 << 16)
+            while len(data) >= 16:
+                length, _, flags, seq, _ = struct.unpack_from("IHHII", data)
+                answer = self.ack(Answer(), data[:length], flags)
+                if answer.error:
+                    failure = failure or answer
+                if seq == last:
+                    return failure
+                data = data[(length + 3) & ~3:]
+
+    def blocks(self):
+        """All blocks, by their names."""
+        dump = self.request("FB_GET", flags=NLM_F_DUMP)
+        if dump.error:
+            raise OSError(dump.error, str(dump))
+        blocks = {b.name: b for b in (Block(m[20:]) for m in dump.messages)}
+        return {name: self.get(name) if block.partial else block for name, block in blocks.items()}
+
+    def get(self, name):
+        """One block."""
+        answer = self.request("FB_GET", attr("FB_NAME", name))
+        if answer.error:
+            raise OSError(answer.error, str(answer))
+        return Block(answer.messages[0][20:])
+
+    def engine(self):
+        """Packets, bytes, calls and drops of the engine, over all CPUs."""
+        dump = self.request("PPE_GET", flags=NLM_F_DUMP)
+        keys = ["LANA_A_PPE_" + key for key in ("PACKETS", "BYTES", "CALLS", "DROPS")]
+        cpus = [dict(attrs(m[20:])) for m in dump.messages]
+        return [sum(number(cpu[C[key]]) for cpu in cpus) for key in keys]
+
+
+class Route(Socket):
+    """Devices, by the same means."""
+
+    NEWLINK, DELLINK, GETLINK = 16, 17, 18
+    CREATE = 0x400 | 0x200  # NLM_F_CREATE, NLM_F_EXCL
+
+    def __init__(self):  # pylint: disable=super-init-not-called
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        self.sock.setsockopt(270, 11, 1)  # SOL_NETLINK, NETLINK_EXT_ACK
+        self.sock.settimeout(60)
+        self.sock.bind((0, 0))
+        self.seq = 0
+
+    def link_message(self, kind, name="", flags=0, change=0, more=b"", extra=0, index=0):
+        """A request about the device of that name (or to get it); `more` are further attributes."""
+        self.seq += 1
+        body = struct.pack("BxHiII", 0, 0, index, flags, change) + (attr(3, name) if name else b"") + more
+        head = struct.pack("IHHII", 16 + len(body), kind, 1 | NLM_F_ACK | extra, self.seq, 0)
+        return head + body
+
+    def add(self, kind, name, more=b"", data=b""):
+        """A device of a kind: dummy, veth, ..."""
+        data = attr(2, data) if data else b""
+        info = attr(18, attr(1, kind) + data)
+        return self.send(self.link_message(self.NEWLINK, name, more=info + more, extra=self.CREATE))
+
+    def add_veth(self, name, peer, netns=None):
+        """A pair of devices, the other one in a namespace where told (a file descriptor)."""
+        other = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attr(3, peer)
+        if netns is not None:
+            other += attr(28, struct.pack("I", netns))
+        return self.add("veth", name, data=attr(1, other))
+
+    def remove(self, name):
+        return self.send(self.link_message(self.DELLINK, name))
+
+    def up(self, name, up=True):
+        return self.send(self.link_message(self.NEWLINK, name, int(up), 1))
+
+    def rename(self, name, new):
+        return self.send(self.link_message(self.NEWLINK, new, index=socket.if_nametoindex(name)))
+
+    def move(self, name, netns):
+        """To the namespace of a file descriptor."""
+        return self.send(self.link_message(self.NEWLINK, name, more=attr(28, struct.pack("I", netns))))
+
+
+# --- Memory ---
+
+
+def memory():
+    """Slab objects by cache, other memory in kB, and areas of vmalloc, once all that waits to be freed has
+    been."""
+    time.sleep(2)
+    write("/proc/sys/vm/drop_caches", "3")
+    for path in glob.glob("/sys/kernel/slab/*/shrink"):
+        write(path, "1")
+    time.sleep(1)
+    with open("/proc/slabinfo") as file:
+        slab = {f[0]: int(f[1]) for f in map(str.split, file.readlines()[2:])}
+    with open("/proc/meminfo") as file:
+        info = {f[0][:-1]: int(f[1]) for f in map(str.split, file)}
+    with open("/proc/vmallocinfo") as file:
+        areas = [line.split(None, 1)[1] for line in file if "unpurged" not in line]
+    return slab, info, areas
+
+
+class Leaks:
+    """What kmemleak finds between the making of this and `check()`; nothing where it is not there."""
+
+    PATH = "/sys/kernel/debug/kmemleak"
+
+    def __init__(self):
+        try:
+            write(self.PATH, "scan")
+            write(self.PATH, "clear")
+            self.there = True
+        except OSError:
+            self.there = False
+
+    def check(self):
+        name = "kmemleak finds nothing"
+        if not self.there:
+            check(name + " # SKIP it is not there, or not on", True)
+            return
+        time.sleep(6)  # younger ones are not told
+        write(self.PATH, "scan")
+        write(self.PATH, "scan")
+        found = read(self.PATH)
+        check(name, not found, found[:3000])
