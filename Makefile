@@ -14,7 +14,8 @@ out = $(CURDIR)/build/$(if $(KDIR),kdir,$(LANE))
 env := . scripts/env &&
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 kbuild = $(env) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
-	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um)
+	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
+	$(if $(filter uml-kasan,$(if $(KDIR),,$(LANE))),CC=$$LANA_CLANG)
 
 # A block that lives in a folder of its own, DIR, and is built against our core.
 block_out = $(abspath $(DIR))/$(patsubst $(CURDIR)/%,%,$(out))
@@ -23,14 +24,17 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
-	@echo 'make test             set up, build, and run every test in both kernels'
+	@echo 'make test             set up, build, and run the tests: all in two kernels, and a selection in'
+	@echo '                      two more that look for mistakes of ours'
+	@echo 'make test-full        every test in every kernel, which takes hours'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
-	@echo 'make modules          the modules for a test kernel: LANE=uml (default) or x86_64'
+	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
+	@echo '                      uml-debug, uml-kasan, x86_64'
 	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
@@ -48,13 +52,14 @@ demo:
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
 
 test:
-	@scripts/setup uml x86_64
-	@$(MAKE) --no-print-directory modules LANE=uml KDIR=
-	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
+	@scripts/setup
+	@$(env) for lane in $$LANES; do $(MAKE) --no-print-directory modules LANE=$$lane KDIR= || exit; done
 	@$(MAKE) --no-print-directory tools
-	@tests/build-external uml
-	@tests/build-external x86_64
-	@tests/run
+	@$(env) for lane in $$LANES; do tests/build-external $$lane || exit; done
+	@tests/run $(which)
+
+test-full:
+	@$(MAKE) --no-print-directory test LANES="uml x86_64 uml-smp uml-debug uml-kasan" which=--full
 
 setup:
 	@scripts/setup
