@@ -28,9 +28,8 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
-	@echo 'make test             set up, build, and run the tests: all in two kernels, and a selection in'
-	@echo '                      two more that look for mistakes of ours'
-	@echo 'make test-full        every test in every kernel, which takes hours'
+	@echo 'make test             set up, build, and run every test in two kernels'
+	@echo 'make test-full        the same in the kernels that look for mistakes of ours, too: hours'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'

@@ -256,7 +256,7 @@ def control():
     sweep("a transaction that replaces",
           transaction(("FB_NEW", "x", "counter"), ("REPLACE", "c", "x"), ("FB_DEL", "c")),
           transaction(("FB_NEW", "c", "counter"), ("REPLACE", "x", "c"), ("FB_DEL", "x")))
-    many = [("FB_NEW", f"m{i}", "dummy") for i in range(20)]
+    many = [("FB_NEW", f"m{i}", "tee") for i in range(20)]
     sweep("a transaction of 40 operations",
           transaction(*many, *(("BIND", f"m{i + 1}", f"m{i}") for i in range(19)), ("BIND", "m0", "f")),
           transaction(("UNBIND", "m0", "f"), *(("UNBIND", f"m{i + 1}", f"m{i}") for i in range(19)),

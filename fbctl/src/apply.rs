@@ -28,11 +28,11 @@ pub(crate) fn run(session: &mut Session, path: &Path, dry_run: bool) -> Result<(
     let mut names = Names::default();
     let target = document::read(file.text, &mut names).map_err(|m| mistake(&name, &m))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
-    tell(&mut session.out, &changes, &names)?;
-    session.out.flush()?;
+    let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
     if dry_run || changes.is_empty() {
-        return Ok(());
+        return told;
     }
+    told.or_else(unread)?;
     let mut transaction = Transaction::default();
     for change in &changes {
         let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
@@ -48,6 +48,15 @@ pub(crate) fn run(session: &mut Session, path: &Path, dry_run: bool) -> Result<(
     let now = file.compare(session.lana()?, &target, &mut names);
     if now.is_ok_and(|now| now != changes) {
         return Err(error.context("the graph has changed meanwhile, try again"));
+    }
+    Err(error)
+}
+
+/// That nobody reads what changes is no reason not to change it.
+fn unread(error: anyhow::Error) -> Result<()> {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(broken) {
+        return Ok(());
     }
     Err(error)
 }

@@ -84,6 +84,8 @@ check "to the letter" cmp saved.toml again.toml
 
 # --- Differences ---
 
+check "what changes need not be read" eval "fbctl apply /dev/null | :; [ ! -s /proc/net/lana/fblocks ]"
+fbctl apply saved.toml >changes
 fbctl unbind x t
 fbctl bind x t
 check "ports in another order are put right" is "$(fbctl apply saved.toml)" \
