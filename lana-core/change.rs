@@ -27,6 +27,7 @@ use crate::{
 use core::fmt;
 use kernel::{
     prelude::*,
+    str::CString,
     sync::{lock::mutex::MutexGuard, Arc},
 };
 
@@ -73,10 +74,7 @@ impl<'g> Change<'g> {
         args: &mut Args,
         at: Option<Idp>,
     ) -> Result<Idp, Failure> {
-        let about = match &args.device {
-            Some(device) => About::Device(device.name()),
-            None => About::Nothing,
-        };
+        let about = args.device.as_ref().map(|d| About::Device(d.name()));
         let made = kind.make(args)?;
         let instance = Instance::new(name, kind)?;
         let face = Face {
@@ -114,7 +112,7 @@ impl<'g> Change<'g> {
     }
 
     fn leave(&mut self, idp: Idp) -> Result<(), Failure> {
-        self.tell(Kind::Removed, idp, None, About::Nothing)?;
+        self.tell(Kind::Removed, idp, None, None)?;
         let registry = &mut self.state()?.registry;
         let publishers = core::mem::take(&mut registry.stage(idp)?.publishers);
         for publisher in publishers {
@@ -138,7 +136,8 @@ impl<'g> Change<'g> {
         let made = face.made.object().set(key, value, &Process::new());
         let made = made.map_err(|e| e.at(at))?;
         registry.stage(idp)?.made = made;
-        self.tell(Kind::OptionSet, idp, None, About::option(key)?)
+        let about = About::Option(CString::try_from_fmt(fmt!("{key}"))?);
+        self.tell(Kind::OptionSet, idp, None, Some(about))
     }
 
     /// Sets the option of a block that its file in procfs stands for. Sleeps.
@@ -173,7 +172,7 @@ impl<'g> Change<'g> {
         let registry = &mut state.registry;
         registry.stage(up)?.ports[EGRESS].push(low, GFP_KERNEL)?;
         registry.stage(low)?.ports[INGRESS].push(up, GFP_KERNEL)?;
-        self.tell(Kind::Bound, up, Some(low), About::Nothing)
+        self.tell(Kind::Bound, up, Some(low), None)
     }
 
     /// Takes `upper` off `lower`. Sleeps.
@@ -196,7 +195,7 @@ impl<'g> Change<'g> {
         let registry = &mut self.state()?.registry;
         registry.stage(up)?.ports[EGRESS].retain(|peer| *peer != low);
         registry.stage(low)?.ports[INGRESS].retain(|peer| *peer != up);
-        self.tell(Kind::Unbound, up, Some(low), About::Nothing)
+        self.tell(Kind::Unbound, up, Some(low), None)
     }
 
     /// Lets `subscriber` get the events of `publisher`. Sleeps.
@@ -213,7 +212,7 @@ impl<'g> Change<'g> {
         }
         registry.stage(sub)?.publishers.push(publ, GFP_KERNEL)?;
         registry.stage(publ)?.subscribers.push(sub, GFP_KERNEL)?;
-        self.tell(Kind::Subscribed, sub, Some(publ), About::Nothing)
+        self.tell(Kind::Subscribed, sub, Some(publ), None)
     }
 
     /// Takes a subscription back. Sleeps.
@@ -234,7 +233,7 @@ impl<'g> Change<'g> {
         }
         registry.stage(sub)?.publishers.retain(|idp| *idp != publ);
         registry.stage(publ)?.subscribers.retain(|idp| *idp != sub);
-        self.tell(Kind::Unsubscribed, sub, Some(publ), About::Nothing)
+        self.tell(Kind::Unsubscribed, sub, Some(publ), None)
     }
 
     /// The two blocks of a subscription, and whether there is one.
@@ -321,7 +320,7 @@ impl<'g> Change<'g> {
         (place.instance, place.made) = (new, made_new);
         let place = registry.stage(b)?;
         (place.instance, place.made) = (old, made_old);
-        self.tell(Kind::Replaced, a, Some(b), About::Nothing)
+        self.tell(Kind::Replaced, a, Some(b), None)
     }
 
     /// Makes a block for a device, which takes what the device receives once the change is
@@ -387,7 +386,7 @@ impl<'g> Change<'g> {
         };
         if let Some(hook) = &face.hook {
             let name = hook.device().name();
-            self.tell(Kind::DeviceGone, idp, None, About::Device(name))?;
+            self.tell(Kind::DeviceGone, idp, None, Some(About::Device(name)))?;
         }
         loop {
             let face = self.state()?.registry.face(idp).ok_or(ENOENT)?;
@@ -412,16 +411,9 @@ impl<'g> Change<'g> {
         kind: Kind,
         idp: Idp,
         peer: Option<Idp>,
-        about: About,
+        about: Option<About>,
     ) -> Result<(), Failure> {
-        let registry = &self.state()?.registry;
-        let who = |idp| Some((registry.face(idp)?.instance.clone(), idp));
-        let event = Event {
-            kind,
-            block: who(idp).ok_or(ENOENT)?,
-            peer: peer.and_then(who),
-            about,
-        };
+        let event = Event::new(&self.state()?.registry, kind, idp, peer, about)?;
         Ok(self.events.push(event, GFP_KERNEL)?)
     }
 
@@ -467,7 +459,7 @@ impl<'g> Change<'g> {
             || self
                 .events
                 .iter()
-                .any(|event| event.kind == Kind::OptionSet)
+                .any(|event| event.kind() == Kind::OptionSet)
         {
             wiring.settle(graph.live());
         }

@@ -51,8 +51,6 @@ pub enum Kind {
 
 /// What else there is to say of an event.
 pub enum About {
-    /// Nothing.
-    Nothing,
     /// The option that was set.
     Option(CString),
     /// The device that the block stands for.
@@ -61,38 +59,54 @@ pub enum About {
     Packets(u64),
 }
 
-impl About {
-    pub(crate) fn option(key: &str) -> Result<Self> {
-        Ok(Self::Option(CString::try_from_fmt(fmt!("{key}"))?))
-    }
-}
-
-/// Something that happened to a block.
+/// Something that happened to a block. Small, as a transaction notes one for each operation.
 pub struct Event {
-    pub(crate) kind: Kind,
-    /// Whom it happened to, and the IDP.
-    pub(crate) block: (Arc<Instance>, Idp),
+    /// Whom it happened to.
+    block: Arc<Instance>,
     /// The other one.
-    pub(crate) peer: Option<(Arc<Instance>, Idp)>,
-    pub(crate) about: About,
+    peer: Option<Arc<Instance>>,
+    about: Option<KBox<About>>,
+    /// Of both.
+    idps: [Idp; 2],
+    kind: Kind,
 }
 
 impl Event {
+    /// An event of the block behind `idp`, and of the one behind `peer` where it is about two.
+    pub(crate) fn new(
+        registry: &Registry,
+        kind: Kind,
+        idp: Idp,
+        peer: Option<Idp>,
+        about: Option<About>,
+    ) -> Result<Self> {
+        let instance = |idp| registry.face(idp).map(|face| face.instance.clone());
+        Ok(Self {
+            block: instance(idp).ok_or(ENOENT)?,
+            peer: peer.and_then(instance),
+            about: about
+                .map(|about| KBox::new(about, GFP_KERNEL))
+                .transpose()?,
+            idps: [idp, peer.unwrap_or(0)],
+            kind,
+        })
+    }
+
     /// What happened.
     pub fn kind(&self) -> Kind {
         self.kind
     }
     /// The name of the block it happened to.
     pub fn block(&self) -> &str {
-        self.block.0.name().as_str()
+        self.block.name().as_str()
     }
     /// The name of the other block of a binding, a subscription or a replacement.
     pub fn peer(&self) -> Option<&str> {
-        self.peer.as_ref().map(|(peer, _)| peer.name().as_str())
+        self.peer.as_ref().map(|peer| peer.name().as_str())
     }
     /// What else there is to say.
-    pub fn about(&self) -> &About {
-        &self.about
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_deref()
     }
 }
 
@@ -126,11 +140,11 @@ impl Events {
                 face.made.object().event(event, process);
             }
         };
-        let other = event.peer.as_ref().map(|peer| peer.1);
-        let ends = || [Some(event.block.1), other].into_iter().flatten();
+        let [idp, other] = event.idps;
+        let ends = || [idp, other].into_iter().filter(|idp| *idp != 0);
         for idp in ends() {
             registry.set_mark(idp, mark);
-            if other.is_some() {
+            if other != 0 {
                 hear(idp);
             }
         }
@@ -147,20 +161,23 @@ impl Events {
         genl::multicast(net, |msg| {
             msg.put_uint(bindings::LANA_A_EVENT_SEQ, seq)?;
             msg.put_u32(bindings::LANA_A_EVENT_KIND, event.kind as u32)?;
-            let (instance, idp) = &event.block;
-            msg.put_str(bindings::LANA_A_EVENT_FB, instance.name().as_str())?;
-            msg.put_u32(bindings::LANA_A_EVENT_IDP, *idp)?;
-            let kind = instance.kind().name();
+            msg.put_str(bindings::LANA_A_EVENT_FB, event.block())?;
+            msg.put_u32(bindings::LANA_A_EVENT_IDP, idp)?;
+            let kind = event.block.kind().name();
             msg.put_str(bindings::LANA_A_EVENT_TYPE, kind.as_str())?;
-            if let Some((peer, idp)) = &event.peer {
-                msg.put_str(bindings::LANA_A_EVENT_PEER, peer.name().as_str())?;
-                msg.put_u32(bindings::LANA_A_EVENT_PEER_IDP, *idp)?;
+            if let Some(peer) = event.peer() {
+                msg.put_str(bindings::LANA_A_EVENT_PEER, peer)?;
+                msg.put_u32(bindings::LANA_A_EVENT_PEER_IDP, other)?;
             }
-            match &event.about {
-                About::Nothing => Ok(()),
-                About::Option(key) => msg.put_text(bindings::LANA_A_EVENT_KEY, key.to_bytes()),
-                About::Device(name) => msg.put_str(bindings::LANA_A_EVENT_IFNAME, name.as_str()),
-                About::Packets(n) => msg.put_uint(bindings::LANA_A_EVENT_PACKETS, *n),
+            match event.about() {
+                None => Ok(()),
+                Some(About::Option(key)) => {
+                    msg.put_text(bindings::LANA_A_EVENT_KEY, key.to_bytes())
+                }
+                Some(About::Device(name)) => {
+                    msg.put_str(bindings::LANA_A_EVENT_IFNAME, name.as_str())
+                }
+                Some(About::Packets(n)) => msg.put_uint(bindings::LANA_A_EVENT_PACKETS, *n),
             }
         });
     }
@@ -171,13 +188,12 @@ impl Events {
             return;
         };
         let Some(hook) = &face.hook else { return };
-        let event = Event {
-            kind,
-            block: (face.instance.clone(), idp),
-            peer: None,
-            about: About::Device(hook.device().name()),
-        };
-        self.tell(net, registry, &event);
+        let about = About::Device(hook.device().name());
+        match Event::new(registry, kind, idp, None, Some(about)) {
+            Ok(event) => self.tell(net, registry, &event),
+            // The gap shows that one was lost.
+            Err(_) => _ = self.number(),
+        }
     }
 
     /// Tells of the drops of a kind, `total` by now, that have not been told of yet.
@@ -190,20 +206,19 @@ impl Events {
         idp: Idp,
     ) {
         let told = self.alarmed[alarm as usize];
-        let Some(face) = registry.face(idp).filter(|_| total != told) else {
+        if total == told {
             return;
+        }
+        let kind = match alarm {
+            Alarm::HopLimit => Kind::HopLimit,
+            Alarm::Backlog => Kind::Backlog,
         };
-        self.alarmed[alarm as usize] = total;
-        let event = Event {
-            kind: match alarm {
-                Alarm::HopLimit => Kind::HopLimit,
-                Alarm::Backlog => Kind::Backlog,
-            },
-            block: (face.instance.clone(), idp),
-            peer: None,
-            about: About::Packets(total.wrapping_sub(told)),
-        };
-        self.tell(net, registry, &event);
+        let about = About::Packets(total.wrapping_sub(told));
+        // Where the block has gone, the next alarm counts these as well.
+        if let Ok(event) = Event::new(registry, kind, idp, None, Some(about)) {
+            self.alarmed[alarm as usize] = total;
+            self.tell(net, registry, &event);
+        }
     }
 
     fn tell_type(&mut self, net: &Net, name: &Name, added: bool) {
