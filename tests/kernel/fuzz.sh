@@ -20,7 +20,7 @@ for i in 0 1 2 3; do
 	devices+=("lan$i")
 done
 hurry
-fold python3 -S "$tests/fuzz.py" "$(scale 10000)" --seed "${LANA_SEED:-1}" \
+fold python3 -S "$tests/fuzz.py" "$(scale 3000)" --seed "${LANA_SEED:-1}" \
 	--minutes "${LANA_MINUTES:-0}" ${LANA_ONLY:+--only "$LANA_ONLY"}
 
 done_testing
