@@ -24,12 +24,14 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full soak fuzz setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
 	@echo 'make test             set up, build, and run every test in two kernels'
 	@echo 'make test-full        the same in the kernels that look for mistakes of ours, too: hours'
+	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
+	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
@@ -56,6 +58,16 @@ test:
 	@$(MAKE) --no-print-directory tools
 	@$(env) for lane in $$LANES; do tests/build-external $$lane || exit; done
 	@tests/run $(which)
+
+# MINUTES=, SEED= and LANE= as the scripts say.
+soak fuzz:
+	@scripts/setup
+	@$(env) scripts/setup kernel $(long_lane)
+	@$(MAKE) --no-print-directory modules LANE=$(long_lane) KDIR=
+	@$(MAKE) --no-print-directory tools
+	@LANE=$(long_lane) tests/$@
+soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-smp)
+fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
 
 test-full:
 	@$(MAKE) --no-print-directory test LANES="uml x86_64 uml-smp uml-debug uml-kasan" which=--full
