@@ -28,8 +28,8 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
-	@echo 'make test             set up, build, and run every test in two kernels'
-	@echo 'make test-full        the same in the kernels that look for mistakes of ours, too: hours'
+	@echo 'make test             set up, build, and run every test, in four kernels'
+	@echo 'make test-full        the same at full length, also with several CPUs: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
 	@echo 'make check            formatting, lints, generated files'
@@ -53,16 +53,11 @@ demo:
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
 
 test:
-	@scripts/setup
-	@$(env) for lane in $$LANES; do $(MAKE) --no-print-directory modules LANE=$$lane KDIR= || exit; done
-	@$(MAKE) --no-print-directory tools
-	@$(env) for lane in $$LANES; do tests/build-external $$lane || exit; done
-	@tests/run $(which)
+	@tests/all
 
 # MINUTES=, SEED= and LANE= as the scripts say.
 soak fuzz:
-	@scripts/setup
-	@$(env) scripts/setup kernel $(long_lane)
+	@scripts/setup $(long_lane)
 	@$(MAKE) --no-print-directory modules LANE=$(long_lane) KDIR=
 	@$(MAKE) --no-print-directory tools
 	@LANE=$(long_lane) tests/$@
@@ -70,7 +65,7 @@ soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE)
 fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
 
 test-full:
-	@$(MAKE) --no-print-directory test LANES="uml x86_64 uml-smp uml-debug uml-kasan" which=--full
+	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full
 
 setup:
 	@scripts/setup

@@ -9,7 +9,7 @@ use crate::{
     registry::{Face, Idp, Instance, Registry},
     stats::Alarm,
     sys::{
-        bindings, genl,
+        bindings, cond_resched, genl,
         net::{self, Net},
     },
 };
@@ -134,6 +134,7 @@ impl Events {
     /// event is about has been made in any case. Sleeps.
     pub(crate) fn tell(&mut self, net: &Net, registry: &Registry, event: &Event) {
         let process = &Process::new();
+        cond_resched(process);
         let mark = registry.new_mark();
         let hear = |idp: Idp| {
             if let Some(face) = registry.face(idp).or_else(|| registry.before(idp)) {

@@ -13,7 +13,7 @@ use crate::{
     fail,
     name::{Name, Shown},
     stats::{BlockStats, BlockTotals},
-    sys::{netdev::Hook, percpu::PerCpu, proc},
+    sys::{cond_resched, netdev::Hook, percpu::PerCpu, proc},
 };
 use core::cell::Cell;
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
@@ -354,9 +354,11 @@ impl Registry {
     }
 
     /// Makes what is staged what is, or else forgets it. Gives the files that are not wanted any
-    /// more.
+    /// more. Sleeps.
     pub(crate) fn end(&mut self, commit: bool) -> Files {
+        let process = Process::new();
         for &idp in self.touched.iter().rev() {
+            cond_resched(&process);
             let Some(entry) = self.entries.get_mut((idp as usize).wrapping_sub(1)) else {
                 continue;
             };
@@ -372,6 +374,7 @@ impl Registry {
             }
         }
         for &name in &core::mem::take(&mut self.renamed) {
+            cond_resched(&process);
             let Some(named) = self.names.get_mut(&name) else {
                 continue;
             };
@@ -394,9 +397,11 @@ impl Registry {
         core::mem::take(&mut self.files)
     }
 
-    /// After a commit, and once no packet can be at what was before: forgets that.
+    /// After a commit, and once no packet can be at what was before: forgets that. Sleeps.
     pub(crate) fn forget(&mut self) {
+        let process = Process::new();
         for idp in core::mem::take(&mut self.touched) {
+            cond_resched(&process);
             let Some(entry) = self.entry_mut(idp) else {
                 continue;
             };

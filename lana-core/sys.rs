@@ -16,6 +16,12 @@ pub mod rcu;
 pub mod skb;
 pub mod slot;
 
+/// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
+pub(crate) fn cond_resched(_: &crate::block::Process) {
+    // SAFETY: process context, which the argument is the evidence of.
+    unsafe { bindings::lana_cond_resched() };
+}
+
 /// Declarations of C, generated from `sys/bindings.h`.
 #[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 #[allow(

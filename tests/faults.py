@@ -220,6 +220,9 @@ def control():
     State.types = False  # a module that was loaded stays, also when there was no memory for the block
     sweep("fb-new that loads a module", request("FB_NEW", "x", "dummy"),
           lambda: once(removal) or unload("fb_dummy"))
+    # From here on no request changes which modules there are.
+    must(lana.add("x", "dummy"))
+    must(lana.remove("x"))
     State.types = True
     sweep("fb-del", request("FB_DEL", "n"), request("FB_NEW", "n", "counter"))
     sweep("fb-set of a program", request("FB_SET", "f", "program", "{ 0x6, 0, 0, 0 },"),

@@ -10,8 +10,9 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
-#include <linux/seq_file_net.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file_net.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
@@ -168,6 +169,13 @@ unsigned long lana_rcu_state(void)
 void lana_rcu_wait(unsigned long state)
 {
 	cond_synchronize_rcu_expedited(state);
+}
+
+/* Other processes. */
+
+void lana_cond_resched(void)
+{
+	cond_resched();
 }
 
 /* Modules. */

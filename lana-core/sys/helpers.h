@@ -37,6 +37,9 @@ bool lana_cpu_possible(unsigned int cpu);
 unsigned long lana_rcu_state(void);
 void lana_rcu_wait(unsigned long state);
 
+/* Other processes. */
+void lana_cond_resched(void);
+
 /* Modules. */
 bool lana_module_get(struct module *module);
 void lana_module_put(struct module *module);

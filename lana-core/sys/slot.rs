@@ -11,12 +11,13 @@
 //! ended, and brought up to date before the next change is drafted.
 
 use super::{
+    cond_resched,
     percpu::{PerCpu, ThisCpu},
     rcu::{Moment, Reader},
     skb::Packet,
 };
 use crate::{
-    block::{Block, Verdict},
+    block::{Block, Process, Verdict},
     builder::Made,
     engine::{Context, Direction},
     registry::{Idp, Instance},
@@ -301,7 +302,7 @@ impl Wiring {
         }
     }
 
-    /// Takes back what was drafted.
+    /// Takes back what was drafted. Sleeps.
     pub(crate) fn revert(&mut self, live: &Live) {
         if self.since.is_none() {
             self.copy(live);
@@ -309,9 +310,12 @@ impl Wiring {
     }
 
     /// Makes the standby banks what the live ones are. No packet reads the standby ones.
+    /// Sleeps.
     fn copy(&mut self, live: &Live) {
         let bank = live.bank();
+        let process = Process::new();
         for idp in core::mem::take(&mut self.written) {
+            cond_resched(&process);
             let Some(place) = self.place(idp) else {
                 continue;
             };
