@@ -94,12 +94,16 @@ class Load:
         write(self.PKTGEN + "pgctrl", "start")
 
     def start(self):
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
         deadline = time.monotonic() + 30
-        while not all(map(self.sofar, self.devices)) and time.monotonic() < deadline:
+        self.thread = None
+        while True:
+            # A generator that had no CPU yet to see that it is to stop stops now.
+            if not self.thread or not self.thread.is_alive() and not any(map(self.sofar, self.devices)):
+                self.thread = threading.Thread(target=self.run, daemon=True)
+                self.thread.start()
             time.sleep(0.01)
-        return self
+            if all(map(self.sofar, self.devices)) or time.monotonic() > deadline:
+                return self
 
     def halt(self):
         """Ends it, also where devices have gone meanwhile."""
@@ -109,7 +113,13 @@ class Load:
 
     def forget(self):
         for cpu in range(CPUS):
-            self.tell(f"kpktgend_{cpu}", "rem_device_all")
+            while self.known(cpu):
+                self.tell(f"kpktgend_{cpu}", "rem_device_all")
+
+    def known(self, cpu):
+        """The devices of a generator. Nothing may be told to one that is still removing them."""
+        text = inside(self.namespace, read, f"{self.PKTGEN}kpktgend_{cpu}")
+        return re.search(r"Running:(.*)\nStopped:(.*)\n", text).expand(r"\1\2").split()
 
     def stop(self, wait=True):
         """Ends it, and answers how many packets were sent by each device; where there is no other traffic,
@@ -239,7 +249,8 @@ class Lana(Socket):
                  "SUBSCRIBE": ("SUBSCRIPTION_SUBSCRIBER", "SUBSCRIPTION_PUBLISHER"),
                  "UNSUBSCRIBE": ("SUBSCRIPTION_SUBSCRIBER", "SUBSCRIPTION_PUBLISHER"),
                  "REPLACE": ("REPLACEMENT_OLD", "REPLACEMENT_NEW"),
-                 "VLINK_HOOK": ("VLINK_IFNAME",), "VLINK_UNHOOK": ("VLINK_IFNAME",)}
+                 "VLINK_HOOK": ("VLINK_IFNAME",), "VLINK_UNHOOK": ("VLINK_IFNAME",),
+                 "VLINK_NEW": ("VLINK_IFNAME", "VLINK_CARRIER"), "VLINK_DEL": ("VLINK_IFNAME",)}
         if kind == "FB_SET":
             name, key, value = args
             return attr("FB_NAME", name) + nest("FB_OPTION", attr("OPTION_KEY", key),

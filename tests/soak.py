@@ -101,7 +101,8 @@ class Gate:
             raise ValueError(f"{self.name}: sent {sent}, tc counted {came}")
         self.count()
         self.sent += sent
-        self.received += link(self.namespace, self.peer, "rx_packets")
+        # What finds no room at the other end is a drop of this one.
+        self.received += link(self.namespace, self.peer, "rx_packets") + link("", self.name, "tx_drop")
 
     def remove(self):
         self.linux.close()
