@@ -5,5 +5,4 @@
 rustflags-y += --extern lana=$(LANA_BUILD)/lana-core/liblana.rmeta
 # All unsafe code is the core's.
 rustflags-y += -Funsafe_code
-# User Mode Linux's module loader knows no GOT relocations.
-rustflags-$(CONFIG_UML) += -Zdirect-access-external-data=yes
+include $(dir $(lastword $(MAKEFILE_LIST)))flags.mk
