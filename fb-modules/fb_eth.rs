@@ -20,7 +20,7 @@ struct Eth {
 
 impl Block for Eth {
     const TYPE: &'static str = "eth";
-    const VLINK: Option<&'static str> = Some("ethernet");
+    const MAKER: Maker = Maker::Device("ethernet");
 
     fn new(args: &mut Args) -> Result<Self> {
         let device = args.device()?;

@@ -12,7 +12,7 @@ use crate::{
     fail,
     notifier::Event,
     stats::DropReason,
-    sys::{netdev::Device, skb::Packet},
+    sys::{netdev::Device, skb::Packet, sock::Socket},
 };
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, types::NotThreadSafe};
@@ -27,6 +27,19 @@ pub enum Mode {
     Sink = crate::sys::bindings::LANA_MODE_SINK,
     /// Takes packets and passes them on.
     Dual = crate::sys::bindings::LANA_MODE_DUAL,
+}
+
+/// What the blocks of a type are made by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// Somebody asks for one.
+    Request,
+    /// The vlink subsystem of this name, for a device that is hooked.
+    Device(&'static str),
+    /// The vlink subsystem of this name, together with a virtual device. One type can be.
+    VirtualDevice(&'static str),
+    /// A program that opens a socket. One type can be.
+    Socket,
 }
 
 /// The file `/proc/net/lana/fblock/<name>` of a block.
@@ -53,13 +66,15 @@ impl Process {
 /// What a block is made from.
 pub struct Args {
     pub(crate) device: Option<Device>,
+    pub(crate) socket: Option<Socket>,
     process: Process,
 }
 
 impl Args {
-    pub(crate) fn new(device: Option<Device>) -> Self {
+    pub(crate) fn new(device: Option<Device>, socket: Option<Socket>) -> Self {
         Self {
             device,
+            socket,
             process: Process::new(),
         }
     }
@@ -72,6 +87,11 @@ impl Args {
     /// The device that the block is to stand for; only blocks of a vlink subsystem get one.
     pub fn device(&mut self) -> Result<Device> {
         self.device.take().ok_or(ENODEV)
+    }
+
+    /// The socket that the block is to stand for; only blocks that a socket makes get one.
+    pub fn socket(&mut self) -> Result<Socket> {
+        self.socket.take().ok_or(ENOTSOCK)
     }
 }
 
@@ -103,8 +123,8 @@ pub trait Block: Send + Sync + Sized + 'static {
     const INGRESS_PORTS: u32 = 1;
     /// How many blocks one can be bound on top of, which are its egress ports.
     const EGRESS_PORTS: u32 = 1;
-    /// The vlink subsystem that makes blocks of this type from devices, if one does.
-    const VLINK: Option<&'static str> = None;
+    /// What its blocks are made by.
+    const MAKER: Maker = Maker::Request;
     /// Its file in procfs.
     const FILE: File = File::None;
 

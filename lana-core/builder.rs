@@ -4,7 +4,7 @@
 //! keeps its module loaded.
 
 use crate::{
-    block::{Args, Block, File, Mode, Object},
+    block::{Args, Block, File, Maker, Mode, Object},
     error::Failure,
     fail,
     name::{Name, Shown},
@@ -13,6 +13,7 @@ use crate::{
         bindings,
         module::{self, Owner, Pinned},
         slot::Handler,
+        vdev::Links,
     },
 };
 use kernel::{
@@ -75,7 +76,7 @@ pub(crate) struct Type {
     name: Name,
     mode: Mode,
     ports: [u32; 2],
-    vlink: Option<&'static str>,
+    maker: Maker,
     file: File,
     owner: Owner,
     make: fn(&mut Args) -> Result<Made>,
@@ -101,9 +102,20 @@ impl Type {
     pub(crate) fn ports(&self) -> [u32; 2] {
         self.ports
     }
-    /// The vlink subsystem that makes its blocks.
+    /// What makes its blocks.
+    pub(crate) fn maker(&self) -> Maker {
+        self.maker
+    }
+    /// The vlink subsystem that does, if one does.
     pub(crate) fn vlink(&self) -> Option<&'static str> {
-        self.vlink
+        match self.maker {
+            Maker::Device(vlink) | Maker::VirtualDevice(vlink) => Some(vlink),
+            _ => None,
+        }
+    }
+    /// Whether its blocks stand for virtual devices.
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.maker, Maker::VirtualDevice(_))
     }
     /// Whether its blocks have a file in procfs.
     pub(crate) fn has_file(&self) -> bool {
@@ -164,6 +176,7 @@ impl Drop for Use {
 /// A registered type; dropping it takes the type off the list.
 pub struct Registration {
     kind: Arc<Type>,
+    _links: Option<Links>,
 }
 
 impl Registration {
@@ -184,7 +197,7 @@ impl Registration {
                 name,
                 mode: B::MODE,
                 ports: [B::INGRESS_PORTS, B::EGRESS_PORTS],
-                vlink: B::VLINK,
+                maker: B::MAKER,
                 file: B::FILE,
                 owner,
                 make: make::<B>,
@@ -196,7 +209,12 @@ impl Registration {
         types.push(kind.clone(), GFP_KERNEL)?;
         drop(types);
         notifier::type_changed(&name, true);
-        Ok(Self { kind })
+        let links = matches!(B::MAKER, Maker::VirtualDevice(_)).then(Links::register);
+        let links = links.transpose()?;
+        Ok(Self {
+            kind,
+            _links: links,
+        })
     }
 }
 
@@ -236,31 +254,40 @@ pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
             lookup(wanted).ok_or_else(|| fail!(ENOENT, "unknown type '{}'", name))
         })
         .map_err(|e| e.at(bindings::LANA_A_FB_TYPE))?;
-    match kind.kind.vlink {
-        None => Ok(kind),
-        Some(vlink) => Err(fail!(
-            EOPNOTSUPP,
-            "type {} is made by: vlink {} hook DEVICE",
-            kind.kind.name,
-            vlink
-        )
-        .at(bindings::LANA_A_FB_TYPE)),
-    }
+    let by = match kind.kind.maker {
+        Maker::Request => return Ok(kind),
+        Maker::Device(vlink) => CString::try_from_fmt(fmt!("vlink {vlink} hook DEVICE"))?,
+        Maker::VirtualDevice(vlink) => {
+            CString::try_from_fmt(fmt!("vlink {vlink} add NAME CARRIER ID"))?
+        }
+        Maker::Socket => CString::try_from_fmt(fmt!("a program that opens a socket"))?,
+    };
+    let (name, by) = (kind.kind.name, by.to_str().unwrap_or_default());
+    let failure = fail!(EOPNOTSUPP, "type {name} is made by: {by}");
+    Err(failure.at(bindings::LANA_A_FB_TYPE))
 }
 
-/// The type of a vlink subsystem, loaded where it has to be. Sleeps; no lock may be held.
-pub(crate) fn find_vlink(subsystem: &[u8]) -> Result<Use, Failure> {
+/// A type that is loaded. Sleeps.
+pub(crate) fn loaded(matches: impl Fn(Maker) -> bool) -> Option<Use> {
+    lookup(|kind| matches(kind.maker))
+}
+
+/// The type of a vlink subsystem that stands for devices, or for virtual ones, loaded where it has
+/// to be. Sleeps; no lock may be held.
+pub(crate) fn find_vlink(subsystem: &[u8], virtual_: bool) -> Result<Use, Failure> {
     let at = bindings::LANA_A_VLINK_SUBSYSTEM;
     let name = Name::new(subsystem)
         .map_err(|bad| fail!(EINVAL, "subsystem '{}' {}", Shown(subsystem), bad).at(at))?;
-    let wanted = |t: &Type| t.vlink == Some(name.as_str());
+    let wanted = |t: &Type| t.vlink() == Some(name.as_str()) && t.is_virtual() == virtual_;
     let found = match lookup(wanted) {
         Some(kind) => Some(kind),
         None => {
-            module::request(
-                c"lana-vlink-",
-                &CString::try_from_fmt(fmt!("{}", name.as_str()))?,
-            );
+            let prefix = if virtual_ {
+                c"lana-vdev-"
+            } else {
+                c"lana-vlink-"
+            };
+            module::request(prefix, &CString::try_from_fmt(fmt!("{}", name.as_str()))?);
             lookup(wanted)
         }
     };

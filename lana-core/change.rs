@@ -21,7 +21,9 @@ use crate::{
         bindings,
         netdev::{Device, Hook, Rtnl},
         proc,
-        slot::Draft,
+        slot::{Draft, Entrance},
+        sock::Socket,
+        vdev::{Id, Unregistered},
     },
 };
 use core::fmt;
@@ -42,6 +44,10 @@ pub(crate) struct Change<'g> {
     /// Held for operations on devices. Taken before the graph's lock and given back after it.
     rtnl: Option<Rtnl>,
     events: KVVec<Event>,
+    /// The virtual devices that were made, and go if the change is not made.
+    coming: KVec<Device>,
+    /// Those that go when it is.
+    going: KVec<Device>,
 }
 
 impl<'g> Change<'g> {
@@ -52,6 +58,8 @@ impl<'g> Change<'g> {
             state: Some(graph.lock()),
             rtnl,
             events: KVVec::new(),
+            coming: KVec::new(),
+            going: KVec::new(),
         }
     }
 
@@ -62,7 +70,7 @@ impl<'g> Change<'g> {
     /// Makes a block. Sleeps.
     pub(crate) fn add(&mut self, name: Name, kind: Use) -> Result<(), Failure> {
         let at = bindings::LANA_A_FB_NAME;
-        self.enter(name, kind, &mut Args::new(None), None)
+        self.enter(name, kind, &mut Args::new(None, None), None)
             .map_err(|e| e.at(at))?;
         Ok(())
     }
@@ -75,6 +83,7 @@ impl<'g> Change<'g> {
         at: Option<Idp>,
     ) -> Result<Idp, Failure> {
         let about = args.device.as_ref().map(|d| About::Device(d.name()));
+        let socket = args.socket.clone();
         let made = kind.make(args)?;
         let instance = Instance::new(name, kind)?;
         let face = Face {
@@ -83,6 +92,7 @@ impl<'g> Change<'g> {
             publishers: KVec::new(),
             subscribers: KVec::new(),
             hook: None,
+            socket,
             instance,
         };
         let state = self.state()?;
@@ -100,12 +110,21 @@ impl<'g> Change<'g> {
         if let Some(hook) = &face.hook {
             return Err(fail!(
                 EBUSY,
-                "{} is a device: vlink {} unhook {}",
+                "{} is a device: vlink {} {} {}",
                 face.instance.name(),
                 hook.subsystem(),
+                if face.instance.kind().is_virtual() {
+                    "rm"
+                } else {
+                    "unhook"
+                },
                 hook.device().name()
             )
             .at(at));
+        }
+        if face.socket.is_some() {
+            let name = face.instance.name();
+            return Err(fail!(EBUSY, "'{}' is a socket, and goes with it", name).at(at));
         }
         state.check_free(face).map_err(|e| e.at(at))?;
         self.leave(idp)
@@ -272,9 +291,9 @@ impl<'g> Change<'g> {
             return Err(fail!(EINVAL, "cannot replace '{}' by itself", names[0]).at(at[1]));
         }
         for (face, at) in [(old, at[0]), (new, at[1])] {
-            if face.hook.is_some() {
+            if let Some(what) = face.stands_for() {
                 let name = face.instance.name();
-                return Err(fail!(EBUSY, "'{}' stands for a device", name).at(at));
+                return Err(fail!(EBUSY, "'{}' stands for a {}", name, what).at(at));
             }
         }
         state.check_free(new).map_err(|e| e.at(at[1]))?;
@@ -326,10 +345,18 @@ impl<'g> Change<'g> {
     /// Makes a block for a device, which takes what the device receives once the change is
     /// committed. Wants RTNL. Sleeps.
     pub(crate) fn hook(&mut self, ifname: &[u8], kind: Use) -> Result<(), Failure> {
+        let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
+        let device = Device::find(rtnl, self.graph, ifname);
+        self.hook_device(
+            device.map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME))?,
+            kind,
+        )
+    }
+
+    fn hook_device(&mut self, device: Device, kind: Use) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
         let subsystem = kind.kind().vlink().ok_or(EINVAL)?;
         let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
-        let device = Device::find(rtnl, graph, ifname)?;
         let name = device.block_name().map_err(|e| e.at(at))?;
         let hooked = device.hooked(rtnl);
         let registry = &self.state()?.registry;
@@ -341,7 +368,7 @@ impl<'g> Change<'g> {
             let block = registry.face(idp).map_or(&name, |f| f.instance.name());
             return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", name, block).at(at));
         }
-        let mut args = Args::new(Some(device.hold()));
+        let mut args = Args::new(Some(device.hold()), None);
         let idp = self
             .enter(name, kind, &mut args, again.as_ref().map(|&(_, idp)| idp))
             .map_err(|e| e.at(at))?;
@@ -364,7 +391,7 @@ impl<'g> Change<'g> {
     pub(crate) fn unhook(&mut self, ifname: &[u8], subsystem: &[u8]) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
         let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
-        let device = Device::find(rtnl, graph, ifname)?;
+        let device = Device::find(rtnl, graph, ifname).map_err(|e| e.at(at))?;
         let hooked = device
             .hooked(rtnl)
             .filter(|(by, _)| by.as_bytes() == subsystem);
@@ -374,12 +401,132 @@ impl<'g> Change<'g> {
             let (name, by) = (device.name(), Shown(subsystem));
             return Err(fail!(ENOENT, "{} is not hooked by '{}'", name, by).at(at));
         };
+        if face.instance.kind().is_virtual() {
+            let (name, by) = (device.name(), Shown(subsystem));
+            return Err(fail!(EBUSY, "{} is virtual: vlink {} rm {}", name, by, name).at(at));
+        }
         state.check_free(face).map_err(|e| e.at(at))?;
         self.leave(idp)
     }
 
-    /// The device of a block goes: so do the block, its bindings and its subscriptions. Sleeps.
-    pub(crate) fn device_gone(&mut self, idp: Idp) -> Result<(), Failure> {
+    /// Makes a virtual device on a carrier, and the block that stands for it. Wants RTNL. Sleeps.
+    pub(crate) fn add_device(
+        &mut self,
+        ifname: &[u8],
+        carrier: &[u8],
+        id: Option<Id>,
+        kind: Use,
+    ) -> Result<(), Failure> {
+        let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
+        let carrier = Device::find(rtnl, self.graph, carrier);
+        let carrier = carrier.map_err(|e| e.at(bindings::LANA_A_VLINK_CARRIER))?;
+        let device = Unregistered::new(self.graph, ifname);
+        let device = device.map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME))?;
+        self.add_virtual(device, carrier, id, kind)
+    }
+
+    /// The same with a device that is there already, and not registered.
+    pub(crate) fn add_virtual(
+        &mut self,
+        device: Unregistered,
+        carrier: Device,
+        id: Option<Id>,
+        kind: Use,
+    ) -> Result<(), Failure> {
+        let at = bindings::LANA_A_VLINK_CARRIER;
+        let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
+        let name = carrier.name();
+        if !carrier.is_ethernet() {
+            return Err(fail!(EOPNOTSUPP, "{} is not an Ethernet device", name).at(at));
+        }
+        if carrier.is_virtual() {
+            return Err(fail!(EOPNOTSUPP, "{} is virtual itself", name).at(at));
+        }
+        let id = match id {
+            Some(id) => match carrier.carried(rtnl, id) {
+                Some(by) => {
+                    let by = by.name();
+                    return Err(fail!(EEXIST, "id {} of {} is taken by {}", id, name, by)
+                        .at(bindings::LANA_A_VLINK_ID));
+                }
+                None => id,
+            },
+            None => (0..=Id::MAX)
+                .find(|&id| carrier.carried(rtnl, id).is_none())
+                .ok_or_else(|| fail!(ENOSPC, "{} has no id left", name).at(at))?,
+        };
+        self.coming.reserve(1, GFP_KERNEL)?;
+        let device = device.register(rtnl, &carrier, id).map_err(|e| {
+            if e == EEXIST {
+                fail!(e, "there is a device of this name").at(bindings::LANA_A_VLINK_IFNAME)
+            } else {
+                carrier.taken(rtnl, e).at(at)
+            }
+        })?;
+        // The room is there.
+        let _ = self.coming.push(device.hold(), GFP_KERNEL);
+        self.hook_device(device, kind)
+    }
+
+    /// Removes a virtual device and its block, which nothing may be bound to. Wants RTNL. Sleeps.
+    pub(crate) fn remove_device(&mut self, ifname: &[u8], subsystem: &[u8]) -> Result<(), Failure> {
+        let at = bindings::LANA_A_VLINK_IFNAME;
+        let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
+        let device = Device::find(rtnl, self.graph, ifname).map_err(|e| e.at(at))?;
+        if !device.is_virtual() {
+            return Err(fail!(EOPNOTSUPP, "{} is no virtual device", device.name()).at(at));
+        }
+        let hooked = device.hooked(rtnl);
+        let state = self.state()?;
+        if let Some((by, idp)) = hooked {
+            let face = state.registry.face(idp).ok_or(ENOENT)?;
+            if by.as_bytes() != subsystem {
+                let (name, by) = (device.name(), Shown(by.as_bytes()));
+                return Err(fail!(ENOENT, "{} is hooked by '{}'", name, by).at(at));
+            }
+            state.check_free(face).map_err(|e| e.at(at))?;
+            self.leave(idp)?;
+        }
+        Ok(self.going.push(device, GFP_KERNEL)?)
+    }
+
+    /// Makes the block that stands for a socket, under a name that is free. Sleeps.
+    pub(crate) fn add_socket(
+        &mut self,
+        socket: Socket,
+        kind: Use,
+    ) -> Result<(Idp, Entrance), Failure> {
+        let state = self.state()?;
+        let name = loop {
+            state.sockets = state.sockets.wrapping_add(1);
+            let name = CString::try_from_fmt(fmt!("socket{}", state.sockets))?;
+            if state.registry.find(name.to_bytes()).is_err() {
+                break Name::like(name.to_bytes());
+            }
+        };
+        let idp = self.enter(name, kind, &mut Args::new(None, Some(socket)), None)?;
+        Ok((idp, self.state()?.wiring.entrance(idp)?))
+    }
+
+    /// Gives a block another name. Sleeps.
+    pub(crate) fn rename(&mut self, idp: Idp, name: Name) -> Result<(), Failure> {
+        let registry = &mut self.state()?.registry;
+        let instance = &registry.face(idp).ok_or(ENOENT)?.instance;
+        let old = *instance.name();
+        if old == name {
+            return Ok(());
+        }
+        registry.check_name(&name)?;
+        let instance = instance.renamed(name)?;
+        registry.rename(old, None)?;
+        registry.rename(name, Some(idp))?;
+        registry.stage(idp)?.instance = instance;
+        let about = About::Option(CString::try_from_fmt(fmt!("{}", old.as_str()))?);
+        self.tell(Kind::Renamed, idp, None, Some(about))
+    }
+
+    /// What a block stands for goes: so do the block, its bindings and its subscriptions. Sleeps.
+    pub(crate) fn gone(&mut self, idp: Idp) -> Result<(), Failure> {
         let registry = &mut self.state()?.registry;
         let Some(face) = registry.face(idp) else {
             return Ok(());
@@ -427,7 +574,7 @@ impl<'g> Change<'g> {
         let State {
             registry, wiring, ..
         } = state;
-        if registry.touched().is_empty() {
+        if registry.touched().is_empty() && self.going.is_empty() {
             return Ok(());
         }
         let mut retired = false;
@@ -438,7 +585,7 @@ impl<'g> Change<'g> {
                 instance: &face.instance,
                 made: &face.made,
                 ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
-                entrance: face.hook.is_some(),
+                entrance: face.stands_for().is_some(),
             });
             wiring.draft(graph.live(), idp, draft)?;
         }
@@ -464,13 +611,22 @@ impl<'g> Change<'g> {
             wiring.settle(graph.live());
         }
         registry.forget();
-        self.end(files);
+        let going = core::mem::take(&mut self.going);
+        self.end(files, going);
         Ok(())
     }
 
-    /// Gives the locks back and removes files.
-    fn end(&mut self, mut files: Files) {
+    /// Gives the locks back, and removes virtual devices and files.
+    fn end(&mut self, mut files: Files, devices: KVec<Device>) {
         self.state = None;
+        // No reference to a device may be left when RTNL is given back: that waits for them.
+        self.coming = KVec::new();
+        self.going = KVec::new();
+        if let Some(rtnl) = &self.rtnl {
+            for device in devices {
+                device.unregister(rtnl);
+            }
+        }
         self.rtnl = None;
         if files.is_empty() {
             return;
@@ -488,7 +644,8 @@ impl Drop for Change<'_> {
         if let Some(state) = self.state.as_deref_mut() {
             state.wiring.revert(self.graph.live());
             let files = state.registry.end(false);
-            self.end(files);
+            let coming = core::mem::take(&mut self.coming);
+            self.end(files, coming);
         }
     }
 }
@@ -527,7 +684,7 @@ impl State {
     }
 
     /// Whether putting `up` on top of `low` would let packets go round in a circle: it would if
-    /// `low` is above `up` already. A block that stands for a device ends all ways.
+    /// `low` is above `up` already. A block that stands for a device or a socket ends all ways.
     ///
     /// Searches upwards from `up` and downwards from `low` by turns, and knows that there is no
     /// circle as soon as one of the two has nowhere left to go: where one end is new, at once,
@@ -601,7 +758,7 @@ impl Search {
         for index in 0.. {
             let peer = registry
                 .face(idp)
-                .filter(|face| face.instance.kind().vlink().is_none())
+                .filter(|face| face.stands_for().is_none())
                 .and_then(|face| face.ports[self.direction].get(index).copied());
             match peer {
                 Some(peer) if peer == goal => {

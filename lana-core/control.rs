@@ -6,7 +6,7 @@
 //! the attributes, by the tables that are generated from the specification.
 
 use crate::{
-    block::{Options, Process},
+    block::{Maker, Options, Process},
     builder::{self, Type, Use},
     change::Change,
     error::Failure,
@@ -19,6 +19,7 @@ use crate::{
         bindings,
         genl::{Dump, Message, Operation, Request},
         netdev::Rtnl,
+        vdev::Id,
     },
 };
 use core::fmt;
@@ -33,7 +34,10 @@ pub(crate) fn change(request: &Request<'_>) -> Result<(), Failure> {
     request.each_operation(|operation| {
         rtnl |= matches!(
             operation.kind,
-            bindings::LANA_A_OP_VLINK_HOOK | bindings::LANA_A_OP_VLINK_UNHOOK
+            bindings::LANA_A_OP_VLINK_HOOK
+                | bindings::LANA_A_OP_VLINK_UNHOOK
+                | bindings::LANA_A_OP_VLINK_NEW
+                | bindings::LANA_A_OP_VLINK_DEL
         );
         types.load(operation)
     })?;
@@ -87,9 +91,23 @@ fn perform(
             let ifname = str(bindings::LANA_A_VLINK_IFNAME)?;
             change.hook(
                 ifname,
-                types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?)?,
+                types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, false)?,
             )
         }
+        bindings::LANA_A_OP_VLINK_NEW => change.add_device(
+            str(bindings::LANA_A_VLINK_IFNAME)?,
+            str(bindings::LANA_A_VLINK_CARRIER)?,
+            // The policy says that it is one.
+            operation
+                .attrs
+                .u32(bindings::LANA_A_VLINK_ID)
+                .map(|id| id as Id),
+            types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, true)?,
+        ),
+        bindings::LANA_A_OP_VLINK_DEL => change.remove_device(
+            str(bindings::LANA_A_VLINK_IFNAME)?,
+            str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
+        ),
         bindings::LANA_A_OP_VLINK_UNHOOK => change.unhook(
             str(bindings::LANA_A_VLINK_IFNAME)?,
             str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
@@ -112,9 +130,12 @@ impl Types {
                 Some(name) if self.find(name).is_err() => builder::find(name)?,
                 _ => return Ok(()),
             },
-            bindings::LANA_A_OP_VLINK_HOOK => {
+            bindings::LANA_A_OP_VLINK_HOOK | bindings::LANA_A_OP_VLINK_NEW => {
+                let virtual_ = operation.kind == bindings::LANA_A_OP_VLINK_NEW;
                 match wanted(bindings::LANA_A_VLINK_SUBSYSTEM).transpose()? {
-                    Some(by) if self.find_vlink(by).is_err() => builder::find_vlink(by)?,
+                    Some(by) if self.find_vlink(by, virtual_).is_err() => {
+                        builder::find_vlink(by, virtual_)?
+                    }
                     _ => return Ok(()),
                 }
             }
@@ -124,11 +145,16 @@ impl Types {
     }
 
     fn find(&self, name: &[u8]) -> Result<Use, Failure> {
-        self.another(|kind| kind.vlink().is_none() && kind.name().as_str().as_bytes() == name)
+        self.another(|kind| {
+            kind.maker() == Maker::Request && kind.name().as_str().as_bytes() == name
+        })
     }
 
-    fn find_vlink(&self, subsystem: &[u8]) -> Result<Use, Failure> {
-        self.another(|kind| kind.vlink().is_some_and(|by| by.as_bytes() == subsystem))
+    fn find_vlink(&self, subsystem: &[u8], virtual_: bool) -> Result<Use, Failure> {
+        self.another(|kind| {
+            kind.vlink().is_some_and(|by| by.as_bytes() == subsystem)
+                && kind.is_virtual() == virtual_
+        })
     }
 
     fn another(&self, matches: impl Fn(&Type) -> bool) -> Result<Use, Failure> {
@@ -186,6 +212,9 @@ fn put_fb(msg: &mut Message, state: &State, idp: Idp, face: &Face, whole: bool) 
     msg.put_u32(bindings::LANA_A_FB_REFCNT, face.refcnt())?;
     if let Some(hook) = &face.hook {
         msg.put_str(bindings::LANA_A_FB_IFNAME, hook.device().name().as_str())?;
+    }
+    if let Some(socket) = &face.socket {
+        msg.put_uint(bindings::LANA_A_FB_INODE, socket.info().inode)?;
     }
     let totals = instance.totals();
     msg.nest(bindings::LANA_A_FB_STATS, |msg| {
@@ -291,9 +320,13 @@ pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
             msg.put_u32(bindings::LANA_A_TYPE_INSTANCES, kind.instances())?;
             msg.put_u32(bindings::LANA_A_TYPE_INGRESS_PORTS, ingress)?;
             msg.put_u32(bindings::LANA_A_TYPE_EGRESS_PORTS, egress)?;
-            match kind.vlink() {
-                Some(vlink) => msg.put_str(bindings::LANA_A_TYPE_VLINK, vlink),
-                None => Ok(()),
+            if let Some(vlink) = kind.vlink() {
+                msg.put_str(bindings::LANA_A_TYPE_VLINK, vlink)?;
+            }
+            match kind.maker() {
+                Maker::VirtualDevice(_) => msg.put_flag(bindings::LANA_A_TYPE_VIRTUAL),
+                Maker::Socket => msg.put_flag(bindings::LANA_A_TYPE_SOCKET),
+                _ => Ok(()),
             }
         });
         match done {
@@ -346,7 +379,14 @@ pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
             let name = hook.device().name();
             msg.put_str(bindings::LANA_A_VLINK_IFNAME, name.as_str())?;
             msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, hook.device().index())?;
-            msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)
+            msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
+            match hook.device().carrier() {
+                Some((carrier, id)) => {
+                    msg.put_str(bindings::LANA_A_VLINK_CARRIER, carrier.name().as_str())?;
+                    msg.put_u32(bindings::LANA_A_VLINK_ID, id.into())
+                }
+                None => Ok(()),
+            }
         })?;
         if !done {
             break;

@@ -43,6 +43,17 @@ pub enum Direction {
     Egress = 1,
 }
 
+impl Direction {
+    /// The other one.
+    #[inline]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Ingress => Self::Egress,
+            Self::Egress => Self::Ingress,
+        }
+    }
+}
+
 /// A port of a block. The packet that leaves by it goes in its direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Port {
@@ -199,15 +210,17 @@ impl<'r> Context<'r> {
     }
 }
 
-/// A packet enters the graph by the block behind `slot`, which stands for the device it came by.
-/// It leaves that block by its ingress port or, when only that is bound, by its egress port: so
-/// two devices with blocks between them make a bridge. Given back when the device is not connected
-/// in the version that is live. `None` is a packet that could not be taken over; `entries` is how
-/// often it has left a graph by a device before.
+/// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
+/// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
+/// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
+/// between them make a bridge. Given back when nobody enters there in the version that is live.
+/// `None` is a packet that could not be taken over; `entries` is how often it has left a graph by
+/// a device before.
 #[inline]
-pub(crate) fn receive<'r>(
+pub(crate) fn enter<'r>(
     graph: &'r Graph,
     slot: &'r Slot,
+    direction: Direction,
     packet: Option<Packet>,
     entries: u16,
     reader: Reader<'r>,
@@ -224,7 +237,7 @@ pub(crate) fn receive<'r>(
         version,
         cpu,
         hop,
-        direction: Direction::Ingress,
+        direction,
         hops: 0,
         entries: entries.wrapping_add(1),
         made: 0,
@@ -244,9 +257,9 @@ pub(crate) fn receive<'r>(
         cx.drop(hop, Some(packet), DropReason::HopLimit);
         return Ok(());
     }
-    let next = hop.port(Direction::Ingress, 0).or_else(|| {
-        cx.direction = Direction::Egress;
-        hop.port(Direction::Egress, 0)
+    let next = hop.port(direction, 0).or_else(|| {
+        cx.direction = direction.opposite();
+        hop.port(cx.direction, 0)
     });
     let Some(next) = next else {
         cx.drop(hop, Some(packet), DropReason::Unbound);

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) proc: Option<proc::Tree>,
     /// Counts the changes.
     pub(crate) generation: u32,
+    /// Counts the sockets, for their names.
+    pub(crate) sockets: u32,
 }
 
 impl Graph {
@@ -60,6 +62,7 @@ impl Graph {
                         events: Events::default(),
                         proc: None,
                         generation: 1,
+                        sockets: 0,
                     },
                     "lana::Graph::state"
                 ),
@@ -93,13 +96,13 @@ impl Graph {
         self.state.lock()
     }
 
-    /// A hooked device goes: so do its block, its bindings and its subscriptions. Sleeps, and does
-    /// not give up: what fails for lack of memory is tried again, as a device that goes cannot be
-    /// told to stay.
-    pub(crate) fn device_gone(&self, rtnl: impl Fn() -> Rtnl, idp: Idp) {
+    /// What a block stands for goes: so do the block, its bindings and its subscriptions. Sleeps, and
+    /// does not give up: what fails for lack of memory is tried again, as a device or a socket that
+    /// goes cannot be told to stay. RTNL is for a device.
+    pub(crate) fn gone(&self, rtnl: impl Fn() -> Option<Rtnl>, idp: Idp) {
         let go = || -> Result<(), Failure> {
-            let mut change = Change::new(self, Some(rtnl()));
-            change.device_gone(idp)?;
+            let mut change = Change::new(self, rtnl());
+            change.gone(idp)?;
             change.commit()
         };
         while go().is_err_and(|failure| failure.error == ENOMEM) {

@@ -26,7 +26,7 @@ use kernel::prelude::*;
 /// What the author of a block needs.
 pub mod prelude {
     pub use crate::{
-        block::{Args, Block, File, Mode, Options, Process, Verdict},
+        block::{Args, Block, File, Maker, Mode, Options, Process, Verdict},
         block_module,
         engine::{Context, Direction, Port},
         error::Failure,
@@ -38,6 +38,7 @@ pub mod prelude {
             netdev::Device,
             percpu::{Count, PerCpu},
             skb::Packet,
+            sock::Socket,
         },
     };
     pub use core::fmt;

@@ -47,6 +47,8 @@ pub enum Kind {
     HopLimit = bindings::LANA_EVENT_KIND_HOP_LIMIT,
     /// Packets were dropped at the block since too many were made of one.
     Backlog = bindings::LANA_EVENT_KIND_BACKLOG,
+    /// The block has another name.
+    Renamed = bindings::LANA_EVENT_KIND_RENAMED,
 }
 
 /// What else there is to say of an event.

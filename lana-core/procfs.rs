@@ -2,7 +2,14 @@
 
 //! What `/proc/net/lana` shows, and what writing to it does.
 
-use crate::{block::Process, change::Change, graph::Graph, name::Name, registry::Idp, sys::proc};
+use crate::{
+    block::Process,
+    change::Change,
+    graph::Graph,
+    name::Name,
+    registry::Idp,
+    sys::{proc, sock},
+};
 use core::fmt;
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
 
@@ -36,18 +43,53 @@ pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
 
 /// `vlink`: a line a device.
 pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
-    seq_print!(m, "subsystem device ifindex idp\n");
+    seq_print!(m, "subsystem device ifindex idp carrier id\n");
     for (idp, face) in graph.lock().registry.iter() {
         if let Some(hook) = &face.hook {
             seq_print!(
                 m,
-                "{} {} {} {}\n",
+                "{} {} {} {}",
                 hook.subsystem(),
                 hook.device().name().as_str(),
                 hook.device().index(),
                 idp
             );
+            match hook.device().carrier() {
+                Some((carrier, id)) => seq_print!(m, " {} {}\n", carrier.name().as_str(), id),
+                None => seq_print!(m, " - -\n"),
+            }
         }
+    }
+}
+
+/// `sockets`: a line a socket; amounts are bytes.
+pub(crate) fn sockets(m: &SeqFile, graph: &Graph) {
+    seq_print!(m, "name idp type rmem rcvbuf wmem ring drops uid inode\n");
+    for (idp, face) in graph.lock().registry.iter() {
+        if let Some(socket) = &face.socket {
+            let info = socket.info();
+            seq_print!(
+                m,
+                "{} {} {} {} {} {} {} {} {} {}\n",
+                face.instance.name().as_str(),
+                idp,
+                info.type_,
+                info.rmem,
+                info.rcvbuf,
+                info.wmem,
+                info.ring,
+                info.drops,
+                info.uid,
+                info.inode
+            );
+        }
+    }
+}
+
+/// `family`: the number of the address family of sockets; nothing when there is none.
+pub(crate) fn family(m: &SeqFile, _: &Graph) {
+    if let Some(number) = sock::family() {
+        seq_print!(m, "{number}\n");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     fail,
     name::{Name, Shown},
     stats::{BlockStats, BlockTotals},
-    sys::{cond_resched, netdev::Hook, percpu::PerCpu, proc},
+    sys::{cond_resched, netdev::Hook, percpu::PerCpu, proc, sock::Socket},
 };
 use core::cell::Cell;
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
@@ -24,16 +24,24 @@ pub(crate) type Idp = u32;
 /// A block by its name, whichever IDP it stands behind: its type and its counters.
 pub(crate) struct Instance {
     name: Name,
-    stats: PerCpu<BlockStats>,
+    stats: Arc<PerCpu<BlockStats>>,
     kind: Use,
 }
 
 impl Instance {
     /// Makes what belongs to a block of this name. Sleeps.
     pub(crate) fn new(name: Name, kind: Use) -> Result<Arc<Self>> {
-        let stats = PerCpu::new(&Process::new())?;
+        let stats = Arc::new(PerCpu::new(&Process::new())?, GFP_KERNEL)?;
         Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
     }
+
+    /// The same by another name. Sleeps.
+    pub(crate) fn renamed(&self, name: Name) -> Result<Arc<Self>> {
+        let stats = self.stats.clone();
+        let kind = Use::new(self.kind.kind()).ok_or(ENODEV)?;
+        Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
+    }
+
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
@@ -62,6 +70,8 @@ pub(crate) struct Face {
     pub(crate) subscribers: KVec<Idp>,
     /// The device that the block stands for.
     pub(crate) hook: Option<Arc<Hook>>,
+    /// The socket that it stands for.
+    pub(crate) socket: Option<Socket>,
     // Last: its type's module keeps the block's code.
     pub(crate) instance: Arc<Instance>,
 }
@@ -80,8 +90,18 @@ impl Face {
             publishers: list(&self.publishers)?,
             subscribers: list(&self.subscribers)?,
             hook: self.hook.clone(),
+            socket: self.socket.clone(),
             instance: self.instance.clone(),
         })
+    }
+
+    /// What it stands for, in words: such a block comes and goes with that.
+    pub(crate) fn stands_for(&self) -> Option<&'static str> {
+        match (&self.hook, &self.socket) {
+            (Some(_), _) => Some("device"),
+            (_, Some(_)) => Some("socket"),
+            _ => None,
+        }
     }
 
     /// All blocks that are bound to this one, those above first.
@@ -230,18 +250,21 @@ impl Registry {
             .is_none_or(|entry| entry.mark.replace(mark) == mark)
     }
 
+    /// Whether a name is free.
+    pub(crate) fn check_name(&self, name: &Name) -> Result<(), Failure> {
+        match self.names.get(name) {
+            Some(named) if named.idp().is_some() => Err(fail!(EEXIST, "'{}' exists already", name)),
+            Some(named) if named.going => {
+                Err(fail!(EBUSY, "the file of the '{}' before is in use", name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Stages a block under a name that is free: at the IDP that is given, from which a block has
     /// been removed in the same change, or else at the one that was given back last, or a new one.
     pub(crate) fn add(&mut self, name: Name, face: Face, at: Option<Idp>) -> Result<Idp, Failure> {
-        match self.names.get(&name) {
-            Some(named) if named.idp().is_some() => {
-                return Err(fail!(EEXIST, "'{}' exists already", name));
-            }
-            Some(named) if named.going => {
-                return Err(fail!(EBUSY, "the file of the '{}' before is in use", name));
-            }
-            _ => (),
-        }
+        self.check_name(&name)?;
         let face = KBox::new(face, GFP_KERNEL)?;
         self.touched.reserve(1, GFP_KERNEL)?;
         let idp = at.or(self.free.last().copied());

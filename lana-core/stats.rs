@@ -31,11 +31,13 @@ pub enum DropReason {
     Device = bindings::LANA_DROP_REASON_DEVICE,
     /// An allocation failed.
     NoMemory = bindings::LANA_DROP_REASON_NO_MEMORY,
+    /// The socket has not read what came before.
+    QueueFull = bindings::LANA_DROP_REASON_QUEUE_FULL,
 }
 
 impl DropReason {
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Filtered,
         Self::Unbound,
         Self::HopLimit,
@@ -44,6 +46,7 @@ impl DropReason {
         Self::TooBig,
         Self::Device,
         Self::NoMemory,
+        Self::QueueFull,
     ];
 
     /// The reason of a number; of none, what C says in doubt.

@@ -15,6 +15,8 @@ pub mod proc;
 pub mod rcu;
 pub mod skb;
 pub mod slot;
+pub mod sock;
+pub(crate) mod vdev;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &crate::block::Process) {

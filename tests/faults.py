@@ -4,9 +4,10 @@ operation was refused and nothing has changed, or it did without and is done who
 
 The kernel counts for us: N in /proc/thread-self/fail-nth lets the Nth allocation of this thread fail, and
 reading it says whether there were that many. WHAT: control, procfs, dumps, devices, namespaces, modules,
-packets. LANA_ONLY: a regular expression, for only some of the operations."""
+sockets, packets. LANA_ONLY: a regular expression, for only some of the operations."""
 
 import ctypes
+import errno
 import glob
 import os
 import re
@@ -242,6 +243,10 @@ def control():
     must(lana.hook("lan2"))
     sweep("vlink-unhook", request("VLINK_UNHOOK", "lan2"), request("VLINK_HOOK", "lan2"))
     must(lana.unhook("lan2"))
+    sweep("vlink-new", request("VLINK_NEW", "virtual0", "lan2"), request("VLINK_DEL", "virtual0"))
+    must(lana.do("VLINK_NEW", "virtual0", "lan2"))
+    sweep("vlink-del", request("VLINK_DEL", "virtual0"), request("VLINK_NEW", "virtual0", "lan2"))
+    must(lana.do("VLINK_DEL", "virtual0"))
     sweep("a transaction that makes and binds",
           transaction(("FB_NEW", "x", "tee"), ("FB_NEW", "y", "bpf"), ("FB_SET", "y", "program", PASS_ALL),
                       ("BIND", "x", "f"), ("BIND", "y", "x"), ("SUBSCRIBE", "y", "c")),
@@ -276,6 +281,28 @@ def control():
         raise OSError("done")
 
     sweep("a transaction whose last operation is refused", refused)
+
+
+def sockets():
+    """A socket is opened, named, used and closed: its block is there, or the call has failed."""
+    sockaddr = struct.pack("=HHiHBB8s32s", 18, 0, 0, 0, 0, 0, b"", b"named")
+    packet = bytes(100)
+
+    def use():
+        sock = socket.socket(18, socket.SOCK_RAW)
+        try:
+            if LIBC.bind(sock.fileno(), sockaddr, len(sockaddr)):
+                raise OSError(ctypes.get_errno(), "bind")
+            sock.setsockopt(300, 3, struct.pack("II", 4096, 0))  # LANA_RX_RING
+            try:
+                sock.send(packet)
+            except OSError as error:
+                if error.errno != errno.ENOTCONN:
+                    raise
+        finally:
+            sock.close()
+
+    sweep("a socket", use)
 
 
 def procfs():

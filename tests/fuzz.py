@@ -113,7 +113,10 @@ PROMISING = {
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
         Attribute(FAMILY.sets["replacement"]["drop-state"]["number"], b"")],
-    "vlink-hook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"]))}
+    "vlink-hook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"])),
+    "vlink-new": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]),
+                                      carrier=pick(["lan2", "lan3"])),
+    "vlink-del": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]))}
 PROMISING.update({"unbind": PROMISING["bind"], "unsubscribe": PROMISING["subscribe"],
                   "vlink-unhook": PROMISING["vlink-hook"]})
 
@@ -368,7 +371,8 @@ def take_apart(lana):
         for publisher in block.publishers:
             must(lana.unsubscribe(block.name, name[publisher]))
     for block in blocks.values():
-        must(lana.unhook(block.ifname) if block.type == "eth" else lana.remove(block.name))
+        must(lana.unhook(block.ifname) if block.type == "eth" else lana.do("VLINK_DEL", block.ifname)
+             if block.ifname else lana.remove(block.name))
     return lana.names()
 
 

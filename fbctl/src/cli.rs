@@ -18,6 +18,11 @@ Format:
   # a device that vlink connects
   [devices.lan0]
   subsystem = \"ethernet\"
+  # a virtual device: what wan0 receives with EtherType 0xac0a
+  [devices.mydev0]
+  subsystem = \"ethernet\"
+  carrier = \"wan0\"
+  id = 10
   [blocks.count]
   type = \"counter\"
   [blocks.filter]

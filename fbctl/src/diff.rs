@@ -8,8 +8,11 @@ mod value;
 
 pub(crate) use change::Change;
 
-use crate::model::{Block, Bond, Kind, Name, Names, Pair, Place, Running, Setting, Target};
+use crate::model::{
+    Block, Bond, Device, Kind, Name, Names, Pair, Place, Running, Setting, Share, Target,
+};
 use change::{How, What};
+use std::collections::HashMap;
 
 /// What becomes of a binding or a subscription of the file.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +54,13 @@ pub(crate) fn changes<'t>(
         &subscriptions,
         What::Subscription,
     ));
+    let mut going = Going::default();
     for (name, block) in running.blocks.iter().filter(|(name, _)| !stays(*name)) {
+        going.note(block.kind);
         all.push(Change::new(How::Remove, whole(name, block.kind), None));
     }
     for (name, block) in target.blocks.iter().filter(|(name, _)| !stays(*name)) {
-        check(name, block, names)?;
+        check(name, block, &going, names)?;
         let what = whole(name, block.kind);
         all.push(Change::new(How::Add, what, Some(block.place)));
     }
@@ -76,26 +81,67 @@ pub(crate) fn changes<'t>(
 fn whole(name: Name, kind: Kind) -> What<'static> {
     match kind {
         Kind::Made(kind) => What::Block { name, kind },
-        Kind::Device { subsystem, ifname } => What::Device {
-            name,
-            subsystem,
-            ifname,
-        },
+        Kind::Device(device) => What::Device { name, device },
     }
 }
 
-/// A device that is connected now gives the block its name.
-fn check(name: Name, block: &Block<'_>, names: &Names) -> Result<(), (Place, String)> {
-    match block.kind {
-        Kind::Device { ifname, .. } if ifname != name => {
-            let (name, ifname) = (names.text(name), names.text(ifname));
-            let text = format!(
-                "no block '{name}' stands for {ifname}, and a new one would be called {ifname}"
-            );
-            Err((block.place, text))
+/// The virtual devices that go. The kernel removes them at the end of the transaction: up to then
+/// nobody else can have their names and ids.
+#[derive(Default)]
+struct Going {
+    by_name: HashMap<Name, Device>,
+    by_share: HashMap<Share, Device>,
+}
+
+impl Going {
+    /// A block goes.
+    fn note(&mut self, kind: Kind) {
+        if let Kind::Device(device) = kind {
+            if let Some(share) = device.share {
+                self.by_name.insert(device.ifname, device);
+                self.by_share.insert(share, device);
+            }
         }
-        _ => Ok(()),
     }
+
+    /// The one whose name or id a new device is to have.
+    fn in_the_way_of(&self, device: Device) -> Option<&Device> {
+        let by_share = || self.by_share.get(&device.share?);
+        self.by_name.get(&device.ifname).or_else(by_share)
+    }
+}
+
+/// A device that is connected now gives the block its name, and none may be in its way.
+fn check(
+    name: Name,
+    block: &Block<'_>,
+    going: &Going,
+    names: &Names,
+) -> Result<(), (Place, String)> {
+    let Kind::Device(device) = block.kind else {
+        return Ok(());
+    };
+    if device.ifname != name {
+        let (name, ifname) = (names.text(name), names.text(device.ifname));
+        let text = format!(
+            "no block '{name}' stands for {ifname}, and a new one would be called {ifname}"
+        );
+        return Err((block.place, text));
+    }
+    if let Some(Device {
+        subsystem,
+        ifname,
+        share: Some(Share { carrier, id }),
+    }) = going.in_the_way_of(device)
+    {
+        let (ifname, carrier) = (names.text(*ifname), names.text(*carrier));
+        let text = format!(
+            "{ifname} exists on carrier {carrier} with id {id}: remove it first (vlink {} rm {ifname})",
+            names.text(*subsystem)
+        );
+        return Err((block.place, text));
+    }
+    Ok(())
 }
 
 /// Takes off what does not stay of what runs.

@@ -27,6 +27,8 @@ pub(crate) mod key {
     pub(crate) const TYPE: &str = "type";
     pub(crate) const SUBSYSTEM: &str = "subsystem";
     pub(crate) const IFNAME: &str = "ifname";
+    pub(crate) const CARRIER: &str = "carrier";
+    pub(crate) const ID: &str = "id";
     pub(crate) const OPTIONS: &str = "options";
 }
 

@@ -6,14 +6,14 @@
 use indexmap::{IndexMap, IndexSet};
 use std::{borrow::Cow, num::NonZeroU32};
 
-/// A name of anything, as its number among the names that occur.
+/// A name of anything, as its number among the names that occur, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Name(u32);
+pub(crate) struct Name(NonZeroU32);
 
 impl Name {
-    /// The number.
+    /// The number, from 0.
     pub(crate) fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -29,7 +29,8 @@ impl Names {
             None => self.0.insert_full(text.into()).0,
         };
         // More than four billion would not fit in memory.
-        Name(u32::try_from(index).unwrap_or(u32::MAX))
+        let before = u32::try_from(index).unwrap_or(u32::MAX);
+        Name(NonZeroU32::MIN.saturating_add(before))
     }
 
     /// How it reads.
@@ -55,12 +56,25 @@ pub(crate) enum Kind {
     /// One that was made, of this type.
     Made(Name),
     /// One that stands for a device.
-    Device {
-        /// Who connected it.
-        subsystem: Name,
-        /// What the device is called now; the block has the name that it had at first.
-        ifname: Name,
-    },
+    Device(Device),
+}
+
+/// A device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Device {
+    /// Who connected it.
+    pub(crate) subsystem: Name,
+    /// What it is called now; the block has the name that it had at first.
+    pub(crate) ifname: Name,
+    /// What a virtual one has of its carrier.
+    pub(crate) share: Option<Share>,
+}
+
+/// What a virtual device has of its carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Share {
+    pub(crate) carrier: Name,
+    pub(crate) id: u8,
 }
 
 /// What an option is set to.

@@ -2,14 +2,18 @@
 
 //! Reads what runs, only as far as it belongs to a [`Running`] graph.
 
-use crate::model::{Block, Blocks, Kind, Name, Names, Pair, Running, Setting};
+use crate::model::{Block, Blocks, Device, Kind, Name, Names, Pair, Running, Setting, Share};
 use indexmap::IndexSet;
 use lana_netlink::{
     spec::{fb, option, port, Direction},
     wire::{attributes, text, DecodeError, Field},
-    Connection, Error,
+    Connection, Error, Vlink,
 };
-use std::{borrow::Cow, collections::HashMap, mem};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 /// How often a graph that changes while it is read is read again.
 const TRIES: usize = 8;
@@ -39,11 +43,9 @@ fn once(lana: &mut Connection, names: &mut Names) -> Result<Option<Running>, Err
         };
     }
     if !reader.devices.is_empty() {
-        let mut subsystems = HashMap::new();
-        for vlink in lana.vlinks()?.items {
-            subsystems.extend(vlink.idp.zip(vlink.subsystem));
-        }
-        if !reader.connect(&subsystems) {
+        let vlinks = lana.vlinks()?.items.into_iter();
+        let vlinks = vlinks.filter_map(|vlink| Some((vlink.idp?, vlink)));
+        if reader.connect(&vlinks.collect()).is_none() {
             return Ok(None);
         }
     }
@@ -62,6 +64,9 @@ struct Reader<'n> {
     devices: Vec<(Name, u32, Name)>,
     /// What did not fit in a dump.
     partial: Vec<Name>,
+    /// Blocks of sockets. They belong to programs, and so do their bindings: neither files nor what
+    /// is compared with one has them.
+    sockets: HashSet<Name>,
 }
 
 impl<'n> Reader<'n> {
@@ -75,13 +80,14 @@ impl<'n> Reader<'n> {
             subscriptions: Vec::new(),
             devices: Vec::new(),
             partial: Vec::new(),
+            sockets: HashSet::new(),
         }
     }
 
     /// Takes the attributes of a block; those that were left out may follow.
     fn take(&mut self, attrs: &[u8]) -> Result<(), DecodeError> {
         let (mut name, mut kind, mut idp) = (None, None, None);
-        let (mut ifname, mut partial) = (None, false);
+        let (mut ifname, mut partial, mut socket) = (None, false, false);
         for attribute in attributes(attrs) {
             match attribute? {
                 (fb::NAME, value) => name = Some(self.names.name(&text(value))),
@@ -89,6 +95,7 @@ impl<'n> Reader<'n> {
                 (fb::IDP, value) => idp = Some(u32::decode(value)?),
                 (fb::IFNAME, value) => ifname = Some(self.names.name(&text(value))),
                 (fb::PARTIAL, _) => partial = true,
+                (fb::INODE, _) => socket = true,
                 _ => {}
             }
         }
@@ -96,6 +103,10 @@ impl<'n> Reader<'n> {
             return Err(DecodeError::new("a block without name, type or IDP"));
         };
         self.idps.insert(idp, name);
+        if socket {
+            self.sockets.insert(name);
+            return Ok(());
+        }
         let place = self.blocks.enter(name, || Block {
             kind: Kind::Made(kind),
             settings: Vec::new(),
@@ -128,23 +139,36 @@ impl<'n> Reader<'n> {
         Ok(())
     }
 
-    /// Notes who connected the devices, from that by IDP. False if that is not known of one.
-    fn connect(&mut self, subsystems: &HashMap<u32, String>) -> bool {
+    /// Notes what is told of the devices, by IDP. Nothing if one of them is not told of.
+    fn connect(&mut self, vlinks: &HashMap<u32, Vlink>) -> Option<()> {
         for (name, idp, ifname) in mem::take(&mut self.devices) {
-            let (Some(subsystem), Some(block)) = (subsystems.get(&idp), self.blocks.get_mut(name))
-            else {
-                return false;
+            let vlink = vlinks.get(&idp)?;
+            let share = match (&vlink.carrier, vlink.id) {
+                (Some(carrier), Some(id)) => Some(Share {
+                    carrier: self.names.name(carrier),
+                    id: u8::try_from(id).ok()?,
+                }),
+                _ => None,
             };
-            let subsystem = self.names.name(subsystem);
-            block.kind = Kind::Device { subsystem, ifname };
+            self.blocks.get_mut(name)?.kind = Kind::Device(Device {
+                subsystem: self.names.name(vlink.subsystem.as_ref()?),
+                ifname,
+                share,
+            });
         }
-        true
+        Some(())
     }
 
-    fn finish(self) -> Option<Running> {
+    fn finish(mut self) -> Option<Running> {
         let publisher = |(subscriber, idp)| Some((subscriber, *self.idps.get(&idp)?));
         let subscriptions = self.subscriptions.into_iter().map(publisher);
-        let subscriptions = subscriptions.collect::<Option<IndexSet<_>>>()?;
+        let mut subscriptions = subscriptions.collect::<Option<IndexSet<_>>>()?;
+        if !self.sockets.is_empty() {
+            let ours = |(a, b): &Pair| !self.sockets.contains(a) && !self.sockets.contains(b);
+            self.egress.retain(ours);
+            self.ingress.retain(ours);
+            subscriptions.retain(ours);
+        }
         Running::new(self.blocks, self.egress, &self.ingress, subscriptions)
     }
 }
@@ -208,6 +232,16 @@ mod tests {
         }
     }
 
+    fn vlink(ifname: &str, share: Option<(&str, u32)>) -> Vlink {
+        Vlink {
+            subsystem: Some("ethernet".into()),
+            ifname: Some(ifname.into()),
+            carrier: share.map(|(carrier, _)| carrier.into()),
+            id: share.map(|(_, id)| id),
+            ..Default::default()
+        }
+    }
+
     fn fb(name: &str, idp: u32) -> FbAttrs {
         FbAttrs {
             name: Some(name.into()),
@@ -233,31 +267,56 @@ mod tests {
             ifname: Some("new0".into()),
             ..fb("eth0", 1)
         };
+        let socket = FbAttrs {
+            port: vec![port(Egress, "a")],
+            publisher: vec![1],
+            inode: Some(77),
+            ..fb("socket1", 4)
+        };
         let large = FbAttrs {
             partial: Some(Flag),
             ..fb("a", 2)
         };
         let whole = FbAttrs {
-            port: vec![port(Egress, "eth0")],
+            port: vec![port(Egress, "eth0"), port(Ingress, "socket1")],
             publisher: vec![1],
             option: vec![option("k", Some(Flag)), option("count", None)],
             ..fb("a", 2)
         };
+        let mydev0 = FbAttrs {
+            ifname: Some("mydev0".into()),
+            ..fb("mydev0", 3)
+        };
         reader.take(&bytes(&eth0)).unwrap();
+        reader.take(&bytes(&mydev0)).unwrap();
+        reader.take(&bytes(&socket)).unwrap();
         reader.take(&bytes(&large)).unwrap();
         assert_eq!(reader.partial.len(), 1);
         reader.take(&bytes(&whole)).unwrap();
-        assert!(reader.connect(&HashMap::from([(1, "ethernet".to_owned())])));
+        let vlinks = HashMap::from([
+            (1, vlink("new0", None)),
+            (3, vlink("mydev0", Some(("lan0", 255)))),
+        ]);
+        reader.connect(&vlinks).unwrap();
         let running = reader.finish().unwrap();
-        let [eth0, a, k, new0, ethernet] =
-            ["eth0", "a", "k", "new0", "ethernet"].map(|text| names.name(text));
+        assert_eq!(running.bindings.len(), 1);
+        assert_eq!(running.subscriptions.len(), 1);
+        assert!(running.blocks.get(names.name("socket1")).is_none());
+        let [eth0, a, k, new0, ethernet, mydev0, carrier] =
+            ["eth0", "a", "k", "new0", "ethernet", "mydev0", "lan0"].map(|text| names.name(text));
         assert_eq!(running.bindings.get(&(a, eth0)), Some(&1));
         assert!(running.subscriptions.contains(&(a, eth0)));
-        let kind = Kind::Device {
-            subsystem: ethernet,
-            ifname: new0,
-        };
-        assert_eq!(running.blocks.get(eth0).unwrap().kind, kind);
+        for (block, ifname, share) in [
+            (eth0, new0, None),
+            (mydev0, mydev0, Some(Share { carrier, id: 255 })),
+        ] {
+            let kind = Kind::Device(Device {
+                subsystem: ethernet,
+                ifname,
+                share,
+            });
+            assert_eq!(running.blocks.get(block).unwrap().kind, kind);
+        }
         let keys: Vec<_> = running
             .blocks
             .get(a)
@@ -295,7 +354,7 @@ mod tests {
             ..fb("eth0", 1)
         };
         reader.take(&bytes(&device)).unwrap();
-        assert!(!reader.connect(&HashMap::new()));
+        assert!(reader.connect(&HashMap::new()).is_none());
         assert!(reader.take(&bytes(&FbAttrs::default())).is_err());
     }
 }

@@ -33,9 +33,11 @@ fn table(types: &[Type]) -> Table {
             number(kind.ingress_ports),
             number(kind.egress_ports),
             kind.module.clone().unwrap_or_default(),
-            match &kind.vlink {
-                Some(subsystem) => format!("vlink {subsystem}"),
-                None => "fbctl add".to_owned(),
+            match (&kind.vlink, kind.r#virtual) {
+                (Some(subsystem), None) => format!("vlink {subsystem} hook"),
+                (Some(subsystem), Some(_)) => format!("vlink {subsystem} add"),
+                (None, _) if kind.socket.is_some() => "socket".to_owned(),
+                (None, _) => "fbctl add".to_owned(),
             },
         ]);
     }
@@ -45,7 +47,10 @@ fn table(types: &[Type]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lana_netlink::{spec::Mode, wire::Value};
+    use lana_netlink::{
+        spec::Mode,
+        wire::{Flag, Value},
+    };
 
     #[test]
     fn table_of_types() {
@@ -65,11 +70,17 @@ mod tests {
             vlink: Some("ethernet".into()),
             ..tee.clone()
         };
+        let ethvlink = Type {
+            name: Some("ethvlink".into()),
+            r#virtual: Some(Flag),
+            ..eth.clone()
+        };
         let expected = "\
-NAME  MODE  BLOCKS  UP  DOWN  MODULE  MADE BY
-tee   dual      12   8     1  fb_tee  fbctl add
-eth   dual      12   8     1  -       vlink ethernet
+NAME      MODE  BLOCKS  UP  DOWN  MODULE  MADE BY
+tee       dual      12   8     1  fb_tee  fbctl add
+eth       dual      12   8     1  -       vlink ethernet hook
+ethvlink  dual      12   8     1  -       vlink ethernet add
 ";
-        assert_eq!(table(&[tee, eth]).render(false), expected);
+        assert_eq!(table(&[tee, eth, ethvlink]).render(false), expected);
     }
 }

@@ -6,4 +6,5 @@
 #include <linux/kmod.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <uapi/linux/lana_socket.h>
 #include "helpers.h"

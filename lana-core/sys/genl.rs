@@ -122,17 +122,39 @@ impl<'a> Attrs<'a> {
         attrs
     }
 
+    /// A number, if it is there.
+    pub(crate) fn u32(&self, attr: u32) -> Option<u32> {
+        // SAFETY: by the type's invariants the attribute is in the message; the policy says that
+        // it is a number of four bytes, which follow its header.
+        self.attr(attr)
+            .map(|attr| unsafe { attr.add(1).cast::<u32>().read_unaligned() })
+    }
+
     /// Notes in the extended ack why this failed.
     pub(crate) fn note(&self, failure: &Failure) {
-        let (text, len) = match &failure.text {
-            Some(text) => (text.as_bytes().as_ptr(), text.as_bytes().len()),
-            None => (ptr::null(), 0),
-        };
         let culprit = failure.culprit.and_then(|attr| self.attr(attr));
         let culprit = culprit.map_or(self.nest, |culprit| culprit.as_ptr());
-        // SAFETY: the extended ack is null or live, and the text is copied.
-        unsafe { bindings::lana_extack_set(self.extack, text.cast(), len, culprit) };
+        // SAFETY: by the type's invariants.
+        unsafe { note(self.extack, failure, culprit) };
     }
+}
+
+/// Notes why something failed.
+///
+/// # Safety
+///
+/// The extended ack is null or live; the culprit is null or a part of what it is about.
+pub(crate) unsafe fn note(
+    extack: *mut bindings::netlink_ext_ack,
+    failure: &Failure,
+    culprit: *const bindings::nlattr,
+) {
+    let (text, len) = match &failure.text {
+        Some(text) => (text.as_bytes().as_ptr(), text.as_bytes().len()),
+        None => (ptr::null(), 0),
+    };
+    // SAFETY: by the contract, and the text is copied.
+    unsafe { bindings::lana_extack_set(extack, text.cast(), len, culprit) };
 }
 
 /// An operation that changes the graph: a request of its own, or a part of a transaction.
@@ -153,7 +175,7 @@ fn operation_max(kind: u32) -> u32 {
             bindings::LANA_A_SUBSCRIPTION_MAX
         }
         bindings::LANA_A_OP_REPLACE => bindings::LANA_A_REPLACEMENT_MAX,
-        _ => bindings::LANA_A_VLINK_IFNAME,
+        _ => bindings::LANA_A_VLINK_MAX,
     }
 }
 
@@ -615,6 +637,8 @@ operations! {
         lana_nl_replace_doit up to LANA_A_REPLACEMENT_DROP_STATE
             => Some(bindings::LANA_A_OP_REPLACE),
         lana_nl_vlink_hook_doit up to LANA_A_VLINK_IFNAME => Some(bindings::LANA_A_OP_VLINK_HOOK),
+        lana_nl_vlink_new_doit up to LANA_A_VLINK_ID => Some(bindings::LANA_A_OP_VLINK_NEW),
+        lana_nl_vlink_del_doit up to LANA_A_VLINK_IFNAME => Some(bindings::LANA_A_OP_VLINK_DEL),
         lana_nl_vlink_unhook_doit up to LANA_A_VLINK_IFNAME
             => Some(bindings::LANA_A_OP_VLINK_UNHOOK),
         lana_nl_transact_doit up to LANA_A_TRANSACTION_OP => None,

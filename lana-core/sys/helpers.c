@@ -46,6 +46,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 		[LANA_DROP_REASON_TOO_BIG] = SKB_DROP_REASON_PKT_TOO_BIG,
 		[LANA_DROP_REASON_DEVICE] = SKB_DROP_REASON_DEV_READY,
 		[LANA_DROP_REASON_NO_MEMORY] = SKB_DROP_REASON_NOMEM,
+		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
 	};
 
 	if (why < ARRAY_SIZE(reason) && reason[why])
@@ -108,6 +109,10 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
 		why = LANA_DROP_REASON_NO_MEMORY;
 		goto drop;
 	}
+	/* A socket does not know by which device its packets leave. */
+	if (!skb->dev && is_zero_ether_addr(skb->data + ETH_ALEN) &&
+	    !skb_ensure_writable(skb, ETH_HLEN))
+		ether_addr_copy(skb->data + ETH_ALEN, dev->dev_addr);
 	skb_scrub_packet(skb, false);
 	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
@@ -286,6 +291,10 @@ const char *lana_dev_owner(const struct net_device *dev)
 		return "a team port";
 	if (netif_is_ovs_port(dev))
 		return "an Open vSwitch port";
+	if (lana_carrier_vdev(dev, -1))
+		return "a carrier of virtual devices";
+	if (lana_dev_hooked(dev))
+		return "hooked already";
 	return "taken by another rx handler";
 }
 

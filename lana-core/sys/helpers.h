@@ -59,6 +59,38 @@ const char *lana_dev_owner(const struct net_device *dev);
 int lana_dev_hook(struct net_device *dev, void *data);
 void lana_dev_unhook(struct net_device *dev);
 
+/* Virtual devices: vdev.c. */
+bool lana_dev_is_virtual(const struct net_device *dev);
+struct net_device *lana_vdev_carrier(const struct net_device *dev);
+u8 lana_vdev_id(const struct net_device *dev);
+struct net_device *lana_carrier_vdev(const struct net_device *dev, int id);
+struct net_device *lana_vdev_new(struct net *net, const char *name);
+void lana_vdev_discard(struct net_device *dev);
+int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id);
+void lana_vdev_unregister(struct net_device *dev);
+int lana_link_register(void);
+void lana_link_unregister(void);
+
+/* Sockets: sock.c. */
+struct lana_sock_info {
+	u64 inode;
+	u32 type;
+	u32 uid;
+	u32 rmem;
+	u32 rcvbuf;
+	u32 wmem;
+	u32 ring;
+	u32 drops;
+};
+
+int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction);
+void lana_sock_hold(struct sock *sk);
+void lana_sock_put(struct sock *sk);
+void lana_sock_info(struct sock *sk, struct lana_sock_info *info);
+u32 lana_sock_family(void);
+int lana_sock_register(struct module *owner, int family);
+void lana_sock_unregister(void);
+
 /* Namespaces. */
 void *lana_net_get(struct net *net);
 void lana_net_alarm(struct net *net);
@@ -122,6 +154,13 @@ void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
 void lana_dev_gone(const void *hook);
 void lana_dev_event(const void *hook, u32 kind);
+int lana_sock_new(struct net *net, struct sock *sk, void **graph, const void **slot, u32 *idp);
+void lana_sock_gone(void *graph, u32 idp);
+int lana_sock_rename(void *graph, u32 idp, const char *name, size_t len);
+void lana_sock_name(void *graph, u32 idp, char *name);
+int lana_sock_send(void *graph, const void *slot, struct sk_buff *skb);
+int lana_link_new(struct net *net, struct net_device *dev, struct net_device *carrier, int id,
+		  struct netlink_ext_ack *extack);
 void *lana_fblocks_start(struct seq_file *m, loff_t *pos);
 void *lana_fblocks_next(struct seq_file *m, void *v, loff_t *pos);
 void lana_fblocks_stop(struct seq_file *m, void *v);

@@ -21,6 +21,11 @@ impl Owner {
         Self(module.as_ptr().cast())
     }
 
+    /// The module.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::module {
+        self.0
+    }
+
     /// The name of the module.
     pub fn name(&self) -> &CStr {
         // SAFETY: a `ThisModule` outlives its registrations, which is where owners are kept.

@@ -6,7 +6,7 @@
 
 use super::{bindings, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Entrance};
 use crate::{
-    engine,
+    engine::{self, Direction},
     error::Failure,
     fail,
     graph::Graph,
@@ -40,7 +40,7 @@ impl Rtnl {
     /// # Safety
     ///
     /// The caller's caller holds the lock for as long as the value lives.
-    unsafe fn held() -> Self {
+    pub(crate) unsafe fn held() -> Self {
         Self {
             owned: false,
             _not_send: NotThreadSafe,
@@ -80,17 +80,12 @@ impl Device {
     /// Another reference. Not for blocks: one that is forgotten keeps the device for ever.
     pub(crate) fn hold(&self) -> Self {
         // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_hold(self.as_ptr()) };
-        // INVARIANT: that is the reference.
-        Self(self.0)
+        unsafe { Self::from_raw(self.0) }
     }
 
     /// The device of a name, or of an alternative one, in the namespace of `graph`.
     pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &[u8]) -> Result<Self, Failure> {
-        let missing = || {
-            fail!(ENODEV, "no device '{}' in this namespace", Shown(name))
-                .at(bindings::LANA_A_VLINK_IFNAME)
-        };
+        let missing = || fail!(ENODEV, "no device '{}' in this namespace", Shown(name));
         let mut text = [0u8; bindings::ALTIFNAMSIZ as usize];
         text[..bindings::ALTIFNAMSIZ as usize - 1]
             .get_mut(..name.len())
@@ -100,9 +95,19 @@ impl Device {
         let dev = unsafe { bindings::lana_dev_find(graph.net().as_ptr(), text.as_ptr()) };
         let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
+        Ok(unsafe { Self::from_raw(dev) })
+    }
+
+    /// Takes a reference to a device.
+    ///
+    /// # Safety
+    ///
+    /// The device stays until it is taken.
+    pub(crate) unsafe fn from_raw(dev: NonNull<bindings::net_device>) -> Self {
+        // SAFETY: by the contract.
         unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
         // INVARIANT: that is the reference.
-        Ok(Self(dev))
+        Self(dev)
     }
 
     /// The subsystem that has hooked the device, and the IDP of the block that stands for it.
@@ -151,10 +156,15 @@ impl Device {
         unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
     }
 
-    /// Who else takes what the device receives, in words.
-    fn owner(&self) -> &'static CStr {
-        // SAFETY: the device is live and the caller holds RTNL; the texts are literals.
-        unsafe { CStr::from_char_ptr(bindings::lana_dev_owner(self.as_ptr())) }
+    /// The failure to take what the device receives: who does, if somebody does.
+    pub(crate) fn taken(&self, _rtnl: &Rtnl, error: Error) -> Failure {
+        if error != EBUSY {
+            return fail!(error, "{} takes no receive handler", self.name());
+        }
+        // SAFETY: RTNL is held, and the device live; the texts are literals.
+        let owner = unsafe { CStr::from_char_ptr(bindings::lana_dev_owner(self.as_ptr())) };
+        let owner = owner.to_str().unwrap_or("taken");
+        fail!(EBUSY, "{} is {}", self.name(), owner)
     }
 }
 
@@ -194,7 +204,7 @@ impl Hook {
     /// Takes what `device` receives for the block behind `idp` of `graph`, whose slot is given.
     /// Sleeps.
     pub(crate) fn new(
-        _rtnl: &Rtnl,
+        rtnl: &Rtnl,
         device: Device,
         graph: &Graph,
         idp: Idp,
@@ -222,13 +232,7 @@ impl Hook {
         match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
             // INVARIANT: the handler was registered with the target.
             Ok(()) => Ok(Self { device, target }),
-            Err(e) if e == EBUSY => Err(fail!(
-                EBUSY,
-                "{} is {}",
-                device.name(),
-                Text(device.owner())
-            )),
-            Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
+            Err(e) => Err(device.taken(rtnl, e)),
         }
     }
 
@@ -248,15 +252,6 @@ impl Drop for Hook {
         // SAFETY: RTNL is held wherever a hook is dropped; the handler is ours. When the call
         // returns, no CPU is in the handler, so that the target may go.
         unsafe { bindings::lana_dev_unhook(self.device.as_ptr()) };
-    }
-}
-
-/// A C text, for messages.
-struct Text(&'static CStr);
-
-impl core::fmt::Display for Text {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.0.to_str().unwrap_or("taken"))
     }
 }
 
@@ -281,7 +276,8 @@ unsafe extern "C" fn lana_receive(
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
     let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
-    match engine::receive(graph, target.entrance.slot(), packet, entries, reader, cpu) {
+    let (slot, way) = (target.entrance.slot(), Direction::Ingress);
+    match engine::enter(graph, slot, way, packet, entries, reader, cpu) {
         Ok(()) => true,
         Err(packet) => {
             // The caller's again.
@@ -304,7 +300,7 @@ unsafe extern "C" fn lana_dev_gone(hook: *const kernel::ffi::c_void) {
         (target.graph.as_ref(), target.idp)
     };
     // SAFETY: by the contract the caller holds RTNL until we return.
-    graph.device_gone(|| unsafe { Rtnl::held() }, idp);
+    graph.gone(|| Some(unsafe { Rtnl::held() }), idp);
 }
 
 /// Something else has happened to a hooked device.

@@ -12,7 +12,7 @@
 #include <uapi/linux/lana.h>
 
 /* Common nested types */
-const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_UNHOOK + 1] = {
+const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_DEL + 1] = {
 	[LANA_A_OP_FB_NEW] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
 	[LANA_A_OP_FB_DEL] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
 	[LANA_A_OP_FB_SET] = NLA_POLICY_NESTED(lana_op_fb_nl_policy),
@@ -23,6 +23,8 @@ const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_UNHOOK + 1] = {
 	[LANA_A_OP_REPLACE] = NLA_POLICY_NESTED(lana_op_replacement_nl_policy),
 	[LANA_A_OP_VLINK_HOOK] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
 	[LANA_A_OP_VLINK_UNHOOK] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
+	[LANA_A_OP_VLINK_NEW] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
+	[LANA_A_OP_VLINK_DEL] = NLA_POLICY_NESTED(lana_op_vlink_nl_policy),
 };
 
 const struct nla_policy lana_op_binding_nl_policy[LANA_A_BINDING_LOWER + 1] = {
@@ -47,9 +49,11 @@ const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLI
 	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
-const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_ID + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_CARRIER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_ID] = NLA_POLICY_MAX(NLA_U32, 255),
 };
 
 const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1] = {
@@ -126,6 +130,20 @@ static const struct nla_policy lana_replace_nl_policy[LANA_A_REPLACEMENT_DROP_ST
 /* LANA_CMD_TRANSACT - do */
 static const struct nla_policy lana_transact_nl_policy[LANA_A_TRANSACTION_OP + 1] = {
 	[LANA_A_TRANSACTION_OP] = NLA_POLICY_NESTED(lana_op_nl_policy),
+};
+
+/* LANA_CMD_VLINK_NEW - do */
+static const struct nla_policy lana_vlink_new_nl_policy[LANA_A_VLINK_ID + 1] = {
+	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_CARRIER] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_ID] = NLA_POLICY_MAX(NLA_U32, 255),
+};
+
+/* LANA_CMD_VLINK_DEL - do */
+static const struct nla_policy lana_vlink_del_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
+	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 /* Ops table for lana */
@@ -232,6 +250,20 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.doit		= lana_nl_transact_doit,
 		.policy		= lana_transact_nl_policy,
 		.maxattr	= LANA_A_TRANSACTION_OP,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_VLINK_NEW,
+		.doit		= lana_nl_vlink_new_doit,
+		.policy		= lana_vlink_new_nl_policy,
+		.maxattr	= LANA_A_VLINK_ID,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_VLINK_DEL,
+		.doit		= lana_nl_vlink_del_doit,
+		.policy		= lana_vlink_del_nl_policy,
+		.maxattr	= LANA_A_VLINK_IFNAME,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

@@ -13,12 +13,12 @@
 #include <uapi/linux/lana.h>
 
 /* Common nested types */
-extern const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_UNHOOK + 1];
+extern const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_DEL + 1];
 extern const struct nla_policy lana_op_binding_nl_policy[LANA_A_BINDING_LOWER + 1];
 extern const struct nla_policy lana_op_fb_nl_policy[LANA_A_FB_OPTION + 1];
 extern const struct nla_policy lana_op_replacement_nl_policy[LANA_A_REPLACEMENT_DROP_STATE + 1];
 extern const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1];
-extern const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_IFNAME + 1];
+extern const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_ID + 1];
 extern const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1];
 
 int lana_nl_fb_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -37,6 +37,8 @@ int lana_nl_vlink_hook_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_vlink_unhook_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_replace_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_transact_doit(struct sk_buff *skb, struct genl_info *info);
+int lana_nl_vlink_new_doit(struct sk_buff *skb, struct genl_info *info);
+int lana_nl_vlink_del_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	LANA_NLGRP_EVENTS,

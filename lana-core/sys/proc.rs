@@ -66,6 +66,8 @@ impl Tree {
             for (name, show) in [
                 (c"ppe", show_ppe as unsafe extern "C" fn(_, _) -> _),
                 (c"vlink", show_vlink),
+                (c"sockets", show_sockets),
+                (c"family", show_family),
             ] {
                 NonNull::new(bindings::lana_proc_single(
                     name.as_char_ptr(),
@@ -140,25 +142,25 @@ unsafe fn single<'a>(m: *mut bindings::seq_file) -> (&'a SeqFile, &'a Graph) {
     }
 }
 
-/// # Safety
-///
-/// Called by procfs for a file of [`Tree`].
-unsafe extern "C" fn show_ppe(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: by the contract.
-    let (m, graph) = unsafe { single(m) };
-    procfs::ppe(m, graph);
-    0
+/// The handler of a file of [`Tree`], which prints what `$print` does.
+macro_rules! show {
+    ($show:ident, $print:path) => {
+        /// # Safety
+        ///
+        /// Called by procfs for a file of [`Tree`].
+        unsafe extern "C" fn $show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+            // SAFETY: by the contract.
+            let (m, graph) = unsafe { single(m) };
+            $print(m, graph);
+            0
+        }
+    };
 }
 
-/// # Safety
-///
-/// Called by procfs for a file of [`Tree`].
-unsafe extern "C" fn show_vlink(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: by the contract.
-    let (m, graph) = unsafe { single(m) };
-    procfs::vlink(m, graph);
-    0
-}
+show!(show_ppe, procfs::ppe);
+show!(show_vlink, procfs::vlink);
+show!(show_sockets, procfs::sockets);
+show!(show_family, procfs::family);
 
 /// Finds the first block from position `*pos` on, which counts in IDPs, and lets the position be
 /// that of the block. The walk goes from IDP to IDP, holding no lock in between.

@@ -230,7 +230,8 @@ pub(crate) fn pascal(name: &str) -> String {
 pub(crate) fn ident(name: &str) -> String {
     let name = name.replace('-', "_");
     let keywords = [
-        "enum", "fn", "in", "loop", "match", "mod", "move", "ref", "type", "use", "where",
+        "enum", "fn", "in", "loop", "match", "mod", "move", "ref", "type", "use", "virtual",
+        "where",
     ];
     if keywords.contains(&name.as_str()) {
         format!("r#{name}")

@@ -84,6 +84,24 @@ pub enum Op<'a> {
         /// Which device.
         ifname: &'a str,
     },
+    /// Makes a virtual device and its block.
+    VlinkNew {
+        /// By which subsystem.
+        subsystem: &'a str,
+        /// What both are called.
+        ifname: &'a str,
+        /// The device that it shares with others.
+        carrier: &'a str,
+        /// Its number there; the lowest free one if there is none.
+        id: Option<u8>,
+    },
+    /// Removes a virtual device and its block.
+    VlinkDel {
+        /// By which subsystem.
+        subsystem: &'a str,
+        /// Which device.
+        ifname: &'a str,
+    },
 }
 
 impl Op<'_> {
@@ -100,6 +118,8 @@ impl Op<'_> {
             Op::Replace { .. } => (Command::Replace, op::REPLACE),
             Op::VlinkHook { .. } => (Command::VlinkHook, op::VLINK_HOOK),
             Op::VlinkUnhook { .. } => (Command::VlinkUnhook, op::VLINK_UNHOOK),
+            Op::VlinkNew { .. } => (Command::VlinkNew, op::VLINK_NEW),
+            Op::VlinkDel { .. } => (Command::VlinkDel, op::VLINK_DEL),
         }
     }
 
@@ -152,9 +172,21 @@ impl Op<'_> {
                 }
                 Ok(())
             }
-            Op::VlinkHook { subsystem, ifname } | Op::VlinkUnhook { subsystem, ifname } => {
-                put(to, &spec::VLINK, vlink::SUBSYSTEM, subsystem)?;
-                put(to, &spec::VLINK, vlink::IFNAME, ifname)
+            Op::VlinkHook { subsystem, ifname }
+            | Op::VlinkUnhook { subsystem, ifname }
+            | Op::VlinkDel { subsystem, ifname } => device(to, subsystem, ifname),
+            Op::VlinkNew {
+                subsystem,
+                ifname,
+                carrier,
+                id,
+            } => {
+                device(to, subsystem, ifname)?;
+                put(to, &spec::VLINK, vlink::CARRIER, carrier)?;
+                match id {
+                    Some(id) => to.put(vlink::ID, &u32::from(*id)),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -163,6 +195,11 @@ impl Op<'_> {
 fn put(to: &mut Writer, set: &'static AttrSet, number: u16, text: &str) -> Result<(), EncodeError> {
     let name = set.get(number).map_or("", |attr| attr.name);
     to.text(number, text).map_err(|e| e.within(name))
+}
+
+fn device(to: &mut Writer, subsystem: &str, ifname: &str) -> Result<(), EncodeError> {
+    put(to, &spec::VLINK, vlink::SUBSYSTEM, subsystem)?;
+    put(to, &spec::VLINK, vlink::IFNAME, ifname)
 }
 
 /// Changes that are made together or not at all.
@@ -237,6 +274,22 @@ mod tests {
             },
             Op::VlinkHook { subsystem, ifname },
             Op::VlinkUnhook { subsystem, ifname },
+            Op::VlinkNew {
+                subsystem,
+                ifname: "v0",
+                carrier: ifname,
+                id: Some(255),
+            },
+            Op::VlinkNew {
+                subsystem,
+                ifname: "v1",
+                carrier: ifname,
+                id: None,
+            },
+            Op::VlinkDel {
+                subsystem,
+                ifname: "v0",
+            },
         ]
     }
 
@@ -262,6 +315,9 @@ mod tests {
             { "replace": { "old": "a", "new": "b", "drop-state": true } },
             { "vlink-hook": { "subsystem": "ethernet", "ifname": "eth0" } },
             { "vlink-unhook": { "subsystem": "ethernet", "ifname": "eth0" } },
+            { "vlink-new": { "subsystem": "ethernet", "ifname": "v0", "carrier": "eth0", "id": 255 } },
+            { "vlink-new": { "subsystem": "ethernet", "ifname": "v1", "carrier": "eth0" } },
+            { "vlink-del": { "subsystem": "ethernet", "ifname": "v0" } },
         ]);
         assert_eq!(json, expected);
     }

@@ -24,12 +24,7 @@ impl Action for Command {
     fn label(&self) -> String {
         match self {
             Command::Ethernet { command } => match command {
-                Device::Change(Change::Hook { ifname }) => {
-                    format!("{ETHERNET} hook {}", word(ifname))
-                }
-                Device::Change(Change::Unhook { ifname }) => {
-                    format!("{ETHERNET} unhook {}", word(ifname))
-                }
+                Device::Change(change) => change.label(ETHERNET),
                 Device::Show => format!("{ETHERNET} show"),
             },
             Command::Show => "show".to_owned(),
@@ -63,10 +58,31 @@ impl Action for Command {
 }
 
 impl Change {
+    fn label(&self, subsystem: &str) -> String {
+        let (verb, ifname) = match self {
+            Change::Hook { ifname } => ("hook", ifname),
+            Change::Unhook { ifname } => ("unhook", ifname),
+            Change::Add { ifname, .. } => ("add", ifname),
+            Change::Rm { ifname } => ("rm", ifname),
+        };
+        format!("{subsystem} {verb} {}", word(ifname))
+    }
+
     fn op<'a>(&'a self, subsystem: &'a str) -> Op<'a> {
         match self {
             Change::Hook { ifname } => Op::VlinkHook { subsystem, ifname },
             Change::Unhook { ifname } => Op::VlinkUnhook { subsystem, ifname },
+            Change::Add {
+                ifname,
+                carrier,
+                id,
+            } => Op::VlinkNew {
+                subsystem,
+                ifname,
+                carrier,
+                id: *id,
+            },
+            Change::Rm { ifname } => Op::VlinkDel { subsystem, ifname },
         }
     }
 }

@@ -43,20 +43,30 @@ fn join(vlinks: Vec<Vlink>, fbs: &[Fb]) -> Vec<Device> {
 }
 
 fn table(devices: &[Device]) -> Table {
-    let mut table = Table::new([
+    let mut columns = vec![
         Column::Left("SUBSYSTEM"),
         Column::Left("DEVICE"),
         Column::Right("IFINDEX"),
         Column::Right("IDP"),
-    ]);
+    ];
+    let is_virtual = |device: &Device| device.vlink.carrier.is_some();
+    let with_carrier = devices.iter().any(is_virtual);
+    if with_carrier {
+        columns.extend([Column::Left("CARRIER"), Column::Right("ID")]);
+    }
+    let mut table = Table::new(columns);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     for Device { vlink, stats } in devices {
-        table.row([
+        let mut cells = vec![
             vlink.subsystem.clone().unwrap_or_default(),
             vlink.ifname.clone().unwrap_or_default(),
             number(vlink.ifindex),
             number(vlink.idp),
-        ]);
+        ];
+        if with_carrier {
+            cells.extend([vlink.carrier.clone().unwrap_or_default(), number(vlink.id)]);
+        }
+        table.row(cells);
         if let Some(stats) = stats {
             table.note(&stats_summary(stats));
         }
@@ -99,6 +109,31 @@ ethernet   eth0         12    1
         assert!(table(&sample(true)).render(false).ends_with(below));
     }
 
+    fn with_virtual() -> Vec<Device> {
+        let mut devices = sample(false);
+        let vlink = Vlink {
+            subsystem: Some("ethernet".into()),
+            ifname: Some("mydev0".into()),
+            ifindex: Some(13),
+            idp: Some(2),
+            carrier: Some("eth0".into()),
+            id: Some(10),
+            ..Default::default()
+        };
+        devices.extend(join(vec![vlink], &[]));
+        devices
+    }
+
+    #[test]
+    fn table_with_virtual_devices() {
+        let expected = "\
+SUBSYSTEM  DEVICE  IFINDEX  IDP  CARRIER  ID
+ethernet   eth0         12    1  -         -
+ethernet   mydev0       13    2  eth0     10
+";
+        assert_eq!(table(&with_virtual()).render(false), expected);
+    }
+
     #[test]
     fn objects() {
         let json = serde_json::to_string(&sample(true)).unwrap();
@@ -106,5 +141,8 @@ ethernet   eth0         12    1
             json,
             r#"[{"subsystem":"ethernet","ifname":"eth0","ifindex":12,"idp":1,"stats":{"packets":7}}]"#
         );
+        let json = serde_json::to_value(&with_virtual()[1]).unwrap();
+        assert_eq!(json["carrier"], "eth0");
+        assert_eq!(json["id"], 10);
     }
 }

@@ -32,12 +32,33 @@ fn wrong_command_lines_are_usage() {
         &[][..],
         &["ethernet"],
         &["ethernet", "add", "x"],
+        &["ethernet", "rm"],
         &["token-ring", "show"],
     ] {
         let output = vlink(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{args:?}");
     }
+    let output = vlink(&["ethernet", "add", "mydev0", "eth0", "256"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stderr),
+        "vlink: invalid value '256' for '[ID]': ID wants a number from 0 to 255\n"
+    );
+}
+
+#[test]
+fn changes_of_devices_go_in_transactions() {
+    let batch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("batch");
+    let changes = "ethernet hook eth0\nethernet add mydev0 eth0 0x0a\n\
+                   ethernet add mydev1 eth0\nethernet rm mydev1\n";
+    fs::write(&batch, changes.to_owned() + "show\n").unwrap();
+    let output = vlink(&["-b", batch.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected =
+        ":5: show: changes nothing that a transaction can hold; --force goes line by line\n";
+    let said = text(&output.stderr);
+    assert!(said.ends_with(expected), "{said}");
 }
 
 #[test]
@@ -48,6 +69,8 @@ fn man_pages_and_completions_are_made() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(directory.join("vlink.8").exists());
     assert!(directory.join("vlink-ethernet-hook.8").exists());
+    let page = fs::read_to_string(directory.join("vlink-ethernet-add.8")).unwrap();
+    assert!(page.contains("0xac00"), "{page}");
     let output = vlink(&["completions", "bash"]);
     assert!(text(&output.stdout).contains("unhook"));
 }

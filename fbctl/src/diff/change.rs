@@ -2,7 +2,7 @@
 
 //! A change, for people, for programs, and for the kernel.
 
-use crate::model::{Name, Names, Pair, Place};
+use crate::model::{Device, Name, Names, Pair, Place, Share};
 use lana_cli::word;
 use lana_netlink::Op;
 use serde::Serialize;
@@ -16,8 +16,7 @@ pub(super) enum What<'t> {
     },
     Device {
         name: Name,
-        subsystem: Name,
-        ifname: Name,
+        device: Device,
     },
     Option {
         name: Name,
@@ -69,6 +68,10 @@ enum Item<'a> {
         name: &'a str,
         subsystem: &'a str,
         ifname: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carrier: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<u8>,
     },
     Option {
         name: &'a str,
@@ -104,9 +107,7 @@ impl<'t> Change<'t> {
         };
         let (item, first, second) = match self.what {
             What::Block { name, kind } => ("block", name, kind),
-            What::Device {
-                name, subsystem, ..
-            } => ("device", name, subsystem),
+            What::Device { name, device } => ("device", name, device.subsystem),
             What::Option { name, key, .. } => ("option", name, key),
             What::Binding((upper, lower)) => ("binding", upper, lower),
             What::Subscription((subscriber, publisher)) => ("subscription", subscriber, publisher),
@@ -122,14 +123,12 @@ impl<'t> Change<'t> {
                 name: names.text(name),
                 kind: names.text(kind),
             },
-            What::Device {
-                name,
-                subsystem,
-                ifname,
-            } => Item::Device {
+            What::Device { name, device } => Item::Device {
                 name: names.text(name),
-                subsystem: names.text(subsystem),
-                ifname: names.text(ifname),
+                subsystem: names.text(device.subsystem),
+                ifname: names.text(device.ifname),
+                carrier: device.share.map(|share| names.text(share.carrier)),
+                id: device.share.map(|share| share.id),
             },
             What::Option { name, key, value } => Item::Option {
                 name: names.text(name),
@@ -160,14 +159,18 @@ impl<'t> Change<'t> {
                 name: names.text(name),
                 kind: names.text(kind),
             },
-            What::Device {
-                subsystem, ifname, ..
-            } => {
-                let (subsystem, ifname) = (names.text(subsystem), names.text(ifname));
-                if off {
-                    Op::VlinkUnhook { subsystem, ifname }
-                } else {
-                    Op::VlinkHook { subsystem, ifname }
+            What::Device { device, .. } => {
+                let (subsystem, ifname) = (names.text(device.subsystem), names.text(device.ifname));
+                match device.share {
+                    None if off => Op::VlinkUnhook { subsystem, ifname },
+                    None => Op::VlinkHook { subsystem, ifname },
+                    Some(_) if off => Op::VlinkDel { subsystem, ifname },
+                    Some(Share { carrier, id }) => Op::VlinkNew {
+                        subsystem,
+                        ifname,
+                        carrier: names.text(carrier),
+                        id: Some(id),
+                    },
                 }
             }
             What::Option { name, key, value } => Op::FbSet {

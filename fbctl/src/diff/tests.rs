@@ -17,22 +17,32 @@ pub(crate) struct Model {
     subscriptions: IndexSet<(String, String)>,
     /// How many blocks were made.
     made: u32,
+    /// The virtual devices that go at the end of the transaction.
+    going: Vec<Link>,
 }
 
 #[derive(Debug, Clone)]
 struct Instance {
     kind: String,
-    /// Subsystem and present name of the device.
-    device: Option<(String, String)>,
+    device: Option<Link>,
     options: BTreeMap<String, String>,
     /// Another one has another number.
     number: u32,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    subsystem: String,
+    /// The present name.
+    ifname: String,
+    /// Carrier and id of a virtual one.
+    share: Option<(String, u8)>,
+}
+
 /// What can be seen of a block: type, device, options, ports of either direction, publishers.
 type Shape = (
     String,
-    Option<(String, String)>,
+    Option<Link>,
     BTreeMap<String, String>,
     [Vec<String>; 3],
 );
@@ -51,8 +61,56 @@ impl Model {
     }
 
     fn hook(&mut self, name: &str) {
-        self.add(name, "eth");
-        self.blocks[name].device = Some(("ethernet".to_owned(), name.to_owned()));
+        self.connect(name, "eth", None);
+    }
+
+    fn make(&mut self, name: &str, carrier: &str, id: u8) {
+        let share = Some((carrier.to_owned(), id));
+        assert!(!self.links().any(|l| l.share == share), "{id} is taken");
+        self.connect(name, "ethvlink", share);
+    }
+
+    fn connect(&mut self, name: &str, kind: &str, share: Option<(String, u8)>) {
+        assert!(!self.links().any(|l| l.ifname == name), "{name} is there");
+        self.add(name, kind);
+        self.blocks[name].device = Some(Link {
+            subsystem: "ethernet".to_owned(),
+            ifname: name.to_owned(),
+            share,
+        });
+    }
+
+    /// The device of a block gets another name.
+    fn rename(&mut self, name: &str, ifname: &str) {
+        self.blocks[name].device.as_mut().unwrap().ifname = ifname.to_owned();
+    }
+
+    /// The devices that are there.
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        let present = self.blocks.values().filter_map(|b| b.device.as_ref());
+        present.chain(&self.going)
+    }
+
+    /// Removes the block of a device.
+    fn disconnect(&mut self, ifname: &str) -> Link {
+        let ours = |(name, block): (&String, &Instance)| {
+            let link = block.device.clone().filter(|link| link.ifname == ifname)?;
+            Some((name.clone(), link))
+        };
+        let (name, link) = self.blocks.iter().find_map(ours).expect("not connected");
+        self.remove(&name);
+        link
+    }
+
+    /// Removes the virtual devices and all that is bound to them.
+    fn remove_virtual(&mut self) {
+        let gone = |block: &Instance| block.device.as_ref().is_some_and(|l| l.share.is_some());
+        self.blocks.retain(|_, block| !gone(block));
+        let blocks = &self.blocks;
+        let stays =
+            |pair: &(String, String)| [&pair.0, &pair.1].iter().all(|n| blocks.contains_key(*n));
+        self.bindings.retain(stays);
+        self.subscriptions.retain(stays);
     }
 
     fn remove(&mut self, name: &str) {
@@ -124,10 +182,18 @@ impl Model {
             }
             Op::VlinkHook { ifname, .. } => self.hook(ifname),
             Op::VlinkUnhook { ifname, .. } => {
-                let ours = |block: &Instance| block.device.as_ref().is_some_and(|d| d.1 == *ifname);
-                let found = self.blocks.iter().find(|(_, block)| ours(block));
-                let name = found.map(|(name, _)| name.clone()).expect("not hooked");
-                self.remove(&name);
+                assert_eq!(self.disconnect(ifname).share, None);
+            }
+            Op::VlinkNew {
+                ifname,
+                carrier,
+                id,
+                ..
+            } => self.make(ifname, carrier, id.unwrap()),
+            Op::VlinkDel { ifname, .. } => {
+                let link = self.disconnect(ifname);
+                assert!(link.share.is_some());
+                self.going.push(link);
             }
             Op::Replace { .. } => panic!("nobody asks for that"),
         }
@@ -169,10 +235,14 @@ impl Model {
             });
             let settings = settings.collect();
             let kind = match &block.device {
-                Some((subsystem, ifname)) => Kind::Device {
-                    subsystem: names.name(subsystem),
-                    ifname: names.name(ifname),
-                },
+                Some(link) => Kind::Device(Device {
+                    subsystem: names.name(&link.subsystem),
+                    ifname: names.name(&link.ifname),
+                    share: link.share.as_ref().map(|(carrier, id)| Share {
+                        carrier: names.name(carrier),
+                        id: *id,
+                    }),
+                }),
                 None => Kind::Made(names.name(&block.kind)),
             };
             let place = 0;
@@ -240,9 +310,15 @@ impl Chance {
     fn graph(&mut self, steps: usize) -> Model {
         let mut model = Model::default();
         for name in ["a", "b", "c", "d", "e", "f"] {
-            match self.below(8) {
+            match self.below(9) {
                 0 => {}
                 1 => model.hook(name),
+                2 => {
+                    let share = Some(("wan0".to_owned(), [9, 10, 11, 12][self.below(4)]));
+                    if !model.links().any(|link| link.share == share) {
+                        model.connect(name, "ethvlink", share);
+                    }
+                }
                 kind => model.add(name, ["tee", "dummy"][kind % 2]),
             }
         }
@@ -279,20 +355,26 @@ impl Chance {
 }
 
 /// Makes what runs what is wanted, as the kernel would; gives the changes.
-fn apply(model: &mut Model, wanted: &Model) -> Vec<String> {
+fn try_apply(model: &mut Model, wanted: &Model) -> Result<Vec<String>, String> {
     let mut names = Names::default();
     let (running, target) = (model.running(&mut names), wanted.target(&mut names));
-    let changes = changes(&running, &target, &names).unwrap();
+    let changes = changes(&running, &target, &names).map_err(|(_, text)| text)?;
     for change in &changes {
         model.perform(&change.op(&names));
     }
+    model.going.clear();
     let shown = changes.iter().filter(|change| change.shows());
-    shown.map(|change| change.describe(&names)).collect()
+    Ok(shown.map(|change| change.describe(&names)).collect())
+}
+
+fn apply(model: &mut Model, wanted: &Model) -> Vec<String> {
+    try_apply(model, wanted).unwrap()
 }
 
 #[test]
 fn any_graph_becomes_any_other() {
     let mut chance = Chance(0x1a4a);
+    let mut refused = 0;
     for round in 0..5_000 {
         let steps = chance.below(30);
         let mut model = chance.graph(steps);
@@ -307,14 +389,23 @@ fn any_graph_becomes_any_other() {
             }
             wanted
         };
-        let before = model.clone();
-        let changes = apply(&mut model, &wanted);
+        let mut before = model.clone();
+        let changes = try_apply(&mut model, &wanted).unwrap_or_else(|text| {
+            assert!(
+                text.contains(": remove it first (vlink ethernet rm "),
+                "{text}"
+            );
+            refused += 1;
+            model.remove_virtual();
+            before = model.clone();
+            apply(&mut model, &wanted)
+        });
         assert_eq!(model.shape(), wanted.shape(), "round {round}: {changes:?}");
         for (name, block) in &before.blocks {
             let same = wanted
                 .blocks
                 .get(name)
-                .is_some_and(|w| w.kind == block.kind);
+                .is_some_and(|w| w.kind == block.kind && w.device == block.device);
             let stayed = model
                 .blocks
                 .get(name)
@@ -323,6 +414,7 @@ fn any_graph_becomes_any_other() {
         }
         assert_eq!(apply(&mut model, &wanted), [""; 0], "round {round}");
     }
+    assert!(refused > 100, "{refused}");
 }
 
 /// Which block of a pair.
@@ -479,6 +571,7 @@ fn changes_for_programs() {
     now.add("f", "bpf");
     let mut then = Model::default();
     then.hook("lan0");
+    then.make("mydev0", "wan0", 10);
     then.add("f", "bpf");
     then.bind("f", "lan0");
     then.blocks["f"]
@@ -490,6 +583,10 @@ fn changes_for_programs() {
     let told: Vec<_> = changes.iter().map(|change| change.told(&names)).collect();
     let expected = serde_json::json!([
         { "change": "add", "item": "device", "name": "lan0", "subsystem": "ethernet", "ifname": "lan0" },
+        {
+            "change": "add", "item": "device", "name": "mydev0", "subsystem": "ethernet",
+            "ifname": "mydev0", "carrier": "wan0", "id": 10,
+        },
         { "change": "add", "item": "option", "name": "f", "key": "program", "value": "1" },
         { "change": "add", "item": "binding", "upper": "f", "lower": "lan0" },
     ]);
@@ -502,7 +599,7 @@ fn renamed_devices() {
     now.hook("lan0");
     let mut names = Names::default();
     let mut renamed = now.clone();
-    renamed.blocks["lan0"].device = Some(("ethernet".into(), "new0".into()));
+    renamed.rename("lan0", "new0");
     let mut compare = |now: &Model, then: &Model| {
         let (running, target) = (now.running(&mut names), then.target(&mut names));
         let changes = changes(&running, &target, &names).map_err(|(_, text)| text)?;
@@ -517,4 +614,67 @@ fn renamed_devices() {
     ];
     assert_eq!(compare(&renamed, &now), Ok(changes));
     assert!(compare(&now, &renamed).unwrap_err().contains("new0"));
+}
+
+#[test]
+fn virtual_devices() {
+    let with = |name: &str, carrier, id| {
+        let mut model = Model::default();
+        model.make(name, carrier, id);
+        model
+    };
+    let now = with("mydev0", "wan0", 10);
+    for (then, expected) in [
+        (with("mydev0", "wan0", 10), &[][..]),
+        (Model::default(), &["- device mydev0 ethernet"]),
+        (
+            with("mydev1", "wan0", 11),
+            &["- device mydev0 ethernet", "+ device mydev1 ethernet"],
+        ),
+        (
+            with("mydev1", "wan1", 10),
+            &["- device mydev0 ethernet", "+ device mydev1 ethernet"],
+        ),
+    ] {
+        assert_eq!(apply(&mut now.clone(), &then), expected);
+    }
+    let mut hooked = Model::default();
+    hooked.hook("mydev0");
+    for then in [
+        with("mydev0", "wan0", 11),
+        with("mydev0", "wan1", 10),
+        with("mydev1", "wan0", 10),
+        hooked,
+    ] {
+        let refused = "mydev0 exists on carrier wan0 with id 10: \
+                       remove it first (vlink ethernet rm mydev0)";
+        assert_eq!(try_apply(&mut now.clone(), &then), Err(refused.to_owned()));
+    }
+
+    let mut renamed = now.clone();
+    renamed.rename("mydev0", "new0");
+    assert_eq!(apply(&mut renamed.clone(), &renamed), [""; 0]);
+    let refused = try_apply(&mut now.clone(), &renamed).unwrap_err();
+    assert!(
+        refused.contains("no block 'mydev0' stands for new0"),
+        "{refused}"
+    );
+    // The name is free, the id is not.
+    let refused = try_apply(&mut renamed.clone(), &now).unwrap_err();
+    assert!(refused.contains("vlink ethernet rm new0"), "{refused}");
+    let changes = ["- device mydev0 ethernet", "+ device mydev0 ethernet"];
+    let then = with("mydev0", "wan0", 11);
+    assert_eq!(apply(&mut renamed, &then), changes);
+}
+
+#[test]
+fn refusals_have_a_place() {
+    let mut names = Names::default();
+    let mut now = Model::default();
+    now.make("mydev0", "wan0", 10);
+    let running = now.running(&mut names);
+    let file = "\n[devices.mydev0]\nsubsystem = 'ethernet'\ncarrier = 'wan0'\nid = 11";
+    let target = document::read(file, &mut names).unwrap();
+    let (place, _) = changes(&running, &target, &names).unwrap_err();
+    assert_eq!(document::line(file, place), 2);
 }

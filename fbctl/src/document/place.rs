@@ -32,11 +32,6 @@ impl List {
             List::Subscriptions => "[SUBSCRIBER, PUBLISHER]",
         }
     }
-
-    /// What is wrong where something else stands.
-    pub(super) fn wanted(self) -> String {
-        format!("an array of {} is wanted here", self.form())
-    }
 }
 
 /// What a key stands for.
@@ -44,7 +39,20 @@ impl List {
 pub(super) enum Slot {
     Table(Table),
     List(List),
+    /// A string of a block or device.
     Text(usize, Text),
+    /// The id of a device.
+    Id(usize),
+}
+
+/// What is wrong where something else stands; without a key it is a name that is wanted.
+pub(super) fn wanted(slot: Option<Slot>) -> String {
+    match slot {
+        Some(Slot::Table(_)) => "a table is wanted here".to_owned(),
+        Some(Slot::List(list)) => format!("an array of {} is wanted here", list.form()),
+        Some(Slot::Id(_)) => "an integer from 0 to 255 is wanted here".to_owned(),
+        Some(Slot::Text(..)) | None => "a string is wanted here".to_owned(),
+    }
 }
 
 /// What a string is, of a block or device.
@@ -53,6 +61,7 @@ pub(super) enum Text {
     /// The type of a block, or the subsystem of a device.
     Kind,
     Ifname,
+    Carrier,
     /// An option's value.
     Value(Name),
 }
@@ -81,6 +90,8 @@ pub(super) struct Draft<'a> {
     /// The type or the subsystem.
     pub(super) kind: Option<Name>,
     pub(super) ifname: Option<Name>,
+    pub(super) carrier: Option<Name>,
+    pub(super) id: Option<u8>,
     pub(super) settings: Vec<Setting<'a>>,
     origin: Origin,
     options: Origin,
@@ -130,8 +141,16 @@ impl Drafts<'_> {
                 (_, key::OPTIONS) => Ok(Slot::Table(Table::Options(item))),
                 (false, key::TYPE) | (true, key::SUBSYSTEM) => Ok(Slot::Text(item, Text::Kind)),
                 (true, key::IFNAME) => Ok(Slot::Text(item, Text::Ifname)),
+                (true, key::CARRIER) => Ok(Slot::Text(item, Text::Carrier)),
+                (true, key::ID) => Ok(Slot::Id(item)),
                 (false, _) => unknown(&[key::TYPE, key::OPTIONS]),
-                (true, _) => unknown(&[key::SUBSYSTEM, key::IFNAME, key::OPTIONS]),
+                (true, _) => unknown(&[
+                    key::SUBSYSTEM,
+                    key::IFNAME,
+                    key::CARRIER,
+                    key::ID,
+                    key::OPTIONS,
+                ]),
             },
             Table::Options(item) => Ok(Slot::Text(item, Text::Value(names.name(text)))),
         }
@@ -184,6 +203,8 @@ impl<'a> Draft<'a> {
             place,
             kind: None,
             ifname: None,
+            carrier: None,
+            id: None,
             settings: Vec::new(),
             origin: Origin::None,
             options: Origin::None,

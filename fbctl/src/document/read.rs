@@ -4,10 +4,10 @@
 
 use super::{
     key,
-    place::{set, Draft, Drafts, List, Origin, Slot, Table, Text},
+    place::{set, wanted, Draft, Drafts, List, Origin, Slot, Table, Text},
     Mistake,
 };
-use crate::model::{Block, Bond, Kind, Name, Names, Pair, Place, Setting, Target};
+use crate::model::{Block, Bond, Device, Kind, Name, Names, Pair, Place, Setting, Share, Target};
 use std::{borrow::Cow, collections::HashSet};
 use toml_parser::{
     decoder::{Encoding, ScalarKind},
@@ -164,22 +164,6 @@ impl<'a, 'n> Reader<'a, 'n> {
         Ok(slot)
     }
 
-    fn string(
-        &self,
-        span: Span,
-        encoding: Option<Encoding>,
-        errors: &mut dyn ErrorSink,
-    ) -> Result<Cow<'a, str>, String> {
-        let mut text = Cow::Borrowed("");
-        match self.raw(span, encoding).decode_scalar(&mut text, errors) {
-            ScalarKind::String => Ok(text),
-            other => Err(format!(
-                "a string is wanted here, not {}",
-                other.description()
-            )),
-        }
-    }
-
     fn take_string(&mut self, text: Cow<'a, str>, span: Span) -> Result<(), String> {
         if let Some(open) = self.open.last_mut() {
             match open {
@@ -200,9 +184,8 @@ impl<'a, 'n> Reader<'a, 'n> {
         }
         let (item, what) = match self.slot.take() {
             Some(Slot::Text(item, what)) => (item, what),
-            Some(Slot::Table(_)) => return Err("a table is wanted here".to_owned()),
-            Some(Slot::List(list)) => return Err(list.wanted()),
             None => return Ok(()),
+            slot => return Err(wanted(slot)),
         };
         let Some(draft) = self.drafts.items.at(item) else {
             return Ok(());
@@ -210,11 +193,21 @@ impl<'a, 'n> Reader<'a, 'n> {
         match what {
             Text::Kind => set(&mut draft.kind, self.names.name(&text)),
             Text::Ifname => set(&mut draft.ifname, self.names.name(&text)),
+            Text::Carrier => set(&mut draft.carrier, self.names.name(&text)),
             Text::Value(key) => draft.configure(Setting {
                 key,
                 value: text,
                 place: place_of(span),
             }),
+        }
+    }
+
+    fn take_id(&mut self, item: usize, digits: &str, radix: u32) -> Result<(), String> {
+        let slot = self.slot.take();
+        let id = u8::from_str_radix(digits, radix).map_err(|_| wanted(slot))?;
+        match self.drafts.items.at(item) {
+            Some(draft) => set(&mut draft.id, id),
+            None => Ok(()),
         }
     }
 
@@ -231,8 +224,7 @@ impl<'a, 'n> Reader<'a, 'n> {
                 set(self.list(list), Vec::new())?;
                 Open::List(list)
             }
-            (_, Some(Slot::Table(_))) => return Err("a table is wanted here".to_owned()),
-            _ => return Err("a string is wanted here".to_owned()),
+            (_, slot) => return Err(wanted(slot)),
         };
         self.open.push(open);
         Ok(())
@@ -269,10 +261,7 @@ impl<'a, 'n> Reader<'a, 'n> {
                 return Err(format!("{} is wanted here", list.form()));
             }
             (_, Some(Slot::Table(table))) => table,
-            (_, Some(Slot::List(list))) => {
-                return Err(list.wanted());
-            }
-            _ => return Err("a string is wanted here".to_owned()),
+            (_, slot) => return Err(wanted(slot)),
         };
         self.drafts.define(table, Origin::Inline)?;
         self.open.push(Open::Table(table));
@@ -339,8 +328,15 @@ impl EventReceiver for Reader<'_, '_> {
         if self.failed {
             return;
         }
-        let text = self.string(span, kind, errors);
-        let result = text.and_then(|text| self.take_string(text, span));
+        let mut text = Cow::Borrowed("");
+        let scalar = self.raw(span, kind).decode_scalar(&mut text, errors);
+        let result = match (self.slot, scalar) {
+            (_, ScalarKind::String) => self.take_string(text, span),
+            (Some(Slot::Id(item)), ScalarKind::Integer(radix)) => {
+                self.take_id(item, &text, radix.value())
+            }
+            (slot, other) => Err(format!("{}, not {}", wanted(slot), other.description())),
+        };
         self.judge(result, span, errors);
     }
 
@@ -408,25 +404,26 @@ fn finish<'a>(drafts: Drafts<'a>, names: &Names) -> Result<Target<'a>, (Place, S
 }
 
 fn block<'a>(name: Name, draft: Draft<'a>, names: &Names) -> Result<Block<'a>, (Place, String)> {
-    let Some(kind) = draft.kind else {
-        let key = if draft.device {
-            key::SUBSYSTEM
-        } else {
-            key::TYPE
-        };
-        return Err((draft.place, format!("'{}' has no {key}", names.text(name))));
-    };
+    let place = draft.place;
+    let lacks = |key| (place, format!("'{}' has no {key}", names.text(name)));
     let kind = if draft.device {
-        Kind::Device {
-            subsystem: kind,
+        let share = match (draft.carrier, draft.id) {
+            (Some(carrier), Some(id)) => Some(Share { carrier, id }),
+            (Some(_), None) => return Err(lacks(key::ID)),
+            (None, Some(_)) => return Err(lacks(key::CARRIER)),
+            (None, None) => None,
+        };
+        Kind::Device(Device {
+            subsystem: draft.kind.ok_or_else(|| lacks(key::SUBSYSTEM))?,
             ifname: draft.ifname.unwrap_or(name),
-        }
+            share,
+        })
     } else {
-        Kind::Made(kind)
+        Kind::Made(draft.kind.ok_or_else(|| lacks(key::TYPE))?)
     };
     Ok(Block {
         kind,
         settings: draft.settings,
-        place: draft.place,
+        place,
     })
 }

@@ -3,10 +3,10 @@
 //! Files, good and bad.
 
 use super::*;
-use crate::model::{Kind, Names, Target};
+use crate::model::{Device, Kind, Names, Share, Target};
 use ::toml::{Table, Value};
 
-/// The example of the user guide.
+/// One of each.
 const EXAMPLE: &str = r#"
 # upper, lower
 bindings = [ ["count", "lan0"],
@@ -18,6 +18,11 @@ subsystem = "ethernet"
 
 [blocks.count]
 type = "counter"
+
+[devices.mydev0]
+subsystem = "ethernet"
+carrier = "wan0"
+id = 10
 
 [blocks.filter]
 type = "bpf"
@@ -57,10 +62,18 @@ fn value(target: &Target<'_>, names: &Names) -> Table {
                 table.insert("type".into(), text(kind));
                 blocks.insert(name_text, table.into());
             }
-            Kind::Device { subsystem, ifname } => {
+            Kind::Device(Device {
+                subsystem,
+                ifname,
+                share,
+            }) => {
                 table.insert("subsystem".into(), text(subsystem));
                 if ifname != name {
                     table.insert("ifname".into(), text(ifname));
+                }
+                if let Some(Share { carrier, id }) = share {
+                    table.insert("carrier".into(), text(carrier));
+                    table.insert("id".into(), i64::from(id).into());
                 }
                 devices.insert(name_text, table.into());
             }
@@ -100,9 +113,9 @@ fn places_are_those_of_the_file() {
         .iter()
         .map(|(_, b)| line(EXAMPLE, b.place))
         .collect();
-    assert_eq!(lines, [7, 10, 13]);
+    assert_eq!(lines, [7, 10, 13, 18]);
     let filter = target.blocks.iter().last().unwrap().1;
-    assert_eq!(line(EXAMPLE, filter.settings[0].place), 15);
+    assert_eq!(line(EXAMPLE, filter.settings[0].place), 20);
 }
 
 /// However it is spelt, it is what the crate `toml` makes of it.
@@ -120,6 +133,8 @@ fn files_are_read_as_toml() {
         "[blocks.\"a b\"]\n'type' = \"\\u0078\\n\"\n[blocks.a\u{200d}]\ntype='x'".replace('\u{200d}', "-_1").as_str(),
         "[ blocks . a ]\r\n type\t=\t'x' # why\r\n[devices.e]\r\nsubsystem='s'\r\nifname='f'\r\n",
         "blocks.a.type = 'x'\n[blocks.b]\ntype = 'y'\n[blocks.b.options]\nk = \"\"\"a\\\n   b\"\"\"",
+        "[devices]\nv = { id = 0xf_f, carrier = 'e', subsystem = 's' }\nw.id = +1_0\nw.carrier = 'e'\nw.subsystem = 's'",
+        "devices.v.subsystem = 's'\ndevices.v.carrier = ''\ndevices.v.id = 0b1 # one\n",
         "bindings = [\n [ 'a', # one\n 'b' ] # two\n ,\n]\nblocks = { a.type = 't', b.type = 't' }",
     ] {
         let mut names = Names::default();
@@ -174,6 +189,10 @@ fn what_is_no_toml_is_refused() {
         "]\n}\n",
         "= 'x'",
         ".a = 1",
+        "[devices.v]\nid = 010",
+        "[devices.v]\nid = 0xfg",
+        "[devices.v]\nid = +",
+        "[devices.v]\nid = 1\nid = 1",
     ] {
         let theirs = ::toml::from_str::<Table>(file).unwrap_err();
         let before = file.get(..theirs.span().unwrap().start).unwrap();
@@ -199,7 +218,7 @@ fn what_is_no_graph_is_refused() {
         ),
         (
             "[devices.a]\ntype = 'x'",
-            "2: unknown key 'type': not subsystem, ifname, options",
+            "2: unknown key 'type': not subsystem, ifname, carrier, id, options",
         ),
         (
             "[blocks.a]\nifname = 'x'",
@@ -225,6 +244,7 @@ fn what_is_no_graph_is_refused() {
             "2: a string is wanted here",
         ),
         ("[blocks.a]\noptions = 'x'", "2: a table is wanted here"),
+        ("blocks = 1", "1: a table is wanted here, not integer"),
         ("blocks = ['x']", "1: a table is wanted here"),
         ("[blocks.a.type]\n", "1: it is no table"),
         ("blocks.a.type.x = 'y'", "1: it is no table"),
@@ -261,6 +281,55 @@ fn what_is_no_graph_is_refused() {
             "blocks = { a.type = 't', b.type = 't' }\nsubscriptions = [\n['a', 'b'],\n['a', 'b']]",
             "4: the subscription a b is there twice",
         ),
+    ] {
+        assert_eq!(mistake(file), expected, "{file}");
+    }
+}
+
+#[test]
+fn what_is_no_virtual_device_is_refused() {
+    for (file, expected) in [
+        (
+            "\n[devices.a]\nsubsystem = 's'\nid = 1",
+            "2: 'a' has no carrier",
+        ),
+        (
+            "\n[devices.a]\nsubsystem = 's'\ncarrier = 'x'",
+            "2: 'a' has no id",
+        ),
+        (
+            "[blocks.a]\nid = 1",
+            "2: unknown key 'id': not type, options",
+        ),
+        (
+            "[devices.a]\ncarrier = 1",
+            "2: a string is wanted here, not integer",
+        ),
+        (
+            "[devices.a]\nid = '1'",
+            "2: an integer from 0 to 255 is wanted here",
+        ),
+        (
+            "[devices.a]\nid = 256",
+            "2: an integer from 0 to 255 is wanted here",
+        ),
+        (
+            "[devices.a]\nid = -1",
+            "2: an integer from 0 to 255 is wanted here",
+        ),
+        (
+            "[devices.a]\nid = 1.0",
+            "2: an integer from 0 to 255 is wanted here, not float",
+        ),
+        (
+            "[devices.a]\nid = [1]",
+            "2: an integer from 0 to 255 is wanted here",
+        ),
+        (
+            "[devices.a]\nid = { x = 1 }",
+            "2: an integer from 0 to 255 is wanted here",
+        ),
+        ("[devices.a]\nid.x = 1", "2: it is no table"),
     ] {
         assert_eq!(mistake(file), expected, "{file}");
     }
@@ -347,6 +416,14 @@ fn schema_has_the_same_keys() {
     root.sort_unstable();
     assert_eq!(keys(""), root);
     assert_eq!(keys("/$defs/block"), [key::OPTIONS, key::TYPE]);
-    let device = [key::IFNAME, key::OPTIONS, key::SUBSYSTEM];
+    let device = [
+        key::CARRIER,
+        key::ID,
+        key::IFNAME,
+        key::OPTIONS,
+        key::SUBSYSTEM,
+    ];
     assert_eq!(keys("/$defs/device"), device);
+    let together = serde_json::json!({ key::CARRIER: [key::ID], key::ID: [key::CARRIER] });
+    assert_eq!(schema["$defs"]["device"]["dependentRequired"], together);
 }

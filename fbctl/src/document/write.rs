@@ -4,11 +4,11 @@
 
 use super::key;
 use crate::{
-    model::{Block, Kind, Name, Names, Pair, Running},
+    model::{Block, Device, Kind, Name, Names, Pair, Running, Share},
     order::Ordered,
 };
 use std::fmt::{self, Write};
-use toml_writer::TomlWrite;
+use toml_writer::{TomlWrite, WriteTomlValue};
 
 /// The file of what runs.
 pub(crate) fn write(running: &Running, order: &Ordered, names: &Names) -> String {
@@ -48,28 +48,36 @@ fn pairs(out: &mut String, key: &str, pairs: &[Pair], names: &Names) -> fmt::Res
 fn item(out: &mut String, name: Name, block: &Block<'_>, names: &Names) -> fmt::Result {
     let table = match block.kind {
         Kind::Made(_) => key::BLOCKS,
-        Kind::Device { .. } => key::DEVICES,
+        Kind::Device(_) => key::DEVICES,
     };
     write!(out, "\n[{table}.")?;
     out.key(names.text(name))?;
     out.write_str("]\n")?;
     match block.kind {
         Kind::Made(kind) => value(out, key::TYPE, names.text(kind))?,
-        Kind::Device { subsystem, ifname } => {
+        Kind::Device(Device {
+            subsystem,
+            ifname,
+            share,
+        }) => {
             value(out, key::SUBSYSTEM, names.text(subsystem))?;
             if ifname != name {
                 value(out, key::IFNAME, names.text(ifname))?;
+            }
+            if let Some(Share { carrier, id }) = share {
+                value(out, key::CARRIER, names.text(carrier))?;
+                value(out, key::ID, id)?;
             }
         }
     }
     for setting in &block.settings {
         write!(out, "{}.", key::OPTIONS)?;
-        value(out, names.text(setting.key), &setting.value)?;
+        value(out, names.text(setting.key), setting.value.as_ref())?;
     }
     Ok(())
 }
 
-fn value(out: &mut String, key: &str, value: &str) -> fmt::Result {
+fn value(out: &mut String, key: &str, value: impl WriteTomlValue) -> fmt::Result {
     out.key(key)?;
     out.write_str(" = ")?;
     out.value(value)?;

@@ -48,6 +48,7 @@ enum lana_mode {
  * @LANA_DROP_REASON_TOO_BIG: Longer than the device's MTU.
  * @LANA_DROP_REASON_DEVICE: The device is down or refused it.
  * @LANA_DROP_REASON_NO_MEMORY: An allocation failed.
+ * @LANA_DROP_REASON_QUEUE_FULL: The socket has not read what came before.
  */
 enum lana_drop_reason {
 	LANA_DROP_REASON_FILTERED,
@@ -58,6 +59,7 @@ enum lana_drop_reason {
 	LANA_DROP_REASON_TOO_BIG,
 	LANA_DROP_REASON_DEVICE,
 	LANA_DROP_REASON_NO_MEMORY,
+	LANA_DROP_REASON_QUEUE_FULL,
 };
 
 /**
@@ -85,6 +87,8 @@ enum lana_drop_reason {
  *   blocks or devices; fb dropped the last one.
  * @LANA_EVENT_KIND_BACKLOG: Packets were dropped since too many were made of
  *   one; fb dropped the last one.
+ * @LANA_EVENT_KIND_RENAMED: fb has this name now, and had another one (key)
+ *   before.
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,
@@ -103,6 +107,7 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_DEVICE_DOWN,
 	LANA_EVENT_KIND_HOP_LIMIT,
 	LANA_EVENT_KIND_BACKLOG,
+	LANA_EVENT_KIND_RENAMED,
 };
 
 enum {
@@ -116,6 +121,7 @@ enum {
 	LANA_A_FB_OPTION,
 	LANA_A_FB_IFNAME,
 	LANA_A_FB_PARTIAL,
+	LANA_A_FB_INODE,
 
 	__LANA_A_FB_MAX,
 	LANA_A_FB_MAX = (__LANA_A_FB_MAX - 1)
@@ -181,6 +187,8 @@ enum {
 	LANA_A_TYPE_INGRESS_PORTS,
 	LANA_A_TYPE_EGRESS_PORTS,
 	LANA_A_TYPE_VLINK,
+	LANA_A_TYPE_VIRTUAL,
+	LANA_A_TYPE_SOCKET,
 
 	__LANA_A_TYPE_MAX,
 	LANA_A_TYPE_MAX = (__LANA_A_TYPE_MAX - 1)
@@ -204,6 +212,8 @@ enum {
 	LANA_A_VLINK_IFNAME,
 	LANA_A_VLINK_IFINDEX,
 	LANA_A_VLINK_IDP,
+	LANA_A_VLINK_CARRIER,
+	LANA_A_VLINK_ID,
 
 	__LANA_A_VLINK_MAX,
 	LANA_A_VLINK_MAX = (__LANA_A_VLINK_MAX - 1)
@@ -245,6 +255,8 @@ enum {
 	LANA_A_OP_REPLACE,
 	LANA_A_OP_VLINK_HOOK,
 	LANA_A_OP_VLINK_UNHOOK,
+	LANA_A_OP_VLINK_NEW,
+	LANA_A_OP_VLINK_DEL,
 
 	__LANA_A_OP_MAX,
 	LANA_A_OP_MAX = (__LANA_A_OP_MAX - 1)
@@ -274,6 +286,8 @@ enum lana_cmd {
 	LANA_CMD_EVENT_NTF,
 	LANA_CMD_REPLACE,
 	LANA_CMD_TRANSACT,
+	LANA_CMD_VLINK_NEW,
+	LANA_CMD_VLINK_DEL,
 
 	__LANA_CMD_MAX,
 	LANA_CMD_MAX = (__LANA_CMD_MAX - 1)

@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sockets: each has a functional block, by which packets come to it and leave it.
+ * What programs see follows packet(7); Documentation/sockets.md says where not.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/filter.h>
+#include <linux/if_arp.h>
+#include <linux/if_vlan.h>
+#include <linux/mm.h>
+#include <linux/net.h>
+#include <linux/sockios.h>
+#include <linux/vmalloc.h>
+#include <net/sock.h>
+#include <asm/ioctls.h>
+
+#include <uapi/linux/lana.h>
+#include <uapi/linux/lana_socket.h>
+#include "helpers.h"
+
+/* The longest packet that can be sent: as long as an IP packet can be. */
+#define LANA_SEND_MAX	(65535 + ETH_HLEN)
+#define LANA_RING_MAX	(256 << 20)
+#define LANA_ALIGN	sizeof(struct lana_record)
+
+struct lana_sock {
+	struct sock sk;
+	/* The block: the graph outlives the socket. */
+	void *graph;
+	const void *slot;
+	u32 idp;
+	bool auxdata;
+	/* With the receive queue's lock: */
+	struct lana_stats stats;
+	struct lana_ring *ring;		/* a page, then the records */
+	u32 ring_size;
+	u64 ring_head;
+	atomic_t mapped;
+};
+
+/* What a queued packet carries. */
+struct lana_skb_cb {
+	s32 ifindex;
+	u32 len;
+	__be16 protocol;
+	u8 addr[ETH_ALEN];
+	u8 direction;
+	u8 pkttype;
+};
+
+static struct lana_sock *lana_sk(struct sock *sk)
+{
+	return container_of(sk, struct lana_sock, sk);
+}
+
+static struct lana_skb_cb *lana_cb(struct sk_buff *skb)
+{
+	sock_skb_cb_check_size(sizeof(struct lana_skb_cb));
+	return (struct lana_skb_cb *)skb->cb;
+}
+
+static struct proto lana_proto;
+static const struct proto_ops lana_sock_ops;
+static struct net_proto_family lana_family;
+
+/* --- Receiving: in softirq --- */
+
+/*
+ * Put a packet into the ring, with the receive queue's lock held. Returns whether
+ * there was room, and in `wake` whether the reader may be asleep.
+ */
+static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen, bool *wake)
+{
+	u32 size = ls->ring_size, at = ls->ring_head & (size - 1);
+	u32 need = ALIGN(sizeof(struct lana_record) + snaplen, LANA_ALIGN), pad = 0;
+	u64 head = ls->ring_head, used = head - READ_ONCE(ls->ring->lr_tail);
+	void *records = (void *)ls->ring + PAGE_SIZE;
+	const struct lana_skb_cb *cb = lana_cb(skb);
+	struct lana_record *record;
+
+	if (need > size - at)
+		pad = size - at;
+	/* The program can write anything there. */
+	if (used > size || need + pad > size - used)
+		return false;
+	if (pad) {
+		record = records + at;
+		*record = (struct lana_record){
+			.lc_snaplen = pad - sizeof(*record),
+			.lc_flags = LANA_RECORD_PAD,
+		};
+		at = 0;
+	}
+	record = records + at;
+	*record = (struct lana_record){
+		.lc_snaplen = snaplen,
+		.lc_len = cb->len,
+		.lc_time = sock_flag(&ls->sk, SOCK_RCVTSTAMP) ?
+			   ktime_to_ns(skb->tstamp ?: ktime_get_real()) : 0,
+		.lc_ifindex = cb->ifindex,
+		.lc_vlan_tci = skb_vlan_tag_present(skb) ? skb_vlan_tag_get(skb) : 0,
+		.lc_vlan_tpid = skb_vlan_tag_present(skb) ? ntohs(skb->vlan_proto) : 0,
+		.lc_direction = cb->direction,
+		.lc_pkttype = cb->pkttype,
+		.lc_drops = sk_drops_read(&ls->sk),
+	};
+	if (skb_copy_bits(skb, 0, record + 1, snaplen))
+		return false;
+	ls->ring_head = head + pad + need;
+	smp_store_release(&ls->ring->lr_head, ls->ring_head);
+	/* Who waits has read all there was before, and looks at the head once more: lana_poll(). */
+	smp_mb();
+	*wake = READ_ONCE(ls->ring->lr_tail) == head;
+	return true;
+}
+
+/*
+ * A packet arrives at the socket. Takes it in any case. Returns -1 when it is
+ * queued, else the reason for its drop.
+ */
+int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction)
+{
+	struct lana_sock *ls = lana_sk(sk);
+	enum lana_drop_reason why;
+	struct sk_filter *filter;
+	unsigned int snaplen;
+	const struct ethhdr *eth;
+	bool wake = true;
+
+	why = LANA_DROP_REASON_MALFORMED;
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN)))
+		goto drop;
+	skb_reset_mac_header(skb);
+	skb_reset_mac_len(skb);
+	if (!skb->dev) {
+		/* From another socket. */
+		skb->protocol = eth_hdr(skb)->h_proto;
+		skb->pkt_type = PACKET_OUTGOING;
+	}
+	if (sk->sk_type == SOCK_DGRAM)
+		__skb_pull(skb, ETH_HLEN);
+	skb_reset_network_header(skb);
+
+	snaplen = skb_frags_readable(skb) ? skb->len : skb_headlen(skb);
+	filter = rcu_dereference(sk->sk_filter);
+	if (filter) {
+		unsigned int keep = bpf_prog_run_clear_cb(filter->prog, skb);
+
+		why = LANA_DROP_REASON_FILTERED;
+		if (!keep)
+			goto drop;
+		snaplen = min(snaplen, keep);
+	}
+
+	eth = eth_hdr(skb);
+	*lana_cb(skb) = (struct lana_skb_cb){
+		.ifindex = skb->dev ? skb->dev->ifindex : 0,
+		.len = skb->len,
+		.protocol = eth->h_proto,
+		.direction = direction,
+		.pkttype = skb->pkt_type,
+	};
+	ether_addr_copy(lana_cb(skb)->addr, eth->h_source);
+
+	why = LANA_DROP_REASON_QUEUE_FULL;
+	if (READ_ONCE(ls->ring)) {
+		bool put, ring;
+
+		spin_lock(&sk->sk_receive_queue.lock);
+		ring = ls->ring;
+		put = ring && lana_ring_put(ls, skb, snaplen, &wake);
+		if (put)
+			ls->stats.ls_packets++;
+		spin_unlock(&sk->sk_receive_queue.lock);
+		if (put) {
+			consume_skb(skb);
+			if (wake)
+				sk->sk_data_ready(sk);
+			return -1;
+		}
+		goto full;
+	}
+	if (atomic_read(&sk->sk_rmem_alloc) >= READ_ONCE(sk->sk_rcvbuf))
+		goto full;
+	if (unlikely(pskb_trim(skb, snaplen))) {
+		why = LANA_DROP_REASON_NO_MEMORY;
+		goto full;
+	}
+	skb_set_owner_r(skb, sk);
+	skb->dev = NULL;
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	spin_lock(&sk->sk_receive_queue.lock);
+	ls->stats.ls_packets++;
+	sock_skb_set_dropcount(sk, skb);
+	skb_clear_delivery_time(skb);
+	__skb_queue_tail(&sk->sk_receive_queue, skb);
+	spin_unlock(&sk->sk_receive_queue.lock);
+	sk->sk_data_ready(sk);
+	return -1;
+
+full:
+	spin_lock(&sk->sk_receive_queue.lock);
+	ls->stats.ls_packets++;
+	ls->stats.ls_drops++;
+	spin_unlock(&sk->sk_receive_queue.lock);
+	sk_drops_inc(sk);
+drop:
+	lana_skb_free(skb, why);
+	return why;
+}
+
+/* --- Calls --- */
+
+static void lana_sock_destruct(struct sock *sk)
+{
+	struct lana_sock *ls = lana_sk(sk);
+
+	skb_queue_purge(&sk->sk_receive_queue);
+	skb_queue_purge(&sk->sk_error_queue);
+	WARN_ON(atomic_read(&sk->sk_rmem_alloc));
+	WARN_ON(refcount_read(&sk->sk_wmem_alloc));
+	vfree(ls->ring);
+}
+
+static int lana_sock_create(struct net *net, struct socket *sock, int protocol, int kern)
+{
+	struct lana_sock *ls;
+	struct sock *sk;
+	int err;
+
+	/* As for netlink: root of a user namespace may not change a graph. */
+	if (!capable(CAP_NET_RAW))
+		return -EPERM;
+	if (sock->type != SOCK_RAW && sock->type != SOCK_DGRAM)
+		return -ESOCKTNOSUPPORT;
+	if (protocol)
+		return -EPROTONOSUPPORT;
+	sk = sk_alloc(net, lana_family.family, GFP_KERNEL, &lana_proto, kern);
+	if (!sk)
+		return -ENOBUFS;
+	sock_init_data(sock, sk);
+	sk->sk_family = lana_family.family;
+	sk->sk_destruct = lana_sock_destruct;
+	ls = lana_sk(sk);
+	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp);
+	if (err) {
+		sock_orphan(sk);
+		sock->sk = NULL;
+		sock_put(sk);
+		return err;
+	}
+	sock->ops = &lana_sock_ops;
+	sock->state = SS_UNCONNECTED;
+	sock_prot_inuse_add(net, &lana_proto, 1);
+	return 0;
+}
+
+static int lana_sock_release(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk)
+		return 0;
+	/* Afterwards no packet comes any more. */
+	lana_sock_gone(lana_sk(sk)->graph, lana_sk(sk)->idp);
+	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
+	sock_orphan(sk);
+	sock->sk = NULL;
+	skb_queue_purge(&sk->sk_receive_queue);
+	sock_put(sk);
+	return 0;
+}
+
+static int lana_sock_bind(struct socket *sock, struct sockaddr_unsized *addr, int len)
+{
+	const struct sockaddr_lana *sl = (const void *)addr;
+	const int name = offsetof(struct sockaddr_lana, sl_name);
+	struct lana_sock *ls = lana_sk(sock->sk);
+	int err;
+
+	if (len <= name)
+		return -EINVAL;
+	if (sl->sl_family != lana_family.family)
+		return -EAFNOSUPPORT;
+	len = min_t(int, len - name, LANA_NAME_SIZE);
+	err = lana_sock_rename(ls->graph, ls->idp, sl->sl_name, strnlen(sl->sl_name, len));
+	return err == -EEXIST ? -EADDRINUSE : err;
+}
+
+static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int peer)
+{
+	struct sockaddr_lana *sl = (void *)addr;
+	struct lana_sock *ls = lana_sk(sock->sk);
+
+	if (peer)
+		return -EOPNOTSUPP;
+	*sl = (struct sockaddr_lana){
+		.sl_family = lana_family.family,
+		.sl_hatype = ARPHRD_ETHER,
+	};
+	lana_sock_name(ls->graph, ls->idp, sl->sl_name);
+	return sizeof(*sl);
+}
+
+static __poll_t lana_sock_poll(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	struct lana_sock *ls = lana_sk(sk);
+	__poll_t mask = datagram_poll(file, sock, wait);
+
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	if (ls->ring && READ_ONCE(ls->ring->lr_tail) != ls->ring_head)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	return mask;
+}
+
+static int lana_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	struct sock *sk = sock->sk;
+	struct sk_buff *skb;
+	int amount = 0;
+
+	switch (cmd) {
+	case SIOCOUTQ:
+		amount = sk_wmem_alloc_get(sk);
+		break;
+	case SIOCINQ:
+		spin_lock_bh(&sk->sk_receive_queue.lock);
+		skb = skb_peek(&sk->sk_receive_queue);
+		if (skb)
+			amount = skb->len;
+		spin_unlock_bh(&sk->sk_receive_queue.lock);
+		break;
+	default:
+		return -ENOIOCTLCMD;
+	}
+	return put_user(amount, (int __user *)arg);
+}
+
+static int lana_sock_set_ring(struct lana_sock *ls, const struct lana_ring_req *req)
+{
+	struct sock *sk = &ls->sk;
+	struct lana_ring *ring = NULL;
+
+	/* A record has no room for who sent a datagram. */
+	if (sk->sk_type != SOCK_RAW)
+		return -EOPNOTSUPP;
+	if (req->lr_flags)
+		return -EINVAL;
+	if (req->lr_size) {
+		if (!is_power_of_2(req->lr_size) || req->lr_size < PAGE_SIZE ||
+		    req->lr_size > LANA_RING_MAX)
+			return -EINVAL;
+		ring = vmalloc_user(PAGE_SIZE + req->lr_size);
+		if (!ring)
+			return -ENOMEM;
+	}
+	lock_sock(sk);
+	if (atomic_read(&ls->mapped)) {
+		release_sock(sk);
+		vfree(ring);
+		return -EBUSY;
+	}
+	spin_lock_bh(&sk->sk_receive_queue.lock);
+	swap(ls->ring, ring);
+	ls->ring_size = req->lr_size;
+	ls->ring_head = 0;
+	spin_unlock_bh(&sk->sk_receive_queue.lock);
+	release_sock(sk);
+	/* Who puts something in has the lock. */
+	vfree(ring);
+	return 0;
+}
+
+static int lana_sock_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
+				unsigned int optlen)
+{
+	struct lana_sock *ls = lana_sk(sock->sk);
+	struct lana_ring_req req;
+	int val;
+
+	if (level != SOL_LANA)
+		return -ENOPROTOOPT;
+	switch (optname) {
+	case LANA_AUXDATA:
+		if (optlen < sizeof(val))
+			return -EINVAL;
+		if (copy_from_sockptr(&val, optval, sizeof(val)))
+			return -EFAULT;
+		WRITE_ONCE(ls->auxdata, !!val);
+		return 0;
+	case LANA_RX_RING:
+		if (optlen < sizeof(req))
+			return -EINVAL;
+		if (copy_from_sockptr(&req, optval, sizeof(req)))
+			return -EFAULT;
+		return lana_sock_set_ring(ls, &req);
+	}
+	return -ENOPROTOOPT;
+}
+
+static int lana_sock_getsockopt(struct socket *sock, int level, int optname, sockopt_t *opt)
+{
+	struct sock *sk = sock->sk;
+	struct lana_sock *ls = lana_sk(sk);
+	struct lana_ring_req req = {};
+	struct lana_stats stats;
+	const void *data;
+	int size, val;
+
+	if (level != SOL_LANA)
+		return -ENOPROTOOPT;
+	if (opt->optlen < 0)
+		return -EINVAL;
+	switch (optname) {
+	case LANA_AUXDATA:
+		val = READ_ONCE(ls->auxdata);
+		data = &val;
+		size = sizeof(val);
+		break;
+	case LANA_STATISTICS:
+		spin_lock_bh(&sk->sk_receive_queue.lock);
+		stats = ls->stats;
+		ls->stats = (struct lana_stats){};
+		spin_unlock_bh(&sk->sk_receive_queue.lock);
+		data = &stats;
+		size = sizeof(stats);
+		break;
+	case LANA_RX_RING:
+		req.lr_size = READ_ONCE(ls->ring_size);
+		data = &req;
+		size = sizeof(req);
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	opt->optlen = min(opt->optlen, size);
+	return copy_to_iter(data, opt->optlen, &opt->iter_out) == opt->optlen ? 0 : -EFAULT;
+}
+
+static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	DECLARE_SOCKADDR(const struct sockaddr_lana *, sl, msg->msg_name);
+	const int known = offsetof(struct sockaddr_lana, sl_addr) + ETH_ALEN;
+	const int header = sock->type == SOCK_DGRAM ? ETH_HLEN : 0;
+	size_t linear, reserve = LL_MAX_HEADER + NET_SKB_PAD;
+	struct sock *sk = sock->sk;
+	struct lana_sock *ls = lana_sk(sk);
+	struct sockcm_cookie sockc;
+	struct sk_buff *skb;
+	struct ethhdr *eth;
+	int err;
+
+	if (sl) {
+		if (msg->msg_namelen < known || sl->sl_halen > sizeof(sl->sl_addr))
+			return -EINVAL;
+		if (sl->sl_family != lana_family.family)
+			return -EAFNOSUPPORT;
+	}
+	if (header && !sl)
+		return -EDESTADDRREQ;
+	if (header + len > LANA_SEND_MAX)
+		return -EMSGSIZE;
+	if (header + len < ETH_HLEN || !len)
+		return -EINVAL;
+	sockcm_init(&sockc, sk);
+	if (msg->msg_controllen) {
+		err = sock_cmsg_send(sk, msg, &sockc);
+		if (err)
+			return err;
+	}
+
+	/* In one piece if it fits into a page. */
+	linear = reserve + header + len < PAGE_SIZE ? len : min_t(size_t, len, ETH_HLEN);
+	skb = sock_alloc_send_pskb(sk, reserve + header + linear, len - linear,
+				   msg->msg_flags & MSG_DONTWAIT, &err, PAGE_ALLOC_COSTLY_ORDER);
+	if (!skb)
+		return err;
+	skb_reserve(skb, reserve);
+	if (header) {
+		eth = skb_put(skb, header);
+		ether_addr_copy(eth->h_dest, sl->sl_addr);
+		/* The device by which it leaves puts its own there. */
+		eth_zero_addr(eth->h_source);
+		eth->h_proto = sl->sl_protocol;
+	}
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len += len - linear;
+	err = skb_copy_datagram_from_iter(skb, header, &msg->msg_iter, len);
+	if (err) {
+		kfree_skb(skb);
+		return err;
+	}
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb->protocol = eth_hdr(skb)->h_proto;
+	skb->mark = sockc.mark;
+
+	local_bh_disable();
+	rcu_read_lock();
+	err = lana_sock_send(ls->graph, ls->slot, skb);
+	rcu_read_unlock();
+	local_bh_enable();
+	return err ?: len;
+}
+
+static int lana_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct lana_skb_cb *cb;
+	struct sk_buff *skb;
+	size_t copied;
+	int err;
+
+	if (flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_COMPAT))
+		return -EINVAL;
+	skb = skb_recv_datagram(sk, flags, &err);
+	if (!skb)
+		return err;
+	copied = skb->len;
+	if (copied > len) {
+		copied = len;
+		msg->msg_flags |= MSG_TRUNC;
+	}
+	err = skb_copy_datagram_msg(skb, 0, msg, copied);
+	if (err)
+		goto free;
+	cb = lana_cb(skb);
+	sock_recv_cmsgs(msg, sk, skb);
+	if (msg->msg_name) {
+		struct sockaddr_lana sl = {
+			.sl_family = sk->sk_family,
+			.sl_protocol = cb->protocol,
+			.sl_ifindex = cb->ifindex,
+			.sl_hatype = ARPHRD_ETHER,
+			.sl_pkttype = cb->pkttype,
+			.sl_halen = ETH_ALEN,
+		};
+
+		ether_addr_copy(sl.sl_addr, cb->addr);
+		memcpy(msg->msg_name, &sl, sizeof(sl));
+		msg->msg_namelen = sizeof(sl);
+	}
+	if (READ_ONCE(lana_sk(sk)->auxdata)) {
+		struct lana_auxdata aux = {
+			.la_len = cb->len,
+			.la_snaplen = skb->len,
+			.la_ifindex = cb->ifindex,
+			.la_direction = cb->direction,
+		};
+
+		if (skb_vlan_tag_present(skb)) {
+			aux.la_vlan_tci = skb_vlan_tag_get(skb);
+			aux.la_vlan_tpid = ntohs(skb->vlan_proto);
+		}
+		put_cmsg(msg, SOL_LANA, LANA_AUXDATA, sizeof(aux), &aux);
+	}
+	err = flags & MSG_TRUNC ? skb->len : copied;
+free:
+	skb_free_datagram(sk, skb);
+	return err;
+}
+
+static void lana_sock_mm_open(struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+	struct socket *sock = file->private_data;
+
+	atomic_inc(&lana_sk(sock->sk)->mapped);
+}
+
+static void lana_sock_mm_close(struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+	struct socket *sock = file->private_data;
+
+	atomic_dec(&lana_sk(sock->sk)->mapped);
+}
+
+static const struct vm_operations_struct lana_sock_mmap_ops = {
+	.open	= lana_sock_mm_open,
+	.close	= lana_sock_mm_close,
+};
+
+static int lana_sock_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
+{
+	struct sock *sk = sock->sk;
+	struct lana_sock *ls = lana_sk(sk);
+	int err = -EINVAL;
+
+	if (vma->vm_pgoff)
+		return -EINVAL;
+	lock_sock(sk);
+	if (ls->ring && vma->vm_end - vma->vm_start == PAGE_SIZE + ls->ring_size) {
+		err = remap_vmalloc_range(vma, ls->ring, 0);
+		if (!err) {
+			atomic_inc(&ls->mapped);
+			vma->vm_ops = &lana_sock_mmap_ops;
+		}
+	}
+	release_sock(sk);
+	return err;
+}
+
+static const struct proto_ops lana_sock_ops = {
+	.owner		= THIS_MODULE,
+	.release	= lana_sock_release,
+	.bind		= lana_sock_bind,
+	.connect	= sock_no_connect,
+	.socketpair	= sock_no_socketpair,
+	.accept		= sock_no_accept,
+	.getname	= lana_sock_getname,
+	.poll		= lana_sock_poll,
+	.ioctl		= lana_sock_ioctl,
+	.gettstamp	= sock_gettstamp,
+	.listen		= sock_no_listen,
+	.shutdown	= sock_no_shutdown,
+	.setsockopt	= lana_sock_setsockopt,
+	.getsockopt_iter = lana_sock_getsockopt,
+	.sendmsg	= lana_sock_sendmsg,
+	.recvmsg	= lana_sock_recvmsg,
+	.mmap		= lana_sock_mmap,
+};
+
+static struct proto lana_proto = {
+	.name		= "LANA",
+	.owner		= THIS_MODULE,
+	.obj_size	= sizeof(struct lana_sock),
+};
+
+/* --- For Rust --- */
+
+void lana_sock_hold(struct sock *sk)
+{
+	sock_hold(sk);
+}
+
+void lana_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+void lana_sock_info(struct sock *sk, struct lana_sock_info *info)
+{
+	*info = (struct lana_sock_info){
+		.inode = sock_i_ino(sk),
+		.type = sk->sk_type,
+		.uid = from_kuid_munged(&init_user_ns, sk_uid(sk)),
+		.rmem = atomic_read(&sk->sk_rmem_alloc),
+		.rcvbuf = READ_ONCE(sk->sk_rcvbuf),
+		.wmem = sk_wmem_alloc_get(sk),
+		.ring = READ_ONCE(lana_sk(sk)->ring_size),
+		.drops = sk_drops_read(sk),
+	};
+}
+
+/* The number of the address family, 0 when there is none. */
+u32 lana_sock_family(void)
+{
+	return READ_ONCE(lana_family.family);
+}
+
+int lana_sock_register(struct module *owner, int family)
+{
+	int err;
+
+	if (family <= 0 || family >= NPROTO)
+		return -EAFNOSUPPORT;
+	err = proto_register(&lana_proto, 0);
+	if (err)
+		return err;
+	lana_family = (struct net_proto_family){
+		.family	= family,
+		.create	= lana_sock_create,
+		.owner	= owner,
+	};
+	err = sock_register(&lana_family);
+	if (err) {
+		WRITE_ONCE(lana_family.family, 0);
+		proto_unregister(&lana_proto);
+	}
+	return err;
+}
+
+void lana_sock_unregister(void)
+{
+	sock_unregister(lana_family.family);
+	WRITE_ONCE(lana_family.family, 0);
+	proto_unregister(&lana_proto);
+}

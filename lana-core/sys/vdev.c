@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Virtual devices: Ethernet devices that share a carrier, each with an EtherType
+ * of its own, 0xac00 and its id. They are what any device is to the rest of Linux
+ * and of LANA: a block takes what one receives as it does of a real one.
+ */
+
+#include <linux/ethtool.h>
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <net/netdev_lock.h>
+#include <net/rtnetlink.h>
+
+#include <uapi/linux/lana_link.h>
+#include "helpers.h"
+
+#define LANA_ETHERTYPE	0xac00
+#define LANA_IDS	256
+
+/* What a virtual device has of its own. */
+struct lana_vdev {
+	struct net_device *carrier;
+	netdevice_tracker tracker;
+	u8 id;
+	bool filtered;		/* the carrier listens to this address, too: */
+	u8 filter[ETH_ALEN];
+};
+
+/* A carrier: what its receive handler looks at. */
+struct lana_carrier {
+	struct net_device __rcu *vdevs[LANA_IDS];
+	unsigned int count;
+};
+
+static struct rtnl_link_ops lana_link_ops;
+
+static rx_handler_result_t lana_carrier_rx(struct sk_buff **pskb);
+
+static struct lana_vdev *lana_vdev(const struct net_device *dev)
+{
+	return netdev_priv(dev);
+}
+
+static struct lana_carrier *lana_carrier(const struct net_device *dev)
+{
+	if (rtnl_dereference(dev->rx_handler) != lana_carrier_rx)
+		return NULL;
+	return rtnl_dereference(dev->rx_handler_data);
+}
+
+#define lana_for_each_vdev(c, i, vdev)			\
+	for (i = 0; i < LANA_IDS; i++)			\
+		if (!(vdev = rtnl_dereference((c)->vdevs[i]))) \
+			continue; else
+
+/* --- Packets --- */
+
+/*
+ * The receive handler of a carrier: a frame of a virtual device is received by
+ * that, all others go on to Linux. So do those in a VLAN, which are not ours.
+ */
+static rx_handler_result_t lana_carrier_rx(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	u16 type = ntohs(skb->protocol);
+	struct lana_carrier *carrier;
+	struct net_device *dev;
+
+	if (likely((type & 0xff00) != LANA_ETHERTYPE) || skb_vlan_tag_get_id(skb) ||
+	    skb->pkt_type == PACKET_LOOPBACK)
+		return RX_HANDLER_PASS;
+	carrier = rcu_dereference(skb->dev->rx_handler_data);
+	dev = rcu_dereference(carrier->vdevs[type & 0xff]);
+	if (!dev)
+		return RX_HANDLER_PASS;
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (unlikely(!skb))
+		goto drop;
+	*pskb = skb;
+	if (unlikely(!(dev->flags & IFF_UP))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+		goto drop;
+	}
+	skb->dev = dev;
+	if (skb->pkt_type == PACKET_HOST || skb->pkt_type == PACKET_OTHERHOST)
+		skb->pkt_type = ether_addr_equal_64bits(eth_hdr(skb)->h_dest, dev->dev_addr) ?
+				PACKET_HOST : PACKET_OTHERHOST;
+	dev_sw_netstats_rx_add(dev, skb->len + ETH_HLEN);
+	return RX_HANDLER_ANOTHER;
+drop:
+	dev_core_stats_rx_dropped_inc(dev);
+	return RX_HANDLER_CONSUMED;
+}
+
+/* A frame that leaves by a virtual device leaves by its carrier, under its EtherType. */
+static netdev_tx_t lana_vdev_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+	__be16 type = htons(LANA_ETHERTYPE | vdev->id);
+	unsigned int len = skb->len;
+	int ret;
+
+	if (eth_hdr(skb)->h_proto != type) {
+		if (unlikely(skb_cow_head(skb, 0))) {
+			kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+			goto drop;
+		}
+		skb_reset_mac_header(skb);
+		eth_hdr(skb)->h_proto = type;
+	}
+	skb->protocol = type;
+	skb->dev = vdev->carrier;
+	ret = dev_queue_xmit(skb);
+	if (likely(!net_xmit_eval(ret))) {
+		dev_sw_netstats_tx_add(dev, 1, len);
+		return NETDEV_TX_OK;
+	}
+drop:
+	dev_core_stats_tx_dropped_inc(dev);
+	return NETDEV_TX_OK;
+}
+
+/* --- The device --- */
+
+/* Has the carrier listen to an address, if it is another one than its own; or to none. */
+static int lana_vdev_listen(struct net_device *dev, const u8 *addr)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+	bool other = addr && !ether_addr_equal(addr, vdev->carrier->dev_addr);
+	int err = other ? dev_uc_add(vdev->carrier, addr) : 0;
+
+	if (err)
+		return err;
+	if (vdev->filtered)
+		dev_uc_del(vdev->carrier, vdev->filter);
+	vdev->filtered = other;
+	if (other)
+		ether_addr_copy(vdev->filter, addr);
+	return 0;
+}
+
+static int lana_vdev_open(struct net_device *dev)
+{
+	struct net_device *carrier = lana_vdev(dev)->carrier;
+
+	if (!(carrier->flags & IFF_UP))
+		return -ENETDOWN;
+	return lana_vdev_listen(dev, dev->dev_addr);
+}
+
+static int lana_vdev_stop(struct net_device *dev)
+{
+	struct net_device *carrier = lana_vdev(dev)->carrier;
+
+	dev_mc_unsync(carrier, dev);
+	dev_uc_unsync(carrier, dev);
+	return lana_vdev_listen(dev, NULL);
+}
+
+static int lana_vdev_set_mac_address(struct net_device *dev, void *p)
+{
+	const struct sockaddr *addr = p;
+	int err;
+
+	if (!is_valid_ether_addr(addr->sa_data))
+		return -EADDRNOTAVAIL;
+	if (dev->flags & IFF_UP) {
+		err = lana_vdev_listen(dev, addr->sa_data);
+		if (err)
+			return err;
+	}
+	eth_hw_addr_set(dev, addr->sa_data);
+	return 0;
+}
+
+static int lana_vdev_change_mtu(struct net_device *dev, int mtu)
+{
+	if (mtu > lana_vdev(dev)->carrier->mtu)
+		return -ERANGE;
+	WRITE_ONCE(dev->mtu, mtu);
+	return 0;
+}
+
+/* The carrier's MTU has become smaller. */
+static void lana_vdev_work(struct net_device *dev, unsigned long events)
+{
+	unsigned int mtu = lana_vdev(dev)->carrier->mtu;
+
+	if (dev->mtu > mtu)
+		netif_set_mtu(dev, mtu);
+}
+
+static void lana_vdev_change_rx_flags(struct net_device *dev, int change)
+{
+	struct net_device *carrier = lana_vdev(dev)->carrier;
+
+	if (change & IFF_ALLMULTI)
+		dev_set_allmulti(carrier, dev->flags & IFF_ALLMULTI ? 1 : -1);
+	if (change & IFF_PROMISC)
+		dev_set_promiscuity(carrier, dev->flags & IFF_PROMISC ? 1 : -1);
+}
+
+static void lana_vdev_set_rx_mode(struct net_device *dev)
+{
+	dev_mc_sync(lana_vdev(dev)->carrier, dev);
+	dev_uc_sync(lana_vdev(dev)->carrier, dev);
+}
+
+static int lana_vdev_get_iflink(const struct net_device *dev)
+{
+	return READ_ONCE(lana_vdev(dev)->carrier->ifindex);
+}
+
+static int lana_vdev_init(struct net_device *dev)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+	struct net_device *carrier = vdev->carrier;
+
+	dev->state = (dev->state & ~(BIT(__LINK_STATE_NOCARRIER) | BIT(__LINK_STATE_DORMANT))) |
+		     (carrier->state & (BIT(__LINK_STATE_NOCARRIER) | BIT(__LINK_STATE_DORMANT)));
+	if (is_zero_ether_addr(dev->dev_addr)) {
+		eth_hw_addr_set(dev, carrier->dev_addr);
+		dev->addr_assign_type = NET_ADDR_STOLEN;
+	}
+	dev->needed_headroom = carrier->needed_headroom;
+	dev->needed_tailroom = carrier->needed_tailroom;
+	dev->hard_header_len = carrier->hard_header_len;
+	netdev_lockdep_set_classes(dev);
+	netdev_hold(carrier, &vdev->tracker, GFP_KERNEL);
+	return 0;
+}
+
+static void lana_vdev_free(struct net_device *dev)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+
+	netdev_put(vdev->carrier, &vdev->tracker);
+}
+
+static const struct net_device_ops lana_vdev_ops = {
+	.ndo_init		= lana_vdev_init,
+	.ndo_open		= lana_vdev_open,
+	.ndo_stop		= lana_vdev_stop,
+	.ndo_start_xmit		= lana_vdev_xmit,
+	.ndo_set_mac_address	= lana_vdev_set_mac_address,
+	.ndo_validate_addr	= eth_validate_addr,
+	.ndo_change_mtu		= lana_vdev_change_mtu,
+	.ndo_change_rx_flags	= lana_vdev_change_rx_flags,
+	.ndo_set_rx_mode	= lana_vdev_set_rx_mode,
+	.ndo_get_iflink		= lana_vdev_get_iflink,
+	.ndo_work		= lana_vdev_work,
+};
+
+static void lana_vdev_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
+{
+	strscpy(info->driver, "lana", sizeof(info->driver));
+	strscpy(info->bus_info, lana_vdev(dev)->carrier->name, sizeof(info->bus_info));
+}
+
+static int lana_vdev_get_link_ksettings(struct net_device *dev, struct ethtool_link_ksettings *cmd)
+{
+	return __ethtool_get_link_ksettings(lana_vdev(dev)->carrier, cmd);
+}
+
+static const char lana_vdev_stats[][ETH_GSTRING_LEN] = {
+	"rx_packets", "rx_bytes", "rx_dropped", "tx_packets", "tx_bytes", "tx_dropped", "id",
+};
+
+static int lana_vdev_get_sset_count(struct net_device *dev, int set)
+{
+	return set == ETH_SS_STATS ? ARRAY_SIZE(lana_vdev_stats) : -EOPNOTSUPP;
+}
+
+static void lana_vdev_get_strings(struct net_device *dev, u32 set, u8 *to)
+{
+	if (set == ETH_SS_STATS)
+		memcpy(to, lana_vdev_stats, sizeof(lana_vdev_stats));
+}
+
+static void lana_vdev_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *to)
+{
+	struct rtnl_link_stats64 s;
+
+	dev_get_stats(dev, &s);
+	*to++ = s.rx_packets;
+	*to++ = s.rx_bytes;
+	*to++ = s.rx_dropped;
+	*to++ = s.tx_packets;
+	*to++ = s.tx_bytes;
+	*to++ = s.tx_dropped;
+	*to++ = lana_vdev(dev)->id;
+}
+
+static const struct ethtool_ops lana_vdev_ethtool_ops = {
+	.get_drvinfo		= lana_vdev_get_drvinfo,
+	.get_link		= ethtool_op_get_link,
+	.get_link_ksettings	= lana_vdev_get_link_ksettings,
+	.get_ts_info		= ethtool_op_get_ts_info,
+	.get_sset_count		= lana_vdev_get_sset_count,
+	.get_strings		= lana_vdev_get_strings,
+	.get_ethtool_stats	= lana_vdev_get_ethtool_stats,
+};
+
+static const struct device_type lana_vdev_type = {
+	.name = "lana",
+};
+
+static void lana_vdev_setup(struct net_device *dev)
+{
+	ether_setup(dev);
+	dev->netdev_ops = &lana_vdev_ops;
+	dev->ethtool_ops = &lana_vdev_ethtool_ops;
+	dev->rtnl_link_ops = &lana_link_ops;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	dev->priv_destructor = lana_vdev_free;
+	dev->needs_free_netdev = true;
+	dev->lltx = true;
+	dev->min_mtu = 0;
+	dev->max_mtu = ETH_MAX_MTU;
+	/* What is sent has no protocol that hardware knows, so there is nothing that it could do. */
+	dev->features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA;
+	dev->hw_features = dev->features;
+	/* Linux's protocols cannot be told apart on it. */
+	dev->flags |= IFF_NOARP;
+	dev->flags &= ~IFF_MULTICAST;
+	dev->priv_flags |= IFF_NO_QUEUE | IFF_LIVE_ADDR_CHANGE | IFF_NO_ADDRCONF;
+	SET_NETDEV_DEVTYPE(dev, &lana_vdev_type);
+	eth_hw_addr_set(dev, (const u8[ETH_ALEN]){});
+}
+
+/* --- For Rust; all with RTNL held --- */
+
+bool lana_dev_is_virtual(const struct net_device *dev)
+{
+	return dev->netdev_ops == &lana_vdev_ops;
+}
+
+struct net_device *lana_vdev_carrier(const struct net_device *dev)
+{
+	return lana_vdev(dev)->carrier;
+}
+
+u8 lana_vdev_id(const struct net_device *dev)
+{
+	return lana_vdev(dev)->id;
+}
+
+/* The device of an id, or with -1 that of the lowest one taken; NULL for none. */
+struct net_device *lana_carrier_vdev(const struct net_device *dev, int id)
+{
+	struct lana_carrier *carrier = lana_carrier(dev);
+	struct net_device *vdev;
+	int i;
+
+	if (!carrier)
+		return NULL;
+	if (id >= 0)
+		return rtnl_dereference(carrier->vdevs[id]);
+	lana_for_each_vdev(carrier, i, vdev)
+		return vdev;
+	return NULL;
+}
+
+/* A device that is not registered yet; to be given to free_netdev(). */
+struct net_device *lana_vdev_new(struct net *net, const char *name)
+{
+	struct net_device *dev = alloc_netdev(sizeof(struct lana_vdev), name, NET_NAME_USER,
+					      lana_vdev_setup);
+
+	if (dev)
+		dev_net_set(dev, net);
+	return dev;
+}
+
+void lana_vdev_discard(struct net_device *dev)
+{
+	free_netdev(dev);
+}
+
+static int lana_carrier_join(struct net_device *dev, struct net_device *vdev, u8 id)
+{
+	struct lana_carrier *carrier = lana_carrier(dev);
+	int err;
+
+	if (!carrier) {
+		carrier = kzalloc(sizeof(*carrier), GFP_KERNEL);
+		if (!carrier)
+			return -ENOMEM;
+		err = netdev_rx_handler_register(dev, lana_carrier_rx, carrier);
+		if (err) {
+			kfree(carrier);
+			return err;
+		}
+	}
+	rcu_assign_pointer(carrier->vdevs[id], vdev);
+	carrier->count++;
+	return 0;
+}
+
+static void lana_carrier_leave(struct net_device *dev, u8 id)
+{
+	struct lana_carrier *carrier = lana_carrier(dev);
+
+	RCU_INIT_POINTER(carrier->vdevs[id], NULL);
+	if (--carrier->count)
+		return;
+	/* Waits until nobody looks at it. */
+	netdev_rx_handler_unregister(dev);
+	kfree(carrier);
+}
+
+/* Register a device, on a carrier where the id is free. When that fails, it is as before. */
+int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+	int err;
+
+	vdev->carrier = carrier;
+	vdev->id = id;
+	if (!dev->mtu || dev->mtu > carrier->mtu)
+		dev->mtu = carrier->mtu;
+	err = register_netdevice(dev);
+	if (err)
+		return err;
+	err = netdev_upper_dev_link(carrier, dev, NULL);
+	if (err)
+		goto unregister;
+	err = lana_carrier_join(carrier, dev, id);
+	if (err)
+		goto unlink;
+	netif_stacked_transfer_operstate(carrier, dev);
+	linkwatch_fire_event(dev);
+	return 0;
+unlink:
+	netdev_upper_dev_unlink(carrier, dev);
+unregister:
+	unregister_netdevice(dev);
+	return err;
+}
+
+static void lana_vdev_dellink(struct net_device *dev, struct list_head *head)
+{
+	struct lana_vdev *vdev = lana_vdev(dev);
+
+	lana_carrier_leave(vdev->carrier, vdev->id);
+	netdev_upper_dev_unlink(vdev->carrier, dev);
+	unregister_netdevice_queue(dev, head);
+}
+
+void lana_vdev_unregister(struct net_device *dev)
+{
+	lana_vdev_dellink(dev, NULL);
+}
+
+/* --- A kind of link --- */
+
+static const struct nla_policy lana_link_policy[IFLA_LANA_MAX + 1] = {
+	[IFLA_LANA_ID] = { .type = NLA_U8 },
+};
+
+static int lana_link_newlink(struct net_device *dev, struct rtnl_newlink_params *params,
+			     struct netlink_ext_ack *extack)
+{
+	struct nlattr **tb = params->tb, **data = params->data;
+	struct net_device *carrier;
+	int id = -1;
+
+	/* As for netlink: root of a user namespace may not change a graph. */
+	if (!capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack, "a device of LANA wants CAP_NET_ADMIN in the initial user namespace");
+		return -EPERM;
+	}
+	if (!tb[IFLA_LINK]) {
+		NL_SET_ERR_MSG(extack, "no carrier (link DEVICE)");
+		return -EINVAL;
+	}
+	carrier = __dev_get_by_index(rtnl_newlink_link_net(params), nla_get_u32(tb[IFLA_LINK]));
+	if (!carrier) {
+		NL_SET_ERR_MSG(extack, "no such carrier");
+		return -ENODEV;
+	}
+	if (data && data[IFLA_LANA_ID])
+		id = nla_get_u8(data[IFLA_LANA_ID]);
+	if (tb[IFLA_MTU] && nla_get_u32(tb[IFLA_MTU]) > carrier->mtu) {
+		NL_SET_ERR_MSG(extack, "MTU above the carrier's");
+		return -ERANGE;
+	}
+	return lana_link_new(dev_net(dev), dev, carrier, id, extack);
+}
+
+static size_t lana_link_get_size(const struct net_device *dev)
+{
+	return nla_total_size(sizeof(u8));
+}
+
+static int lana_link_fill_info(struct sk_buff *skb, const struct net_device *dev)
+{
+	return nla_put_u8(skb, IFLA_LANA_ID, lana_vdev(dev)->id);
+}
+
+static struct net *lana_link_get_net(const struct net_device *dev)
+{
+	return dev_net(lana_vdev(dev)->carrier);
+}
+
+static struct rtnl_link_ops lana_link_ops __read_mostly = {
+	.kind		= "lana",
+	.priv_size	= sizeof(struct lana_vdev),
+	.setup		= lana_vdev_setup,
+	.maxtype	= IFLA_LANA_MAX,
+	.policy		= lana_link_policy,
+	.newlink	= lana_link_newlink,
+	.dellink	= lana_vdev_dellink,
+	.get_size	= lana_link_get_size,
+	.fill_info	= lana_link_fill_info,
+	.get_link_net	= lana_link_get_net,
+};
+
+/* --- The carrier --- */
+
+static void lana_carrier_gone(struct lana_carrier *carrier)
+{
+	struct net_device *vdev;
+	LIST_HEAD(list);
+	int i;
+
+	/* With the last one the carrier is none any more. */
+	for (i = 0; carrier && i < LANA_IDS; i++) {
+		vdev = rtnl_dereference(carrier->vdevs[i]);
+		if (!vdev)
+			continue;
+		netdev_info(vdev, "goes with its carrier %s\n", lana_vdev(vdev)->carrier->name);
+		if (carrier->count == 1)
+			carrier = NULL;
+		lana_vdev_dellink(vdev, &list);
+	}
+	unregister_netdevice_many(&list);
+}
+
+/* What happens to a carrier happens to its virtual devices. */
+static int lana_carrier_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr), *vdev;
+	struct lana_carrier *carrier = lana_carrier(dev);
+	int i;
+
+	if (!carrier)
+		return NOTIFY_DONE;
+	switch (event) {
+	case NETDEV_UP:
+	case NETDEV_DOWN:
+	case NETDEV_CHANGE:
+		lana_for_each_vdev(carrier, i, vdev)
+			netif_stacked_transfer_operstate(dev, vdev);
+		break;
+	case NETDEV_CHANGEMTU:
+		lana_for_each_vdev(carrier, i, vdev)
+			netdev_work_sched(vdev, 1);
+		break;
+	case NETDEV_CHANGEADDR:
+		lana_for_each_vdev(carrier, i, vdev) {
+			if (vdev->addr_assign_type == NET_ADDR_STOLEN) {
+				eth_hw_addr_set(vdev, dev->dev_addr);
+				call_netdevice_notifiers(NETDEV_CHANGEADDR, vdev);
+			}
+			if (vdev->flags & IFF_UP)
+				lana_vdev_listen(vdev, vdev->dev_addr);
+		}
+		break;
+	case NETDEV_UNREGISTER:
+		/* It may as well only move to another namespace. */
+		if (dev->reg_state == NETREG_UNREGISTERING)
+			lana_carrier_gone(carrier);
+		break;
+	case NETDEV_PRE_TYPE_CHANGE:
+		return NOTIFY_BAD;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block lana_carrier_notifier = {
+	.notifier_call = lana_carrier_event,
+};
+
+int lana_link_register(void)
+{
+	int err;
+
+	err = register_netdevice_notifier(&lana_carrier_notifier);
+	if (err)
+		return err;
+	err = rtnl_link_register(&lana_link_ops);
+	if (err)
+		unregister_netdevice_notifier(&lana_carrier_notifier);
+	return err;
+}
+
+/* Devices that are in no graph any more go now. */
+void lana_link_unregister(void)
+{
+	rtnl_link_unregister(&lana_link_ops);
+	unregister_netdevice_notifier(&lana_carrier_notifier);
+}

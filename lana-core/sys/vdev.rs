@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtual devices: Ethernet devices that share a carrier, each with an EtherType of its own.
+//!
+//! `vdev.c` is the device. C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    bindings, genl,
+    netdev::{Device, Rtnl},
+};
+use crate::{
+    block::Maker,
+    builder,
+    change::Change,
+    error::Failure,
+    fail,
+    graph::Graph,
+    name::{Name, Shown},
+};
+use core::ptr::NonNull;
+use kernel::{error::to_result, prelude::*, str::CString};
+
+/// Names of the devices that a carrier can have: `0xac00` and one of these is their EtherType.
+pub(crate) type Id = u8;
+
+/// A virtual device that is not registered.
+///
+/// # Invariants
+///
+/// The device was made by `lana_vdev_new()` or for the kind of link, and is not registered.
+pub(crate) struct Unregistered {
+    dev: NonNull<bindings::net_device>,
+    /// Whether it is ours to free.
+    owned: bool,
+}
+
+impl Unregistered {
+    /// Makes a device of a name in the namespace of `graph`. Sleeps.
+    pub(crate) fn new(graph: &Graph, name: &[u8]) -> Result<Self, Failure> {
+        let bad = |why| fail!(EINVAL, "device name '{}' {}", Shown(name), why);
+        let text = Name::new(name).map_err(bad)?;
+        if name.len() >= bindings::IFNAMSIZ as usize {
+            return Err(fail!(EINVAL, "device name '{}' is too long", text));
+        }
+        let text = CString::try_from_fmt(fmt!("{}", text.as_str()))?;
+        // SAFETY: the namespace outlives its graph, and the name ends with NUL.
+        let dev = unsafe { bindings::lana_vdev_new(graph.net().as_ptr(), text.as_char_ptr()) };
+        Ok(Self {
+            dev: NonNull::new(dev).ok_or(ENOMEM)?,
+            owned: true,
+        })
+    }
+
+    /// Registers the device on a carrier, where nobody has the id. Sleeps.
+    pub(crate) fn register(mut self, _rtnl: &Rtnl, carrier: &Device, id: Id) -> Result<Device> {
+        let dev = self.dev.as_ptr();
+        // SAFETY: RTNL is held, both devices are live, and by the type's invariants.
+        to_result(unsafe { bindings::lana_vdev_register(dev, carrier.as_ptr(), id) })?;
+        // Whoever unregisters it frees it.
+        self.owned = false;
+        // SAFETY: RTNL keeps the device, which is registered, until the reference is taken.
+        Ok(unsafe { Device::from_raw(self.dev) })
+    }
+}
+
+impl Drop for Unregistered {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: by the type's invariants; a registration that failed half way is known to it.
+            unsafe { bindings::lana_vdev_discard(self.dev.as_ptr()) };
+        }
+    }
+}
+
+impl Device {
+    /// Whether the device is a virtual one.
+    pub(crate) fn is_virtual(&self) -> bool {
+        // SAFETY: the device is live.
+        unsafe { bindings::lana_dev_is_virtual(self.as_ptr()) }
+    }
+
+    /// The carrier of a virtual device, and its id there.
+    pub(crate) fn carrier(&self) -> Option<(Device, Id)> {
+        if !self.is_virtual() {
+            return None;
+        }
+        // SAFETY: a virtual device keeps its carrier for as long as there are references to it.
+        unsafe {
+            let carrier = NonNull::new(bindings::lana_vdev_carrier(self.as_ptr()))?;
+            let id = bindings::lana_vdev_id(self.as_ptr());
+            Some((Device::from_raw(carrier), id))
+        }
+    }
+
+    /// The virtual device of an id on this carrier.
+    pub(crate) fn carried(&self, _rtnl: &Rtnl, id: Id) -> Option<Device> {
+        // SAFETY: RTNL is held, and keeps what is found until the reference is taken.
+        unsafe {
+            let dev = bindings::lana_carrier_vdev(self.as_ptr(), id.into());
+            Some(Device::from_raw(NonNull::new(dev)?))
+        }
+    }
+
+    /// Unregisters a virtual device. No graph is locked, and no block stands for it. Sleeps.
+    pub(crate) fn unregister(self, _rtnl: &Rtnl) {
+        // SAFETY: RTNL is held; the device is a registered one, by the callers.
+        unsafe { bindings::lana_vdev_unregister(self.as_ptr()) };
+    }
+}
+
+/// The kind of link by which other tools make virtual devices; dropping it ends it.
+pub(crate) struct Links(());
+
+impl Links {
+    /// Registers the kind. Sleeps.
+    pub(crate) fn register() -> Result<Self> {
+        // SAFETY: what it calls is the function of this file.
+        to_result(unsafe { bindings::lana_link_register() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        // SAFETY: registered.
+        unsafe { bindings::lana_link_unregister() };
+    }
+}
+
+/// A device is made by rtnetlink: registers it, with its block. A negative id is for any.
+///
+/// # Safety
+///
+/// Called with RTNL held, with a device that is not registered and stays the caller's when this
+/// fails, and with a device that is to be the carrier. The extended ack is null or live.
+#[no_mangle]
+unsafe extern "C" fn lana_link_new(
+    net: *mut bindings::net,
+    dev: *mut bindings::net_device,
+    carrier: *mut bindings::net_device,
+    id: core::ffi::c_int,
+    extack: *mut bindings::netlink_ext_ack,
+) -> core::ffi::c_int {
+    let make = || -> Result<(), Failure> {
+        // SAFETY: by the contract.
+        let rtnl = unsafe { Rtnl::held() };
+        let dev = Unregistered {
+            dev: NonNull::new(dev).ok_or(EINVAL)?,
+            owned: false,
+        };
+        let carrier = NonNull::new(carrier).ok_or(ENODEV)?;
+        // SAFETY: RTNL keeps the carrier until the reference is taken.
+        let carrier = unsafe { Device::from_raw(carrier) };
+        // SAFETY: the device is to be in the namespace, which the caller keeps.
+        let graph = unsafe { super::net::graph_of(net) }.ok_or(ENODEV)?;
+        let kind = builder::loaded(|by| matches!(by, Maker::VirtualDevice(_)));
+        let kind = kind.ok_or(ENODEV)?;
+        let mut change = Change::new(graph, Some(rtnl));
+        change.add_virtual(dev, carrier, Id::try_from(id).ok(), kind)?;
+        change.commit()
+    };
+    match make() {
+        Ok(()) => 0,
+        Err(failure) => {
+            // SAFETY: by the contract.
+            unsafe { genl::note(extack, &failure, core::ptr::null()) };
+            failure.error.to_errno()
+        }
+    }
+}
