@@ -514,7 +514,7 @@ def churn():
             pid = os.fork()
             if not pid:
                 mine = Lana()
-                socks = [socket.socket(FAMILY, socket.SOCK_DGRAM) for _ in range(10)]
+                socks = [socket.socket(FAMILY, socket.SOCK_RAW) for _ in range(10)]
                 mine.bind(name(socks[0]), "fork")
                 rings = [Ring(socks[1], 8192)]
                 os.kill(os.getpid(), signal.SIGKILL)
