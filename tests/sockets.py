@@ -16,7 +16,7 @@ import threading
 import time
 
 from lana import check, end
-from rig import LIBC, Lana, read
+from rig import LIBC, LONG, SLOW, Lana, Leaks, Load, read
 
 FAMILY, SOL, AUXDATA, STATISTICS, RING = 18, 300, 1, 2, 3
 TYPE = 0x88B5
@@ -484,70 +484,64 @@ def ring():
 
 
 def churn():
-    """Sockets come, go and are killed, while packets arrive and the graph is rewired."""
-    seconds = 3
-    stop = time.monotonic() + seconds
-    seen = witness()
+    """Sockets come, go and are killed, while packets arrive at full rate and the graph is rewired."""
+    want = 10000 if LONG else 1000 // SLOW
+    counts = {"opened": 0, "killed": 0, "rewired": 0}
     lana.add("fork", "tee")
     lana.bind("fork", device)
-    counts = {"opened": 0, "killed": 0, "rewired": 0, "sent": 0}
+    load = Load().add(far, 0).start()
 
-    def traffic():
-        data = frame(b"n" * 200)
-        while time.monotonic() < stop:
-            tried(seen.send, data)
-            counts["sent"] += 1
+    def opener(mine):
+        socks = [socket.socket(FAMILY, socket.SOCK_RAW) for _ in range(20)]
+        for sock in socks:
+            mine.bind(name(sock), "fork")
+        tried(socks[0].send, frame())
+        for sock in socks:
+            sock.close()
+        counts["opened"] += 20
 
-    def opener():
+    def killer(_):
+        pid = os.fork()
+        if not pid:
+            mine = Lana()
+            socks = [socket.socket(FAMILY, socket.SOCK_RAW) for _ in range(10)]
+            mine.bind(name(socks[0]), "fork")
+            mine.bind(name(socks[1]), "fork")
+            rings = [Ring(socks[1], 8192)]
+            os.kill(os.getpid(), signal.SIGKILL)
+            del rings
+        os.waitpid(pid, 0)
+        counts["killed"] += 10
+
+    def rewirer(mine):
+        for kind, *pair in [("UNBIND", "fork", device), ("BIND", "probe", device), ("BIND", "fork", "probe"),
+                            ("UNBIND", "fork", "probe"), ("UNBIND", "probe", device), ("BIND", "fork", device)]:
+            mine.do(kind, *pair)
+        counts["rewired"] += 1
+
+    def repeat(what):
         mine = Lana()
-        while time.monotonic() < stop:
-            socks = [socket.socket(FAMILY, socket.SOCK_RAW) for _ in range(20)]
-            for sock in socks:
-                mine.bind(name(sock), "fork")
-                counts["opened"] += 1
-            tried(socks[0].send, frame())
-            for sock in socks:
-                sock.close()
+        while min(counts["opened"], counts["killed"]) < want:
+            what(mine)
 
-    def killer():
-        while time.monotonic() < stop:
-            pid = os.fork()
-            if not pid:
-                mine = Lana()
-                socks = [socket.socket(FAMILY, socket.SOCK_RAW) for _ in range(10)]
-                mine.bind(name(socks[0]), "fork")
-                rings = [Ring(socks[1], 8192)]
-                os.kill(os.getpid(), signal.SIGKILL)
-                del rings
-            os.waitpid(pid, 0)
-            counts["killed"] += 10
-
-    def rewirer():
-        mine = Lana()
-        mine.add("probe", "dummy")
-        while time.monotonic() < stop:
-            mine.unbind("fork", device)
-            mine.bind("probe", device)
-            mine.bind("fork", "probe")
-            mine.unbind("fork", "probe")
-            mine.unbind("probe", device)
-            mine.bind("fork", device)
-            counts["rewired"] += 1
-        mine.remove("probe")
-
-    threads = [threading.Thread(target=f) for f in (traffic, opener, killer, rewirer)]
+    lana.add("probe", "dummy")
+    threads = [threading.Thread(target=repeat, args=(what,)) for what in (opener, killer, rewirer)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print(f"# {counts}")
-    left = [n for n in lana.names() if n not in ("fork", device, far)]
-    check("sockets opened, closed and killed under load leave nothing", not left and all(counts.values()), left,
-          counts)
+    packets = sum(load.stop().values())
+    print(f"# {counts}, {packets} packets")
+    left = [n for n in lana.names() if n not in ("fork", "probe", device, far)]
+    check("sockets opened, closed and killed under load leave nothing", not left and all(counts.values()) and packets,
+          left, counts)
     lana.unbind("fork", device)
     lana.remove("fork")
+    lana.remove("probe")
 
 
+leaks = Leaks()
 for part in opening, naming, both_ways, receiving, many, sending, ring, churn:
     part()
+leaks.check()
 end()

@@ -31,6 +31,8 @@ struct lana_sock {
 	const void *slot;
 	u32 idp;
 	bool auxdata;
+	/* Making, mapping and giving up a ring: not the socket's lock, which others hold over memory. */
+	struct mutex ring_lock;
 	/* With the receive queue's lock: */
 	struct lana_stats stats;
 	struct lana_ring *ring;		/* a page, then the records */
@@ -244,6 +246,7 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	sk->sk_family = lana_family.family;
 	sk->sk_destruct = lana_sock_destruct;
 	ls = lana_sk(sk);
+	mutex_init(&ls->ring_lock);
 	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp);
 	if (err) {
 		sock_orphan(sk);
@@ -358,9 +361,9 @@ static int lana_sock_set_ring(struct lana_sock *ls, const struct lana_ring_req *
 		if (!ring)
 			return -ENOMEM;
 	}
-	lock_sock(sk);
+	mutex_lock(&ls->ring_lock);
 	if (atomic_read(&ls->mapped)) {
-		release_sock(sk);
+		mutex_unlock(&ls->ring_lock);
 		vfree(ring);
 		return -EBUSY;
 	}
@@ -369,7 +372,7 @@ static int lana_sock_set_ring(struct lana_sock *ls, const struct lana_ring_req *
 	ls->ring_size = req->lr_size;
 	ls->ring_head = 0;
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
-	release_sock(sk);
+	mutex_unlock(&ls->ring_lock);
 	/* Who puts something in has the lock. */
 	vfree(ring);
 	return 0;
@@ -588,13 +591,12 @@ static const struct vm_operations_struct lana_sock_mmap_ops = {
 
 static int lana_sock_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
 {
-	struct sock *sk = sock->sk;
-	struct lana_sock *ls = lana_sk(sk);
+	struct lana_sock *ls = lana_sk(sock->sk);
 	int err = -EINVAL;
 
 	if (vma->vm_pgoff)
 		return -EINVAL;
-	lock_sock(sk);
+	mutex_lock(&ls->ring_lock);
 	if (ls->ring && vma->vm_end - vma->vm_start == PAGE_SIZE + ls->ring_size) {
 		err = remap_vmalloc_range(vma, ls->ring, 0);
 		if (!err) {
@@ -602,7 +604,7 @@ static int lana_sock_mmap(struct file *file, struct socket *sock, struct vm_area
 			vma->vm_ops = &lana_sock_mmap_ops;
 		}
 	}
-	release_sock(sk);
+	mutex_unlock(&ls->ring_lock);
 	return err;
 }
 

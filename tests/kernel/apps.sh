@@ -20,7 +20,7 @@ bob vlink ethernet hook b0
 start() {
 	ip netns exec "$1" "${@:3}" >"/tmp/$2.out" 2>"/tmp/$2.err" &
 	pids[$2]=$!
-	wait_for 30 grep -q "^ready $2" "/tmp/$2.err" || diag "$(cat "/tmp/$2.err")"
+	wait_for 30 grep -qs "^ready $2" "/tmp/$2.err" || diag "$(cat "/tmp/$2.err")"
 }
 declare -A pids
 # ended NAME: waits for its end, and keeps its exit status.
@@ -44,6 +44,17 @@ ended there
 check "who listens ends when told" is "$status" 0
 check "and tells how many it has answered" contains "$(</tmp/there.out)" "answered=100"
 check "the sockets' blocks have gone" is "$(alice fbctl -j show | grep -c pflana)$(bob fbctl -j show | grep -c pflana)" 00
+
+# --- Sniffers ---
+
+for mode in recv mmsg ring; do
+	start bob tap sniff-lana --name tap --mode "$mode" --count 1000 --seconds 60 --buffer 4194304
+	bob fbctl bind tap b0
+	ip netns exec alice "$tests/pktgen" a0 1000
+	ended tap
+	check "sniff-lana --mode $mode takes all that comes" is "$status" 0
+	check "and counts it" contains "$(</tmp/tap.out)" "packets=1000 bytes=60000 drops=0"
+done
 
 # --- The same by virtual devices ---
 
