@@ -35,6 +35,9 @@ start bob there chat-lana --name there --listen
 bob fbctl bind there b0
 start alice here chat-lana --name here --peer "$bob_mac" --count 100 --interval 5 --delay 1
 alice fbctl bind here a0
+check "the blocks of sockets are not what a file has" not grep -q here <(alice fbctl save)
+check "and none that a file removes" is "$(alice fbctl apply <(alice fbctl save))" "nothing to change"
+check "they are made by sockets" matches "$(alice fbctl types)" "pflana +dual +2 .*socket"
 ended here
 check "a hundred datagrams to the other host are answered" is "$status" 0
 check "none is lost" contains "$(</tmp/here.out)" "sent=100 received=100 lost=0"
