@@ -94,32 +94,30 @@ class Load:
         write(self.PKTGEN + "pgctrl", "start")
 
     def start(self):
-        deadline = time.monotonic() + 30
-        self.thread = None
-        while True:
-            # A generator that had no CPU yet to see that it is to stop stops now.
-            if not self.thread or not self.thread.is_alive() and not any(map(self.sofar, self.devices)):
-                self.thread = threading.Thread(target=self.run, daemon=True)
-                self.thread.start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        # A generator does what it is told when it has a CPU, which may take a while; and who told it is told
+        # that all is done when it has not begun. It must not be told anything else before.
+        deadline = time.monotonic() + 60
+        while not all(map(self.sofar, self.devices)) and time.monotonic() < deadline:
             time.sleep(0.01)
-            if all(map(self.sofar, self.devices)) or time.monotonic() > deadline:
-                return self
+        return self
 
     def halt(self):
         """Ends it, also where devices have gone meanwhile."""
-        while self.thread.is_alive():
+        while self.thread.is_alive() or any(self.known(cpu)[0] for cpu in range(CPUS)):
             self.tell("pgctrl", "stop")
             self.thread.join(0.5)
 
     def forget(self):
         for cpu in range(CPUS):
-            while self.known(cpu):
+            while any(self.known(cpu)):
                 self.tell(f"kpktgend_{cpu}", "rem_device_all")
 
     def known(self, cpu):
-        """The devices of a generator. Nothing may be told to one that is still removing them."""
+        """The devices of a generator: those that are sending, and the others."""
         text = inside(self.namespace, read, f"{self.PKTGEN}kpktgend_{cpu}")
-        return re.search(r"Running:(.*)\nStopped:(.*)\n", text).expand(r"\1\2").split()
+        return [part.split() for part in re.search(r"Running:(.*)\nStopped:(.*)\n", text).groups()]
 
     def stop(self, wait=True):
         """Ends it, and answers how many packets were sent by each device; where there is no other traffic,
