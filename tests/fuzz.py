@@ -643,10 +643,11 @@ def main():
                 break
     except (Quarrel, OSError) as error:
         why = error
-    sent = load.stop()
+    # First who sends, too: `stop` waits until nothing is on its way.
     for pid in children:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+    sent = load.stop()
     print(f"# seed {args.seed}: {totals.rounds} rounds, {totals.messages} messages, {totals.done} done, "
           f"{totals.refused} refused; {sum(sent.values())} packets")
     for name, (done, refused) in sorted(totals.by_name.items()):
