@@ -654,7 +654,8 @@ def main():
         print(f"# {name}: {done} done, {refused} refused")
     check("whatever is sent, the kernel answers as it should, and everything can be taken apart", not why, why)
     check("there were packets all the time", sum(sent.values()) > 1000, sent)
-    check("each operation was done and refused", only is not None or
+    # So few messages do not hold everything.
+    check("each operation was done and refused", only is not None or totals.messages < 1000 or
           all(done and (refused or "-get" in name) for name, (done, refused) in totals.by_name.items()),
           totals.by_name)
     end()
