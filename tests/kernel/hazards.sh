@@ -137,6 +137,9 @@ fbctl monitor -j >>events &
 monitor=$!
 listening() { fbctl add probe dummy && fbctl rm probe && [ -s events ]; }
 wait_for 10 listening
+# What was told to find that out is to be there before it is forgotten.
+told() { [[ $(tail -n 1 events) = *'"removed"'* ]]; }
+wait_for 10 told
 : >events
 ip link set lan1 down
 ip link set lan1 name new1
