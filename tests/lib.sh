@@ -177,6 +177,20 @@ unload() {
 	[ ${#loaded[@]} = 0 ] || rmmod "${loaded[@]}"
 }
 
+# listen FILE [OPTION...]: from now on FILE gets what `fbctl monitor` tells; that is $monitor.
+listen() {
+	local file=$1
+	: >"$file"
+	fbctl monitor "${@:2}" >>"$file" &
+	monitor=$!
+	heard() { fbctl add probe dummy && fbctl rm probe && [ -s "$file" ]; }
+	# What was told to find that out is to be there before it is forgotten.
+	told() { [[ $(tail -n 1 "$file") = *removed* ]]; }
+	wait_for 10 heard
+	wait_for 10 told
+	: >"$file"
+}
+
 # --- Networks --------------------------------------------------------------------------------
 
 # The graph is here; alice and bob are in namespaces of their own, with a wire each that ends here:

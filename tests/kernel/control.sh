@@ -13,13 +13,7 @@ line() { grep "^$1 " /proc/net/lana/fblocks || echo "no line of $1"; }
 shown() { fbctl -j show "$1"; }
 code() { local status=0; "$@" >/dev/null 2>&1 || status=$?; echo "$status"; }
 
-: >events
-fbctl monitor -j >>events &
-monitor=$!
-# It listens once it is told something.
-listening() { fbctl add probe dummy && fbctl rm probe && [ -s events ]; }
-wait_for 10 listening
-: >events
+listen events -j
 
 # --- The commands ---
 

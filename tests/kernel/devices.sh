@@ -76,11 +76,7 @@ ip link set new1 name lan1
 
 # --- Deleted, under traffic ---
 
-: >events
-fbctl monitor >>events &
-monitor=$!
-listening() { fbctl add probe dummy && fbctl rm probe && [ -s events ]; }
-wait_for 10 listening
+listen events
 flood
 pause 0.2
 ip link del lan1
