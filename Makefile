@@ -39,8 +39,9 @@ help:
 	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
-	@echo 'make tools            fbctl and vlink, in target/release'
-	@echo 'make install          the tools, with manual pages and completions, below PREFIX=/usr/local'
+	@echo 'make tools            fbctl, vlink and the example programs, in target/release'
+	@echo 'make install          fbctl and vlink, with manual pages and completions, and the headers, below'
+	@echo '                      PREFIX=/usr/local'
 	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
@@ -91,6 +92,7 @@ tools:
 # The tools with their manual pages and completions.
 install: tools
 	install -D -t $(DESTDIR)$(PREFIX)/sbin target/release/fbctl target/release/vlink
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/lana*.h
 	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for tool in fbctl vlink; do \
 		target/release/$$tool man $(DESTDIR)$(PREFIX)/share/man/man8 && \

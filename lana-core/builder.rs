@@ -209,12 +209,12 @@ impl Registration {
         types.push(kind.clone(), GFP_KERNEL)?;
         drop(types);
         notifier::type_changed(&name, true);
-        let links = matches!(B::MAKER, Maker::VirtualDevice(_)).then(Links::register);
-        let links = links.transpose()?;
-        Ok(Self {
-            kind,
-            _links: links,
-        })
+        // From here on a failure takes the type off the list.
+        let mut registration = Self { kind, _links: None };
+        if registration.kind.is_virtual() {
+            registration._links = Some(Links::register()?);
+        }
+        Ok(registration)
     }
 }
 
@@ -258,7 +258,7 @@ pub(crate) fn find(name: &[u8]) -> Result<Use, Failure> {
         Maker::Request => return Ok(kind),
         Maker::Device(vlink) => CString::try_from_fmt(fmt!("vlink {vlink} hook DEVICE"))?,
         Maker::VirtualDevice(vlink) => {
-            CString::try_from_fmt(fmt!("vlink {vlink} add NAME CARRIER ID"))?
+            CString::try_from_fmt(fmt!("vlink {vlink} add NAME CARRIER [ID]"))?
         }
         Maker::Socket => CString::try_from_fmt(fmt!("a program that opens a socket"))?,
     };

@@ -456,12 +456,11 @@ impl<'g> Change<'g> {
                 .ok_or_else(|| fail!(ENOSPC, "{} has no id left", name).at(at))?,
         };
         self.coming.reserve(1, GFP_KERNEL)?;
-        let device = device.register(rtnl, &carrier, id).map_err(|e| {
-            if e == EEXIST {
-                fail!(e, "there is a device of this name").at(bindings::LANA_A_VLINK_IFNAME)
-            } else {
-                carrier.taken(rtnl, e).at(at)
-            }
+        let device = device.register(rtnl, &carrier, id).map_err(|e| match e {
+            EEXIST => fail!(e, "there is a device of this name").at(bindings::LANA_A_VLINK_IFNAME),
+            EINVAL => fail!(e, "no device can have this name").at(bindings::LANA_A_VLINK_IFNAME),
+            EBUSY => carrier.taken(rtnl).at(at),
+            e => e.into(),
         })?;
         // The room is there.
         let _ = self.coming.push(device.hold(), GFP_KERNEL);
@@ -475,6 +474,9 @@ impl<'g> Change<'g> {
         let device = Device::find(rtnl, self.graph, ifname).map_err(|e| e.at(at))?;
         if !device.is_virtual() {
             return Err(fail!(EOPNOTSUPP, "{} is no virtual device", device.name()).at(at));
+        }
+        if self.going.iter().any(|going| going.is(&device)) {
+            return Err(fail!(ENODEV, "{} goes already", device.name()).at(at));
         }
         let hooked = device.hooked(rtnl);
         let state = self.state()?;

@@ -470,7 +470,7 @@ def unload(name):
 def modules():
     """Each allocation of loading a module. Nothing is loaded before, and after."""
     size, empty = ctypes.c_ulong(), ctypes.c_char_p(b"")
-    for name in ["lana", "fb_dummy", "fb_eth", "fb_bpf"]:
+    for name in ["lana", "fb_dummy", "fb_eth", "fb_bpf", "fb_ethvlink", "fb_pflana"]:
         image, refused, without, bad = module(name), 0, 0, []
         size.value = len(image)
         for count in range(1, SWEEP_MAX, STEP):
@@ -492,7 +492,7 @@ def modules():
         check(f"{name} is loaded whole or not at all, whichever allocation fails", not bad and refused, bad)
         if LIBC.syscall(175, image, size, empty):
             raise OSError(ctypes.get_errno(), "init_module " + name)
-    for name in ["fb_bpf", "fb_eth", "fb_dummy", "lana"]:
+    for name in ["fb_pflana", "fb_ethvlink", "fb_bpf", "fb_eth", "fb_dummy", "lana"]:
         unload(name)
 
 

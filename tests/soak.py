@@ -91,16 +91,19 @@ class Gate:
         packets, _ = struct.unpack("II", self.linux.getsockopt(263, 6, 8))  # PACKET_STATISTICS
         self.passed += packets
 
-    def close(self):
-        """Stops sending, and counts it all. Packets are still on their way to here: tc tells when not."""
+    def stop(self):
+        """Stops sending. Packets are still on their way to here: tc tells when not."""
         sent = self.load.stop(wait=False)[self.peer]
         deadline = time.monotonic() + 60
         while (came := tc_here(self.name)) != sent and time.monotonic() < deadline:
             time.sleep(0.05)
         if came != sent:
             raise ValueError(f"{self.name}: sent {sent}, tc counted {came}")
-        self.count()
         self.sent += sent
+
+    def sum_up(self):
+        """Counts what came out, once nobody sends to here any more."""
+        self.count()
         # What finds no room at the other end is a drop of this one.
         self.received += link(self.namespace, self.peer, "rx_packets") + link("", self.name, "tx_drop")
 
@@ -296,7 +299,8 @@ class Exact:
         gate = self.rng.choice(self.gates)
         self.free(gate.name)
         self.settle()
-        gate.close()
+        gate.stop()
+        gate.sum_up()
         # It goes while it is hooked and bound, to what no packet comes by.
         self.tally("hook", self.lana.hook(gate.name))
         must(self.lana.bind("x", gate.name))
@@ -345,8 +349,10 @@ class Exact:
         """Stops everything, and sums up."""
         sent = [load.stop(wait=False) for load in self.loads]
         for gate in self.gates:
-            gate.close()
+            gate.stop()
         quiesce()
+        for gate in self.gates:
+            gate.sum_up()
         self.settle()
         engine = [now - was for now, was in zip(self.lana.engine(), self.engine)]
         blocks = self.lana.blocks()

@@ -485,7 +485,7 @@ def ring():
 
 def churn():
     """Sockets come, go and are killed, while packets arrive at full rate and the graph is rewired."""
-    want = 2000 if LONG else 1000 // SLOW
+    want = 1000 if LONG else 1000 // SLOW
     counts = {"opened": 0, "killed": 0, "rewired": 0}
     lana.add("fork", "tee")
     lana.bind("fork", device)

@@ -110,9 +110,13 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
 		goto drop;
 	}
 	/* A socket does not know by which device its packets leave. */
-	if (!skb->dev && is_zero_ether_addr(skb->data + ETH_ALEN) &&
-	    !skb_ensure_writable(skb, ETH_HLEN))
+	if (unlikely(!skb->dev) && is_zero_ether_addr(skb->data + ETH_ALEN)) {
+		if (skb_ensure_writable(skb, ETH_HLEN)) {
+			why = LANA_DROP_REASON_NO_MEMORY;
+			goto drop;
+		}
 		ether_addr_copy(skb->data + ETH_ALEN, dev->dev_addr);
+	}
 	skb_scrub_packet(skb, false);
 	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
@@ -291,7 +295,7 @@ const char *lana_dev_owner(const struct net_device *dev)
 		return "a team port";
 	if (netif_is_ovs_port(dev))
 		return "an Open vSwitch port";
-	if (lana_carrier_vdev(dev, -1))
+	if (lana_dev_is_carrier(dev))
 		return "a carrier of virtual devices";
 	if (lana_dev_hooked(dev))
 		return "hooked already";

@@ -156,11 +156,13 @@ impl Device {
         unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
     }
 
-    /// The failure to take what the device receives: who does, if somebody does.
-    pub(crate) fn taken(&self, _rtnl: &Rtnl, error: Error) -> Failure {
-        if error != EBUSY {
-            return fail!(error, "{} takes no receive handler", self.name());
-        }
+    /// Whether both are the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The failure to take what the device receives since somebody else does.
+    pub(crate) fn taken(&self, _rtnl: &Rtnl) -> Failure {
         // SAFETY: RTNL is held, and the device live; the texts are literals.
         let owner = unsafe { CStr::from_char_ptr(bindings::lana_dev_owner(self.as_ptr())) };
         let owner = owner.to_str().unwrap_or("taken");
@@ -232,7 +234,8 @@ impl Hook {
         match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
             // INVARIANT: the handler was registered with the target.
             Ok(()) => Ok(Self { device, target }),
-            Err(e) => Err(device.taken(rtnl, e)),
+            Err(e) if e == EBUSY => Err(device.taken(rtnl)),
+            Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
         }
     }
 

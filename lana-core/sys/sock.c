@@ -111,7 +111,7 @@ static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen
 		return false;
 	ls->ring_head = head + pad + need;
 	smp_store_release(&ls->ring->lr_head, ls->ring_head);
-	/* Who waits has read all there was before, and looks at the head once more: lana_poll(). */
+	/* Who waits has read all there was before, and looks at the head once more: lana_sock_poll(). */
 	smp_mb();
 	*wake = READ_ONCE(ls->ring->lr_tail) == head;
 	return true;

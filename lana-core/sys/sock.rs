@@ -224,10 +224,10 @@ unsafe extern "C" fn lana_sock_send(
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
     let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
-    let bound = slot.hop(graph.live().version(reader)).is_some_and(|hop| {
-        let ports = |direction| hop.ports(direction);
-        ports(Direction::Ingress) + ports(Direction::Egress) > 0
-    });
+    let hop = slot.hop(graph.live().version(reader));
+    let bound = [Direction::Egress, Direction::Ingress]
+        .into_iter()
+        .any(|direction| hop.is_some_and(|hop| hop.port(direction, 0).is_some()));
     if bound && engine::enter(graph, slot, Direction::Egress, packet, 0, reader, cpu).is_ok() {
         return 0;
     }

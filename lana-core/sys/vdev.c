@@ -346,20 +346,17 @@ u8 lana_vdev_id(const struct net_device *dev)
 	return lana_vdev(dev)->id;
 }
 
-/* The device of an id, or with -1 that of the lowest one taken; NULL for none. */
-struct net_device *lana_carrier_vdev(const struct net_device *dev, int id)
+bool lana_dev_is_carrier(const struct net_device *dev)
+{
+	return lana_carrier(dev);
+}
+
+/* The device of an id, NULL for none. */
+struct net_device *lana_carrier_vdev(const struct net_device *dev, u8 id)
 {
 	struct lana_carrier *carrier = lana_carrier(dev);
-	struct net_device *vdev;
-	int i;
 
-	if (!carrier)
-		return NULL;
-	if (id >= 0)
-		return rtnl_dereference(carrier->vdevs[id]);
-	lana_for_each_vdev(carrier, i, vdev)
-		return vdev;
-	return NULL;
+	return carrier ? rtnl_dereference(carrier->vdevs[id]) : NULL;
 }
 
 /* A device that is not registered yet; to be given to free_netdev(). */

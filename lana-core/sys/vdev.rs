@@ -96,7 +96,7 @@ impl Device {
     pub(crate) fn carried(&self, _rtnl: &Rtnl, id: Id) -> Option<Device> {
         // SAFETY: RTNL is held, and keeps what is found until the reference is taken.
         unsafe {
-            let dev = bindings::lana_carrier_vdev(self.as_ptr(), id.into());
+            let dev = bindings::lana_carrier_vdev(self.as_ptr(), id);
             Some(Device::from_raw(NonNull::new(dev)?))
         }
     }

@@ -79,9 +79,9 @@ pub struct Meta {
     pub ifindex: i32,
     /// What it is for this host.
     pub kind: PacketKind,
-    /// Who sent it; unknown where a ring has datagrams.
+    /// Who sent it.
     pub source: Mac,
-    /// What is in it; unknown where a ring has datagrams.
+    /// What is in it.
     pub ethertype: u16,
     /// Which way it went, where the socket was asked to tell.
     pub direction: Option<Direction>,
@@ -122,8 +122,8 @@ impl Meta {
         meta
     }
 
-    /// What a record in a ring says. Who sent it, and what is in it, only the frame itself tells.
-    pub(crate) fn of_record(header: &RecordHeader, frame: Option<&[u8]>) -> Self {
+    /// What a record in a ring says, and its frame.
+    pub(crate) fn of_record(header: &RecordHeader, frame: &[u8]) -> Self {
         let mut meta = Meta {
             ifindex: header.ifindex,
             kind: header.pkttype.into(),
@@ -133,7 +133,7 @@ impl Meta {
             time: (header.time != 0).then(|| UNIX_EPOCH + Duration::from_nanos(header.time)),
             ..Meta::default()
         };
-        if let Some((_, source, ethertype)) = frame.and_then(ethernet) {
+        if let Some((_, source, ethertype)) = ethernet(frame) {
             meta.source = source;
             meta.ethertype = ethertype;
         }

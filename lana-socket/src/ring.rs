@@ -7,7 +7,7 @@ use crate::{
     error::Corrupt,
     meta::Meta,
     receive,
-    socket::{Kind, Socket},
+    socket::Socket,
     sys::Map,
 };
 use std::{
@@ -40,10 +40,9 @@ pub struct Record<'a> {
 
 impl Ring {
     pub(crate) fn new(socket: Socket, size: usize) -> io::Result<Self> {
-        let kind = socket.kind();
         let page = rustix::param::page_size();
         let map = Map::of(socket.as_fd(), page + size)?;
-        let memory = Memory::new(map, page, size, kind);
+        let memory = Memory::new(map, page, size);
         Ok(Ring { memory, socket })
     }
 
@@ -78,8 +77,6 @@ struct Memory {
     base: usize,
     /// Bytes of the records.
     size: usize,
-    /// What the data of records begin with.
-    kind: Kind,
     /// Up to where records are known to be.
     head: u64,
     /// Up to where records have been taken.
@@ -89,13 +86,12 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(map: Map, base: usize, size: usize, kind: Kind) -> Self {
+    fn new(map: Map, base: usize, size: usize) -> Self {
         let position = map.load64(RING_TAIL).unwrap_or_default();
         Memory {
             map,
             base,
             size,
-            kind,
             head: position,
             position,
             released: position,
@@ -116,10 +112,9 @@ impl Memory {
             Ok(Some((header, offset))) => {
                 let found = self.map.bytes(offset, header.snaplen as usize);
                 let data = found.unwrap_or_default();
-                let frame = (self.kind == Kind::Raw).then_some(data);
                 Ok(Some(Record {
                     data,
-                    meta: Meta::of_record(&header, frame),
+                    meta: Meta::of_record(&header, data),
                     drops: header.drops,
                 }))
             }
@@ -192,7 +187,7 @@ mod tests {
             map.store64(RING_HEAD, position).unwrap();
             map.store64(RING_TAIL, position).unwrap();
             Kernel {
-                memory: Memory::new(map, PAGE, PAGE, Kind::Raw),
+                memory: Memory::new(map, PAGE, PAGE),
                 head: position,
             }
         }

@@ -51,7 +51,6 @@ pub struct Statistics {
 pub struct Socket {
     fd: OwnedFd,
     family: u16,
-    kind: Kind,
 }
 
 /// The number of the family: what the module says, else the usual one.
@@ -70,14 +69,10 @@ impl Socket {
         };
         let domain = AddressFamily::from_raw(family);
         match socket_with(domain, form, SocketFlags::CLOEXEC, None) {
-            Ok(fd) => Ok(Socket { fd, family, kind }),
+            Ok(fd) => Ok(Socket { fd, family }),
             Err(Errno::AFNOSUPPORT) => Err(Error::NotLoaded),
             Err(error) => Err(error.into()),
         }
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
     }
 
     /// Gives the socket a name: of the block that it is.

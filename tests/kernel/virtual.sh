@@ -37,8 +37,15 @@ check_fails "unhooking a virtual device" 2 "vlink ethernet rm mydev0" vlink ethe
 check_fails "removing its block" 2 "vlink ethernet rm mydev0" fbctl rm mydev0
 check_fails "removing a device that is not virtual" 2 "lan1 is no virtual device" vlink ethernet rm lan1
 check_fails "making a block of the type" 2 "vlink ethernet add" fbctl add x ethvlink
-check "nothing of it gets lost when a batch fails" not vlink -b <(printf 'ethernet add %s\n' "a lan0 1" "b lan0 2" "c lan0 2")
-check "both are as before" contains "$(vlink show)" mydev1
+check_fails "a name that no device can have" 2 "no device can have this name" vlink ethernet add a:b lan0 3
+printf 'ethernet add %s\n' "a lan0 1" "b lan0 2" "c lan0 2" >batch
+check_fails "a batch of which the last line fails" 2 "batch:3: ethernet add c: id 2 of lan0 is taken by b" vlink -b batch
+fbctl add taken dummy
+remember
+check_fails "the name of a block" 2 "'taken' exists already" vlink ethernet add taken lan0 3
+check "nor can ip take it" not ip link add link lan0 name taken type lana
+check "and nothing is left of that device" not ip link show taken
+fbctl rm taken
 hook lan1
 remember
 check_fails "a carrier that is hooked" 2 "lan1 is hooked already" vlink ethernet add other lan1 3
@@ -146,6 +153,8 @@ ip link set lan0 up
 namespace far
 ip link set mydev3 netns far
 check "one that moves to another namespace leaves the graph" not fbctl show mydev3
+printf 'ethernet rm mydev3\nethernet rm mydev3\n' >batch
+check "it cannot go twice" contains "$(ip netns exec far vlink -b batch 2>&1 || :)" "batch:2: ethernet rm mydev3: mydev3 goes already"
 check "and can be hooked there" ip netns exec far vlink ethernet hook mydev3
 fbctl monitor -j >/tmp/virtual.events 2>&1 &
 monitor=$!

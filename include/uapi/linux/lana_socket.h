@@ -65,10 +65,11 @@ struct lana_stats {
 
 /*
  * A ring in shared memory, for SOCK_RAW. setsockopt(LANA_RX_RING) makes one of
- * lr_size bytes for records, a power of two from a page to 256 MiB; mmap() of a page more than
- * that maps first the page with struct lana_ring, then the records. Positions
- * count bytes and never go back; a record is at its position modulo lr_size,
- * and never wraps: what is left at the end is a record with LANA_RECORD_PAD.
+ * lr_size bytes for records, a power of two from a page to 256 MiB; mmap() of a
+ * page more than that maps first the page with struct lana_ring, then the
+ * records. Positions count bytes and never go back; a record is at its position
+ * modulo lr_size, and never wraps: what is left at the end is a record with
+ * LANA_RECORD_PAD. So one longer than half of the ring may find no room in it.
  *
  * To receive: while (tail != load_acquire(&head)) { look at the record at
  * tail; tail += ALIGN(sizeof(struct lana_record) + lc_snaplen, 32) }, and
