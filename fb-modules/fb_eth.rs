@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `eth`: stands for an Ethernet device. What the device receives enters the graph here; a packet
-//! that comes here leaves by the device, from whichever side it comes.
+//! that comes here leaves by the device, from whichever side it comes. What no block takes is dropped
+//! or, with `unclaimed=stack`, goes to the network stack.
 
 use lana::prelude::*;
 
@@ -15,19 +16,50 @@ block_module! {
 }
 
 struct Eth {
-    device: Device,
+    device: Arc<Device>,
+    unclaimed: Unclaimed,
 }
+
+const UNCLAIMED: &str = "unclaimed";
 
 impl Block for Eth {
     const TYPE: &'static str = "eth";
     const MAKER: Maker = Maker::Device("ethernet");
 
     fn new(args: &mut Args) -> Result<Self> {
-        let device = args.device()?;
-        Ok(Self { device })
+        Ok(Self {
+            device: Arc::new(args.device()?, GFP_KERNEL)?,
+            unclaimed: Unclaimed::Drop,
+        })
     }
 
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
         packet.transmit(&self.device, cx)
+    }
+
+    fn unclaimed(&self) -> Unclaimed {
+        self.unclaimed
+    }
+
+    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+        if key != UNCLAIMED {
+            return Err(Self::unknown(key));
+        }
+        let unclaimed = match value {
+            b"" | b"drop" => Unclaimed::Drop,
+            b"stack" => Unclaimed::Stack,
+            _ => return Err(fail!(EINVAL, "{key} is drop or stack")),
+        };
+        Ok(Self {
+            device: self.device.clone(),
+            unclaimed,
+        })
+    }
+
+    fn options(&self, to: &mut dyn Options, _process: &Process) {
+        match self.unclaimed {
+            Unclaimed::Drop => to.put(UNCLAIMED, format_args!("drop")),
+            Unclaimed::Stack => to.put_config(UNCLAIMED, format_args!("stack")),
+        }
     }
 }

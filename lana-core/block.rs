@@ -42,6 +42,29 @@ pub enum Maker {
     Socket,
 }
 
+/// What becomes of a packet that a device received and that no block takes: on its way up it comes to
+/// a port without a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// It is dropped, as everywhere else.
+    Drop,
+    /// The network stack of this host gets it, as if the device were not hooked.
+    Stack,
+}
+
+/// What an egress port leads to.
+pub struct Peer<'a> {
+    /// The block it is bound to, by its number, which stays when that is replaced.
+    pub idp: u32,
+    /// The same by its name.
+    pub name: &'a str,
+    /// Packets that leave by the port can come to an end: a device that is up and has a carrier, a
+    /// socket, or a block that keeps them.
+    pub up: bool,
+    /// The speed of that device in Mbit/s; 0 where it is not known.
+    pub speed: u32,
+}
+
 /// The file `/proc/net/lana/fblock/<name>` of a block.
 #[derive(Clone, Copy)]
 pub enum File {
@@ -128,6 +151,9 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Its file in procfs.
     const FILE: File = File::None;
 
+    /// Whether its blocks are told by [`Block::ports`] what their ports lead to.
+    const WATCHES_PORTS: bool = false;
+
     /// Makes a block. Process context, may sleep; the graph's lock is held, and RTNL for a device.
     fn new(args: &mut Args) -> Result<Self>;
 
@@ -147,6 +173,21 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Shows the options. Process context, may sleep; the graph's lock is held.
     fn options(&self, to: &mut dyn Options, process: &Process) {
         let _ = (to, process);
+    }
+
+    /// What becomes of what its device receives and no block takes. Process context, may sleep; the
+    /// graph's lock is held.
+    fn unclaimed(&self) -> Unclaimed {
+        Unclaimed::Drop
+    }
+
+    /// Hears what the egress ports lead to, in the order of their numbers, with each change of the
+    /// graph and of the devices below: makes the block that goes with these, which takes effect in
+    /// one step with the change; `None` where it is this one. Process context, may sleep; the graph's
+    /// lock is held.
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Self>, Failure> {
+        let _ = (egress, process);
+        Ok(None)
     }
 
     /// Makes the block that takes this one's place when it replaces `old`: with its own
@@ -203,6 +244,8 @@ pub(crate) trait Object: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure>;
     fn options(&self, to: &mut dyn Options, process: &Process);
+    fn unclaimed(&self) -> Unclaimed;
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure>;
     /// This block with the state of another; none when there is none to take over.
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure>;
     fn export(&self, to: &mut dyn Options, process: &Process);
@@ -219,6 +262,13 @@ impl<B: Block> Object for B {
     }
     fn options(&self, to: &mut dyn Options, process: &Process) {
         Block::options(self, to, process);
+    }
+    fn unclaimed(&self) -> Unclaimed {
+        Block::unclaimed(self)
+    }
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure> {
+        let next = Block::ports(self, egress, process)?;
+        Ok(next.map(Made::new).transpose()?)
     }
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure> {
         let next = match old.as_any().downcast_ref() {

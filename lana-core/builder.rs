@@ -78,6 +78,7 @@ pub(crate) struct Type {
     ports: [u32; 2],
     maker: Maker,
     file: File,
+    watches_ports: bool,
     owner: Owner,
     make: fn(&mut Args) -> Result<Made>,
     instances: Atomic<i32>,
@@ -120,6 +121,10 @@ impl Type {
     /// Whether its blocks have a file in procfs.
     pub(crate) fn has_file(&self) -> bool {
         !matches!(self.file, File::None)
+    }
+    /// Whether its blocks hear what their ports lead to.
+    pub(crate) fn watches_ports(&self) -> bool {
+        self.watches_ports
     }
     /// The option that is set by writing to that file.
     pub(crate) fn file_option(&self) -> Option<&'static str> {
@@ -199,6 +204,7 @@ impl Registration {
                 ports: [B::INGRESS_PORTS, B::EGRESS_PORTS],
                 maker: B::MAKER,
                 file: B::FILE,
+                watches_ports: B::WATCHES_PORTS,
                 owner,
                 make: make::<B>,
                 instances: Atomic::new(0),

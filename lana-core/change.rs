@@ -8,7 +8,7 @@
 //! that is dropped instead leaves all as it was.
 
 use crate::{
-    block::{Args, Process},
+    block::{Args, Mode, Peer, Process},
     builder::Use,
     engine::Direction,
     error::Failure,
@@ -574,8 +574,12 @@ impl<'g> Change<'g> {
             return Ok(());
         };
         let State {
-            registry, wiring, ..
+            registry,
+            wiring,
+            watchers,
+            ..
         } = state;
+        watch(registry, watchers)?;
         if registry.touched().is_empty() && self.going.is_empty() {
             return Ok(());
         }
@@ -587,7 +591,7 @@ impl<'g> Change<'g> {
                 instance: &face.instance,
                 made: &face.made,
                 ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
-                entrance: face.stands_for().is_some(),
+                entrance: face.stands_for().map(|_| face.made.object().unclaimed()),
             });
             wiring.draft(graph.live(), idp, draft)?;
         }
@@ -600,6 +604,7 @@ impl<'g> Change<'g> {
         // 0 is for no dump.
         state.generation = state.generation.wrapping_add(1).max(1);
         let files = registry.end(true);
+        watchers.retain(|idp| registry.face(*idp).is_some_and(watches));
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);
         }
@@ -713,6 +718,59 @@ impl State {
         let path = Path(registry, &upwards, up);
         Err(fail!(ELOOP, "a loop: {}", path).at(bindings::LANA_A_BINDING_LOWER))
     }
+}
+
+fn watches(face: &Face) -> bool {
+    face.instance.kind().watches_ports()
+}
+
+/// Tells the blocks that watch their ports, by and by all that are in `watchers`, what these lead to
+/// once the change is made; and stages what they make of it. Sleeps.
+fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<(), Failure> {
+    for &idp in registry.touched() {
+        if registry.face(idp).is_some_and(watches) {
+            if let Err(at) = watchers.binary_search(&idp) {
+                watchers.reserve(1, GFP_KERNEL)?;
+                // The room is there.
+                let _ = watchers.insert_within_capacity(at, idp);
+            }
+        }
+    }
+    let process = Process::new();
+    for &idp in watchers.iter() {
+        let Some(face) = registry.face(idp).filter(|face| watches(face)) else {
+            continue;
+        };
+        let mut peers = KVec::with_capacity(face.ports[EGRESS].len(), GFP_KERNEL)?;
+        for &port in &face.ports[EGRESS] {
+            peers.push(peer(registry, port)?, GFP_KERNEL)?;
+        }
+        if let Some(made) = face.made.object().ports(&peers, &process)? {
+            drop(peers);
+            registry.stage(idp)?.made = made;
+        }
+    }
+    Ok(())
+}
+
+/// What a port that is bound to a block leads to.
+fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
+    let face = registry.face(idp).ok_or(ENOENT)?;
+    let mut search = Search::new(registry, idp, EGRESS)?;
+    while let Step::On = search.step(registry, 0)? {}
+    let ends = search
+        .reached
+        .iter()
+        .filter_map(|&(idp, _)| registry.face(idp));
+    let hooks = || ends.clone().filter_map(|face| face.hook.as_ref());
+    let keeps = |face: &Face| face.socket.is_some() || face.instance.kind().mode() == Mode::Sink;
+    let device = hooks().find(|hook| hook.device().is_up());
+    Ok(Peer {
+        idp,
+        name: face.instance.name().as_str(),
+        up: device.is_some() || ends.clone().any(keeps),
+        speed: device.or(hooks().next()).map_or(0, |hook| hook.speed()),
+    })
 }
 
 /// A search along bindings, in one direction.

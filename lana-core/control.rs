@@ -354,7 +354,8 @@ pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
             msg.put_uint(bindings::LANA_A_PPE_DROPS, stats.drops.get())?;
             msg.put_u32(bindings::LANA_A_PPE_BACKLOG, stats.backlog.get() as u32)?;
             let max = stats.backlog_max.get() as u32;
-            msg.put_u32(bindings::LANA_A_PPE_BACKLOG_MAX, max)
+            msg.put_u32(bindings::LANA_A_PPE_BACKLOG_MAX, max)?;
+            msg.put_uint(bindings::LANA_A_PPE_UNCLAIMED, stats.unclaimed.get())
         })?;
         if !done {
             break;

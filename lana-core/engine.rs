@@ -8,7 +8,7 @@
 //! grow with the chain, and no lock, atomic operation or reference count is on the way.
 
 use crate::{
-    block::{Decision, Verdict},
+    block::{Decision, Unclaimed, Verdict},
     graph::Graph,
     stats::{Alarm, DropReason, EngineStats},
     sys::{
@@ -82,6 +82,10 @@ pub struct Context<'r> {
     /// The handlers called since the entry.
     calls: u32,
     backlog: Queue<'r>,
+    /// What is to become of the packet that entered when no block takes it.
+    unclaimed: Unclaimed,
+    /// That packet, where it is to be given back.
+    back: Option<Packet>,
 }
 
 impl<'r> Context<'r> {
@@ -174,12 +178,23 @@ impl<'r> Context<'r> {
         }
     }
 
+    /// A packet comes to a port without a peer, at a block.
+    #[cold]
+    fn unbound(&mut self, at: &Hop, packet: Packet, direction: Direction) {
+        if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
+            self.engine.unclaimed.add(1);
+            self.back = Some(packet);
+        } else {
+            self.drop(at, Some(packet), DropReason::Unbound);
+        }
+    }
+
     /// Walks a packet from `slot` on until it ends.
     #[inline]
     fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot) {
         loop {
             let Some(hop) = slot.hop(self.version) else {
-                self.drop(self.hop, Some(packet), DropReason::Unbound);
+                self.unbound(self.hop, packet, self.direction);
                 break;
             };
             if self.hops >= HOP_LIMIT || self.calls >= CALL_LIMIT {
@@ -193,7 +208,7 @@ impl<'r> Context<'r> {
             match hop.call(packet, self).decide() {
                 Decision::Forward(next, port) => {
                     let Some(to) = hop.port(port.direction, u32::from(port.index)) else {
-                        self.drop(hop, Some(next), DropReason::Unbound);
+                        self.unbound(hop, next, port.direction);
                         break;
                     };
                     self.direction = port.direction;
@@ -213,7 +228,8 @@ impl<'r> Context<'r> {
 /// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
 /// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
 /// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
-/// between them make a bridge. Given back when nobody enters there in the version that is live.
+/// between them make a bridge. Given back when nobody enters there in the version that is live, or
+/// when no block takes it and the one of the device wants that.
 /// `None` is a packet that could not be taken over; `entries` is how often it has left a graph by
 /// a device before.
 #[inline]
@@ -227,7 +243,10 @@ pub(crate) fn enter<'r>(
     cpu: ThisCpu,
 ) -> Result<(), Option<Packet>> {
     let version = graph.live().version(reader);
-    let Some(hop) = slot.hop(version).filter(|hop| hop.is_entrance()) else {
+    let Some((hop, unclaimed)) = slot
+        .hop(version)
+        .and_then(|hop| Some((hop, hop.entrance()?)))
+    else {
         return Err(packet);
     };
     let engine = graph.stats().this(cpu);
@@ -243,6 +262,8 @@ pub(crate) fn enter<'r>(
         made: 0,
         calls: 0,
         backlog: Queue::new(),
+        unclaimed,
+        back: None,
     };
     engine.packets.add(1);
     let Some(packet) = packet else {
@@ -261,12 +282,13 @@ pub(crate) fn enter<'r>(
         cx.direction = direction.opposite();
         hop.port(cx.direction, 0)
     });
-    let Some(next) = next else {
-        cx.drop(hop, Some(packet), DropReason::Unbound);
-        return Ok(());
-    };
-    cx.walk(packet, next);
+    match next {
+        Some(next) => cx.walk(packet, next),
+        None => cx.unbound(hop, packet, Direction::Ingress),
+    }
 
+    // What was made from it is not what the device received.
+    cx.unclaimed = Unclaimed::Drop;
     while let Some((packet, next)) = cx.backlog.pop() {
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
@@ -274,5 +296,8 @@ pub(crate) fn enter<'r>(
         cx.walk(packet, next.slot);
     }
     engine.calls.add(u64::from(cx.calls));
-    Ok(())
+    match cx.back.take() {
+        None => Ok(()),
+        back => Err(back),
+    }
 }

@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) wiring: Wiring,
     pub(crate) events: Events,
     pub(crate) proc: Option<proc::Tree>,
+    /// The IDPs of blocks that watch their ports, in order; and of some that were to be.
+    pub(crate) watchers: KVVec<Idp>,
     /// Counts the changes.
     pub(crate) generation: u32,
     /// Counts the sockets, for their names.
@@ -61,6 +63,7 @@ impl Graph {
                         wiring: Wiring::default(),
                         events: Events::default(),
                         proc: None,
+                        watchers: KVVec::new(),
                         generation: 1,
                         sockets: 0,
                     },
@@ -100,22 +103,29 @@ impl Graph {
     /// does not give up: what fails for lack of memory is tried again, as a device or a socket that
     /// goes cannot be told to stay. RTNL is for a device.
     pub(crate) fn gone(&self, rtnl: impl Fn() -> Option<Rtnl>, idp: Idp) {
-        let go = || -> Result<(), Failure> {
+        self.insist(|| {
             let mut change = Change::new(self, rtnl());
             change.gone(idp)?;
             change.commit()
-        };
-        while go().is_err_and(|failure| failure.error == ENOMEM) {
+        });
+    }
+
+    fn insist(&self, change: impl Fn() -> Result<(), Failure>) {
+        while change().is_err_and(|failure| failure.error == ENOMEM) {
             fsleep(Delta::from_millis(1));
         }
     }
 
-    /// Something has happened to a hooked device that changes nothing in the graph. Sleeps.
-    pub(crate) fn device_event(&self, kind: Kind, idp: Idp) {
-        let State {
-            registry, events, ..
-        } = &mut *self.lock();
-        events.tell_device(&self.net, registry, kind, idp);
+    /// Something has happened to a hooked device: tells of it, and has the blocks hear of it that
+    /// watch their ports. Sleeps, and does not give up.
+    pub(crate) fn device_event(&self, kind: Option<Kind>, idp: Idp) {
+        if let Some(kind) = kind {
+            let State {
+                registry, events, ..
+            } = &mut *self.lock();
+            events.tell_device(&self.net, registry, kind, idp);
+        }
+        self.insist(|| Change::new(self, None).commit());
     }
 
     /// Packets were dropped by the limits that end loops: tells of it. Sleeps.

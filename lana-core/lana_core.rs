@@ -26,7 +26,7 @@ use kernel::prelude::*;
 /// What the author of a block needs.
 pub mod prelude {
     pub use crate::{
-        block::{Args, Block, File, Maker, Mode, Options, Process, Verdict},
+        block::{Args, Block, File, Maker, Mode, Options, Peer, Process, Unclaimed, Verdict},
         block_module,
         engine::{Context, Direction, Port},
         error::Failure,
@@ -35,10 +35,12 @@ pub mod prelude {
         stats::DropReason,
         sys::{
             bpf,
+            hash::HashKey,
             netdev::Device,
             percpu::{Count, PerCpu},
             skb::Packet,
             sock::Socket,
+            time,
         },
     };
     pub use core::fmt;

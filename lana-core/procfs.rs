@@ -25,18 +25,22 @@ impl fmt::Write for Out<'_> {
 
 /// `ppe`: a line a CPU.
 pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
-    seq_print!(m, "cpu packets bytes calls drops backlog backlog-max\n");
+    seq_print!(
+        m,
+        "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
+    );
     for (cpu, stats) in graph.stats().iter() {
         seq_print!(
             m,
-            "{} {} {} {} {} {} {}\n",
+            "{} {} {} {} {} {} {} {}\n",
             cpu,
             stats.packets.get(),
             stats.bytes.get(),
             stats.calls.get(),
             stats.drops.get(),
             stats.backlog.get(),
-            stats.backlog_max.get()
+            stats.backlog_max.get(),
+            stats.unclaimed.get()
         );
     }
 }

@@ -119,6 +119,8 @@ pub(crate) struct EngineStats {
     pub(crate) calls: Count,
     /// Packets dropped, for whichever reason.
     pub(crate) drops: Count,
+    /// Packets that no block took and that the network stack got.
+    pub(crate) unclaimed: Count,
     /// Packets waiting for the end of the current walk.
     pub(crate) backlog: Count,
     /// The most that ever waited.

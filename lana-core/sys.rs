@@ -7,6 +7,7 @@
 
 pub mod bpf;
 pub mod genl;
+pub mod hash;
 pub mod module;
 pub mod net;
 pub mod netdev;
@@ -16,6 +17,7 @@ pub mod rcu;
 pub mod skb;
 pub mod slot;
 pub mod sock;
+pub mod time;
 pub(crate) mod vdev;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.

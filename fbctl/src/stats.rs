@@ -86,6 +86,7 @@ fn cpus(ppe: &[PpeCpu]) -> Table {
         Column::Right("DROPS"),
         Column::Right("BACKLOG"),
         Column::Right("BACKLOG-MAX"),
+        Column::Right("UNCLAIMED"),
     ]);
     for cpu in ppe {
         table.row([
@@ -96,6 +97,7 @@ fn cpus(ppe: &[PpeCpu]) -> Table {
             count(cpu.drops),
             count(cpu.backlog.map(u64::from)),
             count(cpu.backlog_max.map(u64::from)),
+            count(cpu.unclaimed),
         ]);
     }
     table
@@ -131,8 +133,8 @@ fb3         0      0      0  -
     #[test]
     fn table_of_cpus() {
         let expected = "\
-CPU  PACKETS  BYTES  CALLS  DROPS  BACKLOG  BACKLOG-MAX
-  0       10    640     31      0        0            2
+CPU  PACKETS  BYTES  CALLS  DROPS  BACKLOG  BACKLOG-MAX  UNCLAIMED
+  0       10    640     31      0        0            2          0
 ";
         assert_eq!(cpus(&[cpu()]).render(false), expected);
     }

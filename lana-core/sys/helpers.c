@@ -3,17 +3,21 @@
 
 #include <linux/capability.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/if_arp.h>
 #include <linux/kmod.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file_net.h>
+#include <linux/siphash.h>
 #include <net/net_namespace.h>
+#include <net/netdev_lock.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -58,6 +62,29 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 void lana_skb_consume(struct sk_buff *skb)
 {
 	consume_skb(skb);
+}
+
+/* Cut off the end of a packet, or put zeros there. What is known of a checksum over all of it stays true. */
+bool lana_skb_resize(struct sk_buff *skb, unsigned int len)
+{
+	unsigned int more;
+
+	if (len <= skb->len)
+		return !pskb_trim_rcsum(skb, len);
+	more = len - skb->len;
+	/* Zeros add nothing to a sum, wherever they begin. */
+	if (skb_is_nonlinear(skb) || skb_cloned(skb) || skb_tailroom(skb) < more) {
+		if (skb_linearize(skb) || pskb_expand_head(skb, 0, more, GFP_ATOMIC))
+			return false;
+	}
+	skb_put_zero(skb, more);
+	return true;
+}
+
+/* The sum of a part that is there, folded, not inverted. */
+u16 lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len)
+{
+	return (u16)~(__force u16)csum_fold(skb_checksum(skb, offset, len, 0));
 }
 
 /*
@@ -167,6 +194,29 @@ bool lana_cpu_possible(unsigned int cpu)
 	return cpu_possible(cpu);
 }
 
+/* Time and chance. */
+
+/* Nanoseconds that only go on with the tick. */
+u64 lana_time_coarse(void)
+{
+	return get_jiffies_64() * TICK_NSEC;
+}
+
+u64 lana_time_now(void)
+{
+	return ktime_get_ns();
+}
+
+void lana_random(void *data, size_t len)
+{
+	get_random_bytes(data, len);
+}
+
+u64 lana_siphash(const void *key, const u64 *words, size_t count)
+{
+	return siphash(words, count * sizeof(*words), key);
+}
+
 /* RCU. */
 
 unsigned long lana_rcu_state(void)
@@ -229,10 +279,20 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 		skb_push_rcsum(skb, ETH_HLEN);
 	if (likely(lana_receive(hook, skb, skb ? lana_skb_entries(skb) : 0)))
 		return RX_HANDLER_CONSUMED;
-	/* Hooked in a change that is not committed, or unhooked in one that is. */
+	/*
+	 * Hooked in a change that is not committed, or unhooked in one that is;
+	 * or no block wanted it, which may have changed it on the way.
+	 */
 	if (unlikely(!skb))
 		return RX_HANDLER_CONSUMED;
-	skb_pull_rcsum(skb, ETH_HLEN);
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
+		kfree_skb(skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	skb->pkt_type = PACKET_HOST;
+	skb->protocol = eth_type_trans(skb, skb->dev);
+	skb_postpull_rcsum(skb, skb_mac_header(skb), ETH_HLEN);
+	skb_reset_network_header(skb);
 	*pskb = skb;
 	return RX_HANDLER_PASS;
 }
@@ -302,6 +362,34 @@ const char *lana_dev_owner(const struct net_device *dev)
 	return "taken by another rx handler";
 }
 
+bool lana_dev_is_up(const struct net_device *dev)
+{
+	return netif_running(dev) && netif_carrier_ok(dev);
+}
+
+/*
+ * In Mbit/s, 0 where that is not known. The caller holds RTNL, and the lock of
+ * the device itself, where it has one, as those do that are told of its events.
+ */
+u32 lana_dev_speed(struct net_device *dev)
+{
+	struct ethtool_link_ksettings settings;
+
+	if (netif_get_link_ksettings(dev, &settings) || settings.base.speed == SPEED_UNKNOWN)
+		return 0;
+	return settings.base.speed;
+}
+
+u32 lana_dev_lock_speed(struct net_device *dev)
+{
+	u32 speed;
+
+	netdev_lock_ops(dev);
+	speed = lana_dev_speed(dev);
+	netdev_unlock_ops(dev);
+	return speed;
+}
+
 int lana_dev_hook(struct net_device *dev, void *data)
 {
 	int err;
@@ -334,13 +422,16 @@ static int lana_netdev_event(struct notifier_block *nb, unsigned long event, voi
 		lana_dev_gone(hook);
 		break;
 	case NETDEV_CHANGENAME:
-		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_RENAMED);
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_RENAMED);
 		break;
 	case NETDEV_UP:
-		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_UP);
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_UP);
 		break;
 	case NETDEV_DOWN:
-		lana_dev_event(hook, LANA_EVENT_KIND_DEVICE_DOWN);
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_DOWN);
+		break;
+	case NETDEV_CHANGE:
+		lana_dev_event(hook, dev, U32_MAX);
 		break;
 	case NETDEV_PRE_TYPE_CHANGE:
 		/* Its frames would not begin with an Ethernet header any more. */

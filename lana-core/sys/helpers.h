@@ -23,6 +23,8 @@ int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
+bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
+u16 lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries);
 
 /* CPUs. */
@@ -32,6 +34,12 @@ void *lana_percpu_ptr(void *base, unsigned int cpu);
 unsigned long lana_this_cpu_offset(void);
 unsigned int lana_nr_cpu_ids(void);
 bool lana_cpu_possible(unsigned int cpu);
+
+/* Time and chance. */
+u64 lana_time_coarse(void);
+u64 lana_time_now(void);
+void lana_random(void *data, size_t len);
+u64 lana_siphash(const void *key, const u64 *words, size_t count);
 
 /* RCU. */
 unsigned long lana_rcu_state(void);
@@ -56,6 +64,9 @@ void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
 const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
+bool lana_dev_is_up(const struct net_device *dev);
+u32 lana_dev_speed(struct net_device *dev);
+u32 lana_dev_lock_speed(struct net_device *dev);
 int lana_dev_hook(struct net_device *dev, void *data);
 void lana_dev_unhook(struct net_device *dev);
 
@@ -154,7 +165,7 @@ void lana_graph_alarm(void *graph);
 void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
 void lana_dev_gone(const void *hook);
-void lana_dev_event(const void *hook, u32 kind);
+void lana_dev_event(const void *hook, struct net_device *dev, u32 kind);
 int lana_sock_new(struct net *net, struct sock *sk, void **graph, const void **slot, u32 *idp);
 void lana_sock_gone(void *graph, u32 idp);
 int lana_sock_rename(void *graph, u32 idp, const char *name, size_t len);

@@ -15,7 +15,12 @@ use crate::{
     registry::Idp,
 };
 use core::{ffi::CStr, ptr::NonNull};
-use kernel::{error::to_result, prelude::*, types::NotThreadSafe};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+    types::NotThreadSafe,
+};
 
 /// The lock of the network configuration, held. Taken before a graph's lock, never after it.
 pub(crate) struct Rtnl {
@@ -156,6 +161,12 @@ impl Device {
         unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
     }
 
+    /// Whether it can send: it is up, and has a carrier.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: the device is live.
+        unsafe { bindings::lana_dev_is_up(self.as_ptr()) }
+    }
+
     /// Whether both are the same.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.0 == other.0
@@ -184,6 +195,8 @@ struct Target {
     entrance: Entrance,
     idp: Idp,
     subsystem: &'static str,
+    /// Of the device, in Mbit/s, as it was when that changed last; 0 where it is not known.
+    speed: Atomic<u32>,
 }
 
 /// A device whose frames go to a block. The registry keeps it beside the block's instance, and
@@ -220,12 +233,15 @@ impl Hook {
                 device.name()
             ));
         }
+        // SAFETY: RTNL is held, and the device live.
+        let speed = unsafe { bindings::lana_dev_lock_speed(device.as_ptr()) };
         let target = KBox::new(
             Target {
                 graph: NonNull::from(graph),
                 entrance,
                 idp,
                 subsystem,
+                speed: Atomic::new(speed),
             },
             GFP_KERNEL,
         )?;
@@ -242,6 +258,11 @@ impl Hook {
     /// The device.
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Its speed in Mbit/s, 0 where that is not known.
+    pub(crate) fn speed(&self) -> u32 {
+        self.target.speed.load(Relaxed)
     }
 
     /// The vlink subsystem that hooked it.
@@ -310,18 +331,25 @@ unsafe extern "C" fn lana_dev_gone(hook: *const kernel::ffi::c_void) {
 ///
 /// # Safety
 ///
-/// Called by the notifier, with RTNL held, with what the device was hooked with.
+/// Called by the notifier, with RTNL held and the lock of the device itself, with what the device was
+/// hooked with, and the device.
 #[no_mangle]
-unsafe extern "C" fn lana_dev_event(hook: *const kernel::ffi::c_void, kind: u32) {
+unsafe extern "C" fn lana_dev_event(
+    hook: *const kernel::ffi::c_void,
+    dev: *mut bindings::net_device,
+    kind: u32,
+) {
     // SAFETY: by the contract; RTNL keeps the device hooked.
     let (graph, idp) = unsafe {
         let target = &*hook.cast::<Target>();
+        target.speed.store(bindings::lana_dev_speed(dev), Relaxed);
         (target.graph.as_ref(), target.idp)
     };
     let kind = match kind {
-        bindings::LANA_EVENT_KIND_DEVICE_UP => Kind::DeviceUp,
-        bindings::LANA_EVENT_KIND_DEVICE_DOWN => Kind::DeviceDown,
-        _ => Kind::DeviceRenamed,
+        bindings::LANA_EVENT_KIND_DEVICE_UP => Some(Kind::DeviceUp),
+        bindings::LANA_EVENT_KIND_DEVICE_DOWN => Some(Kind::DeviceDown),
+        bindings::LANA_EVENT_KIND_DEVICE_RENAMED => Some(Kind::DeviceRenamed),
+        _ => None,
     };
     graph.device_event(kind, idp);
 }

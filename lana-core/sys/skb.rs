@@ -80,6 +80,40 @@ impl Packet {
         Some(unsafe { slice::from_raw_parts_mut((*self.as_ptr()).data, n as usize) })
     }
 
+    /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
+    /// there. False when there is no memory, and the packet as it was.
+    pub fn resize(&mut self, len: u32) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
+    }
+
+    /// The one's complement sum (RFC 1071) of `len` bytes from `offset` on, folded to 16 bits and
+    /// not inverted: over what has a right checksum in it, 0xffff. `None` when the packet is shorter.
+    #[inline]
+    pub fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
+        if offset.checked_add(len)? > self.len() {
+            return None;
+        }
+        // SAFETY: the buffer is live, and the part in it.
+        let sum = unsafe { bindings::lana_skb_checksum(self.as_ptr(), offset, len) };
+        // In memory it is as on the wire.
+        Some(u16::from_be_bytes(sum.to_ne_bytes()))
+    }
+
+    /// The Ethernet address of the device it came by; none for what a socket has sent.
+    pub fn device_address(&self) -> Option<[u8; 6]> {
+        // SAFETY: the buffer is live, and the device of a packet in the graph null or kept by the
+        // read-side section; an Ethernet device's address has six bytes.
+        unsafe {
+            let dev = (*self.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev;
+            Some(*(*dev.as_ref()?).dev_addr.cast::<[u8; 6]>())
+        }
+    }
+
     /// A second packet of the same data, or `None` when there is no memory. The data is copied
     /// when either of the two is changed.
     #[inline]

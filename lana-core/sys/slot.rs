@@ -17,7 +17,7 @@ use super::{
     skb::Packet,
 };
 use crate::{
-    block::{Block, Process, Verdict},
+    block::{Block, Process, Unclaimed, Verdict},
     builder::Made,
     engine::{Context, Direction},
     registry::{Idp, Instance},
@@ -87,8 +87,9 @@ pub(crate) struct Hop {
     /// All of them, where there is more than one.
     all: [Option<Arc<KVec<NonNull<Slot>>>>; 2],
     idp: Idp,
-    /// The block stands for a device, and what that receives enters the graph here.
-    entrance: bool,
+    /// What the block's device receives, or its socket sends, enters the graph here; and what
+    /// becomes of what no block takes.
+    entrance: Option<Unclaimed>,
 }
 
 impl Hop {
@@ -133,9 +134,10 @@ impl Hop {
         self.idp
     }
 
-    /// Whether packets of a device enter the graph here.
+    /// Whether packets of a device or a socket enter the graph here, and what becomes of those that
+    /// no block takes.
     #[inline]
-    pub(crate) fn is_entrance(&self) -> bool {
+    pub(crate) fn entrance(&self) -> Option<Unclaimed> {
         self.entrance
     }
 }
@@ -229,7 +231,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) made: &'a Made,
     /// The IDPs that the ports are bound to, by direction.
     pub(crate) ports: [&'a [Idp]; 2],
-    pub(crate) entrance: bool,
+    pub(crate) entrance: Option<Unclaimed>,
 }
 
 /// Keeps what a bank's hop points to.

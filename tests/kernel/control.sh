@@ -130,8 +130,8 @@ check "a device is a vlink there" matches "$(line lan0)" "^lan0 vlink $hex [0-9]
 check "all lines of fblocks are such" \
 	not grep -Evq "^[^ ]+ [a-z]+ $hex [0-9]+ [0-9]+ \[([0-9]+( [0-9]+)*)?\]$" /proc/net/lana/fblocks
 check "the header of ppe" is "$(head -n 1 /proc/net/lana/ppe)" \
-	"cpu packets bytes calls drops backlog backlog-max"
-check "ppe has a line a CPU" is "$(sed 1d /proc/net/lana/ppe | grep -Ec '^[0-9]+( [0-9]+){6}$')" "$(nproc)"
+	"cpu packets bytes calls drops backlog backlog-max unclaimed"
+check "ppe has a line a CPU" is "$(sed 1d /proc/net/lana/ppe | grep -Ec '^[0-9]+( [0-9]+){7}$')" "$(nproc)"
 check "the header of vlink" is "$(head -n 1 /proc/net/lana/vlink)" "subsystem device ifindex idp carrier id"
 check "vlink has a line a device" matches "$(sed 1d /proc/net/lana/vlink)" "^ethernet lan0 [0-9]+ [0-9]+ - -$"
 check "the file of a counter has packets and bytes" is "$(<"$fblock/fb4")" "0 0"

@@ -16,6 +16,34 @@ ip address add 192.0.2.3/24 dev lan0
 neighbours
 check "without LANA, Linux answers" ping_quietly alice 1 192.0.2.3
 
+# --- Unclaimed ---
+
+hook lan0
+fbctl -b - <<-END
+	set lan0 unclaimed=stack
+	add c counter
+	add f bpf
+	bind f lan0
+END
+check "what no block takes, Linux gets and answers" ping_quietly alice 5 192.0.2.3
+fbctl set f program=@"$top/examples/arp.txt"
+check "what a block drops it does not" not ping_quietly alice 2 192.0.2.3 -W 0.2
+fbctl -b - <<-END
+	set f program=
+	bind c f
+END
+check "from whichever block it comes" ping_quietly alice 5 192.0.2.3 -s 1472
+check "also in fragments, and larger than a page" ping_quietly alice 3 192.0.2.3 -s 20000
+check "the engine counts it" matches "$(tail -n +2 /proc/net/lana/ppe | awk '{ sum += $8 } END { print sum }')" "^[1-9]"
+check "it is no drop" is "$(drops c unbound)" ""
+check "the option is saved" contains "$(fbctl save)" 'unclaimed = "stack"'
+remember
+check_fails "another word" 2 "unclaimed is drop or stack" fbctl set lan0 unclaimed=linux
+fbctl set lan0 unclaimed=drop
+check "without the option it is dropped" not ping_quietly alice 2 192.0.2.3 -W 0.2
+check "and not saved" not contains "$(fbctl save)" unclaimed
+clean
+
 # --- Redirect ---
 
 hook lan0

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hash that nobody outside can foresee: SipHash by a random key.
+//!
+//! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
+
+use super::bindings;
+
+/// The key of a hash.
+#[derive(Clone)]
+pub struct HashKey([u64; 2]);
+
+impl HashKey {
+    /// A key of its own. Any context.
+    pub fn random() -> Self {
+        let mut key = [0u64; 2];
+        // SAFETY: the array is that long.
+        unsafe { bindings::lana_random((&raw mut key).cast(), size_of_val(&key)) };
+        Self(key)
+    }
+
+    /// The hash of some words. Any context.
+    #[inline]
+    pub fn hash(&self, words: &[u64]) -> u64 {
+        // SAFETY: a key is of two words, and the words are as many as is said.
+        unsafe { bindings::lana_siphash((&raw const self.0).cast(), words.as_ptr(), words.len()) }
+    }
+}

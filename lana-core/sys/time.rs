@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Time that goes on while the machine runs, in nanoseconds.
+//!
+//! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
+
+use super::bindings;
+
+/// Nanoseconds in a second.
+pub const SECOND: u64 = 1_000_000_000;
+
+/// The time of the last tick, which may be some milliseconds ago. As cheap as it gets. Any context.
+#[inline]
+pub fn coarse() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { bindings::lana_time_coarse() }
+}
+
+/// The time. Reads a clock. Any context.
+#[inline]
+pub fn now() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { bindings::lana_time_now() }
+}
