@@ -35,7 +35,7 @@ END
 check "from whichever block it comes" ping_quietly alice 5 192.0.2.3 -s 1472
 check "also in fragments, and larger than a page" ping_quietly alice 3 192.0.2.3 -s 20000
 check "the engine counts it" matches "$(tail -n +2 /proc/net/lana/ppe | awk '{ sum += $8 } END { print sum }')" "^[1-9]"
-check "it is no drop" is "$(drops c unbound)" ""
+check "it is no drop" is "$(drops c unbound)" 0
 check "the option is saved" contains "$(fbctl save)" 'unclaimed = "stack"'
 remember
 check_fails "another word" 2 "unclaimed is drop or stack" fbctl set lan0 unclaimed=linux
