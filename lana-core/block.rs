@@ -328,26 +328,41 @@ pub struct Verdict {
 
 /// What the engine makes of a [`Verdict`].
 pub(crate) enum Decision {
+    Pass(Packet),
     Forward(Packet, Port),
     Drop(Option<Packet>, DropReason),
     Consumed,
 }
 
 impl Verdict {
-    const EGRESS: u32 = 1 << 31;
-    const ENDED: u32 = 1 << 30;
-    const CONSUMED: u32 = u32::MAX;
+    /// On the way it came, by the first port: what is done most often is what costs least.
+    const PASS: u32 = 0;
+    /// These with the number of a port.
+    const INGRESS: u32 = 1 << 16;
+    const EGRESS: u32 = 1 << 17;
+    /// With a reason.
+    const ENDED: u32 = 1 << 18;
+    const CONSUMED: u32 = 1 << 19;
 
     /// The packet leaves by a port.
     #[inline]
     pub fn forward(packet: Packet, port: Port) -> Self {
         let direction = match port.direction {
-            Direction::Ingress => 0,
+            Direction::Ingress => Self::INGRESS,
             Direction::Egress => Self::EGRESS,
         };
         Self {
             packet: Some(packet),
             code: direction | u32::from(port.index),
+        }
+    }
+
+    /// The packet leaves by the first port on the way it came.
+    #[inline]
+    pub(crate) fn pass(packet: Packet) -> Self {
+        Self {
+            packet: Some(packet),
+            code: Self::PASS,
         }
     }
 
@@ -381,8 +396,9 @@ impl Verdict {
     #[inline]
     pub(crate) fn decide(self) -> Decision {
         match self.packet {
-            Some(packet) if self.code & Self::ENDED == 0 => {
-                let direction = if self.code & Self::EGRESS == 0 {
+            Some(packet) if self.code == Self::PASS => Decision::Pass(packet),
+            Some(packet) if self.code < Self::ENDED => {
+                let direction = if self.code < Self::EGRESS {
                     Direction::Ingress
                 } else {
                     Direction::Egress

@@ -73,8 +73,10 @@ pub struct Context<'r> {
     /// The block that runs.
     hop: &'r Hop,
     direction: Direction,
-    /// The blocks that the packet has passed.
-    hops: u32,
+    /// The handlers that may still be called in this walk, and what that and the blocks that the
+    /// packet has passed add up to.
+    left: u32,
+    sum: u32,
     /// The times that the packet has entered a graph.
     entries: u16,
     /// The packets made since the entry.
@@ -98,13 +100,7 @@ impl<'r> Context<'r> {
     /// Sends the packet on the way it came.
     #[inline]
     pub fn pass(&self, packet: Packet) -> Verdict {
-        Verdict::forward(
-            packet,
-            Port {
-                direction: self.direction,
-                index: 0,
-            },
-        )
+        Verdict::pass(packet)
     }
 
     /// How many ports of a direction are bound.
@@ -149,20 +145,20 @@ impl<'r> Context<'r> {
         let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
             return self.drop(self.hop, Some(packet), DropReason::Unbound);
         };
+        let next = Next {
+            slot,
+            direction: port.direction,
+            hops: self.sum.wrapping_sub(self.left),
+        };
+        if let Err(packet) = self.backlog.push(packet, next) {
+            return self.drop(self.hop, Some(packet), DropReason::NoMemory);
+        }
         self.made = self.made.wrapping_add(1);
         let waiting = self.engine.backlog.get().wrapping_add(1);
         self.engine.backlog.set(waiting);
         if waiting > self.engine.backlog_max.get() {
             self.engine.backlog_max.set(waiting);
         }
-        self.backlog.push(
-            packet,
-            Next {
-                slot,
-                direction: port.direction,
-                hops: self.hops,
-            },
-        );
     }
 
     #[cold]
@@ -189,39 +185,56 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet from `slot` on until it ends.
+    /// Walks a packet, which has passed some blocks, from `slot` on until it ends.
     #[inline]
-    fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot) {
+    fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot, hops: u32) {
+        // What stays the same is better off outside of what handlers get.
+        let (version, cpu, mut direction) = (self.version, self.cpu, self.direction);
+        let most = u32::min(
+            HOP_LIMIT.saturating_sub(hops),
+            CALL_LIMIT.saturating_sub(self.calls),
+        );
+        self.left = most;
+        self.sum = hops.wrapping_add(most);
         loop {
-            let Some(hop) = slot.hop(self.version) else {
-                self.unbound(self.hop, packet, self.direction);
+            let Some(hop) = slot.hop(version) else {
+                self.unbound(self.hop, packet, direction);
                 break;
             };
-            if self.hops >= HOP_LIMIT || self.calls >= CALL_LIMIT {
+            let Some(left) = self.left.checked_sub(1) else {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
-            }
-            self.hops = self.hops.wrapping_add(1);
-            self.calls = self.calls.wrapping_add(1);
+            };
+            self.left = left;
             self.hop = hop;
-            hop.stats(self.cpu).received(packet.len());
-            match hop.call(packet, self).decide() {
-                Decision::Forward(next, port) => {
-                    let Some(to) = hop.port(port.direction, u32::from(port.index)) else {
-                        self.unbound(hop, next, port.direction);
-                        break;
-                    };
-                    self.direction = port.direction;
-                    packet = next;
-                    slot = to;
+            hop.stats(cpu).received(packet.len());
+            let next = match hop.call(packet, self).decide() {
+                Decision::Pass(passed) => {
+                    packet = passed;
+                    hop.first(direction)
+                }
+                Decision::Forward(passed, port) => {
+                    packet = passed;
+                    direction = port.direction;
+                    self.direction = direction;
+                    hop.port(direction, u32::from(port.index))
                 }
                 Decision::Drop(packet, reason) => {
                     self.drop(hop, packet, reason);
                     break;
                 }
                 Decision::Consumed => break,
+            };
+            match next {
+                Some(next) => slot = next,
+                None => {
+                    self.unbound(hop, packet, direction);
+                    break;
+                }
             }
         }
+        let called = most.wrapping_sub(self.left);
+        self.calls = self.calls.wrapping_add(called);
     }
 }
 
@@ -229,25 +242,24 @@ impl<'r> Context<'r> {
 /// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
 /// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
 /// between them make a bridge. Given back when nobody enters there in the version that is live, or
-/// when no block takes it and the one of the device wants that.
-/// `None` is a packet that could not be taken over; `entries` is how often it has left a graph by
-/// a device before.
+/// when no block takes it and the one of the device wants that. `entries` is how often it has left a
+/// graph by a device before.
 #[inline]
 pub(crate) fn enter<'r>(
     graph: &'r Graph,
     slot: &'r Slot,
     direction: Direction,
-    packet: Option<Packet>,
+    packet: Packet,
     entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
-) -> Result<(), Option<Packet>> {
+) -> Option<Packet> {
     let version = graph.live().version(reader);
     let Some((hop, unclaimed)) = slot
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
     else {
-        return Err(packet);
+        return Some(packet);
     };
     let engine = graph.stats().this(cpu);
     let mut cx = Context {
@@ -257,7 +269,8 @@ pub(crate) fn enter<'r>(
         cpu,
         hop,
         direction,
-        hops: 0,
+        left: 0,
+        sum: 0,
         entries: entries.wrapping_add(1),
         made: 0,
         calls: 0,
@@ -266,24 +279,20 @@ pub(crate) fn enter<'r>(
         back: None,
     };
     engine.packets.add(1);
-    let Some(packet) = packet else {
-        cx.drop(hop, None, DropReason::NoMemory);
-        return Ok(());
-    };
     let len = packet.len();
     engine.bytes.add(u64::from(len));
     hop.stats(cpu).received(len);
 
     if cx.entries > ENTRY_LIMIT {
         cx.drop(hop, Some(packet), DropReason::HopLimit);
-        return Ok(());
+        return None;
     }
-    let next = hop.port(direction, 0).or_else(|| {
+    let next = hop.first(direction).or_else(|| {
         cx.direction = direction.opposite();
-        hop.port(cx.direction, 0)
+        hop.first(cx.direction)
     });
     match next {
-        Some(next) => cx.walk(packet, next),
+        Some(next) => cx.walk(packet, next, 0),
         None => cx.unbound(hop, packet, Direction::Ingress),
     }
 
@@ -292,12 +301,8 @@ pub(crate) fn enter<'r>(
     while let Some((packet, next)) = cx.backlog.pop() {
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
-        cx.hops = next.hops;
-        cx.walk(packet, next.slot);
+        cx.walk(packet, next.slot, next.hops);
     }
     engine.calls.add(u64::from(cx.calls));
-    match cx.back.take() {
-        None => Ok(()),
-        back => Err(back),
-    }
+    cx.back.take()
 }

@@ -56,7 +56,7 @@ impl Program {
     /// keep, 0 being none. Softirq context.
     #[inline]
     pub fn run(&self, packet: &mut Packet) -> u32 {
-        // SAFETY: the program is live, and the packet is ours alone.
+        // SAFETY: the program is live, and only reads the packet, which nobody else changes now.
         unsafe { bindings::lana_bpf_run(self.0.as_ptr(), packet.as_ptr()) }
     }
 

@@ -25,7 +25,34 @@
 #include "helpers.h"
 #include "netlink-gen.h"
 
-/* Packets. */
+/*
+ * Packets.
+ *
+ * One that comes from a device may be shared: somebody else has a reference,
+ * whom netif_receive_skb() has given it to before, or who calls that. Until
+ * somebody wants to change it or to keep it, it is not copied; what lana_rx()
+ * has done to it is undone when it goes. As packet_rcv() does it, this goes
+ * well because the others are on this CPU, before us or after us.
+ */
+
+/* A shared packet goes back to the others as it was. */
+static void lana_skb_restore(struct sk_buff *skb)
+{
+	if (unlikely(skb_shared(skb)))
+		skb_pull_rcsum(skb, ETH_HLEN);
+}
+
+/* For a packet that is shared one that is not, in its place; NULL for want of memory, and the packet stays. */
+struct sk_buff *lana_skb_unshare(struct sk_buff *skb)
+{
+	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
+
+	if (clone) {
+		lana_skb_restore(skb);
+		consume_skb(skb);
+	}
+	return clone;
+}
 
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len)
 {
@@ -53,6 +80,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
 	};
 
+	lana_skb_restore(skb);
 	if (why < ARRAY_SIZE(reason) && reason[why])
 		kfree_skb_reason(skb, reason[why]);
 	else
@@ -61,6 +89,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 
 void lana_skb_consume(struct sk_buff *skb)
 {
+	lana_skb_restore(skb);
 	consume_skb(skb);
 }
 
@@ -262,8 +291,8 @@ void lana_request_module(const char *prefix, const char *name)
 /* Devices. */
 
 /*
- * The receive handler: makes the packet ours alone, lets it begin at its link
- * layer header again, as it did on the wire, and hands it to the engine.
+ * The receive handler: lets the packet begin at its link layer header again, as
+ * it did on the wire, and hands it to the engine.
  */
 static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 {
@@ -274,17 +303,19 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 		     skb->data - skb_mac_header(skb) != ETH_HLEN))
 		return RX_HANDLER_PASS;
 	hook = rcu_dereference(skb->dev->rx_handler_data);
-	skb = skb_share_check(skb, GFP_ATOMIC);
-	if (likely(skb))
-		skb_push_rcsum(skb, ETH_HLEN);
-	if (likely(lana_receive(hook, skb, skb ? lana_skb_entries(skb) : 0)))
+	skb_push_rcsum(skb, ETH_HLEN);
+	skb = lana_receive(hook, skb, lana_skb_entries(skb));
+	if (likely(!skb))
 		return RX_HANDLER_CONSUMED;
 	/*
 	 * Hooked in a change that is not committed, or unhooked in one that is;
-	 * or no block wanted it, which may have changed it on the way.
+	 * or no block wanted it, of which one may have changed it on the way.
 	 */
-	if (unlikely(!skb))
-		return RX_HANDLER_CONSUMED;
+	*pskb = skb;
+	if (skb_shared(skb)) {
+		lana_skb_restore(skb);
+		return RX_HANDLER_PASS;
+	}
 	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
 		kfree_skb(skb);
 		return RX_HANDLER_CONSUMED;
@@ -293,7 +324,6 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	skb->protocol = eth_type_trans(skb, skb->dev);
 	skb_postpull_rcsum(skb, skb_mac_header(skb), ETH_HLEN);
 	skb_reset_network_header(skb);
-	*pskb = skb;
 	return RX_HANDLER_PASS;
 }
 

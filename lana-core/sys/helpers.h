@@ -18,6 +18,7 @@ struct bpf_prog;
 struct sock_filter;
 
 /* Packets. */
+struct sk_buff *lana_skb_unshare(struct sk_buff *skb);
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
@@ -158,7 +159,7 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
-bool lana_receive(const void *hook, struct sk_buff *skb, u16 entries);
+struct sk_buff *lana_receive(const void *hook, struct sk_buff *skb, u16 entries);
 void *lana_graph_new(struct net *net);
 void lana_graph_clear(void *graph);
 void lana_graph_alarm(void *graph);

@@ -14,7 +14,10 @@ use crate::{
     notifier::Kind,
     registry::Idp,
 };
-use core::{ffi::CStr, ptr::NonNull};
+use core::{
+    ffi::CStr,
+    ptr::{self, NonNull},
+};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -279,19 +282,19 @@ impl Drop for Hook {
     }
 }
 
-/// A frame from a hooked device; null when it was shared and there was no memory for a copy. Says
-/// whether it was taken; else it is the caller's still.
+/// A frame from a hooked device. Null when it was taken; else the caller's again, who may get a copy
+/// in its place.
 ///
 /// # Safety
 ///
-/// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` is null or a
-/// packet with one reference, given to us.
+/// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` a packet, and
+/// one reference to it is given to us.
 #[no_mangle]
 unsafe extern "C" fn lana_receive(
     hook: *const kernel::ffi::c_void,
-    skb: *mut bindings::sk_buff,
+    skb: NonNull<bindings::sk_buff>,
     entries: u16,
-) -> bool {
+) -> *mut bindings::sk_buff {
     // SAFETY: by the contract; a target lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };
     // SAFETY: by the target's invariants the graph lives as long.
@@ -299,15 +302,11 @@ unsafe extern "C" fn lana_receive(
     // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
-    let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
+    let packet = unsafe { Packet::from_raw(skb) };
     let (slot, way) = (target.entrance.slot(), Direction::Ingress);
     match engine::enter(graph, slot, way, packet, entries, reader, cpu) {
-        Ok(()) => true,
-        Err(packet) => {
-            // The caller's again.
-            packet.map(Packet::into_raw);
-            false
-        }
+        None => ptr::null_mut(),
+        Some(packet) => packet.into_raw(),
     }
 }
 

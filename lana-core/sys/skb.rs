@@ -17,9 +17,14 @@ use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice};
 /// In the graph a packet begins with its link layer header. A VLAN tag that the hardware (or the
 /// stack) took out stands beside the data and goes out with it again.
 ///
+/// One that has just come from a device may be shared: it is copied when it is to be changed or kept
+/// for the first time, not before.
+///
 /// # Invariants
 ///
-/// The pointer is a live `sk_buff` with exactly this reference.
+/// The pointer is a live `sk_buff`, and one reference to it is this value's. Where there are others
+/// it begins at the Ethernet header, is otherwise as it came, and nobody else looks at it before this
+/// reference is given back, with which it is restored.
 #[repr(transparent)]
 pub struct Packet(NonNull<bindings::sk_buff>);
 
@@ -28,7 +33,8 @@ impl Packet {
     ///
     /// # Safety
     ///
-    /// `skb` is live, and its only reference is the caller's, who gives it up.
+    /// `skb` is live, and a reference to it the caller's, who gives it up; where there are others, it
+    /// comes from `lana_rx()`.
     #[inline]
     pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: by the contract.
@@ -45,6 +51,30 @@ impl Packet {
         ManuallyDrop::new(self).as_ptr()
     }
 
+    /// Makes it this value's alone; false when there is no memory for that.
+    #[inline]
+    pub(crate) fn unshare(&mut self) -> bool {
+        // SAFETY: the buffer is live; its count of references is a plain number to read.
+        let users = unsafe {
+            let users = &raw const (*self.as_ptr()).users;
+            users.cast::<u32>().read_volatile()
+        };
+        users == 1 || self.copy()
+    }
+
+    #[cold]
+    fn copy(&mut self) -> bool {
+        // SAFETY: the buffer is live; where there is a clone, our reference has gone.
+        match NonNull::new(unsafe { bindings::lana_skb_unshare(self.as_ptr()) }) {
+            Some(clone) => {
+                // INVARIANT: a clone has one reference. That to the other one is not ours any more.
+                self.0 = clone;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Length in bytes, from the link layer header on. A super-packet (GRO, GSO) counts whole.
     #[inline]
     #[allow(
@@ -56,13 +86,22 @@ impl Packet {
         unsafe { (*self.as_ptr()).len }
     }
 
+    /// How many bytes, from the first on, are linear.
+    #[inline]
+    fn linear(&self) -> u32 {
+        // SAFETY: the buffer is live; more than its length is never beside the linear part.
+        unsafe { (*self.as_ptr()).len.wrapping_sub((*self.as_ptr()).data_len) }
+    }
+
     /// The first `n` bytes, or `None` when the packet is shorter. Makes them linear first where
     /// they are not.
     #[inline]
     pub fn header(&mut self, n: u32) -> Option<&[u8]> {
-        // SAFETY: the buffer is live and not shared.
-        if !unsafe { bindings::lana_skb_may_pull(self.as_ptr(), n) } {
-            return None;
+        if n > self.linear() {
+            // SAFETY: the buffer is live and not shared.
+            if !self.unshare() || !unsafe { bindings::lana_skb_may_pull(self.as_ptr(), n) } {
+                return None;
+            }
         }
         // SAFETY: `n` bytes are linear now, and borrowed as long as the packet is.
         Some(unsafe { slice::from_raw_parts((*self.as_ptr()).data, n as usize) })
@@ -73,7 +112,7 @@ impl Packet {
     #[inline]
     pub fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
         // SAFETY: the buffer is live and not shared.
-        if unsafe { bindings::lana_skb_writable(self.as_ptr(), n) } != 0 {
+        if !self.unshare() || unsafe { bindings::lana_skb_writable(self.as_ptr(), n) } != 0 {
             return None;
         }
         // SAFETY: `n` bytes are linear and not shared with clones now; the borrow is exclusive.
@@ -84,7 +123,7 @@ impl Packet {
     /// there. False when there is no memory, and the packet as it was.
     pub fn resize(&mut self, len: u32) -> bool {
         // SAFETY: the buffer is live and not shared.
-        unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
+        self.unshare() && unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
     }
 
     /// The one's complement sum (RFC 1071) of `len` bytes from `offset` on, folded to 16 bits and
@@ -139,7 +178,10 @@ impl Packet {
 
     /// Sends the packet by a device.
     #[inline]
-    pub fn transmit(self, device: &Device, cx: &Context<'_>) -> Verdict {
+    pub fn transmit(mut self, device: &Device, cx: &Context<'_>) -> Verdict {
+        if !self.unshare() {
+            return Verdict::drop(self, DropReason::NoMemory);
+        }
         let (skb, entries) = (self.into_raw(), cx.entries());
         // SAFETY: the reference is ours and given up; the device is held; the context is that of
         // a softirq.
@@ -152,7 +194,7 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: by the type's invariant the reference is ours.
+        // SAFETY: by the type's invariant the reference is ours to give back.
         unsafe { bindings::lana_skb_free(self.as_ptr(), u32::MAX) };
     }
 }
@@ -198,7 +240,11 @@ impl<'r> Queue<'r> {
         }
     }
 
-    pub(crate) fn push(&mut self, packet: Packet, next: Next<'r>) {
+    /// Takes a packet, or gives it back where it is shared and there is no memory.
+    pub(crate) fn push(&mut self, mut packet: Packet, next: Next<'r>) -> Result<(), Packet> {
+        if !packet.unshare() {
+            return Err(packet);
+        }
         let skb = packet.into_raw();
         // SAFETY: the buffer is live and ours; `next` and the control buffer are the owner's to
         // use, and `FITS` says that the buffer is large enough.
@@ -216,6 +262,7 @@ impl<'r> Queue<'r> {
         }
         // INVARIANT: the list is one longer.
         self.tail = skb;
+        Ok(())
     }
 
     pub(crate) fn pop(&mut self) -> Option<(Packet, Next<'r>)> {

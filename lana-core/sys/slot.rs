@@ -107,17 +107,22 @@ impl Hop {
         unsafe { PerCpu::this_of(self.stats, cpu) }
     }
 
+    /// The slot that the first port of a direction is bound to.
+    #[inline]
+    pub(crate) fn first<'r>(&'r self, direction: Direction) -> Option<&'r Slot> {
+        // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
+        self.first[direction as usize].map(|slot| unsafe { slot.as_ref() })
+    }
+
     /// The slot that port `index` of a direction is bound to.
     #[inline]
     pub(crate) fn port<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot> {
-        let slot = if index == 0 {
-            self.first[direction as usize]
-        } else {
-            let all = self.all[direction as usize].as_ref()?;
-            all.get(index as usize).copied()
-        };
-        // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
-        slot.map(|slot| unsafe { slot.as_ref() })
+        if index == 0 {
+            return self.first(direction);
+        }
+        let all = self.all[direction as usize].as_ref()?;
+        // SAFETY: as above.
+        all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
     }
 
     /// How many ports of a direction are bound.

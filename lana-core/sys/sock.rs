@@ -66,7 +66,10 @@ impl Socket {
 
     /// Puts a packet into the socket's queue, or its ring.
     #[inline]
-    pub fn deliver(&self, packet: Packet, cx: &Context<'_>) -> Verdict {
+    pub fn deliver(&self, mut packet: Packet, cx: &Context<'_>) -> Verdict {
+        if !packet.unshare() {
+            return Verdict::drop(packet, DropReason::NoMemory);
+        }
         let (skb, direction) = (packet.into_raw(), cx.direction() as u8);
         // SAFETY: the packet is given up, the socket live; a context is one of a softirq, and of
         // a read-side section.
@@ -216,20 +219,22 @@ unsafe extern "C" fn lana_sock_name(graph: *mut c_void, idp: Idp, to: *mut c_cha
 unsafe extern "C" fn lana_sock_send(
     graph: *mut c_void,
     slot: *const c_void,
-    skb: *mut bindings::sk_buff,
+    skb: NonNull<bindings::sk_buff>,
 ) -> c_int {
     // SAFETY: by the contract; the socket keeps the namespace, and that the graph and its slots.
     let (graph, slot) = unsafe { (&*graph.cast::<Graph>(), &*slot.cast::<Slot>()) };
     // SAFETY: by the contract.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
-    let packet = NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) });
+    let packet = unsafe { Packet::from_raw(skb) };
     let hop = slot.hop(graph.live().version(reader));
     let bound = [Direction::Egress, Direction::Ingress]
         .into_iter()
-        .any(|direction| hop.is_some_and(|hop| hop.port(direction, 0).is_some()));
-    if bound && engine::enter(graph, slot, Direction::Egress, packet, 0, reader, cpu).is_ok() {
-        return 0;
+        .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
+    let enters =
+        bound.then(|| engine::enter(graph, slot, Direction::Egress, packet, 0, reader, cpu));
+    match enters {
+        Some(None) => 0,
+        _ => ENOTCONN.to_errno(),
     }
-    ENOTCONN.to_errno()
 }
