@@ -186,7 +186,7 @@ impl<'r> Context<'r> {
     }
 
     /// Walks a packet, which has passed some blocks, from `slot` on until it ends.
-    #[inline]
+    #[inline(always)]
     fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot, hops: u32) {
         // What stays the same is better off outside of what handlers get.
         let (version, cpu, mut direction) = (self.version, self.cpu, self.direction);
@@ -244,12 +244,12 @@ impl<'r> Context<'r> {
 /// between them make a bridge. Given back when nobody enters there in the version that is live, or
 /// when no block takes it and the one of the device wants that. `entries` is how often it has left a
 /// graph by a device before.
-#[inline]
+#[inline(always)]
 pub(crate) fn enter<'r>(
     graph: &'r Graph,
     slot: &'r Slot,
     direction: Direction,
-    packet: Packet,
+    mut packet: Packet,
     entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
@@ -287,21 +287,25 @@ pub(crate) fn enter<'r>(
         cx.drop(hop, Some(packet), DropReason::HopLimit);
         return None;
     }
-    let next = hop.first(direction).or_else(|| {
+    let first = hop.first(direction).or_else(|| {
         cx.direction = direction.opposite();
         hop.first(cx.direction)
     });
-    match next {
-        Some(next) => cx.walk(packet, next, 0),
-        None => cx.unbound(hop, packet, Direction::Ingress),
-    }
-
-    // What was made from it is not what the device received.
-    cx.unclaimed = Unclaimed::Drop;
-    while let Some((packet, next)) = cx.backlog.pop() {
+    let Some(mut slot) = first else {
+        cx.unbound(hop, packet, Direction::Ingress);
+        return cx.back.take();
+    };
+    let mut hops = 0;
+    loop {
+        cx.walk(packet, slot, hops);
+        let Some((waiting, next)) = cx.backlog.pop() else {
+            break;
+        };
+        // What was made of a packet is not what the device received.
+        cx.unclaimed = Unclaimed::Drop;
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
-        cx.walk(packet, next.slot, next.hops);
+        (packet, slot, hops) = (waiting, next.slot, next.hops);
     }
     engine.calls.add(u64::from(cx.calls));
     cx.back.take()

@@ -38,8 +38,10 @@
 /* A shared packet goes back to the others as it was. */
 static void lana_skb_restore(struct sk_buff *skb)
 {
-	if (unlikely(skb_shared(skb)))
-		skb_pull_rcsum(skb, ETH_HLEN);
+	if (unlikely(skb_shared(skb))) {
+		skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
+		__skb_pull(skb, ETH_HLEN);
+	}
 }
 
 /* For a packet that is shared one that is not, in its place; NULL for want of memory, and the packet stays. */
@@ -303,8 +305,10 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 		     skb->data - skb_mac_header(skb) != ETH_HLEN))
 		return RX_HANDLER_PASS;
 	hook = rcu_dereference(skb->dev->rx_handler_data);
-	skb_push_rcsum(skb, ETH_HLEN);
-	skb = lana_receive(hook, skb, lana_skb_entries(skb));
+	/* skb_push_rcsum(), but the room is known to be there. */
+	__skb_push(skb, ETH_HLEN);
+	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
+	skb = lana_receive(hook, skb, lana_skb_entries(skb), lana_this_cpu_offset());
 	if (likely(!skb))
 		return RX_HANDLER_CONSUMED;
 	/*

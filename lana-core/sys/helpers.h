@@ -159,7 +159,8 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
-struct sk_buff *lana_receive(const void *hook, struct sk_buff *skb, u16 entries);
+struct sk_buff *lana_receive(const void *hook, struct sk_buff *skb, u16 entries,
+			     unsigned long cpu_offset);
 void *lana_graph_new(struct net *net);
 void lana_graph_clear(void *graph);
 void lana_graph_alarm(void *graph);

@@ -288,19 +288,20 @@ impl Drop for Hook {
 /// # Safety
 ///
 /// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` a packet, and
-/// one reference to it is given to us.
+/// one reference to it is given to us; `cpu_offset` is where this CPU's data are.
 #[no_mangle]
 unsafe extern "C" fn lana_receive(
     hook: *const kernel::ffi::c_void,
     skb: NonNull<bindings::sk_buff>,
     entries: u16,
+    cpu_offset: kernel::ffi::c_ulong,
 ) -> *mut bindings::sk_buff {
     // SAFETY: by the contract; a target lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };
     // SAFETY: by the target's invariants the graph lives as long.
     let graph = unsafe { target.graph.as_ref() };
     // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
-    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
+    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
     // SAFETY: by the contract the reference is ours.
     let packet = unsafe { Packet::from_raw(skb) };
     let (slot, way) = (target.entrance.slot(), Direction::Ingress);

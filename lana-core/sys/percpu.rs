@@ -7,7 +7,7 @@
 use super::bindings;
 use crate::block::Process;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
-use kernel::{prelude::*, types::NotThreadSafe};
+use kernel::{ffi::c_ulong, prelude::*, types::NotThreadSafe};
 use pin_init::Zeroable;
 
 /// Evidence that the caller stays on its CPU, and where that CPU's copies are.
@@ -30,11 +30,20 @@ impl ThisCpu {
     /// Preemption or bottom halves are off for as long as the value is used.
     #[inline]
     pub(crate) unsafe fn new() -> Self {
+        // SAFETY: by the contract, without which the offset may not even be read.
+        unsafe { Self::at(bindings::lana_this_cpu_offset()) }
+    }
+
+    /// The same where the offset has been read already.
+    ///
+    /// # Safety
+    ///
+    /// As for `new`, and `offset` is what `lana_this_cpu_offset()` gives.
+    #[inline]
+    pub(crate) unsafe fn at(offset: c_ulong) -> Self {
         // INVARIANT: the caller does not migrate, so the offset stays this CPU's.
-        // SAFETY: without migration the offset may be read.
-        let offset = unsafe { bindings::lana_this_cpu_offset() } as usize;
         Self {
-            offset,
+            offset: offset as usize,
             _not_send: PhantomData,
         }
     }
