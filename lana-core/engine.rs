@@ -15,7 +15,7 @@ use crate::{
         percpu::ThisCpu,
         rcu::Reader,
         skb::{Next, Packet, Queue},
-        slot::{Hop, Slot, Version},
+        slot::{Current, Hop, Slot, Version},
     },
 };
 
@@ -68,7 +68,6 @@ pub struct Port {
 pub struct Context<'r> {
     graph: &'r Graph,
     engine: &'r EngineStats,
-    version: Version<'r>,
     cpu: ThisCpu,
     /// The block that runs.
     hop: &'r Hop,
@@ -185,15 +184,19 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet, which has passed some blocks, from `slot` on until it ends.
+    /// Walks a packet, which has passed some blocks, from `slot` on until it ends, by so many handlers
+    /// at most.
     #[inline(always)]
-    fn walk(&mut self, mut packet: Packet, mut slot: &'r Slot, hops: u32) {
+    fn walk<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        mut packet: Packet,
+        mut slot: &'r Slot,
+        hops: u32,
+        most: u32,
+    ) {
         // What stays the same is better off outside of what handlers get.
-        let (version, cpu, mut direction) = (self.version, self.cpu, self.direction);
-        let most = u32::min(
-            HOP_LIMIT.saturating_sub(hops),
-            CALL_LIMIT.saturating_sub(self.calls),
-        );
+        let (cpu, mut direction) = (self.cpu, self.direction);
         self.left = most;
         self.sum = hops.wrapping_add(most);
         loop {
@@ -249,12 +252,28 @@ pub(crate) fn enter<'r>(
     graph: &'r Graph,
     slot: &'r Slot,
     direction: Direction,
-    mut packet: Packet,
+    packet: Packet,
     entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) -> Option<Packet> {
-    let version = graph.live().version(reader);
+    match graph.live().version(reader) {
+        Current::Even(version) => pass(graph, slot, version, direction, packet, entries, cpu),
+        Current::Odd(version) => pass(graph, slot, version, direction, packet, entries, cpu),
+    }
+}
+
+/// The same by a version.
+#[inline(always)]
+fn pass<'r, const BANK: usize>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    direction: Direction,
+    mut packet: Packet,
+    entries: u16,
+    cpu: ThisCpu,
+) -> Option<Packet> {
     let Some((hop, unclaimed)) = slot
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
@@ -265,7 +284,6 @@ pub(crate) fn enter<'r>(
     let mut cx = Context {
         graph,
         engine,
-        version,
         cpu,
         hop,
         direction,
@@ -283,7 +301,7 @@ pub(crate) fn enter<'r>(
     engine.bytes.add(u64::from(len));
     hop.stats(cpu).received(len);
 
-    if cx.entries > ENTRY_LIMIT {
+    if entries >= ENTRY_LIMIT {
         cx.drop(hop, Some(packet), DropReason::HopLimit);
         return None;
     }
@@ -295,9 +313,9 @@ pub(crate) fn enter<'r>(
         cx.unbound(hop, packet, Direction::Ingress);
         return cx.back.take();
     };
-    let mut hops = 0;
+    let (mut hops, mut most) = (0, u32::min(HOP_LIMIT, CALL_LIMIT));
     loop {
-        cx.walk(packet, slot, hops);
+        cx.walk(version, packet, slot, hops, most);
         let Some((waiting, next)) = cx.backlog.pop() else {
             break;
         };
@@ -306,6 +324,10 @@ pub(crate) fn enter<'r>(
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
         (packet, slot, hops) = (waiting, next.slot, next.hops);
+        most = u32::min(
+            HOP_LIMIT.saturating_sub(hops),
+            CALL_LIMIT.saturating_sub(cx.calls),
+        );
     }
     engine.calls.add(u64::from(cx.calls));
     cx.back.take()

@@ -25,6 +25,7 @@ use crate::{
 };
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     ptr::NonNull,
     // Not the kernel crate's atomics: those are calls, and this is read for each packet. For an
     // acquire and a release, both memory models and both compilers agree.
@@ -161,10 +162,12 @@ unsafe impl Send for Slot {}
 impl Slot {
     /// What a packet that goes by `version` reads here.
     #[inline]
-    pub(crate) fn hop<'r>(&'r self, version: Version<'r>) -> Option<&'r Hop> {
-        // SAFETY: the version's bank is not written to while the version exists, by its
-        // invariants; its index is 0 or 1.
-        unsafe { (*self.banks.get_unchecked(version.bank).get()).as_ref() }
+    pub(crate) fn hop<'r, const BANK: usize>(
+        &'r self,
+        _version: Version<'r, BANK>,
+    ) -> Option<&'r Hop> {
+        // SAFETY: the version's bank is not written to while the version exists, by its invariants.
+        unsafe { (*self.banks[BANK].get()).as_ref() }
     }
 }
 
@@ -190,16 +193,20 @@ impl Entrance {
     }
 }
 
-/// The version of the wiring that one packet goes by.
+/// The version of the wiring that one packet goes by. Which of the two banks that is stands in the type:
+/// there are two versions of the code, too, and none of them has to work out where a hop is.
 ///
 /// # Invariants
 ///
-/// `bank` is 0 or 1 and was live at some moment of the read-side section that `'r` is; that bank
-/// is not written to before the section ends.
+/// The bank was live at some moment of the read-side section that `'r` is, and is not written to
+/// before that section ends.
 #[derive(Clone, Copy)]
-pub(crate) struct Version<'r> {
-    bank: usize,
-    _reader: Reader<'r>,
+pub(crate) struct Version<'r, const BANK: usize>(PhantomData<Reader<'r>>);
+
+/// The version that is live.
+pub(crate) enum Current<'r> {
+    Even(Version<'r, 0>),
+    Odd(Version<'r, 1>),
 }
 
 /// A graph's version, as packets read it.
@@ -216,11 +223,11 @@ impl Live {
 
     /// The version for a packet to go by.
     #[inline]
-    pub(crate) fn version<'r>(&'r self, reader: Reader<'r>) -> Version<'r> {
+    pub(crate) fn version<'r>(&'r self, _reader: Reader<'r>) -> Current<'r> {
         // INVARIANT: the bank is live in the section; `Wiring` waits for the section's end.
-        Version {
-            bank: self.bank(),
-            _reader: reader,
+        match self.bank() {
+            0 => Current::Even(Version(PhantomData)),
+            _ => Current::Odd(Version(PhantomData)),
         }
     }
 

@@ -4,7 +4,15 @@
 //!
 //! `sock.c` is what programs see. C header: [`include/net/sock.h`](srctree/include/net/sock.h)
 
-use super::{bindings, module::Owner, net, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Slot};
+use super::{
+    bindings,
+    module::Owner,
+    net,
+    percpu::ThisCpu,
+    rcu::Reader,
+    skb::Packet,
+    slot::{Current, Slot},
+};
 use crate::{
     block::{Maker, Verdict},
     builder,
@@ -227,7 +235,10 @@ unsafe extern "C" fn lana_sock_send(
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: by the contract the reference is ours.
     let packet = unsafe { Packet::from_raw(skb) };
-    let hop = slot.hop(graph.live().version(reader));
+    let hop = match graph.live().version(reader) {
+        Current::Even(version) => slot.hop(version),
+        Current::Odd(version) => slot.hop(version),
+    };
     let bound = [Direction::Egress, Direction::Ingress]
         .into_iter()
         .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
