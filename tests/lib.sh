@@ -107,7 +107,7 @@ hurry() { [ ! -w /sys/kernel/rcu_expedited ] || echo 1 >/sys/kernel/rcu_expedite
 
 no_modules() {
 	unload 2>/dev/null
-	! grep -Eq '^(lana|fb_[a-z]+) ' /proc/modules
+	! grep -Eq '^(lana|fb_[a-z_]+) ' /proc/modules
 }
 
 nothing_left() {
