@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf`: passes or drops each packet by a classic BPF program, which the kernel's machine runs.
-//! Without a program all pass.
+//! `bpf`: passes or drops each packet, or those of one direction, by a classic BPF program, which the
+//! kernel's machine runs. Without a program all pass.
 
 use lana::prelude::*;
 
@@ -24,10 +24,13 @@ struct Loaded {
 }
 
 struct Filter {
-    loaded: Option<Loaded>,
+    loaded: Option<Arc<Loaded>>,
+    /// The packets that the program sees, when it does not see all.
+    only: Option<Direction>,
 }
 
 const PROGRAM: &str = "program";
+const DIRECTION: &str = "direction";
 
 impl Filter {
     fn load(text: &[u8], process: &Process) -> Result<Loaded, Failure> {
@@ -56,12 +59,16 @@ impl Block for Filter {
     const FILE: File = File::Option(PROGRAM);
 
     fn new(_args: &mut Args) -> Result<Self> {
-        Ok(Self { loaded: None })
+        Ok(Self {
+            loaded: None,
+            only: None,
+        })
     }
 
     fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        let concerned = self.only.is_none_or(|only| only == cx.direction());
         match &self.loaded {
-            Some(loaded) if loaded.program.run(&mut packet) == 0 => {
+            Some(loaded) if concerned && loaded.program.run(&mut packet) == 0 => {
                 Verdict::drop(packet, DropReason::Filtered)
             }
             _ => cx.pass(packet),
@@ -69,15 +76,35 @@ impl Block for Filter {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        if key != PROGRAM {
-            return Err(Self::unknown(key));
+        let mut next = Self {
+            loaded: self.loaded.clone(),
+            only: self.only,
+        };
+        match key {
+            PROGRAM => {
+                let empty = value.trim_ascii().is_empty();
+                let loaded = (!empty).then(|| Self::load(value, process)).transpose()?;
+                next.loaded = loaded.map(|l| Arc::new(l, GFP_KERNEL)).transpose()?;
+            }
+            DIRECTION => {
+                next.only = match value {
+                    b"" | b"both" => None,
+                    b"ingress" => Some(Direction::Ingress),
+                    b"egress" => Some(Direction::Egress),
+                    _ => return Err(fail!(EINVAL, "{key} is ingress, egress or both")),
+                }
+            }
+            _ => return Err(Self::unknown(key)),
         }
-        let empty = value.trim_ascii().is_empty();
-        let loaded = (!empty).then(|| Self::load(value, process)).transpose()?;
-        Ok(Self { loaded })
+        Ok(next)
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
+        match self.only {
+            None => {}
+            Some(Direction::Ingress) => to.put_config(DIRECTION, format_args!("ingress")),
+            Some(Direction::Egress) => to.put_config(DIRECTION, format_args!("egress")),
+        }
         let Some(loaded) = &self.loaded else {
             return to.put("instructions", format_args!("0"));
         };

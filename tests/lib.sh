@@ -6,7 +6,7 @@
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=${tests%/*}
 fblock=/proc/net/lana/fblock
-modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana)
+modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana fb_icmp_echo)
 
 # A kernel that is emulated, or that looks for our mistakes, is slower: `scale N` is the N that fits
 # the lane.
@@ -107,7 +107,7 @@ hurry() { [ ! -w /sys/kernel/rcu_expedited ] || echo 1 >/sys/kernel/rcu_expedite
 
 no_modules() {
 	unload 2>/dev/null
-	! grep -Eq '^(lana|fb_[a-z]+) ' /proc/modules
+	! grep -Eq '^(lana|fb_[a-z_]+) ' /proc/modules
 }
 
 nothing_left() {

@@ -7,15 +7,31 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also prints them"))]
 mod program;
 
+/// The addresses of `icmp-echo`, as that block reads them.
+#[path = "../../../fb-modules/icmp_echo/address.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "the block also looks them up"))]
+mod address;
+
 /// The option of `bpf` that takes a program. The kernel shows it in the shorter of its two forms.
 const PROGRAM: &str = "program";
+
+/// The option of `icmp-echo` that takes a list. The kernel shows it in order.
+const ADDRESSES: &str = "addr";
 
 /// Whether it makes no difference which of the two an option is set to. White space at the end, such
 /// as that of the last line, never does.
 pub(super) fn same(key: &str, one: &str, other: &str) -> bool {
     let program = |text| instructions(text).filter(|_| key == PROGRAM);
+    let list = |text| addresses(text).filter(|_| key == ADDRESSES);
     one.trim_end() == other.trim_end()
         || program(one).is_some_and(|one| Some(one) == program(other))
+        || list(one).is_some_and(|one| Some(one) == list(other))
+}
+
+fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
+    let mut all = address::parse(text).collect::<Result<Vec<_>, _>>().ok()?;
+    all.sort_unstable();
+    Some(all)
 }
 
 fn instructions(text: &str) -> Option<Vec<program::Quad>> {
@@ -31,6 +47,19 @@ fn instructions(text: &str) -> Option<Vec<program::Quad>> {
 #[cfg(test)]
 mod tests {
     use super::same;
+
+    #[test]
+    fn lists_have_any_order() {
+        assert!(same(
+            "addr",
+            "192.0.2.1, 2001:db8::1",
+            "2001:DB8::1,192.0.2.1"
+        ));
+        assert!(same("addr", "all", "0.0.0.0/0,::/0"));
+        assert!(!same("addr", "192.0.2.1", "192.0.2.1,192.0.2.2"));
+        assert!(!same("addr", "x,y", "y,x"));
+        assert!(!same("other", "192.0.2.1,192.0.2.2", "192.0.2.2,192.0.2.1"));
+    }
 
     #[test]
     fn programs_have_two_forms() {

@@ -10,3 +10,23 @@ pub mod name;
 
 #[path = "../../../fb-modules/bpf/text.rs"]
 pub mod text;
+
+#[path = "../../../fb-modules/icmp_echo/address.rs"]
+pub mod address;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is cut off is known to be 0"
+)]
+#[path = "../../../fb-modules/icmp_echo/checksum.rs"]
+pub mod checksum;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "places in a frame fit into 32 bits"
+)]
+#[path = "../../../fb-modules/icmp_echo/frame.rs"]
+pub mod frame;
+
+#[path = "../../../fb-modules/icmp_echo/limit.rs"]
+pub mod limit;

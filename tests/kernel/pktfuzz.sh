@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Malformed packets, at full speed, through the blocks that look into packets. LANA_SEED, LANA_MINUTES: for
+# the long form.
+
+. "${0%/*}/../lib.sh"
+
+load
+hosts
+ip link set lan0 mtu 9000
+ip -n alice link set a0 mtu 9000
+hook lan0
+fbctl -b - <<-END
+	set lan0 unclaimed=stack
+	add f bpf
+	add e icmp-echo
+	bind f lan0
+	bind e f
+	set f program=@$top/examples/ipv4.txt
+	set f direction=egress
+	set e addr=192.0.2.3,198.51.100.0/24,2001:db8::3,2001:db8:1::/64
+	set e arp=on
+	set e rate-source=1000
+	set e rate=1000000
+END
+counted() { awk -v key="$1" '$1 ~ key { sum += $2 } END { print sum + 0 }' "$fblock/e"; }
+seconds=$((${LANA_MINUTES:-0} * 60))
+for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.0.2.99 --to fe80::99"; do
+	# shellcheck disable=SC2086
+	check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
+		--seconds $((seconds / 3 + 3)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
+done
+# What is in a queue still is taken first.
+pause 0.5
+packets=$(fbctl -j stats e | number packets)
+answered=$(counted '^answered$|^answered.arp|^answered.neighbour')
+refused=$(counted '^refused')
+unclaimed=$(awk 'NR > 1 { sum += $8 } END { print sum }' /proc/net/lana/ppe)
+diag "$packets packets: $answered answered, $refused refused, $unclaimed for Linux" "$(<"$fblock/e")"
+check "some were answered, and some refused" [ "$answered" -gt 0 -a "$refused" -gt 0 ]
+# Of a packet whose checksum a device is to put where the packet is cut off no reply can be made.
+lost=$(drops e no-memory)
+check "each was answered, refused, or passed on" is "$((answered + refused + unclaimed + lost))" "$packets"
+check "or, hardly ever, none could be made" [ "$lost" -le $((packets / 10000)) ]
+fbctl set e rate-source=
+fbctl set f program=
+ip -n alice neigh replace 192.0.2.3 lladdr $lan0_mac dev a0
+check "a ping is still answered" ping_quietly alice 3 192.0.2.3
+clean
+
+done_testing
