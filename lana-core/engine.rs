@@ -72,10 +72,8 @@ pub struct Context<'r> {
     /// The block that runs.
     hop: &'r Hop,
     direction: Direction,
-    /// The handlers that may still be called in this walk, and what that and the blocks that the
-    /// packet has passed add up to.
-    left: u32,
-    sum: u32,
+    /// The blocks that the packet has passed.
+    hops: u32,
     /// The times that the packet has entered a graph.
     entries: u16,
     /// The packets made since the entry.
@@ -147,7 +145,7 @@ impl<'r> Context<'r> {
         let next = Next {
             slot,
             direction: port.direction,
-            hops: self.sum.wrapping_sub(self.left),
+            hops: self.hops,
         };
         if let Err(packet) = self.backlog.push(packet, next) {
             return self.drop(self.hop, Some(packet), DropReason::NoMemory);
@@ -184,31 +182,30 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet, which has passed some blocks, from `slot` on until it ends, by so many handlers
-    /// at most.
+    /// Walks a packet from `slot` on until it ends. It has passed `before` blocks, and may pass
+    /// `most` by then.
     #[inline(always)]
     fn walk<const BANK: usize>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: Packet,
         mut slot: &'r Slot,
-        hops: u32,
+        before: u32,
         most: u32,
     ) {
-        // What stays the same is better off outside of what handlers get.
-        let (cpu, mut direction) = (self.cpu, self.direction);
-        self.left = most;
-        self.sum = hops.wrapping_add(most);
+        // What is needed for each hop is better off outside of what handlers get.
+        let (cpu, mut direction, mut hops) = (self.cpu, self.direction, before);
         loop {
             let Some(hop) = slot.hop(version) else {
                 self.unbound(self.hop, packet, direction);
                 break;
             };
-            let Some(left) = self.left.checked_sub(1) else {
+            if hops >= most {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
-            };
-            self.left = left;
+            }
+            hops = hops.wrapping_add(1);
+            self.hops = hops;
             self.hop = hop;
             hop.stats(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
@@ -236,7 +233,7 @@ impl<'r> Context<'r> {
                 }
             }
         }
-        let called = most.wrapping_sub(self.left);
+        let called = hops.wrapping_sub(before);
         self.calls = self.calls.wrapping_add(called);
     }
 }
@@ -287,8 +284,7 @@ fn pass<'r, const BANK: usize>(
         cpu,
         hop,
         direction,
-        left: 0,
-        sum: 0,
+        hops: 0,
         entries: entries.wrapping_add(1),
         made: 0,
         calls: 0,
@@ -324,10 +320,8 @@ fn pass<'r, const BANK: usize>(
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
         (packet, slot, hops) = (waiting, next.slot, next.hops);
-        most = u32::min(
-            HOP_LIMIT.saturating_sub(hops),
-            CALL_LIMIT.saturating_sub(cx.calls),
-        );
+        let calls = CALL_LIMIT.saturating_sub(cx.calls);
+        most = u32::min(HOP_LIMIT, hops.saturating_add(calls));
     }
     engine.calls.add(u64::from(cx.calls));
     cx.back.take()

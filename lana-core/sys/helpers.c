@@ -61,8 +61,11 @@ bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len)
 	return pskb_may_pull(skb, len);
 }
 
+/* The sum over all of it, where a device has made one, is not that of what will be written. */
 int lana_skb_writable(struct sk_buff *skb, unsigned int len)
 {
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->ip_summed = CHECKSUM_NONE;
 	return skb_ensure_writable(skb, len);
 }
 

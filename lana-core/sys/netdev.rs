@@ -294,7 +294,7 @@ unsafe extern "C" fn lana_receive(
     hook: *const kernel::ffi::c_void,
     skb: NonNull<bindings::sk_buff>,
     entries: u16,
-    cpu_offset: kernel::ffi::c_ulong,
+    cpu_offset: usize,
 ) -> *mut bindings::sk_buff {
     // SAFETY: by the contract; a target lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };

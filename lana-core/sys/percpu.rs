@@ -7,7 +7,7 @@
 use super::bindings;
 use crate::block::Process;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
-use kernel::{ffi::c_ulong, prelude::*, types::NotThreadSafe};
+use kernel::{prelude::*, types::NotThreadSafe};
 use pin_init::Zeroable;
 
 /// Evidence that the caller stays on its CPU, and where that CPU's copies are.
@@ -40,10 +40,10 @@ impl ThisCpu {
     ///
     /// As for `new`, and `offset` is what `lana_this_cpu_offset()` gives.
     #[inline]
-    pub(crate) unsafe fn at(offset: c_ulong) -> Self {
+    pub(crate) unsafe fn at(offset: usize) -> Self {
         // INVARIANT: the caller does not migrate, so the offset stays this CPU's.
         Self {
-            offset: offset as usize,
+            offset,
             _not_send: PhantomData,
         }
     }

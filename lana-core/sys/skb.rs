@@ -149,7 +149,7 @@ impl Packet {
                 .__bindgen_anon_1
                 .__bindgen_anon_1
                 .dev;
-            Some(*(*dev.as_ref()?).dev_addr.cast::<[u8; 6]>())
+            Some(*dev.as_ref()?.dev_addr.cast::<[u8; 6]>())
         }
     }
 
