@@ -10,3 +10,9 @@ pub mod name;
 
 #[path = "../../../fb-modules/bpf/text.rs"]
 pub mod text;
+
+#[path = "../../../fb-modules/multipath/mod.rs"]
+pub mod multipath;
+
+/// What a list is in the kernel's allocators' place.
+pub type List<T> = Vec<T>;
