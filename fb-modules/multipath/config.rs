@@ -232,7 +232,7 @@ const UNITS: [(&str, u64); 4] = [
 const MOST: u64 = 10_000_000_000_000;
 
 /// A rate with its unit, or in Mbit/s; in bits a second.
-fn rate(text: &str) -> Option<u64> {
+pub(crate) fn rate(text: &str) -> Option<u64> {
     let mut units = UNITS.iter();
     let with = units.find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
     let (number, unit) = with.unwrap_or((text, 1_000_000));

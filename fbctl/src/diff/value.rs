@@ -7,6 +7,11 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also prints them"))]
 mod program;
 
+/// The reader of capacities of the block `multipath`.
+#[path = "../../../fb-modules/multipath/config.rs"]
+#[expect(dead_code, reason = "it reads all of the block's options")]
+mod config;
+
 /// The option of `bpf` that takes a program. The kernel shows it in the shorter of its two forms.
 const PROGRAM: &str = "program";
 
@@ -14,8 +19,13 @@ const PROGRAM: &str = "program";
 /// as that of the last line, never does.
 pub(super) fn same(key: &str, one: &str, other: &str) -> bool {
     let program = |text| instructions(text).filter(|_| key == PROGRAM);
+    let capacity = |text: &str| {
+        let capacity = config::term(key).filter(|(_, term)| *term == config::Term::Capacity);
+        config::rate(text.trim()).filter(|_| capacity.is_some())
+    };
     one.trim_end() == other.trim_end()
         || program(one).is_some_and(|one| Some(one) == program(other))
+        || capacity(one).is_some_and(|one| Some(one) == capacity(other))
 }
 
 fn instructions(text: &str) -> Option<Vec<program::Quad>> {
@@ -31,6 +41,15 @@ fn instructions(text: &str) -> Option<Vec<program::Quad>> {
 #[cfg(test)]
 mod tests {
     use super::same;
+
+    #[test]
+    fn capacities_have_units() {
+        assert!(same("port.3.capacity", "10mbit", "10"));
+        assert!(same("port.3.capacity", "10mbit", "10000kbit"));
+        assert!(!same("port.3.capacity", "10mbit", "10gbit"));
+        assert!(!same("port.3.capacity", "fast", "slow"));
+        assert!(!same("port.3.weight", "10mbit", "10"));
+    }
 
     #[test]
     fn programs_have_two_forms() {
