@@ -2,7 +2,7 @@
 
 //! What can be set, and the texts that it is set by.
 
-use core::fmt;
+use core::{fmt, ops::RangeInclusive};
 
 /// The most ports.
 pub(crate) const PORTS: u16 = 64;
@@ -101,12 +101,12 @@ impl Rules {
                 let named = all.find(|per| per.name() == value);
                 or(value, default.per, named, Bad::Per).map(|per| Self { per, ..self })
             }
-            "expiry" => number(value, default.expiry, 1, 86_400, Bad::Expiry)
+            "expiry" => number(value, default.expiry, 1..=86_400, Bad::Expiry)
                 .map(|expiry| Self { expiry, ..self }),
             "gap" => {
-                number(value, default.gap, 1, 60_000, Bad::Gap).map(|gap| Self { gap, ..self })
+                number(value, default.gap, 1..=60_000, Bad::Gap).map(|gap| Self { gap, ..self })
             }
-            "sessions" => number(value, default.sessions, 64, 4_194_304, Bad::Sessions)
+            "sessions" => number(value, default.sessions, 64..=4_194_304, Bad::Sessions)
                 .map(|sessions| Self { sessions, ..self }),
             _ => return None,
         };
@@ -167,7 +167,7 @@ impl Terms {
         let default = Self::DEFAULT;
         Ok(match term {
             Term::Weight => Self {
-                weight: number(value, default.weight.into(), 0, 1000, Bad::Weight)? as u16,
+                weight: number(value, default.weight, 0..=1000, Bad::Weight)?,
                 ..self
             },
             Term::State => {
@@ -208,9 +208,14 @@ fn or<T>(value: &str, default: T, named: Option<T>, bad: Bad) -> Result<T, Bad> 
     }
 }
 
-fn number(value: &str, default: u32, least: u32, most: u32, bad: Bad) -> Result<u32, Bad> {
-    let named = digits(value).and_then(|n| u32::try_from(n).ok());
-    let named = named.filter(|n| (least..=most).contains(n));
+fn number<T: TryFrom<u64> + PartialOrd>(
+    value: &str,
+    default: T,
+    within: RangeInclusive<T>,
+    bad: Bad,
+) -> Result<T, Bad> {
+    let named = digits(value).and_then(|n| T::try_from(n).ok());
+    let named = named.filter(|n| within.contains(n));
     or(value, default, named, bad)
 }
 

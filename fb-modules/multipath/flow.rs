@@ -50,7 +50,7 @@ pub(crate) enum Fragment {
 pub(crate) struct Flow {
     kind: Kind,
     addresses: [u64; 4],
-    /// What IP carries, or the EtherType.
+    /// What IP carries, or the type in the Ethernet header.
     protocol: u16,
     /// Source and destination port; ICMP's type, code and identifier. 0 where there are none.
     ports: u32,

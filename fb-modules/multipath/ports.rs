@@ -164,18 +164,17 @@ pub(crate) fn follow<'a>(
     let mut number = 0;
     for seen in seen {
         let same = old.iter().find(|port| port.idp == seen.idp);
-        let mut port = match same {
-            Some(port) => *port,
-            None => {
-                let ahead = old.get(number).filter(|port| !port.is_bound());
-                let mut port = Port::unbound(ahead.map_or(Terms::DEFAULT, |port| port.terms));
-                port.seat = free(*last, |seat| {
-                    fresh >> seat & 1 != 0 || old.iter().any(|p| p.is_bound() && p.seat == seat)
-                })?;
-                *last = port.seat;
-                fresh |= 1 << port.seat;
-                port
-            }
+        let mut port = if let Some(port) = same {
+            *port
+        } else {
+            let ahead = old.get(number).filter(|port| !port.is_bound());
+            let mut port = Port::unbound(ahead.map_or(Terms::DEFAULT, |port| port.terms));
+            port.seat = free(*last, |seat| {
+                fresh >> seat & 1 != 0 || old.iter().any(|p| p.is_bound() && p.seat == seat)
+            })?;
+            *last = port.seat;
+            fresh |= 1 << port.seat;
+            port
         };
         port.see(&seen);
         if !push(port, same.is_none()) {

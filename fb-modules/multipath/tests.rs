@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms},
-    flow::{Flow, Fragment},
+    config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms, PORTS},
+    flow::{Flow, Fragment, FIRST, MOST},
     meter::{Meter, Use, SECOND},
-    ports::{follow, Port, Seen},
+    ports::{are_these, follow, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
     Balance, Source, Way, Why,
@@ -420,6 +420,29 @@ fn no_bytes_make_it_panic() {
     }
 }
 
+#[test]
+fn as_much_is_looked_at_as_is_needed() {
+    let enough = |packet: &[u8], length: u32| {
+        Flow::read(&packet[..packet.len().min(length as usize)]).is_ok()
+    };
+    let deep = [
+        &[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2],
+        &v6(6, 1, 2, &l4(1, 2))[12..],
+    ]
+    .concat();
+    let deep = [&[0; 12], &deep[..]].concat();
+    let options = v4(&V4 { options: 12, ..V4 }, &l4(1, 2));
+    assert!(enough(&deep, FIRST) && enough(&options, FIRST));
+    let mut many = l4(1, 2);
+    let mut next = 17;
+    for _ in 0..8 {
+        many = extension(60, 5, next, &many);
+        next = 60;
+    }
+    let many = v6(60, 1, 2, &many);
+    assert!(!enough(&many, FIRST) && enough(&many, MOST));
+}
+
 // --- The table -------------------------------------------------------------------------------
 
 fn place(table: &Table, hash: u64, now: u64, seat: u8) -> Placed {
@@ -527,6 +550,8 @@ fn a_seat_can_be_cleared_and_counted() {
     let mut counts = [0; SEATS];
     table.count(20 * SECOND, 10 * SECOND, &mut counts);
     assert_eq!(counts, [0; SEATS]);
+    assert!(table.is_in_use(10 * SECOND, 10 * SECOND));
+    assert!(!table.is_in_use(20 * SECOND, 10 * SECOND));
 }
 
 #[test]
@@ -593,7 +618,11 @@ fn turns_are_by_weight_and_smooth() {
         let total: u16 = weights.iter().sum();
         assert_eq!(usize::from(total) % cycle.len(), 0);
         for (index, &weight) in (0..).zip(weights) {
-            let turns = cycle.iter().filter(|&&turn| turn == index).count();
+            let turns = cycle
+                .iter()
+                .filter(|turn| **turn == index)
+                .collect::<Vec<_>>()
+                .len();
             assert_eq!(
                 turns * usize::from(total),
                 usize::from(weight) * cycle.len()
@@ -1106,13 +1135,16 @@ fn what_is_set_follows_what_a_port_leads_to() {
         [1, 2, 3, 4]
     );
     assert_eq!(ports[0].name(), "eth0");
-    // 51 goes: what is behind it shifts, with its weight and its seat.
+    // 51 goes: what is behind it shifts, with its weight, its seat, and since when it is counted.
+    let mut ports = ports;
+    (ports[2].since, ports[2].base.packets) = (9, 5);
     let (mut ports, new) = bind(&ports, &[50, 52, 53], &mut last);
     assert_eq!((weights(&ports), new), (vec![1, 1, 13, 1], 0));
     assert_eq!(
         ports.iter().map(|p| p.seat).collect::<Vec<_>>(),
         [1, 3, 4, 0]
     );
+    assert_eq!((ports[1].since, ports[1].base.packets), (9, 5));
     // It comes back as another one, at a seat that was not used before.
     weigh(&mut ports, 3, 7);
     let (ports, new) = bind(&ports, &[50, 52, 53, 51], &mut last);
@@ -1121,11 +1153,70 @@ fn what_is_set_follows_what_a_port_leads_to() {
     // All 64, again and again.
     let mut ports = ports;
     for round in 0..100u32 {
-        let idps: Vec<_> = (0..64).map(|n| 1000 + 31 * round + n).collect();
+        let idps: Vec<_> = (0..PORTS.into()).map(|n| 1000 + 31 * round + n).collect();
         ports = bind(&ports, &idps, &mut last).0;
         let seats: HashSet<_> = ports.iter().map(|p| p.seat).collect();
-        assert_eq!(seats.len(), 64);
+        assert_eq!(seats.len(), usize::from(PORTS));
     }
+}
+
+#[test]
+fn a_port_is_used_while_it_leads_somewhere() {
+    let mut last = 0;
+    let (mut ports, _) = bind(&[], &[7, 8], &mut last);
+    let seen = |idps: &'static [u32], is_up| {
+        let seen = move |idp: &u32| Seen {
+            idp: *idp,
+            name: "eth0",
+            is_up,
+            speed: 0,
+        };
+        idps.iter().map(seen)
+    };
+    assert!(are_these(&ports, seen(&[7, 8], true)));
+    ports.push(Port::unbound(Terms::DEFAULT));
+    assert!(are_these(&ports, seen(&[7, 8], true)));
+    for (idps, is_up) in [
+        (&[7, 8][..], false),
+        (&[7], true),
+        (&[8, 7], true),
+        (&[7, 8, 9], true),
+    ] {
+        assert!(!are_these(&ports, seen(idps, is_up)));
+    }
+    assert!(ports[0].is_usable() && !ports[2].is_usable());
+    assert!(ports[2].is_nothing() && !ports[0].is_nothing());
+    ports[0].terms.take(
+        Term::State,
+        &Terms {
+            is_down: true,
+            ..Terms::DEFAULT
+        },
+    );
+    ports[1].is_up = false;
+    assert!(!ports[0].is_usable() && !ports[1].is_usable());
+    for (term, text) in [(Term::Weight, "9"), (Term::Capacity, "7bit")] {
+        ports[2]
+            .terms
+            .take(term, &Terms::DEFAULT.with(term, text).unwrap());
+    }
+    assert!(!ports[2].is_nothing());
+    let usable = ports[2].usable(2);
+    assert_eq!((usable.number, usable.weight, usable.capacity), (2, 9, 7));
+    // By what it leads to, not by its number.
+    assert_eq!(ports[1].usable(5).id, ports[1].usable(6).id);
+    assert_ne!(ports[1].usable(5).id, ports[0].usable(5).id);
+    let total = |n| Totals {
+        packets: n,
+        bytes: 2 * n,
+        chosen: 3 * n,
+        reordered: 4 * n,
+    };
+    let less = total(7).less(&total(3));
+    assert_eq!(
+        (less.packets, less.bytes, less.chosen, less.reordered),
+        (4, 8, 12, 16)
+    );
 }
 
 #[test]

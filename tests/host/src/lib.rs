@@ -11,6 +11,12 @@ pub mod name;
 #[path = "../../../fb-modules/bpf/text.rs"]
 pub mod text;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "numbers of ports are small, and hashes may lose bits"
+)]
 #[path = "../../../fb-modules/multipath/mod.rs"]
 pub mod multipath;
 
