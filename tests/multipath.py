@@ -475,13 +475,14 @@ def flood():
     first = ways(range(number), False)
     check("flood: sessions are established", ways(range(number), False) == first)
     before = received()
-    sender.sessions(range(100_000, 100_000 + COUNT // 2), True)
+    many = max(COUNT // 2, 10_000)
+    sender.sessions(range(100_000, 100_000 + many), True)
     got = [now - then for now, then in zip(received(), before)]
-    check("flood: each packet of it came", sum(got) == COUNT // 2, got)
+    check("flood: each packet of it came", sum(got) == many, got)
     near("flood: it is spread", got, [1, 1, 1], True)
     told = options()
     check("flood: of new sessions some were forgotten for others, which is counted",
-          int(told["evicted"]) > COUNT // 4, told["evicted"])
+          int(told["evicted"]) > many // 2, told["evicted"])
     check("flood: no more are remembered than there is room for",
           sum(int(told[f"port.{n}.sessions"]) for n in range(3)) <= 2048, told)
     check("flood: no established session has moved", ways(range(number), False) == first)
