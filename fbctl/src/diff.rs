@@ -3,6 +3,7 @@
 //! What makes a running graph one that a file describes.
 
 mod change;
+mod follow;
 mod ports;
 mod value;
 
@@ -12,6 +13,7 @@ use crate::model::{
     Block, Bond, Device, Kind, Name, Names, Pair, Place, Running, Setting, Share, Target,
 };
 use change::{How, What};
+use follow::follow;
 use std::collections::HashMap;
 
 /// What becomes of a binding or a subscription of the file.
@@ -27,7 +29,7 @@ struct Fate {
 pub(crate) fn changes<'t>(
     running: &Running,
     target: &'t Target<'_>,
-    names: &Names,
+    names: &mut Names,
 ) -> Result<Vec<Change<'t>>, (Place, String)> {
     let stays = |name: Name| match (running.blocks.get(name), target.blocks.get(name)) {
         (Some(now), Some(then)) => now.kind == then.kind,
@@ -67,7 +69,8 @@ pub(crate) fn changes<'t>(
     for (name, block) in target.blocks.iter() {
         let now = running.blocks.get(name).filter(|_| stays(name));
         let now = now.map_or(&[][..], |block| &block.settings);
-        set(&mut all, name, now, &block.settings, names);
+        let now = follow(name, now, &running.bindings, &target.bindings, stays, names);
+        set(&mut all, name, &now, &block.settings, names);
     }
     all.extend(on(&target.bindings, &bindings, What::Binding));
     all.extend(on(

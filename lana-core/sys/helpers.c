@@ -230,10 +230,10 @@ bool lana_cpu_possible(unsigned int cpu)
 
 /* Time and chance. */
 
-/* Nanoseconds that only go on with the tick. */
+/* Nanoseconds that only go on with the tick, from the same beginning as those of the clock. */
 u64 lana_time_coarse(void)
 {
-	return get_jiffies_64() * TICK_NSEC;
+	return ktime_get_coarse_ns();
 }
 
 u64 lana_time_now(void)

@@ -26,8 +26,19 @@ struct Instance {
     kind: String,
     device: Option<Link>,
     options: BTreeMap<String, String>,
+    /// What was set for ports, and is to be when the transaction ends.
+    asked: Vec<(String, String)>,
     /// Another one has another number.
     number: u32,
+}
+
+impl Instance {
+    fn set(&mut self, key: &str, value: &str) {
+        match value {
+            "" => self.options.remove(key),
+            value => self.options.insert(key.to_owned(), value.to_owned()),
+        };
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +65,7 @@ impl Model {
             kind: kind.to_owned(),
             device: None,
             options: BTreeMap::new(),
+            asked: Vec::new(),
             number: self.made,
         };
         let before = self.blocks.insert(name.to_owned(), instance);
@@ -150,6 +162,46 @@ impl Model {
         );
     }
 
+    /// What the egress ports of each block lead to: numbers of blocks.
+    fn ports(&self) -> BTreeMap<u32, Vec<u32>> {
+        let below = |name: &String| {
+            let ours = self.bindings.iter().filter(|pair| pair.0 == *name);
+            ours.map(|pair| self.blocks[&pair.1].number).collect()
+        };
+        let blocks = self.blocks.iter();
+        let ports = blocks.map(|(name, block)| (block.number, below(name)));
+        ports.collect()
+    }
+
+    /// A transaction ends: options of ports go with what these lead to, and what was set for their new
+    /// numbers is set.
+    fn end(&mut self, before: &BTreeMap<u32, Vec<u32>>) {
+        self.going.clear();
+        let after = self.ports();
+        for block in self.blocks.values_mut() {
+            let none = Vec::new();
+            let was = before.get(&block.number).unwrap_or(&none);
+            for (key, value) in std::mem::take(&mut block.options) {
+                let Some(rest) = key.strip_prefix("port.") else {
+                    block.options.insert(key, value);
+                    continue;
+                };
+                let (old, term) = rest.split_once('.').unwrap();
+                let old: usize = old.parse().unwrap();
+                let new = match was.get(old) {
+                    Some(to) => after[&block.number].iter().position(|now| now == to),
+                    None => Some(old),
+                };
+                if let Some(new) = new {
+                    block.options.insert(format!("port.{new}.{term}"), value);
+                }
+            }
+            for (key, value) in std::mem::take(&mut block.asked) {
+                block.set(&key, &value);
+            }
+        }
+    }
+
     fn perform(&mut self, op: &Op<'_>) {
         match op {
             Op::FbNew { name, kind } => self.add(name, kind),
@@ -157,13 +209,11 @@ impl Model {
                 assert!(self.blocks[*name].device.is_none(), "{name} is a device");
                 self.remove(name);
             }
-            Op::FbSet { name, key, value } => {
-                let options = &mut self.blocks[*name].options;
-                match value.trim_end() {
-                    "" => options.remove(*key),
-                    value => options.insert((*key).to_owned(), value.to_owned()),
-                };
+            Op::FbSet { name, key, value } if key.starts_with("port.") => {
+                let asked = ((*key).to_owned(), value.trim_end().to_owned());
+                self.blocks[*name].asked.push(asked);
             }
+            Op::FbSet { name, key, value } => self.blocks[*name].set(key, value.trim_end()),
             Op::Bind { upper, lower } => self.bind(upper, lower),
             Op::Unbind { upper, lower } => self.unbind(upper, lower),
             Op::Subscribe {
@@ -335,7 +385,7 @@ impl Chance {
             return;
         }
         let pair = (first.to_owned(), second.to_owned());
-        match self.below(8) {
+        match self.below(9) {
             0 => {
                 model.bindings.shift_remove(&pair);
             }
@@ -345,6 +395,11 @@ impl Chance {
             2 => {
                 let key = ["k", "l"][self.below(2)].to_owned();
                 let value = ["1", "2\n3"][self.below(2)].to_owned();
+                model.blocks[first].options.insert(key, value);
+            }
+            3 => {
+                let key = format!("port.{}.weight", self.below(4));
+                let value = ["2", "3"][self.below(2)].to_owned();
                 model.blocks[first].options.insert(key, value);
             }
             _ => {
@@ -358,11 +413,12 @@ impl Chance {
 fn try_apply(model: &mut Model, wanted: &Model) -> Result<Vec<String>, String> {
     let mut names = Names::default();
     let (running, target) = (model.running(&mut names), wanted.target(&mut names));
-    let changes = changes(&running, &target, &names).map_err(|(_, text)| text)?;
+    let changes = changes(&running, &target, &mut names).map_err(|(_, text)| text)?;
+    let before = model.ports();
     for change in &changes {
         model.perform(&change.op(&names));
     }
-    model.going.clear();
+    model.end(&before);
     let shown = changes.iter().filter(|change| change.shows());
     Ok(shown.map(|change| change.describe(&names)).collect())
 }
@@ -503,15 +559,16 @@ fn what_is_saved_changes_nothing() {
         let running = model.running(&mut names);
         let text = document::write(&running, &order(&running, &names).unwrap(), &names);
         let target = document::read(&text, &mut names).unwrap();
-        let changes = changes(&running, &target, &names).unwrap();
+        let changes = changes(&running, &target, &mut names).unwrap();
         assert_eq!(changes, [], "round {round}:\n{text}");
 
         // Made anew from the file, it is saved the same.
         let mut anew = Model::default();
         let empty = Running::default();
-        for change in super::changes(&empty, &target, &names).unwrap() {
+        for change in super::changes(&empty, &target, &mut names).unwrap() {
             anew.perform(&change.op(&names));
         }
+        anew.end(&BTreeMap::new());
         assert_eq!(anew.shape(), model.shape(), "round {round}:\n{text}");
         let running = anew.running(&mut names);
         let again = document::write(&running, &order(&running, &names).unwrap(), &names);
@@ -579,7 +636,7 @@ fn changes_for_programs() {
         .insert("program".into(), "1".into());
     let mut names = Names::default();
     let (running, target) = (now.running(&mut names), then.target(&mut names));
-    let changes = changes(&running, &target, &names).unwrap();
+    let changes = changes(&running, &target, &mut names).unwrap();
     let told: Vec<_> = changes.iter().map(|change| change.told(&names)).collect();
     let expected = serde_json::json!([
         { "change": "add", "item": "device", "name": "lan0", "subsystem": "ethernet", "ifname": "lan0" },
@@ -602,7 +659,7 @@ fn renamed_devices() {
     renamed.rename("lan0", "new0");
     let mut compare = |now: &Model, then: &Model| {
         let (running, target) = (now.running(&mut names), then.target(&mut names));
-        let changes = changes(&running, &target, &names).map_err(|(_, text)| text)?;
+        let changes = changes(&running, &target, &mut names).map_err(|(_, text)| text)?;
         let shown = changes.iter().map(|change| change.describe(&names));
         Ok::<Vec<String>, String>(shown.collect())
     };
@@ -675,6 +732,6 @@ fn refusals_have_a_place() {
     let running = now.running(&mut names);
     let file = "\n[devices.mydev0]\nsubsystem = 'ethernet'\ncarrier = 'wan0'\nid = 11";
     let target = document::read(file, &mut names).unwrap();
-    let (place, _) = changes(&running, &target, &names).unwrap_err();
+    let (place, _) = changes(&running, &target, &mut names).unwrap_err();
     assert_eq!(document::line(file, place), 2);
 }

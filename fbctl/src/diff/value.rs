@@ -12,6 +12,11 @@ mod program;
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also looks them up"))]
 mod address;
 
+/// The reader of capacities of the block `multipath`.
+#[path = "../../../fb-modules/multipath/config.rs"]
+#[expect(dead_code, reason = "it reads all of the block's options")]
+mod config;
+
 /// The option of `bpf` that takes a program. The kernel shows it in the shorter of its two forms.
 const PROGRAM: &str = "program";
 
@@ -23,9 +28,14 @@ const ADDRESSES: &str = "addr";
 pub(super) fn same(key: &str, one: &str, other: &str) -> bool {
     let program = |text| instructions(text).filter(|_| key == PROGRAM);
     let list = |text| addresses(text).filter(|_| key == ADDRESSES);
+    let capacity = |text: &str| {
+        let capacity = config::term(key).filter(|(_, term)| *term == config::Term::Capacity);
+        config::rate(text.trim()).filter(|_| capacity.is_some())
+    };
     one.trim_end() == other.trim_end()
         || program(one).is_some_and(|one| Some(one) == program(other))
         || list(one).is_some_and(|one| Some(one) == list(other))
+        || capacity(one).is_some_and(|one| Some(one) == capacity(other))
 }
 
 fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
@@ -59,6 +69,15 @@ mod tests {
         assert!(!same("addr", "192.0.2.1", "192.0.2.1,192.0.2.2"));
         assert!(!same("addr", "x,y", "y,x"));
         assert!(!same("other", "192.0.2.1,192.0.2.2", "192.0.2.2,192.0.2.1"));
+    }
+
+    #[test]
+    fn capacities_have_units() {
+        assert!(same("port.3.capacity", "10mbit", "10"));
+        assert!(same("port.3.capacity", "10mbit", "10000kbit"));
+        assert!(!same("port.3.capacity", "10mbit", "10gbit"));
+        assert!(!same("port.3.capacity", "fast", "slow"));
+        assert!(!same("port.3.weight", "10mbit", "10"));
     }
 
     #[test]

@@ -30,3 +30,15 @@ pub mod frame;
 
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 pub mod limit;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    reason = "numbers of ports are small, and hashes may lose bits"
+)]
+#[path = "../../../fb-modules/multipath/mod.rs"]
+pub mod multipath;
+
+/// What a list is in the kernel's allocators' place.
+pub type List<T> = Vec<T>;

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `multipath`: spreads what goes down over its egress ports, by one of several strategies. What
+//! comes up from them passes on to what is on top of it.
+//!
+//! What is here binds the logic in `multipath/` to the kernel.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use kernel::str::CString;
+use lana::prelude::*;
+
+mod multipath;
+
+use multipath::{
+    config::{self, Part, Rate, Rules, Strategy, Term, Terms},
+    flow::{self, Flow},
+    meter::Meter,
+    ports::{self, Port as Egress, Seen, Totals},
+    spread::{Cycle, Spread, Usable},
+    table::{Table, SEATS},
+    Balance, Source, Way, Why,
+};
+
+block_module! {
+    type: Multipath,
+    name: "fb_multipath",
+    authors: ["The LANA developers"],
+    description: "LANA block: spreads over several ports",
+    license: "GPL",
+    alias: ["lana-fb-multipath"],
+}
+
+/// What the logic keeps things in.
+type List<T> = KVVec<T>;
+
+/// Datagrams whose parts are on their way.
+const DATAGRAMS: u32 = 4096;
+
+/// What is counted for a port.
+#[derive(Zeroable)]
+struct Tally {
+    packets: Count,
+    bytes: Count,
+    chosen: Count,
+    reordered: Count,
+}
+
+/// What a CPU counts.
+#[derive(Zeroable)]
+struct Counts {
+    seats: [Tally; SEATS],
+    /// The next turn.
+    turn: Count,
+    evicted: Count,
+    untracked: Count,
+    orphans: Count,
+}
+
+/// What packets change, whatever is set and bound.
+struct State {
+    key: HashKey,
+    counts: PerCpu<Counts>,
+    fragments: Table,
+    meter: Meter,
+    turn: AtomicU64,
+}
+
+impl State {
+    fn new(process: &Process) -> Result<Self> {
+        let counts: PerCpu<Counts> = PerCpu::new(process)?;
+        for (cpu, counts) in counts.iter() {
+            // Not all CPUs begin with the same port.
+            counts.turn.set(cpu.into());
+        }
+        Ok(Self {
+            key: HashKey::random(),
+            counts,
+            fragments: table(DATAGRAMS)?,
+            meter: Meter::new(time::coarse(), filled(SEATS)?),
+            turn: AtomicU64::new(0),
+        })
+    }
+
+    /// What all CPUs have counted at a seat.
+    fn totals(&self, seat: u8) -> Totals {
+        let mut totals = Totals::default();
+        for (_, counts) in self.counts.iter() {
+            if let Some(tally) = counts.seats.get(usize::from(seat)) {
+                totals.packets = totals.packets.wrapping_add(tally.packets.get());
+                totals.bytes = totals.bytes.wrapping_add(tally.bytes.get());
+                totals.chosen = totals.chosen.wrapping_add(tally.chosen.get());
+                totals.reordered = totals.reordered.wrapping_add(tally.reordered.get());
+            }
+        }
+        totals
+    }
+
+    fn sum(&self, what: impl Fn(&Counts) -> &Count) -> u64 {
+        let counts = self.counts.iter();
+        counts.fold(0, |sum, (_, counts)| sum.wrapping_add(what(counts).get()))
+    }
+
+    /// A packet goes its way.
+    fn count(&self, counts: &Counts, way: &Way, len: u32) {
+        let Some(tally) = counts.seats.get(usize::from(way.seat)) else {
+            return;
+        };
+        tally.packets.add(1);
+        tally.bytes.add(len.into());
+        match way.why {
+            Why::Stays => (),
+            Why::Packet => tally.chosen.add(1),
+            Why::Begins { evicts } => {
+                tally.chosen.add(1);
+                counts.evicted.add(evicts.into());
+            }
+            Why::Moves { reorders } => {
+                tally.chosen.add(1);
+                tally.reordered.add(reorders.into());
+            }
+            Why::Untracked => counts.untracked.add(1),
+            Why::Orphan => counts.orphans.add(1),
+        }
+    }
+}
+
+/// As many of what is nothing yet.
+fn filled<T: Default>(count: usize) -> Result<List<T>> {
+    let mut list = List::with_capacity(count, GFP_KERNEL)?;
+    for _ in 0..count {
+        list.push(T::default(), GFP_KERNEL)?;
+    }
+    Ok(list)
+}
+
+fn table(keys: u32) -> Result<Table> {
+    Ok(Table::new(filled(Table::buckets(keys))?))
+}
+
+/// What the logic asks for, for one packet.
+struct Here<'a> {
+    state: &'a State,
+    counts: &'a Counts,
+    /// The ticks of the coarse clock are too far apart.
+    is_precise: bool,
+}
+
+impl Source for Here<'_> {
+    fn now(&self) -> u64 {
+        if self.is_precise {
+            time::now()
+        } else {
+            time::coarse()
+        }
+    }
+
+    fn hash(&self, words: &[u64]) -> u64 {
+        self.state.key.hash(words)
+    }
+
+    fn packet_turn(&self) -> u64 {
+        let turn = self.counts.turn.get();
+        self.counts.turn.set(turn.wrapping_add(1));
+        turn
+    }
+
+    fn session_turn(&self) -> u64 {
+        self.state.turn.fetch_add(1, Relaxed)
+    }
+}
+
+/// One more term of a port: number, which, and the value of it.
+type Asked = (u16, Term, Terms);
+
+struct Multipath {
+    rules: Rules,
+    /// By their numbers; behind those that are bound those that something was set for.
+    ports: List<Egress>,
+    /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
+    asked: List<Asked>,
+    /// The seat that was given last.
+    last: u8,
+    spread: Spread,
+    sessions: Arc<Table>,
+    /// What was remembered before `sessions` was set.
+    before: Option<Arc<Table>>,
+    state: Arc<State>,
+}
+
+impl Multipath {
+    /// The block of these parts, with the state that there is.
+    fn remade(&self, rules: Rules, ports: List<Egress>, last: u8) -> Result<Self> {
+        let (mut sessions, mut before) = (self.sessions.clone(), self.before.clone());
+        if rules.sessions != self.rules.sessions {
+            before = Some(sessions);
+            sessions = Arc::new(table(rules.sessions)?, GFP_KERNEL)?;
+        }
+        let (now, expiry) = (time::coarse(), rules.expiry_ns());
+        Ok(Self {
+            rules,
+            spread: spread(&ports)?,
+            ports,
+            asked: List::new(),
+            last,
+            sessions,
+            before: before.filter(|table| table.is_in_use(now, expiry)),
+            state: self.state.clone(),
+        })
+    }
+
+    /// The ports as they are, of which is counted anew how often each is chosen.
+    fn counted_anew(&self) -> Result<List<Egress>> {
+        let mut ports = List::with_capacity(self.ports.len(), GFP_KERNEL)?;
+        for port in &self.ports {
+            let since = self.state.totals(port.seat).chosen;
+            ports.push(Egress { since, ..*port }, GFP_KERNEL)?;
+        }
+        Ok(ports)
+    }
+
+    /// A second is over, or several.
+    #[cold]
+    fn measure(&self, seconds: u64) {
+        for port in self.bound() {
+            let bytes = self.state.totals(port.seat).bytes;
+            self.state.meter.measure(port.seat, bytes, seconds);
+        }
+    }
+
+    fn bound(&self) -> impl Iterator<Item = &Egress> {
+        self.ports.iter().filter(|port| port.is_bound())
+    }
+
+    fn decide(&self, packet: &mut Packet, cx: &Context<'_>) -> Option<u16> {
+        if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
+            self.measure(seconds);
+        }
+        let balance = Balance {
+            rules: &self.rules,
+            spread: &self.spread,
+            sessions: &self.sessions,
+            before: self.before.as_deref(),
+            fragments: &self.state.fragments,
+            meter: &self.state.meter,
+        };
+        let counts = self.state.counts.this(cx.cpu());
+        let here = Here {
+            state: &self.state,
+            counts,
+            is_precise: self.rules.strategy == Strategy::Flowlet,
+        };
+        let len = packet.len();
+        let way = balance.decide(|| read(packet), len, &here)?;
+        self.state.count(counts, &way, len);
+        Some(way.number)
+    }
+}
+
+/// What a packet's headers say.
+fn read(packet: &mut Packet) -> Flow {
+    let len = packet.len();
+    let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default());
+    match read(flow::FIRST) {
+        Err(_) if len > flow::FIRST => read(flow::MOST),
+        first => first,
+    }
+    .unwrap_or_else(|flow| flow)
+}
+
+/// The spread over those ports that can be used.
+fn spread(ports: &[Egress]) -> Result<Spread> {
+    let mut all: List<Usable> = List::new();
+    let mut weights = List::new();
+    for (number, port) in (0..).zip(ports) {
+        if port.is_usable() {
+            all.push(port.usable(number), GFP_KERNEL)?;
+            weights.push(port.terms.weight, GFP_KERNEL)?;
+        }
+    }
+    let mut cycle = List::new();
+    for turn in Cycle::new(&weights) {
+        cycle.push(turn, GFP_KERNEL)?;
+    }
+    Ok(Spread::new(all, cycle))
+}
+
+/// What there is to tell of a port.
+struct Report<'a> {
+    number: usize,
+    port: &'a Egress,
+    totals: Totals,
+    /// Bits a second.
+    rate: u64,
+    sessions: u32,
+    wanted: Part,
+    given: Part,
+}
+
+impl Report<'_> {
+    fn link(&self) -> &'static str {
+        match (self.port.is_up, self.port.terms.is_down) {
+            (true, false) => "up",
+            (_, true) => "off",
+            (false, false) => "down",
+        }
+    }
+}
+
+impl Multipath {
+    /// Tells of all ports.
+    fn reports(&self, mut tell: impl FnMut(&Report<'_>) -> fmt::Result) -> fmt::Result {
+        let (state, rules) = (&self.state, &self.rules);
+        let now = time::coarse();
+        if let Some(seconds) = state.meter.is_due(now) {
+            self.measure(seconds);
+        }
+        let mut sessions = [0; SEATS];
+        self.sessions.count(now, rules.expiry_ns(), &mut sessions);
+        let rate = |port: &Egress| state.meter.average(port.seat);
+        let load = self.bound().map(rate).fold(0, u64::saturating_add);
+        // What is shared out: bandwidth, or else choices.
+        let got = |port: &Egress, totals: &Totals| match rules.strategy {
+            Strategy::Bandwidth | Strategy::Utilisation => rate(port),
+            _ => totals.chosen.wrapping_sub(port.since),
+        };
+        let all = self.bound().map(|port| got(port, &state.totals(port.seat)));
+        let all = all.fold(0, u64::saturating_add);
+        for (number, port) in self.bound().enumerate() {
+            let totals = state.totals(port.seat);
+            let wanted = self.spread.at(port.seat);
+            let wanted = wanted.map_or((0, 1), |port| {
+                self.spread.wanted(port, rules.strategy, load)
+            });
+            tell(&Report {
+                number,
+                port,
+                given: Part(got(port, &totals), all),
+                totals: totals.less(&port.base),
+                rate: rate(port),
+                sessions: sessions.get(usize::from(port.seat)).copied().unwrap_or(0),
+                wanted: Part(wanted.0, wanted.1),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the name of an option of a port. Without memory there is none.
+fn with_key(number: usize, what: &str, put: impl FnOnce(&str)) {
+    let key = CString::try_from_fmt(fmt!("port.{number}.{what}"));
+    if let Ok(Ok(key)) = key.as_ref().map(|key| key.to_str()) {
+        put(key);
+    }
+}
+
+impl Block for Multipath {
+    const TYPE: &'static str = "multipath";
+    const EGRESS_PORTS: u32 = config::PORTS as u32;
+    const FILE: File = File::Read;
+    const WATCHES_PORTS: bool = true;
+
+    fn new(args: &mut Args) -> Result<Self> {
+        let rules = Rules::DEFAULT;
+        Ok(Self {
+            rules,
+            ports: List::new(),
+            asked: List::new(),
+            last: 0,
+            spread: spread(&[])?,
+            sessions: Arc::new(table(rules.sessions)?, GFP_KERNEL)?,
+            before: None,
+            state: Arc::new(State::new(args.process())?, GFP_KERNEL)?,
+        })
+    }
+
+    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        let direction = cx.direction();
+        if direction == Direction::Ingress {
+            return cx.pass(packet);
+        }
+        match self.decide(&mut packet, cx) {
+            Some(index) => Verdict::forward(packet, Port { direction, index }),
+            None if cx.ports(direction) == 0 => Verdict::drop(packet, DropReason::Unbound),
+            None => Verdict::drop(packet, DropReason::Device),
+        }
+    }
+
+    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+        let text = core::str::from_utf8(value);
+        let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
+        let mut asked = List::new();
+        asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
+        let rules = match (self.rules.with(key, text), config::term(key)) {
+            (Some(rules), _) => rules.map_err(|bad| fail!(EINVAL, "{bad}"))?,
+            (None, Some((number, term))) => {
+                if number >= config::PORTS {
+                    return Err(fail!(EINVAL, "{key}: there are {} ports", config::PORTS));
+                }
+                let terms = Terms::DEFAULT.with(term, text);
+                let terms = terms.map_err(|bad| fail!(EINVAL, "port.{number}.{bad}"))?;
+                asked.push((number, term, terms), GFP_KERNEL)?;
+                self.rules
+            }
+            (None, None) => return Err(Self::unknown(key)),
+        };
+        let next = self.remade(rules, self.counted_anew()?, self.last)?;
+        Ok(Self { asked, ..next })
+    }
+
+    fn ports(&self, egress: &[Peer<'_>], _process: &Process) -> Result<Option<Self>, Failure> {
+        let seen = || {
+            egress.iter().map(|peer| Seen {
+                idp: peer.idp,
+                name: peer.name,
+                is_up: peer.up,
+                speed: peer.speed,
+            })
+        };
+        if self.asked.is_empty() && ports::are_these(&self.ports, seen()) {
+            return Ok(None);
+        }
+        let (mut ports, mut last) = (List::new(), self.last);
+        let push = |mut port: Egress, is_new: bool| {
+            let totals = self.state.totals(port.seat);
+            if is_new {
+                // It was another one's before.
+                for table in [Some(&self.sessions), self.before.as_ref()] {
+                    table.inspect(|table| table.clear(port.seat));
+                }
+                self.state.fragments.clear(port.seat);
+                self.state.meter.forget(port.seat, totals.bytes);
+                port.base = totals;
+            }
+            port.since = totals.chosen;
+            ports.push(port, GFP_KERNEL).is_ok()
+        };
+        ports::follow(&self.ports, seen(), &mut last, push).ok_or(ENOMEM)?;
+        for &(number, term, terms) in &self.asked {
+            while ports.len() <= usize::from(number) {
+                ports.push(Egress::unbound(Terms::DEFAULT), GFP_KERNEL)?;
+            }
+            if let Some(port) = ports.get_mut(usize::from(number)) {
+                port.terms.take(term, &terms);
+            }
+        }
+        while ports.last().is_some_and(Egress::is_nothing) {
+            ports.pop();
+        }
+        Ok(Some(self.remade(self.rules, ports, last)?))
+    }
+
+    fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
+        // The ports belong to the place, what is set for them to the block.
+        let mut ports = List::new();
+        for (number, port) in old.counted_anew()?.iter().enumerate() {
+            let terms = self
+                .ports
+                .get(number)
+                .map_or(Terms::DEFAULT, |own| own.terms);
+            ports.push(Egress { terms, ..*port }, GFP_KERNEL)?;
+        }
+        for port in self.ports.get(ports.len()..).unwrap_or_default() {
+            ports.push(Egress::unbound(port.terms), GFP_KERNEL)?;
+        }
+        let mut next = old.remade(self.rules, ports, old.last)?;
+        next.asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
+        Ok(Some(next))
+    }
+
+    fn options(&self, to: &mut dyn Options, _process: &Process) {
+        let (rules, default) = (&self.rules, &Rules::DEFAULT);
+        let strategy = rules.strategy.name();
+        if rules.strategy == default.strategy {
+            to.put("strategy", format_args!("{strategy}"));
+        } else {
+            to.put_config("strategy", format_args!("{strategy}"));
+        }
+        if rules.per != default.per {
+            to.put_config("per", format_args!("{}", rules.per.name()));
+        }
+        for (key, value, default) in [
+            ("expiry", rules.expiry, default.expiry),
+            ("gap", rules.gap, default.gap),
+            ("sessions", rules.sessions, default.sessions),
+        ] {
+            if value != default {
+                to.put_config(key, format_args!("{value}"));
+            }
+        }
+        for (number, port) in self.ports.iter().enumerate() {
+            let (terms, default) = (&port.terms, &Terms::DEFAULT);
+            let mut put = |term, value: &dyn fmt::Display| {
+                with_key(number, term, |key| {
+                    to.put_config(key, format_args!("{value}"));
+                });
+            };
+            if terms.weight != default.weight {
+                put("weight", &terms.weight);
+            }
+            if terms.is_down {
+                put("state", &"down");
+            }
+            if terms.capacity != 0 {
+                put("capacity", &Rate(terms.capacity));
+            }
+        }
+        // What cannot be told is left out.
+        let _ = self.reports(|report| {
+            let mut put = |what, value: &dyn fmt::Display| {
+                with_key(report.number, what, |key| {
+                    to.put(key, format_args!("{value}"));
+                });
+            };
+            put("link", &report.link());
+            put("packets", &report.totals.packets);
+            put("bytes", &report.totals.bytes);
+            put("rate", &report.rate);
+            put("sessions", &report.sessions);
+            put("wanted", &report.wanted);
+            put("given", &report.given);
+            put("reordered", &report.totals.reordered);
+            Ok(())
+        });
+        let state = &self.state;
+        to.put("evicted", format_args!("{}", state.sum(|c| &c.evicted)));
+        to.put("untracked", format_args!("{}", state.sum(|c| &c.untracked)));
+        to.put("orphans", format_args!("{}", state.sum(|c| &c.orphans)));
+    }
+
+    fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
+        writeln!(
+            to,
+            "port to state weight capacity packets bytes rate sessions wanted given reordered"
+        )?;
+        self.reports(|report| {
+            let (port, totals) = (report.port, &report.totals);
+            writeln!(
+                to,
+                "{} {} {} {} {} {} {} {} {} {} {} {}",
+                report.number,
+                port.name(),
+                report.link(),
+                port.terms.weight,
+                Rate(port.capacity()),
+                totals.packets,
+                totals.bytes,
+                report.rate,
+                report.sessions,
+                report.wanted,
+                report.given,
+                totals.reordered
+            )
+        })
+    }
+}

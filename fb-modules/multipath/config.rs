@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can be set, and the texts that it is set by.
+
+use core::{fmt, ops::RangeInclusive};
+
+/// The most ports.
+pub(crate) const PORTS: u16 = 64;
+
+/// How packets are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// All to a destination by the same port.
+    Route,
+    /// One after the other.
+    Packet,
+    /// All of a session by the same port.
+    Session,
+    /// Where the most bandwidth is left.
+    Bandwidth,
+    /// Where the smallest part is used.
+    Utilisation,
+    /// All of a session by the same port up to the next pause.
+    Flowlet,
+    /// All of a session by the same port, without remembering any.
+    Hash,
+}
+
+const STRATEGIES: [(&str, Strategy); 7] = [
+    ("route", Strategy::Route),
+    ("packet", Strategy::Packet),
+    ("session", Strategy::Session),
+    ("bandwidth", Strategy::Bandwidth),
+    ("utilisation", Strategy::Utilisation),
+    ("flowlet", Strategy::Flowlet),
+    ("hash", Strategy::Hash),
+];
+
+impl Strategy {
+    pub(crate) fn name(self) -> &'static str {
+        let mut all = STRATEGIES.iter();
+        all.find(|(_, one)| *one == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+/// What bandwidth and utilisation choose a port for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Per {
+    /// Each packet.
+    Packet,
+    /// Each session.
+    Session,
+}
+
+impl Per {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Per::Packet => "packet",
+            Per::Session => "session",
+        }
+    }
+}
+
+/// What holds for all ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) strategy: Strategy,
+    pub(crate) per: Per,
+    /// Seconds after which what was not seen is forgotten.
+    pub(crate) expiry: u32,
+    /// Milliseconds after which a session can go another way without overtaking itself.
+    pub(crate) gap: u32,
+    /// What can be remembered.
+    pub(crate) sessions: u32,
+}
+
+impl Rules {
+    /// Those of a new block.
+    pub(crate) const DEFAULT: Self = Self {
+        strategy: Strategy::Session,
+        per: Per::Packet,
+        expiry: 300,
+        gap: 50,
+        sessions: 65_536,
+    };
+
+    /// These with another value for an option, the default for an empty one; `None` where there is
+    /// no such option.
+    pub(crate) fn with(self, key: &str, value: &str) -> Option<Result<Self, Bad>> {
+        let default = Self::DEFAULT;
+        let rules = match key {
+            "strategy" => {
+                let mut all = STRATEGIES.iter();
+                let named = all.find(|(name, _)| *name == value).map(|(_, one)| *one);
+                or(value, default.strategy, named, Bad::Strategy)
+                    .map(|strategy| Self { strategy, ..self })
+            }
+            "per" => {
+                let mut all = [Per::Packet, Per::Session].into_iter();
+                let named = all.find(|per| per.name() == value);
+                or(value, default.per, named, Bad::Per).map(|per| Self { per, ..self })
+            }
+            "expiry" => number(value, default.expiry, 1..=86_400, Bad::Expiry)
+                .map(|expiry| Self { expiry, ..self }),
+            "gap" => {
+                number(value, default.gap, 1..=60_000, Bad::Gap).map(|gap| Self { gap, ..self })
+            }
+            "sessions" => number(value, default.sessions, 64..=4_194_304, Bad::Sessions)
+                .map(|sessions| Self { sessions, ..self }),
+            _ => return None,
+        };
+        Some(rules)
+    }
+}
+
+/// Nanoseconds in a millisecond.
+const MILLISECOND: u64 = 1_000_000;
+
+impl Rules {
+    pub(crate) fn expiry_ns(&self) -> u64 {
+        u64::from(self.expiry).wrapping_mul(1000 * MILLISECOND)
+    }
+
+    pub(crate) fn gap_ns(&self) -> u64 {
+        u64::from(self.gap).wrapping_mul(MILLISECOND)
+    }
+}
+
+/// What holds for a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) weight: u16,
+    /// It is not to be used.
+    pub(crate) is_down: bool,
+    /// Bits a second; 0 is for what its device says.
+    pub(crate) capacity: u64,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Term {
+    Weight,
+    State,
+    Capacity,
+}
+
+impl Terms {
+    /// Those of a new port.
+    pub(crate) const DEFAULT: Self = Self {
+        weight: 1,
+        is_down: false,
+        capacity: 0,
+    };
+
+    /// Takes over one of them.
+    pub(crate) fn take(&mut self, term: Term, from: &Self) {
+        match term {
+            Term::Weight => self.weight = from.weight,
+            Term::State => self.is_down = from.is_down,
+            Term::Capacity => self.capacity = from.capacity,
+        }
+    }
+
+    /// These with another value for one of them, the default for an empty one.
+    pub(crate) fn with(self, term: Term, value: &str) -> Result<Self, Bad> {
+        let default = Self::DEFAULT;
+        Ok(match term {
+            Term::Weight => Self {
+                weight: number(value, default.weight, 0..=1000, Bad::Weight)?,
+                ..self
+            },
+            Term::State => {
+                let named = match value {
+                    "up" => Some(false),
+                    "down" => Some(true),
+                    _ => None,
+                };
+                let is_down = or(value, default.is_down, named, Bad::State)?;
+                Self { is_down, ..self }
+            }
+            Term::Capacity => {
+                let capacity = or(value, default.capacity, rate(value), Bad::Capacity)?;
+                Self { capacity, ..self }
+            }
+        })
+    }
+}
+
+/// `port.N.TERM`: the number of the port, and which of its terms.
+pub(crate) fn term(key: &str) -> Option<(u16, Term)> {
+    let (port, term) = key.strip_prefix("port.")?.split_once('.')?;
+    let port = digits(port)?;
+    let term = match term {
+        "weight" => Term::Weight,
+        "state" => Term::State,
+        "capacity" => Term::Capacity,
+        _ => return None,
+    };
+    Some((u16::try_from(port).ok()?, term))
+}
+
+fn or<T>(value: &str, default: T, named: Option<T>, bad: Bad) -> Result<T, Bad> {
+    match named {
+        _ if value.is_empty() => Ok(default),
+        Some(value) => Ok(value),
+        None => Err(bad),
+    }
+}
+
+fn number<T: TryFrom<u64> + PartialOrd>(
+    value: &str,
+    default: T,
+    within: RangeInclusive<T>,
+    bad: Bad,
+) -> Result<T, Bad> {
+    let named = digits(value).and_then(|n| T::try_from(n).ok());
+    let named = named.filter(|n| within.contains(n));
+    or(value, default, named, bad)
+}
+
+/// A number without a sign, and without zeros that say nothing: so each has one text.
+fn digits(text: &str) -> Option<u64> {
+    let is_plain = text == "0" || !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| is_plain)
+}
+
+/// Units of a rate, the largest first.
+const UNITS: [(&str, u64); 4] = [
+    ("gbit", 1_000_000_000),
+    ("mbit", 1_000_000),
+    ("kbit", 1_000),
+    ("bit", 1),
+];
+
+/// The most that a capacity can be: 10 Tbit/s.
+const MOST: u64 = 10_000_000_000_000;
+
+/// A rate with its unit, or in Mbit/s; in bits a second.
+pub(crate) fn rate(text: &str) -> Option<u64> {
+    let mut units = UNITS.iter();
+    let with = units.find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (number, unit) = with.unwrap_or((text, 1_000_000));
+    let rate = digits(number)?.checked_mul(unit)?;
+    (1..=MOST).contains(&rate).then_some(rate)
+}
+
+/// A rate as it is written: in the largest unit that makes it a whole number.
+pub(crate) struct Rate(pub(crate) u64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut units = UNITS.iter();
+        let whole = units.find_map(|(name, unit)| {
+            (self.0.checked_rem(*unit) == Some(0)).then_some((name, self.0.checked_div(*unit)?))
+        });
+        match whole {
+            Some((name, number)) if self.0 != 0 => write!(f, "{number}{name}"),
+            _ => f.write_str("0bit"),
+        }
+    }
+}
+
+/// A part of a whole, in percent; a dash of nothing.
+pub(crate) struct Part(pub(crate) u64, pub(crate) u64);
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Large numbers without the bits that would not show.
+        let shift = 14u32.saturating_sub(self.1.leading_zeros());
+        let (part, whole) = (self.0 >> shift, self.1 >> shift);
+        let scaled = part.saturating_mul(10_000).saturating_add(whole / 2);
+        match scaled.checked_div(whole) {
+            Some(hundredths) => write!(f, "{}.{:02}%", hundredths / 100, hundredths % 100),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    Strategy,
+    Per,
+    Expiry,
+    Gap,
+    Sessions,
+    Weight,
+    State,
+    Capacity,
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bad::Strategy => {
+                "strategy: route, packet, session, bandwidth, utilisation, flowlet or hash"
+            }
+            Bad::Per => "per: packet or session",
+            Bad::Expiry => "expiry: seconds, from 1 to 86400",
+            Bad::Gap => "gap: milliseconds, from 1 to 60000",
+            Bad::Sessions => "sessions: a number from 64 to 4194304",
+            Bad::Weight => "weight: a number from 0 to 1000",
+            Bad::State => "state: up or down",
+            Bad::Capacity => "capacity: a rate such as 10mbit, up to 10000gbit",
+        })
+    }
+}

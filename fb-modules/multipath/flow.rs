@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the headers of a packet say about whom it belongs to.
+//!
+//! Nothing is refused: of a packet whose headers end early, or lie, what could be read counts.
+
+/// VLAN tags in the data that are looked behind.
+const TAGS: usize = 2;
+/// Extension headers of IPv6 that are looked behind.
+const EXTENSIONS: usize = 8;
+
+/// How much of a packet is looked at first: Ethernet, two tags, IPv6, and the first 8 bytes of what
+/// that carries.
+pub(crate) const FIRST: u32 = 14 + 2 * 4 + 40 + 8;
+/// How much is looked at where that was not enough.
+pub(crate) const MOST: u32 = 512;
+
+/// What makes the keys of one kind different from those of another; the upper byte of their last word.
+#[derive(Clone, Copy)]
+enum Domain {
+    Session = 1,
+    Route = 2,
+    Fragment = 3,
+}
+
+/// The kind of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Source and destination MAC address.
+    Ethernet,
+    /// Both IPv4 addresses in one word, the source first.
+    V4,
+    /// The source, then the destination, two words each.
+    V6,
+}
+
+/// Whether a packet is a part of a datagram, and of which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fragment {
+    /// It is whole.
+    No,
+    /// The first part, with the header of what IP carries.
+    First(u32),
+    /// Another part.
+    Later(u32),
+}
+
+/// Whom a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    kind: Kind,
+    addresses: [u64; 4],
+    /// What IP carries, or the type in the Ethernet header.
+    protocol: u16,
+    /// Source and destination port; ICMP's type, code and identifier. 0 where there are none.
+    ports: u32,
+    /// Its part in a datagram.
+    pub(crate) fragment: Fragment,
+}
+
+/// The words that a key is made of.
+pub(crate) struct Key {
+    words: [u64; 5],
+    len: usize,
+}
+
+impl Key {
+    pub(crate) fn words(&self) -> &[u64] {
+        self.words.get(..self.len).unwrap_or(&self.words)
+    }
+}
+
+impl Flow {
+    /// Reads the headers at the beginning of a packet. `Err` when the bytes ended before the headers:
+    /// with what was read until there.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Self> {
+        let mut flow = Self {
+            kind: Kind::Ethernet,
+            addresses: [0; 4],
+            protocol: 0,
+            ports: 0,
+            fragment: Fragment::No,
+        };
+        match flow.ethernet(bytes) {
+            Some(()) => Ok(flow),
+            None => Err(flow),
+        }
+    }
+
+    fn ethernet(&mut self, bytes: &[u8]) -> Option<()> {
+        let (macs, mut rest) = bytes.split_first_chunk::<12>()?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *macs;
+        let source = u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]);
+        let destination = u64::from_be_bytes([0, 0, d0, d1, d2, d3, d4, d5]);
+        self.addresses = [source, destination, 0, 0];
+        for _ in 0..=TAGS {
+            let (kind, behind) = rest.split_first_chunk()?;
+            self.protocol = u16::from_be_bytes(*kind);
+            match self.protocol {
+                0x0800 => return self.ipv4(behind),
+                0x86dd => return self.ipv6(behind),
+                0x8100 | 0x88a8 => rest = behind.split_first_chunk::<2>()?.1,
+                _ => break,
+            }
+        }
+        Some(())
+    }
+
+    fn ipv4(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, _) = bytes.split_first_chunk::<20>()?;
+        let [first, _, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
+        let length = usize::from(first & 0xf).wrapping_mul(4);
+        if first >> 4 != 4 || length < 20 {
+            return Some(());
+        }
+        self.kind = Kind::V4;
+        self.addresses = [u64::from_be_bytes(addresses), 0, 0, 0];
+        self.protocol = protocol.into();
+        let id = u16::from_be_bytes([i0, i1]).into();
+        let (more, offset) = (f0 & 0x20 != 0, u16::from_be_bytes([f0 & 0x1f, f1]));
+        if offset != 0 {
+            self.fragment = Fragment::Later(id);
+            return Some(());
+        }
+        if more {
+            self.fragment = Fragment::First(id);
+        }
+        // What is behind the datagram's end is padding.
+        let total = u16::from_be_bytes([l0, l1]).into();
+        self.carried(bytes, length, total)
+    }
+
+    fn ipv6(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, mut rest) = bytes.split_first_chunk::<40>()?;
+        let [first, _, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
+        if first >> 4 != 6 {
+            return Some(());
+        }
+        self.kind = Kind::V6;
+        for (word, bytes) in self.addresses.iter_mut().zip(addresses.chunks_exact(8)) {
+            *word = u64::from_be_bytes(*bytes.first_chunk()?);
+        }
+        self.protocol = next.into();
+        let mut left = usize::from(u16::from_be_bytes([l0, l1]));
+        for _ in 0..EXTENSIONS {
+            let (&[following, len, o0, o1, i0, i1, i2, i3], _) = match next {
+                0 | 43 | 44 | 51 | 60 if left >= 8 => rest.split_first_chunk::<8>()?,
+                _ => break,
+            };
+            let len = usize::from(len);
+            let mut skip = len.wrapping_add(1).wrapping_mul(8);
+            match next {
+                44 => {
+                    let (id, place) = (
+                        u32::from_be_bytes([i0, i1, i2, i3]),
+                        u16::from_be_bytes([o0, o1]),
+                    );
+                    skip = 8;
+                    if place & !7 != 0 {
+                        self.fragment = Fragment::Later(id);
+                        self.protocol = following.into();
+                        return Some(());
+                    }
+                    if place & 1 != 0 {
+                        self.fragment = Fragment::First(id);
+                    }
+                }
+                // Authentication counts in words, and without two of them.
+                51 => skip = len.wrapping_add(2).wrapping_mul(4),
+                _ => (),
+            }
+            next = following;
+            self.protocol = next.into();
+            left = left.saturating_sub(skip);
+            rest = rest.get(skip..)?;
+        }
+        self.carried(rest, 0, left)
+    }
+
+    /// Reads what tells sessions between two addresses apart, at `offset` of what is no longer than
+    /// `total`.
+    fn carried(&mut self, bytes: &[u8], offset: usize, total: usize) -> Option<()> {
+        let inside = |size| offset.checked_add(size).is_some_and(|end| end <= total);
+        let bytes = bytes.get(offset..)?;
+        match self.protocol {
+            // TCP, UDP, DCCP, SCTP, UDP-Lite
+            6 | 17 | 33 | 132 | 136 if inside(4) => {
+                self.ports = u32::from_be_bytes(*bytes.first_chunk()?);
+            }
+            1 | 58 if inside(8) => {
+                let [kind, code, _, _, id @ ..] = *bytes.first_chunk::<6>()?;
+                let has_id = match self.protocol {
+                    1 => matches!(kind, 0 | 8 | 13..=18),
+                    _ => matches!(kind, 128 | 129),
+                };
+                let id = if has_id { id } else { [0; 2] };
+                self.ports = u32::from_be_bytes([kind, code, id[0], id[1]]);
+            }
+            _ => (),
+        }
+        Some(())
+    }
+
+    /// The key of all that has these addresses, and this as the last of its words.
+    fn key(&self, domain: Domain, protocol: u16, last: u32) -> Key {
+        let mut words = [0; 5];
+        let len = match self.kind {
+            Kind::V4 => 1,
+            Kind::Ethernet => 2,
+            Kind::V6 => 4,
+        };
+        let from = self.addresses.iter().take(len);
+        for (word, address) in words.iter_mut().zip(from) {
+            *word = *address;
+        }
+        if let Some(word) = words.get_mut(len) {
+            *word = (domain as u64) << 56 | u64::from(protocol) << 32 | u64::from(last);
+        }
+        Key {
+            words,
+            len: len.wrapping_add(1),
+        }
+    }
+
+    /// The key of the session: addresses, protocol, and ports or their like.
+    pub(crate) fn session(&self) -> Key {
+        self.key(Domain::Session, self.protocol, self.ports)
+    }
+
+    /// The key of the datagram that a fragment is of.
+    pub(crate) fn datagram(&self, id: u32) -> Key {
+        self.key(Domain::Fragment, self.protocol, id)
+    }
+
+    /// The key of the destination.
+    pub(crate) fn route(&self) -> Key {
+        let [a, b, c, d] = self.addresses;
+        let addresses = match self.kind {
+            Kind::V4 => [a & 0xffff_ffff, 0, 0, 0],
+            Kind::Ethernet => [0, b, 0, 0],
+            Kind::V6 => [c, d, 0, 0],
+        };
+        let destination = Self { addresses, ..*self };
+        destination.key(Domain::Route, 0, 0)
+    }
+}

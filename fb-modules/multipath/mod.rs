@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which port a packet goes by: all of `multipath` that does not depend on the kernel.
+
+pub(crate) mod config;
+pub(crate) mod flow;
+pub(crate) mod meter;
+pub(crate) mod ports;
+pub(crate) mod spread;
+pub(crate) mod table;
+
+#[cfg(test)]
+mod tests;
+
+/// What lists are made of, here and where the tests run.
+pub(crate) use super::List;
+
+use config::{Per, Rules, Strategy};
+use flow::{Flow, Fragment, Key};
+use meter::{Meter, SECOND};
+use spread::{Spread, Usable};
+use table::{Placed, Table};
+
+/// How long the parts of a datagram are waited for: what Linux's reassembly waits, in nanoseconds.
+const REASSEMBLY: u64 = 30 * SECOND;
+
+/// What there is to decide by.
+pub(crate) struct Balance<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) spread: &'a Spread,
+    pub(crate) sessions: &'a Table,
+    /// What was remembered before the table got another size.
+    pub(crate) before: Option<&'a Table>,
+    pub(crate) fragments: &'a Table,
+    pub(crate) meter: &'a Meter,
+}
+
+/// Where a packet goes, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The number of the port.
+    pub(crate) number: u16,
+    pub(crate) seat: u8,
+    pub(crate) why: Why,
+}
+
+/// Why a packet goes by a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It goes where what it belongs to goes.
+    Stays,
+    /// It was chosen for this packet.
+    Packet,
+    /// It was chosen for what begins with this packet.
+    Begins {
+        /// Something that was not established had to be forgotten.
+        evicts: bool,
+    },
+    /// It was chosen anew for what this packet belongs to.
+    Moves {
+        /// The packet before went by another port a moment ago, and may be overtaken.
+        reorders: bool,
+    },
+    /// By its hash, since there was no room to remember it.
+    Untracked,
+    /// By the hash of its addresses, since it is a part of something whose beginning was not seen.
+    Orphan,
+}
+
+/// A clock, a hash and a place in the order of turns, which are asked for when they are needed.
+pub(crate) trait Source {
+    /// Nanoseconds, as the strategy needs them.
+    fn now(&self) -> u64;
+    /// A hash that nobody else can foresee.
+    fn hash(&self, words: &[u64]) -> u64;
+    /// The next turn of this CPU.
+    fn packet_turn(&self) -> u64;
+    /// The next turn of all.
+    fn session_turn(&self) -> u64;
+}
+
+impl Balance<'_> {
+    /// Decides for a packet of `len` bytes; `flow` reads its headers. `None` when no port can be had.
+    pub(crate) fn decide(
+        &self,
+        flow: impl FnOnce() -> Flow,
+        len: u32,
+        source: &impl Source,
+    ) -> Option<Way> {
+        let way = match (self.rules.strategy, self.rules.per) {
+            (Strategy::Packet, _) => by(self.spread.turn(source.packet_turn())?, Why::Packet),
+            (Strategy::Bandwidth | Strategy::Utilisation, Per::Packet) => {
+                by(self.roomiest()?, Why::Packet)
+            }
+            (Strategy::Route, _) => self.place(&flow().route(), source)?,
+            _ => self.session(&flow(), source)?,
+        };
+        if self.is_measured() {
+            self.meter.sent(way.seat, len);
+        }
+        Some(way)
+    }
+
+    /// Whether choices are made by what is used.
+    fn is_measured(&self) -> bool {
+        matches!(
+            self.rules.strategy,
+            Strategy::Bandwidth | Strategy::Utilisation
+        )
+    }
+
+    fn roomiest(&self) -> Option<&Usable> {
+        let used = |seat| self.meter.used(seat);
+        match self.rules.strategy {
+            Strategy::Utilisation => self.spread.least_utilised(used),
+            _ => self.spread.most_unused(used),
+        }
+    }
+
+    /// By session, of which the parts of a datagram go where its first one went.
+    fn session(&self, flow: &Flow, source: &impl Source) -> Option<Way> {
+        match flow.fragment {
+            Fragment::No => self.whole(flow, source),
+            Fragment::First(id) => {
+                let way = self.whole(flow, source)?;
+                let datagram = source.hash(flow.datagram(id).words());
+                self.fragments
+                    .put(datagram, way.seat, source.now(), REASSEMBLY);
+                Some(way)
+            }
+            Fragment::Later(id) => {
+                let datagram = source.hash(flow.datagram(id).words());
+                let seat = self.fragments.seat(datagram, source.now(), REASSEMBLY);
+                if let Some(port) = seat.and_then(|seat| self.spread.at(seat)) {
+                    return Some(by(port, Why::Stays));
+                }
+                let hash = source.hash(flow.session().words());
+                Some(by(self.spread.rendezvous(hash)?, Why::Orphan))
+            }
+        }
+    }
+
+    fn whole(&self, flow: &Flow, source: &impl Source) -> Option<Way> {
+        let key = flow.session();
+        if self.rules.strategy == Strategy::Hash {
+            let hash = source.hash(key.words());
+            return Some(by(self.spread.rendezvous(hash)?, Why::Packet));
+        }
+        self.place(&key, source)
+    }
+
+    /// By what is remembered of a key.
+    fn place(&self, key: &Key, source: &impl Source) -> Option<Way> {
+        let (hash, now) = (source.hash(key.words()), source.now());
+        let (expiry, gap) = (self.rules.expiry_ns(), self.rules.gap_ns());
+        let may_move = self.rules.strategy == Strategy::Flowlet;
+        let keep = |seat, age| self.spread.at(seat).is_some() && !(may_move && age >= gap);
+        let choose = || {
+            let before = self.before.and_then(|table| table.seat(hash, now, expiry));
+            if let Some(seat) = before.filter(|&seat| self.spread.at(seat).is_some()) {
+                return Some(seat);
+            }
+            let port = if self.is_measured() {
+                self.roomiest()
+            } else {
+                self.spread.turn(source.session_turn())
+            };
+            port.map(|port| port.seat)
+        };
+        let (seat, why) = match self.sessions.place(hash, now, expiry, keep, choose) {
+            Placed::Stays(seat) => (seat, Why::Stays),
+            Placed::Begins(seat, evicts) => (seat, Why::Begins { evicts }),
+            Placed::Moves(from, to, age) => {
+                let reorders = from != to && age < gap;
+                (to, Why::Moves { reorders })
+            }
+            Placed::Full => return Some(by(self.spread.rendezvous(hash)?, Why::Untracked)),
+            Placed::None => return None,
+        };
+        // Where two CPUs bring the first packet of a session, one of them finds what the other has
+        // chosen, by ports that may be newer.
+        match self.spread.at(seat) {
+            Some(port) => Some(by(port, why)),
+            None => Some(by(self.spread.rendezvous(hash)?, Why::Untracked)),
+        }
+    }
+}
+
+fn by(port: &Usable, why: Why) -> Way {
+    Way {
+        number: port.number,
+        seat: port.seat,
+        why,
+    }
+}

@@ -1,0 +1,1320 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::{
+    config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms, PORTS},
+    flow::{Flow, Fragment, FIRST, MOST},
+    meter::{Meter, Use, SECOND},
+    ports::{are_these, follow, Port, Seen, Totals},
+    spread::{mix, Cycle, Spread, Usable},
+    table::{Bucket, Placed, Table, SEATS},
+    Balance, Source, Way, Why,
+};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+};
+
+const MS: u64 = SECOND / 1000;
+const MBIT: u64 = 1_000_000;
+const ALL: [Strategy; 7] = [
+    Strategy::Route,
+    Strategy::Packet,
+    Strategy::Session,
+    Strategy::Bandwidth,
+    Strategy::Utilisation,
+    Strategy::Flowlet,
+    Strategy::Hash,
+];
+
+fn table(entries: u32) -> Table {
+    let buckets = Table::buckets(entries);
+    Table::new((0..buckets).map(|_| Bucket::default()).collect())
+}
+
+fn ports(weights: &[u16]) -> Vec<Usable> {
+    let port = |(number, &weight): (u16, &u16)| Usable {
+        number,
+        seat: number as u8 * 3 + 1,
+        weight,
+        capacity: u64::from(weight.max(1)) * 10 * MBIT,
+        id: mix(number.into()),
+    };
+    (0..).zip(weights).map(port).collect()
+}
+
+fn spread(ports: &[Usable]) -> Spread {
+    let weights: Vec<_> = ports.iter().map(|port| port.weight).collect();
+    Spread::new(ports.to_vec(), Cycle::new(&weights).collect())
+}
+
+/// A balancer without a kernel.
+struct Bench {
+    rules: Rules,
+    spread: Spread,
+    sessions: Table,
+    before: Option<Table>,
+    fragments: Table,
+    meter: Meter,
+    bytes: [Cell<u64>; SEATS],
+    now: Cell<u64>,
+    turns: [Cell<u64>; 2],
+}
+
+impl Source for Bench {
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+    fn hash(&self, words: &[u64]) -> u64 {
+        words.iter().fold(1, |hash, word| mix(hash ^ word))
+    }
+    fn packet_turn(&self) -> u64 {
+        self.turns[0].replace(self.turns[0].get() + 1)
+    }
+    fn session_turn(&self) -> u64 {
+        self.turns[1].replace(self.turns[1].get() + 1)
+    }
+}
+
+impl Bench {
+    fn new(strategy: Strategy, ports: &[Usable]) -> Self {
+        let rules = Rules {
+            strategy,
+            ..Rules::DEFAULT
+        };
+        let now = 1000 * SECOND;
+        let seats = (0..SEATS).map(|_| Use::default()).collect();
+        Bench {
+            rules,
+            spread: spread(ports),
+            sessions: table(262_144),
+            before: None,
+            fragments: table(4096),
+            meter: Meter::new(now, seats),
+            bytes: [const { Cell::new(0) }; SEATS],
+            now: Cell::new(now),
+            turns: Default::default(),
+        }
+    }
+
+    fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
+        if let Some(seconds) = self.meter.is_due(self.now.get()) {
+            for (seat, bytes) in (0..).zip(&self.bytes) {
+                self.meter.measure(seat, bytes.get(), seconds);
+            }
+        }
+        let balance = Balance {
+            rules: &self.rules,
+            spread: &self.spread,
+            sessions: &self.sessions,
+            before: self.before.as_ref(),
+            fragments: &self.fragments,
+            meter: &self.meter,
+        };
+        let flow = || Flow::read(packet).unwrap_or_else(|flow| flow);
+        let way = balance.decide(flow, len, self)?;
+        let bytes = &self.bytes[usize::from(way.seat)];
+        bytes.set(bytes.get() + u64::from(len));
+        Some(way)
+    }
+
+    fn port(&self, packet: &[u8]) -> u16 {
+        self.send(packet, packet.len() as u32).unwrap().number
+    }
+
+    fn wait(&self, time: u64) {
+        self.now.set(self.now.get() + time);
+    }
+}
+
+fn ethernet(kind: u16, rest: &[u8]) -> Vec<u8> {
+    let mut packet = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    packet.extend(kind.to_be_bytes());
+    packet.extend(rest);
+    packet
+}
+
+struct V4 {
+    protocol: u8,
+    id: u16,
+    place: u16,
+    options: usize,
+    source: u32,
+    destination: u32,
+}
+
+const V4: V4 = V4 {
+    protocol: 17,
+    id: 0,
+    place: 0,
+    options: 0,
+    source: 0xc000_0201,
+    destination: 0xc000_0202,
+};
+
+fn v4(head: &V4, payload: &[u8]) -> Vec<u8> {
+    let length = 20 + head.options;
+    let mut ip = vec![0x40 | (length / 4) as u8, 0];
+    ip.extend(((length + payload.len()) as u16).to_be_bytes());
+    ip.extend(head.id.to_be_bytes());
+    ip.extend(head.place.to_be_bytes());
+    ip.extend([64, head.protocol, 0, 0]);
+    ip.extend(head.source.to_be_bytes());
+    ip.extend(head.destination.to_be_bytes());
+    ip.resize(length, 1);
+    ip.extend(payload);
+    ethernet(0x800, &ip)
+}
+
+fn v6(next: u8, source: u128, destination: u128, payload: &[u8]) -> Vec<u8> {
+    let mut ip = vec![0x60, 0, 0, 0];
+    ip.extend((payload.len() as u16).to_be_bytes());
+    ip.extend([next, 64]);
+    ip.extend(source.to_be_bytes());
+    ip.extend(destination.to_be_bytes());
+    ip.extend(payload);
+    ethernet(0x86dd, &ip)
+}
+
+fn l4(source: u16, destination: u16) -> Vec<u8> {
+    let mut header = source.to_be_bytes().to_vec();
+    header.extend(destination.to_be_bytes());
+    header.resize(20, 0);
+    header
+}
+
+/// The first packet of session `n`, to a destination of its own.
+fn session(n: u32, is_v6: bool) -> Vec<u8> {
+    let payload = l4(n as u16, 80);
+    if is_v6 {
+        v6(6, 1, u128::from(n) << 64 | 5, &payload)
+    } else {
+        let destination = 0x0a00_0000 + n;
+        v4(
+            &V4 {
+                protocol: 6,
+                destination,
+                ..V4
+            },
+            &payload,
+        )
+    }
+}
+
+fn read(packet: &[u8]) -> Flow {
+    Flow::read(packet).unwrap()
+}
+
+fn key(packet: &[u8]) -> Vec<u64> {
+    read(packet).session().words().to_vec()
+}
+
+// --- Headers ---------------------------------------------------------------------------------
+
+#[test]
+fn a_session_is_told_by_addresses_protocol_and_ports() {
+    let base = v4(&V4, &l4(1, 2));
+    let others = [
+        v4(&V4, &l4(1, 3)),
+        v4(&V4, &l4(2, 1)),
+        v4(&V4 { protocol: 6, ..V4 }, &l4(1, 2)),
+        v4(&V4 { source: 7, ..V4 }, &l4(1, 2)),
+        v4(
+            &V4 {
+                destination: 7,
+                ..V4
+            },
+            &l4(1, 2),
+        ),
+        v4(
+            &V4 {
+                source: V4.destination,
+                destination: V4.source,
+                ..V4
+            },
+            &l4(1, 2),
+        ),
+        v6(17, 1, 2, &l4(1, 2)),
+        v6(17, 1, 2, &l4(1, 3)),
+        v6(17, 1, 3, &l4(1, 2)),
+        v6(17, 1 << 64, 2, &l4(1, 2)),
+        v6(6, 1, 2, &l4(1, 2)),
+        ethernet(0x806, &[0; 28]),
+        ethernet(0x88b5, &[0; 28]),
+    ];
+    let keys: HashSet<_> = others.iter().chain([&base]).map(|p| key(p)).collect();
+    assert_eq!(keys.len(), others.len() + 1);
+    // What is not said by the addresses and ports does not matter.
+    let mut longer = l4(1, 2);
+    longer.extend([9; 100]);
+    assert_eq!(
+        key(&base),
+        key(&v4(
+            &V4 {
+                id: 77,
+                options: 40,
+                ..V4
+            },
+            &longer
+        ))
+    );
+}
+
+#[test]
+fn icmp_is_told_by_type_code_and_identifier() {
+    let icmp = |kind: u8, code: u8, id: u8, sequence: u8| [kind, code, 1, 2, 3, id, 5, sequence];
+    let one = V4 { protocol: 1, ..V4 };
+    let v4 = |bytes: [u8; 8]| key(&v4(&one, &bytes));
+    let v6 = |bytes: [u8; 8]| key(&v6(58, 1, 2, &bytes));
+    assert_eq!(v4(icmp(8, 0, 1, 1)), v4(icmp(8, 0, 1, 2)));
+    assert_ne!(v4(icmp(8, 0, 1, 1)), v4(icmp(8, 0, 2, 1)));
+    assert_ne!(v4(icmp(8, 0, 1, 1)), v4(icmp(0, 0, 1, 1)));
+    assert_ne!(v4(icmp(3, 0, 1, 1)), v4(icmp(3, 1, 1, 1)));
+    // An error has no identifier where a request has it.
+    assert_eq!(v4(icmp(3, 1, 1, 1)), v4(icmp(3, 1, 2, 1)));
+    assert_eq!(v6(icmp(128, 0, 1, 1)), v6(icmp(128, 0, 1, 2)));
+    assert_ne!(v6(icmp(128, 0, 1, 1)), v6(icmp(128, 0, 2, 1)));
+    assert_ne!(v6(icmp(128, 0, 1, 1)), v6(icmp(129, 0, 1, 1)));
+    assert_eq!(v6(icmp(1, 4, 1, 1)), v6(icmp(1, 4, 2, 1)));
+}
+
+#[test]
+fn vlan_tags_in_the_data_are_looked_behind() {
+    let plain = v4(&V4, &l4(1, 2));
+    let tagged = |tags: &[u8]| [&plain[..12], tags, &plain[12..]].concat();
+    assert_eq!(key(&plain), key(&tagged(&[0x81, 0, 0, 1])));
+    assert_eq!(
+        key(&plain),
+        key(&tagged(&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2]))
+    );
+    // Not behind any number of them.
+    assert_ne!(key(&plain), key(&tagged(&[0x81, 0, 0, 1].repeat(3))));
+}
+
+fn extension(kind: u8, words: u8, next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut all = vec![next, words];
+    let length = if kind == 51 {
+        (usize::from(words) + 2) * 4
+    } else {
+        (usize::from(words) + 1) * 8
+    };
+    all.resize(length, 0);
+    all.extend(payload);
+    all
+}
+
+#[test]
+fn extension_headers_are_looked_behind() {
+    let plain = key(&v6(17, 1, 2, &l4(1, 2)));
+    for kind in [0, 43, 60] {
+        for words in [0, 1, 5] {
+            assert_eq!(
+                plain,
+                key(&v6(kind, 1, 2, &extension(kind, words, 17, &l4(1, 2))))
+            );
+        }
+    }
+    assert_eq!(plain, key(&v6(51, 1, 2, &extension(51, 4, 17, &l4(1, 2)))));
+    let mut many = l4(1, 2);
+    let mut next = 17;
+    for n in 1..=9 {
+        many = extension(60, 0, next, &many);
+        next = 60;
+        let found = key(&v6(60, 1, 2, &many));
+        assert_eq!(plain == found, n <= 8, "{n} of them");
+    }
+}
+
+fn part_v6(id: u32, offset: u16, more: bool, next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut all = vec![next, 0];
+    all.extend((offset << 3 | u16::from(more)).to_be_bytes());
+    all.extend(id.to_be_bytes());
+    all.extend(payload);
+    v6(44, 1, 2, &all)
+}
+
+#[test]
+fn fragments_are_known() {
+    let part = |place| read(&v4(&V4 { id: 9, place, ..V4 }, &l4(1, 2)));
+    assert_eq!(part(0).fragment, Fragment::No);
+    assert_eq!(part(0x4000).fragment, Fragment::No);
+    assert_eq!(part(0x2000).fragment, Fragment::First(9));
+    assert_eq!(part(0x2001).fragment, Fragment::Later(9));
+    assert_eq!(part(0x00b9).fragment, Fragment::Later(9));
+    assert_eq!(part(0x2000).session().words(), part(0).session().words());
+    assert_eq!(
+        part(0x2000).datagram(9).words(),
+        part(1).datagram(9).words()
+    );
+    assert_ne!(
+        part(0x2000).datagram(9).words(),
+        part(1).datagram(8).words()
+    );
+
+    let whole = read(&v6(17, 1, 2, &l4(1, 2)));
+    let first = read(&part_v6(9, 0, true, 17, &l4(1, 2)));
+    let later = read(&part_v6(9, 3, true, 17, &[1; 20]));
+    let last = read(&part_v6(9, 6, false, 17, &[1; 20]));
+    assert_eq!(first.fragment, Fragment::First(9));
+    assert_eq!(later.fragment, Fragment::Later(9));
+    assert_eq!(last.fragment, Fragment::Later(9));
+    assert_eq!(
+        read(&part_v6(9, 0, false, 17, &l4(1, 2))).fragment,
+        Fragment::No
+    );
+    assert_eq!(first.session().words(), whole.session().words());
+    assert_eq!(first.datagram(9).words(), later.datagram(9).words());
+    assert_eq!(first.datagram(9).words(), last.datagram(9).words());
+}
+
+#[test]
+fn headers_that_lie_or_end_early_are_read_as_far_as_they_go() {
+    // Ports behind the end of the datagram are none.
+    let whole = v4(&V4, &l4(1, 2));
+    let mut short = whole.clone();
+    short[16..18].copy_from_slice(&22u16.to_be_bytes());
+    assert_eq!(key(&short), key(&v4(&V4, &[])));
+    let mut short = v6(17, 1, 2, &l4(1, 2));
+    short[18..20].copy_from_slice(&3u16.to_be_bytes());
+    assert_eq!(key(&short), key(&v6(17, 1, 2, &[])));
+    // A header of less than its least length, a wrong version: no IP.
+    for first in [0x40, 0x44, 0x55, 0x65] {
+        let mut bad = whole.clone();
+        bad[14] = first;
+        assert_eq!(read(&bad).route().words()[1], 0x0200_0000_0001);
+    }
+    // Any beginning of a packet can be read, and what is read again with more of it is the same.
+    let long = v6(60, 1, 2, &extension(60, 30, 6, &l4(1, 2)));
+    for packet in [whole, long] {
+        let all = read(&packet);
+        for length in 0..packet.len() {
+            if let Ok(flow) = Flow::read(&packet[..length]) {
+                assert_eq!(flow, all, "{length} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    let seeds = [
+        v4(&V4 { options: 8, ..V4 }, &l4(1, 2)),
+        v6(
+            60,
+            1,
+            2,
+            &extension(60, 1, 44, &extension(44, 0, 58, &[128; 30])),
+        ),
+    ];
+    let mut random = 1;
+    for n in 0..200_000 {
+        let mut packet = seeds[n % 2].clone();
+        for _ in 0..n % 9 {
+            random = mix(random + 1);
+            let at = random as usize % packet.len();
+            packet[at] = (random >> 32) as u8;
+        }
+        random = mix(random + 1);
+        packet.truncate(random as usize % (packet.len() + 1));
+        let flow = Flow::read(&packet).unwrap_or_else(|flow| flow);
+        assert!(flow.session().words().len() >= 2 && flow.route().words().len() >= 2);
+    }
+}
+
+#[test]
+fn as_much_is_looked_at_as_is_needed() {
+    let enough = |packet: &[u8], length: u32| {
+        Flow::read(&packet[..packet.len().min(length as usize)]).is_ok()
+    };
+    let deep = [
+        &[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2],
+        &v6(6, 1, 2, &l4(1, 2))[12..],
+    ]
+    .concat();
+    let deep = [&[0; 12], &deep[..]].concat();
+    let options = v4(&V4 { options: 12, ..V4 }, &l4(1, 2));
+    assert!(enough(&deep, FIRST) && enough(&options, FIRST));
+    let mut many = l4(1, 2);
+    let mut next = 17;
+    for _ in 0..8 {
+        many = extension(60, 5, next, &many);
+        next = 60;
+    }
+    let many = v6(60, 1, 2, &many);
+    assert!(!enough(&many, FIRST) && enough(&many, MOST));
+}
+
+// --- The table -------------------------------------------------------------------------------
+
+fn place(table: &Table, hash: u64, now: u64, seat: u8) -> Placed {
+    table.place(hash, now, 10 * SECOND, |_, _| true, || Some(seat))
+}
+
+#[test]
+fn what_was_seen_is_remembered_until_it_expires() {
+    let table = table(64);
+    let start = 5 * SECOND;
+    let hash = mix(1);
+    assert_eq!(place(&table, hash, start, 3), Placed::Begins(3, false));
+    assert_eq!(place(&table, hash, start + 9 * SECOND, 4), Placed::Stays(3));
+    assert_eq!(
+        place(&table, hash, start + 18 * SECOND, 4),
+        Placed::Stays(3)
+    );
+    assert_eq!(
+        place(&table, hash, start + 29 * SECOND, 4),
+        Placed::Begins(4, false)
+    );
+    let keep = |seat: u8, _| seat != 4;
+    let moved = table.place(hash, start + 30 * SECOND, 10 * SECOND, keep, || Some(5));
+    let Placed::Moves(4, 5, age) = moved else {
+        panic!("{moved:?}");
+    };
+    assert!(age.abs_diff(SECOND) < MS, "{age}");
+    let nowhere = table.place(mix(2), start, 10 * SECOND, |_, _| true, || None);
+    assert_eq!(nowhere, Placed::None);
+    assert_eq!(table.seat(mix(2), start, 10 * SECOND), None);
+}
+
+#[test]
+fn time_may_come_around_and_clocks_may_differ() {
+    let table = table(64);
+    let turn = 1 << (17 + 34);
+    assert_eq!(
+        place(&table, 1 << 63, turn - SECOND, 3),
+        Placed::Begins(3, false)
+    );
+    assert_eq!(place(&table, 1 << 63, turn + SECOND, 4), Placed::Stays(3));
+    assert_eq!(
+        place(&table, 1 << 63, turn - 5 * SECOND, 4),
+        Placed::Stays(3)
+    );
+}
+
+#[test]
+fn as_many_as_it_was_made_for_find_room() {
+    for entries in [64, 1000, 4096, 65_536, 100_000] {
+        let table = table(entries);
+        let placed = |n| place(&table, mix(n), SECOND, 1);
+        // Twice, so that they are established.
+        let full = |n: &u64| placed(*n) == Placed::Full || placed(*n) != Placed::Stays(1);
+        assert_eq!((0..entries.into()).find(full), None, "of {entries}");
+    }
+}
+
+#[test]
+fn a_flood_displaces_no_established_session() {
+    let table = table(4096);
+    let sessions = 0..2000;
+    for n in sessions.clone().chain(sessions.clone()) {
+        place(&table, mix(n), SECOND, (n % 64) as u8);
+    }
+    let (mut evicted, mut full) = (0, 0);
+    for n in 0..1_000_000 {
+        match place(&table, mix(1 << 32 | n), SECOND + n * 1000, 99) {
+            Placed::Begins(_, true) => evicted += 1,
+            Placed::Begins(_, false) => (),
+            Placed::Full => full += 1,
+            // Of a million keys some are taken for others: the tag has 21 bits.
+            placed => assert!(matches!(placed, Placed::Stays(_)), "{placed:?}"),
+        }
+    }
+    assert!(evicted + full > 990_000, "{evicted} {full}");
+    let stays = |n: &u64| place(&table, mix(*n), 3 * SECOND, 99) == Placed::Stays((n % 64) as u8);
+    assert_eq!(sessions.filter(|n| !stays(n)).count(), 0);
+    // A flood of sessions that are established takes what is left, and then nobody is displaced.
+    for n in 0..100_000u64 {
+        place(&table, mix(2 << 32 | n), 3 * SECOND, 98);
+        place(&table, mix(2 << 32 | n), 3 * SECOND, 98);
+    }
+    let stays = |n: &u64| place(&table, mix(*n), 4 * SECOND, 99) == Placed::Stays((n % 64) as u8);
+    assert_eq!((0..2000).filter(|n| !stays(n)).count(), 0);
+    // When they have expired there is room again.
+    let begins = |n: u64| place(&table, mix(3 << 32 | n), 20 * SECOND, 97);
+    assert!((0..3000).all(|n| begins(n) == Placed::Begins(97, false)));
+}
+
+#[test]
+fn a_seat_can_be_cleared_and_counted() {
+    let table = table(1024);
+    for n in 0..300 {
+        place(&table, mix(n), SECOND, (n % 3) as u8);
+    }
+    let count = || {
+        let mut counts = [0; SEATS];
+        table.count(2 * SECOND, 10 * SECOND, &mut counts);
+        counts
+    };
+    assert_eq!(count()[..4], [100, 100, 100, 0]);
+    table.clear(1);
+    assert_eq!(count()[..4], [100, 0, 100, 0]);
+    let mut counts = [0; SEATS];
+    table.count(20 * SECOND, 10 * SECOND, &mut counts);
+    assert_eq!(counts, [0; SEATS]);
+    assert!(table.is_in_use(10 * SECOND, 10 * SECOND));
+    assert!(!table.is_in_use(20 * SECOND, 10 * SECOND));
+}
+
+#[test]
+fn cpus_that_bring_a_session_at_once_agree() {
+    use std::sync::{
+        atomic::{AtomicU64, Ordering::SeqCst},
+        Barrier,
+    };
+    let table = table(65_536);
+    let barrier = Barrier::new(4);
+    let chosen = AtomicU64::new(0);
+    let run = |seat: u8| {
+        let mut seats = vec![];
+        for n in 0..20_000 {
+            if n % 100 == 0 {
+                barrier.wait();
+            }
+            let choose = || {
+                chosen.fetch_add(1, SeqCst);
+                Some(seat)
+            };
+            let placed = table.place(mix(n), SECOND, 10 * SECOND, |_, _| true, choose);
+            let (Placed::Begins(seat, _) | Placed::Stays(seat)) = placed else {
+                panic!("{placed:?}");
+            };
+            seats.push(seat);
+        }
+        seats
+    };
+    std::thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = (0..4).map(|seat| scope.spawn(move || run(seat))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    assert!(chosen.load(SeqCst) >= 20_000);
+    let mut counts = [0; SEATS];
+    table.count(SECOND, 10 * SECOND, &mut counts);
+    assert_eq!(counts.iter().sum::<u32>(), 20_000);
+}
+
+// --- Choices ---------------------------------------------------------------------------------
+
+const WEIGHTS: [&[u16]; 6] = [
+    &[1, 1],
+    &[1, 10, 10],
+    &[3, 2, 1],
+    &[5, 1, 1],
+    &[1000, 999, 7],
+    &[1; 64],
+];
+
+#[test]
+fn turns_are_by_weight_and_smooth() {
+    let cycle = |weights: &[u16]| Cycle::new(weights).collect::<Vec<u8>>();
+    assert_eq!(cycle(&[5, 1, 1]), [0, 0, 1, 0, 2, 0, 0]);
+    assert_eq!(cycle(&[10, 10]), [0, 1]);
+    assert_eq!(cycle(&[2, 0, 4]), [2, 0, 2]);
+    assert_eq!(cycle(&[0, 0]), []);
+    assert_eq!(cycle(&[]), []);
+    for weights in WEIGHTS {
+        let cycle = cycle(weights);
+        let total: u16 = weights.iter().sum();
+        assert_eq!(usize::from(total) % cycle.len(), 0);
+        for (index, &weight) in (0..).zip(weights) {
+            let turns = cycle
+                .iter()
+                .filter(|turn| **turn == index)
+                .collect::<Vec<_>>()
+                .len();
+            assert_eq!(
+                turns * usize::from(total),
+                usize::from(weight) * cycle.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_port_that_goes_or_comes_moves_its_share_and_nothing_else() {
+    for weights in WEIGHTS {
+        let all = ports(weights);
+        let total: u16 = weights.iter().sum();
+        let full = spread(&all);
+        let at = |spread: &Spread, n| spread.rendezvous(mix(n)).unwrap().number;
+        for gone in all.iter().take(3) {
+            let rest: Vec<_> = all.iter().filter(|port| *port != gone).copied().collect();
+            let less = spread(&rest);
+            let mut moved = 0;
+            for n in 0..20_000 {
+                let (before, after) = (at(&full, n), at(&less, n));
+                if before == gone.number {
+                    moved += 1;
+                } else {
+                    assert_eq!(
+                        before, after,
+                        "{weights:?}: {n} was not at port {}",
+                        gone.number
+                    );
+                }
+            }
+            let share = f64::from(gone.weight) / f64::from(total);
+            let part = f64::from(moved) / 20_000.0;
+            assert!(
+                (part - share).abs() < 0.012,
+                "{weights:?}: {part} of {share}"
+            );
+        }
+    }
+}
+
+#[test]
+fn another_weight_moves_no_more_than_what_it_changes() {
+    let (old, new) = (spread(&ports(&[1, 1, 1])), spread(&ports(&[2, 1, 1])));
+    let mut moved = 0;
+    for n in 0..100_000 {
+        let at = |spread: &Spread| spread.rendezvous(mix(n)).unwrap().number;
+        if at(&old) != at(&new) {
+            assert_eq!(at(&new), 0);
+            moved += 1;
+        }
+    }
+    // From a third to a half.
+    assert!((16_000..17_400).contains(&moved), "{moved}");
+}
+
+/// The part of `count` packets or sessions that each port got.
+fn shares(ports: &[Usable], count: u32, mut next: impl FnMut(u32) -> u16) -> Vec<f64> {
+    let mut counts = vec![0u32; ports.len()];
+    for n in 0..count {
+        counts[usize::from(next(n))] += 1;
+    }
+    let share = |got: &u32| f64::from(*got) / f64::from(count);
+    counts.iter().map(share).collect()
+}
+
+fn assert_split(what: &str, weights: &[u16], shares: &[f64]) {
+    let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+    for (weight, share) in weights.iter().zip(shares) {
+        let wanted = f64::from(*weight) / total;
+        assert!(
+            (wanted - share).abs() < 0.01,
+            "{what} {weights:?}: {shares:?}"
+        );
+    }
+}
+
+#[test]
+fn the_split_of_each_strategy_is_that_of_the_weights() {
+    // Bandwidth goes by other rules.
+    let mut strategies: Vec<_> = ALL.map(|strategy| (strategy, Per::Packet)).into();
+    strategies.retain(|(strategy, _)| *strategy != Strategy::Bandwidth);
+    strategies.push((Strategy::Utilisation, Per::Session));
+    for weights in &WEIGHTS[..5] {
+        let ports = ports(weights);
+        for is_v6 in [false, true] {
+            for (strategy, per) in &strategies {
+                let mut bench = Bench::new(*strategy, &ports);
+                bench.rules.per = *per;
+                let shares = shares(&ports, 100_000, |n| bench.port(&session(n, is_v6)));
+                assert_split(&format!("{strategy:?}"), weights, &shares);
+            }
+        }
+    }
+}
+
+#[test]
+fn bandwidth_leaves_the_same_unused_where_it_is_used() {
+    let capacities = [1, 10, 10, 20];
+    for load in [5, 12, 30, 41, 60] {
+        for per in [Per::Packet, Per::Session] {
+            let mut all = ports(&[1; 4]);
+            for (port, capacity) in all.iter_mut().zip(capacities) {
+                port.capacity = capacity * MBIT;
+            }
+            let mut bench = Bench::new(Strategy::Bandwidth, &all);
+            bench.rules.per = per;
+            // 1250 bytes are 10 kbit.
+            let send = |n| {
+                bench.wait(10 * MS / load);
+                bench.send(&session(n, false), 1250).unwrap().number
+            };
+            // At first all goes where there is most room.
+            for n in 0..load as u32 * 60 * 100 {
+                send(n + 100_000);
+            }
+            let shares = shares(&all, 100_000, send);
+            let spread = spread(&all);
+            let parts = all
+                .iter()
+                .map(|port| spread.wanted(port, Strategy::Bandwidth, load * MBIT));
+            let wanted: Vec<_> = parts.map(|(part, of)| part as f64 / of as f64).collect();
+            for (share, wanted) in shares.iter().zip(&wanted) {
+                assert!(
+                    (share - wanted).abs() < 0.01,
+                    "{load}: {shares:?}, not {wanted:?}"
+                );
+            }
+            let sums: Vec<_> = wanted.iter().map(|w| (w * load as f64).round()).collect();
+            match load {
+                5 => assert_eq!(sums, [0.0, 0.0, 0.0, 5.0]),
+                12 => assert_eq!(sums, [0.0, 1.0, 1.0, 11.0]),
+                30 => assert_eq!(sums, [0.0, 7.0, 7.0, 17.0]),
+                41 => assert_eq!(sums, [1.0, 10.0, 10.0, 20.0]),
+                _ => (),
+            }
+        }
+    }
+}
+
+#[test]
+fn utilisation_makes_the_used_parts_equal() {
+    let capacities = [1, 10, 10, 20];
+    let mut all = ports(&[1; 4]);
+    for (port, capacity) in all.iter_mut().zip(capacities) {
+        port.capacity = capacity * MBIT;
+    }
+    for load in [1, 20, 100] {
+        let bench = Bench::new(Strategy::Utilisation, &all);
+        let shares = shares(&all, 100_000, |n| {
+            bench.wait(10 * MS / load);
+            bench.send(&session(n, false), 1250).unwrap().number
+        });
+        assert_split("utilisation", &[1, 10, 10, 20], &shares);
+    }
+}
+
+#[test]
+fn a_port_without_weight_keeps_its_sessions_and_gets_no_more() {
+    let mut all = ports(&[1, 1]);
+    for strategy in [Strategy::Session, Strategy::Route, Strategy::Flowlet] {
+        let mut bench = Bench::new(strategy, &all);
+        let before: Vec<_> = (0..1000).map(|n| bench.port(&session(n, false))).collect();
+        all[0].weight = 0;
+        bench.spread = spread(&all);
+        let after: Vec<_> = (0..1000).map(|n| bench.port(&session(n, false))).collect();
+        assert_eq!(before, after);
+        assert!((1000..2000).all(|n| bench.port(&session(n, false)) == 1));
+        all[0].weight = 1;
+    }
+    all[0].weight = 0;
+    for strategy in ALL {
+        let bench = Bench::new(strategy, &all);
+        assert!(
+            (0..1000).all(|n| bench.port(&session(n, true)) == 1),
+            "{strategy:?}"
+        );
+    }
+    all[1].weight = 0;
+    for strategy in ALL {
+        assert_eq!(Bench::new(strategy, &all).send(&session(1, true), 60), None);
+        assert_eq!(Bench::new(strategy, &[]).send(&session(1, true), 60), None);
+    }
+}
+
+// --- Sessions --------------------------------------------------------------------------------
+
+/// What all sessions go by.
+fn ways(bench: &Bench, count: u32) -> Vec<u16> {
+    (0..count)
+        .map(|n| bench.port(&session(n, n % 2 == 0)))
+        .collect()
+}
+
+#[test]
+fn a_living_session_does_not_move() {
+    let all = ports(&[3, 2, 1, 1]);
+    let mut bench = Bench::new(Strategy::Session, &all);
+    let first = ways(&bench, 10_000);
+    let mut changed = all.clone();
+    for round in 0..100 {
+        bench.wait(299 * SECOND);
+        // Weights, capacities, and other ports are nothing to it.
+        for port in &mut changed {
+            port.weight = (mix(round << 8 | u64::from(port.seat)) % 20) as u16 + 1;
+        }
+        let more = Usable {
+            number: 4,
+            seat: 90,
+            weight: 50,
+            capacity: 1,
+            id: 1,
+        };
+        let with: Vec<_> = changed.iter().chain([&more]).copied().collect();
+        bench.spread = spread(if round % 2 == 0 { &with } else { &changed });
+        // Nor are strategies with the same sessions.
+        bench.rules.strategy = [
+            Strategy::Session,
+            Strategy::Bandwidth,
+            Strategy::Utilisation,
+        ][round as usize % 3];
+        bench.rules.per = Per::Session;
+        assert_eq!(first, ways(&bench, 10_000), "round {round}");
+    }
+    // Strategies that remember none leave them alone.
+    for strategy in [Strategy::Packet, Strategy::Hash, Strategy::Route] {
+        bench.rules.strategy = strategy;
+        ways(&bench, 1000);
+        bench.rules.strategy = Strategy::Session;
+        assert_eq!(first, ways(&bench, 10_000), "{strategy:?}");
+    }
+    bench.rules.strategy = Strategy::Flowlet;
+    assert_eq!(first, ways(&bench, 10_000));
+}
+
+#[test]
+fn a_route_stays_until_it_expires() {
+    let bench = Bench::new(Strategy::Route, &ports(&[1, 1, 1]));
+    let first = ways(&bench, 999);
+    // By the destination, whatever the ports.
+    let to = |n: u32, port| {
+        v4(
+            &V4 {
+                destination: 0x0a00_0000 + n,
+                ..V4
+            },
+            &l4(port, port),
+        )
+    };
+    assert!((1..999)
+        .step_by(2)
+        .all(|n| (0..3).all(|p| bench.port(&to(n, p)) == first[n as usize])));
+    bench.wait(200 * SECOND);
+    assert_eq!(ways(&bench, 999), first);
+    bench.wait(400 * SECOND);
+    let why = bench.send(&session(1, false), 60).unwrap().why;
+    assert_eq!(why, Why::Begins { evicts: false });
+}
+
+#[test]
+fn sessions_of_a_port_that_goes_move_at_once_and_by_weight() {
+    let all = ports(&[2, 1, 1]);
+    let mut bench = Bench::new(Strategy::Session, &all);
+    let first = ways(&bench, 20_000);
+    bench.wait(SECOND);
+    // Port 1 goes: what was port 2 is port 1 now.
+    let shifted = Usable {
+        number: 1,
+        ..all[2]
+    };
+    bench.spread = spread(&[all[0], shifted]);
+    let after = ways(&bench, 20_000);
+    let mut got = [0; 2];
+    for (before, after) in first.iter().zip(&after) {
+        match before {
+            0 => assert_eq!(*after, 0),
+            2 => assert_eq!(*after, 1),
+            _ => got[usize::from(*after)] += 1,
+        }
+    }
+    assert!(
+        (3300..3370).contains(&got[0]) && (1640..1700).contains(&got[1]),
+        "{got:?}"
+    );
+    // It comes back: for new ones, by weight.
+    bench.spread = spread(&all);
+    let seats = |ways: &[u16], map: [u16; 2]| {
+        ways.iter()
+            .map(|w| map[usize::from(*w)])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ways(&bench, 20_000), seats(&after, [0, 2]));
+    let new = shares(&all, 20_000, |n| bench.port(&session(100_000 + n, true)));
+    assert_split("session", &[2, 1, 1], &new);
+}
+
+#[test]
+fn a_move_within_the_gap_may_reorder() {
+    let all = ports(&[1, 1]);
+    for (wait, reorders) in [(10 * MS, true), (60 * MS, false)] {
+        let mut bench = Bench::new(Strategy::Session, &all);
+        let way = bench.send(&session(1, false), 60).unwrap();
+        bench.wait(wait);
+        let rest = all[usize::from(1 - way.number)];
+        bench.spread = spread(&[rest]);
+        let way = bench.send(&session(1, false), 60).unwrap();
+        assert_eq!(
+            (way.number, way.why),
+            (rest.number, Why::Moves { reorders })
+        );
+    }
+}
+
+#[test]
+fn a_flowlet_stays_together_and_the_next_may_move() {
+    let bench = Bench::new(Strategy::Flowlet, &ports(&[1, 1, 1]));
+    let packet = session(1, false);
+    let mut flowlets = vec![];
+    for _ in 0..3000 {
+        bench.wait(51 * MS);
+        let port = bench.port(&packet);
+        for _ in 0..5 {
+            bench.wait(49 * MS);
+            assert_eq!(bench.port(&packet), port);
+        }
+        flowlets.push(port);
+    }
+    let shares = shares(&ports(&[1, 1, 1]), 3000, |n| flowlets[n as usize]);
+    assert_split("flowlet", &[1, 1, 1], &shares);
+}
+
+#[test]
+fn fragments_follow_their_first() {
+    for strategy in [
+        Strategy::Session,
+        Strategy::Flowlet,
+        Strategy::Hash,
+        Strategy::Bandwidth,
+    ] {
+        let mut bench = Bench::new(strategy, &ports(&[1, 1, 1]));
+        bench.rules.per = Per::Session;
+        let mut used = HashSet::new();
+        for n in 0..1000u16 {
+            let head = V4 {
+                id: n,
+                place: 0x2000,
+                ..V4
+            };
+            let first = bench.port(&v4(&head, &l4(n, 5)));
+            let six = bench.port(&part_v6(n.into(), 0, true, 17, &l4(n, 5)));
+            bench.wait(100 * MS);
+            for place in [0x2003, 0x2006, 0x0009] {
+                let head = V4 { id: n, place, ..V4 };
+                let way = bench.send(&v4(&head, &[7; 24]), 60).unwrap();
+                assert_eq!((way.number, way.why), (first, Why::Stays));
+                let part = part_v6(n.into(), place & 0xf, place & 0x2000 != 0, 17, &[7; 24]);
+                let way = bench.send(&part, 60).unwrap();
+                assert_eq!((way.number, way.why), (six, Why::Stays));
+            }
+            used.extend([first, six]);
+        }
+        assert_eq!(used.len(), 3);
+        // One whose first part was not seen goes somewhere, and all of it there.
+        let orphan = |place| {
+            bench
+                .send(
+                    &v4(
+                        &V4 {
+                            id: 5000,
+                            place,
+                            ..V4
+                        },
+                        &[7; 24],
+                    ),
+                    60,
+                )
+                .unwrap()
+        };
+        assert_eq!(orphan(0x2003).why, Why::Orphan);
+        assert_eq!(orphan(0x2003), orphan(0x0006));
+    }
+}
+
+#[test]
+fn many_fragments_do_not_lose_the_latest() {
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1, 1]));
+    for n in 0..200_000u32 {
+        let source = n >> 8;
+        let first = V4 {
+            id: n as u16,
+            place: 0x2000,
+            source,
+            ..V4
+        };
+        let port = bench.port(&v4(&first, &l4(5, 5)));
+        let later = V4 {
+            place: 0x0003,
+            ..first
+        };
+        let way = bench.send(&v4(&later, &[7; 24]), 60).unwrap();
+        assert_eq!((way.number, way.why), (port, Why::Stays));
+    }
+}
+
+#[test]
+fn a_flood_of_sessions_is_spread_and_moves_none() {
+    let all = ports(&[1, 1]);
+    let mut bench = Bench::new(Strategy::Session, &all);
+    bench.sessions = table(1024);
+    let first = ways(&bench, 500);
+    assert_eq!(ways(&bench, 500), first);
+    let mut whys = HashMap::new();
+    let shares = shares(&all, 100_000, |n| {
+        let way = bench.send(&session(1000 + n, false), 60).unwrap();
+        *whys.entry(format!("{:?}", way.why)).or_insert(0) += 1;
+        // Those in between come on, too, so that they are established.
+        bench.send(&session(1000 + n, false), 60).unwrap();
+        way.number
+    });
+    assert_split("flood", &[1, 1], &shares);
+    assert!(whys["Untracked"] > 98_000, "{whys:?}");
+    assert_eq!(ways(&bench, 500), first);
+}
+
+#[test]
+fn a_table_of_another_size_takes_over() {
+    let mut bench = Bench::new(Strategy::Session, &ports(&[1, 1, 1]));
+    let first = ways(&bench, 5000);
+    bench.before = Some(core::mem::replace(&mut bench.sessions, table(16_384)));
+    assert_eq!(ways(&bench, 5000), first);
+    bench.before = None;
+    assert_eq!(ways(&bench, 5000), first);
+}
+
+// --- Measuring -------------------------------------------------------------------------------
+
+#[test]
+fn rates_are_averaged_over_eight_seconds() {
+    let meter = Meter::new(0, (0..4).map(|_| Use::default()).collect());
+    assert_eq!(meter.is_due(SECOND - 1), None);
+    assert_eq!(meter.is_due(SECOND + 1), Some(1));
+    assert_eq!(meter.is_due(SECOND + 1), None);
+    let mut bytes = 0;
+    for _ in 0..100 {
+        bytes += 125_000;
+        meter.measure(2, bytes, 1);
+    }
+    assert!(
+        meter.average(2).abs_diff(MBIT) < 100,
+        "{}",
+        meter.average(2)
+    );
+    // After eight seconds of nothing a third is left, (7/8)^8.
+    meter.measure(2, bytes, 8);
+    assert!(
+        meter.average(2).abs_diff(343_609) < 100,
+        "{}",
+        meter.average(2)
+    );
+    meter.measure(2, bytes, u64::MAX);
+    assert!(meter.average(2) < 8);
+    // What is sent counts at once by as much as it will.
+    meter.sent(1, 1000);
+    assert_eq!((meter.used(1), meter.average(1)), (1000, 0));
+    meter.measure(1, 1000, 1);
+    assert_eq!((meter.used(1), meter.average(1)), (875, 1000));
+    meter.forget(1, 0);
+    assert_eq!((meter.used(1), meter.average(1)), (0, 0));
+}
+
+// --- Ports and options -----------------------------------------------------------------------
+
+fn bind(old: &[Port], idps: &[u32], last: &mut u8) -> (Vec<Port>, usize) {
+    let (mut ports, mut new) = (vec![], 0);
+    let seen = idps.iter().map(|&idp| Seen {
+        idp,
+        name: "eth0",
+        is_up: true,
+        speed: 0,
+    });
+    let push = |port, is_new| {
+        ports.push(port);
+        new += usize::from(is_new);
+        true
+    };
+    follow(old, seen, last, push).unwrap();
+    (ports, new)
+}
+
+#[test]
+fn what_is_set_follows_what_a_port_leads_to() {
+    let weigh = |ports: &mut Vec<Port>, number: usize, weight| {
+        while ports.len() <= number {
+            ports.push(Port::unbound(Terms::DEFAULT));
+        }
+        ports[number].terms.weight = weight;
+    };
+    let weights = |ports: &[Port]| ports.iter().map(|p| p.terms.weight).collect::<Vec<_>>();
+    let mut last = 0;
+    // Set ahead, for 1 and 3.
+    let mut ports = vec![];
+    weigh(&mut ports, 1, 11);
+    weigh(&mut ports, 3, 13);
+    let (ports, _) = bind(&ports, &[50], &mut last);
+    assert_eq!(weights(&ports), [1, 11, 1, 13]);
+    let (ports, new) = bind(&ports, &[50, 51, 52, 53], &mut last);
+    assert_eq!((weights(&ports), new), (vec![1, 11, 1, 13], 3));
+    assert_eq!(
+        ports.iter().map(|p| p.seat).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+    assert_eq!(ports[0].name(), "eth0");
+    // 51 goes: what is behind it shifts, with its weight, its seat, and since when it is counted.
+    let mut ports = ports;
+    (ports[2].since, ports[2].base.packets) = (9, 5);
+    let (mut ports, new) = bind(&ports, &[50, 52, 53], &mut last);
+    assert_eq!((weights(&ports), new), (vec![1, 1, 13, 1], 0));
+    assert_eq!(
+        ports.iter().map(|p| p.seat).collect::<Vec<_>>(),
+        [1, 3, 4, 0]
+    );
+    assert_eq!((ports[1].since, ports[1].base.packets), (9, 5));
+    // It comes back as another one, at a seat that was not used before.
+    weigh(&mut ports, 3, 7);
+    let (ports, new) = bind(&ports, &[50, 52, 53, 51], &mut last);
+    assert_eq!((weights(&ports), new), (vec![1, 1, 13, 7], 1));
+    assert_eq!(ports[3].seat, 5);
+    // All 64, again and again.
+    let mut ports = ports;
+    for round in 0..100u32 {
+        let idps: Vec<_> = (0..PORTS.into()).map(|n| 1000 + 31 * round + n).collect();
+        ports = bind(&ports, &idps, &mut last).0;
+        let seats: HashSet<_> = ports.iter().map(|p| p.seat).collect();
+        assert_eq!(seats.len(), usize::from(PORTS));
+    }
+}
+
+#[test]
+fn a_port_is_used_while_it_leads_somewhere() {
+    let mut last = 0;
+    let (mut ports, _) = bind(&[], &[7, 8], &mut last);
+    let seen = |idps: &'static [u32], is_up| {
+        let seen = move |idp: &u32| Seen {
+            idp: *idp,
+            name: "eth0",
+            is_up,
+            speed: 0,
+        };
+        idps.iter().map(seen)
+    };
+    assert!(are_these(&ports, seen(&[7, 8], true)));
+    ports.push(Port::unbound(Terms::DEFAULT));
+    assert!(are_these(&ports, seen(&[7, 8], true)));
+    for (idps, is_up) in [
+        (&[7, 8][..], false),
+        (&[7], true),
+        (&[8, 7], true),
+        (&[7, 8, 9], true),
+    ] {
+        assert!(!are_these(&ports, seen(idps, is_up)));
+    }
+    assert!(ports[0].is_usable() && !ports[2].is_usable());
+    assert!(ports[2].is_nothing() && !ports[0].is_nothing());
+    ports[0].terms.take(
+        Term::State,
+        &Terms {
+            is_down: true,
+            ..Terms::DEFAULT
+        },
+    );
+    ports[1].is_up = false;
+    assert!(!ports[0].is_usable() && !ports[1].is_usable());
+    for (term, text) in [(Term::Weight, "9"), (Term::Capacity, "7bit")] {
+        ports[2]
+            .terms
+            .take(term, &Terms::DEFAULT.with(term, text).unwrap());
+    }
+    assert!(!ports[2].is_nothing());
+    let usable = ports[2].usable(2);
+    assert_eq!((usable.number, usable.weight, usable.capacity), (2, 9, 7));
+    // By what it leads to, not by its number.
+    assert_eq!(ports[1].usable(5).id, ports[1].usable(6).id);
+    assert_ne!(ports[1].usable(5).id, ports[0].usable(5).id);
+    let total = |n| Totals {
+        packets: n,
+        bytes: 2 * n,
+        chosen: 3 * n,
+        reordered: 4 * n,
+    };
+    let less = total(7).less(&total(3));
+    assert_eq!(
+        (less.packets, less.bytes, less.chosen, less.reordered),
+        (4, 8, 12, 16)
+    );
+}
+
+#[test]
+fn a_capacity_is_set_or_the_devices_or_a_gigabit_for_each_weight() {
+    let mut port = Port::unbound(Terms::DEFAULT);
+    assert_eq!(port.capacity(), 1000 * MBIT);
+    port.terms.weight = 3;
+    assert_eq!(port.capacity(), 3000 * MBIT);
+    port.speed = 100;
+    assert_eq!(port.capacity(), 100 * MBIT);
+    port.terms.capacity = 7;
+    assert_eq!(port.capacity(), 7);
+}
+
+#[test]
+fn options_are_texts() {
+    let rules = Rules::DEFAULT;
+    for strategy in ALL {
+        let set = rules.with("strategy", strategy.name()).unwrap().unwrap();
+        assert_eq!(set.strategy, strategy);
+        assert_eq!(set.with("strategy", ""), Some(Ok(rules)));
+    }
+    assert_eq!(rules.with("gap", "7").unwrap().unwrap().gap, 7);
+    assert_eq!(
+        rules.with("expiry", "86400").unwrap().unwrap().expiry,
+        86_400
+    );
+    assert_eq!(rules.with("sessions", "64").unwrap().unwrap().sessions, 64);
+    assert_eq!(
+        rules.with("per", "session").unwrap().unwrap().per,
+        Per::Session
+    );
+    for (key, value, bad) in [
+        ("strategy", "Route", Bad::Strategy),
+        ("strategy", "routes", Bad::Strategy),
+        ("per", "flow", Bad::Per),
+        ("expiry", "0", Bad::Expiry),
+        ("expiry", "86401", Bad::Expiry),
+        ("expiry", "+5", Bad::Expiry),
+        ("expiry", "05", Bad::Expiry),
+        ("expiry", "5s", Bad::Expiry),
+        ("gap", "-1", Bad::Gap),
+        ("sessions", "63", Bad::Sessions),
+        ("sessions", "99999999999999999999999", Bad::Sessions),
+    ] {
+        assert_eq!(rules.with(key, value), Some(Err(bad)), "{key}={value}");
+    }
+    assert_eq!(rules.with("weight", "1"), None);
+
+    assert_eq!(term("port.0.weight"), Some((0, Term::Weight)));
+    assert_eq!(term("port.63.state"), Some((63, Term::State)));
+    assert_eq!(term("port.100.capacity"), Some((100, Term::Capacity)));
+    for key in [
+        "port.weight",
+        "port..weight",
+        "port.01.weight",
+        "port.+1.weight",
+        "port.1.sessions",
+        "port.1.weight.",
+        "port.99999.weight",
+        "ports.1.weight",
+        "",
+    ] {
+        assert_eq!(term(key), None, "{key}");
+    }
+    let terms = Terms::DEFAULT;
+    let capacity = |text| terms.with(Term::Capacity, text).map(|terms| terms.capacity);
+    for (text, rate, shown) in [
+        ("10mbit", 10 * MBIT, "10mbit"),
+        ("10", 10 * MBIT, "10mbit"),
+        ("1500kbit", 1_500_000, "1500kbit"),
+        ("1000kbit", MBIT, "1mbit"),
+        ("1bit", 1, "1bit"),
+        ("10000gbit", 10_000_000 * MBIT, "10000gbit"),
+    ] {
+        assert_eq!(capacity(text), Ok(rate));
+        assert_eq!(Rate(rate).to_string(), shown);
+        assert_eq!(capacity(shown), Ok(rate));
+    }
+    assert_eq!(capacity(""), Ok(0));
+    for text in [
+        "0",
+        "0mbit",
+        "mbit",
+        "1.5mbit",
+        "1mbps",
+        "10001gbit",
+        "-1",
+        "18446744073709551615gbit",
+    ] {
+        assert_eq!(capacity(text), Err(Bad::Capacity), "{text}");
+    }
+    assert_eq!(terms.with(Term::Weight, "1001"), Err(Bad::Weight));
+    assert_eq!(terms.with(Term::State, "off"), Err(Bad::State));
+    assert!(terms.with(Term::State, "down").unwrap().is_down);
+    assert_eq!(terms.with(Term::Weight, "0").unwrap().weight, 0);
+    assert_eq!(Part(1, 3).to_string(), "33.33%");
+    assert_eq!(Part(2, 3).to_string(), "66.67%");
+    assert_eq!(Part(0, 0).to_string(), "-");
+    assert_eq!(Rate(0).to_string(), "0bit");
+}

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# multipath: what alice sends is spread over three links to bob, IPv4 and IPv6, by every strategy and while
+# all changes; real hosts talk over it; what is set, saved and applied.
+
+. "${0%/*}/../lib.sh"
+
+load
+namespace alice bob
+ip -batch - <<-END
+	link add lan0 type veth peer name a0 netns alice address $alice_mac
+	link add o0 type veth peer name p0 netns bob
+	link add o1 type veth peer name p1 netns bob
+	link add o2 type veth peer name p2 netns bob
+	link set lan0 up
+	link set o0 up
+	link set o1 up
+	link set o2 up
+END
+devices=(lan0 o0 o1 o2)
+ip -n alice link set a0 up
+ip -n bob -batch - <<-END
+	link set p0 up
+	link set p1 up
+	link set p2 up
+END
+option() { fbctl -j show m | grep -o "\"key\":\"$1\",\"value\":\"[^\"]*\"" | cut -d '"' -f 8; }
+options() { fbctl -j show m | grep -o '"key":"[^"]*","value":"[^"]*"' | cut -d '"' -f 4,8 --output-delimiter ' '; }
+
+hook lan0 o0 o1 o2
+
+# --- What can be set ---
+
+fbctl add m multipath
+remember
+check_fails "a strategy that there is not" 2 "strategy: route, packet, session, bandwidth, utilisation, flowlet or hash" \
+	fbctl set m strategy=random
+check_fails "a weight that is none" 2 "port.0.weight: a number from 0 to 1000" fbctl set m port.0.weight=1001
+check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports" fbctl set m port.64.weight=1
+check_fails "a state that is none" 2 "port.1.state: up or down" fbctl set m port.1.state=off
+check_fails "a capacity that is none" 2 "port.1.capacity: a rate such as 10mbit" fbctl set m port.1.capacity=fast
+check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl set m expiry=0
+check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
+check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
+check_fails "packets or sessions" 2 "per: packet or session" fbctl set m per=flow
+check_fails "an option that there is not" 2 "no option 'port.1.mass'" fbctl set m port.1.mass=1
+check_fails "what only shows cannot be set" 2 "no option 'port.1.packets'" fbctl set m port.1.packets=1
+
+# What is set before a port is bound holds for it then, and goes with what it is bound to.
+fbctl -b - <<-END
+	set m port.1.weight=2
+	set m port.2.weight=5
+	set m port.2.capacity=1500kbit
+	set m gap=70
+	bind lan0 m
+	bind m o0
+	bind m o1
+	bind m o2
+END
+check "what is set ahead holds when the port is bound" is "$(option port.1.weight) $(option port.2.weight) $(option port.2.wanted)" "2 5 62.50%"
+check "the capacity is shown as it is used" matches "$(grep '^2 o2 up 5 ' "$fblock/m")" " 1500kbit "
+check "that of a device is its speed" matches "$(grep '^0 o0 up 1 ' "$fblock/m")" " 10gbit "
+fbctl unbind m o1
+check "when a port goes, those behind it keep what is set" is "$(option port.1.weight) $(option port.1.capacity) $(option port.2.weight)" "5 1500kbit "
+fbctl bind m o1
+check "bound again it is a new one" is "$(option port.1.weight) $(option port.2.weight)" "5 "
+
+fbctl save >saved.toml
+before=$(options)
+check "what is saved applies without a change" is "$(fbctl apply saved.toml)" "nothing to change"
+fbctl -b - <<-END
+	unbind m o0
+	unbind m o2
+	unbind m o1
+	unbind lan0 m
+	rm m
+END
+check "a graph that was saved comes back" fbctl apply saved.toml
+check "with all that was set" is "$(options)" "$before"
+check "applied again it changes nothing" is "$(fbctl apply saved.toml)" "nothing to change"
+# The numbers of the ports are those that the file has, whatever they were before.
+cat >fewer.toml <<-END
+	bindings = [ ["m", "o2"], ["m", "o1"], ["lan0", "m"] ]
+	devices = { lan0.subsystem = "ethernet", o0.subsystem = "ethernet", o1.subsystem = "ethernet", o2.subsystem = "ethernet" }
+	[blocks.m]
+	type = "multipath"
+	options."port.1.weight" = "5"
+END
+fbctl set m port.2.weight=9
+fbctl set m port.0.weight=4
+check "a file with fewer ports is applied" fbctl apply fewer.toml
+check "each port has what the file says" is "$(option port.0.weight) $(option port.0.capacity) $(option port.1.weight) $(option port.2.weight)" "  5 "
+check "and there is no more to change" is "$(fbctl apply fewer.toml)" "nothing to change"
+fbctl -b - <<-END
+	unbind m o2
+	unbind m o1
+	unbind lan0 m
+	rm m
+END
+
+# --- Packets ---
+
+# Alice counts, sends and looks what comes to bob.
+fold python3 -S "$tests/multipath.py"
+
+# --- Hosts ---
+
+ip -n alice address add 192.0.2.1/24 dev a0
+ip -n bob -batch - <<-END
+	link add br0 address $bob_mac type bridge
+	link set p0 master br0
+	link set p1 master br0
+	link set p2 master br0
+	link set br0 up
+	address add 192.0.2.2/24 dev br0
+END
+for at in alice/a0 bob/br0; do
+	ip netns exec "${at%/*}" sh -c "echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/accept_dad
+		echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/disable_ipv6"
+done
+ip -n alice -6 address add 2001:db8::1/64 dev a0
+ip -n bob -6 address add 2001:db8::2/64 dev br0
+ip -n alice -batch - <<-END
+	neigh replace 192.0.2.2 lladdr $bob_mac dev a0
+	neigh replace 2001:db8::2 lladdr $bob_mac dev a0
+END
+ip -n bob -batch - <<-END
+	neigh replace 192.0.2.1 lladdr $alice_mac dev br0
+	neigh replace 2001:db8::1 lladdr $alice_mac dev br0
+END
+fbctl -b - <<-END
+	add m multipath
+	bind lan0 m
+	bind m o0
+	bind m o1
+	bind m o2
+END
+answered() { contains "$(ping_quietly alice "$@")" " $1 received"; }
+for strategy in route packet session bandwidth utilisation flowlet hash; do
+	fbctl set m strategy=$strategy
+	check "$strategy: alice and bob talk" answered 100 192.0.2.2
+	check "$strategy: by IPv6" answered 100 2001:db8::2
+	check "$strategy: in many fragments" answered 20 192.0.2.2 -s 20000
+	check "$strategy: by IPv6 in many fragments" answered 20 2001:db8::2 -s 20000
+done
+check "nothing was dropped at the balancer" is "$(fbctl -j stats m | number drops)" 0
+fbctl -b - <<-END
+	unbind m o0
+	unbind m o1
+	unbind m o2
+	unbind lan0 m
+	rm m
+END
+unhook lan0 o0 o1 o2
+
+done_testing
