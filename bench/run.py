@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""run.py [SECTION...]: the benchmarks. Boots the performance kernel once for each section, lets the
+contenders take turns in it (bench/section.py), then reports (bench/report.py). Results in LANA_OUT."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CACHE = os.environ.setdefault("LANA_CACHE", os.path.expanduser("~/.cache/lana"))
+OUT = os.environ.setdefault("LANA_OUT", TOP + "/build/bench")
+# Sections, and the memory of the machine that each is run in.
+SECTIONS = {"drop": "512M", "chain": "512M", "forward": "512M"}
+
+
+def family(pid):
+    """A process and all that it has started."""
+    yield pid
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as file:
+            for child in file.read().split():
+                yield from family(int(child))
+
+
+def used(pid, image):
+    """Nanoseconds of the processor that the processes of a kernel below `pid` have used."""
+    total = 0
+    for process in list(family(pid)):
+        try:
+            if os.readlink(f"/proc/{process}/exe") != image:
+                continue
+            for task in os.listdir(f"/proc/{process}/task"):
+                with open(f"/proc/{process}/task/{task}/schedstat") as file:
+                    total += int(file.read().split()[0])
+        except OSError:  # it has ended meanwhile
+            pass
+    return total
+
+
+def answer(line, pid, image):
+    """Tells the kernel how much it has used, whenever it asks by its serial line."""
+    while line.recv(1):
+        line.send(b"%d\n" % used(pid, image))
+
+
+def boot(section, memory):
+    """Whether the section came to its end."""
+    image = os.path.realpath(CACHE + "/kernel/uml/linux")
+    here, there = socket.socketpair()
+    command = [TOP + "/scripts/lana-vm", "--lane", "uml", "--memory", memory, "--append", f"ssl0=fd:{there.fileno()}",
+               "--", "python3", "-S", TOP + "/bench/section.py", section]
+    with subprocess.Popen(command, pass_fds=[there.fileno()]) as vm:
+        there.close()
+        threading.Thread(target=answer, args=(here, vm.pid, image), daemon=True).start()
+    return vm.returncode == 0
+
+
+def main(wanted):
+    os.makedirs(OUT, exist_ok=True)
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"bench: no section {unknown[0]}; there are: {' '.join(SECTIONS)}")
+    start, failed = time.monotonic(), []
+    wanted = wanted or list(SECTIONS)
+    for number, section in enumerate(wanted, 1):
+        print(f"# section {section}, {number} of {len(wanted)}, after {time.monotonic() - start:.0f} s", flush=True)
+        if not boot(section, SECTIONS[section]):
+            failed.append(section)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
