@@ -50,9 +50,10 @@ class Datapath:
         return self.ports
 
     def flow(self, source, target):
-        """All that comes in by one port leaves by the other."""
+        """All that comes in by one port leaves by the other. A type must be named to be masked out; this one
+        wants no further keys."""
         def key(port, ethertype):
             return attr(IN_PORT, u32(port)) + attr(ETHERNET, bytes(12)) + attr(ETHERTYPE, ethertype)
-        self.request("ovs_flow", self.index, nest(FLOW_KEY, key(source, b"\x08\x06"))
+        self.request("ovs_flow", self.index, nest(FLOW_KEY, key(source, b"\x88\xb5"))
                      + nest(FLOW_ACTIONS, attr(ACTION_OUTPUT, u32(target)))
                      + nest(FLOW_MASK, key(0xFFFFFFFF, b"\0\0")))

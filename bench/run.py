@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 
+import report
+from sections import NAMES
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.environ.setdefault("LANA_CACHE", os.path.expanduser("~/.cache/lana"))
 OUT = os.environ.setdefault("LANA_OUT", TOP + "/build/bench")
-# Sections, and the memory of the machine that each is run in.
-SECTIONS = {"drop": "512M", "chain": "512M", "forward": "512M"}
 
 
 def family(pid):
@@ -61,16 +62,22 @@ def boot(section, memory):
 
 def main(wanted):
     os.makedirs(OUT, exist_ok=True)
-    unknown = [name for name in wanted if name not in SECTIONS]
+    unknown = [name for name in wanted if name not in NAMES]
     if unknown:
-        sys.exit(f"bench: no section {unknown[0]}; there are: {' '.join(SECTIONS)}")
+        sys.exit(f"bench: no section {unknown[0]}; there are: {' '.join(NAMES)}")
     start, failed = time.monotonic(), []
-    wanted = wanted or list(SECTIONS)
+    for name in NAMES:
+        if os.path.exists(f"{OUT}/{name}.json"):
+            os.remove(f"{OUT}/{name}.json")
+    wanted = wanted or list(NAMES)
     for number, section in enumerate(wanted, 1):
         print(f"# section {section}, {number} of {len(wanted)}, after {time.monotonic() - start:.0f} s", flush=True)
-        if not boot(section, SECTIONS[section]):
+        if not boot(section, NAMES[section]):
             failed.append(section)
-    sys.exit(1 if failed else 0)
+    report.main(OUT, save=False)
+    print(f"# The report, its plots and results.json are in {OUT}; all took {time.monotonic() - start:.0f} s")
+    if failed:
+        sys.exit(f"bench: came to no end: {' '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main(name):
     for place in "all", "default":
         write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
     write("/proc/sys/kernel/printk", "1")
-    do("modprobe", "-a", "lana", "fb_eth", "fb_dummy")
+    do("modprobe", "-a", "lana", "fb_eth", "fb_dummy", "fb_pflana")
     section = Section(name)
     importlib.import_module("sections." + name).run(section)
     whole = section.whole()

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0
+"""report.py [--save]: from what the sections measured (LANA_OUT/*.json) the tables, in Markdown, and the plots.
+Each figure that LANA is to reach stands beside what it is, and beside what the last release had
+(bench/baseline.json, which --save writes). Ratios are those of samples of the same round."""
+
+import json
+import os
+import statistics
+import sys
+
+import plot
+from sections import NAMES
+
+BASELINE = os.path.dirname(os.path.abspath(__file__)) + "/baseline.json"
+LANA = "LANA"
+
+
+class Value:
+    """A median, and the quartiles around it."""
+
+    def __init__(self, samples):
+        self.median = statistics.median(samples)
+        if len(samples) > 1:
+            self.low, _, self.high = statistics.quantiles(samples, n=4, method="inclusive")
+        else:
+            self.low = self.high = self.median
+
+    def text(self, digits=2):
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
+
+
+class Results:
+    """All sections of a run."""
+
+    def __init__(self, folder):
+        self.sections = {}
+        for name in NAMES:
+            if os.path.exists(f"{folder}/{name}.json"):
+                with open(f"{folder}/{name}.json") as file:
+                    self.sections[name] = json.load(file)
+
+    def rows(self, section, **wanted):
+        """The results with these properties."""
+        return [row for row in self.sections.get(section, {}).get("results", [])
+                if all(row[key] == value for key, value in wanted.items())]
+
+    def samples(self, section, **wanted):
+        """Those of the only result with these properties, or None."""
+        rows = self.rows(section, **wanted)
+        return rows[0]["samples"] if len(rows) == 1 else None
+
+    def ratio(self, section, one, other):
+        """How many times the other the one is, round by round."""
+        return self.combine(section, lambda a, b: a / b, one, other)
+
+    def combine(self, section, formula, *wanted):
+        all_samples = [self.samples(section, **properties) for properties in wanted]
+        if not all(all_samples):
+            return None
+        return Value([formula(*samples) for samples in zip(*all_samples)])
+
+    def value(self, section, name):
+        """A value that a section has worked out itself: samples."""
+        samples = self.sections.get(section, {}).get("values", {}).get(name)
+        return Value(samples) if samples else None
+
+
+# --- What is to be reached --------------------------------------------------------------------
+
+class Figure:
+    """`goal` is the least that is good enough, or with `most` the most."""
+
+    def __init__(self, section, what, value, goal, most=False, unit="", strictly=False):
+        self.section, self.what, self.value, self.goal = section, what, value, goal
+        self.most, self.unit, self.strictly = most, unit, strictly
+
+    def met(self):
+        median = self.value.median
+        if self.strictly:
+            return median < self.goal if self.most else median > self.goal
+        return median <= self.goal if self.most else median >= self.goal
+
+    def bound(self):
+        words = {(False, False): "at least", (False, True): "above", (True, False): "at most", (True, True): "under"}
+        return f"{words[self.most, self.strictly]} {self.goal:g}{self.unit}"
+
+    def worse(self, was):
+        """Worse than it was, by more than the noise of both: the quartiles do not touch."""
+        return self.value.low > was["high"] if self.most else self.value.high < was["low"]
+
+
+def drop_figures(results):
+    one = {"name": "LANA, 1 block"}
+    for load, peer, goal in [("ingress", "Linux, (a) foreign MAC", 1.3), ("ingress", "Linux, (b) own MAC, no address", 5.5),
+                             ("wire", "Linux, (a) foreign MAC", 1.05), ("wire", "Linux, (b) own MAC, no address", 1.4),
+                             ("ingress", "tc drop", 2.2)]:
+        value = results.ratio("drop", {"load": load, **one}, {"load": load, "name": peer})
+        yield Figure("drop", f"receive and drop, {load}, 1 block / {peer}", value, goal)
+    owned = {"load": "ingress, owned"}
+    value = results.ratio("drop", {**owned, **one}, {**owned, "name": "XDP generic drop"})
+    yield Figure("drop", "receive and drop, ingress, owned, 1 block / XDP generic drop", value, 1, strictly=True)
+
+
+def chain_figures(results):
+    def at(load, blocks):
+        return {"load": load, "name": LANA, "x": blocks}
+    for blocks in 10, 20, 50:
+        value = results.combine("chain", lambda a, b, n=blocks: (1e9 / b - 1e9 / a) / (n - 1),
+                                at("ingress", 1), at("ingress", blocks))
+        yield Figure("chain", f"each further block, chain of {blocks}, ingress", value, 2, most=True, unit=" ns")
+    for blocks, goal in (10, 0.95), (50, 0.75):
+        value = results.ratio("chain", at("wire", blocks), at("wire", 1))
+        yield Figure("chain", f"chain of {blocks} / chain of 1, wire", value, goal)
+
+
+def forward_figures(results):
+    for peer, goal in [("bridge", 1.1), ("tc mirred redirect", 1.2), ("tc-bpf redirect", None), ("nft fwd", None),
+                       ("Open vSwitch", None)]:
+        value = results.ratio("forward", {"name": "LANA, eth - dummy - eth"}, {"name": peer})
+        yield Figure("forward", f"forwarding, wire, LANA / {peer}", value, goal or 1, strictly=not goal)
+
+
+FIGURES = [drop_figures, chain_figures, forward_figures]
+
+
+# --- Tables ------------------------------------------------------------------------------------
+
+def table(head, rows, words=1):
+    """In Markdown, with columns that are also columns for the eye; `words` of them are no numbers."""
+    rows = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
+    lines = ["| " + " | ".join(cell.ljust(width) if n < words else cell.rjust(width)
+                               for n, (cell, width) in enumerate(zip(row, widths))) + " |" for row in rows]
+    rule = "|" + "|".join("-" * (width + 2) if n < words else "-" * (width + 1) + ":" for n, width in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def figure_table(figures, baseline):
+    rows, regressions = [], []
+    for figure in figures:
+        was = baseline.get(figure.what)
+        before = f"{was['median']:.2f}" if was else "-"
+        if figure.value is None:
+            rows.append([figure.what, "-", figure.bound(), "not measured", before])
+            continue
+        verdict = "met" if figure.met() else "**not met**"
+        if was and figure.worse(was):
+            regressions.append(f"{figure.what}: {figure.value.text()}, was {was['median']:.2f} "
+                               f"({was['low']:.2f}–{was['high']:.2f})")
+            verdict += ", worse"
+        rows.append([figure.what, figure.value.text() + figure.unit, figure.bound(), verdict, before])
+    return table(["figure", "median (quartiles)", "to be", "", "last release"], rows), regressions
+
+
+def contender_table(section):
+    rows = []
+    for row in section["results"]:
+        if row["unit"] != "packets/s":
+            continue
+        value = Value(row["samples"])
+        name = row["name"] + (f", {row['x']}" if row["x"] is not None else "")
+        lost = f"{row.get('lost', 0) / row['sent']:.2%}" if row.get("sent") else "-"
+        rows.append([row["load"], name, row["size"] + 4, f"{value.median / 1e6:.3f}",
+                     f"{value.low / 1e6:.3f}–{value.high / 1e6:.3f}", f"{1e9 / value.median:.1f}", lost])
+    return table(["load", "who", "frame", "Mpps", "quartiles", "ns", "lost"], rows, 2)
+
+
+def missing_table(section):
+    groups = {}
+    for row in section["missing"]:
+        groups.setdefault((row["load"], row["name"], row["why"]), []).append(row["x"])
+    rows = []
+    for (load, name, why), places in groups.items():
+        at = ", ".join(str(x) for x in places if x is not None)
+        rows.append([name + (f", {at}" if at else ""), load, why])
+    return table(["missing", "load", "why"], rows, 3)
+
+
+# --- Plots -------------------------------------------------------------------------------------
+
+def point(row):
+    value = Value(row["samples"])
+    return value.median / 1e6, value.low / 1e6, value.high / 1e6
+
+
+def bars(results, folder, section, load, title):
+    rows = results.rows(section, load=load)
+    if rows:
+        plot.bars(f"{folder}/{section}-{load.replace(', ', '-')}.svg", title, "million packets a second",
+                  [(row["name"], *point(row)) for row in rows],
+                  [row["name"] for row in rows if row["name"].startswith(LANA)])
+
+
+def chain_plot(results, folder, load):
+    rows = [row for row in results.rows("chain", load=load) if row["x"]]
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    series = [(name, [(row["x"], *point(row)) for row in rows if row["name"] == name]) for name in names]
+    for row in results.rows("chain", load=load, x=0):
+        series.append((row["name"], [(x, *point(row)) for x in (1, 50)]))
+    plot.lines(f"{folder}/chain-{load}.svg", f"Rate against chain length, 64 bytes, {load} (thesis, figure 6.7)",
+               "steps in the chain", "million packets a second", series, logx=True, xticks=[1, 2, 5, 10, 20, 50])
+
+
+def plots(results, folder):
+    for load in "ingress", "ingress, owned", "wire":
+        bars(results, folder, "drop", load, f"Receive and drop, 64 bytes, {load}")
+    for load in "ingress", "wire":
+        chain_plot(results, folder, load)
+    bars(results, folder, "forward", "wire", "Forward from one device to another, 64 bytes, wire")
+
+
+# --- All together ------------------------------------------------------------------------------
+
+def about(results):
+    """What it was measured in."""
+    if not results.sections:
+        return
+    whole = next(iter(results.sections.values()))
+    kernel = whole["kernel"]
+    yield f"Linux {kernel['release']}, User Mode Linux, one CPU; command line: `{kernel['command line']}`."
+    told = "; ".join(f"{name}: {state}" for name, state in kernel["mitigations"].items())
+    yield f"Mitigations: {told or 'this architecture has none (no retpolines)'}. " \
+        f"BPF is {'compiled (JIT)' if kernel['bpf jit'] else 'interpreted: this architecture has no JIT'}."
+    rounds = min((len(row["samples"]) for row in whole["results"]), default=0)
+    yield f"Medians of {rounds} alternating samples each, quartiles in brackets; seconds are those of the {whole['clock']}."
+
+
+def main(folder, save):
+    results = Results(folder)
+    with open(BASELINE) if os.path.exists(BASELINE) else open(os.devnull) as file:
+        baseline = json.loads(file.read() or "{}")
+    figures = [figure for section in FIGURES for figure in section(results)]
+    figures = [figure for figure in figures if figure.section in results.sections]
+    text = ["\n".join(about(results)) + "\n"]
+    text_of_figures, regressions = figure_table(figures, baseline)
+    text += ["## Figures\n", text_of_figures]
+    if regressions:
+        text += ["Worse than the last release, by more than the noise of both:\n",
+                 "".join(f"- {line}\n" for line in regressions)]
+    elif baseline:
+        text.append("Nothing is worse than in the last release by more than its noise.\n")
+    for name, section in results.sections.items():
+        text += [f"## {name}\n", contender_table(section)]
+        if section["missing"]:
+            text.append(missing_table(section))
+    with open(folder + "/report.md", "w") as file:
+        file.write("\n".join(text))
+    with open(folder + "/results.json", "w") as file:
+        json.dump({"figures": {f.what: vars(f.value) for f in figures if f.value}, **results.sections}, file, indent=1)
+    plots(results, folder)
+    print("\n".join(text))
+    if save:
+        with open(BASELINE, "w") as file:
+            json.dump(baseline | {f.what: {k: round(v, 4) for k, v in vars(f.value).items()} for f in figures if f.value},
+                      file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(BASELINE))
+    main(os.environ.get("LANA_OUT", os.path.dirname(os.path.dirname(BASELINE)) + "/build/bench"), "--save" in sys.argv)
