@@ -23,7 +23,7 @@ from rig import read, write  # noqa: E402
 FOREIGN = "02:00:00:00:00:99"  # nobody's address: Linux drops what is for it at the head of ip_rcv()
 SMALLEST = 60  # bytes of a frame of 64, without its checksum
 ROUNDS = max(int(os.environ.get("LANA_ROUNDS", "9")), 1)
-SECONDS = 0.06  # about how long a sample sends
+SECONDS = float(os.environ.get("LANA_SECONDS", "0.06"))  # about how long a sample sends
 
 # The loads (Documentation/performance.md).
 INGRESS = ["xmit_mode netif_receive", "burst 1024"]
@@ -206,6 +206,11 @@ def result(device):
     """Seconds and packets, once it has ended."""
     found = RESULT.search(read(PKTGEN + device))
     return (int(found[1]) / 1e6, int(found[2])) if found else None
+
+
+def started(device):
+    """When it began, by the clock of time.monotonic()."""
+    return int(re.search(r"started: (\d+)us", read(PKTGEN + device))[1]) / 1e6
 
 
 def send(device, settings, count, size=SMALLEST):
