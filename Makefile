@@ -24,7 +24,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz bench setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full soak fuzz bench bench-x86 setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -33,6 +33,7 @@ help:
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="chain drop" only these sections'
+	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
@@ -71,6 +72,11 @@ bench:
 	@scripts/setup uml
 	@$(MAKE) --no-print-directory modules tools LANE=uml KDIR=
 	@$(env) python3 bench/run.py $(ONLY)
+
+bench-x86:
+	@scripts/setup x86_64
+	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
+	@$(env) python3 bench/x86.py $(ONLY)
 
 test-full:
 	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full

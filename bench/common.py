@@ -236,10 +236,13 @@ class Contender:
         self.count, self.lost, self.sent = 2000, 0, 0
         self.samples, self.wall = [], []
 
+    def send(self, count):
+        return send(self.device, self.load, count, self.size)
+
     def sample(self, overhead=0.0):
         """Packets a second that came to the sink: of the processor, and on the wall."""
         before = self.sink()
-        seconds, wall, sent = send(self.device, self.load, self.count, self.size)
+        seconds, wall, sent = self.send(self.count)
         if isinstance(self.sink, Swallowed):
             self.sink.sent += sent
         came = self.sink() - before
@@ -307,7 +310,7 @@ class Section:
         """What a sample takes beside its packets: that of one packet."""
         if clock.line and self.waiting:
             contender = self.waiting[0][3]
-            self.overhead = statistics.median(send(contender.device, contender.load, 1)[0] for _ in range(5))
+            self.overhead = statistics.median(contender.send(1)[0] for _ in range(5))
 
     def record(self, load, name, samples, x=None, size=SMALLEST, unit="packets/s", **more):
         self.results.append({"load": load, "name": name, "x": x, "size": size, "unit": unit,

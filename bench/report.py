@@ -120,7 +120,43 @@ def forward_figures(results):
         yield Figure("forward", f"forwarding, wire, LANA / {peer}", value, goal or 1, strictly=not goal)
 
 
-FIGURES = [drop_figures, chain_figures, forward_figures]
+def echo_figures(results):
+    value = results.ratio("echo", {"name": "LANA, icmp-echo"}, {"name": "kernel ICMP"})
+    yield Figure("echo", "icmp-echo / kernel ICMP, wire", value, 2.5)
+
+
+def socket_figures(results):
+    def small(name):
+        return {"name": name, "x": 64}
+    value = results.ratio("sockets", small("PF_LANA, recvfrom"), small("PF_PACKET, recvfrom"))
+    yield Figure("sockets", "PF_LANA / PF_PACKET, recvfrom, 64 bytes", value, 1.2)
+    for name in "ring", "recvmmsg":
+        value = results.ratio("sockets", small(f"PF_LANA, {name}"), small("PF_PACKET, TPACKET_V3"))
+        yield Figure("sockets", f"PF_LANA, {name} / TPACKET_V3, 64 bytes (one of the two)", value, 1, strictly=True)
+
+
+def instance_figures(results):
+    rows = results.rows("instances", load="ingress")
+    if len(rows) > 1:
+        most = max(row["x"] for row in rows)
+        def at(number):
+            return {"load": "ingress", "x": number}
+        value = results.combine("instances", lambda few, many: few / many, at(10), at(most))
+        yield Figure("instances", f"cost among {most:,} instances / among 10, ingress, 10 blocks passed", value, 1.05, most=True)
+
+
+def reconfig_figures(results):
+    for kind in "rebind", "replace":
+        yield Figure("reconfig", f"{kind} at full load: packets lost", results.value("reconfig", f"{kind}, packets lost"),
+                     0, most=True)
+        yield Figure("reconfig", f"{kind} at full load: time of each",
+                     results.value("reconfig", f"{kind}, microseconds, under load"), 100, most=True, unit=" us", strictly=True)
+    yield Figure("reconfig", "apply of 10,000 blocks", results.value("reconfig", "apply of 10000 blocks, seconds"), 1,
+                 most=True, unit=" s", strictly=True)
+
+
+FIGURES = [drop_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
+           reconfig_figures]
 
 
 # --- Tables ------------------------------------------------------------------------------------
@@ -165,6 +201,15 @@ def contender_table(section):
     return table(["load", "who", "frame", "Mpps", "quartiles", "ns", "lost"], rows, 2)
 
 
+def value_table(section):
+    rows = []
+    for name, samples in section["values"].items():
+        value = Value(samples)
+        digits = 3 if value.median < 10 else 0
+        rows.append([name, f"{value.median:.{digits}f}", f"{value.low:.{digits}f}–{value.high:.{digits}f}", len(samples)])
+    return table(["what", "median", "quartiles", "samples"], rows)
+
+
 def missing_table(section):
     groups = {}
     for row in section["missing"]:
@@ -201,12 +246,31 @@ def chain_plot(results, folder, load):
                "steps in the chain", "million packets a second", series, logx=True, xticks=[1, 2, 5, 10, 20, 50])
 
 
+def of_sizes(results, folder, file, title, section, names):
+    rows = results.rows(section, load="wire")
+    series = [(name, [(row["x"], *point(row)) for row in rows if row["name"] == name]) for name in names]
+    sizes = sorted({row["x"] for row in rows})
+    plot.lines(f"{folder}/{file}.svg", title, "bytes of a frame", "million packets a second", series, logx=True, xticks=sizes)
+
+
 def plots(results, folder):
     for load in "ingress", "ingress, owned", "wire":
         bars(results, folder, "drop", load, f"Receive and drop, 64 bytes, {load}")
     for load in "ingress", "wire":
         chain_plot(results, folder, load)
     bars(results, folder, "forward", "wire", "Forward from one device to another, 64 bytes, wire")
+    bars(results, folder, "echo", "wire", "Echo requests answered, 64 bytes, wire")
+    names = list(dict.fromkeys(row["name"] for row in results.rows("sizes")))
+    few = [name for name in names if name.startswith("Linux") or int(name.split()[1]) <= 10]
+    many = [name for name in names if name.startswith("Linux") or int(name.split()[1]) >= 10]
+    of_sizes(results, folder, "sizes-1-10", "Linux and LANA, 1 to 10 blocks, wire (thesis, figure 6.2)", "sizes", few)
+    of_sizes(results, folder, "sizes-10-50", "Linux and LANA, 10 to 50 blocks, wire (thesis, figure 6.3)", "sizes", many)
+    names = list(dict.fromkeys(row["name"] for row in results.rows("sockets")))
+    of_sizes(results, folder, "sockets", "From the wire to a program (thesis, figure 6.4)", "sockets", names)
+    series = [(f"{name}, {load}", [(row["x"], *point(row)) for row in results.rows("instances", load=load)])
+              for name, load in ((LANA, "ingress"), (LANA, "wire"))]
+    plot.lines(f"{folder}/instances.svg", "Rate through 10 blocks against instances in the graph, 64 bytes", "instances",
+               "million packets a second", series, logx=True)
 
 
 # --- All together ------------------------------------------------------------------------------
@@ -221,7 +285,7 @@ def about(results):
     told = "; ".join(f"{name}: {state}" for name, state in kernel["mitigations"].items())
     yield f"Mitigations: {told or 'this architecture has none (no retpolines)'}. " \
         f"BPF is {'compiled (JIT)' if kernel['bpf jit'] else 'interpreted: this architecture has no JIT'}."
-    rounds = min((len(row["samples"]) for row in whole["results"]), default=0)
+    rounds = min((len(row["samples"]) for part in results.sections.values() for row in part["results"]), default=0)
     yield f"Medians of {rounds} alternating samples each, quartiles in brackets; seconds are those of the {whole['clock']}."
 
 
@@ -240,9 +304,9 @@ def main(folder, save):
     elif baseline:
         text.append("Nothing is worse than in the last release by more than its noise.\n")
     for name, section in results.sections.items():
-        text += [f"## {name}\n", contender_table(section)]
-        if section["missing"]:
-            text.append(missing_table(section))
+        text.append(f"## {name}\n")
+        text += [make(section) for part, make in (("results", contender_table), ("values", value_table),
+                                                  ("missing", missing_table)) if section[part]]
     with open(folder + "/report.md", "w") as file:
         file.write("\n".join(text))
     with open(folder + "/results.json", "w") as file:

@@ -28,24 +28,27 @@ def family(pid):
 
 
 def used(pid, image):
-    """Nanoseconds of the processor that the processes of a kernel below `pid` have used."""
+    """Nanoseconds of the processor that a kernel below `pid` has used, with the programs that run in it."""
     total = 0
-    for process in list(family(pid)):
-        try:
-            if os.readlink(f"/proc/{process}/exe") != image:
-                continue
-            for task in os.listdir(f"/proc/{process}/task"):
-                with open(f"/proc/{process}/task/{task}/schedstat") as file:
-                    total += int(file.read().split()[0])
-        except OSError:  # it has ended meanwhile
-            pass
+    for kernel in family(pid):
+        if os.readlink(f"/proc/{kernel}/exe") == image:
+            break
+    for process in family(kernel):
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/schedstat") as file:
+                total += int(file.read().split()[0])
     return total
 
 
 def answer(line, pid, image):
     """Tells the kernel how much it has used, whenever it asks by its serial line."""
     while line.recv(1):
-        line.send(b"%d\n" % used(pid, image))
+        while True:
+            try:
+                line.send(b"%d\n" % used(pid, image))
+                break
+            except OSError:  # a process has ended meanwhile: once more
+                pass
 
 
 def boot(section, memory):
