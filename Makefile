@@ -32,7 +32,7 @@ help:
 	@echo 'make test-full        the same at full length, also with several CPUs: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
-	@echo 'make bench            speed, beside every peer, in one run; ONLY="chain drop" only these sections'
+	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
@@ -67,11 +67,11 @@ soak fuzz:
 soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-smp)
 fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
 
-# ONLY=, ROUNDS=: see bench/run.py.
+# ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
 	@scripts/setup uml
 	@$(MAKE) --no-print-directory modules tools LANE=uml KDIR=
-	@$(env) python3 bench/run.py $(ONLY)
+	@$(env) LANA_ROUNDS=$(or $(ROUNDS),9) python3 bench/run.py $(ONLY)
 
 bench-x86:
 	@scripts/setup x86_64

@@ -4,7 +4,6 @@ contenders that take turns."""
 
 import os
 import re
-import signal
 import socket
 import statistics
 import struct
@@ -18,6 +17,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(1, TOP + "/tests")
 
 import lana  # noqa: E402
+import rig  # noqa: E402
 from rig import read, write  # noqa: E402
 
 FOREIGN = "02:00:00:00:00:99"  # nobody's address: Linux drops what is for it at the head of ip_rcv()
@@ -58,18 +58,39 @@ def hook(*devices):
         do("vlink", "ethernet", "hook", device)
 
 
-# --- Devices ---------------------------------------------------------------------------------
+# --- Rooms and devices -----------------------------------------------------------------------
+
+class Room:
+    """A network namespace, made and entered: with devices, a packet generator and a graph of its own. Each
+    contender has one, so that all can stand side by side."""
+
+    made = 0
+    current = None
+
+    def __init__(self):
+        Room.made += 1
+        self.name = f"room{Room.made}"
+        do("ip", "netns", "add", self.name)
+        self.enter()
+        for place in "all", "default":
+            write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
+
+    def enter(self):
+        rig.enter(self.name)
+        Room.current = self
+
 
 class Wire:
-    """A veth pair: what `far` sends comes in at `near`. Nothing is offloaded, nobody speaks unasked."""
+    """A veth pair: what `far` sends comes in at `near`. Nothing is offloaded."""
 
     made = 0
 
     def __init__(self):
         Wire.made += 1
         self.near, self.far = f"n{Wire.made}", f"f{Wire.made}"
+        self.mac = f"02:00:00:00:{Wire.made:02x}:01"
         do("ip", "-batch", "-", text=f"""
-            link add {self.near} type veth peer name {self.far}
+            link add {self.near} address {self.mac} type veth peer name {self.far}
             link set {self.near} up promisc on
             link set {self.far} up
         """)
@@ -77,38 +98,26 @@ class Wire:
             do("ethtool", "-K", device, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off")
 
 
-class Links:
-    """What Linux counts at a device: rtnl_link_stats64, by netlink."""
-
-    RX_PACKETS, RX_OTHERHOST = 0, 24
-
-    def __init__(self):
-        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-        self.sock.bind((0, 0))
-
-    def count(self, device, which):
+def links(device, which):
+    """What Linux counts at a device: an entry of rtnl_link_stats64, by netlink."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
         body = struct.pack("BxHiII", 0, 0, socket.if_nametoindex(device), 0, 0)
-        self.sock.send(struct.pack("IHHII", 16 + len(body), 18, 1, 0, 0) + body)  # RTM_GETLINK
-        answer = self.sock.recv(1 << 16)
-        return struct.unpack_from("Q", dict(lana.attrs(answer[32:]))[23], 8 * which)[0]  # IFLA_STATS64
+        sock.send(struct.pack("IHHII", 16 + len(body), 18, 1, 0, 0) + body)  # RTM_GETLINK
+        answer = sock.recv(1 << 16)
+    return struct.unpack_from("Q", dict(lana.attrs(answer[32:]))[23], 8 * which)[0]  # IFLA_STATS64
 
 
-links = Links()
-
-
-def address(device):
-    return read(f"/sys/class/net/{device}/address").strip()
-
+RX_PACKETS, RX_OTHERHOST = 0, 24
 
 # --- Sinks: how many packets have come to where they were to come ----------------------------
 
 def stack(device):
     """Those which Linux drops at the head of ip_rcv(), since they are for another host."""
-    return lambda: links.count(device, Links.RX_OTHERHOST)
+    return lambda: links(device, RX_OTHERHOST)
 
 
 def received(device):
-    return lambda: links.count(device, Links.RX_PACKETS)
+    return lambda: links(device, RX_PACKETS)
 
 
 def martians():
@@ -168,31 +177,14 @@ clock = Clock()
 
 # --- The packet generator --------------------------------------------------------------------
 
-PKTGEN = "/proc/net/pktgen/"
+PKTGEN = "/proc/net/pktgen/"  # that of the room
 RESULT = re.compile(r"Result: OK: (\d+)\(c\d+\+d\d+\) usec, (\d+) \(")
 
 
-def devices():
-    """Whether the generator has any."""
-    return any(len(line.split()) > 1 for line in read(PKTGEN + "kpktgend_0").splitlines()
-               if line.startswith(("Running:", "Stopped:")))
-
-
-def forget():
-    """No device of the generator is left. Telling it so sleeps for long, unless a signal comes; and only
-    when they are gone has it listened."""
-    if devices():
-        signal.signal(signal.SIGALRM, lambda *_: None)
-        signal.setitimer(signal.ITIMER_REAL, 0.002)
-        write(PKTGEN + "kpktgend_0", "rem_device_all")
-        while devices():
-            time.sleep(0.002)
-
-
 def prepare(device, settings, count, size=SMALLEST):
-    """Tells the generator what to send; 0 packets is for ever."""
-    forget()
-    write(PKTGEN + "kpktgend_0", f"add_device {device}")
+    """Tells the generator what to send. A room has one device that sends."""
+    if not os.path.exists(PKTGEN + device):
+        write(PKTGEN + "kpktgend_0", f"add_device {device}")
     for line in [f"count {count}", "delay 0", f"pkt_size {size}", "dst 192.0.2.2", f"dst_mac {FOREIGN}", *settings]:
         write(PKTGEN + device, line)
 
@@ -233,25 +225,29 @@ class Contender:
 
     def __init__(self, device, load, sink, size=SMALLEST):
         self.device, self.load, self.sink, self.size = device, list(load), sink, size
-        self.count, self.lost, self.sent = 2000, 0, 0
-        self.samples, self.wall = [], []
+        self.count, self.lost, self.sent = 20000, 0, 0
+        self.samples, self.wall, self.room = [], [], Room.current
 
     def send(self, count):
+        self.room.enter()
         return send(self.device, self.load, count, self.size)
 
     def sample(self, overhead=0.0):
         """Packets a second that came to the sink: of the processor, and on the wall."""
+        self.room.enter()
         before = self.sink()
         seconds, wall, sent = self.send(self.count)
         if isinstance(self.sink, Swallowed):
             self.sink.sent += sent
         came = self.sink() - before
+        if came > sent:
+            raise RuntimeError(f"{self.device}: {sent} packets were sent, and {came} came to the sink")
         self.sent, self.lost = self.sent + sent, self.lost + sent - came
         return came / max(seconds - overhead, 1e-6), came / max(wall, 1e-6)
 
     def warm_up(self):
         """Finds how many packets a sample takes."""
-        for _ in range(3):
+        for _ in range(2):
             rate, _ = self.sample()
             if rate <= 0:
                 raise Missing(f"no packet came to the sink ({self.sent} were sent)")

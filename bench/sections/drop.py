@@ -2,8 +2,8 @@
 """Receive and drop: what each peer, and LANA with one block, takes for a packet that goes no further."""
 
 import ebpf
-from common import (INGRESS, LOADS, SMALLEST, WIRE, Contender, Swallowed, Wire, address, batch, do, engine, hook, martians, prove,
-                    stack)
+from common import (INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, hook, martians,
+                    prove, stack)
 
 # Linux's own two ways: for another host, which ends at the head of ip_rcv(), and for this one, which
 # ends where its route is looked up: the device has no address, so that the packet's source is 0.0.0.0.
@@ -11,7 +11,8 @@ LINUX, LINUX_OWN = "Linux, (a) foreign MAC", "Linux, (b) own MAC, no address"
 
 
 def place(load):
-    """A new wire, and the device that the load is given to."""
+    """A new wire, in a room of its own, and the device that the load is given to."""
+    Room()
     wire = Wire()
     return wire, wire.far if load is WIRE else wire.near
 
@@ -23,7 +24,7 @@ def linux(load):
 
 def linux_own(load):
     wire, device = place(load)
-    return Contender(device, load + [f"dst_mac {address(wire.near)}"], martians)
+    return Contender(device, load + [f"dst_mac {wire.mac}"], martians)
 
 
 def swallow(load, setup):

@@ -7,7 +7,7 @@ import ipaddress
 import struct
 
 import ebpf
-from common import FOREIGN, SMALLEST, WIRE, Contender, Wire, address, batch, do, hook, stack, write
+from common import FOREIGN, SMALLEST, WIRE, Contender, Room, Wire, batch, do, hook, stack, write
 from ebpf import insn
 
 HERE, THERE = "192.0.2.3", "192.0.2.1"
@@ -46,9 +46,10 @@ def requests():
 
 def place():
     """A wire at whose near end echo requests come in."""
+    Room()
     wire = Wire()
     ebpf.on_tc(wire.near, requests())
-    return wire, LOAD + [f"dst_mac {address(wire.near)}"]
+    return wire, LOAD + [f"dst_mac {wire.mac}"]
 
 
 def generator():

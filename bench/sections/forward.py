@@ -3,11 +3,12 @@
 
 import ebpf
 import ovs
-from common import FOREIGN, WIRE, Contender, Wire, batch, do, hook, received, stack
+from common import FOREIGN, WIRE, Contender, Room, Wire, batch, do, hook, received, stack
 
 
 def forward(setup, sink=stack):
     """`setup` has what comes in at one device leave by the other."""
+    Room()
     source, target = Wire(), Wire()
     setup(source.near, target.near, target.far)
     return Contender(source.far, WIRE, sink(target.far))

@@ -2,38 +2,15 @@
 """Cost against the number of instances: a packet passes ten blocks of a graph that has ten, or a million. Each
 graph is in a network namespace of its own, so that they take turns, too."""
 
-import ctypes
 import re
 import time
 
-from common import INGRESS, WIRE, Contender, Wire, batch, do, engine, read, write
-from rig import LIBC, Lana
+from common import INGRESS, Contender, Room, Wire, batch, engine, hook, read
+from rig import Lana
 
 NUMBERS = [10, 100, 1000, 10000, 100000, 1000000]
 PATH = 10
 BULK = 1000  # operations in a request
-
-
-def enter(namespace):
-    with open(f"/run/netns/{namespace}") as file:
-        if LIBC.setns(file.fileno(), 0x40000000):
-            raise OSError(ctypes.get_errno(), "setns")
-
-
-class There(Contender):
-    """A contender in a namespace: its devices, its generator, its graph."""
-
-    def __init__(self, namespace, *args):
-        super().__init__(*args)
-        self.namespace = namespace
-
-    def send(self, count):
-        enter(self.namespace)
-        return super().send(count)
-
-    def sample(self, overhead=0.0):
-        enter(self.namespace)  # where the sink is read
-        return super().sample(overhead)
 
 
 def used():
@@ -55,14 +32,10 @@ def populate(number):
 
 
 def graph(section, number):
-    """A namespace with a graph of as many blocks; the wire's far end is there, too."""
-    namespace = f"i{number}"
-    do("ip", "netns", "add", namespace)
-    enter(namespace)
-    for place in "all", "default":
-        write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
+    """A room with a graph of as many blocks; answers the wire at which packets come in."""
+    Room()
     wire = Wire()
-    do("vlink", "ethernet", "hook", wire.near)
+    hook(wire.near)
     before, begun = used(), time.monotonic()
     names = populate(number)
     took, bytes_ = time.monotonic() - begun, (used() - before) / number
@@ -70,12 +43,11 @@ def graph(section, number):
     section.values[f"{number} instances, bytes each"] = [bytes_]
     section.values[f"{number} instances, seconds to make"] = [took]
     batch(*[f"bind {up} {low}" for up, low in zip(names, [wire.near] + names)])
-    return namespace, wire
+    return wire
 
 
 def run(section):
     for number in NUMBERS:
-        namespace, wire = graph(section, number)
-        section.offer("ingress", "LANA", lambda: There(namespace, wire.near, INGRESS, engine()), number)
-        section.offer("wire", "LANA", lambda: There(namespace, wire.far, WIRE, engine()), number)
+        wire = graph(section, number)
+        section.offer("ingress", "LANA", lambda: Contender(wire.near, INGRESS, engine()), number)
     section.take_turns()

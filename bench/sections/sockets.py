@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from common import WIRE, Contender, Missing, Wire, clock, hook, prepare, result, start, started
+from common import WIRE, Contender, Missing, Room, Wire, clock, hook, prepare, result, start, started
 from rig import Lana
 
 SIZES = [64, 256, 1024, 1518]
@@ -27,6 +27,7 @@ class Program(Contender):
     def receive(self, count):
         """Sends so many packets to a program that is there; seconds of the processor, on the wall, and how
         many it received."""
+        self.room.enter()
         command = [*self.command, "--buffer", str(BUFFER), "--count", str(count), "-j"]
         prepare(self.device, self.load, count, self.size)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
@@ -71,12 +72,15 @@ def lana(wire, size, mode, netlink):
 
 
 def run(section):
-    plain, hooked = Wire(), Wire()
-    hook(hooked.near)
+    plain = Room(), Wire()
+    hooked = Room(), Wire()
+    hook(hooked[1].near)
     netlink = Lana()
     for size in SIZES:
+        plain[0].enter()
         for mode, name in ("recv", "recvfrom"), ("mmsg", "recvmmsg"), ("ring", "TPACKET_V3"):
-            section.offer("wire", f"PF_PACKET, {name}", lambda: packet(plain, size - 4, mode), size)
+            section.offer("wire", f"PF_PACKET, {name}", lambda: packet(plain[1], size - 4, mode), size)
+        hooked[0].enter()
         for mode, name in ("recv", "recvfrom"), ("mmsg", "recvmmsg"), ("ring", "ring"):
-            section.offer("wire", f"PF_LANA, {name}", lambda: lana(hooked, size - 4, mode, netlink), size)
+            section.offer("wire", f"PF_LANA, {name}", lambda: lana(hooked[1], size - 4, mode, netlink), size)
     section.take_turns()
