@@ -71,7 +71,7 @@ fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE)
 bench:
 	@scripts/setup uml
 	@$(MAKE) --no-print-directory modules tools LANE=uml KDIR=
-	@$(env) LANA_ROUNDS=$(or $(ROUNDS),9) python3 bench/run.py $(ONLY)
+	@$(env) LANA_ROUNDS=$(or $(ROUNDS),15) python3 bench/run.py $(ONLY)
 
 bench-x86:
 	@scripts/setup x86_64

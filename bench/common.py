@@ -22,8 +22,8 @@ from rig import read, write  # noqa: E402
 
 FOREIGN = "02:00:00:00:00:99"  # nobody's address: Linux drops what is for it at the head of ip_rcv()
 SMALLEST = 60  # bytes of a frame of 64, without its checksum
-ROUNDS = max(int(os.environ.get("LANA_ROUNDS", "9")), 1)
-SECONDS = float(os.environ.get("LANA_SECONDS", "0.06"))  # about how long a sample sends
+ROUNDS = max(int(os.environ.get("LANA_ROUNDS", "15")), 1)
+SECONDS = float(os.environ.get("LANA_SECONDS", "0.03"))  # about how long a sample sends
 
 # The loads (Documentation/performance.md).
 INGRESS = ["xmit_mode netif_receive", "burst 1024"]

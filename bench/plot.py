@@ -109,9 +109,13 @@ def lines(path, title, xlabel, ylabel, series, logx=False, logy=False, xticks=No
     for value, label in y.ticks:
         body += [line(LEFT, y.at(value), right, y.at(value), "#ddd"),
                  text(LEFT - 8, y.at(value) + 4, label, anchor="end")]
+    end = -WIDTH
     for value, label in x.ticks:
-        body += [line(x.at(value), HEIGHT - BOTTOM, x.at(value), HEIGHT - BOTTOM + 5),
-                 text(x.at(value), HEIGHT - BOTTOM + 19, label)]
+        body.append(line(x.at(value), HEIGHT - BOTTOM, x.at(value), HEIGHT - BOTTOM + 5))
+        half = 4 * len(label)
+        if x.at(value) - half > end:  # else it would be over the one before
+            body.append(text(x.at(value), HEIGHT - BOTTOM + 19, label))
+            end = x.at(value) + half
     body += [line(LEFT, HEIGHT - BOTTOM, right, HEIGHT - BOTTOM), line(LEFT, TOP, LEFT, HEIGHT - BOTTOM),
              text((LEFT + right) / 2, HEIGHT - 12, xlabel, 13),
              text(0, 0, ylabel, 13, more=f'transform="translate(18 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"')]

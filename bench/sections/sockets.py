@@ -13,7 +13,7 @@ from common import WIRE, Contender, Missing, Room, Wire, clock, hook, prepare, r
 from rig import Lana
 
 SIZES = [64, 256, 1024, 1518]
-PACKETS = 20000
+PACKETS = 10000
 BUFFER = 64 << 20  # bytes; more than so many packets take, so that none is lost; a power of two
 
 
