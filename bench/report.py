@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """report.py [--save]: from what the sections measured (LANA_OUT/*.json) the tables, in Markdown, and the plots.
 Each figure that LANA is to reach stands beside what it is, and beside what the last release had
-(bench/baseline.json, which --save writes). Ratios are those of samples of the same round."""
+(bench/baseline.json). Ratios are those of samples of the same round. --save makes all this what the next
+ones are compared with, and puts it into Documentation/performance."""
 
 import json
 import os
+import shutil
 import statistics
 import sys
 
@@ -12,6 +14,7 @@ import plot
 from sections import NAMES
 
 BASELINE = os.path.dirname(os.path.abspath(__file__)) + "/baseline.json"
+PAGES = os.path.dirname(os.path.dirname(BASELINE)) + "/Documentation/performance"
 LANA = "LANA"
 
 
@@ -108,6 +111,9 @@ def chain_figures(results):
         value = results.combine("chain", lambda a, b, n=blocks: (1e9 / b - 1e9 / a) / (n - 1),
                                 at("ingress", 1), at("ingress", blocks))
         yield Figure("chain", f"each further block, chain of {blocks}, ingress", value, 2, most=True, unit=" ns")
+    value = results.combine("chain", lambda a, b: (1e9 / b - 1e9 / a) / 49,
+                            {**at("ingress", 1), "name": "LANA, batched"}, {**at("ingress", 50), "name": "LANA, batched"})
+    yield Figure("chain", "each further block, chain of 50, ingress, batched", value, 0.7, most=True, unit=" ns")
     for blocks, goal in (10, 0.95), (50, 0.75):
         value = results.ratio("chain", at("wire", blocks), at("wire", 1))
         yield Figure("chain", f"chain of {blocks} / chain of 1, wire", value, goal)
@@ -306,13 +312,18 @@ def main(folder, save):
         text.append(f"## {name}\n")
         text += [make(section) for part, make in (("results", contender_table), ("values", value_table),
                                                   ("missing", missing_table)) if section[part]]
+    plots(results, folder)
+    pictures = [name for name in sorted(os.listdir(folder)) if name.endswith(".svg")]
     with open(folder + "/report.md", "w") as file:
-        file.write("\n".join(text))
+        file.write("# One run of `make bench`\n\n" + "\n".join(text))
+        file.write("\n## Plots\n\n" + "".join(f"![{name[:-4]}]({name})\n" for name in pictures))
     with open(folder + "/results.json", "w") as file:
         json.dump({"figures": {f.what: vars(f.value) for f in figures if f.value}, **results.sections}, file, indent=1)
-    plots(results, folder)
     print("\n".join(text))
     if save:
+        os.makedirs(PAGES, exist_ok=True)
+        for name in ["report.md", *pictures]:
+            shutil.copy(f"{folder}/{name}", PAGES)
         with open(BASELINE, "w") as file:
             json.dump(baseline | {f.what: {k: round(v, 4) for k, v in vars(f.value).items()} for f in figures if f.value},
                       file, indent=1)

@@ -69,9 +69,9 @@ def main(wanted):
     if unknown:
         sys.exit(f"bench: no section {unknown[0]}; there are: {' '.join(NAMES)}")
     start, failed = time.monotonic(), []
-    for name in NAMES:
-        if os.path.exists(f"{OUT}/{name}.json"):
-            os.remove(f"{OUT}/{name}.json")
+    for name in os.listdir(OUT):  # of another run
+        if name.endswith((".json", ".svg")):
+            os.remove(f"{OUT}/{name}")
     wanted = wanted or list(NAMES)
     for number, section in enumerate(wanted, 1):
         print(f"# section {section}, {number} of {len(wanted)}, after {time.monotonic() - start:.0f} s", flush=True)

@@ -18,6 +18,12 @@ def mitigations():
     return {name: open(f"{folder}/{name}").read().strip() for name in sorted(os.listdir(folder))}
 
 
+def command_line():
+    """The kernel's, but for what is the host's alone: its paths."""
+    with open("/proc/cmdline") as file:
+        return " ".join(word for word in file.read().split() if "/" not in word)
+
+
 def main(name):
     for place in "all", "default":
         write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
@@ -26,7 +32,7 @@ def main(name):
     section = Section(name)
     importlib.import_module("sections." + name).run(section)
     whole = section.whole()
-    whole["kernel"] = {"release": os.uname().release, "command line": open("/proc/cmdline").read().strip(),
+    whole["kernel"] = {"release": os.uname().release, "command line": command_line(),
                        "mitigations": mitigations(),
                        "bpf jit": os.path.exists("/proc/sys/net/core/bpf_jit_enable")}
     with open(f"{os.environ['LANA_OUT']}/{name}.json", "w") as file:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""x86.py [SECTION...]: how many instructions the kernel executes for a packet, on x86-64: in QEMU, whose clock
+"""x86.py [--save] [SECTION...]: how many instructions the kernel executes for a packet, on x86-64: in QEMU, whose clock
 counts them (scripts/lana-vm --icount), first with retpolines, then without. The same on every machine and in
-every run, but no time: it knows neither caches nor mispredicted branches."""
+every run, but no time: it knows neither caches nor mispredicted branches. --save puts it into
+Documentation/performance."""
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 
-from report import missing_table, table
+from report import PAGES, missing_table, table
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
@@ -55,7 +57,7 @@ def step(found):
         yield f"Each further block, up to 50, ingress, {kernel}: {(pair[1] - pair[0]) / 49:.1f} instructions.\n"
 
 
-def main(wanted):
+def main(wanted, save):
     begun, text, failed = time.monotonic(), [], []
     for section in wanted or SECTIONS:
         found = {}
@@ -77,7 +79,10 @@ def main(wanted):
         if found["retpolines"]["missing"]:
             text.append(missing_table(found["retpolines"]))
     with open(OUT + "/report.md", "w") as file:
-        file.write("\n".join(text))
+        file.write("# One run of `make bench-x86`: instructions for a packet\n\n" + "\n".join(text))
+    if save:
+        os.makedirs(PAGES, exist_ok=True)
+        shutil.copy(OUT + "/report.md", PAGES + "/x86.md")
     print("\n".join(text))
     print(f"# The report is in {OUT}; all took {time.monotonic() - begun:.0f} s")
     if failed:
@@ -85,4 +90,4 @@ def main(wanted):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main([word for word in sys.argv[1:] if word != "--save"], "--save" in sys.argv)

@@ -50,6 +50,7 @@ def nft_chains(load, steps):
 
 
 def run(section):
+    section.miss("ingress", "LANA, batched", "the engine walks one packet at a time")
     for name, load in ("ingress", INGRESS), ("wire", WIRE):
         section.offer(name, LINUX, lambda: linux(load), 0)
         for steps in LENGTHS:
