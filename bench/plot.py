@@ -148,7 +148,8 @@ def bars(path, title, xlabel, data, highlight=()):
     for n, (row, (low, high)) in enumerate(zip(data, span(data))):
         top = TOP + 26 * n + 4
         colour = COLOURS[1] if row[0] in highlight else COLOURS[0]
-        body.append(f'<rect x="{left}" y="{top}" width="{max(x.at(row[1]) - left, 0):.1f}" height="18" fill="{colour}"/>')
+        width = max(x.at(row[1]) - left, 0)
+        body.append(f'<rect x="{left}" y="{top}" width="{width:.1f}" height="18" fill="{colour}"/>')
         if low != high:
             body += [line(x.at(low), top + 9, x.at(high), top + 9), line(x.at(low), top + 5, x.at(low), top + 13),
                      line(x.at(high), top + 5, x.at(high), top + 13)]

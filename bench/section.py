@@ -29,14 +29,12 @@ def main(name):
         write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
     write("/proc/sys/kernel/printk", "1")
     do("modprobe", "-a", "lana", "fb_eth", "fb_dummy", "fb_pflana")
+    kernel = {"release": os.uname().release, "command line": command_line(), "mitigations": mitigations(),
+              "bpf jit": os.path.exists("/proc/sys/net/core/bpf_jit_enable")}
     section = Section(name)
     importlib.import_module("sections." + name).run(section)
-    whole = section.whole()
-    whole["kernel"] = {"release": os.uname().release, "command line": command_line(),
-                       "mitigations": mitigations(),
-                       "bpf jit": os.path.exists("/proc/sys/net/core/bpf_jit_enable")}
     with open(f"{os.environ['LANA_OUT']}/{name}.json", "w") as file:
-        json.dump(whole, file)
+        json.dump(section.whole() | {"kernel": kernel}, file)
 
 
 main(sys.argv[1])

@@ -70,8 +70,9 @@ def main(wanted, save):
         for kernel, whole in found.items():
             told = whole["kernel"]
             if not text or section == (wanted or SECTIONS)[0]:
-                text.append(f"{kernel}: Linux {told['release']}, x86-64; command line `{told['command line']}`; spectre_v2: "
-                            f"{told['mitigations'].get('spectre_v2')}; BPF {'compiled' if told['bpf jit'] else 'interpreted'}.\n")
+                bpf = "compiled" if told["bpf jit"] else "interpreted"
+                text.append(f"{kernel}: Linux {told['release']}, x86-64; command line `{told['command line']}`; "
+                            f"spectre_v2: {told['mitigations'].get('spectre_v2')}; BPF {bpf}.\n")
         text += [f"## {section}\n",
                  table(["load", "who", "retpolines", "without", "more"],
                        [[load, name, f"{one:.0f}", f"{other:.0f}", f"{one - other:.0f}"]

@@ -10,9 +10,10 @@ LENGTHS = [1, 2, 5, 10, 20, 50]
 
 
 def run(section):
-    for name, make in [(LINUX, lambda: linux(WIRE)),
-                       *[(f"LANA, {blocks} block{'s' * (blocks > 1)}", lambda n=blocks: chain(WIRE, n)) for blocks in LENGTHS]]:
+    who = [(LINUX, lambda: linux(WIRE))]
+    who += [(f"LANA, {blocks} block{'s' * (blocks > 1)}", lambda n=blocks: chain(WIRE, n)) for blocks in LENGTHS]
+    for name, make in who:
         one = make()
         for size in SIZES:
-            section.offer("wire", name, lambda one=one, size=size: Contender(one.device, one.load, one.sink, size - 4), size)
+            section.offer("wire", name, lambda: Contender(one.device, one.load, one.sink, size - 4), size)
     section.take_turns()
