@@ -7,7 +7,7 @@ import ipaddress
 import struct
 
 import ebpf
-from common import FOREIGN, SMALLEST, WIRE, Contender, Room, Wire, batch, do, hook, stack, write
+from common import FOREIGN, SMALLEST, WIRE, Contender, Missing, Room, Wire, batch, do, hook, stack, write
 from ebpf import insn
 
 HERE, THERE = "192.0.2.3", "192.0.2.1"
@@ -70,7 +70,10 @@ def kernel():
 def lana():
     """The sender's address is set to somebody else's, so that Linux drops the answers where they come."""
     wire, load = place()
-    do("modprobe", "fb_icmp_echo")
+    try:
+        do("modprobe", "fb_icmp_echo")
+    except Missing:
+        raise Missing("there is no module fb_icmp_echo") from None
     hook(wire.near)
     batch("add echo icmp-echo", f"set echo addr+={HERE}", f"bind echo {wire.near}")
     return Contender(wire.far, [*load, f"src_mac {FOREIGN}"], stack(wire.far))
