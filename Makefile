@@ -24,7 +24,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full soak fuzz bench bench-x86 setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -32,6 +32,8 @@ help:
 	@echo 'make test-full        the same at full length, also with several CPUs: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
+	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
+	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
@@ -64,6 +66,17 @@ soak fuzz:
 	@LANE=$(long_lane) tests/$@
 soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-smp)
 fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
+
+# ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
+bench:
+	@scripts/setup uml
+	@$(MAKE) --no-print-directory modules tools LANE=uml KDIR=
+	@$(env) LANA_ROUNDS=$(or $(ROUNDS),15) python3 bench/run.py $(ONLY)
+
+bench-x86:
+	@scripts/setup x86_64
+	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
+	@$(env) python3 bench/x86.py $(ONLY)
 
 test-full:
 	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full

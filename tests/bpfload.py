@@ -27,15 +27,26 @@ def bpf(command, attribute):
     return result
 
 
-def pin(name, kind, code):
+def load(kind, code):
+    """The descriptor of a program."""
     insns, text = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
-    program = bpf(BPF_PROG_LOAD, struct.pack("IIQQ", kind, len(code) // 8, ctypes.addressof(insns),
-                                             ctypes.addressof(text)))
-    path = ctypes.create_string_buffer(f"{sys.argv[1]}/{name}".encode())
+    return bpf(BPF_PROG_LOAD, struct.pack("IIQQ", kind, len(code) // 8, ctypes.addressof(insns),
+                                          ctypes.addressof(text)))
+
+
+def pin(path, kind, code):
+    program = load(kind, code)
+    path = ctypes.create_string_buffer(path.encode())
     bpf(BPF_OBJ_PIN, struct.pack("QI", ctypes.addressof(path), program))
+    os.close(program)
 
 
-pin("xdp-drop", XDP, answer(1))
-pin("xdp-pass", XDP, answer(2))
-# *(u32 *)(skb + 32) is its priority.
-pin("tc-priority", SCHED_CLS, insn(0xB7, 2, 0, 0x10002) + insn(0x63, 0x21, 32) + answer(0))
+def main(folder):
+    pin(folder + "/xdp-drop", XDP, answer(1))
+    pin(folder + "/xdp-pass", XDP, answer(2))
+    # *(u32 *)(skb + 32) is its priority.
+    pin(folder + "/tc-priority", SCHED_CLS, insn(0xB7, 2, 0, 0x10002) + insn(0x63, 0x21, 32) + answer(0))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

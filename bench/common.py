@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the sections share, in the booted kernel: wires, the packet generator, counting at the sink, and
+contenders that take turns."""
+
+import os
+import re
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+import tty
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, TOP + "/tests")
+
+import lana  # noqa: E402
+import rig  # noqa: E402
+from rig import read, write  # noqa: E402
+
+FOREIGN = "02:00:00:00:00:99"  # nobody's address: Linux drops what is for it at the head of ip_rcv()
+SMALLEST = 60  # bytes of a frame of 64, without its checksum
+ROUNDS = max(int(os.environ.get("LANA_ROUNDS", "15")), 1)
+SECONDS = float(os.environ.get("LANA_SECONDS", "0.03"))  # about how long a sample sends
+
+# The loads (Documentation/performance.md).
+INGRESS = ["xmit_mode netif_receive", "burst 1024"]
+OWNED = ["xmit_mode netif_receive", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
+WIRE = ["xmit_mode start_xmit", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
+LOADS = [("ingress", INGRESS), ("ingress, owned", OWNED), ("wire", WIRE)]
+
+
+class Missing(Exception):
+    """A contender that this kernel cannot offer, and why."""
+
+
+def do(*command, text=None):
+    """Runs a program. One that fails, or is not there, makes the contender a missing one."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Missing(f"no program {command[0]} on this machine") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["failed"]
+        raise Missing(f"{' '.join(command)[:60]}: {said[0]}")
+    return done.stdout
+
+
+def batch(*lines):
+    """Changes of the graph, in one transaction."""
+    do("fbctl", "-b", "-", text="".join(line + "\n" for line in lines))
+
+
+def hook(*devices):
+    for device in devices:
+        do("vlink", "ethernet", "hook", device)
+
+
+# --- Rooms and devices -----------------------------------------------------------------------
+
+class Room:
+    """A network namespace, made and entered: with devices, a packet generator and a graph of its own. Each
+    contender has one, so that all can stand side by side."""
+
+    made = 0
+    current = None
+
+    def __init__(self):
+        Room.made += 1
+        self.name = f"room{Room.made}"
+        do("ip", "netns", "add", self.name)
+        self.enter()
+        for place in "all", "default":
+            write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
+
+    def enter(self):
+        rig.enter(self.name)
+        Room.current = self
+
+
+class Wire:
+    """A veth pair: what `far` sends comes in at `near`. Nothing is offloaded."""
+
+    made = 0
+
+    def __init__(self):
+        Wire.made += 1
+        self.near, self.far = f"n{Wire.made}", f"f{Wire.made}"
+        self.mac = f"02:00:00:00:{Wire.made:02x}:01"
+        do("ip", "-batch", "-", text=f"""
+            link add {self.near} address {self.mac} type veth peer name {self.far}
+            link set {self.near} up promisc on
+            link set {self.far} up
+        """)
+        for device in self.near, self.far:
+            do("ethtool", "-K", device, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off")
+
+
+def links(device, which):
+    """What Linux counts at a device: an entry of rtnl_link_stats64, by netlink."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        body = struct.pack("BxHiII", 0, 0, socket.if_nametoindex(device), 0, 0)
+        sock.send(struct.pack("IHHII", 16 + len(body), 18, 1, 0, 0) + body)  # RTM_GETLINK
+        answer = sock.recv(1 << 16)
+    return struct.unpack_from("Q", dict(lana.attrs(answer[32:]))[23], 8 * which)[0]  # IFLA_STATS64
+
+
+RX_PACKETS, RX_OTHERHOST = 0, 24
+
+# --- Sinks: how many packets have come to where they were to come ----------------------------
+
+def stack(device):
+    """Those which Linux drops at the head of ip_rcv(), since they are for another host."""
+    return lambda: links(device, RX_OTHERHOST)
+
+
+def received(device):
+    return lambda: links(device, RX_PACKETS)
+
+
+def martians():
+    """Those which Linux drops since their source, 0.0.0.0, is none."""
+    head, *lines = read("/proc/net/stat/rt_cache").splitlines()
+    at = head.split().index("in_martian_src")
+    return sum(int(line.split()[at], 16) for line in lines)
+
+
+def engine(column="DROPS"):
+    """What LANA's engine has counted in this namespace."""
+    def count():
+        head, *lines = read("/proc/net/lana/ppe").splitlines()
+        at = [name.upper() for name in head.split()].index(column)
+        return sum(int(line.split()[at]) for line in lines)
+    return count
+
+
+class Swallowed:
+    """For who drops without counting: those that were sent and that Linux did not see. That Linux would
+    have seen them is tried by `prove()` before the contender is set up."""
+
+    def __init__(self, device):
+        self.count, self.sent = stack(device), 0
+
+    def __call__(self):
+        return self.sent - self.count()
+
+
+# --- Time ------------------------------------------------------------------------------------
+
+class Clock:
+    """Seconds of the processor that this kernel has used so far. The host knows them, and tells them by a
+    serial line (bench/run.py): what other programs of the host take meanwhile does not count. Without
+    that line the seconds of the clock on the wall."""
+
+    LINE = "/dev/ttyS0"
+
+    def __init__(self):
+        self.line = None
+        if "ssl0=" in read("/proc/cmdline"):
+            self.line = os.open(self.LINE, os.O_RDWR | os.O_NOCTTY)
+            tty.setraw(self.line)
+        self.kind = "processor" if self.line else "wall"
+
+    def __call__(self):
+        if self.line is None:
+            return time.monotonic()
+        answer = b""
+        os.write(self.line, b"?")
+        while not answer.endswith(b"\n"):
+            answer += os.read(self.line, 64)
+        return int(answer) / 1e9
+
+
+clock = Clock()
+
+# --- The packet generator --------------------------------------------------------------------
+
+PKTGEN = "/proc/net/pktgen/"  # that of the room
+RESULT = re.compile(r"Result: OK: (\d+)\(c\d+\+d\d+\) usec, (\d+) \(")
+
+
+def prepare(device, settings, count, size=SMALLEST):
+    """Tells the generator what to send. A room has one device that sends."""
+    if not os.path.exists(PKTGEN + device):
+        write(PKTGEN + "kpktgend_0", f"add_device {device}")
+    for line in [f"count {count}", "delay 0", f"pkt_size {size}", "dst 192.0.2.2", f"dst_mac {FOREIGN}", *settings]:
+        write(PKTGEN + device, line)
+
+
+def start():
+    """Who starts it waits for its end, and looks for that ten times a second only: so somebody else."""
+    threading.Thread(target=write, args=(PKTGEN + "pgctrl", "start"), daemon=True).start()
+
+
+def result(device):
+    """Seconds and packets, once it has ended."""
+    found = RESULT.search(read(PKTGEN + device))
+    return (int(found[1]) / 1e6, int(found[2])) if found else None
+
+
+def started(device):
+    """When it began, by the clock of time.monotonic()."""
+    return int(re.search(r"started: (\d+)us", read(PKTGEN + device))[1]) / 1e6
+
+
+def send(device, settings, count, size=SMALLEST):
+    """Sends, and answers how many seconds of the processor it took, how many on the wall, and how many
+    packets it sent."""
+    prepare(device, settings, count, size)
+    before = clock()
+    start()
+    time.sleep(SECONDS if count > 1 else 0.1)
+    while not result(device):
+        time.sleep(0.01)
+    wall, sent = result(device)
+    return clock() - before if clock.line else wall, wall, sent
+
+
+# --- Contenders ------------------------------------------------------------------------------
+
+class Contender:
+    """Who takes part: what the load is given to, and what counts the packets that came through."""
+
+    def __init__(self, device, load, sink, size=SMALLEST):
+        self.device, self.load, self.sink, self.size = device, list(load), sink, size
+        self.count, self.lost, self.sent = 20000, 0, 0
+        self.samples, self.wall, self.room = [], [], Room.current
+
+    def send(self, count):
+        self.room.enter()
+        return send(self.device, self.load, count, self.size)
+
+    def sample(self, overhead=0.0):
+        """Packets a second that came to the sink: of the processor, and on the wall."""
+        self.room.enter()
+        before = self.sink()
+        seconds, wall, sent = self.send(self.count)
+        if isinstance(self.sink, Swallowed):
+            self.sink.sent += sent
+        came = self.sink() - before
+        if came > sent:
+            raise RuntimeError(f"{self.device}: {sent} packets were sent, and {came} came to the sink")
+        self.sent, self.lost = self.sent + sent, self.lost + sent - came
+        return came / max(seconds - overhead, 1e-6), came / max(wall, 1e-6)
+
+    def warm_up(self):
+        """Finds how many packets a sample takes."""
+        for _ in range(2):
+            rate, _ = self.sample()
+            if rate <= 0:
+                raise Missing(f"no packet came to the sink ({self.sent} were sent)")
+            self.count = max(int(rate * SECONDS), 1000)
+        self.lost = self.sent = 0
+
+
+def prove(device, load):
+    """Linux sees what is sent here, as long as nobody is in its way."""
+    before = stack(device)()
+    *_, sent = send(*load, 1000)
+    if stack(device)() - before != sent:
+        raise Missing(f"{device}: Linux did not see the packets of the trial")
+
+
+class Section:
+    """A part of the benchmarks: contenders by load, name and x, and what became of them."""
+
+    def __init__(self, name):
+        self.name, self.results, self.missing, self.values = name, [], [], {}
+        self.waiting, self.overhead = [], 0.0
+
+    def say(self, words):
+        print(f"# {self.name}: {words}", flush=True)
+
+    def miss(self, load, name, why, x=None):
+        self.missing.append({"load": load, "name": name, "x": x, "why": str(why)})
+        self.say(f"missing: {load}: {name}{'' if x is None else f' at {x}'}: {why}")
+
+    def offer(self, load, name, make, x=None):
+        """`make` sets a contender up and answers it, or says why there is none."""
+        try:
+            contender = make()
+            contender.warm_up()
+        except (Missing, OSError) as why:
+            return self.miss(load, name, why, x)
+        self.waiting.append((load, name, x, contender))
+
+    def take_turns(self):
+        """All that were offered, one after the other, again and again."""
+        begun = time.monotonic()
+        self.measure_overhead()
+        for number in range(ROUNDS):
+            for _, _, _, contender in self.waiting:
+                rate, wall = contender.sample(self.overhead)
+                contender.samples.append(rate)
+                contender.wall.append(wall)
+            self.say(f"round {number + 1} of {ROUNDS}, {len(self.waiting)} contenders, "
+                     f"{time.monotonic() - begun:.0f} s")
+        for load, name, x, contender in self.waiting:
+            self.record(load, name, contender.samples, x, contender.size, sent=contender.sent,
+                        lost=contender.lost, wall=contender.wall)
+        self.waiting.clear()
+
+    def measure_overhead(self):
+        """What a sample takes beside its packets: that of one packet."""
+        if clock.line and self.waiting:
+            contender = self.waiting[0][3]
+            self.overhead = statistics.median(contender.send(1)[0] for _ in range(5))
+
+    def record(self, load, name, samples, x=None, size=SMALLEST, unit="packets/s", **more):
+        self.results.append({"load": load, "name": name, "x": x, "size": size, "unit": unit,
+                             "samples": samples, **more})
+
+    def whole(self):
+        return {"section": self.name, "results": self.results, "missing": self.missing,
+                "values": self.values, "clock": clock.kind, "overhead": self.overhead}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""x86.py [--save] [SECTION...]: how many instructions the kernel executes for a packet, on x86-64: in QEMU, whose clock
+counts them (scripts/lana-vm --icount), first with retpolines, then without. The same on every machine and in
+every run, but no time: it knows neither caches nor mispredicted branches. --save puts it into
+Documentation/performance."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+from report import PAGES, missing_table, table
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
+SECTIONS = ["drop", "chain", "forward", "echo", "sockets"]
+# A name, and what tells the kernel so.
+KERNELS = {"retpolines": "spectre_v2=retpoline", "without": "spectre_v2=off"}
+
+
+def boot(section, kernel):
+    """What the section found, or None where it came to no end."""
+    folder = f"{OUT}/{kernel}"
+    os.makedirs(folder, exist_ok=True)
+    # Every round is the same: one will do, and a short one.
+    environment = {**os.environ, "LANA_OUT": folder, "LANA_ROUNDS": "1", "LANA_SECONDS": "0.02"}
+    command = [TOP + "/scripts/lana-vm", "--lane", "x86_64", "--icount", "--timeout", "900", "--append",
+               KERNELS[kernel], "--", "python3", "-S", TOP + "/bench/section.py", section]
+    if subprocess.run(command, env=environment, check=False).returncode:
+        return None
+    with open(f"{folder}/{section}.json") as file:
+        return json.load(file)
+
+
+def instructions(row):
+    """For a packet: a nanosecond is an instruction."""
+    return 1e9 / statistics.median(row["samples"])
+
+
+def rows(found):
+    """Who, and the instructions in each of the kernels."""
+    for row in found["retpolines"]["results"]:
+        key = [row[part] for part in ("load", "name", "x")]
+        other = [r for r in found["without"]["results"] if [r[part] for part in ("load", "name", "x")] == key]
+        if other:
+            name = row["name"] + (f", {row['x']}" if row["x"] is not None else "")
+            yield row["load"], name, row["x"], instructions(row), instructions(other[0])
+
+
+def step(found):
+    """What each further block takes."""
+    blocks = {x: pair for load, name, x, *pair in rows(found) if load == "ingress" and name.startswith("LANA")}
+    for kernel, pair in zip(KERNELS, zip(blocks[1], blocks[50])) if 1 in blocks and 50 in blocks else []:
+        yield f"Each further block, up to 50, ingress, {kernel}: {(pair[1] - pair[0]) / 49:.1f} instructions.\n"
+
+
+def main(wanted, save):
+    begun, text, failed = time.monotonic(), [], []
+    for section in wanted or SECTIONS:
+        found = {}
+        for kernel in KERNELS:
+            print(f"# section {section}, {kernel}, after {time.monotonic() - begun:.0f} s", flush=True)
+            found[kernel] = boot(section, kernel)
+        if not all(found.values()):
+            failed.append(section)
+            continue
+        for kernel, whole in found.items():
+            told = whole["kernel"]
+            if not text or section == (wanted or SECTIONS)[0]:
+                bpf = "compiled" if told["bpf jit"] else "interpreted"
+                text.append(f"{kernel}: Linux {told['release']}, x86-64; command line `{told['command line']}`; "
+                            f"spectre_v2: {told['mitigations'].get('spectre_v2')}; BPF {bpf}.\n")
+        text += [f"## {section}\n",
+                 table(["load", "who", "retpolines", "without", "more"],
+                       [[load, name, f"{one:.0f}", f"{other:.0f}", f"{one - other:.0f}"]
+                        for load, name, _, one, other in rows(found)], 2), *step(found)]
+        if found["retpolines"]["missing"]:
+            text.append(missing_table(found["retpolines"]))
+    with open(OUT + "/report.md", "w") as file:
+        file.write("# One run of `make bench-x86`: instructions for a packet\n\n" + "\n".join(text))
+    if save:
+        os.makedirs(PAGES, exist_ok=True)
+        shutil.copy(OUT + "/report.md", PAGES + "/x86.md")
+    print("\n".join(text))
+    print(f"# The report is in {OUT}; all took {time.monotonic() - begun:.0f} s")
+    if failed:
+        sys.exit(f"bench-x86: came to no end: {' '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main([word for word in sys.argv[1:] if word != "--save"], "--save" in sys.argv)
