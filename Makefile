@@ -24,7 +24,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full soak fuzz lab-multipath setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -32,10 +32,11 @@ help:
 	@echo 'make test-full        the same at full length, also with several CPUs: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
+	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
-	@echo '                      uml-debug, uml-kasan, x86_64'
+	@echo '                      uml-debug, uml-kasan, uml-lab, x86_64'
 	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
@@ -64,6 +65,12 @@ soak fuzz:
 	@LANE=$(long_lane) tests/$@
 soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-smp)
 fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
+
+# In a kernel that only this needs.
+lab-multipath:
+	@scripts/setup uml-lab
+	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
+	@lab/multipath
 
 test-full:
 	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full
