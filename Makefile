@@ -24,7 +24,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz bench bench-x86 setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -34,10 +34,11 @@ help:
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
+	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
-	@echo '                      uml-debug, uml-kasan, x86_64'
+	@echo '                      uml-debug, uml-kasan, uml-lab, x86_64'
 	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
@@ -77,6 +78,12 @@ bench-x86:
 	@scripts/setup x86_64
 	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
 	@$(env) python3 bench/x86.py $(ONLY)
+
+# In a kernel that only this needs.
+lab-multipath:
+	@scripts/setup uml-lab
+	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
+	@lab/multipath
 
 test-full:
 	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full

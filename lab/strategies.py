@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The balancer's strategies: two of the kernel's, and those of LANA's block `multipath`."""
+
+import network
+
+# The value of net.ipv4.fib_multipath_hash_policy, and for 3 that of fib_multipath_hash_fields. By policy 1 the
+# kernel would take the hash that a packet brings along: here that of the sender's socket, which is chance, and
+# another one after each timeout. Policy 3, told the same fields (addresses, protocol, ports), looks at the packet.
+KERNEL = {"ecmp-l3": (0, 0), "ecmp-l4": (3, 0x37)}
+LANA = ("route", "packet", "session", "bandwidth", "utilisation", "flowlet", "hash")
+
+
+def start(strategy, rates, weights, capacities):
+    """Makes the network, and has a strategy balance it."""
+    network.build(rates, bridged=strategy in LANA)
+    if strategy in LANA:
+        lana(strategy, weights, capacities)
+    else:
+        network.route(weights, *KERNEL[strategy])
+
+
+def lana(strategy, weights, capacities):
+    """LANA's block, below `in` and above the uplinks. Its ports have numbers in the order they are bound."""
+    network.enter("balancer")
+    network.run("modprobe", "lana")
+    for device in ("in", *network.UPLINKS):
+        network.run("vlink", "ethernet", "hook", device)
+    network.run("fbctl", "add", "m", "multipath")
+    network.run("fbctl", "bind", "in", "m")
+    for uplink in network.UPLINKS:
+        network.run("fbctl", "bind", "m", uplink)
+    settings = [f"strategy={strategy}"]
+    for number, (weight, capacity) in enumerate(zip(weights, capacities)):
+        settings += [f"port.{number}.weight={weight}", f"port.{number}.capacity={capacity}mbit"]
+    for setting in settings:
+        network.run("fbctl", "set", "m", setting)
