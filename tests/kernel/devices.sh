@@ -182,7 +182,7 @@ done) >/dev/null 2>&1 &
 pause 0.5
 ip netns del green
 pause 0.2
-kill $!
+kill $! 2>/dev/null || :
 wait $! 2>/dev/null || :
 check "a namespace that is deleted while it is configured goes when that ends" wait_for 10 gone
 clean
@@ -199,7 +199,7 @@ for ((i = 0; i < $(scale 50); i++)); do
 	ip link set race0 up
 	ip link del race0
 done
-kill $!
+kill $! 2>/dev/null || :
 wait $! 2>/dev/null || :
 check "hooking devices that come and go does no harm" fbctl show
 check "none is left" is "$(sed 1d /proc/net/lana/vlink)" ""
