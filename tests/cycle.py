@@ -131,7 +131,8 @@ def main():
         less, now = before[1][key], after[1][key]
         check(f"{key} of /proc/meminfo has not grown", now <= less + room, f"{less} kB, then {now} kB")
     free, now = before[1]["MemFree"], after[1]["MemFree"]
-    check("as much memory is free as before", now >= free - 2 * (CYCLES - WARM_UP),
+    # Others take and give some, too; a page that is lost each time is more than this.
+    check("as much memory is free as before", now >= free - 3 * (CYCLES - WARM_UP),
           f"{free} kB, then {now} kB")
     extra = [area for area in after[2] if area not in before[2]]
     check("no module's memory is left", len(after[2]) <= len(before[2]), *extra)
