@@ -18,6 +18,7 @@ bob vlink ethernet hook b0
 
 # start NAMESPACE NAME PROGRAM [ARG...]: a program that opens a socket of that name, in the background.
 start() {
+	rm -f "/tmp/$2.err" # of the one before, which was ready, too
 	ip netns exec "$1" "${@:3}" >"/tmp/$2.out" 2>"/tmp/$2.err" &
 	pids[$2]=$!
 	wait_for 30 grep -qs "^ready $2" "/tmp/$2.err" || diag "$(cat "/tmp/$2.err")"
@@ -29,11 +30,15 @@ ended() {
 	wait "${pids[$1]}" || status=$?
 }
 
+# Who sends first waits until its socket is bound.
+delay=1
+[ "$(scale 1000)" = 1000 ] || delay=4
+
 # --- Datagrams ---
 
 start bob there chat-lana --name there --listen
 bob fbctl bind there b0
-start alice here chat-lana --name here --peer "$bob_mac" --count 100 --interval 5 --delay 1
+start alice here chat-lana --name here --peer "$bob_mac" --count 100 --interval 5 --delay "$delay"
 alice fbctl bind here a0
 check "the blocks of sockets are not what a file has" not grep -q here <(alice fbctl save)
 check "and none that a file removes" is "$(alice fbctl apply <(alice fbctl save))" "nothing to change"
@@ -69,7 +74,7 @@ ip -n alice link set talk up
 ip -n bob link set talk up
 start bob there chat-lana --name there --listen --ethertype 0xac0a
 bob fbctl bind there talk
-start alice here chat-lana --name here --peer "$bob_mac" --ethertype 0xac0a --count 100 --interval 5 --delay 1
+start alice here chat-lana --name here --peer "$bob_mac" --ethertype 0xac0a --count 100 --interval 5 --delay "$delay"
 alice fbctl bind here talk
 ended here
 check "a hundred datagrams by virtual devices are answered" is "$status" 0
@@ -87,9 +92,9 @@ voice-lana tone --rate 16000 "$seconds" /tmp/speech.wav
 start bob ear voice-lana receive --name ear --ethertype 0xac0a --jitter 1500 /tmp/heard.wav
 bob fbctl bind ear talk
 alice fbctl add probe dummy
-start alice mouth voice-lana send --name mouth --peer "$bob_mac" --ethertype 0xac0a --delay 1 /tmp/speech.wav
+start alice mouth voice-lana send --name mouth --peer "$bob_mac" --ethertype 0xac0a --delay "$delay" /tmp/speech.wav
 alice fbctl bind mouth talk
-pause 1
+pause "$delay"
 done=$(ip netns exec alice python3 -S - "$rewirings" "${pids[mouth]}" <<-END
 	import os, sys, time
 	sys.path.insert(0, "$tests")
