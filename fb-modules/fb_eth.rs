@@ -57,9 +57,8 @@ impl Block for Eth {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        match self.unclaimed {
-            Unclaimed::Drop => to.put(UNCLAIMED, format_args!("drop")),
-            Unclaimed::Stack => to.put_config(UNCLAIMED, format_args!("stack")),
+        if self.unclaimed == Unclaimed::Stack {
+            to.put_config(UNCLAIMED, format_args!("stack"));
         }
     }
 }

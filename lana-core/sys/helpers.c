@@ -115,9 +115,14 @@ bool lana_skb_resize(struct sk_buff *skb, unsigned int len)
 	return true;
 }
 
-/* The sum of a part that is there, folded, not inverted. */
-u16 lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len)
+/*
+ * The sum of a part that is there, folded, not inverted; -1 where the bytes are
+ * in a device's memory, which nobody reads here.
+ */
+int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len)
 {
+	if (unlikely(!skb_frags_readable(skb)))
+		return -1;
 	return (u16)~(__force u16)csum_fold(skb_checksum(skb, offset, len, 0));
 }
 

@@ -120,14 +120,16 @@ impl Packet {
     }
 
     /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
-    /// there. False when there is no memory, and the packet as it was.
+    /// there. False, and the packet as it was, when there is no memory, or when what is cut off has
+    /// the place of a checksum that the device it leaves by is to fill in.
     pub fn resize(&mut self, len: u32) -> bool {
         // SAFETY: the buffer is live and not shared.
         self.unshare() && unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
     }
 
     /// The one's complement sum (RFC 1071) of `len` bytes from `offset` on, folded to 16 bits and
-    /// not inverted: over what has a right checksum in it, 0xffff. `None` when the packet is shorter.
+    /// not inverted: over what has a right checksum in it, 0xffff. `None` when the packet is shorter,
+    /// or its bytes are in a device's memory.
     #[inline]
     pub fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
         if offset.checked_add(len)? > self.len() {
@@ -136,6 +138,7 @@ impl Packet {
         // SAFETY: the buffer is live, and the part in it.
         let sum = unsafe { bindings::lana_skb_checksum(self.as_ptr(), offset, len) };
         // In memory it is as on the wire.
+        let sum = u16::try_from(sum).ok()?;
         Some(u16::from_be_bytes(sum.to_ne_bytes()))
     }
 
