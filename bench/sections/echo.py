@@ -29,7 +29,7 @@ LOAD = [*WIRE, f"dst {HERE}", f"src_min {THERE}", f"src_max {THERE}", "udp_src_m
         f"udp_dst_min {PORT}", f"udp_dst_max {PORT}"]
 
 
-def requests():
+def requests(end):
     """A program that makes echo requests of that: writes the protocol, and what changes from packet to
     packet, so that the checksums are constants."""
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, SMALLEST - 14, 0, 0, 32, 1, 0, ipaddress.ip_address(THERE).packed,
@@ -41,14 +41,14 @@ def requests():
             + insn(0x6A, 2, 18, 0)  # IP's identification
             + insn(0x62, 2, 22, ttl_to_checksum)
             + insn(0x62, 2, 46, 0)  # pktgen's number
-            + ebpf.answer(0))
+            + end)
 
 
-def place():
+def place(end=lambda _: ebpf.answer(0)):
     """A wire at whose near end echo requests come in."""
     Room()
     wire = Wire()
-    ebpf.on_tc(wire.near, requests())
+    ebpf.on_tc(wire.near, requests(end(wire.near)))
     return wire, LOAD + [f"dst_mac {wire.mac}"]
 
 
@@ -56,6 +56,12 @@ def generator():
     """What the load itself takes: the requests are made, and are for somebody else."""
     wire, load = place()
     return Contender(wire.far, [*load, f"dst_mac {FOREIGN}"], stack(wire.near))
+
+
+def mirror():
+    """The least that answering can take: the requests are made, and sent back as they are."""
+    wire, load = place(ebpf.redirect)
+    return Contender(wire.far, load, stack(wire.far))
 
 
 def kernel():
@@ -81,6 +87,7 @@ def lana():
 
 def run(section):
     section.offer("wire", "the load alone", generator)
+    section.offer("wire", "sent back unchanged", mirror)
     section.offer("wire", "kernel ICMP", kernel)
     section.offer("wire", "LANA, icmp-echo", lana)
     section.take_turns()
