@@ -71,12 +71,12 @@ fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE)
 # ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
 	@scripts/setup uml
-	@$(MAKE) --no-print-directory modules tools LANE=uml KDIR=
+	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=uml KDIR=
 	@$(env) LANA_ROUNDS=$(or $(ROUNDS),15) python3 bench/run.py $(ONLY)
 
 bench-x86:
 	@scripts/setup x86_64
-	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
+	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=x86_64 KDIR=
 	@$(env) python3 bench/x86.py $(ONLY)
 
 # In a kernel that only this needs.

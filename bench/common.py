@@ -58,6 +58,14 @@ def hook(*devices):
         do("vlink", "ethernet", "hook", device)
 
 
+def floor(what):
+    """Has bench/floor take the packets of a device: the least that a receive handler can do."""
+    lane = os.environ["LANA_LANE"]
+    if not os.path.exists("/sys/module/floor"):
+        do("insmod", f"{TOP}/bench/floor/build/{lane}/floor.ko")
+    write("/sys/module/floor/parameters/take", what)
+
+
 # --- Rooms and devices -----------------------------------------------------------------------
 
 class Room:

@@ -72,11 +72,12 @@ class Results:
 # --- What is to be reached --------------------------------------------------------------------
 
 class Figure:
-    """`goal` is the least that is good enough, or with `most` the most. With the last release only ratios
-    are compared: that is the value itself, or `ratio` where the value is a time."""
+    """`goal` is the least that is good enough, or with `most` the most. `limit` is what it would be for who does
+    the least that can be done. With the last release only ratios are compared: that is the value itself, or
+    `ratio` where the value is a time."""
 
-    def __init__(self, section, what, value, goal, most=False, unit="", strictly=False, ratio=None):
-        self.section, self.what, self.value, self.goal = section, what, value, goal
+    def __init__(self, section, what, value, goal, most=False, unit="", strictly=False, ratio=None, limit=None):
+        self.section, self.what, self.value, self.goal, self.limit = section, what, value, goal, limit
         self.most, self.unit, self.strictly = most, unit, strictly
         self.ratio = ratio if unit else value
 
@@ -97,15 +98,18 @@ class Figure:
 
 
 def drop_figures(results):
-    one = {"name": "LANA, 1 block"}
+    one, least = {"name": "LANA, 1 block"}, {"name": "the least, freed at once"}
     other, own = "Linux, (a) foreign MAC", "Linux, (b) own MAC, no address"
     for load, peer, goal in [("ingress", other, 1.3), ("ingress", own, 5.5), ("wire", other, 1.05), ("wire", own, 1.4),
                              ("ingress", "tc drop", 2.2)]:
-        value = results.ratio("drop", {"load": load, **one}, {"load": load, "name": peer})
-        yield Figure("drop", f"receive and drop, {load}, 1 block / {peer}", value, goal)
+        value, limit = (results.ratio("drop", {"load": load, **who}, {"load": load, "name": peer})
+                        for who in (one, least))
+        yield Figure("drop", f"receive and drop, {load}, 1 block / {peer}", value, goal, limit=limit)
     owned = {"load": "ingress, owned"}
-    value = results.ratio("drop", {**owned, **one}, {**owned, "name": "XDP generic drop"})
-    yield Figure("drop", "receive and drop, ingress, owned, 1 block / XDP generic drop", value, 1, strictly=True)
+    value, limit = (results.ratio("drop", {**owned, **who}, {**owned, "name": "XDP generic drop"})
+                    for who in (one, least))
+    yield Figure("drop", "receive and drop, ingress, owned, 1 block / XDP generic drop", value, 1, strictly=True,
+                 limit=limit)
 
 
 def chain_figures(results):
@@ -131,13 +135,15 @@ def chain_figures(results):
 def forward_figures(results):
     for peer, goal in [("bridge", 1.1), ("tc mirred redirect", 1.2), ("tc-bpf redirect", None), ("nft fwd", None),
                        ("Open vSwitch", None)]:
-        value = results.ratio("forward", {"name": "LANA, eth - dummy - eth"}, {"name": peer})
-        yield Figure("forward", f"forwarding, wire, LANA / {peer}", value, goal or 1, strictly=not goal)
+        value, limit = (results.ratio("forward", {"name": name}, {"name": peer})
+                        for name in ("LANA, eth - dummy - eth", "the least, sent on at once"))
+        yield Figure("forward", f"forwarding, wire, LANA / {peer}", value, goal or 1, strictly=not goal, limit=limit)
 
 
 def echo_figures(results):
     who = {"name": "LANA, icmp-echo"}, {"name": "kernel ICMP"}
-    yield Figure("echo", "icmp-echo / kernel ICMP, wire", results.ratio("echo", *who), 2.5)
+    limit = results.ratio("echo", {"name": "the least, sent back as it is"}, {"name": "kernel ICMP"})
+    yield Figure("echo", "icmp-echo / kernel ICMP, wire", results.ratio("echo", *who), 2.5, limit=limit)
     value = results.combine("echo", lambda lana, linux, load: (1 / linux - 1 / load) / (1 / lana - 1 / load), *who,
                             {"name": "the load alone"})
     yield Figure("echo", "icmp-echo / kernel ICMP, wire, the load taken off", value, 2.5)
@@ -196,7 +202,7 @@ def figure_table(figures, baseline):
         was = baseline.get(figure.what)
         before = f"{was['median']:.2f}" if was and not figure.unit else "-"
         if figure.value is None:
-            rows.append([figure.what, "-", "-", figure.bound(), "not measured", before])
+            rows.append([figure.what, "-", "-", figure.bound(), "not measured", "-", before])
             continue
         verdict = "met" if figure.met() else "**not met**"
         if was and figure.ratio and figure.worse(was):
@@ -205,8 +211,10 @@ def figure_table(figures, baseline):
                                f"({was['low']:.2f}–{was['high']:.2f})")
             verdict += ", worse"
         fastest = "-" if figure.value.fastest is None else f"{figure.value.fastest:.2f}"
-        rows.append([figure.what, figure.value.text() + figure.unit, fastest, figure.bound(), verdict, before])
-    return table(["figure", "median (quartiles)", "fastest", "to be", "", "last release"], rows), regressions
+        rows.append([figure.what, figure.value.text() + figure.unit, fastest, figure.bound(), verdict,
+                     "-" if figure.limit is None else figure.limit.text(), before])
+    head = ["figure", "median (quartiles)", "fastest", "to be", "", "who does the least", "last release"]
+    return table(head, rows), regressions
 
 
 def contender_table(section):

@@ -2,8 +2,8 @@
 """Receive and drop: what each peer, and LANA with one block, takes for a packet that goes no further."""
 
 import ebpf
-from common import (INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, hook, martians,
-                    prove, stack)
+from common import (INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, floor, hook,
+                    martians, prove, stack)
 
 # Linux's own two ways: for another host, which ends at the head of ip_rcv(), and for this one, which
 # ends where its route is looked up: the device has no address, so that the packet's source is 0.0.0.0.
@@ -76,5 +76,6 @@ def run(section):
         else:
             section.miss(name, "XDP native drop", "a driver's own XDP is in front of where this load enters")
         section.offer(name, "nft drop", lambda: swallow(load, nft))
+        section.offer(name, "the least, freed at once", lambda: swallow(load, floor))
         section.offer(name, "LANA, 1 block", lambda: chain(load, 1))
         section.take_turns()

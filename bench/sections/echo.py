@@ -87,7 +87,7 @@ def lana():
 
 def run(section):
     section.offer("wire", "the load alone", generator)
-    section.offer("wire", "sent back unchanged", mirror)
+    section.offer("wire", "the least, sent back as it is", mirror)
     section.offer("wire", "kernel ICMP", kernel)
     section.offer("wire", "LANA, icmp-echo", lana)
     section.take_turns()

@@ -3,7 +3,7 @@
 
 import ebpf
 import ovs
-from common import FOREIGN, WIRE, Contender, Room, Wire, batch, do, hook, received, stack
+from common import FOREIGN, WIRE, Contender, Room, Wire, batch, do, floor, hook, received, stack
 
 
 def forward(setup, sink=stack):
@@ -72,6 +72,10 @@ def open_vswitch(source, target, _):
     datapath.flow(other, one)
 
 
+def least(source, target, _):
+    floor(f"{source}>{target}")
+
+
 def lana(source, target, _):
     hook(source, target)
     batch(f"add {source}b dummy", f"bind {source}b {source}", f"bind {target} {source}b")
@@ -82,6 +86,7 @@ def run(section):
             ("bridge", bridge, stack), ("tc mirred redirect", mirred, stack), ("tc-bpf redirect", tc_bpf, stack),
             ("XDP generic redirect", xdp_generic, stack), ("XDP native redirect", xdp_native, received),
             ("nft fwd", nft_fwd, stack), ("nft dup, drop", nft_dup, stack),
-            ("Open vSwitch", open_vswitch, stack), ("LANA, eth - dummy - eth", lana, stack)]:
+            ("Open vSwitch", open_vswitch, stack), ("the least, sent on at once", least, stack),
+            ("LANA, eth - dummy - eth", lana, stack)]:
         section.offer("wire", name, lambda: forward(setup, sink))
     section.take_turns()
