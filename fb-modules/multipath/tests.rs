@@ -364,6 +364,11 @@ fn fragments_are_known() {
     assert_eq!(first.session().words(), whole.session().words());
     assert_eq!(first.datagram(9).words(), later.datagram(9).words());
     assert_eq!(first.datagram(9).words(), last.datagram(9).words());
+    // Only the first part has the header between it and what is carried.
+    let first = read(&part_v6(9, 0, true, 60, &extension(60, 0, 17, &l4(1, 2))));
+    let later = read(&part_v6(9, 3, true, 60, &[1; 20]));
+    assert_eq!(first.session().words(), whole.session().words());
+    assert_eq!(first.datagram(9).words(), later.datagram(9).words());
 }
 
 #[test]
