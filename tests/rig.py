@@ -147,11 +147,13 @@ class Load:
 
 def quiesce():
     """Waits until no packet waits in the queue of a CPU: what was sent has been received."""
-    def processed():
-        return [line.split()[0] for line in read("/proc/net/softnet_stat").splitlines()]
+    def cpus():
+        """Of each CPU the packets that it has processed, and those that wait."""
+        lines = [line.split() for line in read("/proc/net/softnet_stat").splitlines()]
+        return [(fields[0], int(fields[11], 16)) for fields in lines]
 
     was = None
-    while was != (was := processed()):
+    while was != (was := cpus()) or any(waiting for _, waiting in was):
         time.sleep(0.05)
 
 

@@ -30,8 +30,7 @@ for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.
 	check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
 		--seconds $((seconds / 3 + 3)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
 done
-# What is in a queue still is taken first.
-pause 0.5
+still
 packets=$(fbctl -j stats e | number packets)
 answered=$(counted '^answered$|^answered.arp|^answered.neighbour')
 refused=$(counted '^refused')
