@@ -37,6 +37,9 @@ refused=$(counted '^refused')
 unclaimed=$(awk 'NR > 1 { sum += $8 } END { print sum }' /proc/net/lana/ppe)
 diag "$packets packets: $answered answered, $refused refused, $unclaimed for Linux" "$(<"$fblock/e")"
 check "some were answered, and some refused" [ "$answered" -gt 0 -a "$refused" -gt 0 ]
+for kind in answered answered.arp answered.neighbour; do
+	check "$kind: some" [ "$(counted "^$kind\$")" -gt 0 ]
+done
 # Of a packet whose checksum a device is to put where the packet is cut off no reply can be made.
 lost=$(drops e no-memory)
 check "each was answered, refused, or passed on" is "$((answered + refused + unclaimed + lost))" "$packets"
