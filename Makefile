@@ -31,7 +31,8 @@ help:
 	@echo 'make test             set up, build, and run every test, in four kernels'
 	@echo 'make test-full        the same at full length, also with several CPUs: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
-	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN'
+	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN; malformed packets'
+	@echo '                      with WHAT="pktfuzz multipathfuzz"'
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
@@ -59,7 +60,7 @@ demo:
 test:
 	@tests/all
 
-# MINUTES=, SEED= and LANE= as the scripts say.
+# MINUTES=, SEED=, LANE= and WHAT= as the scripts say.
 soak fuzz:
 	@scripts/setup $(long_lane)
 	@$(MAKE) --no-print-directory modules LANE=$(long_lane) KDIR=

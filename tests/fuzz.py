@@ -20,18 +20,20 @@ import time
 
 from lana import (C, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, Answer, attrs,
                   check, end)
-from rig import LIBC, PASS_ALL, Lana, Load
+from rig import LIBC, PASS_ALL, SETTINGS, Lana, Load
 from spec import Family
 
 ROUND = 500
 FAMILY = Family()
 BLOCKS = ["t", "c", "f", "d", "e", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
-KINDS = ["tee", "tee", "counter", "bpf", "dummy"]
-MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf"]
+KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath"]
+MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
+# Of the blocks below that have options: key and value.
+OPTIONS = {"f": [("program", value) for value in PROGRAMS], "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"]}
 
 
 # --- Messages, as trees of attributes ---
@@ -71,8 +73,9 @@ def text(rng, name, kind):
         pool = DEVICES * 6 + ["lo", "nodev", "", "x" * 40]
     elif name == "key":
         pool = ["program"] * 12 + ["packets", "bytes", "instructions", "none", ""]
+        pool += [key for block in "ed" for key, _ in OPTIONS[block]]
     elif name == "value":
-        pool = PROGRAMS
+        pool = PROGRAMS * 3 + [value for block in "ed" for _, value in OPTIONS[block]]
     else:
         pool = BLOCKS * 12 + DEVICES * 6
         pool += ["nobody", "", "a b", "a/b", ".", "x" * 31, "x" * 32, "x" * 255, "\xe4"]
@@ -101,14 +104,20 @@ def strings(of, **values):
             for name, value in values.items()]
 
 
-PAIRS = [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("lan1", "d"), ("x", "t"), ("y", "x"), ("z", "t")]
+def setting(pick, name):
+    """An option of a block."""
+    key, value = pick(OPTIONS[name])
+    return strings("fb", name=name) + [
+        Attribute(FAMILY.sets["fb"]["option"]["number"], strings("option", key=key, value=value), True)]
+
+
+PAIRS = [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("lan1", "d"), ("e", "c"), ("x", "t"), ("y", "x"),
+         ("z", "t")]
 PROMISING = {
     "fb-get": lambda pick: strings("fb", name=pick(BLOCKS)),
     "fb-new": lambda pick: strings("fb", name=pick("xyz"), type=pick(KINDS)),
     "fb-del": lambda pick: strings("fb", name=pick("xyz")),
-    "fb-set": lambda pick: strings("fb", name="f") + [
-        Attribute(FAMILY.sets["fb"]["option"]["number"], strings("option", key="program", value=pick(PROGRAMS)),
-                  True)],
+    "fb-set": lambda pick: setting(pick, pick("fed")),
     "bind": lambda pick: (lambda pair: strings("binding", upper=pair[0], lower=pair[1]))(pick(PAIRS)),
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
@@ -351,12 +360,12 @@ def ready(function, *args):
 
 
 def build(lana):
-    """lan0 - t - f - c and d - lan1: packets pass."""
-    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "dummy"), ("e", "dummy")]:
+    """lan0 - t - f - c - e and d - lan1: packets pass."""
+    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo")]:
         ready(lana.add, name, kind)
     ready(lana.hook, "lan0")
     ready(lana.hook, "lan1")
-    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("lan1", "d")]:
+    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))
 

@@ -28,7 +28,8 @@ def send(strategy, port):
     if strategy not in ("bandwidth", "utilisation"):
         check(f"{strategy}: several uplinks have carried them", sum(map(bool, packets)) > 1, packets)
     if strategy == "packet":
-        check("packet: each uplink as many packets", max(packets) - min(packets) <= 1, packets)
+        # Each CPU has its own turns.
+        check("packet: each uplink as many packets", max(packets) - min(packets) <= os.cpu_count(), packets)
 
 
 for name in strategies.KERNEL:

@@ -191,6 +191,16 @@ listen() {
 	: >"$file"
 }
 
+# still: comes back when no packet waits in the queue of a CPU, once nobody sends any more.
+still() {
+	local was= now
+	while now=$(</proc/net/softnet_stat) &&
+		{ [ "$now" != "$was" ] || cut -d ' ' -f 12 <<<"$now" | grep -qv '^0*$'; }; do
+		was=$now
+		pause 0.1
+	done
+}
+
 # --- Networks --------------------------------------------------------------------------------
 
 # The graph is here; alice and bob are in namespaces of their own, with a wire each that ends here:

@@ -313,16 +313,19 @@ def stick():
 
 
 def flowlets():
-    build("strategy=flowlet", "gap=200")
+    build("strategy=flowlet", "gap=500")
     paths = []
-    for _ in range(12):
-        one = [ways(range(10), False) for _ in range(3)]
-        paths.append(one)
-        time.sleep(0.4)
-    if SLOW == 1:
-        check("flowlet: within its gap a session stays", all(a == b == c for a, b, c in paths))
-    moves = sum(a[0][n] != b[0][n] for a, b in zip(paths, paths[1:]) for n in range(10))
-    check("flowlet: after a gap it may move, and many do", moves > 30, moves)
+    for _ in range(8):
+        begun = time.monotonic()
+        way = ways([*range(10)] * 3, False)
+        # Else there may have been a gap between the three packets.
+        if time.monotonic() - begun < 0.5:
+            paths.append(way)
+        time.sleep(0.6)
+    slow = "" if len(paths) > 3 else " # SKIP this machine is too slow"
+    check("flowlet: within its gap a session stays" + slow, all(-1 not in way.values() for way in paths), paths)
+    moves = sum(a[n] != b[n] for a, b in zip(paths, paths[1:]) for n in range(10))
+    check("flowlet: after a gap it may move, and many do" + slow, moves > 3 * len(paths) or slow, moves)
     check("flowlet: none of that reorders", all(options()[f"port.{n}.reordered"] == "0" for n in range(3)),
           options())
     take_apart()
@@ -365,13 +368,13 @@ def ports():
             ("its link is cut", lambda: (ip("-n", "bob", "link", "set", "p1", "down"), wait_link(1, "down")),
              lambda: (ip("-n", "bob", "link", "set", "p1", "up"), wait_link(1, "up"))),
             ("port.1.state=down", lambda: change("port.1.state=down"), lambda: change("port.1.state=up"))]:
-        build("strategy=session", "port.0.weight=2", "gap=5000")
+        build("strategy=session", "port.0.weight=2", "gap=60000")
         first = both(range(FEW))
         leaves(name, go, back, first)
-        # Within five seconds of the last packet before.
+        # Within a minute of the last packet before.
         reordered = [int(options()[f"port.{n}.reordered"]) for n in range(3)]
         check(f"{name}: it is told that packets may have been overtaken",
-              reordered[0] > reordered[2] > 0 == reordered[1] or SLOW > 1, reordered)
+              reordered[0] > reordered[2] > 0 == reordered[1], reordered)
         take_apart()
 
     # Unbound: port 2 becomes port 1.

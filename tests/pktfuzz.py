@@ -75,10 +75,10 @@ class Frames:
     # --- What is carried ---
 
     def icmp(self, pseudo):
-        """ICMP or ICMPv6: echo mostly; errors bring a packet along."""
+        """ICMP or ICMPv6: echo mostly, and neighbour solicitations; errors bring a packet along."""
         v6 = bool(pseudo)
         share = self.random.random()
-        kind = (128 if v6 else 8) if share < 0.7 else self.random.choice(
+        kind = (128 if v6 else 8) if share < 0.7 else 135 if v6 and share < 0.85 else self.random.choice(
             [1, 2, 3, 4, 128, 129, 130, 131, 133, 134, 135, 136, 137, 143] if v6 else
             [0, 3, 4, 5, 8, 11, 12, 13, 14, 17, 42, 43])
         if v6 and kind in (135, 136):

@@ -20,6 +20,21 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PASS_ALL = "{ 0x6, 0, 0, 0xffffffff },"
 CPUS = os.cpu_count() or 1
 LONG = bool(os.environ.get("LANA_LONG"))
+# Options, good and bad ones, of blocks that have more than one; an empty value is as at first.
+SETTINGS = {
+    "icmp-echo": [
+        ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
+        ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),
+        ("mac", "ff:ff:ff:ff:ff:ff"), ("rate", "100/7"), ("rate", "-1"), ("rate-source", "10"),
+        ("rate-source", "10000000/10000000"), ("addr", ""), ("arp", ""), ("mac", ""), ("rate", ""), ("rate-source", "")],
+    "multipath": [
+        *(("strategy", name) for name in ("route", "packet", "session", "bandwidth", "utilisation", "flowlet", "hash",
+                                          "random", "")),
+        ("per", "session"), ("per", ""), ("expiry", "1"), ("expiry", "0"), ("expiry", ""), ("gap", "1"), ("gap", ""),
+        ("sessions", "64"), ("sessions", "200000"), ("sessions", "4194305"), ("sessions", ""), ("port.0.weight", "0"),
+        ("port.0.weight", "1000"), ("port.1.weight", "999"), ("port.0.state", "down"), ("port.0.capacity", "10mbit"),
+        ("port.0.capacity", "0"), ("port.63.weight", "3"), ("port.64.weight", "3"), ("port.0.weight", ""),
+        ("port.0.state", ""), ("port.0.capacity", ""), ("port.63.weight", "")]}
 # A kernel that is emulated, or that looks for our mistakes, is slower.
 SLOW = {"uml": 1, "uml-smp": 2, "uml-debug": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
 
@@ -132,11 +147,13 @@ class Load:
 
 def quiesce():
     """Waits until no packet waits in the queue of a CPU: what was sent has been received."""
-    def processed():
-        return [line.split()[0] for line in read("/proc/net/softnet_stat").splitlines()]
+    def cpus():
+        """Of each CPU the packets that it has processed, and those that wait."""
+        lines = [line.split() for line in read("/proc/net/softnet_stat").splitlines()]
+        return [(fields[0], int(fields[11], 16)) for fields in lines]
 
     was = None
-    while was != (was := processed()):
+    while was != (was := cpus()) or any(waiting for _, waiting in was):
         time.sleep(0.05)
 
 

@@ -27,12 +27,16 @@ import sys
 import time
 
 from lana import check, end
-from rig import (CPUS, LIBC, PASS_ALL, Lana, Leaks, Load, Route, inside, link, memory, quiesce, read, tc,
+from rig import (CPUS, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load, Route, inside, link, memory, quiesce, read, tc,
                  write)
 
 SECONDS, SEED = float(sys.argv[1]), sys.argv[2]
-MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf"]
+MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath"]
+# Those of which each packet comes out at one place.
+KINDS = ["dummy", "counter", "bpf", "icmp-echo", "multipath"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
+ANY_SETTING = [("program", value) for value in (PASS_ALL, DROP_ALL, "", "nonsense")] + \
+    SETTINGS["icmp-echo"] + SETTINGS["multipath"]
 QS = min(2 * CPUS, 4)
 
 
@@ -180,7 +184,7 @@ class Exact:
 
     def move(self):
         """Another way, of other blocks, in one step."""
-        way = [self.new(self.rng.choice(["dummy", "counter", "bpf"])) for _ in range(self.rng.randrange(1, 4))]
+        way = [self.new(self.rng.choice(KINDS)) for _ in range(self.rng.randrange(1, 4))]
         ops = [("UNBIND", *pair) for pair in self.pairs() if pair not in self.pairs(way)]
         ops += [("BIND", *pair) for pair in self.pairs(way) if pair not in self.pairs()]
         if not self.tally("transact: move the way", self.lana.transact(*ops)):
@@ -200,7 +204,7 @@ class Exact:
         at = self.rng.randrange(len(self.way))
         old = self.way[at]
         same = self.rng.random() < 0.5
-        kind = self.lana.get(old).type if same else self.rng.choice(["dummy", "counter", "bpf"])
+        kind = self.lana.get(old).type if same else self.rng.choice(KINDS)
         new = self.new(kind)
         drop = kind != self.lana.get(old).type or self.rng.random() < 0.3
         what = "replace: " + ("without the state" if drop else "with the state")
@@ -222,14 +226,23 @@ class Exact:
                 self.tally("set: a program of the way", must(self.lana.set(name, "program", DROP_ALL)))
                 self.tally("set: a program of the way", must(self.lana.set(name, "program", PASS_ALL)))
 
+    def tune(self):
+        """Options of the way, at random; what stops packets is taken back."""
+        for name in self.way:
+            settings = SETTINGS.get(self.lana.get(name).type)
+            if settings:
+                key, value = self.rng.choice(settings)
+                self.tally("set: an option of the way", self.lana.set(name, key, value))
+                if key.startswith("port.0"):
+                    self.tally("set: an option of the way", must(self.lana.set(name, key, "")))
+
     # Operations beside it.
 
     def any(self):
         return self.rng.choice(self.names + [gate.name for gate in self.gates])
 
     def add(self):
-        kind = self.rng.choice(["dummy", "counter", "bpf"])
-        self.tally("add", self.lana.add(self.rng.choice(self.names), kind))
+        self.tally("add", self.lana.add(self.rng.choice(self.names), self.rng.choice(KINDS)))
 
     def rm(self):
         name = self.rng.choice(self.names)
@@ -253,8 +266,10 @@ class Exact:
         self.tally("unsubscribe", self.lana.unsubscribe(self.any(), self.any()))
 
     def set(self):
-        value = self.rng.choice([PASS_ALL, DROP_ALL, "", "nonsense"])
-        self.tally("set", self.lana.set(self.rng.choice(self.names), "program", value))
+        name = self.rng.choice(self.names)
+        there = not self.lana.request("FB_GET", self.lana.op("FB_DEL", name)).error
+        own = SETTINGS.get(self.lana.get(name).type) if there else None
+        self.tally("set", self.lana.set(name, *self.rng.choice(own or ANY_SETTING)))
 
     def swap(self):
         old, new = self.rng.sample(self.names, 2)
@@ -330,8 +345,8 @@ class Exact:
                     raise ValueError(f"{name} does not know that {block.name} is bound to it")
         self.tally("dump", 0)
 
-    OFTEN = [(move, 6), (refuse, 4), (replace, 10), (cut, 10), (filter, 3), (add, 20), (rm, 15), (bind, 25),
-             (unbind, 20), (subscribe, 10), (unsubscribe, 10), (set, 10), (swap, 10), (transact, 20),
+    OFTEN = [(move, 6), (refuse, 4), (replace, 10), (cut, 10), (filter, 3), (tune, 5), (add, 20), (rm, 15),
+             (bind, 25), (unbind, 20), (subscribe, 10), (unsubscribe, 10), (set, 15), (swap, 10), (transact, 20),
              (hook, 10), (unhook, 10), (rename, 2), (watch, 1)]
 
     def run(self, deadline):
@@ -438,7 +453,7 @@ def wild(rng, tally, number):
         for _ in range(rng.randrange(10, 150)):
             kind = rng.choice(WILD)
             if kind == "add":
-                answer = lana.add(rng.choice(blocks), rng.choice(["tee", "tee", "dummy", "counter", "bpf"]))
+                answer = lana.add(rng.choice(blocks), rng.choice(["tee", "tee", *KINDS]))
             elif kind == "rm":
                 answer = lana.remove(rng.choice(blocks))
             elif kind == "bind":
@@ -448,7 +463,7 @@ def wild(rng, tally, number):
             elif kind == "subscribe":
                 answer = lana.subscribe(any_of(), any_of())
             elif kind == "set":
-                answer = lana.set(rng.choice(blocks), "program", rng.choice([PASS_ALL, DROP_ALL, ""]))
+                answer = lana.set(rng.choice(blocks), *rng.choice(ANY_SETTING))
             elif kind == "replace":
                 answer = lana.replace(*rng.sample(blocks, 2), drop_state=rng.random() < 0.5)
             elif kind == "transact":

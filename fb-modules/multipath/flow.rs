@@ -227,9 +227,14 @@ impl Flow {
         self.key(Domain::Session, self.protocol, self.ports)
     }
 
-    /// The key of the datagram that a fragment is of.
+    /// The key of the datagram that a fragment is of. In IPv6 what the parts say that they carry may
+    /// differ, and only the first one knows what is behind further headers (RFC 8200, 4.5).
     pub(crate) fn datagram(&self, id: u32) -> Key {
-        self.key(Domain::Fragment, self.protocol, id)
+        let protocol = match self.kind {
+            Kind::V6 => 0,
+            _ => self.protocol,
+        };
+        self.key(Domain::Fragment, protocol, id)
     }
 
     /// The key of the destination.

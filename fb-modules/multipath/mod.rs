@@ -155,8 +155,9 @@ impl Balance<'_> {
         let (expiry, gap) = (self.rules.expiry_ns(), self.rules.gap_ns());
         let may_move = self.rules.strategy == Strategy::Flowlet;
         let keep = |seat, age| self.spread.at(seat).is_some() && !(may_move && age >= gap);
-        let choose = || {
-            let before = self.before.and_then(|table| table.seat(hash, now, expiry));
+        let choose = |is_new| {
+            let before = self.before.filter(|_| is_new);
+            let before = before.and_then(|table| table.seat(hash, now, expiry));
             if let Some(seat) = before.filter(|&seat| self.spread.at(seat).is_some()) {
                 return Some(seat);
             }

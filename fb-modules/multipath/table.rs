@@ -21,6 +21,8 @@ use core::sync::atomic::{
 const UNIT: u32 = 17;
 /// ... by 34 bits: after 26 days the count is where it was.
 const TIME: u32 = 34;
+/// By as much a clock may be ahead of another one: a second.
+const AHEAD: u64 = 1 << 13;
 const TIME_MASK: u64 = (1 << TIME) - 1;
 const SEAT: u32 = TIME;
 const SEAT_BITS: u32 = 7;
@@ -77,7 +79,7 @@ impl Entry {
     /// Nanoseconds since it was last seen. Clocks that differ may see the future: that is now.
     fn age(self, now: u64) -> u64 {
         let units = (now >> UNIT).wrapping_sub(self.0) & TIME_MASK;
-        if units > TIME_MASK / 2 {
+        if units > TIME_MASK - AHEAD {
             0
         } else {
             units << UNIT
@@ -197,14 +199,15 @@ impl Table {
 
     /// Finds the seat of a key that comes now, and sees to it that it has one. One seen less than
     /// `expiry` nanoseconds ago keeps its seat if `keep` says so of the seat and its age; else
-    /// `choose` says where it goes, which is asked only when there is a place for the key.
+    /// `choose` says where it goes, which is asked only when there is a place for the key, and told
+    /// whether it is new.
     pub(crate) fn place(
         &self,
         hash: u64,
         now: u64,
         expiry: u64,
         keep: impl Fn(u8, u64) -> bool,
-        choose: impl FnOnce() -> Option<u8>,
+        choose: impl FnOnce(bool) -> Option<u8>,
     ) -> Placed {
         let mut choose = Some(choose);
         let mut chosen = None;
@@ -213,7 +216,7 @@ impl Table {
                 let Some((word, was)) = self.room(hash, now, expiry) else {
                     return Placed::Full;
                 };
-                chosen = choose.take().map_or(chosen, |choose| choose());
+                chosen = choose.take().map_or(chosen, |choose| choose(true));
                 let Some(seat) = chosen else {
                     return Placed::None;
                 };
@@ -226,13 +229,13 @@ impl Table {
             let (seat, age, living) = (was.seat(), was.age(now), was.lives(now, expiry));
             if living && keep(seat, age) {
                 let next = Entry::new(hash, seat, ESTABLISHED, now);
-                if next != was {
-                    // If somebody else was faster, the session was seen as well.
-                    swap(word, was, next);
+                // If somebody else was faster, the session was seen as well; or it was taken back.
+                if next == was || swap(word, was, next) || Entry(word.load(SeqCst)).is_of(hash) {
+                    return Placed::Stays(seat);
                 }
-                return Placed::Stays(seat);
+                continue;
             }
-            chosen = choose.take().map_or(chosen, |choose| choose());
+            chosen = choose.take().map_or(chosen, |choose| choose(!living));
             let Some(to) = chosen else {
                 return Placed::None;
             };

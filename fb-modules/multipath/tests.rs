@@ -364,6 +364,11 @@ fn fragments_are_known() {
     assert_eq!(first.session().words(), whole.session().words());
     assert_eq!(first.datagram(9).words(), later.datagram(9).words());
     assert_eq!(first.datagram(9).words(), last.datagram(9).words());
+    // Only the first part has the header between it and what is carried.
+    let first = read(&part_v6(9, 0, true, 60, &extension(60, 0, 17, &l4(1, 2))));
+    let later = read(&part_v6(9, 3, true, 60, &[1; 20]));
+    assert_eq!(first.session().words(), whole.session().words());
+    assert_eq!(first.datagram(9).words(), later.datagram(9).words());
 }
 
 #[test]
@@ -446,7 +451,7 @@ fn as_much_is_looked_at_as_is_needed() {
 // --- The table -------------------------------------------------------------------------------
 
 fn place(table: &Table, hash: u64, now: u64, seat: u8) -> Placed {
-    table.place(hash, now, 10 * SECOND, |_, _| true, || Some(seat))
+    table.place(hash, now, 10 * SECOND, |_, _| true, |_| Some(seat))
 }
 
 #[test]
@@ -465,12 +470,12 @@ fn what_was_seen_is_remembered_until_it_expires() {
         Placed::Begins(4, false)
     );
     let keep = |seat: u8, _| seat != 4;
-    let moved = table.place(hash, start + 30 * SECOND, 10 * SECOND, keep, || Some(5));
+    let moved = table.place(hash, start + 30 * SECOND, 10 * SECOND, keep, |_| Some(5));
     let Placed::Moves(4, 5, age) = moved else {
         panic!("{moved:?}");
     };
     assert!(age.abs_diff(SECOND) < MS, "{age}");
-    let nowhere = table.place(mix(2), start, 10 * SECOND, |_, _| true, || None);
+    let nowhere = table.place(mix(2), start, 10 * SECOND, |_, _| true, |_| None);
     assert_eq!(nowhere, Placed::None);
     assert_eq!(table.seat(mix(2), start, 10 * SECOND), None);
 }
@@ -485,9 +490,14 @@ fn time_may_come_around_and_clocks_may_differ() {
     );
     assert_eq!(place(&table, 1 << 63, turn + SECOND, 4), Placed::Stays(3));
     assert_eq!(
-        place(&table, 1 << 63, turn - 5 * SECOND, 4),
+        place(&table, 1 << 63, turn + SECOND - 10 * MS, 4),
         Placed::Stays(3)
     );
+    // Who was not seen for half of that time does not live again.
+    for days in 1..26 {
+        let later = turn + days * 24 * 3600 * SECOND;
+        assert_eq!(table.seat(1 << 63, later, 3600 * SECOND), None);
+    }
 }
 
 #[test]
@@ -569,7 +579,7 @@ fn cpus_that_bring_a_session_at_once_agree() {
             if n % 100 == 0 {
                 barrier.wait();
             }
-            let choose = || {
+            let choose = |_| {
                 chosen.fetch_add(1, SeqCst);
                 Some(seat)
             };
@@ -584,9 +594,9 @@ fn cpus_that_bring_a_session_at_once_agree() {
     std::thread::scope(|scope| {
         let run = &run;
         let threads: Vec<_> = (0..4).map(|seat| scope.spawn(move || run(seat))).collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
+        let mut seats = threads.into_iter().map(|thread| thread.join().unwrap());
+        let first = seats.next().unwrap();
+        assert!(seats.all(|seats| seats == first));
     });
     assert!(chosen.load(SeqCst) >= 20_000);
     let mut counts = [0; SEATS];
@@ -1055,6 +1065,17 @@ fn a_table_of_another_size_takes_over() {
     assert_eq!(ways(&bench, 5000), first);
     bench.before = None;
     assert_eq!(ways(&bench, 5000), first);
+}
+
+#[test]
+fn what_was_remembered_before_holds_nobody_back() {
+    let mut bench = Bench::new(Strategy::Flowlet, &ports(&[1, 1, 1]));
+    ways(&bench, 100);
+    bench.before = Some(core::mem::replace(&mut bench.sessions, table(16_384)));
+    let first = ways(&bench, 100);
+    bench.wait(51 * MS);
+    // As many turns as there are sessions, and one more each time.
+    assert!(first.iter().zip(ways(&bench, 100)).all(|(a, b)| *a != b));
 }
 
 // --- Measuring -------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Types,
     /// Show the counters of blocks and of the packet processing engine
     Stats {
-        /// Only those of this block
+        /// Only those of this block, and what it counts itself
         name: Option<String>,
         /// Only those of the engine, CPU by CPU
         #[arg(long, conflicts_with = "name")]

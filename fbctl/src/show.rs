@@ -106,7 +106,7 @@ fn bindings(fb: &Fb, names: &Names) -> String {
     parts.join("  ")
 }
 
-fn options(fb: &Fb) -> String {
+pub(crate) fn options(fb: &Fb) -> String {
     let mut out = String::new();
     for option in &fb.option {
         let (key, value) = (option.key.as_deref(), option.value.as_deref());

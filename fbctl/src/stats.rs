@@ -2,9 +2,13 @@
 
 //! `fbctl stats`: the counters of blocks and of the packet processing engine.
 
+use crate::show::options;
 use anyhow::Result;
 use lana_cli::{count, drop_reasons, drop_total, Column, Session, Table};
-use lana_netlink::{spec::StatsAttrs, Connection, Fb, PpeCpu};
+use lana_netlink::{
+    spec::{OptionAttrs, StatsAttrs},
+    Connection, Fb, PpeCpu,
+};
 use serde::Serialize;
 
 /// What was asked for, as JSON.
@@ -21,13 +25,21 @@ struct Block<'a> {
     name: Option<&'a str>,
     idp: Option<u32>,
     stats: Option<&'a StatsAttrs>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    option: &'a [OptionAttrs],
 }
 
 pub(crate) fn run(session: &mut Session, name: Option<&str>, cpu_only: bool) -> Result<()> {
     let fbs = match name {
-        Some(name) => Some(vec![session.lana()?.fb(name)?]),
+        Some(name) => Some(vec![counters(session.lana()?.fb(name)?)]),
         None if cpu_only => None,
-        None => Some(session.all(Connection::fbs)?),
+        None => Some(
+            session
+                .all(Connection::fbs)?
+                .into_iter()
+                .map(brief)
+                .collect(),
+        ),
     };
     let ppe = match name {
         Some(_) => None,
@@ -44,11 +56,24 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>, cpu_only: bool) -> 
     session.out.table(&cpus(ppe.as_deref().unwrap_or_default()))
 }
 
+/// Of its options those that only show: what the block itself counts.
+fn counters(mut fb: Fb) -> Fb {
+    fb.option.retain(|option| option.config.is_none());
+    fb
+}
+
+/// Without them: of many blocks that would be too much.
+fn brief(mut fb: Fb) -> Fb {
+    fb.option.clear();
+    fb
+}
+
 fn report<'a>(fbs: Option<&'a [Fb]>, ppe: Option<&'a [PpeCpu]>) -> Report<'a> {
     let block = |fb: &'a Fb| Block {
         name: fb.name.as_deref(),
         idp: fb.idp,
         stats: fb.stats.as_ref(),
+        option: &fb.option,
     };
     Report {
         fb: fbs.map(|fbs| fbs.iter().map(block).collect()),
@@ -73,6 +98,9 @@ fn blocks(fbs: &[Fb]) -> Table {
             drop_total(&stats).to_string(),
             drop_reasons(&stats),
         ]);
+        if !fb.option.is_empty() {
+            table.note(&options(fb));
+        }
     }
     table
 }
@@ -107,6 +135,7 @@ fn cpus(ppe: &[PpeCpu]) -> Table {
 mod tests {
     use super::*;
     use crate::show::tests::sample;
+    use lana_netlink::wire::Flag;
 
     fn cpu() -> PpeCpu {
         PpeCpu {
@@ -127,7 +156,34 @@ eth0       10    640      3  too-big 2, device 1
 fb2         0      0      0  -
 fb3         0      0      0  -
 ";
-        assert_eq!(blocks(&sample()).render(false), expected);
+        let fbs: Vec<_> = sample().into_iter().map(brief).collect();
+        assert_eq!(blocks(&fbs).render(false), expected);
+    }
+
+    #[test]
+    fn what_a_block_counts_goes_below() {
+        let option = |key: &str, config| OptionAttrs {
+            key: Some(key.into()),
+            value: Some("7".into()),
+            config,
+            ..Default::default()
+        };
+        let fb = Fb {
+            name: Some("e".into()),
+            option: vec![
+                option("answered", None),
+                option("rate", Some(Flag)),
+                option("refused.rate", None),
+            ],
+            ..Default::default()
+        };
+        let fbs = [counters(fb)];
+        let text = blocks(&fbs).render(false);
+        assert_eq!(text.lines().nth(2), Some("    answered=7 refused.rate=7"));
+        let json = serde_json::to_string(&report(Some(&fbs), None)).unwrap();
+        let option =
+            r#""option":[{"key":"answered","value":"7"},{"key":"refused.rate","value":"7"}]"#;
+        assert!(json.contains(option), "{json}");
     }
 
     #[test]

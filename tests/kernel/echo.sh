@@ -85,6 +85,10 @@ check "ping -s 1400" ping_quietly alice 5 192.0.2.3 -s 1400
 check "ping -6 -s 1400" ping_quietly alice 5 2001:db8::3 -s 1400
 check "ping -p, -Q, -t" ping_quietly alice 3 192.0.2.3 -p 5ac3 -Q 0xb8 -t 3
 check "they are counted" is "$(counted answered)" 23
+check "fbctl stats tells, too" contains "$(fbctl stats e)" "answered=23"
+# In the first second of a machine's life `ping -f` does not wait for answers.
+awake() { [[ $(</proc/uptime) =~ ^0*([2-9]|[1-9][0-9])[0-9]*\. ]]; }
+wait_for 5 awake
 flood() {
 	local count
 	count=$(scale 5000)
