@@ -154,6 +154,13 @@ def socket_figures(results):
         return {"name": name, "x": 64}
     value = results.ratio("sockets", small("PF_LANA, recvfrom"), small("PF_PACKET, recvfrom"))
     yield Figure("sockets", "PF_LANA / PF_PACKET, recvfrom, 64 bytes", value, 1.2)
+    value = results.combine("sockets", lambda call, load, packet: (1 / packet) / (1 / call + 1 / load),
+                            small("a system call alone"), small("the load alone"),
+                            small("PF_PACKET, recvfrom"))
+    yield Figure("sockets", "the most it can be: PF_PACKET's time / load and system call alone", value, 1.2)
+    value = results.combine("sockets", lambda lana, linux, load: (1 / linux - 1 / load) / (1 / lana - 1 / load),
+                            small("PF_LANA, recvmmsg"), small("PF_PACKET, recvmmsg"), small("the load alone"))
+    yield Figure("sockets", "PF_LANA / PF_PACKET, recvmmsg, 64 bytes, the load taken off", value, 1.2)
     for name in "ring", "recvmmsg":
         value = results.ratio("sockets", small(f"PF_LANA, {name}"), small("PF_PACKET, TPACKET_V3"))
         yield Figure("sockets", f"PF_LANA, {name} / TPACKET_V3, 64 bytes (one of the two)", value, 1, strictly=True)
@@ -298,7 +305,7 @@ def plots(results, folder):
     of_sizes(results, folder, "sizes-1-10", "Linux and LANA, 1 to 10 blocks, wire (thesis, figure 6.2)", "sizes", few)
     of_sizes(results, folder, "sizes-10-50", "Linux and LANA, 10 to 50 blocks, wire (thesis, figure 6.3)", "sizes",
              many)
-    names = list(dict.fromkeys(row["name"] for row in results.rows("sockets")))
+    names = list(dict.fromkeys(row["name"] for row in results.rows("sockets", load="wire")))
     of_sizes(results, folder, "sockets", "From the wire to a program (thesis, figure 6.4)", "sockets", names)
     plot.lines(f"{folder}/instances.svg", "Rate through 10 blocks against instances in the graph, 64 bytes, ingress",
                "instances", "million packets a second",

@@ -18,7 +18,7 @@ import time
 from lana import check, end
 from rig import LIBC, LONG, SLOW, Lana, Leaks, Load, read
 
-FAMILY, SOL, AUXDATA, STATISTICS, RING = 18, 300, 1, 2, 3
+FAMILY, SOL, AUXDATA, STATISTICS, RING, PAUSE = 18, 300, 1, 2, 3, 4
 TYPE = 0x88B5
 PEER = bytes.fromhex("020000000099")
 SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_ATTACH_FILTER, SO_DETACH_FILTER = 35, 40, 26, 27
@@ -483,6 +483,121 @@ def ring():
     shared.memory.close()
 
 
+def only_ours(sock):
+    """A filter, so that what Linux says unasked does not come between."""
+    lines = [(0x28, 0, 0, 12), (0x15, 0, 1, TYPE), (6, 0, 0, 1 << 16), (6, 0, 0, 0)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HxxxxxxP", 4, ctypes.addressof(program)))
+
+
+def blocks():
+    """A ring of more than one MiB."""
+    ours, seen = bound(), witness()
+    only_ours(ours)
+    shared, want = Ring(ours, 2 << 20), 3200 // min(SLOW, 2)
+    numbers, across, sent = [], 0, 0
+    while sent < want:
+        before = struct.unpack_from("Q", shared.memory, 64)[0]
+        for sent in range(sent + 1, sent + 101):
+            seen.send(frame(struct.pack("I", sent) * 350))
+        select.select([ours], [], [], 3)
+        time.sleep(0.01 * SLOW)
+        got = shared.read()
+        across += before >> 20 != struct.unpack_from("Q", shared.memory, 64)[0] >> 20
+        numbers += [struct.unpack_from("I", packet[0], 14)[0] for packet in got
+                    if packet[0][14:] == packet[0][14:18] * 350]
+    check("packets come whole and in order, from one MiB to the next", numbers == list(range(1, sent + 1)) and
+          across > 1, len(numbers), sent, across)
+
+
+def pauses():
+    """Who waits for a ring is woken by the first packet, and then not too often, nor too late."""
+    ours, seen = bound(), witness()
+    only_ours(ours)
+    check("the pause of a ring is 100 us", ours.getsockopt(SOL, PAUSE) == 100)
+    for value in -1, 1000001, b"x", b"":
+        got = tried(ours.setsockopt, SOL, PAUSE, value)
+        check(f"a pause of {value} is EINVAL", got == "EINVAL", got)
+    check("which changes nothing", ours.getsockopt(SOL, PAUSE) == 100)
+    shared = Ring(ours, 1 << 14)
+
+    def waited(count):
+        """Seconds until who waits is told of packets that come while it sleeps, and how many it finds."""
+        def send():
+            for _ in range(count):
+                seen.send(frame())
+        timer = threading.Timer(0.1, send)
+        begun = time.monotonic()
+        timer.start()
+        ready = select.select([ours], [], [], 5)[0]
+        took = time.monotonic() - begun
+        found = len(shared.read())
+        timer.join()
+        return took, found if ready else None
+
+    ours.setsockopt(SOL, PAUSE, 1000000)
+    check("a pause is what was set", ours.getsockopt(SOL, PAUSE) == 1000000)
+    took, found = waited(1)
+    check("the first packet wakes who waits", took < 0.6 and found == 1, took, found)
+    took, found = waited(3)
+    check("those that follow at once do so together, after the pause", 0.6 < took < 3 and found == 3, took, found)
+    seen.send(frame())
+    check("who does not wait sees them at once", select.select([ours], [], [], 0)[0] and len(shared.read()) == 1)
+    took, found = waited(60)
+    check("nor does it wait for the pause when a quarter of the ring is full", took < 0.6 and found >= 43,
+          took, found)
+    shared.read()
+    time.sleep(1.2)
+    took, found = waited(1)
+    check("who came last was long ago: woken at once", took < 0.6 and found == 1, took, found)
+    ours.setsockopt(SOL, PAUSE, 0)
+    took = [waited(1)[0] for _ in range(3)]
+    check("without a pause each wakes", max(took) < 0.6, took)
+
+    # Whoever is still to be woken, what it waits for can go.
+    shared.memory.close()
+    ours.close()
+    for way in "closed", "given up", "made anew", "killed":
+        pid = os.fork()
+        if not pid:
+            sock = bound()
+            only_ours(sock)
+            sock.setsockopt(SOL, PAUSE, 200000)
+            own = Ring(sock, 4096)
+            for _ in range(2):
+                seen.send(frame())
+                told = bool(own.read())
+            own.memory.close()
+            if way == "closed":
+                sock.close()
+            elif way != "killed":
+                sock.setsockopt(SOL, RING, struct.pack("II", 8192 if way == "made anew" else 0, 0))
+                time.sleep(0.3)
+            os._exit(not told)
+        check(f"a socket is {way} while who waits is to be woken", os.waitpid(pid, 0)[1] == 0)
+    time.sleep(0.3)
+
+
+def flood():
+    """A ring at full rate."""
+    ours = bound()
+    ours.setsockopt(SOL, PAUSE, 10000)
+    shared = Ring(ours, 1 << 20)
+    load = Load().add(far, 0).start()
+    read_so_far = woken = 0
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        woken += bool(select.select([ours], [], [], 3)[0])
+        read_so_far += len(shared.read())
+    load.stop()
+    while select.select([ours], [], [], 0.2)[0]:
+        read_so_far += len(shared.read())
+    total, lost = struct.unpack("II", ours.getsockopt(SOL, STATISTICS, 8))
+    check("at full rate all is read, or counted as lost", 0 < read_so_far == total - lost, read_so_far, total, lost)
+    print(f"# {total} packets, {lost} lost, woken {woken} times")
+    check("and who waits is woken for many at a time", 0 < woken * 4 < total, woken, total)
+
+
 def churn():
     """Sockets come, go and are killed, while packets arrive at full rate and the graph is rewired."""
     want = 1000 if LONG else 1000 // SLOW
@@ -541,7 +656,7 @@ def churn():
 
 
 leaks = Leaks()
-for part in opening, naming, both_ways, receiving, many, sending, ring, churn:
+for part in opening, naming, both_ways, receiving, many, sending, ring, blocks, pauses, flood, churn:
     part()
 leaks.check()
 end()

@@ -13,11 +13,11 @@ import subprocess
 import threading
 import time
 
-from common import WIRE, Contender, Missing, Room, Wire, clock, hook, prepare, result, start, started
+from common import WIRE, Contender, Missing, Room, Wire, clock, do, hook, prepare, result, stack, start, started
 from rig import Lana, read
 
 SIZES = [64, 512, 1518]
-PACKETS = {"recv": 10000, "mmsg": 50000, "ring": 50000}  # fewer, where they would not find room in a ring
+PACKETS = {"recv": 10000, "mmsg": 50000, "ring": 200000}  # fewer, where they would not find room in a ring
 BUFFER, RING = 128 << 20, 32 << 20  # bytes: more than so many packets take, so that none is lost
 
 
@@ -77,6 +77,28 @@ class Program(Contender):
         self.overhead = statistics.median(self.receive(1)[0] for _ in range(5))
 
 
+class Calls(Contender):
+    """System calls that do next to nothing, a byte each: what any costs here. Two calls for a byte."""
+
+    def __init__(self):
+        super().__init__(None, [], None)
+
+    def call(self, count):
+        before = clock()
+        do("dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={count // 2}", "status=none")
+        return clock() - before
+
+    def sample(self, overhead=0.0):
+        self.sent += self.count
+        begun = time.monotonic()
+        seconds = self.call(self.count) - self.overhead
+        return self.count / seconds, self.count / (time.monotonic() - begun)
+
+    def warm_up(self):
+        self.count = PACKETS["recv"]
+        self.overhead = statistics.median(self.call(2) for _ in range(5))
+
+
 def packet(wire, size, mode):
     return Program(wire, size, mode, ["sniff-packet", wire.near], lambda: None)
 
@@ -94,6 +116,11 @@ def run(section):
     hooked = Room(), Wire()
     hook(hooked[1].near)
     netlink = Lana()
+    plain[0].enter()
+    section.offer("wire", "the load alone", lambda: Contender(plain[1].far, WIRE, stack(plain[1].near)), SIZES[0])
+    # Without the host's clock, what a program has used that has ended is not known.
+    if clock.line:
+        section.offer("-", "a system call alone", Calls, SIZES[0])
     for size in SIZES:
         plain[0].enter()
         for mode, name in ("recv", "recvfrom"), ("mmsg", "recvmmsg"), ("ring", "TPACKET_V3"):

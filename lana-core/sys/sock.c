@@ -6,6 +6,7 @@
 
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
+#include <linux/hrtimer.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
 #include <linux/mm.h>
@@ -22,7 +23,22 @@
 /* The longest packet that can be sent: as long as an IP packet can be. */
 #define LANA_SEND_MAX	(65535 + ETH_HLEN)
 #define LANA_RING_MAX	(256 << 20)
+#define LANA_BLOCK	(1 << 20)
 #define LANA_ALIGN	sizeof(struct lana_record)
+#define LANA_PAUSE	100	/* microseconds, unless told */
+#define LANA_PAUSE_MAX	USEC_PER_SEC
+
+/*
+ * The memory of a ring. Blocks lie in one piece, if there is such memory: they are
+ * then written through the kernel's own, large pages. As programs map them, they are
+ * single pages.
+ */
+struct lana_memory {
+	struct lana_ring *ring;
+	u32 size;
+	u32 block;			/* bytes of each */
+	void *blocks[];
+};
 
 struct lana_sock {
 	struct sock sk;
@@ -33,12 +49,15 @@ struct lana_sock {
 	bool auxdata;
 	/* Making, mapping and giving up a ring: not the socket's lock, which others hold over memory. */
 	struct mutex ring_lock;
+	atomic_t mapped;
+	u32 pause;			/* microseconds */
 	/* With the receive queue's lock: */
 	struct lana_stats stats;
-	struct lana_ring *ring;		/* a page, then the records */
-	u32 ring_size;
-	u64 ring_head;
-	atomic_t mapped;
+	struct lana_memory *memory;
+	u64 head;
+	ktime_t woken;			/* when the reader was, for the last time */
+	bool untold;			/* it may be asleep, and shall be woken by the timer */
+	struct hrtimer timer;
 };
 
 /* What a queued packet carries. */
@@ -68,52 +87,98 @@ static struct net_proto_family lana_family;
 
 /* --- Receiving: in softirq --- */
 
+/* Whether there is something in the ring; with the receive queue's lock held. */
+static bool lana_ring_ready(struct lana_sock *ls)
+{
+	return ls->memory && READ_ONCE(ls->memory->ring->lr_tail) != ls->head;
+}
+
+/*
+ * Whether who waits for the ring is to be woken now that `used` bytes are in it. If it was
+ * woken just now, the timer does it, and for all that comes until then.
+ */
+static bool lana_ring_wakes(struct lana_sock *ls, u64 used)
+{
+	bool much = used >= ls->memory->size / 4;
+	ktime_t now, due;
+
+	if (ls->untold && !much)
+		return false;
+	now = ktime_get();
+	due = ktime_add_us(ls->woken, READ_ONCE(ls->pause));
+	ls->untold = now < due && !much;
+	if (ls->untold)
+		hrtimer_start(&ls->timer, due, HRTIMER_MODE_ABS_SOFT);
+	else
+		ls->woken = now;
+	return !ls->untold;
+}
+
+static enum hrtimer_restart lana_ring_timer(struct hrtimer *timer)
+{
+	struct lana_sock *ls = container_of(timer, struct lana_sock, timer);
+	struct sock *sk = &ls->sk;
+	bool wake;
+
+	spin_lock(&sk->sk_receive_queue.lock);
+	/* Unless it has read all that meanwhile. */
+	wake = ls->untold && lana_ring_ready(ls);
+	if (wake)
+		ls->woken = ktime_get();
+	ls->untold = false;
+	spin_unlock(&sk->sk_receive_queue.lock);
+	if (wake)
+		sk->sk_data_ready(sk);
+	return HRTIMER_NORESTART;
+}
+
 /*
  * Put a packet into the ring, with the receive queue's lock held. Returns whether
- * there was room, and in `wake` whether the reader may be asleep.
+ * there was room, and in `wake` whether the reader is to be woken.
  */
-static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen, bool *wake)
+static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen, u8 direction,
+			  bool *wake)
 {
-	u32 size = ls->ring_size, at = ls->ring_head & (size - 1);
+	struct lana_memory *memory = ls->memory;
+	u64 head = ls->head, used = head - READ_ONCE(memory->ring->lr_tail);
 	u32 need = ALIGN(sizeof(struct lana_record) + snaplen, LANA_ALIGN), pad = 0;
-	u64 head = ls->ring_head, used = head - READ_ONCE(ls->ring->lr_tail);
-	void *records = (void *)ls->ring + PAGE_SIZE;
-	const struct lana_skb_cb *cb = lana_cb(skb);
-	struct lana_record *record;
+	u32 at = head & (memory->size - 1), left = memory->block - (at & (memory->block - 1));
+	struct lana_record *record = memory->blocks[at / LANA_BLOCK] + at % LANA_BLOCK;
 
-	if (need > size - at)
-		pad = size - at;
+	if (need > left)
+		pad = left;
 	/* The program can write anything there. */
-	if (used > size || need + pad > size - used)
+	if (need > memory->block || used > memory->size || need + pad > memory->size - used)
 		return false;
 	if (pad) {
-		record = records + at;
 		*record = (struct lana_record){
 			.lc_snaplen = pad - sizeof(*record),
 			.lc_flags = LANA_RECORD_PAD,
 		};
-		at = 0;
+		at = (head + pad) & (memory->size - 1);
+		record = memory->blocks[at / LANA_BLOCK];
 	}
-	record = records + at;
 	*record = (struct lana_record){
 		.lc_snaplen = snaplen,
-		.lc_len = cb->len,
+		.lc_len = skb->len,
 		.lc_time = sock_flag(&ls->sk, SOCK_RCVTSTAMP) ?
 			   ktime_to_ns(skb->tstamp ?: ktime_get_real()) : 0,
-		.lc_ifindex = cb->ifindex,
+		.lc_ifindex = skb->dev ? skb->dev->ifindex : 0,
 		.lc_vlan_tci = skb_vlan_tag_present(skb) ? skb_vlan_tag_get(skb) : 0,
 		.lc_vlan_tpid = skb_vlan_tag_present(skb) ? ntohs(skb->vlan_proto) : 0,
-		.lc_direction = cb->direction,
-		.lc_pkttype = cb->pkttype,
+		.lc_direction = direction,
+		.lc_pkttype = skb->pkt_type,
 		.lc_drops = sk_drops_read(&ls->sk),
 	};
 	if (skb_copy_bits(skb, 0, record + 1, snaplen))
 		return false;
-	ls->ring_head = head + pad + need;
-	smp_store_release(&ls->ring->lr_head, ls->ring_head);
-	/* Who waits has read all there was before, and looks at the head once more: lana_sock_poll(). */
-	smp_mb();
-	*wake = READ_ONCE(ls->ring->lr_tail) == head;
+	ls->head = head + pad + need;
+	smp_store_release(&memory->ring->lr_head, ls->head);
+	/*
+	 * Who sleeps has read all there was, and then looked at the head with the lock that is
+	 * held here: lana_sock_poll(). Nobody sleeps who is behind, but for who is still untold.
+	 */
+	*wake = (!used || ls->untold) && lana_ring_wakes(ls, used + pad + need);
 	return true;
 }
 
@@ -128,7 +193,6 @@ int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction)
 	struct sk_filter *filter;
 	unsigned int snaplen;
 	const struct ethhdr *eth;
-	bool wake = true;
 
 	why = LANA_DROP_REASON_MALFORMED;
 	if (unlikely(!pskb_may_pull(skb, ETH_HLEN)))
@@ -155,6 +219,23 @@ int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction)
 		snaplen = min(snaplen, keep);
 	}
 
+	why = LANA_DROP_REASON_QUEUE_FULL;
+	if (READ_ONCE(ls->memory)) {
+		bool put, wake = false;
+
+		spin_lock(&sk->sk_receive_queue.lock);
+		put = ls->memory && lana_ring_put(ls, skb, snaplen, direction, &wake);
+		if (put)
+			ls->stats.ls_packets++;
+		spin_unlock(&sk->sk_receive_queue.lock);
+		if (!put)
+			goto full;
+		consume_skb(skb);
+		if (wake)
+			sk->sk_data_ready(sk);
+		return -1;
+	}
+
 	eth = eth_hdr(skb);
 	*lana_cb(skb) = (struct lana_skb_cb){
 		.ifindex = skb->dev ? skb->dev->ifindex : 0,
@@ -164,25 +245,6 @@ int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction)
 		.pkttype = skb->pkt_type,
 	};
 	ether_addr_copy(lana_cb(skb)->addr, eth->h_source);
-
-	why = LANA_DROP_REASON_QUEUE_FULL;
-	if (READ_ONCE(ls->ring)) {
-		bool put, ring;
-
-		spin_lock(&sk->sk_receive_queue.lock);
-		ring = ls->ring;
-		put = ring && lana_ring_put(ls, skb, snaplen, &wake);
-		if (put)
-			ls->stats.ls_packets++;
-		spin_unlock(&sk->sk_receive_queue.lock);
-		if (put) {
-			consume_skb(skb);
-			if (wake)
-				sk->sk_data_ready(sk);
-			return -1;
-		}
-		goto full;
-	}
 	if (atomic_read(&sk->sk_rmem_alloc) >= READ_ONCE(sk->sk_rcvbuf))
 		goto full;
 	if (unlikely(pskb_trim(skb, snaplen))) {
@@ -215,6 +277,48 @@ drop:
 
 /* --- Calls --- */
 
+static void lana_memory_free(struct lana_memory *memory)
+{
+	u32 n;
+
+	if (!memory)
+		return;
+	for (n = 0; n < memory->size / memory->block; n++) {
+		if (is_vmalloc_addr(memory->blocks[n]))
+			vfree(memory->blocks[n]);
+		else
+			free_pages_exact(memory->blocks[n], memory->block);
+	}
+	free_page((unsigned long)memory->ring);
+	kfree(memory);
+}
+
+static struct lana_memory *lana_memory_alloc(u32 size)
+{
+	const gfp_t easily = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY;
+	u32 n, block = min(size, LANA_BLOCK);
+	struct lana_memory *memory;
+
+	memory = kzalloc_flex(*memory, blocks, size / block);
+	if (!memory)
+		return NULL;
+	memory->block = block;
+	memory->ring = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!memory->ring)
+		goto free;
+	for (n = 0; n < size / block; n++) {
+		memory->blocks[n] = alloc_pages_exact(block, easily) ?: vzalloc(block);
+		if (!memory->blocks[n])
+			goto free;
+		memory->size += block;
+	}
+	return memory;
+
+free:
+	lana_memory_free(memory);
+	return NULL;
+}
+
 static void lana_sock_destruct(struct sock *sk)
 {
 	struct lana_sock *ls = lana_sk(sk);
@@ -223,7 +327,7 @@ static void lana_sock_destruct(struct sock *sk)
 	skb_queue_purge(&sk->sk_error_queue);
 	WARN_ON(atomic_read(&sk->sk_rmem_alloc));
 	WARN_ON(refcount_read(&sk->sk_wmem_alloc));
-	vfree(ls->ring);
+	lana_memory_free(ls->memory);
 }
 
 static int lana_sock_create(struct net *net, struct socket *sock, int protocol, int kern)
@@ -247,6 +351,8 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	sk->sk_destruct = lana_sock_destruct;
 	ls = lana_sk(sk);
 	mutex_init(&ls->ring_lock);
+	ls->pause = LANA_PAUSE;
+	hrtimer_setup(&ls->timer, lana_ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp);
 	if (err) {
 		sock_orphan(sk);
@@ -268,6 +374,7 @@ static int lana_sock_release(struct socket *sock)
 		return 0;
 	/* Afterwards no packet comes any more. */
 	lana_sock_gone(lana_sk(sk)->graph, lana_sk(sk)->idp);
+	hrtimer_cancel(&lana_sk(sk)->timer);
 	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
 	sock_orphan(sk);
 	sock->sk = NULL;
@@ -314,7 +421,7 @@ static __poll_t lana_sock_poll(struct file *file, struct socket *sock, poll_tabl
 	__poll_t mask = datagram_poll(file, sock, wait);
 
 	spin_lock_bh(&sk->sk_receive_queue.lock);
-	if (ls->ring && READ_ONCE(ls->ring->lr_tail) != ls->ring_head)
+	if (lana_ring_ready(ls))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
 	return mask;
@@ -343,10 +450,21 @@ static int lana_sock_ioctl(struct socket *sock, unsigned int cmd, unsigned long 
 	return put_user(amount, (int __user *)arg);
 }
 
+/* Bytes of the ring, 0 when there is none. */
+static u32 lana_ring_size(struct lana_sock *ls)
+{
+	u32 size;
+
+	spin_lock_bh(&ls->sk.sk_receive_queue.lock);
+	size = ls->memory ? ls->memory->size : 0;
+	spin_unlock_bh(&ls->sk.sk_receive_queue.lock);
+	return size;
+}
+
 static int lana_sock_set_ring(struct lana_sock *ls, const struct lana_ring_req *req)
 {
 	struct sock *sk = &ls->sk;
-	struct lana_ring *ring = NULL;
+	struct lana_memory *memory = NULL;
 
 	/* A record has no room for who sent a datagram. */
 	if (sk->sk_type != SOCK_RAW)
@@ -357,24 +475,24 @@ static int lana_sock_set_ring(struct lana_sock *ls, const struct lana_ring_req *
 		if (!is_power_of_2(req->lr_size) || req->lr_size < PAGE_SIZE ||
 		    req->lr_size > LANA_RING_MAX)
 			return -EINVAL;
-		ring = vmalloc_user(PAGE_SIZE + req->lr_size);
-		if (!ring)
+		memory = lana_memory_alloc(req->lr_size);
+		if (!memory)
 			return -ENOMEM;
 	}
 	mutex_lock(&ls->ring_lock);
 	if (atomic_read(&ls->mapped)) {
 		mutex_unlock(&ls->ring_lock);
-		vfree(ring);
+		lana_memory_free(memory);
 		return -EBUSY;
 	}
 	spin_lock_bh(&sk->sk_receive_queue.lock);
-	swap(ls->ring, ring);
-	ls->ring_size = req->lr_size;
-	ls->ring_head = 0;
+	swap(ls->memory, memory);
+	ls->head = 0;
+	ls->untold = false;
 	spin_unlock_bh(&sk->sk_receive_queue.lock);
 	mutex_unlock(&ls->ring_lock);
 	/* Who puts something in has the lock. */
-	vfree(ring);
+	lana_memory_free(memory);
 	return 0;
 }
 
@@ -401,6 +519,15 @@ static int lana_sock_setsockopt(struct socket *sock, int level, int optname, soc
 		if (copy_from_sockptr(&req, optval, sizeof(req)))
 			return -EFAULT;
 		return lana_sock_set_ring(ls, &req);
+	case LANA_RING_PAUSE:
+		if (optlen < sizeof(val))
+			return -EINVAL;
+		if (copy_from_sockptr(&val, optval, sizeof(val)))
+			return -EFAULT;
+		if (val < 0 || val > LANA_PAUSE_MAX)
+			return -EINVAL;
+		WRITE_ONCE(ls->pause, val);
+		return 0;
 	}
 	return -ENOPROTOOPT;
 }
@@ -433,9 +560,14 @@ static int lana_sock_getsockopt(struct socket *sock, int level, int optname, soc
 		size = sizeof(stats);
 		break;
 	case LANA_RX_RING:
-		req.lr_size = READ_ONCE(ls->ring_size);
+		req.lr_size = lana_ring_size(ls);
 		data = &req;
 		size = sizeof(req);
+		break;
+	case LANA_RING_PAUSE:
+		val = READ_ONCE(ls->pause);
+		data = &val;
+		size = sizeof(val);
 		break;
 	default:
 		return -ENOPROTOOPT;
@@ -521,7 +653,10 @@ static int lana_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len
 
 	if (flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_COMPAT))
 		return -EINVAL;
-	skb = skb_recv_datagram(sk, flags, &err);
+	/* The short way, when there is something. */
+	skb = flags & MSG_PEEK ? NULL : skb_dequeue(&sk->sk_receive_queue);
+	if (!skb)
+		skb = skb_recv_datagram(sk, flags, &err);
 	if (!skb)
 		return err;
 	copied = skb->len;
@@ -529,7 +664,10 @@ static int lana_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len
 		copied = len;
 		msg->msg_flags |= MSG_TRUNC;
 	}
-	err = skb_copy_datagram_msg(skb, 0, msg, copied);
+	if (!skb_is_nonlinear(skb))
+		err = copy_to_iter(skb->data, copied, &msg->msg_iter) == copied ? 0 : -EFAULT;
+	else
+		err = skb_copy_datagram_msg(skb, 0, msg, copied);
 	if (err)
 		goto free;
 	cb = lana_cb(skb);
@@ -589,21 +727,44 @@ static const struct vm_operations_struct lana_sock_mmap_ops = {
 	.close	= lana_sock_mm_close,
 };
 
+static int lana_sock_map(struct vm_area_struct *vma, unsigned long at, void *memory, u32 size)
+{
+	struct page *page;
+	u32 offset;
+	int err;
+
+	for (offset = 0; offset < size; offset += PAGE_SIZE) {
+		page = is_vmalloc_addr(memory) ? vmalloc_to_page(memory + offset) :
+						 virt_to_page(memory + offset);
+		err = vm_insert_page(vma, at + offset, page);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int lana_sock_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
 {
 	struct lana_sock *ls = lana_sk(sock->sk);
+	unsigned long at = vma->vm_start + PAGE_SIZE;
+	struct lana_memory *memory;
 	int err = -EINVAL;
+	u32 n;
 
 	if (vma->vm_pgoff)
 		return -EINVAL;
 	mutex_lock(&ls->ring_lock);
-	if (ls->ring && vma->vm_end - vma->vm_start == PAGE_SIZE + ls->ring_size) {
-		err = remap_vmalloc_range(vma, ls->ring, 0);
-		if (!err) {
-			atomic_inc(&ls->mapped);
-			vma->vm_ops = &lana_sock_mmap_ops;
-		}
+	memory = ls->memory;
+	if (!memory || vma->vm_end - vma->vm_start != PAGE_SIZE + memory->size)
+		goto unlock;
+	err = lana_sock_map(vma, vma->vm_start, memory->ring, PAGE_SIZE);
+	for (n = 0; !err && n < memory->size / memory->block; n++, at += memory->block)
+		err = lana_sock_map(vma, at, memory->blocks[n], memory->block);
+	if (!err) {
+		atomic_inc(&ls->mapped);
+		vma->vm_ops = &lana_sock_mmap_ops;
 	}
+unlock:
 	mutex_unlock(&ls->ring_lock);
 	return err;
 }
@@ -655,7 +816,7 @@ void lana_sock_info(struct sock *sk, struct lana_sock_info *info)
 		.rmem = atomic_read(&sk->sk_rmem_alloc),
 		.rcvbuf = READ_ONCE(sk->sk_rcvbuf),
 		.wmem = sk_wmem_alloc_get(sk),
-		.ring = READ_ONCE(lana_sk(sk)->ring_size),
+		.ring = lana_ring_size(lana_sk(sk)),
 		.drops = sk_drops_read(sk),
 	};
 }

@@ -14,7 +14,9 @@ pub const LANA_AUXDATA: i32 = 1;
 pub const LANA_STATISTICS: i32 = 2;
 /// Option: [`RingRequest`].
 pub const LANA_RX_RING: i32 = 3;
-/// Flag of a record that only fills the end of a ring.
+/// Option: microseconds between two times that who waits for a ring is woken.
+pub const LANA_RING_PAUSE: i32 = 4;
+/// Flag of a record that only fills the end of a ring, or of a MiB of it.
 pub const LANA_RECORD_PAD: u16 = 1;
 /// What positions in a ring are multiples of.
 pub const ALIGNMENT: usize = 32;

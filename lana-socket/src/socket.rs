@@ -4,7 +4,8 @@
 
 use crate::{
     abi::{
-        Address, RingRequest, Stats, AF_LANA, LANA_AUXDATA, LANA_RX_RING, LANA_STATISTICS, SOL_LANA,
+        Address, RingRequest, Stats, AF_LANA, LANA_AUXDATA, LANA_RING_PAUSE, LANA_RX_RING,
+        LANA_STATISTICS, SOL_LANA,
     },
     address::{name_of, of_block, of_peer, Mac},
     error::Error,
@@ -166,6 +167,10 @@ impl Socket {
         };
         self.set(SOL_LANA, LANA_RX_RING, &request.encode())?;
         Ring::new(self, bytes as usize)
+    }
+
+    pub(crate) fn set_ring_pause(&self, micros: i32) -> io::Result<()> {
+        self.set(SOL_LANA, LANA_RING_PAUSE, &micros.to_ne_bytes())
     }
 
     fn set(&self, level: i32, option: i32, value: &[u8]) -> io::Result<()> {

@@ -22,6 +22,9 @@ const PACKET: usize = 2048;
 /// Packets that a call receives.
 const BATCH: usize = 64;
 
+/// How long packets may wait in shared memory, so that many are told of at a time.
+pub const PATIENCE: Duration = Duration::from_millis(20);
+
 /// How packets are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {

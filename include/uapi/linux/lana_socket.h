@@ -42,6 +42,7 @@ struct sockaddr_lana {
 #define LANA_AUXDATA		1	/* int: a control message struct lana_auxdata with each packet */
 #define LANA_STATISTICS		2	/* struct lana_stats, set back by being read; as PACKET_STATISTICS */
 #define LANA_RX_RING		3	/* struct lana_ring_req: receive by shared memory from now on */
+#define LANA_RING_PAUSE		4	/* int: microseconds, see struct lana_ring_req */
 
 /* Which way a packet went through the graph. */
 #define LANA_INGRESS		0
@@ -68,13 +69,21 @@ struct lana_stats {
  * lr_size bytes for records, a power of two from a page to 256 MiB; mmap() of a
  * page more than that maps first the page with struct lana_ring, then the
  * records. Positions count bytes and never go back; a record is at its position
- * modulo lr_size, and never wraps: what is left at the end is a record with
- * LANA_RECORD_PAD. So one longer than half of the ring may find no room in it.
+ * modulo lr_size, and lies within one MiB: what is left before the end of the
+ * ring, or of a MiB, is a record with LANA_RECORD_PAD. So one longer than half
+ * of the ring may find no room in it.
  *
  * To receive: while (tail != load_acquire(&head)) { look at the record at
  * tail; tail += ALIGN(sizeof(struct lana_record) + lc_snaplen, 32) }, and
  * store_release(&tail) what has been looked at, and only then poll(), which waits
  * for the next one.
+ *
+ * poll() answers at once while there is anything. Who waits in it is woken by the
+ * first packet, but not sooner than LANA_RING_PAUSE after the last time, unless a
+ * quarter of the ring is full: so packets that come seldom are told of at once,
+ * those that come fast many at a time, and none later than after that pause.
+ * 100 unless set; 0 (no pause) to 1000000. The order of the records is not
+ * touched by it, and a program that looks at the head sees each at once.
  */
 struct lana_ring_req {
 	__u32	lr_size;	/* bytes, 0 to go back to recvmsg() */

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 use lana_examples::{
     program::{self, TICK},
-    sniff::{self, Each, Mode, Options, Source},
+    sniff::{self, Each, Mode, Options, Source, PATIENCE},
 };
 use lana_socket::{Kind, Ring, Socket};
 use std::{
@@ -69,7 +69,11 @@ fn run(cli: &Cli) -> Result<bool> {
     sniff::prepare(socket.as_fd(), options)?;
     socket.set_auxdata(options.verbose)?;
     let mut source = match options.mode {
-        Mode::Ring => Lana::Ring(socket.ring(options.buffer)?),
+        Mode::Ring => {
+            let ring = socket.ring(options.buffer)?;
+            ring.set_pause(PATIENCE)?;
+            Lana::Ring(ring)
+        }
         Mode::Recv | Mode::Mmsg => Lana::Socket(socket),
     };
     source.socket().bind(&cli.name)?;

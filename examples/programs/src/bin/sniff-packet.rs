@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use lana_examples::{
     program::{self, TICK},
-    sniff::{self, Each, Mode, Options, Source},
+    sniff::{self, Each, Mode, Options, Source, PATIENCE},
 };
 use lana_socket::{
     abi::LinkAddress,
@@ -35,8 +35,6 @@ struct Cli {
 
 /// Bytes that the kernel fills before it hands them over.
 const BLOCK: u32 = 1 << 20;
-/// Milliseconds after which it hands over what is not full.
-const RETIRE: u32 = 20;
 /// The most that a packet may take of a block; only a bound here.
 const FRAME: u32 = 2048;
 /// `TPACKET_V3` (`linux/if_packet.h`), whose structs follow.
@@ -102,7 +100,9 @@ impl Blocks {
         let count = (bytes / BLOCK).max(1);
         sys::set_option(socket, SOL_PACKET, PACKET_VERSION, &VERSION.to_ne_bytes())?;
         let frames = count * (BLOCK / FRAME);
-        let request = [BLOCK, count, FRAME, frames, RETIRE, 0, 0].map(u32::to_ne_bytes);
+        // Milliseconds after which it hands over a block that is not full.
+        let retire = u32::try_from(PATIENCE.as_millis())?;
+        let request = [BLOCK, count, FRAME, frames, retire, 0, 0].map(u32::to_ne_bytes);
         sys::set_option(socket, SOL_PACKET, PACKET_RX_RING, &request.concat())?;
         let map = Map::of(socket, (count * BLOCK) as usize)?;
         let next = 0;
