@@ -74,11 +74,9 @@ pub struct Context<'r> {
     direction: Direction,
     /// The blocks that the packet has passed.
     hops: u32,
-    /// The times that the packet has entered a graph.
-    entries: u16,
-    /// The packets made since the entry.
-    made: u32,
-    /// The handlers called since the entry.
+    /// How many packets may still be made.
+    room: u32,
+    /// How many times handlers may still be called.
     calls: u32,
     backlog: Queue<'r>,
     /// What is to become of the packet that entered when no block takes it.
@@ -112,16 +110,10 @@ impl<'r> Context<'r> {
         self.cpu
     }
 
-    /// How many times the packet has entered a graph.
-    #[inline]
-    pub(crate) fn entries(&self) -> u16 {
-        self.entries
-    }
-
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
     /// copies may be made. One that cannot be made is counted as a drop.
     pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
-        if self.made >= BACKLOG_LIMIT {
+        if self.room == 0 {
             self.drop(self.hop, None, DropReason::Backlog);
             return false;
         }
@@ -136,7 +128,7 @@ impl<'r> Context<'r> {
     pub fn emit(&mut self, packet: Packet, port: Port) {
         self.engine.packets.add(1);
         self.engine.bytes.add(u64::from(packet.len()));
-        if self.made >= BACKLOG_LIMIT {
+        if self.room == 0 {
             return self.drop(self.hop, Some(packet), DropReason::Backlog);
         }
         let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
@@ -150,7 +142,7 @@ impl<'r> Context<'r> {
         if let Err(packet) = self.backlog.push(packet, next) {
             return self.drop(self.hop, Some(packet), DropReason::NoMemory);
         }
-        self.made = self.made.wrapping_add(1);
+        self.room = self.room.wrapping_sub(1);
         let waiting = self.engine.backlog.get().wrapping_add(1);
         self.engine.backlog.set(waiting);
         if waiting > self.engine.backlog_max.get() {
@@ -234,7 +226,7 @@ impl<'r> Context<'r> {
             }
         }
         let called = hops.wrapping_sub(before);
-        self.calls = self.calls.wrapping_add(called);
+        self.calls = self.calls.wrapping_sub(called);
     }
 }
 
@@ -285,9 +277,8 @@ fn pass<'r, const BANK: usize>(
         hop,
         direction,
         hops: 0,
-        entries: entries.wrapping_add(1),
-        made: 0,
-        calls: 0,
+        room: BACKLOG_LIMIT,
+        calls: CALL_LIMIT,
         backlog: Queue::new(),
         unclaimed,
         back: None,
@@ -320,9 +311,8 @@ fn pass<'r, const BANK: usize>(
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
         (packet, slot, hops) = (waiting, next.slot, next.hops);
-        let calls = CALL_LIMIT.saturating_sub(cx.calls);
-        most = u32::min(HOP_LIMIT, hops.saturating_add(calls));
+        most = u32::min(HOP_LIMIT, hops.saturating_add(cx.calls));
     }
-    engine.calls.add(u64::from(cx.calls));
+    engine.calls.add(u64::from(CALL_LIMIT.wrapping_sub(cx.calls)));
     cx.back.take()
 }

@@ -155,7 +155,7 @@ static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
  * ____dev_forward_skb() does it for a frame that changes devices. Takes the
  * packet in any case. Returns -1 when it went, else the reason for its drop.
  */
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	int why, err;
 
@@ -187,7 +187,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
 	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
 	skb->priority = 0;
-	lana_skb_set_entries(skb, entries);
+	lana_skb_set_entries(skb, lana_skb_entries(skb) + 1);
 	skb->dev = dev;
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);

@@ -181,14 +181,13 @@ impl Packet {
 
     /// Sends the packet by a device.
     #[inline]
-    pub fn transmit(mut self, device: &Device, cx: &Context<'_>) -> Verdict {
+    pub fn transmit(mut self, device: &Device, _cx: &Context<'_>) -> Verdict {
         if !self.unshare() {
             return Verdict::drop(self, DropReason::NoMemory);
         }
-        let (skb, entries) = (self.into_raw(), cx.entries());
         // SAFETY: the reference is ours and given up; the device is held; the context is that of
         // a softirq.
-        match unsafe { bindings::lana_skb_xmit(skb, device.as_ptr(), entries) } {
+        match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
             -1 => Verdict::consumed(),
             why => Verdict::lost(DropReason::from_wire(why as u32)),
         }
