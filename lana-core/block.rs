@@ -12,7 +12,7 @@ use crate::{
     fail,
     notifier::Event,
     stats::DropReason,
-    sys::{netdev::Device, skb::Packet, sock::Socket},
+    sys::{batch::Batch, netdev::Device, skb::Packet, sock::Socket},
 };
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, types::NotThreadSafe};
@@ -163,6 +163,13 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// A [`Verdict`] can only be had by giving the packet away, so none is forgotten.
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict;
 
+    /// Takes packets that are here together: those that a device has received, where it collects
+    /// them. Context as for `receive`. For blocks that can do something once for all of them; it has
+    /// to come to the same as `receive` for each of them in turn, which is what others do.
+    fn receive_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        batch.each(cx, |packet, cx| self.receive(packet, cx));
+    }
+
     /// Sets an option: makes the block that takes this one's place, with the same state. An empty
     /// value is for what a new block has. Process context, may sleep; the graph's lock is held.
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
@@ -179,6 +186,12 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// graph's lock is held.
     fn unclaimed(&self) -> Unclaimed {
         Unclaimed::Drop
+    }
+
+    /// Whether what its device receives goes through the graph in batches. Process context, may sleep;
+    /// the graph's lock is held.
+    fn batch(&self) -> bool {
+        false
     }
 
     /// Hears what the egress ports lead to, in the order of their numbers, with each change of the
@@ -245,6 +258,7 @@ pub(crate) trait Object: Send + Sync {
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure>;
     fn options(&self, to: &mut dyn Options, process: &Process);
     fn unclaimed(&self) -> Unclaimed;
+    fn batch(&self) -> bool;
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure>;
     /// This block with the state of another; none when there is none to take over.
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure>;
@@ -265,6 +279,9 @@ impl<B: Block> Object for B {
     }
     fn unclaimed(&self) -> Unclaimed {
         Block::unclaimed(self)
+    }
+    fn batch(&self) -> bool {
+        Block::batch(self)
     }
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure> {
         let next = Block::ports(self, egress, process)?;

@@ -12,6 +12,8 @@ use crate::{
     graph::Graph,
     stats::{Alarm, DropReason, EngineStats},
     sys::{
+        batch::Batch,
+        bindings,
         percpu::ThisCpu,
         rcu::Reader,
         skb::{Next, Packet, Queue},
@@ -32,7 +34,7 @@ pub const CALL_LIMIT: u32 = 16384;
 
 /// How many times a packet may enter a graph by a device, having left one by a device before. Ends
 /// loops through devices of this machine.
-pub const ENTRY_LIMIT: u16 = 64;
+pub const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,12 +116,12 @@ impl<'r> Context<'r> {
     /// copies may be made. One that cannot be made is counted as a drop.
     pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
         if self.room == 0 {
-            self.drop(self.hop, None, DropReason::Backlog);
+            self.drop_here(None, DropReason::Backlog);
             return false;
         }
         match packet.try_clone() {
             Some(clone) => self.emit(clone, port),
-            None => self.drop(self.hop, None, DropReason::NoMemory),
+            None => self.drop_here(None, DropReason::NoMemory),
         }
         true
     }
@@ -129,10 +131,18 @@ impl<'r> Context<'r> {
         self.engine.packets.add(1);
         self.engine.bytes.add(u64::from(packet.len()));
         if self.room == 0 {
-            return self.drop(self.hop, Some(packet), DropReason::Backlog);
+            return self.drop_here(Some(packet), DropReason::Backlog);
         }
+        if self.wait(packet, port) {
+            self.room = self.room.wrapping_sub(1);
+        }
+    }
+
+    /// Has a packet wait for the end of the walk, to leave by a port then. Says whether it does.
+    pub(crate) fn wait(&mut self, packet: Packet, port: Port) -> bool {
         let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
-            return self.drop(self.hop, Some(packet), DropReason::Unbound);
+            self.drop_here(Some(packet), DropReason::Unbound);
+            return false;
         };
         let next = Next {
             slot,
@@ -140,14 +150,20 @@ impl<'r> Context<'r> {
             hops: self.hops,
         };
         if let Err(packet) = self.backlog.push(packet, next) {
-            return self.drop(self.hop, Some(packet), DropReason::NoMemory);
+            self.drop_here(Some(packet), DropReason::NoMemory);
+            return false;
         }
-        self.room = self.room.wrapping_sub(1);
         let waiting = self.engine.backlog.get().wrapping_add(1);
         self.engine.backlog.set(waiting);
         if waiting > self.engine.backlog_max.get() {
             self.engine.backlog_max.set(waiting);
         }
+        true
+    }
+
+    /// Drops a packet at the block that runs.
+    pub(crate) fn drop_here(&self, packet: Option<Packet>, reason: DropReason) {
+        self.drop(self.hop, packet, reason);
     }
 
     #[cold]
@@ -227,6 +243,34 @@ impl<'r> Context<'r> {
         }
         let called = hops.wrapping_sub(before);
         self.calls = self.calls.wrapping_sub(called);
+    }
+
+    /// Walks a batch from `slot` on until all of it has ended or waits.
+    fn walk_batch<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        batch: &mut Batch,
+        slot: Option<&'r Slot>,
+    ) {
+        let mut next = slot;
+        while batch.len() > 0 {
+            let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
+            };
+            self.hop = hop;
+            let Some(calls) = self.calls.checked_sub(batch.len()) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
+            };
+            if self.hops >= HOP_LIMIT {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
+            }
+            self.calls = calls;
+            self.hops = self.hops.wrapping_add(1);
+            hop.stats(self.cpu)
+                .received_batch(batch.len(), batch.bytes());
+            hop.call_batch(batch, self);
+            next = hop.first(self.direction);
+        }
     }
 }
 
@@ -313,6 +357,76 @@ fn pass<'r, const BANK: usize>(
         (packet, slot, hops) = (waiting, next.slot, next.hops);
         most = u32::min(HOP_LIMIT, hops.saturating_add(cx.calls));
     }
-    engine.calls.add(u64::from(CALL_LIMIT.wrapping_sub(cx.calls)));
+    engine
+        .calls
+        .add(u64::from(CALL_LIMIT.wrapping_sub(cx.calls)));
     cx.back.take()
+}
+
+/// Packets enter the graph together, from a device, as with [`enter`] each of them does. They go by
+/// one version, which is the one that is live now; what no block takes is dropped. Left in the batch
+/// when nobody enters there.
+pub(crate) fn enter_batch<'r>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    batch: &mut Batch,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) {
+    match graph.live().version(reader) {
+        Current::Even(version) => pass_batch(graph, slot, version, batch, cpu),
+        Current::Odd(version) => pass_batch(graph, slot, version, batch, cpu),
+    }
+}
+
+/// The same by a version.
+fn pass_batch<'r, const BANK: usize>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    batch: &mut Batch,
+    cpu: ThisCpu,
+) {
+    let hop = slot.hop(version);
+    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+        return;
+    };
+    let engine = graph.stats().this(cpu);
+    let most_calls = CALL_LIMIT.saturating_mul(batch.len());
+    let mut cx = Context {
+        graph,
+        engine,
+        cpu,
+        hop,
+        direction: Direction::Ingress,
+        hops: 0,
+        // The limits are for each packet.
+        room: BACKLOG_LIMIT.saturating_mul(batch.len()),
+        calls: most_calls,
+        backlog: Queue::new(),
+        unclaimed: Unclaimed::Drop,
+        back: None,
+    };
+    engine.packets.add(u64::from(batch.len()));
+    engine.bytes.add(batch.bytes());
+    hop.stats(cpu).received_batch(batch.len(), batch.bytes());
+
+    let mut first = hop.first(Direction::Ingress);
+    if first.is_none() {
+        cx.direction = Direction::Egress;
+        first = hop.first(Direction::Egress);
+    }
+    loop {
+        cx.walk_batch(version, batch, first);
+        let Some(next) = cx.backlog.pop_batch(batch) else {
+            break;
+        };
+        let waiting = engine.backlog.get();
+        engine
+            .backlog
+            .set(waiting.wrapping_sub(u64::from(batch.len())));
+        (cx.direction, cx.hops, first) = (next.direction, next.hops, Some(next.slot));
+    }
+    let called = most_calls.wrapping_sub(cx.calls);
+    engine.calls.add(u64::from(called));
 }

@@ -5,6 +5,7 @@
 //! Each file wraps one thing of the kernel and says which guarantees its types carry. What is
 //! above this layer, the blocks included, is safe Rust.
 
+pub mod batch;
 pub mod bpf;
 pub mod genl;
 pub mod hash;
