@@ -8,7 +8,7 @@
 //! grow with the chain, and no lock, atomic operation or reference count is on the way.
 
 use crate::{
-    block::{Decision, Unclaimed, Verdict},
+    block::{Unclaimed, Verdict},
     graph::Graph,
     stats::{Alarm, DropReason, EngineStats},
     sys::{
@@ -18,12 +18,13 @@ use crate::{
         rcu::Reader,
         skb::{Next, Packet, Queue},
         slot::{Current, Hop, Slot, Version},
+        verdict::Decision,
     },
 };
 
 /// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
 /// passed as many as that. Ends loops.
-pub const HOP_LIMIT: u32 = 256;
+pub const HOP_LIMIT: i32 = 256;
 
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
 pub const BACKLOG_LIMIT: u32 = 1024;
@@ -38,6 +39,7 @@ pub const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Direction {
     /// From a device up.
     Ingress = 0,
@@ -74,8 +76,10 @@ pub struct Context<'r> {
     /// The block that runs.
     hop: &'r Hop,
     direction: Direction,
-    /// The blocks that the packet has passed.
-    hops: u32,
+    /// How many blocks the packet may still pass in this walk; after that it is negative.
+    left: i32,
+    /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`].
+    held: i32,
     /// How many packets may still be made.
     room: u32,
     /// How many times handlers may still be called.
@@ -147,7 +151,7 @@ impl<'r> Context<'r> {
         let next = Next {
             slot,
             direction: port.direction,
-            hops: self.hops,
+            left: self.left.wrapping_add(self.held),
         };
         if let Err(packet) = self.backlog.push(packet, next) {
             self.drop_here(Some(packet), DropReason::NoMemory);
@@ -190,30 +194,28 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet from `slot` on until it ends. It has passed `before` blocks, and may pass
-    /// `most` by then.
+    /// Walks a packet from `slot` on until it ends.
     #[inline(always)]
     fn walk<const BANK: usize>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: Packet,
         mut slot: &'r Slot,
-        before: u32,
-        most: u32,
     ) {
-        // What is needed for each hop is better off outside of what handlers get.
-        let (cpu, mut direction, mut hops) = (self.cpu, self.direction, before);
+        // What is needed for each hop is better off outside of what handlers get; what only counts is
+        // better off in memory, which is changed in one step.
+        let (cpu, mut direction, before) = (self.cpu, self.direction, self.left);
         loop {
             let Some(hop) = slot.hop(version) else {
                 self.unbound(self.hop, packet, direction);
                 break;
             };
-            if hops >= most {
+            self.left = self.left.wrapping_sub(1);
+            if self.left < 0 {
+                self.left = 0;
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
             }
-            hops = hops.wrapping_add(1);
-            self.hops = hops;
             self.hop = hop;
             hop.stats(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
@@ -241,8 +243,8 @@ impl<'r> Context<'r> {
                 }
             }
         }
-        let called = hops.wrapping_sub(before);
-        self.calls = self.calls.wrapping_sub(called);
+        let called = before.wrapping_sub(self.left);
+        self.calls = self.calls.wrapping_sub(called as u32);
     }
 
     /// Walks a batch from `slot` on until all of it has ended or waits.
@@ -261,11 +263,11 @@ impl<'r> Context<'r> {
             let Some(calls) = self.calls.checked_sub(batch.len()) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
             };
-            if self.hops >= HOP_LIMIT {
+            if self.left <= 0 {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
             }
             self.calls = calls;
-            self.hops = self.hops.wrapping_add(1);
+            self.left = self.left.wrapping_sub(1);
             hop.stats(self.cpu)
                 .received_batch(batch.len(), batch.bytes());
             hop.call_batch(batch, self);
@@ -320,7 +322,8 @@ fn pass<'r, const BANK: usize>(
         cpu,
         hop,
         direction,
-        hops: 0,
+        left: HOP_LIMIT,
+        held: 0,
         room: BACKLOG_LIMIT,
         calls: CALL_LIMIT,
         backlog: Queue::new(),
@@ -344,9 +347,8 @@ fn pass<'r, const BANK: usize>(
         cx.unbound(hop, packet, Direction::Ingress);
         return cx.back.take();
     };
-    let (mut hops, mut most) = (0, u32::min(HOP_LIMIT, CALL_LIMIT));
     loop {
-        cx.walk(version, packet, slot, hops, most);
+        cx.walk(version, packet, slot);
         let Some((waiting, next)) = cx.backlog.pop() else {
             break;
         };
@@ -354,8 +356,9 @@ fn pass<'r, const BANK: usize>(
         cx.unclaimed = Unclaimed::Drop;
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
-        (packet, slot, hops) = (waiting, next.slot, next.hops);
-        most = u32::min(HOP_LIMIT, hops.saturating_add(cx.calls));
+        (packet, slot) = (waiting, next.slot);
+        cx.left = i32::min(next.left, cx.calls as i32);
+        cx.held = next.left.wrapping_sub(cx.left);
     }
     engine
         .calls
@@ -399,7 +402,8 @@ fn pass_batch<'r, const BANK: usize>(
         cpu,
         hop,
         direction: Direction::Ingress,
-        hops: 0,
+        left: HOP_LIMIT,
+        held: 0,
         // The limits are for each packet.
         room: BACKLOG_LIMIT.saturating_mul(batch.len()),
         calls: most_calls,
@@ -425,7 +429,7 @@ fn pass_batch<'r, const BANK: usize>(
         engine
             .backlog
             .set(waiting.wrapping_sub(u64::from(batch.len())));
-        (cx.direction, cx.hops, first) = (next.direction, next.hops, Some(next.slot));
+        (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
     }
     let called = most_calls.wrapping_sub(cx.calls);
     engine.calls.add(u64::from(called));

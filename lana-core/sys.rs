@@ -20,6 +20,7 @@ pub mod slot;
 pub mod sock;
 pub mod time;
 pub(crate) mod vdev;
+pub mod verdict;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &crate::block::Process) {

@@ -5,11 +5,9 @@
 use super::{
     bindings,
     skb::{self, Packet},
+    verdict::{Decision, Verdict},
 };
-use crate::{
-    block::{Decision, Verdict},
-    engine::Context,
-};
+use crate::engine::Context;
 use core::{mem::MaybeUninit, ptr::NonNull};
 
 /// Packets that are at a block together, in the order in which they came. Those that the handler

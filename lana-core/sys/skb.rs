@@ -208,13 +208,13 @@ pub(crate) struct Next<'r> {
     pub(crate) slot: &'r Slot,
     /// The way it goes.
     pub(crate) direction: Direction,
-    /// The blocks it has passed.
-    pub(crate) hops: u32,
+    /// The blocks it may still pass.
+    pub(crate) left: i32,
 }
 
 impl Next<'_> {
     fn is(&self, other: &Self) -> bool {
-        let way = self.direction == other.direction && self.hops == other.hops;
+        let way = self.direction == other.direction && self.left == other.left;
         ptr::eq(self.slot, other.slot) && way
     }
 }
