@@ -13,7 +13,7 @@ from bpfload import SCHED_CLS, XDP, answer, bpf, insn
 FOLDER = "/run/bpf"
 MAP_CREATE, MAP_UPDATE, PROG_ARRAY = 0, 2, 3
 REDIRECT, TAIL_CALL = 23, 12
-TC_DROP, XDP_DROP = answer(2), answer(1)
+TC_DROP, XDP_DROP, XDP_PASS = answer(2), answer(1), answer(2)
 
 
 def redirect(device):

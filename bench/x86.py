@@ -52,9 +52,11 @@ def rows(found):
 
 def step(found):
     """What each further block takes."""
-    blocks = {x: pair for load, name, x, *pair in rows(found) if load == "ingress" and name.startswith("LANA")}
-    for kernel, pair in zip(KERNELS, zip(blocks[1], blocks[50])) if 1 in blocks and 50 in blocks else []:
-        yield f"Each further block, up to 50, ingress, {kernel}: {(pair[1] - pair[0]) / 49:.1f} instructions.\n"
+    for where, who, few in ("ingress", "LANA,", 1), ("bursts", "LANA, batched,", 10):
+        blocks = {x: pair for load, name, x, *pair in rows(found) if load == where and name.startswith(who)}
+        for kernel, pair in zip(KERNELS, zip(blocks[few], blocks[50])) if few in blocks and 50 in blocks else []:
+            yield (f"Each further block, {few} to 50, {where}{who[4:-1]}, {kernel}: "
+                   f"{(pair[1] - pair[0]) / (50 - few):.1f} instructions.\n")
 
 
 def main(wanted, save):

@@ -57,6 +57,12 @@ impl Block for Counter {
         cx.pass(packet)
     }
 
+    fn receive_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        let counts = self.counts.this(cx.cpu());
+        counts.packets.add(u64::from(batch.len()));
+        counts.bytes.add(batch.bytes());
+    }
+
     fn options(&self, to: &mut dyn Options, process: &Process) {
         self.export(to, process);
     }

@@ -18,9 +18,11 @@ block_module! {
 struct Eth {
     device: Arc<Device>,
     unclaimed: Unclaimed,
+    batch: bool,
 }
 
 const UNCLAIMED: &str = "unclaimed";
+const BATCH: &str = "batch";
 
 impl Block for Eth {
     const TYPE: &'static str = "eth";
@@ -30,6 +32,7 @@ impl Block for Eth {
         Ok(Self {
             device: Arc::new(args.device()?, GFP_KERNEL)?,
             unclaimed: Unclaimed::Drop,
+            batch: false,
         })
     }
 
@@ -41,24 +44,39 @@ impl Block for Eth {
         self.unclaimed
     }
 
+    fn batch(&self) -> bool {
+        self.batch
+    }
+
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        if key != UNCLAIMED {
-            return Err(Self::unknown(key));
+        let (mut unclaimed, mut batch) = (self.unclaimed, self.batch);
+        match (key, value) {
+            (UNCLAIMED, b"" | b"drop") => unclaimed = Unclaimed::Drop,
+            (UNCLAIMED, b"stack") => unclaimed = Unclaimed::Stack,
+            (UNCLAIMED, _) => return Err(fail!(EINVAL, "{key} is drop or stack")),
+            (BATCH, b"" | b"off") => batch = false,
+            (BATCH, b"on") => batch = true,
+            (BATCH, _) => return Err(fail!(EINVAL, "{key} is on or off")),
+            _ => return Err(Self::unknown(key)),
         }
-        let unclaimed = match value {
-            b"" | b"drop" => Unclaimed::Drop,
-            b"stack" => Unclaimed::Stack,
-            _ => return Err(fail!(EINVAL, "{key} is drop or stack")),
-        };
+        if batch && unclaimed == Unclaimed::Stack {
+            let text =
+                "batch=on and unclaimed=stack exclude each other: set one of them back first";
+            return Err(fail!(EINVAL, "{text}"));
+        }
         Ok(Self {
             device: self.device.clone(),
             unclaimed,
+            batch,
         })
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
         if self.unclaimed == Unclaimed::Stack {
             to.put_config(UNCLAIMED, format_args!("stack"));
+        }
+        if self.batch {
+            to.put_config(BATCH, format_args!("on"));
         }
     }
 }

@@ -34,4 +34,15 @@ impl Block for Tee {
         }
         cx.pass(packet)
     }
+
+    /// Port by port, so that what leaves by one stays together.
+    fn receive_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        let direction = cx.direction();
+        for index in 1..cx.ports(direction) {
+            let port = Port { direction, index };
+            if !batch.iter().all(|packet| cx.emit_clone(packet, port)) {
+                break;
+            }
+        }
+    }
 }

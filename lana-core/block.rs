@@ -5,14 +5,14 @@
 //! A module of a block consists of a type that implements [`Block`] and of
 //! [`block_module!`](crate::block_module). See `Documentation/writing-blocks.md`.
 
+pub use crate::sys::verdict::Verdict;
 use crate::{
     builder::Made,
-    engine::{Context, Direction, Port},
+    engine::Context,
     error::Failure,
     fail,
     notifier::Event,
-    stats::DropReason,
-    sys::{netdev::Device, skb::Packet, sock::Socket},
+    sys::{batch::Batch, netdev::Device, skb::Packet, sock::Socket},
 };
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, types::NotThreadSafe};
@@ -163,6 +163,13 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// A [`Verdict`] can only be had by giving the packet away, so none is forgotten.
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict;
 
+    /// Takes packets that are here together: those that a device has received, where it collects
+    /// them. Context as for `receive`. For blocks that can do something once for all of them; it has
+    /// to come to the same as `receive` for each of them in turn, which is what others do.
+    fn receive_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        batch.each(cx, |packet, cx| self.receive(packet, cx));
+    }
+
     /// Sets an option: makes the block that takes this one's place, with the same state. An empty
     /// value is for what a new block has. Process context, may sleep; the graph's lock is held.
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
@@ -179,6 +186,12 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// graph's lock is held.
     fn unclaimed(&self) -> Unclaimed {
         Unclaimed::Drop
+    }
+
+    /// Whether what its device receives goes through the graph in batches. Process context, may sleep;
+    /// the graph's lock is held.
+    fn batch(&self) -> bool {
+        false
     }
 
     /// Hears what the egress ports lead to, in the order of their numbers, with each change of the
@@ -245,6 +258,7 @@ pub(crate) trait Object: Send + Sync {
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure>;
     fn options(&self, to: &mut dyn Options, process: &Process);
     fn unclaimed(&self) -> Unclaimed;
+    fn batch(&self) -> bool;
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure>;
     /// This block with the state of another; none when there is none to take over.
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure>;
@@ -265,6 +279,9 @@ impl<B: Block> Object for B {
     }
     fn unclaimed(&self) -> Unclaimed {
         Block::unclaimed(self)
+    }
+    fn batch(&self) -> bool {
+        Block::batch(self)
     }
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure> {
         let next = Block::ports(self, egress, process)?;
@@ -316,99 +333,6 @@ impl<B: Block> Options for Import<'_, B> {
 
     fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
         self.put(key, value);
-    }
-}
-
-/// What a handler has done with its packet. Small enough for two registers.
-#[must_use]
-pub struct Verdict {
-    packet: Option<Packet>,
-    code: u32,
-}
-
-/// What the engine makes of a [`Verdict`].
-pub(crate) enum Decision {
-    Pass(Packet),
-    Forward(Packet, Port),
-    Drop(Option<Packet>, DropReason),
-    Consumed,
-}
-
-impl Verdict {
-    /// On the way it came, by the first port: what is done most often is what costs least.
-    const PASS: u32 = 0;
-    /// These with the number of a port.
-    const INGRESS: u32 = 1 << 16;
-    const EGRESS: u32 = 1 << 17;
-    /// With a reason.
-    const ENDED: u32 = 1 << 18;
-    const CONSUMED: u32 = 1 << 19;
-
-    /// The packet leaves by a port.
-    #[inline]
-    pub fn forward(packet: Packet, port: Port) -> Self {
-        let direction = match port.direction {
-            Direction::Ingress => Self::INGRESS,
-            Direction::Egress => Self::EGRESS,
-        };
-        Self {
-            packet: Some(packet),
-            code: direction | u32::from(port.index),
-        }
-    }
-
-    /// The packet leaves by the first port on the way it came.
-    #[inline]
-    pub(crate) fn pass(packet: Packet) -> Self {
-        Self {
-            packet: Some(packet),
-            code: Self::PASS,
-        }
-    }
-
-    /// The packet is dropped, and counted under the reason.
-    #[inline]
-    pub fn drop(packet: Packet, reason: DropReason) -> Self {
-        Self {
-            packet: Some(packet),
-            code: Self::ENDED | reason as u32,
-        }
-    }
-
-    /// The packet was given to somebody who dropped it.
-    #[inline]
-    pub(crate) fn lost(reason: DropReason) -> Self {
-        Self {
-            packet: None,
-            code: Self::ENDED | reason as u32,
-        }
-    }
-
-    /// The packet has arrived somewhere.
-    #[inline]
-    pub(crate) fn consumed() -> Self {
-        Self {
-            packet: None,
-            code: Self::CONSUMED,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn decide(self) -> Decision {
-        match self.packet {
-            Some(packet) if self.code == Self::PASS => Decision::Pass(packet),
-            Some(packet) if self.code < Self::ENDED => {
-                let direction = if self.code < Self::EGRESS {
-                    Direction::Ingress
-                } else {
-                    Direction::Egress
-                };
-                let index = self.code as u16;
-                Decision::Forward(packet, Port { direction, index })
-            }
-            None if self.code == Self::CONSUMED => Decision::Consumed,
-            packet => Decision::Drop(packet, DropReason::from_wire(self.code & !Self::ENDED)),
-        }
     }
 }
 

@@ -601,6 +601,13 @@ impl<'g> Change<'g> {
 
         // Nothing fails from here on.
         wiring.publish(graph.live());
+        for &idp in registry.touched() {
+            if let Some(face) = registry.face(idp) {
+                if let Some(hook) = &face.hook {
+                    hook.set_batch(face.made.object().batch());
+                }
+            }
+        }
         // 0 is for no dump.
         state.generation = state.generation.wrapping_add(1).max(1);
         let files = registry.end(true);

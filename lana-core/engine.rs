@@ -8,20 +8,23 @@
 //! grow with the chain, and no lock, atomic operation or reference count is on the way.
 
 use crate::{
-    block::{Decision, Unclaimed, Verdict},
+    block::{Unclaimed, Verdict},
     graph::Graph,
     stats::{Alarm, DropReason, EngineStats},
     sys::{
+        batch::Batch,
+        bindings,
         percpu::ThisCpu,
         rcu::Reader,
         skb::{Next, Packet, Queue},
         slot::{Current, Hop, Slot, Version},
+        verdict::Decision,
     },
 };
 
 /// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
 /// passed as many as that. Ends loops.
-pub const HOP_LIMIT: u32 = 256;
+pub const HOP_LIMIT: i32 = 256;
 
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
 pub const BACKLOG_LIMIT: u32 = 1024;
@@ -32,10 +35,11 @@ pub const CALL_LIMIT: u32 = 16384;
 
 /// How many times a packet may enter a graph by a device, having left one by a device before. Ends
 /// loops through devices of this machine.
-pub const ENTRY_LIMIT: u16 = 64;
+pub const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Direction {
     /// From a device up.
     Ingress = 0,
@@ -72,13 +76,13 @@ pub struct Context<'r> {
     /// The block that runs.
     hop: &'r Hop,
     direction: Direction,
-    /// The blocks that the packet has passed.
-    hops: u32,
-    /// The times that the packet has entered a graph.
-    entries: u16,
-    /// The packets made since the entry.
-    made: u32,
-    /// The handlers called since the entry.
+    /// How many blocks the packet may still pass in this walk; after that it is negative.
+    left: i32,
+    /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`].
+    held: i32,
+    /// How many packets may still be made.
+    room: u32,
+    /// How many times handlers may still be called.
     calls: u32,
     backlog: Queue<'r>,
     /// What is to become of the packet that entered when no block takes it.
@@ -112,22 +116,16 @@ impl<'r> Context<'r> {
         self.cpu
     }
 
-    /// How many times the packet has entered a graph.
-    #[inline]
-    pub(crate) fn entries(&self) -> u16 {
-        self.entries
-    }
-
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
     /// copies may be made. One that cannot be made is counted as a drop.
     pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
-        if self.made >= BACKLOG_LIMIT {
-            self.drop(self.hop, None, DropReason::Backlog);
+        if self.room == 0 {
+            self.drop_here(None, DropReason::Backlog);
             return false;
         }
         match packet.try_clone() {
             Some(clone) => self.emit(clone, port),
-            None => self.drop(self.hop, None, DropReason::NoMemory),
+            None => self.drop_here(None, DropReason::NoMemory),
         }
         true
     }
@@ -136,26 +134,40 @@ impl<'r> Context<'r> {
     pub fn emit(&mut self, packet: Packet, port: Port) {
         self.engine.packets.add(1);
         self.engine.bytes.add(u64::from(packet.len()));
-        if self.made >= BACKLOG_LIMIT {
-            return self.drop(self.hop, Some(packet), DropReason::Backlog);
+        if self.room == 0 {
+            return self.drop_here(Some(packet), DropReason::Backlog);
         }
+        if self.wait(packet, port) {
+            self.room = self.room.wrapping_sub(1);
+        }
+    }
+
+    /// Has a packet wait for the end of the walk, to leave by a port then. Says whether it does.
+    pub(crate) fn wait(&mut self, packet: Packet, port: Port) -> bool {
         let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
-            return self.drop(self.hop, Some(packet), DropReason::Unbound);
+            self.drop_here(Some(packet), DropReason::Unbound);
+            return false;
         };
         let next = Next {
             slot,
             direction: port.direction,
-            hops: self.hops,
+            left: self.left.wrapping_add(self.held),
         };
         if let Err(packet) = self.backlog.push(packet, next) {
-            return self.drop(self.hop, Some(packet), DropReason::NoMemory);
+            self.drop_here(Some(packet), DropReason::NoMemory);
+            return false;
         }
-        self.made = self.made.wrapping_add(1);
         let waiting = self.engine.backlog.get().wrapping_add(1);
         self.engine.backlog.set(waiting);
         if waiting > self.engine.backlog_max.get() {
             self.engine.backlog_max.set(waiting);
         }
+        true
+    }
+
+    /// Drops a packet at the block that runs.
+    pub(crate) fn drop_here(&self, packet: Option<Packet>, reason: DropReason) {
+        self.drop(self.hop, packet, reason);
     }
 
     #[cold]
@@ -182,30 +194,28 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet from `slot` on until it ends. It has passed `before` blocks, and may pass
-    /// `most` by then.
+    /// Walks a packet from `slot` on until it ends.
     #[inline(always)]
     fn walk<const BANK: usize>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: Packet,
         mut slot: &'r Slot,
-        before: u32,
-        most: u32,
     ) {
-        // What is needed for each hop is better off outside of what handlers get.
-        let (cpu, mut direction, mut hops) = (self.cpu, self.direction, before);
+        // What is needed for each hop is better off outside of what handlers get; what only counts is
+        // better off in memory, which is changed in one step.
+        let (cpu, mut direction, before) = (self.cpu, self.direction, self.left);
         loop {
             let Some(hop) = slot.hop(version) else {
                 self.unbound(self.hop, packet, direction);
                 break;
             };
-            if hops >= most {
+            self.left = self.left.wrapping_sub(1);
+            if self.left < 0 {
+                self.left = 0;
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
             }
-            hops = hops.wrapping_add(1);
-            self.hops = hops;
             self.hop = hop;
             hop.stats(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
@@ -233,8 +243,36 @@ impl<'r> Context<'r> {
                 }
             }
         }
-        let called = hops.wrapping_sub(before);
-        self.calls = self.calls.wrapping_add(called);
+        let called = before.wrapping_sub(self.left);
+        self.calls = self.calls.wrapping_sub(called as u32);
+    }
+
+    /// Walks a batch from `slot` on until all of it has ended or waits.
+    fn walk_batch<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        batch: &mut Batch,
+        slot: Option<&'r Slot>,
+    ) {
+        let mut next = slot;
+        while batch.len() > 0 {
+            let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
+            };
+            self.hop = hop;
+            let Some(calls) = self.calls.checked_sub(batch.len()) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
+            };
+            if self.left <= 0 {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
+            }
+            self.calls = calls;
+            self.left = self.left.wrapping_sub(1);
+            hop.stats(self.cpu)
+                .received_batch(batch.len(), batch.bytes());
+            hop.call_batch(batch, self);
+            next = hop.first(self.direction);
+        }
     }
 }
 
@@ -284,10 +322,10 @@ fn pass<'r, const BANK: usize>(
         cpu,
         hop,
         direction,
-        hops: 0,
-        entries: entries.wrapping_add(1),
-        made: 0,
-        calls: 0,
+        left: HOP_LIMIT,
+        held: 0,
+        room: BACKLOG_LIMIT,
+        calls: CALL_LIMIT,
         backlog: Queue::new(),
         unclaimed,
         back: None,
@@ -309,9 +347,8 @@ fn pass<'r, const BANK: usize>(
         cx.unbound(hop, packet, Direction::Ingress);
         return cx.back.take();
     };
-    let (mut hops, mut most) = (0, u32::min(HOP_LIMIT, CALL_LIMIT));
     loop {
-        cx.walk(version, packet, slot, hops, most);
+        cx.walk(version, packet, slot);
         let Some((waiting, next)) = cx.backlog.pop() else {
             break;
         };
@@ -319,10 +356,81 @@ fn pass<'r, const BANK: usize>(
         cx.unclaimed = Unclaimed::Drop;
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
         cx.direction = next.direction;
-        (packet, slot, hops) = (waiting, next.slot, next.hops);
-        let calls = CALL_LIMIT.saturating_sub(cx.calls);
-        most = u32::min(HOP_LIMIT, hops.saturating_add(calls));
+        (packet, slot) = (waiting, next.slot);
+        cx.left = i32::min(next.left, cx.calls as i32);
+        cx.held = next.left.wrapping_sub(cx.left);
     }
-    engine.calls.add(u64::from(cx.calls));
+    engine
+        .calls
+        .add(u64::from(CALL_LIMIT.wrapping_sub(cx.calls)));
     cx.back.take()
+}
+
+/// Packets enter the graph together, from a device, as with [`enter`] each of them does. They go by
+/// one version, which is the one that is live now; what no block takes is dropped. Left in the batch
+/// when nobody enters there.
+pub(crate) fn enter_batch<'r>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    batch: &mut Batch,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) {
+    match graph.live().version(reader) {
+        Current::Even(version) => pass_batch(graph, slot, version, batch, cpu),
+        Current::Odd(version) => pass_batch(graph, slot, version, batch, cpu),
+    }
+}
+
+/// The same by a version.
+fn pass_batch<'r, const BANK: usize>(
+    graph: &'r Graph,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    batch: &mut Batch,
+    cpu: ThisCpu,
+) {
+    let hop = slot.hop(version);
+    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+        return;
+    };
+    let engine = graph.stats().this(cpu);
+    let most_calls = CALL_LIMIT.saturating_mul(batch.len());
+    let mut cx = Context {
+        graph,
+        engine,
+        cpu,
+        hop,
+        direction: Direction::Ingress,
+        left: HOP_LIMIT,
+        held: 0,
+        // The limits are for each packet.
+        room: BACKLOG_LIMIT.saturating_mul(batch.len()),
+        calls: most_calls,
+        backlog: Queue::new(),
+        unclaimed: Unclaimed::Drop,
+        back: None,
+    };
+    engine.packets.add(u64::from(batch.len()));
+    engine.bytes.add(batch.bytes());
+    hop.stats(cpu).received_batch(batch.len(), batch.bytes());
+
+    let mut first = hop.first(Direction::Ingress);
+    if first.is_none() {
+        cx.direction = Direction::Egress;
+        first = hop.first(Direction::Egress);
+    }
+    loop {
+        cx.walk_batch(version, batch, first);
+        let Some(next) = cx.backlog.pop_batch(batch) else {
+            break;
+        };
+        let waiting = engine.backlog.get();
+        engine
+            .backlog
+            .set(waiting.wrapping_sub(u64::from(batch.len())));
+        (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
+    }
+    let called = most_calls.wrapping_sub(cx.calls);
+    engine.calls.add(u64::from(called));
 }

@@ -34,6 +34,7 @@ pub mod prelude {
         notifier::{About, Event, Kind},
         stats::DropReason,
         sys::{
+            batch::Batch,
             bpf,
             hash::HashKey,
             netdev::Device,

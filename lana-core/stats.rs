@@ -75,6 +75,13 @@ impl BlockStats {
         self.bytes.add(u64::from(len));
     }
 
+    /// Counts packets that come to the block together.
+    #[inline]
+    pub(crate) fn received_batch(&self, packets: u32, bytes: u64) {
+        self.packets.add(u64::from(packets));
+        self.bytes.add(bytes);
+    }
+
     /// Counts a packet that ends here for a bad reason.
     #[cold]
     pub(crate) fn dropped(&self, reason: DropReason) {

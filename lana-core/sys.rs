@@ -5,6 +5,7 @@
 //! Each file wraps one thing of the kernel and says which guarantees its types carry. What is
 //! above this layer, the blocks included, is safe Rust.
 
+pub mod batch;
 pub mod bpf;
 pub mod genl;
 pub mod hash;
@@ -19,6 +20,7 @@ pub mod slot;
 pub mod sock;
 pub mod time;
 pub(crate) mod vdev;
+pub mod verdict;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &crate::block::Process) {

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""hotplug.py TIMES: lan0 - first - one or two - last - lan1, with packets on all CPUs; the last CPU is
+"""hotplug.py TIMES [batch]: lan0 - first - one or two - last - lan1, with packets on all CPUs; the last CPU is
 switched off and on again, so many times, while the way is rewired. The packets in its queues must not get
-lost, nor what it has counted."""
+lost, nor what it has counted. With `batch` they go through the graph in batches, for which they wait in a queue of
+their CPU."""
 
 import os
 import sys
@@ -36,6 +37,8 @@ for name, kind in [("first", "counter"), ("one", "dummy"), ("two", "dummy"), ("l
     must(lana.add(name, kind))
 for name in ("lan0", "lan1"):
     must(lana.hook(name))
+    if "batch" in sys.argv:
+        must(lana.set(name, "batch", "on"))
 for upper, lower in [("first", "lan0"), ("one", "first"), ("last", "one"), ("lan1", "last")]:
     must(lana.bind(upper, lower))
 # A CPU's packets are handed to the others, through their queues: also to one that is just going.

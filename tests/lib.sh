@@ -285,7 +285,13 @@ bridge() {
 	} | fbctl -b -
 }
 
-hook() { for device; do vlink ethernet hook "$device"; done; }
+hook() {
+	local device
+	for device; do
+		vlink ethernet hook "$device"
+		[ -z "${batch:-}" ] || fbctl set "$device" batch=on
+	done
+}
 unhook() { for device; do vlink ethernet unhook "$device"; done; }
 
 # pktgen DEVICE COUNT [SETTING...]: the kernel's packet generator, at full speed, in the namespace

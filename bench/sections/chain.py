@@ -2,9 +2,10 @@
 """A chain of steps: what each further block costs, and what the same modularity costs elsewhere."""
 
 import ebpf
-from common import INGRESS, WIRE, Missing, do
+from common import BURST, INGRESS, WIRE, Missing, do
 from sections.drop import LINUX, chain, linux, swallow
 
+BATCHED = "LANA, batched"
 LENGTHS = [1, 2, 5, 10, 20, 50]
 # What the kernel refuses, or ends a packet for.
 TAIL_CALLS, GOTOS, JUMPS = 33, 16, 16
@@ -50,11 +51,13 @@ def nft_chains(load, steps):
 
 
 def run(section):
-    section.miss("ingress", "LANA, batched", "the engine walks one packet at a time")
-    for name, load in ("ingress", INGRESS), ("wire", WIRE):
+    section.miss("ingress", BATCHED, "these packets are shared, so that none can wait for others")
+    for name, load in ("ingress", INGRESS), ("bursts", BURST), ("wire", WIRE):
         section.offer(name, LINUX, lambda: linux(load), 0)
         for steps in LENGTHS:
             section.offer(name, "LANA", lambda: chain(load, steps), steps)
+            if load is not INGRESS:
+                section.offer(name, BATCHED, lambda: chain(load, steps, batched=True), steps)
             if load is WIRE:
                 section.offer(name, "BPF tail calls", lambda: tail_calls(load, steps), steps)
                 section.offer(name, "tc goto chain", lambda: tc_chains(load, steps), steps)

@@ -2,8 +2,8 @@
 """Receive and drop: what each peer, and LANA with one block, takes for a packet that goes no further."""
 
 import ebpf
-from common import (INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, floor, hook,
-                    martians, prove, stack)
+from common import (BURST, INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, floor,
+                    hook, martians, prove, stack)
 
 # Linux's own two ways: for another host, which ends at the head of ip_rcv(), and for this one, which
 # ends where its route is looked up: the device has no address, so that the packet's source is 0.0.0.0.
@@ -14,6 +14,9 @@ def place(load):
     """A new wire, in a room of its own, and the device that the load is given to."""
     Room()
     wire = Wire()
+    if load is BURST:
+        # A veth has what these packets need while a program is on it. They are past that already.
+        ebpf.on_xdp(wire.near, "xdpdrv", ebpf.XDP_PASS)
     return wire, wire.far if load is WIRE else wire.near
 
 
@@ -48,13 +51,14 @@ def nft(device):
     """)
 
 
-def chain(load, blocks, size=SMALLEST):
+def chain(load, blocks, size=SMALLEST, *, batched=False):
     """LANA: as many blocks, one on top of the other; the engine drops what comes out at the top."""
     wire, device = place(load)
     hook(wire.near)
     names = [f"{wire.near}b{number}" for number in range(blocks)]
     below = [wire.near] + names
-    batch(*[f"add {name} dummy" for name in names], *[f"bind {up} {low}" for up, low in zip(names, below)])
+    batch(*[f"add {name} dummy" for name in names], *[f"bind {up} {low}" for up, low in zip(names, below)],
+          *[f"set {wire.near} batch=on"] * batched)
     return Contender(device, load, engine(), size)
 
 

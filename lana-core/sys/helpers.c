@@ -155,7 +155,7 @@ static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
  * ____dev_forward_skb() does it for a frame that changes devices. Takes the
  * packet in any case. Returns -1 when it went, else the reason for its drop.
  */
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	int why, err;
 
@@ -187,7 +187,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries)
 	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
 	skb->priority = 0;
-	lana_skb_set_entries(skb, entries);
+	lana_skb_set_entries(skb, lana_skb_entries(skb) + 1);
 	skb->dev = dev;
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
@@ -307,7 +307,8 @@ void lana_request_module(const char *prefix, const char *name)
 static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
-	void *hook;
+	const struct lana_hook *hook;
+	u16 entries;
 
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK ||
 		     skb->data - skb_mac_header(skb) != ETH_HLEN))
@@ -316,7 +317,16 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	/* skb_push_rcsum(), but the room is known to be there. */
 	__skb_push(skb, ETH_HLEN);
 	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
-	skb = lana_receive(hook, skb, lana_skb_entries(skb), lana_this_cpu_offset());
+	entries = lana_skb_entries(skb);
+	/* A shared packet cannot wait: the others go on with it when we return. */
+	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT) {
+		lana_batch_add(hook, skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	/* What came before goes before. */
+	if (unlikely(this_cpu_read(lana_batch_waiting)))
+		lana_batch_run();
+	skb = lana_receive(hook, skb, entries, lana_this_cpu_offset());
 	if (likely(!skb))
 		return RX_HANDLER_CONSUMED;
 	/*
@@ -432,11 +442,11 @@ u32 lana_dev_lock_speed(struct net_device *dev)
 	return speed;
 }
 
-int lana_dev_hook(struct net_device *dev, void *data)
+int lana_dev_hook(struct net_device *dev, struct lana_hook *hook)
 {
 	int err;
 
-	err = netdev_rx_handler_register(dev, lana_rx, data);
+	err = netdev_rx_handler_register(dev, lana_rx, hook);
 	if (!err) {
 		dev_disable_lro(dev);
 		dev_set_promiscuity(dev, 1);
@@ -557,12 +567,20 @@ int lana_net_register(void)
 {
 	int err;
 
-	err = register_pernet_subsys(&lana_net_ops);
+	err = lana_batch_init();
 	if (err)
 		return err;
+	err = register_pernet_subsys(&lana_net_ops);
+	if (err)
+		goto batch;
 	err = register_netdevice_notifier(&lana_netdev_notifier);
 	if (err)
-		unregister_pernet_subsys(&lana_net_ops);
+		goto pernet;
+	return 0;
+pernet:
+	unregister_pernet_subsys(&lana_net_ops);
+batch:
+	lana_batch_exit();
 	return err;
 }
 
@@ -570,6 +588,7 @@ void lana_net_unregister(void)
 {
 	unregister_netdevice_notifier(&lana_netdev_notifier);
 	unregister_pernet_subsys(&lana_net_ops);
+	lana_batch_exit();
 }
 
 /* procfs. */

@@ -17,6 +17,18 @@
 struct bpf_prog;
 struct sock_filter;
 
+/* How many times a packet may enter a graph, having left one before. */
+#define LANA_ENTRY_LIMIT	64
+
+/* How many packets go through a graph together, at most. */
+#define LANA_BATCH		64U
+
+/* What a hooked device is hooked with begins with this. */
+struct lana_hook {
+	/* What it receives is collected. */
+	bool batch;
+};
+
 /* Packets. */
 struct sk_buff *lana_skb_unshare(struct sk_buff *skb);
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
@@ -26,7 +38,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev, u16 entries);
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
 /* CPUs. */
 void *lana_percpu_alloc(size_t size, size_t align);
@@ -68,8 +80,17 @@ const char *lana_dev_owner(const struct net_device *dev);
 bool lana_dev_is_up(const struct net_device *dev);
 u32 lana_dev_speed(struct net_device *dev);
 u32 lana_dev_lock_speed(struct net_device *dev);
-int lana_dev_hook(struct net_device *dev, void *data);
+int lana_dev_hook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_unhook(struct net_device *dev);
+
+/* Packets that wait: batch.c. Bottom halves are off for those that add and run. */
+DECLARE_PER_CPU(unsigned int, lana_batch_waiting);
+void lana_batch_add(const struct lana_hook *hook, struct sk_buff *skb);
+void lana_batch_run(void);
+void lana_batch_flush(void);
+void lana_batch_lost(struct sk_buff *skb);
+int lana_batch_init(void);
+void lana_batch_exit(void);
 
 /* Virtual devices: vdev.c. */
 bool lana_dev_is_virtual(const struct net_device *dev);
@@ -159,8 +180,10 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
-struct sk_buff *lana_receive(const void *hook, struct sk_buff *skb, u16 entries,
+struct sk_buff *lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
 			     unsigned long cpu_offset);
+void lana_receive_batch(const struct lana_hook *hook, struct sk_buff *list,
+			unsigned long cpu_offset);
 void *lana_graph_new(struct net *net);
 void lana_graph_clear(void *graph);
 void lana_graph_alarm(void *graph);

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{bindings, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Entrance};
+use super::{batch::Batch, bindings, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Entrance};
 use crate::{
     engine::{self, Direction},
     error::Failure,
@@ -15,6 +15,7 @@ use crate::{
     registry::Idp,
 };
 use core::{
+    cell::UnsafeCell,
     ffi::CStr,
     ptr::{self, NonNull},
 };
@@ -193,7 +194,10 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 /// # Invariants
 ///
 /// The graph outlives the value: its registry owns it.
+#[repr(C)]
 struct Target {
+    /// What C reads.
+    hook: UnsafeCell<bindings::lana_hook>,
     graph: NonNull<Graph>,
     entrance: Entrance,
     idp: Idp,
@@ -211,6 +215,8 @@ struct Target {
 pub(crate) struct Hook {
     device: Device,
     target: KBox<Target>,
+    /// Packets of it may wait.
+    batched: Atomic<u32>,
 }
 
 // SAFETY: the target is only read, and what it points to may be used on any CPU.
@@ -240,6 +246,7 @@ impl Hook {
         let speed = unsafe { bindings::lana_dev_lock_speed(device.as_ptr()) };
         let target = KBox::new(
             Target {
+                hook: UnsafeCell::new(bindings::lana_hook { batch: false }),
                 graph: NonNull::from(graph),
                 entrance,
                 idp,
@@ -252,10 +259,25 @@ impl Hook {
         // SAFETY: RTNL is held; the data lives in the value that unregisters it.
         match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
             // INVARIANT: the handler was registered with the target.
-            Ok(()) => Ok(Self { device, target }),
+            Ok(()) => Ok(Self {
+                device,
+                target,
+                batched: Atomic::new(0),
+            }),
             Err(e) if e == EBUSY => Err(device.taken(rtnl)),
             Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
         }
+    }
+
+    /// Whether what the device receives is collected, and goes on in batches. For who changes the
+    /// graph, one at a time.
+    pub(crate) fn set_batch(&self, batch: bool) {
+        if batch {
+            self.batched.store(1, Relaxed);
+        }
+        let hook = self.target.hook.get();
+        // SAFETY: the pointer is valid for writes; the handler reads the value with `READ_ONCE()`.
+        unsafe { (&raw mut (*hook).batch).write_volatile(batch) };
     }
 
     /// The device.
@@ -279,6 +301,10 @@ impl Drop for Hook {
         // SAFETY: RTNL is held wherever a hook is dropped; the handler is ours. When the call
         // returns, no CPU is in the handler, so that the target may go.
         unsafe { bindings::lana_dev_unhook(self.device.as_ptr()) };
+        if self.batched.load(Relaxed) != 0 {
+            // SAFETY: RTNL is held. When the call returns, nothing waits that came by this target.
+            unsafe { bindings::lana_batch_flush() };
+        }
     }
 }
 
@@ -291,7 +317,7 @@ impl Drop for Hook {
 /// one reference to it is given to us; `cpu_offset` is where this CPU's data are.
 #[no_mangle]
 unsafe extern "C" fn lana_receive(
-    hook: *const kernel::ffi::c_void,
+    hook: *const bindings::lana_hook,
     skb: NonNull<bindings::sk_buff>,
     entries: u16,
     cpu_offset: usize,
@@ -309,6 +335,35 @@ unsafe extern "C" fn lana_receive(
         None => ptr::null_mut(),
         Some(packet) => packet.into_raw(),
     }
+}
+
+/// Frames that a hooked device has received before. Takes them all.
+///
+/// # Safety
+///
+/// Called in an RCU read-side section with bottom halves off: `hook` is a [`Target`] of a device that is
+/// hooked, or was and has waited for nobody since; `list` begins a list, linked by `next`, of
+/// `LANA_BATCH` packets at most, which are given to us and not shared; `cpu_offset` is where this
+/// CPU's data are.
+#[no_mangle]
+unsafe extern "C" fn lana_receive_batch(
+    hook: *const bindings::lana_hook,
+    list: *mut bindings::sk_buff,
+    cpu_offset: usize,
+) {
+    // SAFETY: by the contract; a target lives until what came by it does not wait any more.
+    let target = unsafe { &*hook.cast::<Target>() };
+    // SAFETY: by the target's invariants the graph lives as long.
+    let graph = unsafe { target.graph.as_ref() };
+    // SAFETY: by the contract.
+    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
+    let mut batch = Batch::new();
+    // SAFETY: by the contract.
+    unsafe { batch.fill(list) };
+    engine::enter_batch(graph, target.entrance.slot(), &mut batch, reader, cpu);
+    // Unhooked in a change that is committed.
+    // SAFETY: the packets are ours and given up.
+    batch.drain(|packet| unsafe { bindings::lana_batch_lost(packet.into_raw()) });
 }
 
 /// A hooked device is being unregistered, or is leaving the namespace.

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::{bindings, netdev::Device, slot::Slot};
+use super::{batch::Batch, bindings, netdev::Device, slot::Slot};
 use crate::{
     block::Verdict,
     engine::{Context, Direction},
@@ -181,14 +181,13 @@ impl Packet {
 
     /// Sends the packet by a device.
     #[inline]
-    pub fn transmit(mut self, device: &Device, cx: &Context<'_>) -> Verdict {
+    pub fn transmit(mut self, device: &Device, _cx: &Context<'_>) -> Verdict {
         if !self.unshare() {
             return Verdict::drop(self, DropReason::NoMemory);
         }
-        let (skb, entries) = (self.into_raw(), cx.entries());
         // SAFETY: the reference is ours and given up; the device is held; the context is that of
         // a softirq.
-        match unsafe { bindings::lana_skb_xmit(skb, device.as_ptr(), entries) } {
+        match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
             -1 => Verdict::consumed(),
             why => Verdict::lost(DropReason::from_wire(why as u32)),
         }
@@ -209,8 +208,15 @@ pub(crate) struct Next<'r> {
     pub(crate) slot: &'r Slot,
     /// The way it goes.
     pub(crate) direction: Direction,
-    /// The blocks it has passed.
-    pub(crate) hops: u32,
+    /// The blocks it may still pass.
+    pub(crate) left: i32,
+}
+
+impl Next<'_> {
+    fn is(&self, other: &Self) -> bool {
+        let way = self.direction == other.direction && self.left == other.left;
+        ptr::eq(self.slot, other.slot) && way
+    }
 }
 
 /// Packets that wait for the end of the current walk, first in first out.
@@ -282,6 +288,40 @@ impl<'r> Queue<'r> {
     }
 }
 
+impl<'r> Queue<'r> {
+    /// Moves the first packet to an empty batch, and of those right behind it, as many as a batch
+    /// holds, all that go where it does.
+    pub(crate) fn pop_batch(&mut self, batch: &mut Batch) -> Option<Next<'r>> {
+        let (first, next) = self.pop()?;
+        let _ = batch.push(first);
+        // The link that leads to the packet looked at, and the packet that this is in.
+        let (mut link, mut before) = (&raw mut self.head, ptr::null_mut());
+        for _ in 1..Batch::MOST {
+            // SAFETY: `link` is our head, or in a packet of ours; by the invariants it leads to another
+            // one, with a `Next`, or is null.
+            unsafe {
+                let Some(skb) = NonNull::new(*link) else {
+                    break;
+                };
+                let cb = &raw const (*skb.as_ptr()).cb;
+                if !cb.cast::<Next<'r>>().read_unaligned().is(&next) {
+                    before = skb.as_ptr();
+                    link = before.cast();
+                    continue;
+                }
+                *link = get_next(skb.as_ptr());
+                if self.tail == skb.as_ptr() {
+                    // INVARIANT: where the list is empty now nobody looks at its tail.
+                    self.tail = before;
+                }
+                set_next(skb.as_ptr(), ptr::null_mut());
+                let _ = batch.push(Packet::from_raw(skb));
+            }
+        }
+        Some(next)
+    }
+}
+
 impl Drop for Queue<'_> {
     fn drop(&mut self) {
         while self.pop().is_some() {}
@@ -296,7 +336,7 @@ const fn size_of_pointee<T>(_: *const T) -> usize {
 ///
 /// `skb` is live and the caller's.
 #[inline]
-unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
+pub(super) unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
     // SAFETY: `next` is the first member of an `sk_buff`, so that lists of packets share the
     // layout of `sk_buff_list`; the caller owns the packet.
     unsafe { skb.cast::<*mut bindings::sk_buff>().write(next) };
@@ -306,7 +346,7 @@ unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
 ///
 /// As for `set_next`.
 #[inline]
-unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
+pub(super) unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
     // SAFETY: see `set_next`.
     unsafe { skb.cast::<*mut bindings::sk_buff>().read() }
 }

@@ -11,6 +11,7 @@
 //! ended, and brought up to date before the next change is drafted.
 
 use super::{
+    batch::Batch,
     cond_resched,
     percpu::{PerCpu, ThisCpu},
     rcu::{Moment, Reader},
@@ -39,19 +40,23 @@ use kernel::{prelude::*, sync::Arc};
 /// A block's packet handler with the block's type erased. `data` is the block.
 type Raw = unsafe fn(data: NonNull<()>, packet: Packet, cx: &mut Context<'_>) -> Verdict;
 
-/// A block and its packet handler.
+/// The same for packets that are there together.
+type RawBatch = unsafe fn(data: NonNull<()>, batch: &mut Batch, cx: &mut Context<'_>);
+
+/// A block and its packet handlers.
 ///
 /// # Invariants
 ///
-/// `call` may be called with `data` for as long as the block it is made for lives.
+/// `call` and `batch` may be called with `data` for as long as the block it is made for lives.
 #[derive(Clone, Copy)]
 pub(crate) struct Handler {
     call: Raw,
     data: NonNull<()>,
+    batch: RawBatch,
 }
 
 impl Handler {
-    /// The handler of `block`.
+    /// The handlers of `block`.
     pub(crate) fn of<B: Block>(block: &B) -> Self {
         /// # Safety
         ///
@@ -64,10 +69,18 @@ impl Handler {
             // SAFETY: by the contract; blocks are `Sync`.
             unsafe { data.cast::<B>().as_ref() }.receive(packet, cx)
         }
-        // INVARIANT: `call` takes what `data` points to.
+        /// # Safety
+        ///
+        /// As for `call`.
+        unsafe fn batch<B: Block>(data: NonNull<()>, batch: &mut Batch, cx: &mut Context<'_>) {
+            // SAFETY: as in `call`.
+            unsafe { data.cast::<B>().as_ref() }.receive_batch(batch, cx);
+        }
+        // INVARIANT: both take what `data` points to.
         Self {
             call: call::<B>,
             data: NonNull::from(block).cast(),
+            batch: batch::<B>,
         }
     }
 }
@@ -85,8 +98,8 @@ pub(crate) struct Hop {
     stats: NonNull<BlockStats>,
     /// The first port of each direction.
     first: [Option<NonNull<Slot>>; 2],
-    /// All of them, where there is more than one.
-    all: [Option<Arc<KVec<NonNull<Slot>>>>; 2],
+    /// All of both, where one of them has more than one.
+    all: Option<Arc<[KVec<NonNull<Slot>>; 2]>>,
     idp: Idp,
     /// What the block's device receives, or its socket sends, enters the graph here; and what
     /// becomes of what no block takes.
@@ -99,6 +112,13 @@ impl Hop {
     pub(crate) fn call(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
         // SAFETY: by the type's invariants the block lives.
         unsafe { (self.handler.call)(self.handler.data, packet, cx) }
+    }
+
+    /// Runs the block's handler of batches.
+    #[inline]
+    pub(crate) fn call_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        // SAFETY: by the type's invariants the block lives.
+        unsafe { (self.handler.batch)(self.handler.data, batch, cx) };
     }
 
     /// The block's counters of the CPU the caller runs on.
@@ -121,7 +141,7 @@ impl Hop {
         if index == 0 {
             return self.first(direction);
         }
-        let all = self.all[direction as usize].as_ref()?;
+        let all = &self.all.as_ref()?[direction as usize];
         // SAFETY: as above.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
     }
@@ -129,8 +149,8 @@ impl Hop {
     /// How many ports of a direction are bound.
     #[inline]
     pub(crate) fn ports(&self, direction: Direction) -> u32 {
-        match &self.all[direction as usize] {
-            Some(all) => all.len() as u32,
+        match &self.all {
+            Some(all) => all[direction as usize].len() as u32,
             None => u32::from(self.first[direction as usize].is_some()),
         }
     }
@@ -366,25 +386,21 @@ impl Wiring {
             handler: draft.made.handler(),
             stats: draft.instance.stats().base(),
             first: [None; 2],
-            all: [const { None }; 2],
+            all: None,
             idp,
             entrance: draft.entrance,
         };
-        for (peers, (first, all)) in draft
-            .ports
-            .iter()
-            .zip(hop.first.iter_mut().zip(hop.all.iter_mut()))
-        {
-            if let Some(&peer) = peers.first() {
-                *first = Some(self.slot(peer)?);
-            }
-            if peers.len() > 1 {
-                let mut slots = KVec::with_capacity(peers.len(), GFP_KERNEL)?;
+        for (peers, first) in draft.ports.iter().zip(hop.first.iter_mut()) {
+            *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;
+        }
+        if draft.ports.iter().any(|peers| peers.len() > 1) {
+            let mut all = [KVec::new(), KVec::new()];
+            for (peers, slots) in draft.ports.iter().zip(all.iter_mut()) {
                 for &peer in *peers {
                     slots.push(self.slot(peer)?, GFP_KERNEL)?;
                 }
-                *all = Some(Arc::new(slots, GFP_KERNEL)?);
             }
+            hop.all = Some(Arc::new(all, GFP_KERNEL)?);
         }
         Ok(hop)
     }

@@ -13,5 +13,8 @@ fi
 load
 hosts
 fold python3 -S "$tests/hotplug.py" "$(scale 200)"
+clean
+about="in batches: "
+fold python3 -S "$tests/hotplug.py" "$(scale 200)" batch
 
 done_testing

@@ -18,7 +18,7 @@ check "without LANA, Linux answers" ping_quietly alice 1 192.0.2.3
 
 # --- Unclaimed ---
 
-hook lan0
+vlink ethernet hook lan0 # not in batches
 fbctl -b - <<-END
 	set lan0 unclaimed=stack
 	add c counter

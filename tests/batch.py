@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0
+"""batch.py: lan0 collects what it receives, and gets it as a driver hands it over, 64 frames in one go. What
+goes on by lan1 and lan2 is received by bob, who looks at the numbers in the frames: which have come, and in
+which order."""
+
+import select
+import socket
+import subprocess
+import threading
+import time
+
+from burst import FRAME, Burst
+from lana import check, end
+from rig import SLOW, Lana, Load, enter, inside, quiesce, read, write
+
+COUNT = max(64 * 500 // SLOW, 64 * 10)
+lana = Lana()
+
+
+def must(answer):
+    if answer.error:
+        raise OSError(answer.error, str(answer))
+
+
+def build(blocks, *bindings):
+    """Blocks (name and type), and who is on top of whom."""
+    for name, kind in blocks:
+        must(lana.add(name, kind))
+    for upper, lower in bindings:
+        must(lana.bind(upper, lower))
+
+
+def take_apart():
+    blocks = lana.blocks()
+    for block in blocks.values():
+        for lower in block.down():
+            must(lana.unbind(block.name, lower))
+    for name, block in blocks.items():
+        if block.type != "eth":
+            must(lana.remove(name))
+
+
+class Ear:
+    """What bob receives by a device: the numbers in the frames, in the order in which they come."""
+
+    def __init__(self, device):
+        def listen():
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            sock.setsockopt(1, 33, 1 << 28)  # SO_RCVBUFFORCE
+            sock.bind((device, 0))
+            return sock
+        self.sock = inside("bob", listen)
+
+    def numbers(self):
+        found = []
+        while select.select([self.sock], [], [], 0.2)[0]:
+            found.append(int.from_bytes(self.sock.recv(2000)[52:60], "big"))
+        return found
+
+
+def drops():
+    return {(name, reason): count for name, block in lana.blocks().items() for reason, count in block.drops.items()
+            if count}
+
+
+def engine(column):
+    """A column of /proc/net/lana/ppe, of all CPUs."""
+    head, *lines = read("/proc/net/lana/ppe").splitlines()
+    return sum(int(line.split()[head.split().index(column)]) for line in lines)
+
+
+class Frames:
+    """Numbered frames to lan0, as many as a body of `with` wants, and what bob hears of them."""
+
+    def __init__(self, name, count=COUNT):
+        self.name, self.count = name, count
+
+    def __enter__(self):
+        self.ears = [Ear("b0"), Ear("b2")]
+        self.before, self.blocks, self.calls = lana.blocks(), {}, engine("calls")
+        burst = Burst("lan0", numbered=True)
+        burst.send(self.count)
+        burst.close()
+        quiesce()
+        self.heard = [ear.numbers() for ear in self.ears]
+        self.calls = engine("calls") - self.calls
+        for name, block in lana.blocks().items():
+            self.blocks[name] = tuple(a - b for a, b in zip(block.counted, self.before[name].counted))
+        return self
+
+    def __exit__(self, kind, *_):
+        for ear in self.ears:
+            ear.sock.close()
+        if kind is None:
+            check(f"{self.name}: each block has counted what came to it, packets and bytes",
+                  all(size == len(FRAME) * packets for packets, size in self.blocks.values())
+                  and self.blocks["lan0"][0] == self.count, self.blocks)
+            check(f"{self.name}: nothing waits any more", engine("backlog") == 0)
+
+
+ALL = list(range(1, COUNT + 1))
+# A filter: the last of 60 bytes is odd.
+ODD = "{ 0x30, 0, 0, 59 },\n{ 0x45, 0, 1, 0x1 },\n{ 0x6, 0, 0, 0xffffffff },\n{ 0x6, 0, 0, 0 },"
+
+
+def chain():
+    build([("a", "dummy"), ("b", "counter")], ("a", "lan0"), ("b", "a"), ("lan1", "b"))
+    with Frames("a chain") as frames:
+        check("a chain: all arrive, in the order in which they came", frames.heard == [ALL, []],
+              [len(one) for one in frames.heard])
+        check("a chain: each handler was called for each of them", frames.calls == 3 * COUNT, frames.calls)
+        options = lana.blocks()["b"].options
+        check("a chain: a block that takes the whole batch counts the same", options ==
+              {"packets": str(COUNT), "bytes": str(60 * COUNT)}, options)
+    take_apart()
+
+
+def some():
+    """A filter drops those whose number is even."""
+    build([("f", "bpf"), ("a", "dummy")], ("f", "lan0"), ("a", "f"), ("lan1", "a"))
+    must(lana.set("f", "program", ODD))
+    with Frames("a filter") as frames:
+        check("a filter: every second one arrives, in order", frames.heard == [ALL[::2], []],
+              [one[:10] for one in frames.heard])
+        check("a filter: the others are its drops", drops() == {("f", "filtered"): COUNT // 2}, drops())
+    take_apart()
+
+
+def tee():
+    build([("t", "tee"), ("one", "dummy"), ("two", "dummy"), ("three", "counter")],
+          ("t", "lan0"), ("one", "t"), ("two", "t"), ("three", "t"), ("lan1", "one"), ("lan2", "two"))
+    with Frames("a tee") as frames:
+        check("a tee: all arrive by both devices, in order", frames.heard == [ALL, ALL],
+              [len(one) for one in frames.heard])
+        check("a tee: and at its third port", frames.blocks["three"][0] == COUNT, frames.blocks)
+        check("a tee: where a port is unbound, that is a drop there",
+              drops() == {("three", "unbound"): COUNT}, drops())
+    take_apart()
+
+
+def split():
+    """By turns to one device and the other."""
+    build([("m", "multipath"), ("one", "dummy"), ("two", "counter")],
+          ("lan0", "m"), ("m", "one"), ("m", "two"), ("one", "lan1"), ("two", "lan2"))
+    must(lana.set("m", "strategy", "packet"))
+    with Frames("two ways") as frames:
+        one, two = frames.heard
+        check("two ways: each frame went one of them", sorted(one + two) == ALL, len(one), len(two))
+        check("two ways: half of them each", len(one) == len(two), len(one), len(two))
+        check("two ways: on each of them in order", one == sorted(one) and two == sorted(two))
+        check("two ways: none was dropped", not drops(), drops())
+    take_apart()
+
+
+def shared():
+    """Packets that cannot wait, as others have them too, in between."""
+    build([("c", "counter")], ("c", "lan0"))
+    load = Load().add("lan0", 0, "xmit_mode netif_receive", "burst 10", "count 2000").start()
+    ear = Ear("b0")
+    with subprocess.Popen(["ip", "netns", "exec", "alice", "tcpdump", "-q", "-n", "-i", "a0", "-w", "/dev/null"],
+                          stderr=subprocess.DEVNULL) as dump:
+        before = lana.blocks()["c"].packets
+        burst = Burst("lan0")
+        burst.send(COUNT)
+        burst.close()
+        sent = load.stop()["lan0"]
+        dump.terminate()
+    ear.sock.close()
+    count = lana.blocks()["c"].packets
+    check("packets that are shared, in between: all are counted", count == COUNT + sent, before, count, COUNT, sent)
+    take_apart()
+
+
+def limits():
+    """One frame on 255 ways to a tee, each copy on 8 ways on, one of them long: as in limits.sh."""
+    names = [f"d{i}" for i in range(255)]
+    long = [f"c{i}" for i in range(100)]
+    build([("t", "tee"), ("u", "tee"), *((name, "dummy") for name in names + long + [f"e{i}" for i in range(7)])],
+          ("t", "lan0"), *((name, "t") for name in names), *(("u", name) for name in names),
+          *zip(long, ["u"] + long), *((f"e{i}", "u") for i in range(7)))
+    packets, count = engine("packets"), 64 if SLOW == 1 else 8
+    with Frames("too many copies", count) as frames:
+        check("too many copies: the handlers are called as often as for single packets, at most",
+              0 < frames.calls <= count * 16384, frames.calls)
+        check("too many copies: no more are made than of single packets",
+              count * 1000 < engine("packets") - packets <= count * 1025, engine("packets") - packets)
+        reasons = {reason for _, reason in drops()}
+        check("too many copies: what was not made, and what was not called, is counted",
+              {"backlog", "hop-limit"} <= reasons, drops())
+    take_apart()
+    long = [f"c{i}" for i in range(257)]
+    build([(name, "dummy") for name in long], *zip(long, ["lan0"] + long))
+    with Frames("too many blocks") as frames:
+        check("too many blocks: dropped at the limit", drops() == {("c256", "hop-limit"): COUNT}, drops())
+    take_apart()
+
+
+def off_and_on():
+    """Switched off and on while frames come; the order stays."""
+    build([("a", "counter")], ("a", "lan0"), ("lan1", "a"))
+    burst, ear = Burst("lan0", numbered=True), Ear("b0")
+    stop, switched, failed = threading.Event(), 0, None
+
+    def send():
+        enter("")
+        while not stop.is_set():
+            burst.send(640)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=send)
+    before = lana.blocks()["a"].packets
+    thread.start()
+    while switched < 40 and not failed:
+        for value in "off", "on":
+            answer = lana.set("lan0", "batch", value)
+            failed = failed or (answer if answer.error else None)
+        switched += 1
+        time.sleep(0.002)
+    stop.set()
+    thread.join()
+    burst.close()
+    quiesce()
+    numbers = ear.numbers()
+    ear.sock.close()
+    count = lana.blocks()["a"].packets - before
+    check("switched off and on while frames come: none is lost, and the order stays",
+          not failed and numbers == list(range(1, count + 1)), failed, count, len(numbers))
+    take_apart()
+
+
+# Of what is sent to bob none is to be lost in the queue of a CPU.
+write("/proc/sys/net/core/netdev_max_backlog", "100000")
+for name in "lan0", "lan1", "lan2":
+    must(lana.hook(name))
+must(lana.set("lan0", "batch", "on"))
+for what in chain, some, tee, split, shared, limits, off_and_on:
+    what()
+for name in "lan0", "lan1", "lan2":
+    must(lana.unhook(name))
+check("nothing is left", not lana.names(), lana.names())
+end()
