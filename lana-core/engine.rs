@@ -104,6 +104,12 @@ impl<'r> Context<'r> {
         Verdict::pass(packet)
     }
 
+    /// Whether a packet that leaves by the port goes where one does that is passed on.
+    #[inline]
+    pub(crate) fn is_first(&self, port: Port) -> bool {
+        port.direction == self.direction && port.index == 0
+    }
+
     /// How many ports of a direction are bound.
     #[inline]
     pub fn ports(&self, direction: Direction) -> u16 {

@@ -89,19 +89,24 @@ impl Batch {
         for at in 0..len {
             // SAFETY: `at` is below the old length; no other turn takes this one.
             let packet = unsafe { self.packets.get_unchecked(at).assume_init_read() };
-            match f(packet, cx).decide() {
-                Decision::Pass(packet) => {
-                    bytes = bytes.wrapping_add(u64::from(packet.len()));
-                    // SAFETY: `kept` is not above `at`, and what was there has been taken.
-                    unsafe { self.packets.get_unchecked_mut(kept).write(packet) };
-                    kept = kept.wrapping_add(1);
-                }
+            let packet = match f(packet, cx).decide() {
+                Decision::Pass(packet) => packet,
+                // The same in other words, so that it stays in its place.
+                Decision::Forward(packet, port) if cx.is_first(port) => packet,
                 Decision::Forward(packet, port) => {
                     cx.wait(packet, port);
+                    continue;
                 }
-                Decision::Drop(packet, reason) => cx.drop_here(packet, reason),
-                Decision::Consumed => (),
-            }
+                Decision::Drop(packet, reason) => {
+                    cx.drop_here(packet, reason);
+                    continue;
+                }
+                Decision::Consumed => continue,
+            };
+            bytes = bytes.wrapping_add(u64::from(packet.len()));
+            // SAFETY: `kept` is not above `at`, and what was there has been taken.
+            unsafe { self.packets.get_unchecked_mut(kept).write(packet) };
+            kept = kept.wrapping_add(1);
         }
         // INVARIANT: that many were put back, of these lengths.
         (self.len, self.bytes) = (kept, bytes);
