@@ -70,7 +70,14 @@ pub(crate) fn changes<'t>(
         let now = running.blocks.get(name).filter(|_| stays(name));
         let now = now.map_or(&[][..], |block| &block.settings);
         let now = follow(name, now, &running.bindings, &target.bindings, stays, names);
-        set(&mut all, name, &now, &block.settings, names);
+        let kind = match block.kind {
+            Kind::Made(kind) => kind,
+            Kind::Device(device) => device.subsystem,
+        };
+        let same = |key, one: &str, other: &str| {
+            value::same(names.text(kind), names.text(key), one, other)
+        };
+        set(&mut all, name, &now, &block.settings, same);
     }
     all.extend(on(&target.bindings, &bindings, What::Binding));
     all.extend(on(
@@ -182,17 +189,18 @@ fn on<'a, 't: 'a>(
 }
 
 /// Sets the options of a block. Without a value it is as if they were not mentioned: each goes back
-/// to its default.
+/// to its default. What is `same` stays.
 fn set<'t>(
     all: &mut Vec<Change<'t>>,
     name: Name,
     now: &[Setting<'_>],
     then: &'t [Setting<'_>],
-    names: &Names,
+    same: impl Fn(Name, &str, &str) -> bool,
 ) {
     let has_value = |setting: &&Setting<'_>| !setting.value.trim_end().is_empty();
-    for Setting { key, .. } in now.iter().filter(has_value) {
-        if !then.iter().filter(has_value).any(|then| then.key == *key) {
+    for Setting { key, value, .. } in now.iter().filter(has_value) {
+        let stays = then.iter().filter(has_value).any(|then| then.key == *key);
+        if !stays && !same(*key, value, "") {
             let (key, value) = (*key, "");
             all.push(Change::new(
                 How::Remove,
@@ -203,11 +211,11 @@ fn set<'t>(
     }
     for Setting { key, value, place } in then.iter().filter(has_value) {
         let (key, value, place) = (*key, value.as_ref(), Some(*place));
-        let how = match now.iter().filter(has_value).find(|now| now.key == key) {
-            Some(now) if value::same(names.text(key), &now.value, value) => continue,
-            Some(_) => How::Change,
-            None => How::Add,
-        };
+        let now = now.iter().filter(has_value).find(|now| now.key == key);
+        if same(key, now.map_or("", |now| &now.value), value) {
+            continue;
+        }
+        let how = if now.is_some() { How::Change } else { How::Add };
         all.push(Change::new(how, What::Option { name, key, value }, place));
     }
 }

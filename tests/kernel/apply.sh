@@ -209,6 +209,30 @@ check "a block that does not change keeps its state" is "$(counted c)" \
 check "and the last file is what runs" is "$(fbctl apply straight.toml)" "nothing to change"
 fbctl apply /dev/null >/dev/null
 
+# --- Values ---
+
+cat >words.toml <<'END'
+bindings = [["e", "lan0"], ["m", "e"]]
+[devices.lan0]
+subsystem = "ethernet"
+options.unclaimed = "drop"
+options.batch = "off"
+[blocks.e]
+type = "icmp-echo"
+options = { addr = "2001:DB8::1, 192.0.2.9", arp = "off", rate = "100/100", mac = "02:00:00:00:00:AA" }
+[blocks.m]
+type = "multipath"
+options = { strategy = "session", expiry = "300", "port.0.weight" = "1", "port.0.capacity" = "10000kbit" }
+[blocks.b]
+type = "bpf"
+options = { direction = "both", program = "{ 0x6, 0, 0, 0xffffffff }," }
+END
+check "options are set in words of the user's own" fbctl apply words.toml
+check "defaults and other words are no change" is "$(fbctl apply words.toml)" "nothing to change"
+check "what was saved of them is none, either" is "$(fbctl save saved.toml && fbctl apply saved.toml)" "nothing to change"
+check "nor is what was written, when that was saved" is "$(fbctl apply words.toml)" "nothing to change"
+fbctl apply /dev/null >/dev/null
+
 # --- Many blocks ---
 
 many=$(scale 10000)

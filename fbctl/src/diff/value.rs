@@ -12,30 +12,65 @@ mod program;
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also looks them up"))]
 mod address;
 
-/// The reader of capacities of the block `multipath`.
+/// Its limits.
+#[path = "../../../fb-modules/icmp_echo/limit.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "the block also keeps them"))]
+mod limit;
+
+/// The options of `multipath`.
 #[path = "../../../fb-modules/multipath/config.rs"]
-#[expect(dead_code, reason = "it reads all of the block's options")]
+#[expect(dead_code, reason = "the block also goes by them")]
 mod config;
 
-/// The option of `bpf` that takes a program. The kernel shows it in the shorter of its two forms.
-const PROGRAM: &str = "program";
+/// Whether it makes no difference which of the two an option of a block is set to. The blocks have their
+/// type for a kind, or the subsystem of their device. White space at the end, such as that of the last
+/// line, never makes one.
+pub(super) fn same(kind: &str, key: &str, one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_end(), other.trim_end());
+    let meaning = |text| meaning(kind, key, text);
+    one == other || meaning(one).is_some_and(|one| Some(one) == meaning(other))
+}
 
-/// The option of `icmp-echo` that takes a list. The kernel shows it in order.
-const ADDRESSES: &str = "addr";
+/// What a value means.
+#[derive(PartialEq)]
+enum Meaning {
+    Program(Vec<program::Quad>),
+    Addresses(Vec<address::Prefix>),
+    Limit(limit::Setting),
+    Mac(address::Mac),
+    Rules(config::Rules),
+    Terms(config::Terms),
+    Word(String),
+}
 
-/// Whether it makes no difference which of the two an option is set to. White space at the end, such
-/// as that of the last line, never does.
-pub(super) fn same(key: &str, one: &str, other: &str) -> bool {
-    let program = |text| instructions(text).filter(|_| key == PROGRAM);
-    let list = |text| addresses(text).filter(|_| key == ADDRESSES);
-    let capacity = |text: &str| {
-        let capacity = config::term(key).filter(|(_, term)| *term == config::Term::Capacity);
-        config::rate(text.trim()).filter(|_| capacity.is_some())
+/// That of a value that the block takes. One that is empty means the default; `None` where nothing is
+/// known of the option.
+fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
+    let text = text.trim();
+    let word = |default: &str| {
+        let text = if text.is_empty() { default } else { text };
+        Some(Meaning::Word(text.to_owned()))
     };
-    one.trim_end() == other.trim_end()
-        || program(one).is_some_and(|one| Some(one) == program(other))
-        || list(one).is_some_and(|one| Some(one) == list(other))
-        || capacity(one).is_some_and(|one| Some(one) == capacity(other))
+    match (kind, key) {
+        ("ethernet", "unclaimed") => word("drop"),
+        ("ethernet", "batch") | ("icmp-echo", "arp") => word("off"),
+        ("bpf", "direction") => word("both"),
+        ("bpf", "program") => instructions(text).map(Meaning::Program),
+        ("icmp-echo", "addr") => addresses(text).map(Meaning::Addresses),
+        ("icmp-echo", "rate" | "rate-source") => text.parse().ok().map(Meaning::Limit),
+        ("icmp-echo", "mac") => address::Mac::parse(text).map(Meaning::Mac),
+        ("multipath", key) => {
+            if let Some(rules) = config::Rules::DEFAULT.with(key, text) {
+                return rules.ok().map(Meaning::Rules);
+            }
+            let (_, term) = config::term(key)?;
+            config::Terms::DEFAULT
+                .with(term, text)
+                .ok()
+                .map(Meaning::Terms)
+        }
+        _ => None,
+    }
 }
 
 fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
@@ -60,36 +95,67 @@ mod tests {
 
     #[test]
     fn lists_have_any_order() {
-        assert!(same(
-            "addr",
-            "192.0.2.1, 2001:db8::1",
-            "2001:DB8::1,192.0.2.1"
-        ));
-        assert!(same("addr", "all", "0.0.0.0/0,::/0"));
-        assert!(!same("addr", "192.0.2.1", "192.0.2.1,192.0.2.2"));
-        assert!(!same("addr", "x,y", "y,x"));
-        assert!(!same("other", "192.0.2.1,192.0.2.2", "192.0.2.2,192.0.2.1"));
+        let same = |one, other| same("icmp-echo", "addr", one, other);
+        assert!(same("192.0.2.1, 2001:db8::1", "2001:DB8::1,192.0.2.1"));
+        assert!(same("all", "0.0.0.0/0,::/0"));
+        assert!(!same("192.0.2.1", "192.0.2.1,192.0.2.2"));
+        assert!(!same("x,y", "y,x"));
     }
 
     #[test]
-    fn capacities_have_units() {
-        assert!(same("port.3.capacity", "10mbit", "10"));
-        assert!(same("port.3.capacity", "10mbit", "10000kbit"));
-        assert!(!same("port.3.capacity", "10mbit", "10gbit"));
-        assert!(!same("port.3.capacity", "fast", "slow"));
-        assert!(!same("port.3.weight", "10mbit", "10"));
+    fn numbers_have_units_and_spellings() {
+        let capacity = |one, other| same("multipath", "port.3.capacity", one, other);
+        assert!(capacity("10mbit", "10"));
+        assert!(capacity("10mbit", "10000kbit"));
+        assert!(!capacity("10mbit", "10gbit"));
+        assert!(!capacity("fast", "slow"));
+        assert!(!same("multipath", "port.3.weight", "10mbit", "10"));
+        assert!(same("icmp-echo", "rate", "100/100", "100"));
+        assert!(!same("icmp-echo", "rate", "100/10", "100"));
+        let mac = ["02:00:00:00:00:AA", "02:00:00:00:00:aa"];
+        assert!(same("icmp-echo", "mac", mac[0], mac[1]));
+    }
+
+    #[test]
+    fn empty_is_the_default() {
+        for (kind, key, default, other) in [
+            ("ethernet", "unclaimed", "drop", "stack"),
+            ("ethernet", "batch", "off", "on"),
+            ("bpf", "direction", "both", "egress"),
+            ("icmp-echo", "arp", "off", "on"),
+            ("icmp-echo", "rate-source", "0", "1"),
+            ("multipath", "strategy", "session", "packet"),
+            ("multipath", "expiry", "300", "30"),
+            ("multipath", "port.0.weight", "1", "2"),
+            ("multipath", "port.0.state", "up", "down"),
+        ] {
+            assert!(same(kind, key, "", default), "{key}");
+            assert!(!same(kind, key, "", other), "{key}");
+            assert!(!same("other", key, "", default), "{key}");
+        }
     }
 
     #[test]
     fn programs_have_two_forms() {
+        let same = |one, other| same("bpf", "program", one, other);
         let long = "{ 0x28, 0, 0, 0x0000000c },\n{ 0x6, 0, 0, 0xffffffff },\n";
         let short = "2\n40 0 0 12\n6 0 0 4294967295\n";
-        assert!(same("program", long, short));
-        assert!(same("program", long, long.trim_end()));
-        assert!(!same("program", long, "1\n40 0 0 12\n"));
-        assert!(!same("program", long, "40 0 0 12\n"));
-        assert!(!same("other", long, short));
-        assert!(!same("program", "a", "b"));
-        assert!(same("other", "a", "a\n"));
+        assert!(same(long, short));
+        assert!(same(long, long.trim_end()));
+        assert!(!same(long, "1\n40 0 0 12\n"));
+        assert!(!same(long, "40 0 0 12\n"));
+        assert!(!same("a", "b"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_compared_as_it_is() {
+        assert!(same("other", "other", "a", "a\n"));
+        assert!(!same(
+            "other",
+            "addr",
+            "192.0.2.1,192.0.2.2",
+            "192.0.2.2,192.0.2.1"
+        ));
+        assert!(!same("other", "program", "0", "00"));
     }
 }
