@@ -293,7 +293,7 @@ def of_sizes(results, folder, file, title, section, names):
 def plots(results, folder):
     for load in "ingress", "ingress, owned", "wire":
         bars(results, folder, "drop", load, f"Receive and drop, 64 bytes, {load}")
-    for load in "ingress", "wire":
+    for load in "ingress", "bursts", "wire":
         chain_plot(results, folder, load)
     bars(results, folder, "forward", "wire", "Forward from one device to another, 64 bytes, wire")
     bars(results, folder, "echo", "wire", "Echo requests answered, 64 bytes, wire")
