@@ -22,6 +22,7 @@ CPUS = os.cpu_count() or 1
 LONG = bool(os.environ.get("LANA_LONG"))
 # Options, good and bad ones, of blocks that have more than one; an empty value is as at first.
 SETTINGS = {
+    "eth": [("batch", "on"), ("batch", "on"), ("batch", "off"), ("batch", ""), ("batch", "maybe")],
     "icmp-echo": [
         ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
         ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),

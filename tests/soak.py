@@ -36,7 +36,7 @@ MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo
 KINDS = ["dummy", "counter", "bpf", "icmp-echo", "multipath"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 ANY_SETTING = [("program", value) for value in (PASS_ALL, DROP_ALL, "", "nonsense")] + \
-    SETTINGS["icmp-echo"] + SETTINGS["multipath"]
+    3 * SETTINGS["eth"] + SETTINGS["icmp-echo"] + SETTINGS["multipath"]
 QS = min(2 * CPUS, 4)
 
 
@@ -227,8 +227,8 @@ class Exact:
                 self.tally("set: a program of the way", must(self.lana.set(name, "program", PASS_ALL)))
 
     def tune(self):
-        """Options of the way, at random; what stops packets is taken back."""
-        for name in self.way:
+        """Options of the way and its ends, at random; what stops packets is taken back."""
+        for name in ["lan0", *self.way, "lan1"]:
             settings = SETTINGS.get(self.lana.get(name).type)
             if settings:
                 key, value = self.rng.choice(settings)
@@ -463,7 +463,7 @@ def wild(rng, tally, number):
             elif kind == "subscribe":
                 answer = lana.subscribe(any_of(), any_of())
             elif kind == "set":
-                answer = lana.set(rng.choice(blocks), *rng.choice(ANY_SETTING))
+                answer = lana.set(any_of(), *rng.choice(ANY_SETTING))
             elif kind == "replace":
                 answer = lana.replace(*rng.sample(blocks, 2), drop_state=rng.random() < 0.5)
             elif kind == "transact":
