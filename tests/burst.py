@@ -38,14 +38,14 @@ class Burst:
     """For one device of this thread's namespace. Its driver has to have XDP queues: a veth has them while an
     XDP program is on it."""
 
-    def __init__(self, device, frame=FRAME, numbered=False):
+    def __init__(self, device, frame=FRAME, numbered=False, program=None):
         self.device, self.frame = device, frame
-        self.array = None
-        code = answer(2)
+        self.array, self.program = None, program
         if numbered:
             self.array = bpf(MAP_CREATE, struct.pack("IIII", ARRAY, 4, 8, 1))
-            code = numbering(self.array, len(frame))
-        self.program = load(XDP, code)
+            self.program = load(XDP, numbering(self.array, len(frame)))
+        elif program is None:
+            self.program = load(XDP, answer(2))
 
     def send(self, count, at_once=AT_ONCE):
         """Comes back when the device has received them."""
@@ -62,15 +62,17 @@ class Burst:
 
 
 class Load:
-    """Frames of many sizes from `start()` to `stop()`, by a thread for each CPU."""
+    """Frames of many sizes from `start()` to `stop()`, by a thread for each CPU. All by one program: for each that is
+    run first the kernel changes its own code, and an emulated machine may not survive that while another CPU
+    is at it."""
 
     def __init__(self, device, threads=1):
         self.device, self.sent, self.stopped = device, 0, threading.Event()
-        self.lock, self.error = threading.Lock(), None
+        self.lock, self.error, self.program = threading.Lock(), None, load(XDP, answer(2))
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
 
     def run(self):
-        bursts = [Burst(self.device, FRAME.ljust(size, b"\0")) for size in range(60, 1000, 187)]
+        bursts = [Burst(self.device, FRAME.ljust(size, b"\0"), program=self.program) for size in range(60, 1000, 187)]
         try:
             while not self.stopped.is_set():
                 for at_once, burst in enumerate(bursts, AT_ONCE - 10):
@@ -79,8 +81,6 @@ class Load:
                         self.sent += 100
         except OSError as error:
             self.error = error
-        for burst in bursts:
-            burst.close()
 
     def start(self):
         for thread in self.threads:
@@ -94,6 +94,7 @@ class Load:
         self.stopped.set()
         for thread in self.threads:
             thread.join()
+        os.close(self.program)
         if self.error:
             raise self.error
         return self.sent
