@@ -137,10 +137,11 @@ class Traffic:
 
 def repeat(name, count, there, back):
     """Makes `count` changes by requests that change something and change it back: each on its own, so that
-    packets come in between, also where there is only one CPU, and eight at once."""
+    packets come in between, also where there is only one CPU, and eight at once. Of batches there are few: for two
+    seconds at least."""
     one, other, many = lana.bulk(there), lana.bulk(back), lana.bulk(*[there, back] * 4)
-    done, failure = 0, None
-    while done < count and not failure:
+    done, failure, rest = 0, None, time.monotonic() + 2 * BATCH
+    while (done < count or time.monotonic() < rest) and not failure:
         failure = lana.failure(one) or lana.failure(other) or lana.failure(many)
         done += 10
     check(f"{name}: each of the {count} changes is made", not failure, failure)
