@@ -6,7 +6,7 @@ write to."""
 import time
 
 from lana import check, end
-from rig import Lana, Load, read
+from rig import Lana, Load, quiesce, read
 
 lana = Lana()
 
@@ -33,7 +33,8 @@ before = engine()
 loads = [Load(namespace).add(device, cpu).start() for cpu, (namespace, device, _, _) in enumerate(sides)]
 while min(load.sofar(load.devices[0]) for load in loads) < 2000:
     time.sleep(0.2)
-sent = [sum(load.stop().values()) for load in loads]
+sent = [sum(load.stop(wait=False).values()) for load in loads]
+quiesce()
 after, blocks = engine(), lana.blocks()
 check("both CPUs have sent", all(count > 1000 for count in sent), sent)
 check("each CPU counts what it sent", [after[cpu] - before[cpu] for cpu in (0, 1)] == sent, before, after, sent)
