@@ -133,4 +133,4 @@ check:
 	done
 
 clean:
-	rm -rf build target
+	rm -rf build target bench/floor/build

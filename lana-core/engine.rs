@@ -266,12 +266,10 @@ impl<'r> Context<'r> {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
             };
             self.hop = hop;
-            let Some(calls) = self.calls.checked_sub(batch.len()) else {
+            let calls = self.calls.checked_sub(batch.len());
+            let Some(calls) = calls.filter(|_| self.left > 0) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
             };
-            if self.left <= 0 {
-                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
-            }
             self.calls = calls;
             self.left = self.left.wrapping_sub(1);
             hop.stats(self.cpu)

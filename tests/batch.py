@@ -30,16 +30,6 @@ def build(blocks, *bindings):
         must(lana.bind(upper, lower))
 
 
-def take_apart():
-    blocks = lana.blocks()
-    for block in blocks.values():
-        for lower in block.down():
-            must(lana.unbind(block.name, lower))
-    for name, block in blocks.items():
-        if block.type != "eth":
-            must(lana.remove(name))
-
-
 class Ear:
     """What bob receives by a device: the numbers in the frames, in the order in which they come."""
 
@@ -112,7 +102,7 @@ def chain():
         options = lana.blocks()["b"].options
         check("a chain: a block that takes the whole batch counts the same", options ==
               {"packets": str(COUNT), "bytes": str(60 * COUNT)}, options)
-    take_apart()
+    lana.take_apart()
 
 
 def some():
@@ -123,7 +113,7 @@ def some():
         check("a filter: every second one arrives, in order", frames.heard == [ALL[::2], []],
               [one[:10] for one in frames.heard])
         check("a filter: the others are its drops", drops() == {("f", "filtered"): COUNT // 2}, drops())
-    take_apart()
+    lana.take_apart()
 
 
 def tee():
@@ -135,7 +125,7 @@ def tee():
         check("a tee: and at its third port", frames.blocks["three"][0] == COUNT, frames.blocks)
         check("a tee: where a port is unbound, that is a drop there",
               drops() == {("three", "unbound"): COUNT}, drops())
-    take_apart()
+    lana.take_apart()
 
 
 def split():
@@ -149,7 +139,7 @@ def split():
         check("two ways: half of them each", len(one) == len(two), len(one), len(two))
         check("two ways: on each of them in order", one == sorted(one) and two == sorted(two))
         check("two ways: none was dropped", not drops(), drops())
-    take_apart()
+    lana.take_apart()
 
 
 def shared():
@@ -168,7 +158,7 @@ def shared():
     ear.sock.close()
     count = lana.blocks()["c"].packets
     check("packets that are shared, in between: all are counted", count == COUNT + sent, before, count, COUNT, sent)
-    take_apart()
+    lana.take_apart()
 
 
 def limits():
@@ -187,12 +177,12 @@ def limits():
         reasons = {reason for _, reason in drops()}
         check("too many copies: what was not made, and what was not called, is counted",
               {"backlog", "hop-limit"} <= reasons, drops())
-    take_apart()
+    lana.take_apart()
     long = [f"c{i}" for i in range(257)]
     build([(name, "dummy") for name in long], *zip(long, ["lan0"] + long))
     with Frames("too many blocks") as frames:
         check("too many blocks: dropped at the limit", drops() == {("c256", "hop-limit"): COUNT}, drops())
-    take_apart()
+    lana.take_apart()
 
 
 def off_and_on():
@@ -225,7 +215,7 @@ def off_and_on():
     count = lana.blocks()["a"].packets - before
     check("switched off and on while frames come: none is lost, and the order stays",
           not failed and numbers == list(range(1, count + 1)), failed, count, len(numbers))
-    take_apart()
+    lana.take_apart()
 
 
 # Of what is sent to bob none is to be lost in the queue of a CPU.

@@ -58,17 +58,6 @@ def build(*blocks):
         must(lana.bind(upper, lower))
 
 
-def take_apart():
-    """Everything but the devices."""
-    blocks = lana.blocks()
-    for block in blocks.values():
-        for lower in block.down():
-            must(lana.unbind(block.name, lower))
-    for name, block in blocks.items():
-        if block.type != "eth":
-            must(lana.remove(name))
-
-
 class Traffic:
     """Sends while its body runs, and knows then what became of the packets."""
 
@@ -161,7 +150,7 @@ def cuts():
     check("cuts: none was dropped elsewhere", set(traffic.drops) <= {("first", "unbound")}, traffic.drops)
     check("cuts: what passed the cut was counted behind it",
           traffic.blocks["mid"] == traffic.blocks["last"] == traffic.arrived, traffic.blocks)
-    take_apart()
+    lana.take_apart()
 
 
 def rebinds():
@@ -175,7 +164,7 @@ def rebinds():
         repeat(name, times(name), there, back)
     traffic.passed("first", "last")
     traffic.split(["one"], ["two"])
-    take_apart()
+    lana.take_apart()
 
 
 def replaces():
@@ -217,7 +206,7 @@ def replaces():
         repeat(name, times("replaces"), *pair)
     traffic.passed(*ends)
     traffic.split(["mid"], ["other"])
-    take_apart()
+    lana.take_apart()
 
 
 def moves():
@@ -245,7 +234,7 @@ def moves():
          together(*unchain(*old), *chain("first", "D", "B"), *chain("E", "C"), *unchain("D", "B"),
                   *unchain("E", "C"), *chain("D", "E", "F", "last")),
          together(*unchain(*new), *chain(*old)))
-    take_apart()
+    lana.take_apart()
 
 
 must(lana.hook("lan0"))

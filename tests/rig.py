@@ -326,6 +326,15 @@ class Lana(Socket):
         blocks = {b.name: b for b in (Block(m[20:]) for m in dump.messages)}
         return {name: self.get(name) if block.partial else block for name, block in blocks.items()}
 
+    def take_apart(self):
+        """Removes everything but the devices."""
+        blocks = self.blocks()
+        answers = [self.unbind(block.name, lower) for block in blocks.values() for lower in block.down()]
+        answers += [self.remove(name) for name, block in blocks.items() if block.type != "eth"]
+        for answer in answers:
+            if answer.error:
+                raise OSError(answer.error, str(answer))
+
     def get(self, name):
         """One block."""
         answer = self.request("FB_GET", attr("FB_NAME", name))

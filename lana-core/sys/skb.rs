@@ -179,7 +179,7 @@ impl Packet {
         Verdict::consumed()
     }
 
-    /// Sends the packet by a device.
+    /// Sends the packet by a device. The context is the proof of where this is called.
     #[inline]
     pub fn transmit(mut self, device: &Device, _cx: &Context<'_>) -> Verdict {
         if !self.unshare() {
