@@ -11,7 +11,7 @@ import time
 
 from burst import FRAME, Burst
 from lana import check, end
-from rig import SLOW, Lana, Load, enter, inside, quiesce, read, write
+from rig import SLOW, Lana, Load, enter, inside, one_cpu, quiesce, read, write
 
 COUNT = max(64 * 500 // SLOW, 64 * 10)
 lana = Lana()
@@ -59,6 +59,13 @@ def engine(column):
     return sum(int(line.split()[head.split().index(column)]) for line in lines)
 
 
+def settle():
+    """Waits until what was sent has been received."""
+    while engine("backlog"):
+        time.sleep(0.01)
+    quiesce()
+
+
 class Frames:
     """Numbered frames to lan0, as many as a body of `with` wants, and what bob hears of them."""
 
@@ -69,9 +76,10 @@ class Frames:
         self.ears = [Ear("b0"), Ear("b2")]
         self.before, self.blocks, self.calls = lana.blocks(), {}, engine("calls")
         burst = Burst("lan0", numbered=True)
-        burst.send(self.count)
+        with one_cpu():
+            burst.send(self.count)
         burst.close()
-        quiesce()
+        settle()
         self.heard = [ear.numbers() for ear in self.ears]
         self.calls = engine("calls") - self.calls
         for name, block in lana.blocks().items():
@@ -193,9 +201,10 @@ def off_and_on():
 
     def send():
         enter("")
-        while not stop.is_set():
-            burst.send(640)
-            time.sleep(0.001)
+        with one_cpu():
+            while not stop.is_set():
+                burst.send(640)
+                time.sleep(0.001)
 
     thread = threading.Thread(target=send)
     before = lana.blocks()["a"].packets
@@ -209,7 +218,7 @@ def off_and_on():
     stop.set()
     thread.join()
     burst.close()
-    quiesce()
+    settle()
     numbers = ear.numbers()
     ear.sock.close()
     count = lana.blocks()["a"].packets - before

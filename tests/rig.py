@@ -2,6 +2,7 @@
 """What the tests under load share: the kernel's packet generator, run from here for as long as wanted;
 netlink requests sent in bulk; what each block has counted."""
 
+import contextlib
 import ctypes
 import glob
 import json
@@ -156,6 +157,25 @@ def quiesce():
     was = None
     while was != (was := cpus()) or any(waiting for _, waiting in was):
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def one_cpu():
+    """This thread stays on a CPU. Each has a queue of its own for what was sent on it: else there is no order."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {0})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def in_time(attempt, tries=5):
+    """Whether something is done in time, of a few times once: a machine that others use, too, may stand still
+    meanwhile. `attempt` answers whether it was, and what to show if not."""
+    while not (result := attempt())[0] and tries > 1:
+        tries -= 1
+    return result
 
 
 def link(namespace, device, key):

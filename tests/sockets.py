@@ -16,7 +16,7 @@ import threading
 import time
 
 from lana import check, end
-from rig import LIBC, LONG, SLOW, Lana, Leaks, Load, read
+from rig import LIBC, LONG, SLOW, Lana, Leaks, Load, in_time, one_cpu, quiesce, read
 
 FAMILY, SOL, AUXDATA, STATISTICS, RING, PAUSE = 18, 300, 1, 2, 3, 4
 TYPE = 0x88B5
@@ -498,10 +498,10 @@ def blocks():
     numbers, across, sent = [], 0, 0
     while sent < want:
         before = struct.unpack_from("Q", shared.memory, 64)[0]
-        for sent in range(sent + 1, sent + 101):
-            seen.send(frame(struct.pack("I", sent) * 350))
-        select.select([ours], [], [], 3)
-        time.sleep(0.01 * SLOW)
+        with one_cpu():
+            for sent in range(sent + 1, sent + 101):
+                seen.send(frame(struct.pack("I", sent) * 350))
+        quiesce()
         got = shared.read()
         across += before >> 20 != struct.unpack_from("Q", shared.memory, 64)[0] >> 20
         numbers += [struct.unpack_from("I", packet[0], 14)[0] for packet in got
@@ -537,22 +537,39 @@ def pauses():
 
     ours.setsockopt(SOL, PAUSE, 1000000)
     check("a pause is what was set", ours.getsockopt(SOL, PAUSE) == 1000000)
-    took, found = waited(1)
-    check("the first packet wakes who waits", took < 0.6 and found == 1, took, found)
-    took, found = waited(3)
-    check("those that follow at once do so together, after the pause", 0.6 < took < 3 and found == 3, took, found)
-    seen.send(frame())
-    check("who does not wait sees them at once", select.select([ours], [], [], 0)[0] and len(shared.read()) == 1)
-    took, found = waited(60)
-    check("nor does it wait for the pause when a quarter of the ring is full", took < 0.6 and found >= 43,
-          took, found)
-    shared.read()
-    time.sleep(1.2)
-    took, found = waited(1)
-    check("who came last was long ago: woken at once", took < 0.6 and found == 1, took, found)
+
+    def first():
+        """Nobody was woken for longer than the pause."""
+        shared.read()
+        time.sleep(1.2)
+        took, found = waited(1)
+        return took < 0.6 and found == 1, took, found
+
+    def others():
+        first()
+        took, found = waited(3)
+        return 0.6 < took < 3 and found == 3, took, found
+
+    def crowd():
+        first()
+        took, found = waited(60)
+        return took < 0.6 and found >= 43, took, found
+
+    def awake():
+        seen.send(frame())
+        return select.select([ours], [], [], 0)[0] and len(shared.read()) == 1,
+
+    def each():
+        took, found = waited(1)
+        return took < 0.6 and found == 1, took, found
+
+    check("the first packet wakes who waits", *in_time(first))
+    check("those that follow at once do so together, after the pause", *in_time(others))
+    check("who does not wait sees them at once", *in_time(awake))
+    check("nor does it wait for the pause when a quarter of the ring is full", *in_time(crowd))
+    check("who came last was long ago: woken at once", *in_time(first))
     ours.setsockopt(SOL, PAUSE, 0)
-    took = [waited(1)[0] for _ in range(3)]
-    check("without a pause each wakes", max(took) < 0.6, took)
+    check("without a pause each wakes", *in_time(each))
 
     # Whoever is still to be woken, what it waits for can go.
     shared.memory.close()

@@ -89,7 +89,7 @@ ended there
 rewirings=$(scale 1000)
 seconds=$((rewirings / (rewirings < 1000 ? 4 : 15) + 4))
 voice-lana tone --rate 16000 "$seconds" /tmp/speech.wav
-start bob ear voice-lana receive --name ear --ethertype 0xac0a --jitter 1500 /tmp/heard.wav
+start bob ear voice-lana receive --name ear --ethertype 0xac0a --jitter 5000 /tmp/heard.wav
 bob fbctl bind ear talk
 alice fbctl add probe dummy
 start alice mouth voice-lana send --name mouth --peer "$bob_mac" --ethertype 0xac0a --delay "$delay" /tmp/speech.wav

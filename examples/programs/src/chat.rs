@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What one can choose.
 #[derive(Debug, Clone, Copy)]

@@ -122,9 +122,12 @@ impl Jitter {
         frame
     }
 
-    /// Whether all is played, or for so long nothing came that nothing will.
+    /// Whether all is played, or for so long after the last that came was due nothing came that
+    /// nothing will.
     pub(super) fn over(&self, now: Instant, silence: Duration) -> bool {
-        let silent = self.last.is_some_and(|last| now >= last + silence);
+        let silent = self
+            .last
+            .is_some_and(|last| now >= last + self.delay + silence);
         silent
             || self
                 .end
@@ -275,8 +278,9 @@ mod tests {
         for _ in 0..20 {
             jitter.play();
         }
-        assert!(!jitter.over(now + SILENCE / 2, SILENCE));
-        assert!(jitter.over(now + SILENCE, SILENCE));
+        // What is held back is played first.
+        assert!(!jitter.over(now + SILENCE, SILENCE));
+        assert!(jitter.over(now + DELAY + SILENCE, SILENCE));
         // What was played after the last is no loss.
         assert_eq!(jitter.counts(), counts(1, 1, 0, 0, 0));
         // There is no frame before the first.

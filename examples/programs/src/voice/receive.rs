@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long nothing comes before that is the end.
+/// How long nothing comes after what came was due before that is the end.
 const SILENCE: Duration = Duration::from_secs(2);
 /// The longest datagram.
 const DATAGRAM: usize = 1500;

@@ -11,7 +11,7 @@ use std::{
 
 const LISTENING: Listening = Listening {
     // Plenty, as tests share a machine with others.
-    jitter: Duration::from_secs(1),
+    jitter: Duration::from_secs(3),
     time: None,
 };
 
