@@ -8,15 +8,13 @@ use lana::prelude::*;
 
 #[path = "icmp_echo/address.rs"]
 mod address;
-#[path = "icmp_echo/checksum.rs"]
-mod checksum;
 #[path = "icmp_echo/frame.rs"]
 mod frame;
 #[path = "icmp_echo/limit.rs"]
 mod limit;
 
 use address::{Address, Mac, Ours, Prefix, Range};
-use frame::{Found, Kind, Passed, Refusal, Request, What};
+use frame::{Kind, Link, Passed, Protocol, Refusal, Request, What};
 use limit::{Limit, Setting};
 
 block_module! {
@@ -50,10 +48,10 @@ struct Counts {
 
 impl Counts {
     /// Counts an answer to an echo request.
-    #[inline]
+    #[inline(always)]
     fn answer(&self) {
         let answered = self.answered.get();
-        let now = limit::second(time::coarse());
+        let now = time::second();
         if now != self.second.get() {
             self.before.set(self.in_last_second(now, answered));
             self.begun.set(answered);
@@ -258,7 +256,7 @@ const RATE_SOURCE: &str = "rate-source";
 impl Echo {
     /// What was counted, summed over the CPUs, by name.
     fn each(&self, mut tell: impl FnMut(&str, u64)) {
-        let now = limit::second(time::coarse());
+        let now = time::second();
         let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
             let parts = self.counts.iter().map(|(_, counts)| part(counts));
             tell(name, parts.fold(0, u64::wrapping_add));
@@ -277,45 +275,42 @@ impl Echo {
         }
     }
 
-    /// Takes a frame with something for one of the addresses.
-    fn concerned(&self, mut packet: Packet, found: Found, cx: &Context<'_>) -> Verdict {
-        let Found { to, what } = found;
+    /// Our MAC address, where a frame came to it or to that of a group.
+    #[inline(always)]
+    fn mac(&self, packet: &Packet, to: Mac) -> Option<Mac> {
         let mac = self.config.mac;
         let mac = mac.or_else(|| packet.device_address().map(Mac::from));
         // What comes by no device may be for any MAC address.
         let mac = mac.unwrap_or(to);
         let for_us = to == mac || to.is_multicast();
-        if !for_us || mac.is_multicast() {
-            return cx.pass(packet);
-        }
-        let counts = self.counts.this(cx.cpu());
+        (for_us && !mac.is_multicast()).then_some(mac)
+    }
+
+    /// Takes a frame in which there may be something for one of the addresses.
+    #[inline(always)]
+    fn take(
+        &self,
+        mut packet: Packet,
+        link: Link,
+        what: Option<What>,
+        cx: &Context<'_>,
+    ) -> Verdict {
         let request = match what {
-            What::Request(request) => self.check(&mut packet, &request).map(|()| request),
-            What::Refused(why) => Err(why),
-            What::Passed(why) => {
-                if let Some(count) = counts.passed.get(why as usize) {
-                    count.add(1);
-                }
-                return cx.pass(packet);
-            }
+            Some(What::Request(request)) => request,
+            Some(What::Refused(why)) => return self.refuse(packet, link.to, why, cx),
+            Some(What::Passed(why)) => return self.pass(packet, link.to, why, cx),
+            None => return cx.pass(packet),
         };
-        let request = match request {
-            Ok(request) => request,
-            Err(why) => {
-                if let Some(count) = counts.refused.get(why as usize) {
-                    count.add(1);
-                }
-                let reason = if why.is_malformed() {
-                    DropReason::Malformed
-                } else {
-                    DropReason::Filtered
-                };
-                return Verdict::drop(packet, reason);
-            }
+        let Some(mac) = self.mac(&packet, link.to) else {
+            return cx.pass(packet);
         };
-        if Self::reply(&mut packet, &request, mac).is_none() {
+        if let Err(why) = self.check(&mut packet, link, request) {
+            return self.refuse(packet, link.to, why, cx);
+        }
+        if Self::reply(&mut packet, request, mac).is_none() {
             return Verdict::drop(packet, DropReason::NoMemory);
         }
+        let counts = self.counts.this(cx.cpu());
         match request.kind {
             Kind::Echo | Kind::EchoV6 => counts.answer(),
             Kind::Arp => counts.arp.add(1),
@@ -325,9 +320,40 @@ impl Echo {
         Verdict::forward(packet, Port { direction, index })
     }
 
-    /// What is left to check of a request: the checksum, and the limits.
-    #[inline]
-    fn check(&self, packet: &mut Packet, request: &Request) -> Result<(), Refusal> {
+    /// Refuses a request, if it is for us.
+    #[cold]
+    fn refuse(&self, packet: Packet, to: Mac, why: Refusal, cx: &Context<'_>) -> Verdict {
+        if self.mac(&packet, to).is_none() {
+            return cx.pass(packet);
+        }
+        if let Some(count) = self.counts.this(cx.cpu()).refused.get(why as usize) {
+            count.add(1);
+        }
+        let reason = if why.is_malformed() {
+            DropReason::Malformed
+        } else {
+            DropReason::Filtered
+        };
+        Verdict::drop(packet, reason)
+    }
+
+    /// Passes what may be a request on, and counts it, if it is for us.
+    #[cold]
+    fn pass(&self, packet: Packet, to: Mac, why: Passed, cx: &Context<'_>) -> Verdict {
+        if self.mac(&packet, to).is_some() {
+            if let Some(count) = self.counts.this(cx.cpu()).passed.get(why as usize) {
+                count.add(1);
+            }
+        }
+        cx.pass(packet)
+    }
+
+    /// What is left to check of a request: whom it is from, the checksum, and the limits.
+    #[inline(always)]
+    fn check(&self, packet: &mut Packet, link: Link, request: Request) -> Result<(), Refusal> {
+        if !link.is_fit(request.kind) {
+            return Err(Refusal::Multicast);
+        }
         if let Some((offset, len)) = request.message() {
             let sum = packet.checksum(offset, len);
             if !sum.is_some_and(|sum| request.is_sound(sum)) {
@@ -359,17 +385,24 @@ impl Echo {
     }
 
     /// Makes the reply of the request, unless there is no memory.
-    #[inline]
-    fn reply(packet: &mut Packet, request: &Request, mac: Mac) -> Option<()> {
+    #[inline(always)]
+    fn reply(packet: &mut Packet, request: Request, mac: Mac) -> Option<()> {
         let (len, head) = request.lengths();
         if len != packet.len() && !packet.resize(len) {
             return None;
         }
         if request.reply(packet.header_mut(head)?, mac)? {
-            let (offset, len) = request.message()?;
-            if packet.checksum(offset, len) == Some(0) {
-                request.mend(packet.header_mut(head)?);
-            }
+            Self::mend(packet, request, head)?;
+        }
+        Some(())
+    }
+
+    /// Looks at a reply whose checksum became 0.
+    #[cold]
+    fn mend(packet: &mut Packet, request: Request, head: u32) -> Option<()> {
+        let (offset, len) = request.message()?;
+        if packet.checksum(offset, len) == Some(0) {
+            request.mend(packet.header_mut(head)?);
         }
         Some(())
     }
@@ -393,16 +426,33 @@ impl Block for Echo {
     }
 
     fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
-        if cx.direction() == Direction::Ingress {
-            let len = packet.len();
-            let ours = &*self.config.addresses;
-            let head = packet.header(len.min(frame::HEAD));
-            let found = head.and_then(|head| frame::find(head, len, ours, self.config.arp));
-            if let Some(found) = found {
-                return self.concerned(packet, found, cx);
-            }
+        if cx.direction() == Direction::Egress {
+            return cx.pass(packet);
         }
-        cx.pass(packet)
+        let len = packet.len();
+        let Some(head) = packet.header(len.min(frame::HEAD)) else {
+            return cx.pass(packet);
+        };
+        let Some(link) = frame::link(head) else {
+            return cx.pass(packet);
+        };
+        let Config { addresses, arp, .. } = &self.config;
+        // Each protocol has code of its own, to the end.
+        match link.protocol {
+            Protocol::V4 => {
+                let what = link.ipv4(head, len, &**addresses);
+                self.take(packet, link, what, cx)
+            }
+            Protocol::V6 => {
+                let what = link.ipv6(head, len, &**addresses, *arp);
+                self.take(packet, link, what, cx)
+            }
+            Protocol::Arp if *arp => {
+                let what = link.arp(head, &**addresses);
+                self.take(packet, link, what, cx)
+            }
+            Protocol::Arp => cx.pass(packet),
+        }
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {

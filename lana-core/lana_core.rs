@@ -10,6 +10,7 @@
 pub mod block;
 pub mod builder;
 mod change;
+pub mod checksum;
 mod control;
 pub mod engine;
 pub mod error;
@@ -27,7 +28,7 @@ use kernel::prelude::*;
 pub mod prelude {
     pub use crate::{
         block::{Args, Block, File, Maker, Mode, Options, Peer, Process, Unclaimed, Verdict},
-        block_module,
+        block_module, checksum,
         engine::{Context, Direction, Port},
         error::Failure,
         fail,

@@ -7,36 +7,36 @@ use core::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// The address of an Ethernet device, as a number of 48 bits.
+/// The address of an Ethernet device, as a number of 48 bits, of which the first byte is the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mac(u64);
 
 impl Mac {
     /// All nodes of IPv6.
-    pub(crate) const ALL_NODES: Self = Self(0x3333_0000_0001);
+    pub(crate) const ALL_NODES: Self = Self(0x0100_0000_3333);
 
     /// The address in the first six of eight bytes.
     #[inline]
     pub(crate) fn read(bytes: [u8; 8]) -> Self {
-        Self(u64::from_be_bytes(bytes) >> 16)
+        Self(u64::from_le_bytes(bytes) & 0xffff_ffff_ffff)
     }
 
     /// Whether more than one has it.
     #[inline]
     pub(crate) fn is_multicast(self) -> bool {
-        self.0 & 1 << 40 != 0
+        self.0 & 1 != 0
     }
 
     pub(crate) fn bytes(self) -> [u8; 6] {
-        let [_, _, bytes @ ..] = self.0.to_be_bytes();
+        let [bytes @ .., _, _] = self.0.to_le_bytes();
         bytes
     }
 
     /// What an Ethernet header to this address begins with.
     #[inline]
     pub(crate) fn with_source(self, source: Self) -> [u8; 12] {
-        let both = u128::from(self.0) << 48 | u128::from(source.0);
-        let [_, _, _, _, bytes @ ..] = both.to_be_bytes();
+        let both = u128::from(source.0) << 48 | u128::from(self.0);
+        let [bytes @ .., _, _, _, _] = both.to_le_bytes();
         bytes
     }
 
@@ -59,7 +59,7 @@ impl Mac {
 impl From<[u8; 6]> for Mac {
     #[inline]
     fn from([m0, m1, m2, m3, m4, m5]: [u8; 6]) -> Self {
-        Self(u64::from_be_bytes([0, 0, m0, m1, m2, m3, m4, m5]))
+        Self(u64::from_le_bytes([m0, m1, m2, m3, m4, m5, 0, 0]))
     }
 }
 
@@ -293,13 +293,13 @@ pub(crate) trait Ours {
     fn v6(&self) -> &[(u128, u128)];
 
     /// Whether this one is.
-    #[inline]
+    #[inline(always)]
     fn have_v4(&self, address: u32) -> bool {
         is_within(self.v4(), address) && is_host_v4(address)
     }
 
     /// Whether this one is.
-    #[inline]
+    #[inline(always)]
     fn have_v6(&self, address: u128) -> bool {
         is_within(self.v6(), address) && is_host_v6(address)
     }
@@ -311,8 +311,16 @@ pub(crate) trait Ours {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn is_within<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
+    match *ranges {
+        // What most have.
+        [(first, last)] => first <= address && address <= last,
+        _ => is_in_one(ranges, address),
+    }
+}
+
+fn is_in_one<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
     let behind = ranges.partition_point(|&(first, _)| first <= address);
     let range = behind.checked_sub(1).and_then(|at| ranges.get(at));
     range.is_some_and(|&(_, last)| address <= last)

@@ -161,12 +161,23 @@ pub(crate) enum What {
     Passed(Passed),
 }
 
-/// A frame that concerns us, if it came to our MAC address.
+/// What a frame carries that may be a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// The MAC address it came to.
+pub(crate) enum Protocol {
+    V4,
+    V6,
+    Arp,
+}
+
+/// The head of a frame's link layer, and of its VLAN tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The MAC addresses it goes to and comes from.
     pub(crate) to: Mac,
-    pub(crate) what: What,
+    from: Mac,
+    pub(crate) protocol: Protocol,
+    /// Where that begins.
+    at: usize,
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
@@ -177,34 +188,166 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
     array(bytes, at).map(|b| u16::from_be_bytes(*b))
 }
 
-/// Looks at a frame by its first [`HEAD`] bytes (or all that there are) and its length.
-#[inline]
-pub(crate) fn find(head: &[u8], len: u32, ours: &impl Ours, arp: bool) -> Option<Found> {
-    let to = Mac::read(*array(head, 0)?);
-    let from = Mac::read(*array(head, 6)?);
+/// Reads the link layer; `None` where no request can be in the frame.
+#[inline(always)]
+pub(crate) fn link(head: &[u8]) -> Option<Link> {
+    let ethernet: &[u8; ETHERNET] = array(head, 0)?;
+    let to = Mac::read(*array(ethernet, 0)?);
+    let from = Mac::read(*array(ethernet, 6)?);
     let mut at = ETHERNET;
-    let mut kind = word(head, 12)?;
+    let mut kind = word(ethernet, 12)?;
     for _ in 0..2 {
-        if VLAN.contains(&kind) {
-            at = at.wrapping_add(TAG);
-            kind = word(head, at.wrapping_sub(2))?;
+        if !VLAN.contains(&kind) {
+            break;
         }
+        at = at.wrapping_add(TAG);
+        kind = word(head, at.wrapping_sub(2))?;
     }
-    let what = match kind {
-        ETHERTYPE_IPV4 => ipv4(head, at, len, ours)?,
-        ETHERTYPE_IPV6 => ipv6(head, at, len, ours, arp)?,
-        ETHERTYPE_ARP if arp => self::arp(head, at, ours)?,
+    let protocol = match kind {
+        ETHERTYPE_IPV4 => Protocol::V4,
+        ETHERTYPE_IPV6 => Protocol::V6,
+        ETHERTYPE_ARP => Protocol::Arp,
         _ => return None,
     };
-    let what = match what {
-        What::Request(Request { kind, .. })
-            if from.is_multicast() || to.is_multicast() && kind.is_echo() =>
-        {
-            What::Refused(Refusal::Multicast)
+    Some(Link {
+        to,
+        from,
+        protocol,
+        at,
+    })
+}
+
+impl Link {
+    /// Looks at a frame with IPv4 by its first [`HEAD`] bytes (or all that there are) and its length;
+    /// `None` where it does not concern us.
+    #[inline(always)]
+    pub(crate) fn ipv4(self, head: &[u8], len: u32, ours: &impl Ours) -> Option<What> {
+        let at = self.at;
+        let ip: &[u8; IPV4] = array(head, at)?;
+        let destination = u32::from_be_bytes([ip[16], ip[17], ip[18], ip[19]]);
+        if ip[9] != ICMP || ip[0] >> 4 != 4 || !ours.have_v4(destination) {
+            return None;
         }
-        what => what,
-    };
-    Some(Found { to, what })
+        match ip[0] {
+            0x45 => {}
+            0x46.. => return Some(What::Passed(Passed::Options)),
+            _ => return Some(What::Refused(Refusal::Length)),
+        }
+        if u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff != 0 {
+            return Some(What::Passed(Passed::Fragment));
+        }
+        let length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
+        let end = end(at, length, len).filter(|_| length >= IPV4 + MESSAGE);
+        let kind = head.get(at.wrapping_add(IPV4));
+        if kind.is_some_and(|&kind| kind != ECHO) {
+            return None;
+        }
+        let Some(end) = end else {
+            return Some(What::Refused(Refusal::Length));
+        };
+        if sum(ip) != 0xffff {
+            return Some(What::Refused(Refusal::HeaderChecksum));
+        }
+        let source = u32::from_be_bytes([ip[12], ip[13], ip[14], ip[15]]);
+        if !is_fit_v4(source, ours) {
+            return Some(What::Refused(Refusal::Source));
+        }
+        Some(What::Request(Request {
+            kind: Kind::Echo,
+            at: at as u32,
+            len: end,
+            pseudo: 0,
+        }))
+    }
+
+    /// The same with IPv6; at neighbour solicitations, if told.
+    #[inline(always)]
+    pub(crate) fn ipv6(self, head: &[u8], len: u32, ours: &impl Ours, arp: bool) -> Option<What> {
+        let at = self.at;
+        let ip: &[u8; IPV6] = array(head, at)?;
+        let (_, addresses) = ip.split_first_chunk::<8>()?;
+        let destination = u128::from_be_bytes(*addresses.last_chunk()?);
+        let source = u128::from_be_bytes(*addresses.first_chunk()?);
+        let next = ip[6];
+        if ip[0] >> 4 != 6 {
+            return None;
+        }
+        if next != ICMPV6 {
+            let passed = match next {
+                FRAGMENT => Passed::Fragment,
+                next if EXTENSIONS.contains(&next) => Passed::Extension,
+                _ => return None,
+            };
+            return ours.have_v6(destination).then_some(What::Passed(passed));
+        }
+        let message = at.wrapping_add(IPV6);
+        let kind = head.get(message);
+        let solicits = arp && kind == Some(&SOLICITATION);
+        if kind.is_some_and(|&kind| kind != ECHO_V6) && !solicits {
+            return None;
+        }
+        let target = if solicits {
+            // One that is cut off before its target is nobody's.
+            u128::from_be_bytes(*array(head, message.wrapping_add(MESSAGE))?)
+        } else {
+            destination
+        };
+        if !ours.have_v6(target) {
+            return None;
+        }
+        let length = usize::from(u16::from_be_bytes([ip[4], ip[5]]));
+        let least = if solicits { NEIGHBOUR } else { MESSAGE };
+        let Some(end) = end(message, length, len).filter(|_| length >= least) else {
+            return Some(What::Refused(Refusal::Length));
+        };
+        let request = Request {
+            kind: Kind::EchoV6,
+            at: at as u32,
+            len: end,
+            pseudo: pseudo(addresses, ip[4], ip[5]),
+        };
+        if solicits {
+            let Some(kind) = solicitation(head, at, end, source, target) else {
+                return Some(What::Refused(Refusal::Neighbour));
+            };
+            if source != 0 && !is_fit_v6(source, ours) {
+                return Some(What::Refused(Refusal::Source));
+            }
+            return Some(What::Request(Request { kind, ..request }));
+        }
+        if !is_fit_v6(source, ours) {
+            return Some(What::Refused(Refusal::Source));
+        }
+        Some(What::Request(request))
+    }
+
+    /// The same with ARP.
+    pub(crate) fn arp(self, head: &[u8], ours: &impl Ours) -> Option<What> {
+        let arp: &[u8; ARP] = array(head, self.at)?;
+        let source = u32::from_be_bytes([arp[14], arp[15], arp[16], arp[17]]);
+        let target = u32::from_be_bytes([arp[24], arp[25], arp[26], arp[27]]);
+        let ask = arp.starts_with(&ARP_IPV4) && arp.get(6..8) == Some(&ARP_REQUEST);
+        // Who tells of an address of its own asks nobody.
+        if !ask || source == target || !ours.have_v4(target) {
+            return None;
+        }
+        // Who wants to have an address asks by none (RFC 5227).
+        if source != 0 && !is_fit_v4(source, ours) {
+            return Some(What::Refused(Refusal::Source));
+        }
+        Some(What::Request(Request {
+            kind: Kind::Arp,
+            at: self.at as u32,
+            len: end(self.at, ARP, u32::MAX)?,
+            pseudo: 0,
+        }))
+    }
+
+    /// Whether a request may come from and to these MAC addresses.
+    #[inline]
+    pub(crate) fn is_fit(self, kind: Kind) -> bool {
+        !(self.from.is_multicast() || self.to.is_multicast() && kind.is_echo())
+    }
 }
 
 /// Where a part of the frame that is as long as its header says ends.
@@ -226,108 +369,13 @@ fn is_fit_v6(source: u128, ours: &impl Ours) -> bool {
     is_host_v6(source) && !(ours.have_v6(source) && ours.name(Address::V6(source)))
 }
 
-#[inline]
-fn ipv4(head: &[u8], at: usize, len: u32, ours: &impl Ours) -> Option<What> {
-    let ip: &[u8; IPV4] = array(head, at)?;
-    let destination = u32::from_be_bytes([ip[16], ip[17], ip[18], ip[19]]);
-    if ip[9] != ICMP || ip[0] >> 4 != 4 || !ours.have_v4(destination) {
-        return None;
-    }
-    match ip[0] {
-        0x45 => {}
-        0x46.. => return Some(What::Passed(Passed::Options)),
-        _ => return Some(What::Refused(Refusal::Length)),
-    }
-    if u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff != 0 {
-        return Some(What::Passed(Passed::Fragment));
-    }
-    let length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let end = end(at, length, len).filter(|_| length >= IPV4 + MESSAGE);
-    let kind = head.get(at.wrapping_add(IPV4));
-    if kind.is_some_and(|&kind| kind != ECHO) {
-        return None;
-    }
-    let Some(end) = end else {
-        return Some(What::Refused(Refusal::Length));
-    };
-    if sum(ip) != 0xffff {
-        return Some(What::Refused(Refusal::HeaderChecksum));
-    }
-    let source = u32::from_be_bytes([ip[12], ip[13], ip[14], ip[15]]);
-    if !is_fit_v4(source, ours) {
-        return Some(What::Refused(Refusal::Source));
-    }
-    Some(What::Request(Request {
-        kind: Kind::Echo,
-        at: at as u32,
-        len: end,
-        pseudo: 0,
-    }))
-}
-
-#[inline]
-fn ipv6(head: &[u8], at: usize, len: u32, ours: &impl Ours, arp: bool) -> Option<What> {
-    let ip: &[u8; IPV6] = array(head, at)?;
-    let (_, addresses) = ip.split_first_chunk::<8>()?;
-    let destination = u128::from_be_bytes(*addresses.last_chunk()?);
-    let source = u128::from_be_bytes(*addresses.first_chunk()?);
-    let next = ip[6];
-    if ip[0] >> 4 != 6 {
-        return None;
-    }
-    if next != ICMPV6 {
-        let passed = match next {
-            FRAGMENT => Passed::Fragment,
-            next if EXTENSIONS.contains(&next) => Passed::Extension,
-            _ => return None,
-        };
-        return ours.have_v6(destination).then_some(What::Passed(passed));
-    }
-    let message = at.wrapping_add(IPV6);
-    let kind = head.get(message);
-    let solicits = arp && kind == Some(&SOLICITATION);
-    if kind.is_some_and(|&kind| kind != ECHO_V6) && !solicits {
-        return None;
-    }
-    let target = if solicits {
-        // One that is cut off before its target is nobody's.
-        u128::from_be_bytes(*array(head, message.wrapping_add(MESSAGE))?)
-    } else {
-        destination
-    };
-    if !ours.have_v6(target) {
-        return None;
-    }
-    let length = usize::from(u16::from_be_bytes([ip[4], ip[5]]));
-    let least = if solicits { NEIGHBOUR } else { MESSAGE };
-    let Some(end) = end(message, length, len).filter(|_| length >= least) else {
-        return Some(What::Refused(Refusal::Length));
-    };
-    let request = Request {
-        kind: Kind::EchoV6,
-        at: at as u32,
-        len: end,
-        pseudo: pseudo(addresses, ip[4], ip[5]),
-    };
-    if solicits {
-        let Some(kind) = solicitation(head, at, end, source, target) else {
-            return Some(What::Refused(Refusal::Neighbour));
-        };
-        if source != 0 && !is_fit_v6(source, ours) {
-            return Some(What::Refused(Refusal::Source));
-        }
-        return Some(What::Request(Request { kind, ..request }));
-    }
-    if !is_fit_v6(source, ours) {
-        return Some(What::Refused(Refusal::Source));
-    }
-    Some(What::Request(request))
-}
-
 /// Sum of the pseudo-header that ICMP has on IPv6: both addresses, the length, the protocol.
 #[inline]
 fn pseudo(addresses: &[u8], length0: u8, length1: u8) -> u16 {
-    let rest = add(u16::from_be_bytes([length0, length1]), u16::from(ICMPV6));
+    let rest = add(
+        u16::from_ne_bytes([length0, length1]),
+        u16::from_ne_bytes([0, ICMPV6]),
+    );
     add(sum(addresses), rest)
 }
 
@@ -371,31 +419,10 @@ fn scan(mut options: &[u8], mut length: usize) -> (bool, bool) {
     (length != 1, told)
 }
 
-fn arp(head: &[u8], at: usize, ours: &impl Ours) -> Option<What> {
-    let arp: &[u8; ARP] = array(head, at)?;
-    let source = u32::from_be_bytes([arp[14], arp[15], arp[16], arp[17]]);
-    let target = u32::from_be_bytes([arp[24], arp[25], arp[26], arp[27]]);
-    let ask = arp.starts_with(&ARP_IPV4) && arp.get(6..8) == Some(&ARP_REQUEST);
-    // Who tells of an address of its own asks nobody.
-    if !ask || source == target || !ours.have_v4(target) {
-        return None;
-    }
-    // Who wants to have an address asks by none (RFC 5227).
-    if source != 0 && !is_fit_v4(source, ours) {
-        return Some(What::Refused(Refusal::Source));
-    }
-    Some(What::Request(Request {
-        kind: Kind::Arp,
-        at: at as u32,
-        len: end(at, ARP, u32::MAX)?,
-        pseudo: 0,
-    }))
-}
-
 impl Request {
     /// The part of the frame under the checksum of ICMP: where it begins, and its length.
     #[inline]
-    pub(crate) fn message(&self) -> Option<(u32, u32)> {
+    pub(crate) fn message(self) -> Option<(u32, u32)> {
         let header = match self.kind {
             Kind::Echo => IPV4,
             Kind::EchoV6 | Kind::Neighbour { .. } => IPV6,
@@ -406,7 +433,7 @@ impl Request {
     }
 
     /// Who asks, by echo.
-    pub(crate) fn source(&self, head: &[u8]) -> Option<Address> {
+    pub(crate) fn source(self, head: &[u8]) -> Option<Address> {
         let ip = head.get(self.at as usize..)?;
         Some(match self.kind {
             Kind::EchoV6 => Address::V6(u128::from_be_bytes(*array(ip, 8)?)),
@@ -416,13 +443,13 @@ impl Request {
 
     /// Whether a sum over that part is the right one.
     #[inline]
-    pub(crate) fn is_sound(&self, sum: u16) -> bool {
+    pub(crate) fn is_sound(self, sum: u16) -> bool {
         add(sum, self.pseudo) == 0xffff
     }
 
     /// Length of the reply's frame, and how much of it [`Request::reply`] writes to.
-    #[inline]
-    pub(crate) fn lengths(&self) -> (u32, u32) {
+    #[inline(always)]
+    pub(crate) fn lengths(self) -> (u32, u32) {
         let head = match self.kind {
             Kind::Echo => IPV4 + MESSAGE,
             Kind::EchoV6 => IPV6 + MESSAGE,
@@ -441,8 +468,8 @@ impl Request {
 
     /// Makes the reply, in the bytes that [`Request::lengths`] tells. `mac` is our address. Says whether
     /// the message's checksum became 0, which is wrong if the message is nothing but zeros.
-    #[inline]
-    pub(crate) fn reply(&self, head: &mut [u8], mac: Mac) -> Option<bool> {
+    #[inline(always)]
+    pub(crate) fn reply(self, head: &mut [u8], mac: Mac) -> Option<bool> {
         let (link, packet) = head.split_at_mut_checked(self.at as usize)?;
         let to = match self.kind {
             Kind::Neighbour { nobody: true, .. } => Mac::ALL_NODES,
@@ -461,7 +488,7 @@ impl Request {
     }
 
     /// Puts the right checksum into an echo reply that is nothing but zeros.
-    pub(crate) fn mend(&self, head: &mut [u8]) {
+    pub(crate) fn mend(self, head: &mut [u8]) {
         let at = (self.at as usize).wrapping_add(IPV4 + 2);
         let check = head.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
         if let Some(check) = check {
@@ -471,36 +498,39 @@ impl Request {
 }
 
 /// The type of an ICMP message changes, and its checksum with it, which is returned.
-#[inline]
+#[inline(always)]
 fn retype(message: &mut [u8; MESSAGE], kind: u8) -> u16 {
     let [old, code, c0, c1, ..] = *message;
     let (old, new) = ([old, code], [kind, code]);
-    let check = u16::from_be_bytes([c0, c1]);
-    let check = update(check, u16::from_be_bytes(old), u16::from_be_bytes(new));
+    let check = u16::from_ne_bytes([c0, c1]);
+    let check = update(check, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
     message[0] = kind;
-    [message[2], message[3]] = check.to_be_bytes();
+    [message[2], message[3]] = check.to_ne_bytes();
     check
 }
 
-#[inline]
+#[inline(always)]
 fn echo(packet: &mut [u8]) -> Option<bool> {
     let (ip, message) = packet.split_first_chunk_mut::<IPV4>()?;
     let (flags, hops, protocol) = (ip[6], ip[8], ip[9]);
-    let check = u16::from_be_bytes([ip[10], ip[11]]);
+    let check = u16::from_ne_bytes([ip[10], ip[11]]);
     let (old, new) = ([hops, protocol], [HOPS, protocol]);
-    let check = update(check, u16::from_be_bytes(old), u16::from_be_bytes(new));
+    let mut check = update(check, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
+    ip[8] = HOPS;
     // Of the flags, that which is reserved is not sent; there is no offset.
-    let (old, new) = ([flags, 0], [flags & DONT_FRAGMENT, 0]);
-    let check = update(check, u16::from_be_bytes(old), u16::from_be_bytes(new));
-    [ip[6], ip[8]] = [flags & DONT_FRAGMENT, HOPS];
-    [ip[10], ip[11]] = check.to_be_bytes();
+    if flags & !DONT_FRAGMENT != 0 {
+        ip[6] = flags & DONT_FRAGMENT;
+        let (old, new) = ([flags, 0], [ip[6], 0]);
+        check = update(check, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
+    }
+    [ip[10], ip[11]] = check.to_ne_bytes();
     let addresses: &mut [u8; 8] = ip.last_chunk_mut()?;
     let swapped = u64::from_ne_bytes(*addresses).rotate_left(32);
     *addresses = swapped.to_ne_bytes();
     Some(retype(message.first_chunk_mut()?, ECHO_REPLY) == 0)
 }
 
-#[inline]
+#[inline(always)]
 fn echo_v6(packet: &mut [u8]) -> Option<()> {
     let (ip, message) = packet.split_first_chunk_mut::<IPV6>()?;
     ip[7] = HOPS;
@@ -548,7 +578,7 @@ fn advertisement(packet: &mut [u8], nobody: bool, multicast: bool, mac: Mac) -> 
         *message.last_chunk_mut()? = [TARGET_LINK_ADDRESS, 1, m0, m1, m2, m3, m4, m5];
     }
     let check = !pseudo(packet.get(8..)?, length0, length1);
-    *packet.get_mut(IPV6 + 2..)?.first_chunk_mut()? = check.to_be_bytes();
+    *packet.get_mut(IPV6 + 2..)?.first_chunk_mut()? = check.to_ne_bytes();
     Some(())
 }
 

@@ -15,13 +15,25 @@ struct Block(List);
 
 impl Block {
     /// What a whole frame is, as the block looks at it.
-    fn find(&self, frame: &[u8]) -> Option<Found> {
-        let head = &frame[..frame.len().min(HEAD as usize)];
-        find(head, frame.len() as u32, &self.0, true)
+    fn what(&self, frame: &[u8]) -> Option<What> {
+        self.find(frame, true)
     }
 
-    fn what(&self, frame: &[u8]) -> Option<What> {
-        self.find(frame).map(|found| found.what)
+    fn find(&self, frame: &[u8], arp: bool) -> Option<What> {
+        let head = &frame[..frame.len().min(HEAD as usize)];
+        let (link, len) = (link(head)?, frame.len() as u32);
+        let what = match link.protocol {
+            Protocol::V4 => link.ipv4(head, len, &self.0),
+            Protocol::V6 => link.ipv6(head, len, &self.0, arp),
+            Protocol::Arp if arp => link.arp(head, &self.0),
+            Protocol::Arp => None,
+        };
+        match what {
+            Some(What::Request(request)) if !link.is_fit(request.kind) => {
+                Some(What::Refused(Refusal::Multicast))
+            }
+            what => what,
+        }
     }
 
     fn request(&self, frame: &[u8]) -> Request {
@@ -65,7 +77,7 @@ fn ethernet(to: [u8; 6], tags: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
 fn check_at(mut bytes: Vec<u8>, at: usize, more: u16) -> Vec<u8> {
     bytes[at..at + 2].fill(0);
     let check = !checksum::add(checksum::sum(&bytes), more);
-    bytes[at..at + 2].copy_from_slice(&check.to_be_bytes());
+    bytes[at..at + 2].copy_from_slice(&check.to_ne_bytes());
     bytes
 }
 
@@ -91,7 +103,7 @@ fn message4(kind: u8, payload: &[u8]) -> Vec<u8> {
 fn ip6(source: u128, destination: u128, class: u8, hops: u8, message: &[u8]) -> Vec<u8> {
     let length = message.len() as u16;
     let addresses = [source.to_be_bytes(), destination.to_be_bytes()].concat();
-    let more = checksum::add(checksum::sum(&addresses), checksum::add(length, 58));
+    let more = checksum::add(checksum::sum(&addresses), checksum::add(length, 58).to_be());
     let message = check_at(message.to_vec(), 2, more);
     let first = (0x6000_0000 | u32::from(class) << 20 | 0x1_2345).to_be_bytes();
     [
@@ -213,7 +225,7 @@ fn tags_stay() {
         assert_eq!(have, [&want[..12], tags, &want[12..]].concat());
     }
     let three = [&plain[..12], &[0x81, 0, 0, 5].repeat(3), &plain[12..]].concat();
-    assert_eq!(ours().find(&three), None);
+    assert_eq!(ours().what(&three), None);
 }
 
 #[test]
@@ -266,7 +278,7 @@ fn who_is_answered() {
 fn macs() {
     for mut frame in [ping4(&[0; 20]), ping6(&[0; 20])] {
         let refused = Some(What::Refused(Refusal::Multicast));
-        assert_eq!(ours().find(&frame).unwrap().to, OUR.into());
+        assert_eq!(link(&frame).unwrap().to, OUR.into());
         frame[..6].copy_from_slice(&ALL);
         assert_eq!(ours().what(&frame), refused);
         frame[..6].copy_from_slice(&[0x33, 0x33, 0, 0, 0, 1]);
@@ -347,7 +359,7 @@ fn checksums_are_compared() {
 fn other_icmp_passes() {
     for kind in [0, 3, 5, 11, 13, 17, 42] {
         let ip = ip4(HIM4, US4, 0, 64, 0, &message4(kind, &[0; 20]));
-        assert_eq!(ours().find(&ethernet(OUR, &[], 0x0800, &ip)), None);
+        assert_eq!(ours().what(&ethernet(OUR, &[], 0x0800, &ip)), None);
     }
     for kind in [1, 129, 133, 136, 160] {
         let ip = ip6(
@@ -357,7 +369,7 @@ fn other_icmp_passes() {
             255,
             &[&[kind, 0, 0, 0][..], &[0; 20]].concat(),
         );
-        assert_eq!(ours().find(&ethernet(OUR, &[], 0x86dd, &ip)), None);
+        assert_eq!(ours().what(&ethernet(OUR, &[], 0x86dd, &ip)), None);
     }
 }
 
@@ -417,8 +429,8 @@ fn arp_is_answered() {
         request.extend([0; 18]);
         assert_eq!(ours().reply(&request), want);
     }
-    assert_eq!(ours().find(&arp_request(HIM4, [192, 0, 2, 2])), None);
-    assert_eq!(ours().find(&arp_request(US4, US4)), None);
+    assert_eq!(ours().what(&arp_request(HIM4, [192, 0, 2, 2])), None);
+    assert_eq!(ours().what(&arp_request(US4, US4)), None);
     assert_eq!(
         ours().what(&arp_request([127, 0, 0, 1], US4)),
         Some(What::Refused(Refusal::Source))
@@ -426,10 +438,10 @@ fn arp_is_answered() {
     for at in 14..22 {
         let mut odd = arp_request(HIM4, US4);
         odd[at] ^= 2;
-        assert_eq!(ours().find(&odd), None, "{at}");
+        assert_eq!(ours().what(&odd), None, "{at}");
     }
     let off = arp_request(HIM4, US4);
-    assert_eq!(find(&off, off.len() as u32, &ours().0, false), None);
+    assert_eq!(ours().find(&off, false), None);
 }
 
 fn solicit(source: u128, options: &[u8]) -> Vec<u8> {

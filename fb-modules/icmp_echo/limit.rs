@@ -89,12 +89,6 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The number of the second that a time is in.
-#[inline]
-pub(crate) fn second(now: u64) -> u64 {
-    now / SECOND
-}
-
 /// What was counted in the second before `now`, where counting was last done in the second `at`, in
 /// which there were `during` until now, and `before` in the one before that.
 #[inline]
@@ -205,7 +199,6 @@ mod tests {
 
     #[test]
     fn seconds() {
-        assert_eq!(second(2 * SECOND - 1), 1);
         assert_eq!(last_full(7, 7, 5, 9), 9);
         assert_eq!(last_full(8, 7, 5, 9), 5);
         assert_eq!(last_full(9, 7, 5, 9), 0);

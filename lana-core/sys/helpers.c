@@ -66,6 +66,9 @@ int lana_skb_writable(struct sk_buff *skb, unsigned int len)
 {
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->ip_summed = CHECKSUM_NONE;
+	/* What nearly all are, without the way to find it out. */
+	if (likely(!skb->cloned && len <= skb_headlen(skb)))
+		return 0;
 	return skb_ensure_writable(skb, len);
 }
 
@@ -241,6 +244,12 @@ u64 lana_time_coarse(void)
 	return ktime_get_coarse_ns();
 }
 
+/* The seconds of that. */
+u64 lana_time_second(void)
+{
+	return ktime_get_seconds();
+}
+
 u64 lana_time_now(void)
 {
 	return ktime_get_ns();
@@ -313,6 +322,7 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK ||
 		     skb->data - skb_mac_header(skb) != ETH_HLEN))
 		return RX_HANDLER_PASS;
+	prefetch(skb->data);
 	hook = rcu_dereference(skb->dev->rx_handler_data);
 	/* skb_push_rcsum(), but the room is known to be there. */
 	__skb_push(skb, ETH_HLEN);

@@ -50,6 +50,7 @@ bool lana_cpu_possible(unsigned int cpu);
 
 /* Time and chance. */
 u64 lana_time_coarse(void);
+u64 lana_time_second(void);
 u64 lana_time_now(void);
 void lana_random(void *data, size_t len);
 u64 lana_siphash(const void *key, const u64 *words, size_t count);

@@ -7,10 +7,13 @@
 use super::{batch::Batch, bindings, netdev::Device, slot::Slot};
 use crate::{
     block::Verdict,
+    checksum,
     engine::{Context, Direction},
     stats::DropReason,
 };
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice};
+use core::{
+    hint::assert_unchecked, marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice,
+};
 
 /// A packet that its holder may read, change, pass on or free; dropping it frees it.
 ///
@@ -93,6 +96,17 @@ impl Packet {
         unsafe { (*self.as_ptr()).len.wrapping_sub((*self.as_ptr()).data_len) }
     }
 
+    /// Where they are.
+    #[inline]
+    fn data(&self) -> *mut u8 {
+        // SAFETY: the buffer is live, and then it has data somewhere.
+        unsafe {
+            let data = (*self.as_ptr()).data;
+            assert_unchecked(!data.is_null());
+            data
+        }
+    }
+
     /// The first `n` bytes, or `None` when the packet is shorter. Makes them linear first where
     /// they are not.
     #[inline]
@@ -104,19 +118,19 @@ impl Packet {
             }
         }
         // SAFETY: `n` bytes are linear now, and borrowed as long as the packet is.
-        Some(unsafe { slice::from_raw_parts((*self.as_ptr()).data, n as usize) })
+        Some(unsafe { slice::from_raw_parts(self.data(), n as usize) })
     }
 
     /// The first `n` bytes, to be changed, or `None` when the packet is shorter or there is no
     /// memory. Makes them linear and this packet's own first where they are not.
-    #[inline]
+    #[inline(always)]
     pub fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
         // SAFETY: the buffer is live and not shared.
         if !self.unshare() || unsafe { bindings::lana_skb_writable(self.as_ptr(), n) } != 0 {
             return None;
         }
         // SAFETY: `n` bytes are linear and not shared with clones now; the borrow is exclusive.
-        Some(unsafe { slice::from_raw_parts_mut((*self.as_ptr()).data, n as usize) })
+        Some(unsafe { slice::from_raw_parts_mut(self.data(), n as usize) })
     }
 
     /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
@@ -127,22 +141,29 @@ impl Packet {
         self.unshare() && unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
     }
 
-    /// The one's complement sum (RFC 1071) of `len` bytes from `offset` on, folded to 16 bits and
-    /// not inverted: over what has a right checksum in it, 0xffff. `None` when the packet is shorter,
-    /// or its bytes are in a device's memory.
-    #[inline]
+    /// The [sum](checksum::sum) of `len` bytes from `offset` on: over what has a right checksum in it,
+    /// 0xffff. `None` when the packet is shorter, or its bytes are in a device's memory.
+    #[inline(always)]
     pub fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
-        if offset.checked_add(len)? > self.len() {
+        /// Up to as many bytes a call of the kernel's function would take longer.
+        const FEW: u32 = 64;
+        let end = offset.checked_add(len)?;
+        if len <= FEW && end <= self.linear() {
+            // SAFETY: these bytes are linear, and borrowed from the packet.
+            return Some(checksum::sum(unsafe {
+                slice::from_raw_parts(self.data().add(offset as usize), len as usize)
+            }));
+        }
+        if end > self.len() {
             return None;
         }
         // SAFETY: the buffer is live, and the part in it.
         let sum = unsafe { bindings::lana_skb_checksum(self.as_ptr(), offset, len) };
-        // In memory it is as on the wire.
-        let sum = u16::try_from(sum).ok()?;
-        Some(u16::from_be_bytes(sum.to_ne_bytes()))
+        u16::try_from(sum).ok()
     }
 
     /// The Ethernet address of the device it came by; none for what a socket has sent.
+    #[inline]
     pub fn device_address(&self) -> Option<[u8; 6]> {
         // SAFETY: the buffer is live, and the device of a packet in the graph null or kept by the
         // read-side section; an Ethernet device's address has six bytes.

@@ -18,7 +18,7 @@ pub mod address;
     clippy::cast_possible_truncation,
     reason = "what is cut off is known to be 0"
 )]
-#[path = "../../../fb-modules/icmp_echo/checksum.rs"]
+#[path = "../../../lana-core/checksum.rs"]
 pub mod checksum;
 
 #[expect(

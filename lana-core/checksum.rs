@@ -1,45 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The Internet checksum: sums (RFC 1071), and what a checksum becomes when a word changes (RFC 1624).
+//! Any context.
+//!
+//! Words here are as they lie in the packet, [`u16::from_ne_bytes`]: a sum is the same in either order of
+//! bytes, but for the order of its own (RFC 1071, 2 (B)), so that nothing has to be swapped.
 
 /// One's complement sum of bytes, folded and not inverted; an odd one at the end is followed by 0.
-#[inline]
-pub(crate) fn sum(bytes: &[u8]) -> u16 {
-    let mut total = 0u64;
-    let mut words = bytes.chunks_exact(4);
-    for word in words.by_ref() {
-        if let Some(&word) = word.first_chunk() {
-            total = total.wrapping_add(u64::from(u32::from_ne_bytes(word)));
-        }
+#[inline(always)]
+pub fn sum(bytes: &[u8]) -> u16 {
+    let (mut total, mut rest) = (0, bytes);
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        total = around(total, u64::from_ne_bytes(*word));
+        rest = behind;
     }
-    let rest = match *words.remainder() {
-        [a] => [a, 0, 0, 0],
-        [a, b] => [a, b, 0, 0],
-        [a, b, c] => [a, b, c, 0],
-        _ => [0; 4],
-    };
-    total = total.wrapping_add(u64::from(u32::from_ne_bytes(rest)));
-    // 2^32 and 2^16 are as good as 1 here: what is above is added to what is below.
-    total = (total >> 32).wrapping_add(total & 0xffff_ffff);
-    for _ in 0..3 {
-        total = (total >> 16).wrapping_add(total & 0xffff);
+    if let Some((word, behind)) = rest.split_first_chunk() {
+        total = around(total, u32::from_ne_bytes(*word).into());
+        rest = behind;
     }
-    // The sum is the same in either order of bytes but for their order in it (RFC 1071, 2 (B)).
-    u16::from_be_bytes((total as u16).to_ne_bytes())
+    if let Some((word, behind)) = rest.split_first_chunk() {
+        total = around(total, u16::from_ne_bytes(*word).into());
+        rest = behind;
+    }
+    if let [last] = *rest {
+        total = around(total, u16::from_ne_bytes([last, 0]).into());
+    }
+    let (low, carry) = (total as u32).overflowing_add((total >> 32) as u32);
+    let total = low.wrapping_add(carry.into());
+    add(total as u16, (total >> 16) as u16)
+}
+
+/// The sum of two, where a carry out of the top comes in at the bottom: 2^64 is as good as 1, as 2^16 is.
+#[inline(always)]
+fn around(one: u64, other: u64) -> u64 {
+    let (sum, carry) = one.overflowing_add(other);
+    sum.wrapping_add(carry.into())
 }
 
 /// The sum of two sums.
 #[inline]
-pub(crate) fn add(one: u16, other: u16) -> u16 {
+pub fn add(one: u16, other: u16) -> u16 {
     let (sum, carry) = one.overflowing_add(other);
-    sum.wrapping_add(u16::from(carry))
+    sum.wrapping_add(carry.into())
 }
 
 /// The checksum of what had `check` when a word changes (RFC 1624, equation 3). It is the very one that
 /// summing up anew would give, but where all that is summed up is zero now: then 0, which is
 /// wrong, in the place of 0xffff.
 #[inline]
-pub(crate) fn update(check: u16, old: u16, new: u16) -> u16 {
+pub fn update(check: u16, old: u16, new: u16) -> u16 {
     !add(add(!check, !old), new)
 }
 
@@ -56,14 +65,14 @@ mod tests {
                 total -= 0xffff;
             }
         }
-        total as u16
+        (total as u16).to_be()
     }
 
     #[test]
     fn the_example_of_rfc_1071() {
         assert_eq!(
             sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
-            0xddf2
+            0xddf2_u16.to_be()
         );
     }
 
