@@ -104,10 +104,11 @@ impl<'r> Context<'r> {
         Verdict::pass(packet)
     }
 
-    /// Whether a packet that leaves by the port goes where one does that is passed on.
+    /// The port that a packet leaves by that is passed on.
     #[inline]
-    pub(crate) fn is_first(&self, port: Port) -> bool {
-        port.direction == self.direction && port.index == 0
+    pub(crate) fn first(&self) -> Port {
+        let (direction, index) = (self.direction, 0);
+        Port { direction, index }
     }
 
     /// How many ports of a direction are bound.
@@ -275,7 +276,9 @@ impl<'r> Context<'r> {
             hop.stats(self.cpu)
                 .received_batch(batch.len(), batch.bytes());
             hop.call_batch(batch, self);
-            next = hop.first(self.direction);
+            let port = batch.port().unwrap_or(self.first());
+            self.direction = port.direction;
+            next = hop.port(port.direction, port.index.into());
         }
     }
 }

@@ -147,6 +147,11 @@ def split():
         check("two ways: half of them each", len(one) == len(two), len(one), len(two))
         check("two ways: on each of them in order", one == sorted(one) and two == sorted(two))
         check("two ways: none was dropped", not drops(), drops())
+    must(lana.set("m", "port.0.weight", "0"))
+    with Frames("the other way") as frames:
+        check("the other way: all together go by a port that is not the first", frames.heard == [[], ALL],
+              [len(one) for one in frames.heard])
+        check("the other way: none was dropped", not drops(), drops())
     lana.take_apart()
 
 

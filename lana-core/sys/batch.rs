@@ -7,11 +7,11 @@ use super::{
     skb::{self, Packet},
     verdict::{Decision, Verdict},
 };
-use crate::engine::Context;
+use crate::engine::{Context, Port};
 use core::{mem::MaybeUninit, ptr::NonNull};
 
 /// Packets that are at a block together, in the order in which they came. Those that the handler
-/// leaves here go on the way they came, by the first port.
+/// leaves here go on together: by a port that [`Batch::each`] says, or the way they came, by the first port.
 ///
 /// # Invariants
 ///
@@ -20,6 +20,7 @@ pub struct Batch {
     packets: [MaybeUninit<Packet>; Self::MOST],
     len: usize,
     bytes: u64,
+    port: Option<Port>,
 }
 
 impl Batch {
@@ -34,6 +35,7 @@ impl Batch {
             packets: [const { MaybeUninit::uninit() }; Self::MOST],
             len: 0,
             bytes: 0,
+            port: None,
         }
     }
 
@@ -78,7 +80,9 @@ impl Batch {
         there.map(|packet| unsafe { packet.assume_init_ref() })
     }
 
-    /// Gives the packets to `f`, one after the other, and does with each what the verdict says.
+    /// Gives the packets to `f`, one after the other, and does with each what the verdict says. Those that
+    /// go where the first of them goes that goes on stay here; those that leave by another port wait until
+    /// these have come to their end.
     #[inline(always)]
     pub fn each<'r>(
         &mut self,
@@ -86,16 +90,14 @@ impl Batch {
         mut f: impl FnMut(Packet, &mut Context<'r>) -> Verdict,
     ) {
         let (len, mut kept, mut bytes) = (core::mem::take(&mut self.len), 0, 0u64);
+        let mut way = None;
         for at in 0..len {
             // SAFETY: `at` is below the old length; no other turn takes this one.
             let packet = unsafe { self.packets.get_unchecked(at).assume_init_read() };
-            let packet = match f(packet, cx).decide() {
-                Decision::Pass(packet) => packet,
-                // The same in other words, so that it stays in its place.
-                Decision::Forward(packet, port) if cx.is_first(port) => packet,
+            let (packet, port) = match f(packet, cx).decide() {
+                Decision::Pass(packet) => (packet, None),
                 Decision::Forward(packet, port) => {
-                    cx.wait(packet, port);
-                    continue;
+                    (packet, Some(port).filter(|&port| port != cx.first()))
                 }
                 Decision::Drop(packet, reason) => {
                     cx.drop_here(packet, reason);
@@ -103,13 +105,25 @@ impl Batch {
                 }
                 Decision::Consumed => continue,
             };
+            if kept == 0 {
+                way = port;
+            } else if port != way {
+                cx.wait(packet, port.unwrap_or(cx.first()));
+                continue;
+            }
             bytes = bytes.wrapping_add(u64::from(packet.len()));
             // SAFETY: `kept` is not above `at`, and what was there has been taken.
             unsafe { self.packets.get_unchecked_mut(kept).write(packet) };
             kept = kept.wrapping_add(1);
         }
         // INVARIANT: that many were put back, of these lengths.
-        (self.len, self.bytes) = (kept, bytes);
+        (self.len, self.bytes, self.port) = (kept, bytes, way);
+    }
+
+    /// The port by which they go on, where it is not the first one the way they came. Said once.
+    #[inline]
+    pub(crate) fn port(&mut self) -> Option<Port> {
+        self.port.take()
     }
 
     /// Adds a packet; gives it back where there is no room.
