@@ -30,7 +30,7 @@ SECONDS = float(os.environ.get("LANA_SECONDS", "0.03"))  # about how long a samp
 INGRESS = ["xmit_mode netif_receive", "burst 1024"]
 OWNED = ["xmit_mode netif_receive", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
 WIRE = ["xmit_mode start_xmit", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
-BURST = ["64 at once"]  # not pktgen's: see burst()
+BURST = ["64 at once"]  # not pktgen's: see send_bursts(); a frame and its answer may follow, in hexadecimal digits
 LOADS = [("ingress", INGRESS), ("ingress, owned", OWNED), ("wire", WIRE)]
 
 
@@ -218,10 +218,12 @@ def started(device):
 bursts = {}
 
 
-def send_bursts(device, count, size):
+def send_bursts(device, count, size, *frames):
     """The device receives packets as from a driver: each on its own, 64 in one go."""
     if (Room.current, device) not in bursts:
-        bursts[Room.current, device] = burst.Burst(device, burst.FRAME[:size].ljust(size, b"\0"))
+        data, answer = map(bytes.fromhex, frames) if frames else (burst.FRAME[:size].ljust(size, b"\0"), None)
+        program = answer and burst.load(burst.XDP, burst.renewing(data, answer))
+        bursts[Room.current, device] = burst.Burst(device, data, program=program)
     before, start = clock(), time.monotonic()
     bursts[Room.current, device].send(count)
     wall = time.monotonic() - start
@@ -231,8 +233,8 @@ def send_bursts(device, count, size):
 def send(device, settings, count, size=SMALLEST):
     """Sends, and answers how many seconds of the processor it took, how many on the wall, and how many
     packets it sent."""
-    if settings == BURST:
-        return send_bursts(device, count, size)
+    if settings[:1] == BURST:
+        return send_bursts(device, count, size, *settings[1:])
     prepare(device, settings, count, size)
     before = clock()
     start()

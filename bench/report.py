@@ -144,12 +144,14 @@ def forward_figures(results):
 
 
 def echo_figures(results):
-    who = {"name": "LANA, icmp-echo"}, {"name": "kernel ICMP"}
-    limit = results.ratio("echo", {"name": "the least, sent back as it is"}, {"name": "kernel ICMP"})
-    yield Figure("echo", "icmp-echo / kernel ICMP, wire", results.ratio("echo", *who), 2.5, limit=limit)
-    value = results.combine("echo", lambda lana, linux, load: (1 / linux - 1 / load) / (1 / lana - 1 / load), *who,
-                            {"name": "the load alone"})
-    yield Figure("echo", "icmp-echo / kernel ICMP, wire, the load taken off", value, 2.5)
+    for load, name in ("bursts", "LANA, icmp-echo"), ("bursts", "LANA, batched, icmp-echo"), ("wire", "LANA, icmp-echo"):
+        lana, linux, least, alone = ({"load": load, "name": who} for who in (
+            name, "kernel ICMP", "the least, sent back as it is", "the load alone"))
+        about = f"{name.removeprefix('LANA, ')} / kernel ICMP, {load}"
+        yield Figure("echo", about, results.ratio("echo", lana, linux), 2.5, limit=results.ratio("echo", least, linux))
+        value = results.combine("echo", lambda lana, linux, load: (1 / linux - 1 / load) / (1 / lana - 1 / load),
+                                lana, linux, alone)
+        yield Figure("echo", f"{about}, the load taken off", value, 2.5)
 
 
 def socket_figures(results):
@@ -296,7 +298,8 @@ def plots(results, folder):
     for load in "ingress", "bursts", "wire":
         chain_plot(results, folder, load)
     bars(results, folder, "forward", "wire", "Forward from one device to another, 64 bytes, wire")
-    bars(results, folder, "echo", "wire", "Echo requests answered, 64 bytes, wire")
+    for load in "bursts", "wire":
+        bars(results, folder, "echo", load, f"Echo requests answered, 64 bytes, {load}")
     names = list(dict.fromkeys(row["name"] for row in results.rows("sizes")))
     few = [name for name in names if name.startswith("Linux") or int(name.split()[1]) <= 10]
     many = [name for name in names if name.startswith("Linux") or int(name.split()[1]) >= 10]

@@ -34,6 +34,17 @@ def numbering(array, length):
         answer(2)])
 
 
+def renewing(frame, changed):
+    """An XDP program that writes those words of a frame anew in which the other one differs: a frame comes again, as
+    whoever had it has left it."""
+    places = [at for at in range(0, len(frame) - 3, 4) if frame[at:at + 4] != changed[at:at + 4]]
+    stores = [insn(0x62, 2, at, int.from_bytes(frame[at:at + 4], "little", signed=True)) for at in places]
+    return b"".join([
+        insn(0x61, 0x12, 0), insn(0x61, 0x13, 4),  # r2, r3 = data, data_end
+        insn(0xBF, 0x24), insn(0x07, 4, 0, places[-1] + 4), insn(0x2D, 0x34, len(stores)),  # if r4 > r3 goto end
+        *stores, answer(2)])
+
+
 class Burst:
     """For one device of this thread's namespace. Its driver has to have XDP queues: a veth has them while an
     XDP program is on it."""
