@@ -2,13 +2,19 @@
 """A chain of steps: what each further block costs, and what the same modularity costs elsewhere."""
 
 import ebpf
-from common import BURST, INGRESS, WIRE, Missing, do
+from common import BURST, INGRESS, WIRE, Missing, do, floor
 from sections.drop import LINUX, chain, linux, swallow
 
 BATCHED = "LANA, batched"
+LEAST = "the least, counted, called, freed"
 LENGTHS = [1, 2, 5, 10, 20, 50]
 # What the kernel refuses, or ends a packet for.
 TAIL_CALLS, GOTOS, JUMPS = 33, 16, 16
+
+
+def least(load, steps):
+    """What a chain takes at least that counts at each step and calls a function for it."""
+    return swallow(load, lambda device: floor(f"{device}*{steps}"))
 
 
 def tail_calls(load, steps):
@@ -56,6 +62,7 @@ def run(section):
         section.offer(name, LINUX, lambda: linux(load), 0)
         for steps in LENGTHS:
             section.offer(name, "LANA", lambda: chain(load, steps), steps)
+            section.offer(name, LEAST, lambda: least(load, steps), steps)
             if load is not INGRESS:
                 section.offer(name, BATCHED, lambda: chain(load, steps, batched=True), steps)
             if load is WIRE:
