@@ -211,7 +211,7 @@ impl<'r> Context<'r> {
     ) {
         // What is needed for each hop is better off outside of what handlers get; what only counts is
         // better off in memory, which is changed in one step.
-        let (cpu, mut direction, before) = (self.cpu, self.direction, self.left);
+        let (cpu, mut direction) = (self.cpu, self.direction);
         loop {
             let Some(hop) = slot.hop(version) else {
                 self.unbound(self.hop, packet, direction);
@@ -250,8 +250,6 @@ impl<'r> Context<'r> {
                 }
             }
         }
-        let called = before.wrapping_sub(self.left);
-        self.calls = self.calls.wrapping_sub(called as u32);
     }
 
     /// Walks a batch from `slot` on until all of it has ended or waits.
@@ -355,10 +353,14 @@ fn pass<'r, const BANK: usize>(
         return cx.back.take();
     };
     loop {
+        let before = cx.left;
         cx.walk(version, packet, slot);
+        let called = before.wrapping_sub(cx.left) as u32;
+        engine.calls.add(called.into());
         let Some((waiting, next)) = cx.backlog.pop() else {
             break;
         };
+        cx.calls = cx.calls.wrapping_sub(called);
         // What was made of a packet is not what the device received.
         cx.unclaimed = Unclaimed::Drop;
         engine.backlog.set(engine.backlog.get().wrapping_sub(1));
@@ -367,9 +369,6 @@ fn pass<'r, const BANK: usize>(
         cx.left = i32::min(next.left, cx.calls as i32);
         cx.held = next.left.wrapping_sub(cx.left);
     }
-    engine
-        .calls
-        .add(u64::from(CALL_LIMIT.wrapping_sub(cx.calls)));
     cx.back.take()
 }
 

@@ -77,9 +77,7 @@ static unsigned int lana_batch_step(struct lana_queue *q, unsigned int most)
 		lana_receive_batch(hook, first, lana_this_cpu_offset());
 	} else {
 		/* For one the other way is shorter. How often it has entered was looked at before. */
-		first = lana_receive(hook, first, 0, lana_this_cpu_offset());
-		if (first)
-			lana_batch_lost(first);
+		lana_receive(hook, first, 0, lana_this_cpu_offset(), NULL);
 	}
 	rcu_read_unlock();
 	q->running = false;

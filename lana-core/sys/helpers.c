@@ -36,7 +36,7 @@
  */
 
 /* A shared packet goes back to the others as it was. */
-static void lana_skb_restore(struct sk_buff *skb)
+static __always_inline void lana_skb_restore(struct sk_buff *skb)
 {
 	if (unlikely(skb_shared(skb))) {
 		skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
@@ -309,6 +309,24 @@ void lana_request_module(const char *prefix, const char *name)
 
 /* Devices. */
 
+/* What most packets have no need of: calls, for which registers would be saved. */
+static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
+						   const struct lana_hook *hook, u16 entries)
+{
+	struct sk_buff *skb = *pskb;
+
+	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
+	/* A shared packet cannot wait: the others go on with it when we return. */
+	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT) {
+		lana_batch_add(hook, skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	/* What came before goes before. */
+	if (unlikely(this_cpu_read(lana_batch_waiting)))
+		lana_batch_run();
+	return lana_receive(hook, skb, entries, lana_this_cpu_offset(), pskb);
+}
+
 /*
  * The receive handler: lets the packet begin at its link layer header again, as
  * it did on the wire, and hands it to the engine.
@@ -326,23 +344,25 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	hook = rcu_dereference(skb->dev->rx_handler_data);
 	/* skb_push_rcsum(), but the room is known to be there. */
 	__skb_push(skb, ETH_HLEN);
-	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
 	entries = lana_skb_entries(skb);
-	/* A shared packet cannot wait: the others go on with it when we return. */
-	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT) {
-		lana_batch_add(hook, skb);
+	if (READ_ONCE(hook->batch) || unlikely(this_cpu_read(lana_batch_waiting) ||
+					       skb->ip_summed == CHECKSUM_COMPLETE))
+		return lana_rx_rarely(pskb, hook, entries);
+	return lana_receive(hook, skb, entries, lana_this_cpu_offset(), pskb);
+}
+
+/*
+ * A packet is given back: its device was hooked in a change that is not
+ * committed, or unhooked in one that is; or no block wanted it, of which one
+ * may have changed it on the way. The stack gets it by `pskb`; one that has
+ * waited gets no further. What the receive handler is to answer.
+ */
+rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb)
+{
+	if (!pskb) {
+		lana_batch_lost(skb);
 		return RX_HANDLER_CONSUMED;
 	}
-	/* What came before goes before. */
-	if (unlikely(this_cpu_read(lana_batch_waiting)))
-		lana_batch_run();
-	skb = lana_receive(hook, skb, entries, lana_this_cpu_offset());
-	if (likely(!skb))
-		return RX_HANDLER_CONSUMED;
-	/*
-	 * Hooked in a change that is not committed, or unhooked in one that is;
-	 * or no block wanted it, of which one may have changed it on the way.
-	 */
 	*pskb = skb;
 	if (skb_shared(skb)) {
 		lana_skb_restore(skb);

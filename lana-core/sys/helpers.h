@@ -90,6 +90,7 @@ void lana_batch_add(const struct lana_hook *hook, struct sk_buff *skb);
 void lana_batch_run(void);
 void lana_batch_flush(void);
 void lana_batch_lost(struct sk_buff *skb);
+rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb);
 int lana_batch_init(void);
 void lana_batch_exit(void);
 
@@ -181,8 +182,8 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
-struct sk_buff *lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
-			     unsigned long cpu_offset);
+rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
+				 unsigned long cpu_offset, struct sk_buff **pskb);
 void lana_receive_batch(const struct lana_hook *hook, struct sk_buff *list,
 			unsigned long cpu_offset);
 void *lana_graph_new(struct net *net);

@@ -14,11 +14,7 @@ use crate::{
     notifier::Kind,
     registry::Idp,
 };
-use core::{
-    cell::UnsafeCell,
-    ffi::CStr,
-    ptr::{self, NonNull},
-};
+use core::{cell::UnsafeCell, ffi::CStr, ptr::NonNull};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -308,20 +304,22 @@ impl Drop for Hook {
     }
 }
 
-/// A frame from a hooked device. Null when it was taken; else the caller's again, who may get a copy
-/// in its place.
+/// A frame from a hooked device. What the receive handler is to answer, who finds a packet that was not
+/// taken at `pskb`, unless that is null.
 ///
 /// # Safety
 ///
 /// Called by the receive handler: `hook` is a hooked device's [`Target`], `skb` a packet, and
-/// one reference to it is given to us; `cpu_offset` is where this CPU's data are.
+/// one reference to it is given to us; `cpu_offset` is where this CPU's data are; `pskb` is null, or
+/// the handler's.
 #[no_mangle]
 unsafe extern "C" fn lana_receive(
     hook: *const bindings::lana_hook,
     skb: NonNull<bindings::sk_buff>,
     entries: u16,
     cpu_offset: usize,
-) -> *mut bindings::sk_buff {
+    pskb: *mut *mut bindings::sk_buff,
+) -> bindings::rx_handler_result_t {
     // SAFETY: by the contract; a target lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };
     // SAFETY: by the target's invariants the graph lives as long.
@@ -332,8 +330,9 @@ unsafe extern "C" fn lana_receive(
     let packet = unsafe { Packet::from_raw(skb) };
     let (slot, way) = (target.entrance.slot(), Direction::Ingress);
     match engine::enter(graph, slot, way, packet, entries, reader, cpu) {
-        None => ptr::null_mut(),
-        Some(packet) => packet.into_raw(),
+        None => bindings::RX_HANDLER_CONSUMED,
+        // SAFETY: the packet is ours and given up; `pskb` is what the contract says.
+        Some(packet) => unsafe { bindings::lana_give_back(pskb, packet.into_raw()) },
     }
 }
 

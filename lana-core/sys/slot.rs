@@ -131,8 +131,10 @@ impl Hop {
     /// The slot that the first port of a direction is bound to.
     #[inline]
     pub(crate) fn first<'r>(&'r self, direction: Direction) -> Option<&'r Slot> {
+        // SAFETY: a direction is 0 or 1.
+        let first = unsafe { self.first.get_unchecked(direction as usize) };
         // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
-        self.first[direction as usize].map(|slot| unsafe { slot.as_ref() })
+        first.map(|slot| unsafe { slot.as_ref() })
     }
 
     /// The slot that port `index` of a direction is bound to.
