@@ -147,7 +147,8 @@ def forward_figures(results):
 
 
 def echo_figures(results):
-    for load, name in ("bursts", "LANA, icmp-echo"), ("bursts", "LANA, batched, icmp-echo"), ("wire", "LANA, icmp-echo"):
+    single, batched = "LANA, icmp-echo", "LANA, batched, icmp-echo"
+    for load, name in ("bursts", single), ("bursts", batched), ("wire", single):
         lana, linux, least, alone = ({"load": load, "name": who} for who in (
             name, "kernel ICMP", "the least, sent back as it is", "the load alone"))
         about = f"{name.removeprefix('LANA, ')} / kernel ICMP, {load}"

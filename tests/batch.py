@@ -3,13 +3,16 @@
 goes on by lan1 and lan2 is received by bob, who looks at the numbers in the frames: which have come, and in
 which order."""
 
+import os
 import select
 import socket
+import struct
 import subprocess
 import threading
 import time
 
-from burst import FRAME, Burst
+from bpfload import XDP, bpf, load
+from burst import ARRAY, FRAME, MAP_CREATE, Burst, alternating
 from lana import check, end
 from rig import SLOW, Lana, Load, enter, inside, one_cpu, quiesce, read, write
 
@@ -31,15 +34,15 @@ def build(blocks, *bindings):
 
 
 class Ear:
-    """What bob receives by a device: the numbers in the frames, in the order in which they come."""
+    """What bob (or alice) receives by a device: the numbers in the frames, in the order in which they come."""
 
-    def __init__(self, device):
+    def __init__(self, device, who="bob"):
         def listen():
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
             sock.setsockopt(1, 33, 1 << 28)  # SO_RCVBUFFORCE
             sock.bind((device, 0))
             return sock
-        self.sock = inside("bob", listen)
+        self.sock = inside(who, listen)
 
     def numbers(self):
         found = []
@@ -155,6 +158,42 @@ def split():
     lana.take_apart()
 
 
+# An echo request, and its answer.
+REQUEST = bytes.fromhex("020000000001 020000000098 0800 4500002e000000004001f6cac0000201c0000203"
+                        "0800f7fd00010001").ljust(60, b"\0")
+REPLY = bytes.fromhex("020000000098 020000000001 0800 4500002e000000004001f6cac0000203c0000201"
+                      "0000fffd00010001").ljust(60, b"\0")
+
+
+def answers():
+    """Of two frames one is an echo request, which goes back, and one passes."""
+    build([("e", "icmp-echo"), ("c", "counter")], ("e", "lan0"), ("c", "e"), ("lan1", "c"))
+    must(lana.set("e", "addr", "192.0.2.3"))
+    must(lana.set("e", "mac", "02:00:00:00:00:01"))
+    other = REQUEST[:34] + bytes([13]) + REQUEST[35:]
+    array = bpf(MAP_CREATE, struct.pack("IIII", ARRAY, 4, 8, 1))
+    program = load(XDP, alternating(array, REQUEST, other, REPLY))
+    for first in "another", "a request":
+        burst, ears = Burst("lan0", REQUEST, program=program), [Ear("a0", "alice"), Ear("b0")]
+        before = lana.blocks()
+        with one_cpu():
+            burst.send(COUNT - 1)
+        settle()
+        heard = [len(ear.numbers()) for ear in ears]
+        after = lana.blocks()
+        passed = after["c"].packets - before["c"].packets
+        answered = int(after["e"].options["answered"]) - int(before["e"].options["answered"])
+        half = [COUNT // 2, COUNT // 2 - 1] if first == "a request" else [COUNT // 2 - 1, COUNT // 2]
+        check(f"requests among others, {first} first: each goes its way", [answered, passed] == half == heard,
+              answered, passed, half, heard)
+        for ear in ears:
+            ear.sock.close()
+    check("requests among others: none is dropped", not drops(), drops())
+    os.close(program)
+    os.close(array)
+    lana.take_apart()
+
+
 def shared():
     """Packets that cannot wait, as others have them too, in between."""
     build([("c", "counter")], ("c", "lan0"))
@@ -237,7 +276,7 @@ write("/proc/sys/net/core/netdev_max_backlog", "100000")
 for name in "lan0", "lan1", "lan2":
     must(lana.hook(name))
 must(lana.set("lan0", "batch", "on"))
-for what in chain, some, tee, split, shared, limits, off_and_on:
+for what in chain, some, tee, split, answers, shared, limits, off_and_on:
     what()
 for name in "lan0", "lan1", "lan2":
     must(lana.unhook(name))

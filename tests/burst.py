@@ -34,15 +34,43 @@ def numbering(array, length):
         answer(2)])
 
 
+def words(*frames):
+    """Where the words are in which frames differ."""
+    return [at for at in range(0, len(frames[0]) - 3, 4) if len({frame[at:at + 4] for frame in frames}) > 1]
+
+
+def writing(register, frame, places):
+    """Instructions that write these words of a frame to where a register points."""
+    return [insn(0x62, register, at, int.from_bytes(frame[at:at + 4], "little", signed=True)) for at in places]
+
+
 def renewing(frame, changed):
     """An XDP program that writes those words of a frame anew in which the other one differs: a frame comes again, as
     whoever had it has left it."""
-    places = [at for at in range(0, len(frame) - 3, 4) if frame[at:at + 4] != changed[at:at + 4]]
-    stores = [insn(0x62, 2, at, int.from_bytes(frame[at:at + 4], "little", signed=True)) for at in places]
+    places = words(frame, changed)
+    stores = writing(2, frame, places)
     return b"".join([
         insn(0x61, 0x12, 0), insn(0x61, 0x13, 4),  # r2, r3 = data, data_end
         insn(0xBF, 0x24), insn(0x07, 4, 0, places[-1] + 4), insn(0x2D, 0x34, len(stores)),  # if r4 > r3 goto end
         *stores, answer(2)])
+
+
+def alternating(array, one, other, *changed):
+    """An XDP program that makes one frame and the other by turns, of which there is a count in an array of one, from
+    what may have become of either."""
+    places = words(one, other, *changed)
+    ones, others = writing(6, one, places), writing(6, other, places)
+    make = [
+        insn(0x62, 10, -4, 0), insn(0xBF, 0xA2), insn(0x07, 2, 0, -4),  # key 0
+        insn(0x18, 0x11, 0, array), insn(0), insn(0x85, 0, 0, LOOKUP),
+        insn(0x15, 0, 5 + len(ones) + len(others), 0),  # none: goto end
+        insn(0x79, 0x01, 0), insn(0x07, 1, 0, 1), insn(0x7B, 0x10, 0),  # r1 = ++*r0
+        insn(0x45, 1, len(ones) + 1, 1),  # if r1 is odd goto others
+        *ones, insn(0x05, 0, len(others)), *others]  # goto end
+    return b"".join([
+        insn(0x61, 0x16, 0), insn(0x61, 0x17, 4),  # r6, r7 = data, data_end
+        insn(0xBF, 0x68), insn(0x07, 8, 0, len(one)), insn(0x2D, 0x78, len(make)),  # if r6 + length > r7 goto end
+        *make, answer(2)])
 
 
 class Burst:
