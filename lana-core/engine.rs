@@ -104,6 +104,12 @@ impl<'r> Context<'r> {
         Verdict::pass(packet)
     }
 
+    /// Whether no packet waits for the end of the walk.
+    #[inline]
+    pub(crate) fn none_waits(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
     /// The port that a packet leaves by that is passed on.
     #[inline]
     pub(crate) fn first(&self) -> Port {

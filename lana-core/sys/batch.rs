@@ -81,8 +81,8 @@ impl Batch {
     }
 
     /// Gives the packets to `f`, one after the other, and does with each what the verdict says. Those that
-    /// go where the first of them goes that goes on stay here; those that leave by another port wait until
-    /// these have come to their end.
+    /// go where the first of them goes that goes on stay here, or, where packets wait that these must not
+    /// overtake, those that pass; the others wait until these have come to their end.
     #[inline(always)]
     pub fn each<'r>(
         &mut self,
@@ -90,7 +90,7 @@ impl Batch {
         mut f: impl FnMut(Packet, &mut Context<'r>) -> Verdict,
     ) {
         let (len, mut kept, mut bytes) = (core::mem::take(&mut self.len), 0, 0u64);
-        let mut way = None;
+        let (mut way, free) = (None, cx.none_waits());
         for at in 0..len {
             // SAFETY: `at` is below the old length; no other turn takes this one.
             let packet = unsafe { self.packets.get_unchecked(at).assume_init_read() };
@@ -105,7 +105,7 @@ impl Batch {
                 }
                 Decision::Consumed => continue,
             };
-            if kept == 0 {
+            if kept == 0 && free {
                 way = port;
             } else if port != way {
                 cx.wait(packet, port.unwrap_or(cx.first()));

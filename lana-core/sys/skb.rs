@@ -270,6 +270,11 @@ impl<'r> Queue<'r> {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
     /// Takes a packet, or gives it back where it is shared and there is no memory.
     pub(crate) fn push(&mut self, mut packet: Packet, next: Next<'r>) -> Result<(), Packet> {
         if !packet.unshare() {
