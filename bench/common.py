@@ -24,7 +24,8 @@ from rig import read, write  # noqa: E402
 FOREIGN = "02:00:00:00:00:99"  # nobody's address: Linux drops what is for it at the head of ip_rcv()
 SMALLEST = 60  # bytes of a frame of 64, without its checksum
 ROUNDS = max(int(os.environ.get("LANA_ROUNDS", "15")), 1)
-SECONDS = float(os.environ.get("LANA_SECONDS", "0.03"))  # about how long a sample sends
+SECONDS = float(os.environ.get("LANA_SECONDS", "0.1"))  # about how long each sends for a sample,
+TURNS = 10  # in about as many turns
 
 # The loads (Documentation/performance.md).
 INGRESS = ["xmit_mode netif_receive", "burst 1024"]
@@ -188,7 +189,7 @@ clock = Clock()
 # --- The packet generator --------------------------------------------------------------------
 
 PKTGEN = "/proc/net/pktgen/"  # that of the room
-RESULT = re.compile(r"Result: OK: (\d+)\(c\d+\+d\d+\) usec, (\d+) \(")
+RESULT = re.compile(r"Result: OK: \d+\(c(\d+)\+d\d+\) usec, (\d+) \(")
 
 
 def prepare(device, settings, count, size=SMALLEST):
@@ -205,89 +206,131 @@ def start():
 
 
 def result(device):
-    """Seconds and packets, once it has ended."""
-    found = RESULT.search(read(PKTGEN + device))
-    return (int(found[1]) / 1e6, int(found[2])) if found else None
-
-
-def started(device):
-    """When it began, by the clock of time.monotonic()."""
-    return int(re.search(r"started: (\d+)us", read(PKTGEN + device))[1]) / 1e6
-
-
-bursts = {}
-
-
-def send_bursts(device, count, size, *frames):
-    """The device receives packets as from a driver: each on its own, 64 in one go."""
-    if (Room.current, device) not in bursts:
-        data, answer = map(bytes.fromhex, frames) if frames else (burst.FRAME[:size].ljust(size, b"\0"), None)
-        program = answer and burst.load(burst.XDP, burst.renewing(data, answer))
-        bursts[Room.current, device] = burst.Burst(device, data, program=program)
-    before, start = clock(), time.monotonic()
-    bursts[Room.current, device].send(count)
-    wall = time.monotonic() - start
-    return clock() - before if clock.line else wall, wall, count
-
-
-def send(device, settings, count, size=SMALLEST):
-    """Sends, and answers how many seconds of the processor it took, how many on the wall, and how many
-    packets it sent."""
-    if settings[:1] == BURST:
-        return send_bursts(device, count, size, *settings[1:])
-    prepare(device, settings, count, size)
-    before = clock()
-    start()
-    time.sleep(SECONDS if count > 1 else 0.1)
-    while not result(device):
+    """Once it has ended: how many seconds its thread has had the processor, and how many packets it sent."""
+    while not (found := RESULT.search(read(PKTGEN + device))):
         time.sleep(0.01)
-    wall, sent = result(device)
-    return clock() - before if clock.line else wall, wall, sent
+    return int(found[1]) / 1e6, int(found[2])
 
 
 # --- Contenders ------------------------------------------------------------------------------
 
 class Contender:
-    """Who takes part: what the load is given to, and what counts the packets that came through."""
+    """Who takes part: what the packet generator's load is given to, and what counts the packets that came through."""
+
+    together = True  # may send while others do
 
     def __init__(self, device, load, sink, size=SMALLEST):
         self.device, self.load, self.sink, self.size = device, list(load), sink, size
         self.count, self.lost, self.sent = 20000, 0, 0
-        self.samples, self.wall, self.room = [], [], Room.current
+        self.samples, self.room, self.before = [], Room.current, 0
 
-    def send(self, count):
+    def begin(self):
         self.room.enter()
-        return send(self.device, self.load, count, self.size)
+        self.before = self.sink()
+        prepare(self.device, self.load, self.count, self.size)
+        start()
 
-    def sample(self, overhead=0.0):
-        """Packets a second that came to the sink: of the processor, and on the wall."""
+    def turn(self):
+        """Does what is not done by itself."""
+
+    def end(self):
+        """Packets a second that came to the sink."""
         self.room.enter()
-        before = self.sink()
-        seconds, wall, sent = self.send(self.count)
+        return self.rate(*result(self.device))
+
+    def rate(self, seconds, sent):
+        """The same, of so many that were sent in that time."""
         if isinstance(self.sink, Swallowed):
             self.sink.sent += sent
-        came = self.sink() - before
+        came = self.sink() - self.before
         if came > sent:
             raise RuntimeError(f"{self.device}: {sent} packets were sent, and {came} came to the sink")
         self.sent, self.lost = self.sent + sent, self.lost + sent - came
-        return came / max(seconds - overhead, 1e-6), came / max(wall, 1e-6)
+        return came / max(seconds, 1e-6)
+
+    def sample(self):
+        return sample([self])[0]
 
     def warm_up(self):
         """Finds how many packets a sample takes."""
         for _ in range(2):
-            rate, _ = self.sample()
+            rate = self.sample()
             if rate <= 0:
                 raise Missing(f"no packet came to the sink ({self.sent} were sent)")
             self.count = max(int(rate * SECONDS), 1000)
         self.lost = self.sent = 0
 
 
-def prove(device, load):
-    """Linux sees what is sent here, as long as nobody is in its way."""
-    before = stack(device)()
-    *_, sent = send(*load, 1000)
-    if stack(device)() - before != sent:
-        raise Missing(f"{device}: Linux did not see the packets of the trial")
+class Bursts(Contender):
+    """Packets that are received as from a driver: each on its own, 64 in one go."""
+
+    def __init__(self, device, load, sink, size=SMALLEST):
+        super().__init__(device, load, sink, size)
+        frame, *answers = map(bytes.fromhex, load[1:] or [burst.FRAME[:size].ljust(size, b"\0").hex()])
+        program = burst.load(burst.XDP, burst.renewing(frame, *answers)) if answers else None
+        self.burst, self.overhead, self.seconds = burst.Burst(device, frame, program=program), 0.0, 0.0
+
+    def send(self, count):
+        """Seconds."""
+        before = clock()
+        self.burst.send(count)
+        return clock() - before
+
+    def begin(self):
+        self.room.enter()
+        self.before, self.seconds = self.sink(), 0.0
+
+    def turn(self):
+        self.room.enter()
+        self.seconds += self.send(self.count // TURNS) - self.overhead
+
+    def end(self):
+        self.room.enter()
+        return self.rate(self.seconds, self.count // TURNS * TURNS)
+
+    def warm_up(self):
+        self.overhead = statistics.median(self.send(1) for _ in range(5))
+        super().warm_up()
+
+
+def contender(device, load, sink, size=SMALLEST):
+    """One for either kind of load."""
+    return (Bursts if load[:1] == BURST else Contender)(device, load, sink, size)
+
+
+def prove(one):
+    """Linux sees what is sent to this one, as long as nobody is in its way."""
+    one.count = 1000
+    one.sample()
+    if one.lost:
+        raise Missing(f"{one.device}: Linux did not see the packets of the trial")
+
+
+def groups(contenders):
+    """Those who may take part in the same sample. A room has one packet generator. A kernel that can be preempted
+    takes the processor away from it without telling."""
+    found = []
+    for one in contenders:
+        for group in found:
+            if (one.together and type(one) is type(group[0]) and one.room not in [other.room for other in group]
+                    and "PREEMPT" not in os.uname().version):
+                group.append(one)
+                break
+        else:
+            found.append([one])
+    return found
+
+
+def sample(group):
+    """What each of a group gets through. All of them send at the same time: the scheduler gives each the processor for
+    ten milliseconds, by turns, and the packet generator tells how long each has had it. So what slows the machine
+    down for a while slows them all down."""
+    for one in group:
+        one.begin()
+    for _ in range(TURNS):
+        for one in group:
+            one.turn()
+    return [one.end() for one in group]
 
 
 class Section:
@@ -295,7 +338,7 @@ class Section:
 
     def __init__(self, name):
         self.name, self.results, self.missing, self.values = name, [], [], {}
-        self.waiting, self.overhead = [], 0.0
+        self.waiting = []
 
     def say(self, words):
         print(f"# {self.name}: {words}", flush=True)
@@ -316,24 +359,15 @@ class Section:
     def take_turns(self):
         """All that were offered, one after the other, again and again."""
         begun = time.monotonic()
-        self.measure_overhead()
         for number in range(ROUNDS):
-            for _, _, _, contender in self.waiting:
-                rate, wall = contender.sample(self.overhead)
-                contender.samples.append(rate)
-                contender.wall.append(wall)
+            for group in groups([contender for *_, contender in self.waiting]):
+                for one, rate in zip(group, sample(group)):
+                    one.samples.append(rate)
             self.say(f"round {number + 1} of {ROUNDS}, {len(self.waiting)} contenders, "
                      f"{time.monotonic() - begun:.0f} s")
         for load, name, x, contender in self.waiting:
-            self.record(load, name, contender.samples, x, contender.size, sent=contender.sent,
-                        lost=contender.lost, wall=contender.wall)
+            self.record(load, name, contender.samples, x, contender.size, sent=contender.sent, lost=contender.lost)
         self.waiting.clear()
-
-    def measure_overhead(self):
-        """What a sample takes beside its packets: that of one packet."""
-        if clock.line and self.waiting:
-            contender = self.waiting[0][3]
-            self.overhead = statistics.median(contender.send(1)[0] for _ in range(5))
 
     def record(self, load, name, samples, x=None, size=SMALLEST, unit="packets/s", **more):
         self.results.append({"load": load, "name": name, "x": x, "size": size, "unit": unit,
@@ -341,4 +375,4 @@ class Section:
 
     def whole(self):
         return {"section": self.name, "results": self.results, "missing": self.missing,
-                "values": self.values, "clock": clock.kind, "overhead": self.overhead}
+                "values": self.values, "clock": clock.kind}

@@ -333,7 +333,7 @@ def about(results):
         f"BPF is {'compiled (JIT)' if kernel['bpf jit'] else 'interpreted: this architecture has no JIT'}."
     rounds = min((len(row["samples"]) for part in results.sections.values() for row in part["results"]), default=0)
     yield f"Medians of {rounds} alternating samples each, quartiles in brackets; " \
-        f"seconds are those of the {whole['clock']}."
+        f"seconds are those of the {whole['clock']}, for the packet generator those that it had the processor."
 
 
 def main(folder, save):

@@ -65,8 +65,9 @@ def run(section):
             section.offer(name, LEAST, lambda: least(load, steps), steps)
             if load is not INGRESS:
                 section.offer(name, BATCHED, lambda: chain(load, steps, batched=True), steps)
-            if load is WIRE:
-                section.offer(name, "BPF tail calls", lambda: tail_calls(load, steps), steps)
-                section.offer(name, "tc goto chain", lambda: tc_chains(load, steps), steps)
-                section.offer(name, "nft jump", lambda: nft_chains(load, steps), steps)
         section.take_turns()
+    for steps in LENGTHS:
+        section.offer("wire", "BPF tail calls", lambda: tail_calls(WIRE, steps), steps)
+        section.offer("wire", "tc goto chain", lambda: tc_chains(WIRE, steps), steps)
+        section.offer("wire", "nft jump", lambda: nft_chains(WIRE, steps), steps)
+    section.take_turns()

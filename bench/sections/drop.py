@@ -2,7 +2,7 @@
 """Receive and drop: what each peer, and LANA with one block, takes for a packet that goes no further."""
 
 import ebpf
-from common import (BURST, INGRESS, LOADS, SMALLEST, WIRE, Contender, Room, Swallowed, Wire, batch, do, engine, floor,
+from common import (BURST, INGRESS, LOADS, SMALLEST, WIRE, Room, Swallowed, Wire, batch, contender, do, engine, floor,
                     hook, martians, prove, stack)
 
 # Linux's own two ways: for another host, which ends at the head of ip_rcv(), and for this one, which
@@ -22,20 +22,20 @@ def place(load):
 
 def linux(load):
     wire, device = place(load)
-    return Contender(device, load, stack(wire.near))
+    return contender(device, load, stack(wire.near))
 
 
 def linux_own(load):
     wire, device = place(load)
-    return Contender(device, load + [f"dst_mac {wire.mac}"], martians)
+    return contender(device, load + [f"dst_mac {wire.mac}"], martians)
 
 
 def swallow(load, setup):
     """Who drops without telling: Linux sees nothing any more."""
     wire, device = place(load)
-    prove(wire.near, (device, load))
+    prove(contender(device, load, stack(wire.near)))
     setup(wire.near)
-    return Contender(device, load, Swallowed(wire.near))
+    return contender(device, load, Swallowed(wire.near))
 
 
 def tc(device):
@@ -59,7 +59,7 @@ def chain(load, blocks, size=SMALLEST, *, batched=False):
     below = [wire.near] + names
     batch(*[f"add {name} dummy" for name in names], *[f"bind {up} {low}" for up, low in zip(names, below)],
           *[f"set {wire.near} batch=on"] * batched)
-    return Contender(device, load, engine(), size)
+    return contender(device, load, engine(), size)
 
 
 def run(section):

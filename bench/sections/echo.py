@@ -7,7 +7,7 @@ import ipaddress
 import struct
 
 import ebpf
-from common import BURST, FOREIGN, SMALLEST, WIRE, Contender, Missing, batch, do, floor, hook, stack, write
+from common import BURST, FOREIGN, SMALLEST, WIRE, Missing, batch, contender, do, floor, hook, stack, write
 from ebpf import insn
 from sections.drop import place
 
@@ -77,14 +77,14 @@ def alone(load):
     """What the load itself takes: the requests are made, and are for somebody else."""
     wire, device, settings = ready(load)
     settings = bursts(OTHER) if load is BURST else settings + [f"dst_mac {OTHER}"]
-    return Contender(device, settings, stack(wire.near))
+    return contender(device, settings, stack(wire.near))
 
 
 def mirror(load):
     """The least that answering can take: the requests are made, and sent back as they are."""
     wire, device, settings = ready(load)
     floor(f"{wire.near}>{wire.near}")
-    return Contender(device, settings, stack(wire.far))
+    return contender(device, settings, stack(wire.far))
 
 
 def kernel(load):
@@ -93,7 +93,7 @@ def kernel(load):
     do("ip", "neighbour", "add", THERE, "lladdr", FOREIGN, "nud", "permanent", "dev", wire.near)
     for name, value in ("icmp_ratelimit", "0"), ("icmp_msgs_per_sec", "1000000000"):
         write("/proc/sys/net/ipv4/" + name, value)
-    return Contender(device, settings, stack(wire.far))
+    return contender(device, settings, stack(wire.far))
 
 
 def lana(load, *, batched=False):
@@ -106,7 +106,7 @@ def lana(load, *, batched=False):
     hook(wire.near)
     batch("add echo icmp-echo", f"set echo addr+={HERE}", f"bind echo {wire.near}",
           f"set {wire.near} batch={'on' if batched else 'off'}")
-    return Contender(device, settings, stack(wire.far))
+    return contender(device, settings, stack(wire.far))
 
 
 def run(section):

@@ -3,7 +3,7 @@
 
 import ebpf
 import ovs
-from common import FOREIGN, WIRE, Contender, Room, Wire, batch, do, floor, hook, received, stack
+from common import FOREIGN, WIRE, Room, Wire, batch, contender, do, floor, hook, received, stack
 
 
 def forward(setup, sink=stack):
@@ -11,7 +11,7 @@ def forward(setup, sink=stack):
     Room()
     source, target = Wire(), Wire()
     setup(source.near, target.near, target.far)
-    return Contender(source.far, WIRE, sink(target.far))
+    return contender(source.far, WIRE, sink(target.far))
 
 
 def bridge(source, target, _):

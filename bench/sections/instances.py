@@ -5,7 +5,7 @@ graph is in a network namespace of its own, so that they take turns, too."""
 import re
 import time
 
-from common import INGRESS, Contender, Room, Wire, batch, engine, hook, read
+from common import INGRESS, Room, Wire, batch, contender, engine, hook, read
 from rig import Lana
 
 NUMBERS = [10, 100, 1000, 10000, 100000, 1000000]
@@ -49,5 +49,5 @@ def graph(section, number):
 def run(section):
     for number in NUMBERS:
         wire = graph(section, number)
-        section.offer("ingress", "LANA", lambda: Contender(wire.near, INGRESS, engine()), number)
+        section.offer("ingress", "LANA", lambda: contender(wire.near, INGRESS, engine()), number)
     section.take_turns()

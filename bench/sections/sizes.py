@@ -2,7 +2,7 @@
 """Receive and drop for the frame sizes of RFC 2544, by chains of several lengths: figures 6.2 and 6.3 of the
 thesis."""
 
-from common import WIRE, Contender
+from common import WIRE, contender
 from sections.drop import LINUX, chain, linux
 
 SIZES = [64, 128, 256, 512, 1024, 1280, 1518]  # with the checksum of Ethernet, which pktgen does not count
@@ -15,5 +15,5 @@ def run(section):
     for name, make in who:
         one = make()
         for size in SIZES:
-            section.offer("wire", name, lambda: Contender(one.device, one.load, one.sink, size - 4), size)
+            section.offer("wire", name, lambda: contender(one.device, one.load, one.sink, size - 4), size)
     section.take_turns()

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from common import WIRE, Contender, Missing, Room, Wire, clock, do, hook, prepare, result, stack, start, started
+from common import WIRE, Contender, Missing, Room, Wire, clock, contender, do, hook, prepare, result, stack, start
 from rig import Lana, read
 
 SIZES = [64, 512, 1518]
@@ -34,6 +34,8 @@ def work():
 class Program(Contender):
     """A program that receives; `bind` binds its block."""
 
+    together = False
+
     def __init__(self, wire, size, mode, command, bind):
         super().__init__(wire.far, WIRE, None, size)
         ring = mode == "ring"
@@ -42,8 +44,8 @@ class Program(Contender):
         self.count = min(PACKETS[mode], RING // 2 // size) if ring else PACKETS[mode]
 
     def receive(self, count):
-        """Sends so many packets to a program that is there; seconds of the processor, on the wall, and how
-        many it received."""
+        """Sends so many packets to a program that is there; seconds of the processor, and how many it
+        received."""
         self.room.enter()
         command = [*self.command, "--count", str(count), "-j"]
         prepare(self.device, self.load, count, self.size)
@@ -60,17 +62,19 @@ class Program(Contender):
             guard.start()
             # It has ended, but what it used is still to be seen.
             os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
-            wall, seconds = time.monotonic(), now() - before
+            seconds = now() - before
             guard.cancel()
             received = json.loads(program.stdout.read())["packets"]
-        while not result(self.device):
-            time.sleep(0.01)
-        return seconds, wall - started(self.device), received
+        result(self.device)
+        return seconds, received
 
-    def sample(self, overhead=0.0):
-        seconds, wall, received = self.receive(self.count)
+    def begin(self):
+        pass
+
+    def end(self):
+        seconds, received = self.receive(self.count)
         self.sent, self.lost = self.sent + self.count, self.lost + self.count - received
-        return received / (seconds - self.overhead), received / wall
+        return received / (seconds - self.overhead)
 
     def warm_up(self):
         self.receive(self.count)
@@ -80,6 +84,8 @@ class Program(Contender):
 class Calls(Contender):
     """System calls that do next to nothing, a byte each: what any costs here. Two calls for a byte."""
 
+    together = False
+
     def __init__(self):
         super().__init__(None, [], None)
 
@@ -88,11 +94,12 @@ class Calls(Contender):
         do("dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={count // 2}", "status=none")
         return clock() - before
 
-    def sample(self, overhead=0.0):
+    def begin(self):
+        pass
+
+    def end(self):
         self.sent += self.count
-        begun = time.monotonic()
-        seconds = self.call(self.count) - self.overhead
-        return self.count / seconds, self.count / (time.monotonic() - begun)
+        return self.count / (self.call(self.count) - self.overhead)
 
     def warm_up(self):
         self.count = PACKETS["recv"]
@@ -117,7 +124,7 @@ def run(section):
     hook(hooked[1].near)
     netlink = Lana()
     plain[0].enter()
-    section.offer("wire", "the load alone", lambda: Contender(plain[1].far, WIRE, stack(plain[1].near)), SIZES[0])
+    section.offer("wire", "the load alone", lambda: contender(plain[1].far, WIRE, stack(plain[1].near)), SIZES[0])
     # Without the host's clock, what a program has used that has ended is not known.
     if clock.line:
         section.offer("-", "a system call alone", Calls, SIZES[0])
