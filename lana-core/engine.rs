@@ -76,7 +76,7 @@ pub struct Context<'r> {
     /// The block that runs.
     hop: &'r Hop,
     direction: Direction,
-    /// How many blocks the packet may still pass in this walk; after that it is negative.
+    /// How many blocks the packet may still pass in this walk.
     left: i32,
     /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`].
     held: i32,
@@ -197,14 +197,20 @@ impl<'r> Context<'r> {
     }
 
     /// A packet comes to a port without a peer, at a block.
-    #[cold]
+    #[inline(always)]
     fn unbound(&mut self, at: &Hop, packet: Packet, direction: Direction) {
         if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
-            self.engine.unclaimed.add(1);
-            self.back = Some(packet);
+            self.give_back(packet);
         } else {
             self.drop(at, Some(packet), DropReason::Unbound);
         }
+    }
+
+    /// No block takes the packet that entered.
+    #[cold]
+    fn give_back(&mut self, packet: Packet) {
+        self.engine.unclaimed.add(1);
+        self.back = Some(packet);
     }
 
     /// Walks a packet from `slot` on until it ends.
@@ -215,20 +221,19 @@ impl<'r> Context<'r> {
         mut packet: Packet,
         mut slot: &'r Slot,
     ) {
-        // What is needed for each hop is better off outside of what handlers get; what only counts is
-        // better off in memory, which is changed in one step.
-        let (cpu, mut direction) = (self.cpu, self.direction);
+        // What is needed for each hop is better off outside of what handlers get.
+        let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
         loop {
             let Some(hop) = slot.hop(version) else {
                 self.unbound(self.hop, packet, direction);
                 break;
             };
-            self.left = self.left.wrapping_sub(1);
-            if self.left < 0 {
-                self.left = 0;
+            left = left.wrapping_sub(1);
+            if left < 0 {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
             }
+            self.left = left;
             self.hop = hop;
             hop.stats(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
@@ -255,6 +260,26 @@ impl<'r> Context<'r> {
                     break;
                 }
             }
+        }
+    }
+
+    /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
+    /// so many handlers.
+    #[inline(never)]
+    fn walk_waiting<const BANK: usize>(&mut self, version: Version<'r, BANK>, mut called: u32) {
+        // What was made of a packet is not what the device received.
+        self.unclaimed = Unclaimed::Drop;
+        while let Some((packet, next)) = self.backlog.pop() {
+            let waiting = self.engine.backlog.get();
+            self.engine.backlog.set(waiting.wrapping_sub(1));
+            self.calls = self.calls.wrapping_sub(called);
+            self.left = i32::min(next.left, self.calls as i32);
+            self.held = next.left.wrapping_sub(self.left);
+            self.direction = next.direction;
+            let before = self.left;
+            self.walk(version, packet, next.slot);
+            called = before.wrapping_sub(self.left) as u32;
+            self.engine.calls.add(called.into());
         }
     }
 
@@ -316,7 +341,7 @@ fn pass<'r, const BANK: usize>(
     slot: &'r Slot,
     version: Version<'r, BANK>,
     direction: Direction,
-    mut packet: Packet,
+    packet: Packet,
     entries: u16,
     cpu: ThisCpu,
 ) -> Option<Packet> {
@@ -354,26 +379,15 @@ fn pass<'r, const BANK: usize>(
         cx.direction = direction.opposite();
         hop.first(cx.direction)
     });
-    let Some(mut slot) = first else {
+    let Some(first) = first else {
         cx.unbound(hop, packet, Direction::Ingress);
         return cx.back.take();
     };
-    loop {
-        let before = cx.left;
-        cx.walk(version, packet, slot);
-        let called = before.wrapping_sub(cx.left) as u32;
-        engine.calls.add(called.into());
-        let Some((waiting, next)) = cx.backlog.pop() else {
-            break;
-        };
-        cx.calls = cx.calls.wrapping_sub(called);
-        // What was made of a packet is not what the device received.
-        cx.unclaimed = Unclaimed::Drop;
-        engine.backlog.set(engine.backlog.get().wrapping_sub(1));
-        cx.direction = next.direction;
-        (packet, slot) = (waiting, next.slot);
-        cx.left = i32::min(next.left, cx.calls as i32);
-        cx.held = next.left.wrapping_sub(cx.left);
+    cx.walk(version, packet, first);
+    let called = HOP_LIMIT.wrapping_sub(cx.left) as u32;
+    engine.calls.add(called.into());
+    if !cx.none_waits() {
+        cx.walk_waiting(version, called);
     }
     cx.back.take()
 }

@@ -21,14 +21,15 @@ static rx_handler_result_t floor_drop(struct sk_buff **pskb)
 	return RX_HANDLER_CONSUMED;
 }
 
-/* Packets that are nobody else's. */
+/* Packets that are nobody else's, by a device that has no queue and wants no lock. */
 static rx_handler_result_t floor_send(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
+	struct net_device *dev = rcu_dereference(skb->dev->rx_handler_data);
 
 	skb_push(skb, ETH_HLEN);
-	skb->dev = rcu_dereference(skb->dev->rx_handler_data);
-	dev_queue_xmit(skb);
+	skb->dev = dev;
+	netdev_start_xmit(skb, dev, netdev_get_tx_queue(dev, 0), false);
 	return RX_HANDLER_CONSUMED;
 }
 

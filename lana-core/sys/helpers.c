@@ -20,7 +20,9 @@
 #include <net/netdev_lock.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
+#include <net/sch_generic.h>
 #include <net/sock.h>
+#include <net/tcx.h>
 
 #include "helpers.h"
 #include "netlink-gen.h"
@@ -35,13 +37,20 @@
  * well because the others are on this CPU, before us or after us.
  */
 
+static noinline void lana_skb_restore_sum(struct sk_buff *skb)
+{
+	skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
+}
+
 /* A shared packet goes back to the others as it was. */
 static __always_inline void lana_skb_restore(struct sk_buff *skb)
 {
-	if (unlikely(skb_shared(skb))) {
-		skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
-		__skb_pull(skb, ETH_HLEN);
-	}
+	if (!skb_shared(skb))
+		return;
+	if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
+		lana_skb_restore_sum(skb);
+	skb->len -= ETH_HLEN;
+	skb->data += ETH_HLEN;
 }
 
 /* For a packet that is shared one that is not, in its place; NULL for want of memory, and the packet stays. */
@@ -79,8 +88,11 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 
 void lana_skb_free(struct sk_buff *skb, u32 why)
 {
-	static const enum skb_drop_reason reason[] = {
+	static const enum skb_drop_reason reasons[] = {
 		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
+		[LANA_DROP_REASON_UNBOUND] = SKB_DROP_REASON_NOT_SPECIFIED,
+		[LANA_DROP_REASON_HOP_LIMIT] = SKB_DROP_REASON_NOT_SPECIFIED,
+		[LANA_DROP_REASON_BACKLOG] = SKB_DROP_REASON_NOT_SPECIFIED,
 		[LANA_DROP_REASON_MALFORMED] = SKB_DROP_REASON_HDR_TRUNC,
 		[LANA_DROP_REASON_TOO_BIG] = SKB_DROP_REASON_PKT_TOO_BIG,
 		[LANA_DROP_REASON_DEVICE] = SKB_DROP_REASON_DEV_READY,
@@ -89,10 +101,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 	};
 
 	lana_skb_restore(skb);
-	if (why < ARRAY_SIZE(reason) && reason[why])
-		kfree_skb_reason(skb, reason[why]);
-	else
-		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+	kfree_skb_reason(skb, reasons[why]);
 }
 
 void lana_skb_consume(struct sk_buff *skb)
@@ -137,6 +146,15 @@ int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned i
 #define LANA_ENTRIES	0x01ff
 #define LANA_MARK	0xac00
 
+static bool lana_skb_is_new(const struct sk_buff *skb)
+{
+#if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
+	return !skb->tc_index;
+#else
+	return true;
+#endif
+}
+
 static u16 lana_skb_entries(const struct sk_buff *skb)
 {
 #if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
@@ -151,6 +169,48 @@ static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
 #if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
 	skb->tc_index = LANA_MARK | entries;
 #endif
+}
+
+/*
+ * Hand a frame to its device, as dev_queue_xmit() does it. Most go to a device
+ * without a queue, with nobody who would see them first, and have nothing that
+ * had to be done for a device which cannot do it: of all that __dev_queue_xmit()
+ * does only the call of the driver is left then. What is asked here is what that
+ * asks, in dev_queue_xmit_nit(), validate_xmit_skb() and netdev_core_pick_tx(), too;
+ * whenever an answer is another one, it does the work. Bottom halves are off.
+ */
+static int lana_queue_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	int err;
+
+	if (dev->real_num_tx_queues != 1 || rcu_dereference_bh(txq->qdisc)->enqueue ||
+#ifdef CONFIG_NET_XGRESS
+	    rcu_access_pointer(dev->tcx_egress) ||
+#endif
+#ifdef CONFIG_NETFILTER_EGRESS
+	    rcu_access_pointer(dev->nf_hooks_egress) ||
+#endif
+	    skb->sk || skb->data_len || skb_vlan_tag_present(skb) ||
+	    skb->ip_summed == CHECKSUM_PARTIAL || shinfo->gso_size || shinfo->tx_flags ||
+	    netif_xmit_stopped(txq) || netif_tx_owned(txq, smp_processor_id()) ||
+	    dev_xmit_recursion() || dev_nit_active_rcu(dev))
+		return dev_queue_xmit(skb);
+
+	tcx_set_ingress(skb, false);
+	skb_set_queue_mapping(skb, 0);
+	HARD_TX_LOCK(dev, txq, smp_processor_id());
+	dev_xmit_recursion_inc();
+	err = netdev_start_xmit(skb, dev, txq, false);
+	dev_xmit_recursion_dec();
+	HARD_TX_UNLOCK(dev, txq);
+	if (likely(dev_xmit_complete(err)))
+		return err;
+	/* Without a queue it cannot wait. */
+	dev_core_stats_tx_dropped_inc(dev);
+	kfree_skb(skb);
+	return -ENETDOWN;
 }
 
 /*
@@ -196,7 +256,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_set_network_header(skb, ETH_HLEN);
 	skb_reset_mac_len(skb);
 	/* A variable of its own: net_xmit_eval() evaluates its argument twice. */
-	err = dev_queue_xmit(skb);
+	err = lana_queue_xmit(skb, dev);
 	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 drop:
 	lana_skb_free(skb, why);
@@ -311,9 +371,10 @@ void lana_request_module(const char *prefix, const char *name)
 
 /* What most packets have no need of: calls, for which registers would be saved. */
 static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
-						   const struct lana_hook *hook, u16 entries)
+						   const struct lana_hook *hook)
 {
 	struct sk_buff *skb = *pskb;
+	u16 entries = lana_skb_entries(skb);
 
 	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
 	/* A shared packet cannot wait: the others go on with it when we return. */
@@ -335,7 +396,6 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
 	const struct lana_hook *hook;
-	u16 entries;
 
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK ||
 		     skb->data - skb_mac_header(skb) != ETH_HLEN))
@@ -344,11 +404,11 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	hook = rcu_dereference(skb->dev->rx_handler_data);
 	/* skb_push_rcsum(), but the room is known to be there. */
 	__skb_push(skb, ETH_HLEN);
-	entries = lana_skb_entries(skb);
-	if (READ_ONCE(hook->batch) || unlikely(this_cpu_read(lana_batch_waiting) ||
+	if (READ_ONCE(hook->batch) || unlikely(!lana_skb_is_new(skb) ||
+					       this_cpu_read(lana_batch_waiting) ||
 					       skb->ip_summed == CHECKSUM_COMPLETE))
-		return lana_rx_rarely(pskb, hook, entries);
-	return lana_receive(hook, skb, entries, lana_this_cpu_offset(), pskb);
+		return lana_rx_rarely(pskb, hook);
+	return lana_receive(hook, skb, 0, lana_this_cpu_offset(), pskb);
 }
 
 /*

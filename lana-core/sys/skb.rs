@@ -218,7 +218,7 @@ impl Packet {
 impl Drop for Packet {
     fn drop(&mut self) {
         // SAFETY: by the type's invariant the reference is ours to give back.
-        unsafe { bindings::lana_skb_free(self.as_ptr(), u32::MAX) };
+        unsafe { bindings::lana_skb_free(self.as_ptr(), DropReason::Unbound as u32) };
     }
 }
 
