@@ -98,8 +98,38 @@ alice_sends 10
 class() { tc -s class show dev lan1 | sed -n 's/.*Sent [0-9]* bytes \([0-9]*\) pkt.*/\1/p'; }
 check "they have passed" is "$(counted m)" 10
 check "a packet's priority does not stay with it" is "$(class)" 0
-tc qdisc del dev lan1 root
 tc qdisc del dev lan0 clsact
+
+# --- Who is later, on the way out ---
+
+came() { bob cat /sys/class/net/b0/statistics/rx_packets; }
+queued() { tc -s qdisc show dev lan1 root | sed -n 's/.* \([0-9]*\) pkt .*/\1/p'; }
+all() { [ "$(came)" -ge $((was + $1)) ]; }
+check "what leaves waits in the device's queue, where it has one" is "$(queued)" 10
+tc qdisc del dev lan1 root
+was=$(came)
+alice_sends 10
+check "without one it leaves at once" wait_for 5 all 10
+tcpdump -q -n -i lan1 -Q out -c 10 -w seen.pcap >tcpdump.log 2>&1 &
+wait_for 20 grep -q listening tcpdump.log
+alice_sends 10
+check "tcpdump sees what leaves" wait_for 10 not kill -0 $!
+check "and it leaves all the same" wait_for 5 all 20
+tc qdisc add dev lan1 clsact
+tc filter add dev lan1 egress protocol all matchall action drop
+alice_sends 10
+dropped() { tc -s filter show dev lan1 egress | sed -n 's/.*(dropped \([0-9]*\),.*/\1/p'; }
+check "tc at the egress gets what leaves" is "$(dropped)" 10
+tc qdisc del dev lan1 clsact
+nft -f - <<-END
+	table netdev t {
+		chain out { type filter hook egress device lan1 priority 0; counter drop; }
+	}
+END
+alice_sends 10
+check "so does nftables" matches "$(nft list table netdev t)" "packets 10 "
+nft delete table netdev t
+check "and what they drop does not leave" is "$(came)" $((was + 20))
 
 # --- More than 64 KiB in a packet ---
 
