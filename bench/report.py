@@ -98,7 +98,7 @@ class Figure:
 
 
 def drop_figures(results):
-    one, least = {"name": "LANA, 1 block"}, {"name": "the least, freed at once"}
+    one, least = {"name": "LANA, 1 block"}, {"name": "the least, counted as by LANA, freed"}
     other, own = "Linux, (a) foreign MAC", "Linux, (b) own MAC, no address"
     for load, peer, goal in [("ingress", other, 1.3), ("ingress", own, 5.5), ("wire", other, 1.05), ("wire", own, 1.4),
                              ("ingress", "tc drop", 2.2)]:

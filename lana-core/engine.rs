@@ -24,7 +24,7 @@ use crate::{
 
 /// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
 /// passed as many as that. Ends loops.
-pub const HOP_LIMIT: i32 = 256;
+pub const HOP_LIMIT: u32 = 256;
 
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
 pub const BACKLOG_LIMIT: u32 = 1024;
@@ -77,9 +77,9 @@ pub struct Context<'r> {
     hop: &'r Hop,
     direction: Direction,
     /// How many blocks the packet may still pass in this walk.
-    left: i32,
+    left: u32,
     /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`].
-    held: i32,
+    held: u32,
     /// How many packets may still be made.
     room: u32,
     /// How many times handlers may still be called.
@@ -228,12 +228,11 @@ impl<'r> Context<'r> {
                 self.unbound(self.hop, packet, direction);
                 break;
             };
-            left = left.wrapping_sub(1);
-            if left < 0 {
+            let Some(fewer) = left.checked_sub(1) else {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 break;
-            }
-            self.left = left;
+            };
+            (left, self.left) = (fewer, fewer);
             self.hop = hop;
             hop.stats(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
@@ -273,12 +272,12 @@ impl<'r> Context<'r> {
             let waiting = self.engine.backlog.get();
             self.engine.backlog.set(waiting.wrapping_sub(1));
             self.calls = self.calls.wrapping_sub(called);
-            self.left = i32::min(next.left, self.calls as i32);
+            self.left = u32::min(next.left, self.calls);
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
             let before = self.left;
             self.walk(version, packet, next.slot);
-            called = before.wrapping_sub(self.left) as u32;
+            called = before.wrapping_sub(self.left);
             self.engine.calls.add(called.into());
         }
     }
@@ -384,7 +383,7 @@ fn pass<'r, const BANK: usize>(
         return cx.back.take();
     };
     cx.walk(version, packet, first);
-    let called = HOP_LIMIT.wrapping_sub(cx.left) as u32;
+    let called = HOP_LIMIT.wrapping_sub(cx.left);
     engine.calls.add(called.into());
     if !cx.none_waits() {
         cx.walk_waiting(version, called);

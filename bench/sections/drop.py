@@ -51,6 +51,11 @@ def nft(device):
     """)
 
 
+def counted(device):
+    """The least with counters of the engine, the device and a block, each with a call."""
+    floor(f"{device}*3")
+
+
 def chain(load, blocks, size=SMALLEST, *, batched=False):
     """LANA: as many blocks, one on top of the other; the engine drops what comes out at the top."""
     wire, device = place(load)
@@ -81,5 +86,6 @@ def run(section):
             section.miss(name, "XDP native drop", "a driver's own XDP is in front of where this load enters")
         section.offer(name, "nft drop", lambda: swallow(load, nft))
         section.offer(name, "the least, freed at once", lambda: swallow(load, floor))
+        section.offer(name, "the least, counted as by LANA, freed", lambda: swallow(load, counted))
         section.offer(name, "LANA, 1 block", lambda: chain(load, 1))
         section.take_turns()

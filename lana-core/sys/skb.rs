@@ -230,7 +230,7 @@ pub(crate) struct Next<'r> {
     /// The way it goes.
     pub(crate) direction: Direction,
     /// The blocks it may still pass.
-    pub(crate) left: i32,
+    pub(crate) left: u32,
 }
 
 impl Next<'_> {
