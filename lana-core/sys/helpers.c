@@ -172,6 +172,25 @@ static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
 }
 
 /*
+ * Whether anybody looks at what leaves by a device: not the clsact qdisc alone,
+ * which is there for the sake of filters at the ingress, too.
+ */
+static bool lana_dev_hooks_egress(const struct net_device *dev)
+{
+#ifdef CONFIG_NET_XGRESS
+	struct bpf_mprog_entry *tcx = rcu_dereference_bh(dev->tcx_egress);
+
+	if (tcx && (READ_ONCE(tcx->fp_items[0].prog) || rcu_access_pointer(tcx_entry(tcx)->miniq)))
+		return true;
+#endif
+#ifdef CONFIG_NETFILTER_EGRESS
+	if (rcu_access_pointer(dev->nf_hooks_egress))
+		return true;
+#endif
+	return false;
+}
+
+/*
  * Hand a frame to its device, as dev_queue_xmit() does it. Most go to a device
  * without a queue, with nobody who would see them first, and have nothing that
  * had to be done for a device which cannot do it: of all that __dev_queue_xmit()
@@ -186,13 +205,7 @@ static int lana_queue_xmit(struct sk_buff *skb, struct net_device *dev)
 	int err;
 
 	if (dev->real_num_tx_queues != 1 || rcu_dereference_bh(txq->qdisc)->enqueue ||
-#ifdef CONFIG_NET_XGRESS
-	    rcu_access_pointer(dev->tcx_egress) ||
-#endif
-#ifdef CONFIG_NETFILTER_EGRESS
-	    rcu_access_pointer(dev->nf_hooks_egress) ||
-#endif
-	    skb->sk || skb->data_len || skb_vlan_tag_present(skb) ||
+	    lana_dev_hooks_egress(dev) || skb->sk || skb->data_len || skb_vlan_tag_present(skb) ||
 	    skb->ip_summed == CHECKSUM_PARTIAL || shinfo->gso_size || shinfo->tx_flags ||
 	    netif_xmit_stopped(txq) || netif_tx_owned(txq, smp_processor_id()) ||
 	    dev_xmit_recursion() || dev_nit_active_rcu(dev))
