@@ -86,6 +86,7 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 	return skb_clone(skb, GFP_ATOMIC);
 }
 
+/* `why` is an enum lana_drop_reason. */
 void lana_skb_free(struct sk_buff *skb, u32 why)
 {
 	static const enum skb_drop_reason reasons[] = {
@@ -146,6 +147,7 @@ int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned i
 #define LANA_ENTRIES	0x01ff
 #define LANA_MARK	0xac00
 
+/* Nobody has written there: it has not been in a graph before. */
 static bool lana_skb_is_new(const struct sk_buff *skb)
 {
 #if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
