@@ -16,6 +16,7 @@ from sections import NAMES
 BASELINE = os.path.dirname(os.path.abspath(__file__)) + "/baseline.json"
 PAGES = os.path.dirname(os.path.dirname(BASELINE)) + "/Documentation/performance"
 LANA = "LANA"
+BOOTS = 0.1
 
 
 class Value:
@@ -92,9 +93,10 @@ class Figure:
         return f"{words[self.most, self.strictly]} {self.goal:g}{self.unit}"
 
     def worse(self, was):
-        """Worse than it was, by more than the noise of both: the distances of their quartiles."""
+        """Worse than it was, by more than the noise of both, the distances of their quartiles, and than what one boot
+        differs from another: BOOTS of the value."""
         step = self.ratio.median - was["median"] if self.most else was["median"] - self.ratio.median
-        return step > self.ratio.high - self.ratio.low + was["high"] - was["low"]
+        return step > self.ratio.high - self.ratio.low + was["high"] - was["low"] + BOOTS * abs(was["median"])
 
 
 def drop_figures(results):

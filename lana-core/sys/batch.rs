@@ -89,11 +89,14 @@ impl Batch {
         cx: &mut Context<'r>,
         mut f: impl FnMut(Packet, &mut Context<'r>) -> Verdict,
     ) {
-        let (len, mut kept, mut bytes) = (core::mem::take(&mut self.len), 0, 0u64);
+        let (len, mut kept, mut bytes) = (core::mem::take(&mut self.len), 0, self.bytes);
         let (mut way, free) = (None, cx.none_waits());
         for at in 0..len {
             // SAFETY: `at` is below the old length; no other turn takes this one.
             let packet = unsafe { self.packets.get_unchecked(at).assume_init_read() };
+            // Not summed up anew: for a handler that leaves packets as they are the compiler sees
+            // that nothing is to be done.
+            bytes = bytes.wrapping_sub(u64::from(packet.len()));
             let (packet, port) = match f(packet, cx).decide() {
                 Decision::Pass(packet) => (packet, None),
                 Decision::Forward(packet, port) => {
