@@ -37,20 +37,20 @@
  * well because the others are on this CPU, before us or after us.
  */
 
-static noinline void lana_skb_restore_sum(struct sk_buff *skb)
+/* __skb_pull(), but the header is known to be there. */
+static void lana_skb_pull(struct sk_buff *skb)
 {
-	skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
+	skb->len -= ETH_HLEN;
+	skb->data += ETH_HLEN;
 }
 
 /* A shared packet goes back to the others as it was. */
-static __always_inline void lana_skb_restore(struct sk_buff *skb)
+static void lana_skb_restore(struct sk_buff *skb)
 {
 	if (!skb_shared(skb))
 		return;
-	if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
-		lana_skb_restore_sum(skb);
-	skb->len -= ETH_HLEN;
-	skb->data += ETH_HLEN;
+	skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
+	lana_skb_pull(skb);
 }
 
 /* For a packet that is shared one that is not, in its place; NULL for want of memory, and the packet stays. */
@@ -86,6 +86,13 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 	return skb_clone(skb, GFP_ATOMIC);
 }
 
+/* One whose sum is to be restored, too: apart, as it takes a call, for which registers would be saved. */
+static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	lana_skb_restore(skb);
+	kfree_skb_reason(skb, reason);
+}
+
 /* `why` is an enum lana_drop_reason. */
 void lana_skb_free(struct sk_buff *skb, u32 why)
 {
@@ -101,7 +108,11 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
 	};
 
-	lana_skb_restore(skb);
+	if (skb_shared(skb)) {
+		if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
+			return lana_skb_free_summed(skb, reasons[why]);
+		lana_skb_pull(skb);
+	}
 	kfree_skb_reason(skb, reasons[why]);
 }
 
@@ -391,6 +402,9 @@ static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
 	struct sk_buff *skb = *pskb;
 	u16 entries = lana_skb_entries(skb);
 
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+		return RX_HANDLER_PASS;
+	__skb_push(skb, ETH_HLEN);
 	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
 	/* A shared packet cannot wait: the others go on with it when we return. */
 	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT) {
@@ -412,17 +426,16 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	struct sk_buff *skb = *pskb;
 	const struct lana_hook *hook;
 
-	if (unlikely(skb->pkt_type == PACKET_LOOPBACK ||
-		     skb->data - skb_mac_header(skb) != ETH_HLEN))
+	/* Classifiers at the ingress go by that, too. */
+	if (unlikely(skb->mac_len != ETH_HLEN))
 		return RX_HANDLER_PASS;
-	prefetch(skb->data);
+	prefetch(skb->data - ETH_HLEN);
 	hook = rcu_dereference(skb->dev->rx_handler_data);
-	/* skb_push_rcsum(), but the room is known to be there. */
-	__skb_push(skb, ETH_HLEN);
-	if (READ_ONCE(hook->batch) || unlikely(!lana_skb_is_new(skb) ||
-					       this_cpu_read(lana_batch_waiting) ||
-					       skb->ip_summed == CHECKSUM_COMPLETE))
+	if (READ_ONCE(hook->batch) ||
+	    unlikely(skb->pkt_type == PACKET_LOOPBACK || skb->ip_summed == CHECKSUM_COMPLETE ||
+		     !lana_skb_is_new(skb) || this_cpu_read(lana_batch_waiting)))
 		return lana_rx_rarely(pskb, hook);
+	__skb_push(skb, ETH_HLEN);
 	return lana_receive(hook, skb, 0, lana_this_cpu_offset(), pskb);
 }
 
