@@ -252,12 +252,12 @@ class Contender:
         return sample([self])[0]
 
     def warm_up(self):
-        """Finds how many packets a sample takes."""
+        """Finds how many packets a sample takes. The first one may be too short for the clock to tell anything."""
         for _ in range(2):
             rate = self.sample()
             if rate <= 0:
                 raise Missing(f"no packet came to the sink ({self.sent} were sent)")
-            self.count = max(int(rate * SECONDS), 1000)
+            self.count = max(min(int(rate * SECONDS), 100 * self.count), 1000)
         self.lost = self.sent = 0
 
 
