@@ -6,30 +6,37 @@
 LANE ?= uml
 KDIR ?=
 PREFIX ?= /usr/local
+LANA_CLANG ?= clang-19
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
 kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(LANE)))
 out = $(CURDIR)/build/$(if $(KDIR),kdir,$(LANE))
-env := . scripts/env &&
+# LANA builds what is its own in its own Debian; for a kernel built elsewhere, the system's programs are the right ones.
+inside := scripts/chroot
+run := $(if $(KDIR),LANA_ROOT=/ )$(inside)
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
-kbuild = $(env) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
+kbuild = $(run) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
 	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
-	$(if $(filter uml-kasan,$(if $(KDIR),,$(LANE))),CC=$$LANA_CLANG)
+	$(if $(filter uml-debug,$(if $(KDIR),,$(LANE))),CC=$(LANA_CLANG))
 
 # A block that lives in a folder of its own, DIR, and is built against our core.
 block_out = $(abspath $(DIR))/$(patsubst $(CURDIR)/%,%,$(out))
 kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 	LANA=$(CURDIR) LANA_BUILD=$(out) KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers
 
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
+
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install check clean
+.PHONY: help demo test test-quick test-debug test-full soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
-	@echo 'make test             set up, build, and run every test, in four kernels'
-	@echo 'make test-full        the same at full length, also with several CPUs: hours'
+	@echo 'make test             set up, build, and run the tests: User Mode Linux, and Debian'"'"'s own kernel'
+	@echo 'make test-quick       a selection of them, in User Mode Linux: minutes'
+	@echo 'make test-debug       the tests in a kernel with KASAN, lockdep and leak detection'
+	@echo 'make test-full        every test in every kernel, at full length: hours'
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz multipathfuzz"'
@@ -38,8 +45,7 @@ help:
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
-	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
-	@echo '                      uml-debug, uml-kasan, uml-lab, x86_64'
+	@echo 'make modules LANE=... the modules for a test kernel: uml, uml-up, uml-debug, uml-lab, x86_64, arm64, ...'
 	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
 	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
@@ -50,10 +56,13 @@ help:
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
 
+# What follows set-up takes about 80 seconds, of which set-up is told.
 demo:
 	@start=$$(date +%s) && \
-	scripts/setup uml && \
-	$(MAKE) --no-print-directory modules tools LANE=uml KDIR= && \
+	LANA_LEFT=80 scripts/setup uml && \
+	echo "demo: LANA's modules and tools: about 1 min" && \
+	$(MAKE) -s --no-print-directory modules LANE=uml KDIR= && \
+	$(inside) cargo build -q --release --locked -p fbctl -p vlink && \
 	scripts/lana-vm --lane uml -- scripts/demo && \
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
 
@@ -66,19 +75,21 @@ soak fuzz:
 	@$(MAKE) --no-print-directory modules LANE=$(long_lane) KDIR=
 	@$(MAKE) --no-print-directory tools
 	@LANE=$(long_lane) tests/$@
-soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-smp)
-fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
+soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml)
+fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-debug)
 
 # ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
-	@scripts/setup uml
-	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=uml KDIR=
-	@$(env) LANA_ROUNDS=$(or $(ROUNDS),15) python3 bench/run.py $(ONLY)
+	@scripts/setup uml-up
+	@scripts/setup chroot test
+	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=uml-up KDIR=
+	@LANA_ROUNDS=$(or $(ROUNDS),15) $(inside) python3 bench/run.py $(ONLY)
 
 bench-x86:
 	@scripts/setup x86_64
+	@scripts/setup chroot test
 	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=x86_64 KDIR=
-	@$(env) python3 bench/x86.py $(ONLY)
+	@$(inside) python3 bench/x86.py $(ONLY)
 
 # In a kernel that only this needs.
 lab-multipath:
@@ -86,14 +97,20 @@ lab-multipath:
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@lab/multipath
 
+test-quick:
+	@LANES=uml tests/all --quick
+
+test-debug:
+	@LANES=uml-debug HOST=no tests/all
+
 test-full:
-	@LANES="uml x86_64 uml-smp uml-debug uml-kasan" tests/all --full
+	@LANES="uml uml-up uml-debug x86_64 x86_64-preempt" tests/all --full
 
 setup:
 	@scripts/setup
 
 modules:
-	@scripts/setup kdir $(kernel)
+	@$(if $(KDIR),scripts/setup kdir $(kernel))
 	@mkdir -p $(out)
 	@$(kbuild) MO=$(out) modules
 
@@ -104,11 +121,13 @@ block: modules
 
 modules_install:
 	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KDIR=: the built kernel to install for' >&2; exit 1; }
-	@scripts/setup kdir $(kernel)
+	@$(if $(KDIR),scripts/setup kdir $(kernel))
 	@$(kbuild) MO=$(out) modules_install
 
 tools:
-	@$(env) cargo build --release --locked
+	@scripts/setup chroot test
+	@$(inside) cargo build --release --locked $(if $(filter arm64%,$(LANE)), \
+		-p fbctl -p vlink --target aarch64-unknown-linux-gnu)
 
 # The tools with their manual pages and completions.
 install: tools
@@ -122,12 +141,13 @@ install: tools
 	done
 
 check:
-	cargo fmt --check
-	@$(env) set -x && cargo clippy --locked --all-targets -- -D warnings
-	rustfmt --check --edition 2021 $$(find lana-core fb-modules examples -name '*.rs')
+	@scripts/setup chroot test
+	$(inside) cargo fmt --check
+	$(inside) cargo clippy --locked --all-targets -- -D warnings
+	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules examples -name '*.rs')
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
-	@$(env) scripts/gen-netlink $(CURDIR)/build/netlink
+	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink
 	for file in include/uapi/linux/lana.h lana-core/sys/netlink-gen.h lana-core/sys/netlink-gen.c; do \
 		diff $$file build/netlink/$$file || exit; \
 	done

@@ -53,9 +53,9 @@ def answer(line, pid, image):
 
 def boot(section, memory):
     """Whether the section came to its end."""
-    image = os.path.realpath(CACHE + "/kernel/uml/linux")
+    image = os.path.realpath(CACHE + "/kernel/uml-up/linux")
     here, there = socket.socketpair()
-    command = [TOP + "/scripts/lana-vm", "--lane", "uml", "--memory", memory, "--append", f"ssl0=fd:{there.fileno()}",
+    command = [TOP + "/scripts/lana-vm", "--lane", "uml-up", "--memory", memory, "--append", f"ssl0=fd:{there.fileno()}",
                "--", "python3", "-S", TOP + "/bench/section.py", section]
     with subprocess.Popen(command, pass_fds=[there.fileno()]) as vm:
         there.close()

@@ -456,7 +456,7 @@ impl Block for Echo {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let text = str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
+        let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
         let text = text.trim();
         let mut config = self.config.clone();
         match key {

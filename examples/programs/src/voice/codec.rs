@@ -3,8 +3,8 @@
 //! Opus, for samples of 16 bits.
 
 use super::{FRAMES, RATE};
-use anyhow::{anyhow, Result};
-use opus_rs::{Application, OpusDecoder, OpusEncoder};
+use anyhow::{bail, Result};
+use opus::{Application, Bitrate, Channels};
 
 /// Bits in a second of a channel.
 const BITRATE: i32 = 32_000;
@@ -12,65 +12,56 @@ const BITRATE: i32 = 32_000;
 const LONGEST: usize = 1275;
 
 pub(super) struct Encoder {
-    opus: OpusEncoder,
-    frame: usize,
+    opus: opus::Encoder,
 }
 
 impl Encoder {
     /// For samples of this rate; the decoder need not know which it was.
     pub(super) fn new(rate: u32, channels: u16) -> Result<Self> {
-        let mut opus = OpusEncoder::new(rate.try_into()?, channels.into(), Application::Audio)
-            .map_err(|text| anyhow!("Opus: {text}"))?;
-        opus.bitrate_bps = BITRATE * i32::from(channels);
-        let frame = (rate / FRAMES) as usize;
-        Ok(Encoder { opus, frame })
+        let mut opus = opus::Encoder::new(rate, layout(channels)?, Application::Audio)?;
+        opus.set_bitrate(Bitrate::Bits(BITRATE * i32::from(channels)))?;
+        Ok(Encoder { opus })
     }
 
     /// The packet of a frame.
     pub(super) fn encode(&mut self, samples: &[i16]) -> Result<Vec<u8>> {
-        let mut packet = vec![0; LONGEST];
-        let length = self.opus.encode_i16(samples, self.frame, &mut packet);
-        packet.truncate(length.map_err(|text| anyhow!("Opus: {text}"))?);
-        Ok(packet)
+        Ok(self.opus.encode_vec(samples, LONGEST)?)
     }
 }
 
 pub(super) struct Decoder {
-    opus: OpusDecoder,
+    opus: opus::Decoder,
     channels: usize,
 }
 
 impl Decoder {
     pub(super) fn new(channels: u16) -> Result<Self> {
-        let channels = channels.into();
-        let opus = OpusDecoder::new(RATE.try_into()?, channels);
         Ok(Decoder {
-            opus: opus.map_err(|text| anyhow!("Opus: {text}"))?,
-            channels,
+            opus: opus::Decoder::new(RATE, layout(channels)?)?,
+            channels: channels.into(),
         })
     }
 
     /// The samples of a frame; those that sound most likely, where there is no packet or a broken
     /// one.
     pub(super) fn decode(&mut self, packet: Option<&[u8]>) -> Vec<i16> {
-        let frame = (RATE / FRAMES) as usize;
-        let mut samples = vec![0.0; frame * self.channels];
+        let mut samples = vec![0; (RATE / FRAMES) as usize * self.channels];
+        // An empty packet is a lost one.
         let decoded = self
             .opus
-            .decode(packet.unwrap_or_default(), frame, &mut samples)
-            .or_else(|_| self.opus.decode(&[], frame, &mut samples));
+            .decode(packet.unwrap_or_default(), &mut samples, false)
+            .or_else(|_| self.opus.decode(&[], &mut samples, false));
         if decoded.is_err() {
-            samples.fill(0.0);
+            samples.fill(0);
         }
-        samples.into_iter().map(sample).collect()
+        samples
     }
 }
 
-/// A sample of 16 bits for a number from -1 to 1.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "numbers too large become the largest"
-)]
-pub(super) fn sample(number: f32) -> i16 {
-    (number * 32_768.0) as i16
+fn layout(channels: u16) -> Result<Channels> {
+    Ok(match channels {
+        1 => Channels::Mono,
+        2 => Channels::Stereo,
+        _ => bail!("Opus: {channels} channels"),
+    })
 }

@@ -56,7 +56,8 @@ fn a_second_arrives_whole() {
     assert_eq!((played.rate, played.channels), (48_000, 1));
     assert_eq!(played.samples.len(), 48_000);
     let likeness = likeness(&wav.samples, &played.samples);
-    assert!(likeness > 10.0, "{likeness}");
+    // At 32 kbit/s; played a sample too early or too late, it is below 5.
+    assert!(likeness > 8.0, "{likeness}");
 }
 
 #[test]

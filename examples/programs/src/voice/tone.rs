@@ -2,7 +2,7 @@
 
 //! A sound that an encoder takes for speech: a voice's overtones, in syllables, with pauses.
 
-use super::{codec::sample, wav::Wav};
+use super::wav::Wav;
 use std::f32::consts::TAU;
 
 /// Syllables in a second.
@@ -48,4 +48,13 @@ fn voice(time: f32) -> f32 {
         (phase * n * TAU).sin() * (0.1 / n + 0.1 * resonance.iter().sum::<f32>())
     });
     loudness * overtones.sum::<f32>().clamp(-1.0, 1.0)
+}
+
+/// A sample of 16 bits for a number from -1 to 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers too large become the largest"
+)]
+fn sample(number: f32) -> i16 {
+    (number * 32_768.0) as i16
 }
