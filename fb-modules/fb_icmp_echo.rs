@@ -157,7 +157,7 @@ impl Ours for Addresses {
 
 impl Addresses {
     fn new(mut prefixes: KVec<Prefix>) -> Result<Self> {
-        prefixes.sort_unstable();
+        address::sort(&mut prefixes);
         let (mut v4, mut v6) = (KVec::new(), KVec::new());
         address::ranges(&prefixes, |range| match range {
             Range::V4(first, last) => v4.push((first, last), GFP_KERNEL),
@@ -456,7 +456,7 @@ impl Block for Echo {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let text = str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
+        let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
         let text = text.trim();
         let mut config = self.config.clone();
         match key {
