@@ -2,18 +2,22 @@
 # What people type. The kernel side is built by Kbuild (see Kbuild), the tools by cargo, and what
 # both need is made by scripts/setup.
 
-# The kernel to build modules for: one of our test kernels, or one built elsewhere.
+# The kernel to build modules for: one of our test kernels, or one that is installed, by its release, or
+# one built elsewhere, by its directory. It is the running one where the command line names none.
 LANE ?= uml
 KDIR ?=
+ifneq ($(origin KVER),command line)
+KVER := $(if $(filter command environment,$(origin LANE) $(origin KDIR)),,$(shell uname -r))
+endif
 PREFIX ?= /usr/local
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
 kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(LANE)))
-out = $(CURDIR)/build/$(if $(KDIR),kdir,$(LANE))
+out = $(CURDIR)/build/$(or $(KVER),$(LANE))
 env := . scripts/env &&
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
-kbuild = $(env) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
+kbuild = $(if $(KDIR),,$(env)) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
 	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
 	$(if $(filter uml-kasan,$(if $(KDIR),,$(LANE))),CC=$$LANA_CLANG)
 
@@ -38,11 +42,12 @@ help:
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
-	@echo 'make modules          the modules for a test kernel: LANE=uml (default), uml-smp,'
-	@echo '                      uml-debug, uml-kasan, uml-lab, x86_64'
-	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
-	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
-	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
+	@echo 'make modules          the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
+	@echo '                      another one that is installed, KDIR=... for one built elsewhere, LANE=uml,'
+	@echo '                      uml-smp, uml-debug, uml-kasan, uml-lab, x86_64 for a test kernel'
+	@echo 'make modules_install  put them where that kernel finds them (as root); KVER= or KDIR=, as above'
+	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block), for a kernel'
+	@echo '                      as above'
 	@echo 'make tools            fbctl, vlink and the example programs, in target/release'
 	@echo 'make install          fbctl and vlink, with manual pages and completions, and the headers, below'
 	@echo '                      PREFIX=/usr/local'
@@ -92,20 +97,42 @@ test-full:
 setup:
 	@scripts/setup
 
+# A kernel that is not a test kernel: scripts/kdir says where it is and what it was built with (`found`).
+ifneq ($(if $(found),,$(KDIR)$(KVER)),)
+
+named = "$(if $(KDIR),$(if $(findstring /,$(KDIR)),,./)$(KDIR),$(KVER))"
+modules block:
+	@found=$$(scripts/kdir --make $(named)) && $(MAKE) --no-print-directory $@ $$found found=y
+modules_install:
+	@found=$$(scripts/kdir --install $(named)) && $(MAKE) --no-print-directory $@ $$found found=y
+
+else
+
 modules:
-	@scripts/setup kdir $(kernel)
+	@$(call no_blank,CURDIR)
+	@$(if $(found),:,scripts/setup kdir $(kernel))
 	@mkdir -p $(out)
 	@$(kbuild) MO=$(out) modules
 
 block: modules
+	@$(call no_blank,DIR)
 	@[ -d "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
 	@mkdir -p $(block_out)
 	@$(kbuild_block) MO=$(block_out) modules
 
+# Signed where scripts/kdir has found a key, and stripped as packages are: BTF stays.
+modules_install: sign = $$(objtree)/scripts/sign-file $$(CONFIG_MODULE_SIG_HASH) $(KSIGN_KEY) $(KSIGN_CERT) $$@
+modules_install: root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
 modules_install:
-	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KDIR=: the built kernel to install for' >&2; exit 1; }
-	@scripts/setup kdir $(kernel)
-	@$(kbuild) MO=$(out) modules_install
+	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KVER= or KDIR=, as test kernels find their modules here' >&2; exit 1; }
+	@[ -s $(out)/modules.order ] || { echo 'there are no modules for $(KVER) in $(out): run make modules first' >&2; exit 1; }
+	@$(kbuild) MO=$(out) INSTALL_MOD_PATH=$(root) INSTALL_MOD_DIR=updates/lana INSTALL_MOD_STRIP=1 DEPMOD=true \
+		CONFIG_MODULE_SIG_ALL=$(if $(KSIGN_KEY),y) 'cmd_sign=$(sign)' modules_install
+	@$(if $(DESTDIR),:,PATH=$$PATH:/usr/sbin:/sbin && depmod $(if $(root),-b $(root)) $(KVER))
+
+endif
+
+no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a blank: move "$($(1))"' >&2; exit 1,:)
 
 tools:
 	@$(env) cargo build --release --locked
