@@ -2,21 +2,24 @@
 # What people type. The kernel side is built by Kbuild (see Kbuild), the tools by cargo, and what
 # both need is made by scripts/setup.
 
-# The kernel to build modules for: one of our test kernels, or one built elsewhere.
+# The kernel to build modules for: one of our test kernels, or one that is installed, by its release, or
+# one built elsewhere, by its directory. It is the running one where the command line names none.
 LANE ?= uml
 KDIR ?=
+ifneq ($(origin KVER),command line)
+KVER := $(if $(filter command environment,$(origin LANE) $(origin KDIR)),,$(shell uname -r))
+endif
 PREFIX ?= /usr/local
 LANA_CLANG ?= clang-19
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
 kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(LANE)))
-out = $(CURDIR)/build/$(if $(KDIR),kdir,$(LANE))
-# LANA builds what is its own in its own Debian; for a kernel built elsewhere, the system's programs are the right ones.
+out = $(CURDIR)/build/$(or $(KVER),$(LANE))
+# LANA builds what is its own in its own Debian. Modules for a kernel of yours, the system's compilers build.
 inside := scripts/chroot
-run := $(if $(KDIR),LANA_ROOT=/ )$(inside)
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
-kbuild = $(run) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
+kbuild = $(if $(KDIR),,$(inside)) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
 	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
 	$(if $(filter uml-debug,$(if $(KDIR),,$(LANE))),CC=$(LANA_CLANG))
 
@@ -45,10 +48,12 @@ help:
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
 	@echo 'make check            formatting, lints, generated files'
 	@echo 'make setup            only fetch and build what the others need'
-	@echo 'make modules LANE=... the modules for a test kernel: uml, uml-up, uml-debug, uml-lab, x86_64, arm64, ...'
-	@echo 'make modules KDIR=... the modules for a kernel built elsewhere, with CONFIG_RUST=y'
-	@echo 'make modules_install KDIR=...  put them where that kernel finds them (as root)'
-	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block)'
+	@echo 'make modules          the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
+	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
+	@echo '                      uml-up, uml-debug, uml-lab, x86_64, arm64, ... for a test kernel'
+	@echo 'make modules_install  put them where that kernel finds them (as root); KVER= or KDIR=, as above'
+	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block), for a kernel'
+	@echo '                      as above'
 	@echo 'make tools            fbctl, vlink and the example programs, in target/release'
 	@echo 'make install          fbctl and vlink, with manual pages and completions, and the headers, below'
 	@echo '                      PREFIX=/usr/local'
@@ -109,20 +114,59 @@ test-full:
 setup:
 	@scripts/setup
 
+stock = $(shell cat $(kernel)/release 2>/dev/null)
+
+# A kernel that is not a test kernel: scripts/kdir says where it is and what it was built with.
+ifneq ($(if $(kdir_found),,$(KDIR)$(KVER)),)
+
+named = "$(if $(KDIR),$(if $(findstring /,$(KDIR)),,./)$(KDIR),$(KVER))"
+modules block:
+	@found=$$(scripts/kdir --make $(named)) && $(MAKE) --no-print-directory $@ $$found kdir_found=y
+modules_install:
+	@found=$$(scripts/kdir --install $(named)) && $(MAKE) --no-print-directory $@ $$found kdir_found=y
+
+# A lane whose kernel is a distribution's: the same, in the Debian that the kernel is of.
+else ifneq ($(if $(KDIR),,$(stock)),)
+
+modules block:
+	@LANA_CHROOT=$$(cat $(kernel)/world) $(inside) $(MAKE) --no-print-directory $@ \
+		LANE= KVER=$(stock) out=$(out) DIR=$(DIR) $(if $(filter arm64%,$(LANE)),ARCH=arm64)
+
+else
+
 modules:
-	@$(if $(KDIR),scripts/setup kdir $(kernel))
+	@$(call no_blank,CURDIR)
+	@$(if $(kdir_found),$(call fresh,$(out)))
 	@mkdir -p $(out)
 	@$(kbuild) MO=$(out) modules
 
 block: modules
+	@$(call no_blank,DIR)
 	@[ -d "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
+	@$(if $(kdir_found),$(call fresh,$(block_out)),:)
 	@mkdir -p $(block_out)
 	@$(kbuild_block) MO=$(block_out) modules
 
+# Signed where scripts/kdir has found a key, and stripped as packages are: BTF stays.
+# depmod.sh of the kernel does without depmod where there is no System.map, as in headers.
+modules_install: sign = $(if $(KSIGN_KEY),$$(objtree)/scripts/sign-file \
+	$$(CONFIG_MODULE_SIG_HASH) $(KSIGN_KEY) $(KSIGN_CERT) $$@,:)
+modules_install: root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
 modules_install:
-	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KDIR=: the built kernel to install for' >&2; exit 1; }
-	@$(if $(KDIR),scripts/setup kdir $(kernel))
-	@$(kbuild) MO=$(out) modules_install
+	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KVER= or KDIR=, as test kernels find their modules here' >&2; exit 1; }
+	@[ -s $(out)/modules.order ] || { echo 'there are no modules for $(KVER) in $(out): run make modules first' >&2; exit 1; }
+	@$(kbuild) MO=$(out) INSTALL_MOD_PATH=$(root) INSTALL_MOD_DIR=updates/lana INSTALL_MOD_STRIP=1 \
+		CONFIG_MODULE_SIG_ALL=$(if $(KSIGN_KEY),y) 'cmd_sign=$(sign)' quiet_cmd_depmod= cmd_depmod=: modules_install
+	@$(if $(DESTDIR),:,PATH=$$PATH:/usr/sbin:/sbin && depmod $(if $(root),-b $(root)) $(KVER))
+
+endif
+
+# What was built with other metadata goes: Kbuild does not know that objects depend on that.
+fresh = metadata=$$(stat -Lc '%n %s %Y' $(KDIR)/rust/*.rmeta) && \
+	{ [ "$$metadata" = "$$(cat $(1)/.metadata 2>/dev/null)" ] || \
+		{ rm -rf $(1) && mkdir -p $(1) && echo "$$metadata" > $(1)/.metadata; }; }
+
+no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a blank: move "$($(1))"' >&2; exit 1,:)
 
 tools:
 	@scripts/setup chroot test

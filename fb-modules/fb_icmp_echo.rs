@@ -157,7 +157,7 @@ impl Ours for Addresses {
 
 impl Addresses {
     fn new(mut prefixes: KVec<Prefix>) -> Result<Self> {
-        prefixes.sort_unstable();
+        address::sort(&mut prefixes);
         let (mut v4, mut v6) = (KVec::new(), KVec::new());
         address::ranges(&prefixes, |range| match range {
             Range::V4(first, last) => v4.push((first, last), GFP_KERNEL),

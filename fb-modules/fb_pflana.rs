@@ -3,7 +3,11 @@
 //! `pflana`: stands for a socket. A packet that comes here, from whichever side, goes to the program
 //! that has opened it; what the program sends enters the graph here.
 
-use lana::{builder::Registration, prelude::*, sys::module::Owner, sys::sock::Family};
+use lana::{
+    builder::Registration,
+    prelude::*,
+    sys::{compat, module::Owner, sock::Family},
+};
 
 module! {
     type: Module,
@@ -29,7 +33,7 @@ struct Module {
 impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let owner = Owner::new(module);
-        let number = module_parameters::family.value();
+        let number = compat::parameter(&module_parameters::family);
         let registration = Registration::new::<PfLana>(owner)?;
         let family = Family::register(owner, number)
             .inspect_err(|_| pr_err!("address family {number} cannot be had (family=)\n"))?;

@@ -12,7 +12,13 @@ use crate::{
     error::Failure,
     fail,
     notifier::Event,
-    sys::{batch::Batch, netdev::Device, skb::Packet, sock::Socket},
+    sys::{
+        batch::Batch,
+        compat::{ENOTSOCK, EOPNOTSUPP},
+        netdev::Device,
+        skb::Packet,
+        sock::Socket,
+    },
 };
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, types::NotThreadSafe};

@@ -11,6 +11,7 @@ use crate::{
     notifier,
     sys::{
         bindings,
+        compat::EOPNOTSUPP,
         module::{self, Owner, Pinned},
         slot::Handler,
         vdev::Links,

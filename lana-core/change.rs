@@ -19,6 +19,7 @@ use crate::{
     registry::{Face, Files, Idp, Instance, Registry},
     sys::{
         bindings,
+        compat::{ELOOP, EOPNOTSUPP},
         netdev::{Device, Hook, Rtnl},
         proc,
         slot::{Draft, Entrance},

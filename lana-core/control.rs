@@ -17,6 +17,7 @@ use crate::{
     stats::DropReason,
     sys::{
         bindings,
+        compat::EOPNOTSUPP,
         genl::{Dump, Message, Operation, Request},
         netdev::Rtnl,
         vdev::Id,

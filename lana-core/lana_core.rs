@@ -37,6 +37,7 @@ pub mod prelude {
         sys::{
             batch::Batch,
             bpf,
+            compat::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
             hash::HashKey,
             netdev::Device,
             percpu::{Count, PerCpu},

@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod bpf;
+pub mod compat;
 pub mod genl;
 pub mod hash;
 pub mod module;

@@ -291,25 +291,31 @@ drop:
 
 /* CPUs. */
 
+/* gcc has an address space of its own for per-CPU pointers: casts go through an integer. */
+static void __percpu *lana_percpu(void *base)
+{
+	return (void __percpu *)(__force unsigned long)base;
+}
+
 void *lana_percpu_alloc(size_t size, size_t align)
 {
-	return (void __force *)__alloc_percpu(size, align);
+	return (void *)(__force unsigned long)__alloc_percpu(size, align);
 }
 
 void lana_percpu_free(void *base)
 {
-	free_percpu((void __percpu __force *)base);
+	free_percpu(lana_percpu(base));
 }
 
 void *lana_percpu_ptr(void *base, unsigned int cpu)
 {
-	return per_cpu_ptr((void __percpu __force *)base, cpu);
+	return per_cpu_ptr(lana_percpu(base), cpu);
 }
 
 /* What, added to a per-CPU base, gives this CPU's part. Preemption is off. */
 unsigned long lana_this_cpu_offset(void)
 {
-	return (unsigned long)raw_cpu_ptr((char __percpu __force *)0);
+	return (__force unsigned long)raw_cpu_ptr(lana_percpu(NULL));
 }
 
 unsigned int lana_nr_cpu_ids(void)

@@ -7,6 +7,18 @@
 #ifndef LANA_HELPERS_H
 #define LANA_HELPERS_H
 
+#include <linux/version.h>
+/* scripts/kdir says so earlier; this is for who builds without it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#error "LANA wants Linux 7.2 or newer"
+#endif
+#ifndef CONFIG_64BIT
+#error "LANA does not support 32-bit kernels"
+#endif
+#ifdef CONFIG_PREEMPT_RT
+#error "LANA does not support PREEMPT_RT: build for a kernel without it"
+#endif
+
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{batch::Batch, bindings, percpu::ThisCpu, rcu::Reader, skb::Packet, slot::Entrance};
+use super::{
+    batch::Batch, bindings, compat::EOPNOTSUPP, percpu::ThisCpu, rcu::Reader, skb::Packet,
+    slot::Entrance,
+};
 use crate::{
     engine::{self, Direction},
     error::Failure,

@@ -6,6 +6,7 @@
 
 use super::{
     bindings,
+    compat::{EAFNOSUPPORT, ENOTCONN},
     module::Owner,
     net,
     percpu::ThisCpu,
