@@ -114,7 +114,8 @@ nothing_left() {
 	local device left=0
 	no_modules || { grep -E '^(lana|fb_)' /proc/modules && left=1; }
 	[ ! -e /proc/net/lana ] || { echo "/proc/net/lana is there" && left=1; }
-	for device in /sys/class/net/*; do
+	for device in /sys/class/net/*/; do
+		device=${device%/}
 		[[ " $devices_before " = *" ${device##*/} "* ]] || { echo "device ${device##*/}" && left=1; }
 	done
 	return "$left"

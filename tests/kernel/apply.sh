@@ -198,7 +198,8 @@ while kill -0 $load 2>/dev/null; do
 	for file in aside longer straight; do fbctl apply $file.toml >changes; done
 	times=$((times + 1))
 done
-check "packets are sent while files are applied" wait $load
+sent_all() { wait "$load" || { cat pktgen.log && false; }; }
+check "packets are sent while files are applied" sent_all
 check "files are applied meanwhile" [ "$times" -gt 0 ]
 diag "$((times * 3)) files during $count packets"
 now=$(received bob b0)
