@@ -463,7 +463,7 @@ def module(name):
 
 
 def unload(name):
-    if LIBC.syscall(176, name.encode(), os.O_NONBLOCK):
+    if LIBC.delete_module(name.encode(), os.O_NONBLOCK):
         raise OSError(ctypes.get_errno(), "delete_module " + name)
 
 
@@ -475,7 +475,7 @@ def modules():
         size.value = len(image)
         for count in range(1, SWEEP_MAX, STEP):
             arm(count)
-            failed = LIBC.syscall(175, image, size, empty) != 0
+            failed = LIBC.init_module(image, size, empty) != 0
             hit = disarm()
             there = [os.path.exists("/sys/module/" + name)]
             there += [os.path.exists("/proc/net/lana")] if name == "lana" else []
@@ -490,7 +490,7 @@ def modules():
         print(f"# loading {name}: {count - 1} allocations, of which each {STEP}th was tried: "
               f"{refused} refused, {without} did without")
         check(f"{name} is loaded whole or not at all, whichever allocation fails", not bad and refused, bad)
-        if LIBC.syscall(175, image, size, empty):
+        if LIBC.init_module(image, size, empty):
             raise OSError(ctypes.get_errno(), "init_module " + name)
     for name in ["fb_pflana", "fb_ethvlink", "fb_bpf", "fb_eth", "fb_dummy", "lana"]:
         unload(name)

@@ -20,7 +20,7 @@ import time
 
 from lana import (C, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, Answer, attrs,
                   check, end)
-from rig import LIBC, PASS_ALL, SETTINGS, Lana, Load
+from rig import FINIT_MODULE, LIBC, PASS_ALL, SETTINGS, Lana, Load
 from spec import Family
 
 ROUND = 500
@@ -482,12 +482,12 @@ def meanwhile(function, seed):
 def module_churn(rng):
     """Modules of blocks come and go, where no block holds them."""
     name = rng.choice(MODULES)
-    LIBC.syscall(176, name.encode(), os.O_NONBLOCK)
+    LIBC.delete_module(name.encode(), os.O_NONBLOCK)
     time.sleep(rng.random() / 50)
     if rng.random() < 0.7:
         path = f"{os.environ['LANA_MODULES']}/fb-modules/{name}.ko"
         file = os.open(path, os.O_RDONLY)
-        LIBC.syscall(313, file, b"", 0)
+        LIBC.syscall(FINIT_MODULE, file, b"", 0)
         os.close(file)
     time.sleep(rng.random() / 50)
 

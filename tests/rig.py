@@ -18,6 +18,8 @@ import time
 from lana import C, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, Answer, Socket, attr, attrs, check
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+# glibc has a function for the other calls about modules, but not for this one.
+FINIT_MODULE = 273 if os.uname().machine == "aarch64" else 313
 PASS_ALL = "{ 0x6, 0, 0, 0xffffffff },"
 CPUS = os.cpu_count() or 1
 LONG = bool(os.environ.get("LANA_LONG"))

@@ -27,8 +27,8 @@ import sys
 import time
 
 from lana import check, end
-from rig import (CPUS, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load, Route, inside, link, memory, quiesce, read, tc,
-                 write)
+from rig import (CPUS, FINIT_MODULE, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load, Route, inside, link, memory,
+                 quiesce, read, tc, write)
 
 SECONDS, SEED = float(sys.argv[1]), sys.argv[2]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath"]
@@ -556,10 +556,10 @@ def wild_process(rng, tally, stop):
 def module_process(rng, tally, stop):
     while not stop():
         name = rng.choice(MODULES)
-        tally("rmmod", LIBC.syscall(176, name.encode(), os.O_NONBLOCK) and ctypes.get_errno())
+        tally("rmmod", LIBC.delete_module(name.encode(), os.O_NONBLOCK) and ctypes.get_errno())
         time.sleep(rng.random() / 20)
         file = os.open(f"{os.environ['LANA_MODULES']}/fb-modules/{name}.ko", os.O_RDONLY)
-        tally("insmod", LIBC.syscall(313, file, b"", 0) and ctypes.get_errno())
+        tally("insmod", LIBC.syscall(FINIT_MODULE, file, b"", 0) and ctypes.get_errno())
         os.close(file)
         time.sleep(rng.random() / 20)
 
