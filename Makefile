@@ -28,7 +28,7 @@ kbuild_block = $(subst M=$(CURDIR),M=$(abspath $(DIR)),$(kbuild)) \
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-full soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install check clean
+.PHONY: help demo test test-full test-deb soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install deb check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -51,6 +51,8 @@ help:
 	@echo 'make tools            fbctl, vlink and the example programs, in target/release'
 	@echo 'make install          fbctl and vlink, with manual pages and completions, and the headers, below'
 	@echo '                      PREFIX=/usr/local'
+	@echo 'make deb              Debian packages, in build/deb; KVER=... adds one of the modules for that kernel'
+	@echo 'make test-deb         the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
 	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
@@ -147,6 +149,13 @@ install: tools
 		target/release/$$tool completions bash \
 			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
 	done
+
+# On a Debian 13 that has the build dependencies of debian/control.
+deb:
+	@$(if $(filter command line,$(origin KVER)),KVER=$(KVER)) scripts/deb
+
+test-deb:
+	@tests/deb
 
 check:
 	cargo fmt --check
