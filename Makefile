@@ -99,40 +99,48 @@ test-full:
 setup:
 	@scripts/setup
 
-# A kernel that is not a test kernel: scripts/kdir says where it is and what it was built with (`found`).
-ifneq ($(if $(found),,$(KDIR)$(KVER)),)
+# A kernel that is not a test kernel: scripts/kdir says where it is and what it was built with.
+ifneq ($(if $(kdir_found),,$(KDIR)$(KVER)),)
 
 named = "$(if $(KDIR),$(if $(findstring /,$(KDIR)),,./)$(KDIR),$(KVER))"
 modules block:
-	@found=$$(scripts/kdir --make $(named)) && $(MAKE) --no-print-directory $@ $$found found=y
+	@found=$$(scripts/kdir --make $(named)) && $(MAKE) --no-print-directory $@ $$found kdir_found=y
 modules_install:
-	@found=$$(scripts/kdir --install $(named)) && $(MAKE) --no-print-directory $@ $$found found=y
+	@found=$$(scripts/kdir --install $(named)) && $(MAKE) --no-print-directory $@ $$found kdir_found=y
 
 else
 
 modules:
 	@$(call no_blank,CURDIR)
-	@$(if $(found),:,scripts/setup kdir $(kernel))
+	@$(if $(kdir_found),$(call fresh,$(out)),scripts/setup kdir $(kernel))
 	@mkdir -p $(out)
 	@$(kbuild) MO=$(out) modules
 
 block: modules
 	@$(call no_blank,DIR)
 	@[ -d "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
+	@$(if $(kdir_found),$(call fresh,$(block_out)),:)
 	@mkdir -p $(block_out)
 	@$(kbuild_block) MO=$(block_out) modules
 
 # Signed where scripts/kdir has found a key, and stripped as packages are: BTF stays.
-modules_install: sign = $$(objtree)/scripts/sign-file $$(CONFIG_MODULE_SIG_HASH) $(KSIGN_KEY) $(KSIGN_CERT) $$@
+# depmod.sh of the kernel does without depmod where there is no System.map, as in headers.
+modules_install: sign = $(if $(KSIGN_KEY),$$(objtree)/scripts/sign-file \
+	$$(CONFIG_MODULE_SIG_HASH) $(KSIGN_KEY) $(KSIGN_CERT) $$@,:)
 modules_install: root = $(or $(INSTALL_MOD_PATH),$(DESTDIR))
 modules_install:
 	@[ -n "$(KDIR)" ] || { echo 'make modules_install wants KVER= or KDIR=, as test kernels find their modules here' >&2; exit 1; }
 	@[ -s $(out)/modules.order ] || { echo 'there are no modules for $(KVER) in $(out): run make modules first' >&2; exit 1; }
-	@$(kbuild) MO=$(out) INSTALL_MOD_PATH=$(root) INSTALL_MOD_DIR=updates/lana INSTALL_MOD_STRIP=1 DEPMOD=true \
-		CONFIG_MODULE_SIG_ALL=$(if $(KSIGN_KEY),y) 'cmd_sign=$(sign)' modules_install
+	@$(kbuild) MO=$(out) INSTALL_MOD_PATH=$(root) INSTALL_MOD_DIR=updates/lana INSTALL_MOD_STRIP=1 \
+		CONFIG_MODULE_SIG_ALL=$(if $(KSIGN_KEY),y) 'cmd_sign=$(sign)' quiet_cmd_depmod= cmd_depmod=: modules_install
 	@$(if $(DESTDIR),:,PATH=$$PATH:/usr/sbin:/sbin && depmod $(if $(root),-b $(root)) $(KVER))
 
 endif
+
+# What was built with other metadata goes: Kbuild does not know that objects depend on that.
+fresh = metadata=$$(stat -Lc '%n %s %Y' $(KDIR)/rust/*.rmeta) && \
+	{ [ "$$metadata" = "$$(cat $(1)/.metadata 2>/dev/null)" ] || \
+		{ rm -rf $(1) && mkdir -p $(1) && echo "$$metadata" > $(1)/.metadata; }; }
 
 no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a blank: move "$($(1))"' >&2; exit 1,:)
 

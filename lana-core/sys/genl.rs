@@ -124,10 +124,10 @@ impl<'a> Attrs<'a> {
 
     /// A number, if it is there.
     pub(crate) fn u32(&self, attr: u32) -> Option<u32> {
+        let attr = self.attr(attr)?;
         // SAFETY: by the type's invariants the attribute is in the message; the policy says that
         // it is a number of four bytes, which follow its header.
-        self.attr(attr)
-            .map(|attr| unsafe { attr.add(1).cast::<u32>().read_unaligned() })
+        Some(unsafe { attr.add(1).cast::<u32>().read_unaligned() })
     }
 
     /// Notes in the extended ack why this failed.
