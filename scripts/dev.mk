@@ -19,8 +19,8 @@ kbuild = $(MAKE) --no-print-directory -C "$$KDIR" $$made
 .PHONY: block
 block:
 	@[ -n "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
-	@mkdir -p $(core)/lana-core $(out)
+	@mkdir -p $(core) $(out)
 	@made=$$(scripts/kdir --make $(KVER)) && export $$made && \
-	$(kbuild) M=$(CURDIR)/lana-core MO=$(core)/lana-core modules && \
+	$(kbuild) M=$(CURDIR) MO=$(core) modules && \
 	$(kbuild) M=$(folder) MO=$(out) LANA=$(CURDIR) LANA_BUILD=$(core) \
-		KBUILD_EXTRA_SYMBOLS=$(core)/lana-core/Module.symvers modules
+		KBUILD_EXTRA_SYMBOLS=$(core)/Module.symvers modules
