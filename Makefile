@@ -32,7 +32,8 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-quick test-debug test-full soak fuzz bench bench-x86 lab-multipath setup modules block modules_install tools install check clean
+.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz bench bench-x86 lab-multipath setup modules block \
+	modules_install tools install deb check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -57,6 +58,8 @@ help:
 	@echo 'make tools            fbctl, vlink and the example programs, in target/release'
 	@echo 'make install          fbctl and vlink, with manual pages and completions, and the headers, below'
 	@echo '                      PREFIX=/usr/local'
+	@echo 'make deb              Debian packages, in build/deb; KVER=... adds one of the modules for that kernel'
+	@echo 'make test-deb         the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
 	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
@@ -183,6 +186,14 @@ install: tools
 		target/release/$$tool completions bash \
 			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
 	done
+
+deb:
+	@scripts/setup chroot test packaging
+	@$(if $(filter command line,$(origin KVER)),KVER=$(KVER)) $(inside) scripts/deb
+
+test-deb:
+	@scripts/setup chroot test packaging x86_64
+	@$(inside) tests/deb
 
 check:
 	@scripts/setup chroot test
