@@ -187,13 +187,14 @@ install: tools
 			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
 	done
 
+# In a Debian 13: this one, if it has the build dependencies.
 deb:
-	@scripts/setup chroot test packaging
-	@$(if $(filter command line,$(origin KVER)),KVER=$(KVER)) $(inside) scripts/deb
+	@if dpkg-checkbuilddeps >/dev/null 2>&1; then deb=; else scripts/setup builder && deb='$(inside)'; fi && \
+		LANA_CHROOT=builder $(if $(filter command line,$(origin KVER)),KVER=$(KVER)) $$deb scripts/deb
 
 test-deb:
-	@scripts/setup chroot test packaging x86_64
-	@$(inside) tests/deb
+	@scripts/setup builder
+	@LANA_CHROOT=builder $(inside) tests/deb
 
 check:
 	@scripts/setup chroot test
