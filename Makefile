@@ -10,7 +10,6 @@ ifneq ($(origin KVER),command line)
 KVER := $(if $(filter command environment,$(origin LANE) $(origin KDIR)),,$(shell uname -r))
 endif
 PREFIX ?= /usr/local
-LANA_CLANG ?= clang-19
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
@@ -21,7 +20,7 @@ inside := scripts/chroot
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 kbuild = $(if $(KDIR),,$(inside)) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
 	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
-	$(if $(filter uml-debug,$(if $(KDIR),,$(LANE))),CC=$(LANA_CLANG))
+	$(if $(filter uml-debug,$(if $(KDIR),,$(LANE))),CC=clang-19)
 
 # A block that lives in a folder of its own, DIR, and is built against our core.
 block_out = $(abspath $(DIR))/$(patsubst $(CURDIR)/%,%,$(out))
