@@ -34,8 +34,11 @@ impl Owner {
 
     /// Keeps the module loaded; `None` when it is on its way out.
     pub(crate) fn pin(&self) -> Option<Pinned> {
-        // SAFETY: as in `name`.
-        unsafe { bindings::lana_module_get(self.0) }.then_some(Pinned(*self))
+        // SAFETY: a `ThisModule` outlives its registrations, which is where owners are kept.
+        let got = unsafe { bindings::lana_module_get(self.0) };
+        // INVARIANT: the reference was got. A `Pinned` must not exist where it was not, since to drop it
+        // gives one back: so no `then_some`, which makes its value before it looks.
+        got.then(|| Pinned(*self))
     }
 }
 
