@@ -87,7 +87,7 @@ ended there
 # Who plays waits longer than a machine that others use, too, may stop; and who speaks, speaks for longer than
 # a slow one takes to rewire.
 rewirings=$(scale 1000)
-seconds=$((rewirings / (rewirings < 1000 ? 4 : 15) + 4))
+seconds=$((rewirings / (rewirings < 500 ? 4 : 15) + 4))
 voice-lana tone --rate 16000 "$seconds" /tmp/speech.wav
 start bob ear voice-lana receive --name ear --ethertype 0xac0a --jitter 5000 /tmp/heard.wav
 bob fbctl bind ear talk
