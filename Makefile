@@ -102,7 +102,7 @@ bench-x86:
 lab-multipath:
 	@scripts/setup uml-lab
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
-	@lab/multipath
+	@$(inside) lab/multipath
 
 test-quick:
 	@LANES=uml tests/all --quick
