@@ -13,14 +13,16 @@ PREFIX ?= /usr/local
 LANA_CACHE ?= $(HOME)/.cache/lana
 export LANA_CACHE
 
-kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(LANE)))
-out = $(CURDIR)/build/$(or $(KVER),$(LANE))
+# As kernel_of in scripts/env.
+kernel_lane := $(patsubst uml-kasan,uml-debug,$(patsubst %-preempt,%,$(LANE)))
+kernel = $(abspath $(or $(KDIR),$(LANA_CACHE)/kernel/$(kernel_lane)))
+out = $(CURDIR)/build/$(or $(KVER),$(kernel_lane))
 # LANA builds what is its own in its own Debian. Modules for a kernel of yours, the system's compilers build.
 inside := scripts/chroot
 jobs := $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 kbuild = $(if $(KDIR),,$(inside)) $(MAKE) --no-print-directory $(jobs) -C $(kernel) M=$(CURDIR) \
 	$(if $(shell grep -s ^CONFIG_UML=y $(kernel)/include/config/auto.conf),ARCH=um) \
-	$(if $(filter uml-debug,$(if $(KDIR),,$(LANE))),CC=clang-19)
+	$(if $(filter uml-debug,$(if $(KDIR),,$(kernel_lane))),CC=clang-19)
 
 # A block that lives in a folder of its own, DIR, and is built against our core.
 block_out = $(abspath $(DIR))/$(patsubst $(CURDIR)/%,%,$(out))
@@ -83,7 +85,7 @@ soak fuzz:
 	@$(MAKE) --no-print-directory tools
 	@LANE=$(long_lane) tests/$@
 soak: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml)
-fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-debug)
+fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),uml-kasan)
 
 # ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
@@ -108,10 +110,10 @@ test-quick:
 	@LANES=uml tests/all --quick
 
 test-debug:
-	@LANES=uml-debug HOST=no tests/all
+	@LANES="uml-kasan uml-debug" HOST=no tests/all
 
 test-full:
-	@LANES="uml uml-up uml-debug x86_64 x86_64-preempt" tests/all --full
+	@LANES="uml uml-up uml-kasan uml-debug x86_64 x86_64-preempt" tests/all --full
 
 setup:
 	@scripts/setup
@@ -141,6 +143,7 @@ modules:
 	@$(if $(kdir_found),$(call fresh,$(out)))
 	@mkdir -p $(out)
 	@$(kbuild) MO=$(out) modules
+	@$(if $(filter uml-kasan,$(LANE)),$(MAKE) --no-print-directory block DIR=tests/lockdep-off LANE=uml-debug)
 
 block: modules
 	@$(call no_blank,DIR)

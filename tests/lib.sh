@@ -12,7 +12,7 @@ modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana fb_icmp_
 # the lane.
 scale() {
 	local slower=10
-	case ${LANA_LANE:-uml} in uml-up) slower=1 ;; uml) slower=2 ;; uml-debug) slower=50 ;; esac
+	case ${LANA_LANE:-uml} in uml-up) slower=1 ;; uml) slower=2 ;; uml-debug | uml-kasan) slower=50 ;; esac
 	echo $((($1 + slower - 1) / slower))
 }
 

@@ -40,7 +40,7 @@ SETTINGS = {
         ("port.0.capacity", "0"), ("port.63.weight", "3"), ("port.64.weight", "3"), ("port.0.weight", ""),
         ("port.0.state", ""), ("port.0.capacity", ""), ("port.63.weight", "")]}
 # A kernel that is emulated, or that looks for our mistakes, is slower.
-SLOW = {"uml-up": 1, "uml": 2, "uml-debug": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
+SLOW = {"uml-up": 1, "uml": 2, "uml-debug": 50, "uml-kasan": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
 
 
 def enter(namespace):

@@ -3,8 +3,8 @@
 # Blocks of third parties, which tests/build-external has built on the host.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-built=$top/build/$LANA_LANE/external
-ko() { echo "$built/$1/build/$LANA_LANE/fb_$2.ko"; }
+built=$LANA_MODULES/external
+ko() { echo "$built/$1/build/${LANA_MODULES##*/}/fb_$2.ko"; }
 load
 
 check "a block built outside of the tree loads" insmod "$(ko sample sample)"
