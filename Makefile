@@ -68,11 +68,11 @@ help:
 # What follows set-up takes about 80 seconds, of which set-up is told.
 demo:
 	@start=$$(date +%s) && \
-	LANA_LEFT=80 scripts/setup uml && \
+	LANA_LEFT=80 scripts/setup x86_64 && \
 	echo "demo: LANA's modules and tools: about 1 min" && \
-	$(MAKE) -s --no-print-directory modules LANE=uml KDIR= && \
+	$(MAKE) -s --no-print-directory modules LANE=x86_64 KDIR= && \
 	$(inside) cargo build -q --release --locked -p fbctl -p vlink && \
-	scripts/lana-vm --lane uml -- scripts/demo && \
+	scripts/lana-vm --lane x86_64 -- scripts/demo && \
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
 
 test:
