@@ -103,10 +103,10 @@ fold python3 -S "$tests/events.py" events <<-END
 	removed fb=lan0
 END
 kill $monitor
-check "an event in words" contains "$(
-	(pause 1; fbctl set f program= 2>/dev/null) &
-	timeout 20 fbctl monitor -t -c 1
-)" "option-set f idp 4 type bpf key program"
+fbctl monitor -t -c 1 >words &
+set_again() { fbctl set f program= && [ -s words ]; }
+wait_for 20 set_again 2>/dev/null
+check "an event in words" contains "$(<words)" "option-set f idp 4 type bpf key program"
 clean
 
 # --- procfs ---
