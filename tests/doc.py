@@ -40,7 +40,7 @@ from lana import TOP, check, end
 
 ABOVE = ("as", "file", "varies", "host", "skip")
 ANYWHERE = ("new", "run", "says")
-SECONDS = 60
+SECONDS = 300
 
 
 class Wrong(Exception):
