@@ -64,7 +64,7 @@ class Block:
         for number, line in lines:
             if re.match(r"[#$] ", line):
                 command = line[2:]
-                until = re.search(r"<<-?\s*['\"]?(\w+)", command)
+                until = re.search(r"(?<!<)<<-?\s*['\"]?(\w+)", command)
                 while command.endswith("\\") or until and command.rsplit("\n", 1)[-1].strip() != until[1]:
                     _, more = next(lines, (None, None))
                     if more is None:
@@ -184,7 +184,8 @@ class Shell:
             if not select.select([self.answers], [], [], SECONDS)[0]:
                 return None, printed()
             status = os.read(self.answers, 100).decode().strip()
-            while "&" in command and not good(printed()) and time.monotonic() < until:
+            background = re.search(r"(?<![&>])&(?![&>\d])", command)
+            while background and not good(printed()) and time.monotonic() < until:
                 time.sleep(0.05)
             return status, printed()
 
