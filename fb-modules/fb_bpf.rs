@@ -57,6 +57,20 @@ impl Filter {
 impl Block for Filter {
     const TYPE: &'static str = "bpf";
     const FILE: File = File::Option(PROGRAM);
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: PROGRAM,
+            values: Values::Text("instructions, as tcpdump -ddd or bpfc print them"),
+            default: "",
+            doc: "Drops the packets for which it returns 0",
+        },
+        OptionSpec {
+            key: DIRECTION,
+            values: Values::Words(&["ingress", "egress", "both"]),
+            default: "both",
+            doc: "Which packets the program sees",
+        },
+    ];
 
     fn new(_args: &mut Args) -> Result<Self> {
         Ok(Self {
@@ -91,7 +105,7 @@ impl Block for Filter {
                     b"" | b"both" => None,
                     b"ingress" => Some(Direction::Ingress),
                     b"egress" => Some(Direction::Egress),
-                    _ => return Err(fail!(EINVAL, "{key} is ingress, egress or both")),
+                    _ => return Err(fail!(EINVAL, "{key}: ingress, egress or both")),
                 }
             }
             _ => return Err(Self::unknown(key)),
@@ -130,11 +144,15 @@ impl Block for Filter {
     }
 }
 
-/// A program in the shorter form, that of `tcpdump -ddd`.
+/// A program in the shorter form, that of `tcpdump -ddd`; a long one in the packed form, so that all fit.
 struct Short<'a>(&'a [bpf::Insn]);
 
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() > text::MAX_DECIMAL {
+            let quads = self.0.iter().map(|i| (i.code, i.jt, i.jf, i.k));
+            return text::pack(f, quads);
+        }
         writeln!(f, "{}", self.0.len())?;
         let mut insns = self.0.iter();
         insns.try_for_each(|i| writeln!(f, "{} {} {} {}", i.code, i.jt, i.jf, i.k))

@@ -27,6 +27,20 @@ const BATCH: &str = "batch";
 impl Block for Eth {
     const TYPE: &'static str = "eth";
     const MAKER: Maker = Maker::Device("ethernet");
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: UNCLAIMED,
+            values: Values::Words(&["drop", "stack"]),
+            default: "drop",
+            doc: "What becomes of packets that no block takes",
+        },
+        OptionSpec {
+            key: BATCH,
+            values: Values::Words(&["on", "off"]),
+            default: "off",
+            doc: "Whether packets go through the graph in batches",
+        },
+    ];
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
@@ -53,10 +67,10 @@ impl Block for Eth {
         match (key, value) {
             (UNCLAIMED, b"" | b"drop") => unclaimed = Unclaimed::Drop,
             (UNCLAIMED, b"stack") => unclaimed = Unclaimed::Stack,
-            (UNCLAIMED, _) => return Err(fail!(EINVAL, "{key} is drop or stack")),
+            (UNCLAIMED, _) => return Err(fail!(EINVAL, "{key}: drop or stack")),
             (BATCH, b"" | b"off") => batch = false,
             (BATCH, b"on") => batch = true,
-            (BATCH, _) => return Err(fail!(EINVAL, "{key} is on or off")),
+            (BATCH, _) => return Err(fail!(EINVAL, "{key}: on or off")),
             _ => return Err(Self::unknown(key)),
         }
         if batch && unclaimed == Unclaimed::Stack {

@@ -253,6 +253,10 @@ const MAC: &str = "mac";
 const RATE: &str = "rate";
 const RATE_SOURCE: &str = "rate-source";
 
+/// The forms of texts.
+const LIST: &str = "addresses and prefixes, parted by commas, or all";
+const LIMIT: &str = "RATE or RATE/BURST";
+
 impl Echo {
     /// What was counted, summed over the CPUs, by name.
     fn each(&self, mut tell: impl FnMut(&str, u64)) {
@@ -410,6 +414,50 @@ impl Echo {
 
 impl Block for Echo {
     const TYPE: &'static str = "icmp-echo";
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: ADDR,
+            values: Values::Text(LIST),
+            default: "",
+            doc: "The addresses that it answers for",
+        },
+        OptionSpec {
+            key: ADD,
+            values: Values::Text(LIST),
+            default: "",
+            doc: "Adds these to addr",
+        },
+        OptionSpec {
+            key: REMOVE,
+            values: Values::Text(LIST),
+            default: "",
+            doc: "Takes these out of addr",
+        },
+        OptionSpec {
+            key: ARP,
+            values: Values::Words(&["on", "off"]),
+            default: "off",
+            doc: "Whether it answers ARP and neighbour solicitations",
+        },
+        OptionSpec {
+            key: MAC,
+            values: Values::Text("a unicast MAC address"),
+            default: "",
+            doc: "Its MAC address, else that of the device that a packet came by",
+        },
+        OptionSpec {
+            key: RATE,
+            values: Values::Text(LIMIT),
+            default: "",
+            doc: "The most packets a second that it answers",
+        },
+        OptionSpec {
+            key: RATE_SOURCE,
+            values: Values::Text(LIMIT),
+            default: "",
+            doc: "The same for each source",
+        },
+    ];
     const FILE: File = File::Read;
 
     fn new(args: &mut Args) -> Result<Self> {

@@ -355,6 +355,64 @@ fn with_key(number: usize, what: &str, put: impl FnOnce(&str)) {
 
 impl Block for Multipath {
     const TYPE: &'static str = "multipath";
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: "strategy",
+            values: Values::Words(&[
+                "route",
+                "packet",
+                "session",
+                "bandwidth",
+                "utilisation",
+                "flowlet",
+                "hash",
+            ]),
+            default: "session",
+            doc: "How packets are spread",
+        },
+        OptionSpec {
+            key: "per",
+            values: Values::Words(&["packet", "session"]),
+            default: "packet",
+            doc: "What bandwidth and utilisation choose a port for",
+        },
+        OptionSpec {
+            key: "expiry",
+            values: Values::Range(1, 86_400),
+            default: "300",
+            doc: "Seconds after which a session that was not seen is forgotten",
+        },
+        OptionSpec {
+            key: "gap",
+            values: Values::Range(1, 60_000),
+            default: "50",
+            doc: "Milliseconds of pause after which a flowlet may change its port",
+        },
+        OptionSpec {
+            key: "sessions",
+            values: Values::Range(64, 4_194_304),
+            default: "65536",
+            doc: "How many sessions can be remembered",
+        },
+        OptionSpec {
+            key: "port.N.weight",
+            values: Values::Range(0, 1000),
+            default: "1",
+            doc: "The share of port N",
+        },
+        OptionSpec {
+            key: "port.N.state",
+            values: Values::Words(&["up", "down"]),
+            default: "up",
+            doc: "Whether port N is to be used",
+        },
+        OptionSpec {
+            key: "port.N.capacity",
+            values: Values::Text("a rate such as 10mbit, up to 10000gbit"),
+            default: "",
+            doc: "The bandwidth of port N, else that of its device",
+        },
+    ];
     const EGRESS_PORTS: u32 = config::PORTS as u32;
     const FILE: File = File::Read;
     const WATCHES_PORTS: bool = true;
@@ -530,7 +588,7 @@ impl Block for Multipath {
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
         writeln!(
             to,
-            "port to state weight capacity packets bytes rate sessions wanted given reordered"
+            "port to link weight capacity packets bytes rate sessions wanted given reordered"
         )?;
         self.reports(|report| {
             let (port, totals) = (report.port, &report.totals);

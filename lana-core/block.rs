@@ -23,6 +23,70 @@ use crate::{
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, types::NotThreadSafe};
 
+/// What an option can be set to.
+pub enum Values {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A number from the first to the second, both included.
+    Range(u64, u64),
+    /// A text of this form.
+    Text(&'static str),
+}
+
+/// An option of a type: what can be set, and what is shown of it before any block is there.
+pub struct OptionSpec {
+    /// What it is called. A part `N`, as in `port.N.weight`, stands for a number.
+    pub key: &'static str,
+    /// What it can be set to. An empty value is for the default, with any option.
+    pub values: Values,
+    /// What a new block has; empty for none.
+    pub default: &'static str,
+    /// What it does, in a line.
+    pub doc: &'static str,
+}
+
+impl OptionSpec {
+    /// Whether it is the option that is called `key`.
+    pub(crate) fn is(&self, key: &str) -> bool {
+        let fits = |(own, part): (&str, &str)| {
+            let is_number = || part.bytes().all(|byte| byte.is_ascii_digit());
+            own == part || (own == "N" && !part.is_empty() && is_number())
+        };
+        let parts = || Iterator::zip(self.key.split('.'), key.split('.'));
+        self.key.split('.').count() == key.split('.').count() && parts().all(fits)
+    }
+}
+
+/// The failure to set an option that a type does not have.
+pub(crate) fn no_option(kind: &str, options: &[OptionSpec], key: &str) -> Failure {
+    if options.is_empty() {
+        return fail!(ENOENT, "type {kind} has no option '{key}': it has none");
+    }
+    let all = fail!(
+        ENOENT,
+        "type {kind} has no option '{key}': it has {}",
+        Keys(options)
+    );
+    if all.is_cut() {
+        return fail!(ENOENT, "type {kind} has no option '{key}'");
+    }
+    all
+}
+
+/// The keys of options, as a list.
+struct Keys<'a>(&'a [OptionSpec]);
+
+impl fmt::Display for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for option in self.0 {
+            write!(f, "{comma}{}", option.key)?;
+            comma = ", ";
+        }
+        Ok(())
+    }
+}
+
 /// What a type of block does with packets; `mode` of the netlink specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -156,6 +220,8 @@ pub trait Block: Send + Sync + Sized + 'static {
     const MAKER: Maker = Maker::Request;
     /// Its file in procfs.
     const FILE: File = File::None;
+    /// Its options. [`Block::set`] is asked for no other.
+    const OPTIONS: &'static [OptionSpec] = &[];
 
     /// Whether its blocks are told by [`Block::ports`] what their ports lead to.
     const WATCHES_PORTS: bool = false;
@@ -176,7 +242,7 @@ pub trait Block: Send + Sync + Sized + 'static {
         batch.each(cx, |packet, cx| self.receive(packet, cx));
     }
 
-    /// Sets an option: makes the block that takes this one's place, with the same state. An empty
+    /// Sets one of [`Block::OPTIONS`]: makes the block that takes this one's place, with the same state. An empty
     /// value is for what a new block has. Process context, may sleep; the graph's lock is held.
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
         let _ = (value, process);
@@ -245,7 +311,7 @@ pub trait Block: Send + Sync + Sized + 'static {
 
     /// The failure to set an option that the type does not have.
     fn unknown(key: &str) -> Failure {
-        fail!(ENOENT, "type {} has no option '{}'", Self::TYPE, key)
+        no_option(Self::TYPE, Self::OPTIONS, key)
     }
 
     /// The failure to take over a piece of state that the type has no use for.

@@ -4,7 +4,7 @@
 //! keeps its module loaded.
 
 use crate::{
-    block::{Args, Block, File, Maker, Mode, Object},
+    block::{Args, Block, File, Maker, Mode, Object, OptionSpec},
     error::Failure,
     fail,
     name::{Name, Shown},
@@ -80,6 +80,7 @@ pub(crate) struct Type {
     maker: Maker,
     file: File,
     watches_ports: bool,
+    options: &'static [OptionSpec],
     owner: Owner,
     make: fn(&mut Args) -> Result<Made>,
     instances: Atomic<i32>,
@@ -126,6 +127,10 @@ impl Type {
     /// Whether its blocks hear what their ports lead to.
     pub(crate) fn watches_ports(&self) -> bool {
         self.watches_ports
+    }
+    /// The options that its blocks have.
+    pub(crate) fn options(&self) -> &[OptionSpec] {
+        self.options
     }
     /// The option that is set by writing to that file.
     pub(crate) fn file_option(&self) -> Option<&'static str> {
@@ -206,6 +211,7 @@ impl Registration {
                 maker: B::MAKER,
                 file: B::FILE,
                 watches_ports: B::WATCHES_PORTS,
+                options: B::OPTIONS,
                 owner,
                 make: make::<B>,
                 instances: Atomic::new(0),

@@ -8,7 +8,7 @@
 //! that is dropped instead leaves all as it was.
 
 use crate::{
-    block::{Args, Mode, Peer, Process},
+    block::{no_option, Args, Mode, Peer, Process},
     builder::Use,
     engine::Direction,
     error::Failure,
@@ -153,6 +153,10 @@ impl<'g> Change<'g> {
         let at = bindings::LANA_A_FB_OPTION;
         let key = core::str::from_utf8(key)
             .map_err(|_| fail!(EINVAL, "option '{}' is not text", Shown(key)).at(at))?;
+        let kind = face.instance.kind();
+        if !kind.options().iter().any(|option| option.is(key)) {
+            return Err(no_option(kind.name().as_str(), kind.options(), key).at(at));
+        }
         let made = face.made.object().set(key, value, &Process::new());
         let made = made.map_err(|e| e.at(at))?;
         registry.stage(idp)?.made = made;

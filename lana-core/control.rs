@@ -6,7 +6,7 @@
 //! the attributes, by the tables that are generated from the specification.
 
 use crate::{
-    block::{Maker, Options, Process},
+    block::{Maker, OptionSpec, Options, Process, Values},
     builder::{self, Type, Use},
     change::Change,
     error::Failure,
@@ -325,10 +325,13 @@ pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
                 msg.put_str(bindings::LANA_A_TYPE_VLINK, vlink)?;
             }
             match kind.maker() {
-                Maker::VirtualDevice(_) => msg.put_flag(bindings::LANA_A_TYPE_VIRTUAL),
-                Maker::Socket => msg.put_flag(bindings::LANA_A_TYPE_SOCKET),
-                _ => Ok(()),
+                Maker::VirtualDevice(_) => msg.put_flag(bindings::LANA_A_TYPE_VIRTUAL)?,
+                Maker::Socket => msg.put_flag(bindings::LANA_A_TYPE_SOCKET)?,
+                _ => {}
             }
+            kind.options()
+                .iter()
+                .try_for_each(|option| put_option(msg, option))
         });
         match done {
             Ok(true) => dump.set_cursor(kind.serial()),
@@ -338,6 +341,26 @@ pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
         result.is_ok()
     });
     result
+}
+
+fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
+    msg.nest(bindings::LANA_A_TYPE_OPTION, |msg| {
+        msg.put_str(bindings::LANA_A_TYPE_OPTION_KEY, option.key)?;
+        match option.values {
+            Values::Words(words) => {
+                for word in words {
+                    msg.put_str(bindings::LANA_A_TYPE_OPTION_WORD, word)?;
+                }
+            }
+            Values::Range(min, max) => {
+                msg.put_uint(bindings::LANA_A_TYPE_OPTION_LOWEST, min)?;
+                msg.put_uint(bindings::LANA_A_TYPE_OPTION_HIGHEST, max)?;
+            }
+            Values::Text(form) => msg.put_str(bindings::LANA_A_TYPE_OPTION_FORM, form)?,
+        }
+        msg.put_str(bindings::LANA_A_TYPE_OPTION_DEFAULT, option.default)?;
+        msg.put_str(bindings::LANA_A_TYPE_OPTION_DOC, option.doc)
+    })
 }
 
 /// The cursor is the next CPU to look at.

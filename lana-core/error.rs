@@ -12,6 +12,7 @@ const TEXT_MAX: usize = 79;
 pub(crate) struct Text {
     bytes: [u8; TEXT_MAX],
     len: usize,
+    is_cut: bool,
 }
 
 impl Text {
@@ -19,9 +20,10 @@ impl Text {
         let mut text = Self {
             bytes: [0; TEXT_MAX],
             len: 0,
+            is_cut: false,
         };
         // A text that is cut is still a text.
-        let _ = text.write_fmt(args);
+        text.is_cut = text.write_fmt(args).is_err();
         text
     }
 
@@ -57,6 +59,11 @@ impl Failure {
             text: Some(Text::new(args)),
             culprit: None,
         }
+    }
+
+    /// Whether the sentence is longer than what gets through.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| text.is_cut)
     }
 
     /// Names the attribute of the request that is at fault, unless that is known already.

@@ -27,7 +27,10 @@ use kernel::prelude::*;
 /// What the author of a block needs.
 pub mod prelude {
     pub use crate::{
-        block::{Args, Block, File, Maker, Mode, Options, Peer, Process, Unclaimed, Verdict},
+        block::{
+            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Unclaimed, Values,
+            Verdict,
+        },
         block_module, checksum,
         engine::{Context, Direction, Port},
         error::Failure,

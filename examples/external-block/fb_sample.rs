@@ -36,6 +36,12 @@ struct Sample {
 impl Block for Sample {
     const TYPE: &'static str = "sample";
     const FILE: File = File::Option("rate");
+    const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
+        key: "rate",
+        values: Values::Range(1, u64::MAX),
+        default: "1",
+        doc: "Passes one packet in so many",
+    }];
 
     fn new(args: &mut Args) -> Result<Self> {
         let state = State {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The two texts that classic BPF programs come in.
+//! The texts that classic BPF programs come in.
 //!
 //! One instruction a line, `{ 0x28, 0, 0, 0x0000000c },`, as `bpfc` (and `tcpdump -dd`) print
 //! it; or decimal numbers without braces, `40 0 0 12`, after a line with the number of
 //! instructions, as `tcpdump -ddd` does. In the latter, commas may stand for the line ends (the
-//! form that iptables' bpf match takes). Empty lines, and C comments of a whole line, are passed
+//! form that iptables' bpf match takes). Where that gets too long for an option: the word `hex`, then 14
+//! digits an instruction (operation 2, jumps 2 and 2, operand 8), which is so short that all programs
+//! fit. Empty lines, and C comments of a whole line, are passed
 //! over.
 
 use core::fmt;
@@ -27,6 +29,8 @@ pub(crate) enum BadText {
     TooLong,
     /// This line is not an instruction.
     Line(usize),
+    /// This instruction is not 14 hexadecimal digits.
+    Packed(usize),
     /// The first line announces another number of instructions than there are.
     Count(usize, usize),
 }
@@ -38,6 +42,12 @@ impl fmt::Display for BadText {
             BadText::Empty => f.write_str("program: no instruction"),
             BadText::TooLong => write!(f, "program: more than {MAX} instructions"),
             BadText::Line(line) => write!(f, "program: line {line} is not an instruction"),
+            BadText::Packed(number) => {
+                write!(
+                    f,
+                    "program: instruction {number} is not 14 hexadecimal digits"
+                )
+            }
             BadText::Count(want, have) => {
                 write!(f, "program: {have} instructions, not {want} as line 1 says")
             }
@@ -49,6 +59,11 @@ impl fmt::Display for BadText {
 /// Returns how many there are.
 pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<usize, BadText> {
     let text = core::str::from_utf8(text).map_err(|_| BadText::NotText)?;
+    // The byte order mark that some editors put first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(digits) = text.trim().strip_prefix(PACKED) {
+        return unpack(digits.trim_start(), push);
+    }
     let braces = text.contains('{');
     let separator = if braces { '\n' } else { ',' };
     let mut announced = None;
@@ -80,6 +95,55 @@ pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<u
         _ if count == 0 => Err(BadText::Empty),
         _ => Ok(count),
     }
+}
+
+/// What a program begins with whose instructions are packed.
+const PACKED: &str = "hex";
+/// Digits of an instruction in it.
+const DIGITS: usize = 14;
+/// More instructions than that can be more than an option takes in decimal numbers: 23 bytes each.
+pub(crate) const MAX_DECIMAL: usize = 2800;
+
+/// Reads the digits of a packed program.
+fn unpack(digits: &str, mut push: impl FnMut(Quad) -> bool) -> Result<usize, BadText> {
+    let mut count: usize = 0;
+    for part in digits.as_bytes().chunks(DIGITS) {
+        if count >= MAX {
+            return Err(BadText::TooLong);
+        }
+        count = count.saturating_add(1);
+        let quad = digits_of(part).ok_or(BadText::Packed(count))?;
+        if !push(quad) {
+            return Err(BadText::TooLong);
+        }
+    }
+    match count {
+        0 => Err(BadText::Empty),
+        _ => Ok(count),
+    }
+}
+
+fn digits_of(part: &[u8]) -> Option<Quad> {
+    let text = core::str::from_utf8(part).ok()?;
+    let plain = part.len() == DIGITS && part.iter().all(u8::is_ascii_hexdigit);
+    let hex = |from, to| u32::from_str_radix(text.get(from..to)?, 16).ok();
+    let byte = |from, to| u8::try_from(hex(from, to)?).ok();
+    let quad = (
+        u16::from(byte(0, 2)?),
+        byte(2, 4)?,
+        byte(4, 6)?,
+        hex(6, DIGITS)?,
+    );
+    plain.then_some(quad)
+}
+
+/// Prints instructions in the packed form. No operation that the kernel takes has more than two digits.
+pub(crate) fn pack(to: &mut dyn fmt::Write, quads: impl Iterator<Item = Quad>) -> fmt::Result {
+    write!(to, "{PACKED} ")?;
+    for (code, jt, jf, k) in quads {
+        write!(to, "{code:02x}{jt:02x}{jf:02x}{k:08x}")?;
+    }
+    Ok(())
 }
 
 fn is_comment(line: &str) -> bool {
@@ -147,6 +211,7 @@ mod tests {
                     { 0x06, 0, 0, 0xffffffff },\n{ 0x06, 0, 0, 0x00000000 },\n";
         assert_eq!(read(text).unwrap(), IPV4);
         assert_eq!(read(&text.replace('\n', "\r\n")).unwrap(), IPV4);
+        assert_eq!(read(&format!("\u{feff}{text}")).unwrap(), IPV4);
     }
 
     #[test]
@@ -166,6 +231,25 @@ mod tests {
             print(&mut text, quad).unwrap();
         }
         assert_eq!(read(&text).unwrap(), IPV4);
+    }
+
+    #[test]
+    fn all_programs_fit_when_packed() {
+        let quads = vec![(0xb1, 255, 255, u32::MAX); MAX];
+        let mut text = String::new();
+        pack(&mut text, quads.iter().copied()).unwrap();
+        assert!(text.len() < 65_000);
+        assert_eq!(read(&text).unwrap(), quads);
+        assert_eq!(read(&format!("{text}\n")).unwrap(), quads);
+        assert_eq!(
+            read(&format!("{text}06000000000000")),
+            Err(BadText::TooLong)
+        );
+        assert!("4096\n".len() + MAX_DECIMAL * "177 255 255 4294967295\n".len() < 65_000);
+        assert_eq!(read("hex 0600000000000"), Err(BadText::Packed(1)));
+        assert_eq!(read("hex 060000000000000x"), Err(BadText::Packed(2)));
+        assert_eq!(read("hex +6000000000000"), Err(BadText::Packed(1)));
+        assert_eq!(read("hex"), Err(BadText::Empty));
     }
 
     #[test]

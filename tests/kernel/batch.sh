@@ -25,7 +25,7 @@ fbctl set lan0 batch=on
 check "the option is shown" contains "$(fbctl show lan0)" "batch=on"
 check "and saved" contains "$(fbctl save)" 'batch = "on"'
 remember
-check_fails "another word" 2 "batch is on or off" fbctl set lan0 batch=yes
+check_fails "another word" 2 "batch: on or off" fbctl set lan0 batch=yes
 check_fails "packets in batches cannot go to Linux when no block takes them" 2 "exclude each other" \
 	fbctl set lan0 unclaimed=stack
 fbctl set lan0 batch=off

@@ -196,7 +196,7 @@ fbctl set f direction=egress
 check "for replies alone, too" not ping_quietly alice 2 192.0.2.3 -W 0.2
 wait_for 5 at_rest
 remember
-check_fails "no such direction" 2 "direction is ingress, egress or both" fbctl set f direction=up
+check_fails "no such direction" 2 "direction: ingress, egress or both" fbctl set f direction=up
 check "the direction is saved" contains "$(fbctl save)" 'direction = "egress"'
 clean
 

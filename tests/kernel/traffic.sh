@@ -38,7 +38,7 @@ check "the engine counts it" matches "$(tail -n +2 /proc/net/lana/ppe | awk '{ s
 check "it is no drop" is "$(drops c unbound)" 0
 check "the option is saved" contains "$(fbctl save)" 'unclaimed = "stack"'
 remember
-check_fails "another word" 2 "unclaimed is drop or stack" fbctl set lan0 unclaimed=linux
+check_fails "another word" 2 "unclaimed: drop or stack" fbctl set lan0 unclaimed=linux
 fbctl set lan0 unclaimed=drop
 check "without the option it is dropped" not ping_quietly alice 2 192.0.2.3 -W 0.2
 check "and not saved" not contains "$(fbctl save)" unclaimed
