@@ -2,7 +2,7 @@
 
 //! Files of commands: one transaction, or line by line.
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, without_bom};
 use lana_netlink::{errno_text, Error, Op, Transaction};
 use std::io::BufRead;
 
@@ -56,7 +56,12 @@ pub(crate) fn run(
     let mut first = None;
     for (number, line) in (1..).zip(input.lines()) {
         let line = line.map_err(|e| Failure::usage(errno_text(&e)).at(name, number))?;
-        let result = words(&line).map_err(Failure::usage);
+        let line = if number == 1 {
+            without_bom(&line)
+        } else {
+            &line
+        };
+        let result = words(line).map_err(Failure::usage);
         let result = result.and_then(|words| {
             if words.is_empty() {
                 return Ok(());
@@ -65,11 +70,14 @@ pub(crate) fn run(
         });
         let Err(failure) = result else { continue };
         let failure = failure.at(name, number);
-        if !force || failure.text.is_none() {
+        if !force {
             return Err(failure);
         }
-        report(&failure);
-        first.get_or_insert(failure.code);
+        // That nobody reads what a line prints is no failure, and no reason to leave out the others.
+        if failure.text.is_some() {
+            report(&failure);
+            first.get_or_insert(failure.code);
+        }
     }
     match first {
         Some(code) => Err(Failure { code, text: None }),
@@ -203,8 +211,14 @@ mod tests {
                 text: None
             })
         );
-        assert_eq!(play("gone\nc", true).0, ["gone"]);
+        let (seen, _, result) = play("gone\nc", true);
+        assert_eq!((seen.join(" "), result), ("gone c".to_owned(), Ok(())));
         assert_eq!(play("a\nb", true).2, Ok(()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_word() {
+        assert_eq!(play("\u{feff}a\nb", false).0, ["a", "b"]);
     }
 
     #[test]

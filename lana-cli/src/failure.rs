@@ -60,13 +60,17 @@ impl Failure {
             Some(Error::Encode(_)) | None => 1,
             Some(_) => 2,
         };
-        let text = match error.downcast_ref::<io::Error>() {
-            Some(inner) if error.chain().count() == 1 => errno_text(inner),
-            _ => one_line(&format!("{error:#}")),
-        };
+        let mut text = label.to_owned();
+        for part in error.chain() {
+            let part = match part.downcast_ref::<io::Error>() {
+                Some(inner) => errno_text(inner),
+                None => one_line(&part.to_string()),
+            };
+            join(&mut text, &part);
+        }
         Failure {
             code,
-            text: Some(format!("{label}: {text}")),
+            text: Some(text),
         }
     }
 }
@@ -78,6 +82,18 @@ pub fn word(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// Appends what is wrong to what it is about. The kernel begins with the key of an option, which a
+/// label such as `set e addr` ends with: once is enough.
+fn join(text: &mut String, part: &str) {
+    let about = text.rsplit(' ').next().unwrap_or_default();
+    let rest = part
+        .strip_prefix(about)
+        .and_then(|rest| rest.strip_prefix(": "));
+    let part = rest.unwrap_or(part).to_owned();
+    text.push_str(": ");
+    text.push_str(&part);
 }
 
 fn one_line(text: &str) -> String {
@@ -139,6 +155,23 @@ mod tests {
         let failure = Failure::new("set fb3 program", &error);
         let text = "set fb3 program: a.bpf: No such file or directory";
         assert_eq!((failure.code, failure.text.as_deref()), (1, Some(text)));
+    }
+
+    #[test]
+    fn a_key_is_said_once() {
+        let error = || usage("addr: 'x' is no address");
+        for (label, error, text) in [
+            ("set e addr", error(), "set e addr: 'x' is no address"),
+            ("set e", error(), "set e: addr: 'x' is no address"),
+            (
+                "apply",
+                error().context("g.toml:3: + option e addr"),
+                "apply: g.toml:3: + option e addr: 'x' is no address",
+            ),
+            ("set e addr", usage("addresses"), "set e addr: addresses"),
+        ] {
+            assert_eq!(Failure::new(label, &error).text.as_deref(), Some(text));
+        }
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub use session::Session;
 pub use table::{clean, Column, Table};
 pub use tool::{main, Action, Tool};
 
+/// The text of a file without the byte order mark that some editors put before it.
+pub fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// What every tool's help ends with.
 pub const EXIT_STATUS: &str = "\
 Exit status:

@@ -2,17 +2,29 @@
 
 //! Where results go: text or JSON on the standard output.
 
-use crate::{globals::Globals, table::Table};
-use anyhow::Result;
+use crate::{
+    failure::usage,
+    globals::Globals,
+    table::{clean, Table},
+};
+use anyhow::{Context, Result};
+use lana_netlink::errno_text;
 use serde::Serialize;
 use std::{
     env,
-    io::{self, BufWriter, IsTerminal, Write},
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
 };
+
+/// What is kept back until it is worth a write.
+const BUFFER: usize = 1 << 16;
 
 /// Results, in the form the user asked for.
 pub struct Output {
     to: Box<dyn Write>,
+    /// What has not been written yet.
+    buffer: Vec<u8>,
     json: bool,
     pretty: bool,
     colour: bool,
@@ -29,17 +41,28 @@ impl Output {
     pub(crate) fn standard(globals: &Globals) -> Self {
         let stdout = io::stdout();
         let colour = wants_colour(&stdout);
-        Self::to(Box::new(BufWriter::new(stdout)), globals, colour)
+        // Without the buffer of `Stdout`, which keeps what could not be written and tries it again.
+        let to: Box<dyn Write> = match stdout.as_fd().try_clone_to_owned() {
+            Ok(owned) => Box::new(File::from(owned)),
+            Err(_) => Box::new(stdout),
+        };
+        Self::to(to, globals, colour)
     }
 
     /// Any other.
     pub fn to(to: Box<dyn Write>, globals: &Globals, colour: bool) -> Self {
         Output {
             to,
+            buffer: Vec::new(),
             json: globals.json,
             pretty: globals.pretty,
             colour,
         }
+    }
+
+    /// Whether it is coloured.
+    pub(crate) fn has_colour(&self) -> bool {
+        self.colour
     }
 
     /// Whether the user wants JSON.
@@ -54,22 +77,42 @@ impl Output {
         } else {
             serde_json::to_string(value)?
         };
-        self.line(&text)
+        self.plain_line(&text)
     }
 
     /// A line of JSON, whatever the user thinks of prettiness: for streams.
     pub fn json_line<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.line(&serde_json::to_string(value)?)
+        self.plain_line(&serde_json::to_string(value)?)
     }
 
-    /// A line of text.
+    /// A line of JSON, in which the control characters that JSON need not escape (DEL and C1) are
+    /// escaped too.
+    fn plain_line(&mut self, json: &str) -> Result<()> {
+        let mut line = String::with_capacity(json.len() + 1);
+        for c in json.chars() {
+            if c.is_control() && c != '\n' {
+                line.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                line.push(c);
+            }
+        }
+        line.push('\n');
+        self.text(&line)
+    }
+
+    /// A line of text. What could steer a terminal is escaped.
     pub fn line(&mut self, text: &str) -> Result<()> {
-        Ok(writeln!(self.to, "{text}")?)
+        self.text(&clean(text))?;
+        self.text("\n")
     }
 
-    /// Text that brings its own ends of line.
+    /// Text that brings its own ends of line, and is safe for a terminal.
     pub fn text(&mut self, text: &str) -> Result<()> {
-        Ok(self.to.write_all(text.as_bytes())?)
+        self.buffer.extend_from_slice(text.as_bytes());
+        if self.buffer.len() < BUFFER {
+            return Ok(());
+        }
+        self.flush()
     }
 
     /// A table; an empty one leaves no trace.
@@ -80,6 +123,66 @@ impl Output {
 
     /// Sends what has been said so far on its way.
     pub fn flush(&mut self) -> Result<()> {
-        Ok(self.to.flush()?)
+        // What cannot be written is not tried again: the error is that of this command.
+        let text = std::mem::take(&mut self.buffer);
+        let written = self.to.write_all(&text).and_then(|()| self.to.flush());
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(usage(errno_text(&error))).context("standard output")
+            }
+            written => Ok(written?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{cell::RefCell, rc::Rc};
+
+    /// Takes so many bytes, then nothing.
+    #[derive(Clone)]
+    struct Disk(Rc<RefCell<Vec<u8>>>, usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.borrow().len() + bytes.len() > self.1 {
+                return Err(io::Error::from_raw_os_error(28));
+            }
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_once() {
+        let disk = Disk(Rc::default(), 4);
+        let mut out = Output::to(Box::new(disk.clone()), &Globals::default(), false);
+        out.line("too long").unwrap();
+        let error = out.flush().unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "standard output: No space left on device"
+        );
+        out.line("abc").unwrap();
+        out.flush().unwrap();
+        assert_eq!(*disk.0.borrow(), b"abc\n");
+    }
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let disk = Disk(Rc::default(), 1000);
+        let mut out = Output::to(Box::new(disk.clone()), &Globals::default(), false);
+        out.line("a\u{1b}[2J\u{9b}b\nc").unwrap();
+        out.json("\u{1b}\u{9b}\u{7f}é").unwrap();
+        out.flush().unwrap();
+        let text = String::from_utf8(disk.0.borrow().clone()).unwrap();
+        assert_eq!(
+            text,
+            "a\\u{1b}[2J\\u{9b}b\\nc\n\"\\u001b\\u009b\\u007fé\"\n"
+        );
     }
 }

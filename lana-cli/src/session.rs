@@ -5,7 +5,10 @@
 use crate::{globals::Globals, output::Output, table::clean};
 use anyhow::Result;
 use lana_netlink::{Connection, Done, Dump, Op, Transaction};
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 /// One run of a tool.
 pub struct Session {
@@ -74,8 +77,8 @@ impl Session {
     }
 
     /// Says something on the side.
-    #[expect(clippy::print_stderr, reason = "that is the side")]
     pub fn warn(&self, text: &str) {
-        eprintln!("{}: warning: {}", self.tool, clean(text));
+        // Nobody need be there to read it.
+        let _ = writeln!(io::stderr(), "{}: warning: {}", self.tool, clean(text));
     }
 }

@@ -6,17 +6,18 @@ use crate::{
     batch::{self, Together},
     failure::{clap_text, Failure},
     globals::Globals,
-    netns, output,
+    netns,
+    output::{self, Output},
     session::Session,
     table::clean,
 };
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::{error::ErrorKind, CommandFactory, FromArgMatches, Parser, Subcommand};
-use lana_netlink::{errno_text, Op};
+use lana_netlink::{errno_text, Op, Refusal};
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
     process::ExitCode,
 };
@@ -37,8 +38,13 @@ pub trait Action: Subcommand {
     fn label(&self) -> String;
     /// The change that it asks the kernel for, if that is what it does: for a transaction.
     fn change(&self, session: &Session) -> Result<Option<Op<'_>>>;
+    /// What may help where the kernel refuses it, to stand behind the error.
+    fn advice(&self, refusal: &Refusal, session: &mut Session) -> Option<String> {
+        let _ = (refusal, session);
+        None
+    }
     /// Runs it.
-    fn run(self, session: &mut Session) -> Result<()>;
+    fn run(&self, session: &mut Session) -> Result<()>;
 }
 
 /// A line of a batch file.
@@ -53,10 +59,9 @@ struct Line<A: Action> {
 pub fn main<T: Tool>() -> ExitCode {
     match T::try_parse() {
         Ok(tool) => report(T::NAME, run(tool)),
-        // Help and version go to the standard output; nobody need be there to read them.
         Err(error) if !error.use_stderr() => {
-            let _ = error.print();
-            ExitCode::SUCCESS
+            let mut out = Output::standard(&Globals::default());
+            report(T::NAME, print(&error, &mut out))
         }
         Err(error) => report(T::NAME, Err(Failure::usage(clap_text(&error)))),
     }
@@ -72,7 +77,22 @@ fn report(tool: &str, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "errors belong there")]
+/// Prints the help or the version, which clap has for an error.
+fn print(error: &clap::Error, out: &mut Output) -> Result<(), Failure> {
+    let text = error.render();
+    let text = if out.has_colour() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    let label = match error.kind() {
+        ErrorKind::DisplayVersion => "--version",
+        _ => "--help",
+    };
+    let told = out.text(&text).and_then(|()| out.flush());
+    told.map_err(|error| Failure::new(label, &error))
+}
+
 fn say(tool: &str, failure: &Failure) {
     let Some(text) = &failure.text else { return };
     let colour = output::wants_colour(&io::stderr());
@@ -81,7 +101,8 @@ fn say(tool: &str, failure: &Failure) {
     } else {
         Style::new()
     };
-    eprintln!("{style}{tool}:{style:#} {}", clean(text));
+    // Nobody need be there to read it: the exit code says it too.
+    let _ = writeln!(io::stderr(), "{style}{tool}:{style:#} {}", clean(text));
 }
 
 fn run<T: Tool>(tool: T) -> Result<(), Failure> {
@@ -91,7 +112,7 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
     }
     let mut session = Session::new(T::NAME, globals.clone());
     match (action, &globals.batch) {
-        (Some(action), None) => perform(action, &mut session),
+        (Some(action), None) => perform(&action, &mut session),
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),
         (Some(_), Some(_)) => Err(Failure::usage("either a command or --batch, not both")),
         (None, None) => {
@@ -101,10 +122,19 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
     }
 }
 
-fn perform<A: Action>(action: A, session: &mut Session) -> Result<(), Failure> {
+fn perform<A: Action>(action: &A, session: &mut Session) -> Result<(), Failure> {
     let label = action.label();
     let result = action.run(session).and_then(|()| session.out.flush());
-    result.map_err(|error| Failure::new(&label, &error))
+    result.map_err(|error| {
+        let mut failure = Failure::new(&label, &error);
+        if let Some(lana_netlink::Error::Refused(refusal)) = error.downcast_ref() {
+            let advice = action.advice(refusal, session);
+            if let (Some(text), Some(advice)) = (&mut failure.text, advice) {
+                text.push_str(&advice);
+            }
+        }
+        failure
+    })
 }
 
 fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result<(), Failure> {
@@ -123,12 +153,8 @@ fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result
     };
     if force {
         let command = |_, words| match parse(words) {
-            Ok(action) => perform(action, session),
-            Err(error) if !error.use_stderr() => {
-                let help = error.render().to_string();
-                let told = session.out.text(&help).and_then(|()| session.out.flush());
-                told.map_err(|error| Failure::new("help", &error))
-            }
+            Ok(action) => perform(&action, session),
+            Err(error) if !error.use_stderr() => print(&error, &mut session.out),
             Err(error) => Err(Failure::usage(clap_text(&error))),
         };
         return batch::run(input, &name, true, command, |f| say(T::NAME, f));

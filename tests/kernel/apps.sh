@@ -36,6 +36,12 @@ delay=1
 
 # --- Datagrams ---
 
+check "who is bound to nothing is told what to do" \
+	contains "$(alice chat-lana --name lone --peer "$bob_mac" --count 1 2>&1 || :)" "'fbctl bind lone BLOCK' binds it"
+status=0
+chat-lana --help >/dev/full 2>/dev/null || status=$?
+check "help that cannot be written is an error" is "$status" 2
+
 start bob there chat-lana --name there --listen
 bob fbctl bind there b0
 start alice here chat-lana --name here --peer "$bob_mac" --count 100 --interval 5 --delay "$delay"

@@ -42,7 +42,7 @@ impl Action for Command {
         })
     }
 
-    fn run(self, session: &mut Session) -> Result<()> {
+    fn run(&self, session: &mut Session) -> Result<()> {
         match self {
             Command::Ethernet { command } => match command {
                 Device::Change(change) => session.change(&change.op(ETHERNET)),
@@ -50,9 +50,9 @@ impl Action for Command {
             },
             Command::Show => show::run(session, None),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), shell, &mut session.out)
+                write_completions(Cli::command(), *shell, &mut session.out)
             }
-            Command::Man { directory } => write_pages(Cli::command(), &directory),
+            Command::Man { directory } => write_pages(Cli::command(), directory),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What every program does: end when told to, and say what became of it.
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, Parser};
 use serde_json::{Map, Value};
 use signal_hook::{consts, flag};
 use std::{
@@ -37,9 +37,22 @@ impl Common {
     }
 }
 
-/// Runs a program: 0 is all well, 1 that something was lost, 2 that it could not be done.
-pub fn run(name: &str, program: impl FnOnce() -> Result<bool>) -> ExitCode {
-    match program() {
+/// Runs a program on the command line of the process: 0 is all well, 1 that something was lost, 2 that
+/// it could not be done.
+pub fn run<C: Parser>(name: &str, program: impl FnOnce(&C) -> Result<bool>) -> ExitCode {
+    let done = match C::try_parse() {
+        Ok(cli) => program(&cli),
+        // Help and version, which clap prints without a word when nobody can have read them.
+        Err(error) if !error.use_stderr() => {
+            let print = || error.print().and_then(|()| io::stdout().flush());
+            print().map(|()| true).context("standard output")
+        }
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -55,6 +68,15 @@ pub fn ready(name: impl Display) {
 }
 
 fn say(text: &str) {
+    // A name may be anything, but nothing steers a terminal.
+    let clean = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    let text: String = text.chars().map(clean).collect();
     // Nobody need be there to read it.
     let _ = writeln!(io::stderr(), "{text}");
 }

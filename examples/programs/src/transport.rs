@@ -72,6 +72,14 @@ fn only(ethertype: u16) -> [sock_filter; 4] {
     ]
 }
 
+/// What to do where the block leads nowhere.
+fn unbound(name: &str) -> String {
+    format!(
+        "block '{name}' is bound to no other, so nothing can be sent: \
+         'fbctl bind {name} BLOCK' binds it (--delay gives time for that)"
+    )
+}
+
 /// Calls `receive` whenever there may be something, until it says what.
 fn until<T>(
     socket: impl std::os::fd::AsFd,
@@ -94,8 +102,13 @@ fn until<T>(
 impl Transport for LanaTransport {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
         let to = self.to.ok_or(ErrorKind::NotConnected)?;
-        self.socket.send_to(datagram, to, self.ethertype)?;
-        Ok(())
+        match self.socket.send_to(datagram, to, self.ethertype) {
+            Err(error) if error.kind() == ErrorKind::NotConnected => {
+                let text = unbound(&self.name()?);
+                Err(io::Error::new(ErrorKind::NotConnected, text))
+            }
+            sent => sent.map(drop),
+        }
     }
 
     fn receive(&mut self, datagram: &mut [u8], deadline: Instant) -> io::Result<Option<usize>> {

@@ -64,6 +64,5 @@ fn run(cli: &Cli) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    program::run("chat-lana", || run(&cli))
+    program::run("chat-lana", run)
 }

@@ -82,6 +82,5 @@ fn run(cli: &Cli) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    program::run("sniff-lana", || run(&cli))
+    program::run("sniff-lana", run)
 }

@@ -197,6 +197,5 @@ fn run(cli: &Cli) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    program::run("sniff-packet", || run(&cli))
+    program::run("sniff-packet", run)
 }

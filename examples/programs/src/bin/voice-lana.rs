@@ -144,6 +144,5 @@ fn run(cli: &Cli) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    program::run("voice-lana", || run(&cli))
+    program::run("voice-lana", run)
 }
