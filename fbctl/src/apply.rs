@@ -3,13 +3,14 @@
 //! `fbctl apply`: makes the graph what a file says.
 
 use crate::{
+    cli,
     diff::{changes, Change},
     document::{self, Mistake},
     model::{Names, Place, Target},
     running,
 };
 use anyhow::{Context, Result};
-use lana_cli::{usage, Output, Session};
+use lana_cli::{usage, without_bom, Output, Session};
 use lana_netlink::{errno_text, Connection, Error, Transaction};
 use serde::{Serialize, Serializer};
 use std::{
@@ -18,28 +19,52 @@ use std::{
     path::Path,
 };
 
-pub(crate) fn run(session: &mut Session, path: &Path, dry_run: bool) -> Result<()> {
+/// What is said of an error after the change.
+const CHANGED: &str = "the graph was changed";
+
+pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
+    let done = apply(session, path, how);
+    if how.dry_run {
+        return done;
+    }
+    done.map_err(|error| match error.downcast_ref() {
+        Some(&CHANGED) => error,
+        _ => error.context("nothing was changed"),
+    })
+}
+
+fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let name = path.display().to_string();
     let bytes = slurp(path, session).with_context(|| name.clone())?;
+    let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
     let file = File {
         name: &name,
-        text: text(&bytes).map_err(|m| mistake(&name, &m))?,
+        text: without_bom(text),
     };
+    if document::is_cut_off(file.text) {
+        let text = format!("it is cut off: the line '{}' is missing", document::END);
+        let line = file.text.lines().count();
+        return Err(mistake(&name, &Mistake { line, text }));
+    }
     let mut names = Names::default();
     let target = document::read(file.text, &mut names).map_err(|m| mistake(&name, &m))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
-    let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
-    if dry_run || changes.is_empty() {
-        return told;
+    if target.is_empty() && !changes.is_empty() && !how.empty {
+        let text = "it has no block and no device, so the whole graph would go: \
+                    --empty if that is meant";
+        return Err(usage(text).context(name.clone()));
     }
-    told.or_else(unread)?;
+    if how.dry_run || changes.is_empty() {
+        return tell(&mut session.out, &changes, &names);
+    }
     let mut transaction = Transaction::default();
     for change in &changes {
         let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
         pushed.with_context(|| file.origin(change, &names))?;
     }
     let Err(error) = session.transact(transaction) else {
-        return Ok(());
+        let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
+        return told.context(CHANGED);
     };
     let error = match refused(&error).and_then(|change| changes.get(change)) {
         Some(change) => error.context(file.origin(change, &names)),
@@ -48,15 +73,6 @@ pub(crate) fn run(session: &mut Session, path: &Path, dry_run: bool) -> Result<(
     let now = file.compare(session.lana()?, &target, &mut names);
     if now.is_ok_and(|now| now != changes) {
         return Err(error.context("the graph has changed meanwhile, try again"));
-    }
-    Err(error)
-}
-
-/// That nobody reads what changes is no reason not to change it.
-fn unread(error: anyhow::Error) -> Result<()> {
-    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if error.downcast_ref().is_some_and(broken) {
-        return Ok(());
     }
     Err(error)
 }

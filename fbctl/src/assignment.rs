@@ -3,7 +3,7 @@
 //! `key=value`, where the value may come from a file.
 
 use anyhow::{Context, Result};
-use lana_cli::usage;
+use lana_cli::{usage, without_bom};
 use lana_netlink::errno_text;
 use std::{
     borrow::Cow,
@@ -58,7 +58,7 @@ impl Assignment {
             Value::Stdin if stdin_is_taken => Err(usage("@-: the batch comes from there")),
             Value::Stdin => slurp(Ok(io::stdin())).context("standard input"),
         };
-        text.map(Cow::Owned)
+        text.map(|text| Cow::Owned(without_bom(&text).to_owned()))
     }
 }
 

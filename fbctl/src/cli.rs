@@ -69,9 +69,8 @@ pub(crate) enum Command {
     Apply {
         /// A TOML file; - is the standard input
         file: PathBuf,
-        /// Only print what would change
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        how: ApplyHow,
     },
     /// Write the running graph as a file for `apply`
     Save {
@@ -87,8 +86,11 @@ pub(crate) enum Command {
         /// Only this one
         name: Option<String>,
     },
-    /// List the types of block that can be made
-    Types,
+    /// List the types of block that can be made, those whose module is only installed included
+    Types {
+        /// Show the options of this one: what they can be set to, and what a new block has
+        name: Option<String>,
+    },
     /// Show the counters of blocks and of the packet processing engine
     Stats {
         /// Only those of this block, and what it counts itself
@@ -182,6 +184,16 @@ pub(crate) struct Subscription {
     pub(crate) subscriber: String,
     /// The block whose events it gets
     pub(crate) publisher: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyHow {
+    /// Only print what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Remove the whole graph if FILE has no block and no device
+    #[arg(long)]
+    pub(crate) empty: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,19 @@ pub(crate) use write::write;
 
 use crate::model::Place;
 
+/// The first line of a saved file. A file that begins so, and lacks the last line, is cut off.
+pub(crate) const SAVED: &str =
+    "# The whole graph, as `fbctl save` wrote it, up to \"# end\"; `fbctl apply` makes it so.";
+
+/// The last line of a saved file.
+pub(crate) const END: &str = "# end";
+
+/// Whether a part of a saved file is missing at its end.
+pub(crate) fn is_cut_off(file: &str) -> bool {
+    let mut lines = file.lines();
+    lines.next() == Some(SAVED) && !lines.any(|line| line == END)
+}
+
 /// The keys of the tables.
 pub(crate) mod key {
     pub(crate) const BINDINGS: &str = "bindings";

@@ -5,7 +5,7 @@
 use crate::show::{names, peers, publishers};
 use anyhow::Result;
 use clap::ValueEnum;
-use lana_cli::Session;
+use lana_cli::{clean, Session};
 use lana_netlink::{spec::Direction, Connection, Fb};
 use serde::Serialize;
 use std::{collections::BTreeSet, fmt::Write};
@@ -120,7 +120,7 @@ impl Graph {
 
 /// The text as it may stand in a quotation of Graphviz.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+    clean(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 #[cfg(test)]

@@ -183,6 +183,13 @@ pub(crate) struct Target<'a> {
     pub(crate) subscriptions: Vec<Bond>,
 }
 
+impl Target<'_> {
+    /// Whether it has no block and no device.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.iter().next().is_none()
+    }
+}
+
 /// What runs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Running {

@@ -4,7 +4,7 @@
 
 use crate::{cli, utc::rfc3339};
 use anyhow::Result;
-use lana_cli::{clean, Output, Session};
+use lana_cli::{Output, Session};
 use lana_netlink::{spec::EventAttrs, EventStream, Notice};
 use serde::Serialize;
 use std::{fmt::Write, time::SystemTime};
@@ -73,7 +73,7 @@ fn describe(event: &EventAttrs) -> String {
         .map_or_else(|| "event".to_owned(), |kind| kind.to_string());
     if let Some(fb) = &event.fb {
         // Writing to a string does not fail.
-        let _ = write!(out, " {}", clean(fb));
+        let _ = write!(out, " {fb}");
     }
     let number = |n: Option<u32>| n.map(|n| n.to_string());
     for (name, value) in [
@@ -86,7 +86,7 @@ fn describe(event: &EventAttrs) -> String {
         ("packets", event.packets.map(|n| n.to_string())),
     ] {
         if let Some(value) = value {
-            let _ = write!(out, " {name} {}", clean(&value));
+            let _ = write!(out, " {name} {value}");
         }
     }
     out

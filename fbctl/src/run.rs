@@ -5,12 +5,12 @@
 use crate::{
     apply,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, save, show, stats, types,
+    graph, monitor, program, save, show, stats, types,
 };
 use anyhow::Result;
 use clap::CommandFactory;
 use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
-use lana_netlink::Op;
+use lana_netlink::{Op, Refusal};
 
 impl Tool for Cli {
     type Action = Command;
@@ -29,7 +29,8 @@ impl Action for Command {
             Command::Save { .. } => "save".to_owned(),
             Command::Show { name: Some(name) } => about("show", &[name]),
             Command::Show { name: None } => "show".to_owned(),
-            Command::Types => "types".to_owned(),
+            Command::Types { name: Some(name) } => about("types", &[name]),
+            Command::Types { name: None } => "types".to_owned(),
             Command::Stats {
                 name: Some(name), ..
             } => about("stats", &[name]),
@@ -48,23 +49,46 @@ impl Action for Command {
         }
     }
 
-    fn run(self, session: &mut Session) -> Result<()> {
+    fn advice(&self, refusal: &Refusal, session: &mut Session) -> Option<String> {
+        const ENOENT: i32 = 2;
+        if refusal.errno != ENOENT {
+            return None;
+        }
+        // What cannot be asked for gives no advice.
+        match (self, refusal.attribute.as_deref()) {
+            (Command::Change(Change::Add { kind, .. }), Some("type")) => {
+                let types = types::all(session).ok()?;
+                let known = types.iter().filter_map(|kind| kind.name.as_deref());
+                Some(types::tip("type", kind, known))
+            }
+            (Command::Change(Change::Set { name, assignment }), Some("option")) => {
+                let kind = session.lana().ok()?.fb(name).ok()?.r#type;
+                let mut types = types::all(session).ok()?.into_iter();
+                let options = types.find(|other| other.name == kind)?.option;
+                let known = options.iter().filter_map(|option| option.key.as_deref());
+                Some(types::tip("option", &assignment.key, known))
+            }
+            _ => None,
+        }
+    }
+
+    fn run(&self, session: &mut Session) -> Result<()> {
         match self {
             Command::Change(change) => {
                 let op = change.op(session.stdin_is_taken())?;
                 session.change(&op)
             }
-            Command::Apply { file, dry_run } => apply::run(session, &file, dry_run),
+            Command::Apply { file, how } => apply::run(session, file, how),
             Command::Save { file } => save::run(session, file.as_deref()),
             Command::Show { name } => show::run(session, name.as_deref()),
-            Command::Types => types::run(session),
-            Command::Stats { name, cpu } => stats::run(session, name.as_deref(), cpu),
-            Command::Monitor(options) => monitor::run(session, &options),
-            Command::Graph { format } => graph::run(session, format),
+            Command::Types { name } => types::run(session, name.as_deref()),
+            Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
+            Command::Monitor(options) => monitor::run(session, options),
+            Command::Graph { format } => graph::run(session, *format),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), shell, &mut session.out)
+                write_completions(Cli::command(), *shell, &mut session.out)
             }
-            Command::Man { directory } => write_pages(Cli::command(), &directory),
+            Command::Man { directory } => write_pages(Cli::command(), directory),
         }
     }
 }
@@ -90,7 +114,7 @@ impl Change {
             Change::Set { name, assignment } => Op::FbSet {
                 name,
                 key: &assignment.key,
-                value: assignment.read(stdin_is_taken)?,
+                value: program::fitting(assignment.read(stdin_is_taken)?),
             },
             Change::Bind(Binding { upper, lower }) => Op::Bind { upper, lower },
             Change::Unbind(Binding { upper, lower }) => Op::Unbind { upper, lower },

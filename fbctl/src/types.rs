@@ -1,17 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `fbctl types`: what blocks can be made of.
+//! `fbctl types`: what blocks can be made of, and what can be set.
 
+use crate::installed::installed;
 use anyhow::Result;
-use lana_cli::{Column, Session, Table};
-use lana_netlink::{Connection, Type};
+use lana_cli::{usage, Column, Session, Table};
+use lana_netlink::{spec::TypeOptionAttrs, Connection, Type};
 
-pub(crate) fn run(session: &mut Session) -> Result<()> {
-    let types = session.all(Connection::types)?;
+pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
+    let mut types = all(session)?;
+    if let Some(name) = name {
+        let known: Vec<_> = types.iter().filter_map(|kind| kind.name.clone()).collect();
+        types.retain(|kind| kind.name.as_deref() == Some(name));
+        if types.is_empty() {
+            let tip = tip("type", name, known.iter().map(String::as_str));
+            return Err(usage(format!("unknown type '{name}'{tip}")));
+        }
+    }
     if session.out.is_json() {
         return session.out.json(&types);
     }
-    session.out.table(&table(&types))
+    session.out.table(&table(&types))?;
+    let [kind] = types.as_slice() else {
+        return Ok(());
+    };
+    if name.is_none() {
+        return Ok(());
+    }
+    session.out.line("")?;
+    match kind.module.as_deref() {
+        Some(module) if !is_loaded(kind) => {
+            let text = format!("its options are shown when it is loaded: modprobe {module}");
+            session.out.line(&text)
+        }
+        _ if kind.option.is_empty() => session.out.line("it has no options"),
+        _ => session.out.table(&options(&kind.option)),
+    }
+}
+
+/// The types that are loaded, and then those that are only installed.
+pub(crate) fn all(session: &mut Session) -> Result<Vec<Type>> {
+    let mut types = session.all(Connection::types)?;
+    for kind in installed() {
+        if types.iter().all(|other| other.name != kind.name) {
+            types.push(kind);
+        }
+    }
+    Ok(types)
+}
+
+/// What a user may have meant by `word`; nothing where no name is near.
+pub(crate) fn tip<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let near = known.map(|name| (strsim::jaro(word, name), name));
+    // As near as clap wants commands to be.
+    let nearest = near
+        .filter(|(how, _)| *how > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.map_or_else(String::new, |(_, name)| {
+        format!("; tip: a similar {what} exists: '{name}'")
+    })
+}
+
+fn is_loaded(kind: &Type) -> bool {
+    kind.mode.is_some()
 }
 
 fn table(types: &[Type]) -> Table {
@@ -22,6 +73,7 @@ fn table(types: &[Type]) -> Table {
         Column::Right("UP"),
         Column::Right("DOWN"),
         Column::Left("MODULE"),
+        Column::Left("LOADED"),
         Column::Left("MADE BY"),
     ]);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
@@ -33,12 +85,37 @@ fn table(types: &[Type]) -> Table {
             number(kind.ingress_ports),
             number(kind.egress_ports),
             kind.module.clone().unwrap_or_default(),
+            if is_loaded(kind) { "yes" } else { "no" }.to_owned(),
             match (&kind.vlink, kind.r#virtual) {
                 (Some(subsystem), None) => format!("vlink {subsystem} hook"),
                 (Some(subsystem), Some(_)) => format!("vlink {subsystem} add"),
                 (None, _) if kind.socket.is_some() => "socket".to_owned(),
                 (None, _) => "fbctl add".to_owned(),
             },
+        ]);
+    }
+    table
+}
+
+fn options(options: &[TypeOptionAttrs]) -> Table {
+    let mut table = Table::new([
+        Column::Left("OPTION"),
+        Column::Left("DEFAULT"),
+        Column::Left("VALUES"),
+        Column::Left("WHAT IT DOES"),
+    ]);
+    for option in options {
+        let values = match (option.lowest, option.highest, &option.form) {
+            (Some(min), Some(u64::MAX), _) => format!("{min} or more"),
+            (Some(min), Some(max), _) => format!("{min} to {max}"),
+            (.., Some(form)) => form.clone(),
+            _ => option.word.join(", "),
+        };
+        table.row([
+            option.key.clone().unwrap_or_default(),
+            option.default.clone().unwrap_or_default(),
+            values,
+            option.doc.clone().unwrap_or_default(),
         ]);
     }
     table
@@ -75,12 +152,52 @@ mod tests {
             r#virtual: Some(Flag),
             ..eth.clone()
         };
+        let bpf = Type {
+            name: Some("bpf".into()),
+            module: Some("fb_bpf".into()),
+            ..Default::default()
+        };
         let expected = "\
-NAME      MODE  BLOCKS  UP  DOWN  MODULE  MADE BY
-tee       dual      12   8     1  fb_tee  fbctl add
-eth       dual      12   8     1  -       vlink ethernet hook
-ethvlink  dual      12   8     1  -       vlink ethernet add
+NAME      MODE  BLOCKS  UP  DOWN  MODULE  LOADED  MADE BY
+tee       dual      12   8     1  fb_tee  yes     fbctl add
+eth       dual      12   8     1  -       yes     vlink ethernet hook
+ethvlink  dual      12   8     1  -       yes     vlink ethernet add
+bpf       -          -   -     -  fb_bpf  no      fbctl add
 ";
-        assert_eq!(table(&[tee, eth, ethvlink]).render(false), expected);
+        assert_eq!(table(&[tee, eth, ethvlink, bpf]).render(false), expected);
+    }
+
+    #[test]
+    fn table_of_options() {
+        let word = TypeOptionAttrs {
+            key: Some("batch".into()),
+            word: vec!["on".into(), "off".into()],
+            default: Some("off".into()),
+            doc: Some("All at once".into()),
+            ..Default::default()
+        };
+        let range = TypeOptionAttrs {
+            key: Some("gap".into()),
+            lowest: Some(1),
+            highest: Some(60),
+            default: Some(String::new()),
+            ..Default::default()
+        };
+        let expected = "\
+OPTION  DEFAULT  VALUES   WHAT IT DOES
+batch   off      on, off  All at once
+gap     -        1 to 60  -
+";
+        assert_eq!(options(&[word, range]).render(false), expected);
+    }
+
+    #[test]
+    fn what_is_near_is_meant() {
+        let known = || ["tee", "counter", "icmp-echo"].into_iter();
+        assert_eq!(
+            tip("type", "countr", known()),
+            "; tip: a similar type exists: 'counter'"
+        );
+        assert_eq!(tip("type", "nonsense", known()), "");
     }
 }

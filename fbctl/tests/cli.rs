@@ -118,7 +118,7 @@ fn batches_are_transactions() {
         (
             &["--force", "-b", "-"],
             "apply -\n",
-            "fbctl: -:1: apply: -: the batch comes from there\n",
+            "fbctl: -:1: apply: nothing was changed: -: the batch comes from there\n",
         ),
     ] {
         assert_eq!(failure(args, input), (Some(1), expected.to_owned()));
@@ -135,11 +135,11 @@ fn bad_graph_files_are_refused_with_the_line() {
         ("\n[blocks.a", "-:2: unclosed table, expected ']'"),
         ("a", "-:1: key with no value, expected '='"),
     ] {
-        let expected = format!("fbctl: apply: {expected}\n");
+        let expected = format!("fbctl: apply: nothing was changed: {expected}\n");
         assert_eq!(failure(&["apply", "-"], file), (Some(1), expected));
     }
     let (code, said) = failure(&["apply", "/no/such/file"], "");
-    let expected = "fbctl: apply: /no/such/file: No such file or directory\n";
+    let expected = "fbctl: apply: nothing was changed: /no/such/file: No such file or directory\n";
     assert_eq!((code, said.as_str()), (Some(1), expected));
     let (code, said) = failure(&["apply", "/proc/self/exe"], "");
     assert_eq!(code, Some(1));
@@ -190,6 +190,49 @@ fn man_pages_are_made() {
         (code, said),
         (Some(1), "fbctl: man: /dev/null/x: Not a directory\n".into())
     );
+}
+
+/// Runs it where nothing can be written to one of its outputs. Exit code, and what the other one says.
+fn full(args: &[&str], input: &str, error: bool) -> (Option<i32>, String) {
+    let no_room = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fbctl"));
+    command.args(args).stdin(Stdio::piped());
+    if error {
+        command.stderr(no_room()).stdout(Stdio::piped());
+    } else {
+        command.stdout(no_room()).stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = if error { output.stdout } else { output.stderr };
+    (output.status.code(), text(&said))
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    for (args, label) in [
+        (&["--help"][..], "--help"),
+        (&["add", "--help"], "--help"),
+        (&["--version"], "--version"),
+        (&["completions", "bash"], "completions"),
+    ] {
+        let said = format!("fbctl: {label}: standard output: No space left on device\n");
+        assert_eq!(full(args, "", false), (Some(1), said));
+    }
+}
+
+#[test]
+fn a_standard_error_that_is_full_changes_nothing() {
+    assert_eq!(full(&["nosuch"], "", true), (Some(1), String::new()));
+    let (code, said) = full(&["--force", "-b", "-"], "nosuch\ncompletions bash\n", true);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("unsubscribe"), "{said}");
 }
 
 #[test]

@@ -76,7 +76,13 @@ check "what was saved changes nothing" is "$(fbctl apply saved.toml)" "nothing t
 check "it is read from the standard input, too" is "$(fbctl apply - <saved.toml)" "nothing to change"
 fbctl save again.toml
 check "saved twice, it is the same" cmp saved.toml again.toml
-check "an empty file takes all apart" fbctl apply /dev/null
+remember
+check_fails "an empty file does not take all apart" 1 "nothing was changed: /dev/null: it has no block and no device" \
+	fbctl apply /dev/null
+head -n -1 saved.toml >cut.toml
+check_fails "nor does a saved one that is cut off" 1 "cut.toml:$(wc -l <cut.toml): it is cut off: the line '# end' is missing" \
+	fbctl apply cut.toml
+check "an empty file takes all apart if that is meant" fbctl apply --empty /dev/null
 check "nothing is left" is "$(</proc/net/lana/fblocks)" ""
 check "the saved file makes it again" fbctl apply saved.toml
 fbctl save again.toml
@@ -84,7 +90,7 @@ check "to the letter" cmp saved.toml again.toml
 
 # --- Differences ---
 
-check "what changes need not be read" eval "fbctl apply /dev/null | :; [ ! -s /proc/net/lana/fblocks ]"
+check "what changes need not be read" eval "fbctl apply --empty /dev/null | :; [ ! -s /proc/net/lana/fblocks ]"
 fbctl apply saved.toml >changes
 fbctl unbind x t
 fbctl bind x t
@@ -118,8 +124,8 @@ refused() { # NAME STATUS TEXT, the file on standard input
 	cat >bad.toml
 	check_fails "$1" "$2" "$3" fbctl apply bad.toml
 }
-refused "what is no TOML" 1 "apply: bad.toml:2: " <<<$'\n[blocks.a'
-refused "an unknown key" 1 "apply: bad.toml:2: unknown key 'typ'" <<<$'[blocks.a]\ntyp = "dummy"'
+refused "what is no TOML" 1 "apply: nothing was changed: bad.toml:2: " <<<$'\n[blocks.a'
+refused "an unknown key" 1 "apply: nothing was changed: bad.toml:2: unknown key 'typ'" <<<$'[blocks.a]\ntyp = "dummy"'
 refused "a binding of a block that is not there" 1 "bad.toml:3: the file has no block or device 'b'" \
 	<<<$'blocks.a.type = "dummy"\nbindings = [\n["a", "b"]]'
 refused "an unknown type" 2 "bad.toml:4: + block y nonsense: unknown type 'nonsense'" \
@@ -130,12 +136,38 @@ refused "a type without such an option" 2 "bad.toml:3: + option x speed: type du
 	<<<$'[blocks.x]\ntype = "dummy"\noptions.speed = "1"'
 refused "a port too many" 2 "bad.toml:3: + binding c a: " \
 	<<<$'blocks = { a.type = "dummy", b.type = "dummy", c.type = "dummy" }\nbindings = [ ["b", "a"],\n["c", "a"]]'
-check_fails "a file that is not there" 1 "apply: none.toml: No such file or directory" fbctl apply none.toml
+check_fails "a file that is not there" 1 "apply: nothing was changed: none.toml: No such file or directory" fbctl apply none.toml
 check_fails "no privilege" 2 "Operation not permitted" \
-	setpriv --reuid 65534 --regid 65534 --clear-groups fbctl apply /dev/null
+	setpriv --reuid 65534 --regid 65534 --clear-groups fbctl apply --empty /dev/null
 check_fails "saving to where nothing can be" 1 "save: /nodir/x: No such file" fbctl save /nodir/x
 check "nothing of all this has changed anything" is "$(state)" "$remembered"
-fbctl apply /dev/null >/dev/null
+echo '[blocks.x]
+type = "dummy"
+[blocks.y]
+type = "nonsense"' >bad.toml
+check "what fails prints no plan as if it were done" is "$(fbctl apply bad.toml 2>/dev/null || :)" ""
+check_fails "the key of an option is said once" 2 "+ option e addr: 'x' " fbctl apply - <<-END
+	[blocks.e]
+	type = "icmp-echo"
+	options.addr = "x"
+END
+printf '[blocks."\\u001b[2J\\u009b"]\ntype = "dummy"\n' >escape.toml
+check "what a file says steers no terminal" is "$(fbctl apply --dry-run escape.toml | grep -F 2J)" \
+	'+ block \u{1b}[2J\u{9b} dummy'
+mkdir full
+mount -t tmpfs -o size=8k none full
+fbctl save full/graph.toml
+cp full/graph.toml kept.toml
+head -c 8192 /dev/zero >full/zero 2>/dev/null || :
+check_fails "saving on a full disk" 1 "save: full/graph.toml: " fbctl save full/graph.toml
+check "leaves the file that was there" cmp full/graph.toml kept.toml
+check "and nothing beside it" is "$(ls -A full)" "graph.toml"$'\n'"zero"
+umount full
+ln -s kept.toml link.toml
+chmod 640 kept.toml
+check "a link is saved through" fbctl save link.toml
+check "and stays, as does the mode" is "$(readlink link.toml) $(stat -c %a kept.toml)" "kept.toml 640"
+fbctl apply --empty /dev/null >/dev/null
 
 # --- Batches ---
 
@@ -150,6 +182,12 @@ check_fails "a line that fails undoes those before it" 2 "fbctl: commands:4: rm 
 printf 'add d dummy\nadd e\n' >commands
 check_fails "a line that is no command does, too" 1 "fbctl: commands:2: the following required" \
 	fbctl -b commands
+printf '\xef\xbb\xbfadd bom dummy\nrm bom\n' >commands
+check "a byte order mark is taken in a batch" fbctl -b commands
+printf '\xef\xbb\xbf{ 0x6, 0, 0, 0 },\n' >program
+printf 'add bom bpf\nset bom program=@program\nrm bom\n' >commands
+check "and in a program" fbctl -b commands
+remember
 printf 'add d dummy\nshow\n' >commands
 check_fails "what changes nothing is refused" 1 "fbctl: commands:2: show: changes nothing" fbctl -b commands
 printf 'ethernet hook lan0\nethernet hook nodev0\n' >commands
@@ -159,7 +197,12 @@ printf 'add d dummy\nrm nonexistent\nadd e dummy\nshow e\n' >commands
 check "with --force each line is a change of its own" contains "$(fbctl --force -b commands 2>&1 || :)" \
 	"commands:2: rm nonexistent"
 check "those that can be are done" contains "$(shown e)" '"name":"e"'
-fbctl apply /dev/null >/dev/null
+printf 'rm nonexistent\nshow\nadd g dummy\n' >commands
+status=0
+fbctl --force -b commands >/dev/full 2>/dev/full || status=$?
+check "so they are where nothing can be written" contains "$(shown g)" '"name":"g"'
+check "and the status says that something failed" is "$status" 2
+fbctl apply --empty /dev/null >/dev/null
 
 # --- Replacing a block ---
 
@@ -177,7 +220,7 @@ check "and its ports" is "$(ports new)" "e:t "
 check "the other one is free" fbctl rm old
 check "one of another type does, without the state" fbctl replace new f --drop-state
 check "with the IDP" is "$(idp f)" "$place"
-fbctl apply /dev/null >/dev/null
+fbctl apply --empty /dev/null >/dev/null
 
 # --- While packets pass ---
 
@@ -208,7 +251,7 @@ answers=$(sent bob b0)
 check "a block that does not change keeps its state" is "$(counted c)" \
 	"$((count + ${answers% *} - ${was% *})) $((count * 60 + ${answers#* } - ${was#* }))"
 check "and the last file is what runs" is "$(fbctl apply straight.toml)" "nothing to change"
-fbctl apply /dev/null >/dev/null
+fbctl apply --empty /dev/null >/dev/null
 
 # --- Values ---
 
@@ -232,7 +275,7 @@ check "options are set in words of the user's own" fbctl apply words.toml
 check "defaults and other words are no change" is "$(fbctl apply words.toml)" "nothing to change"
 check "what was saved of them is none, either" is "$(fbctl save saved.toml && fbctl apply saved.toml)" "nothing to change"
 check "nor is what was written, when that was saved" is "$(fbctl apply words.toml)" "nothing to change"
-fbctl apply /dev/null >/dev/null
+fbctl apply --empty /dev/null >/dev/null
 
 # --- Many blocks ---
 
@@ -251,9 +294,9 @@ check "nor has anything changed" unchanged
 chain "$many" other "$bad" >bad.toml
 line=$(sed -n '/nonsense/=' bad.toml)
 check "an error in block $bad of $many names its line" contains "$(fbctl apply bad.toml 2>&1 >said || :)" \
-	"fbctl: apply: bad.toml:$((line - 1)): + block other$bad nonsense: unknown type 'nonsense'"
+	"fbctl: apply: nothing was changed: bad.toml:$((line - 1)): + block other$bad nonsense: unknown type 'nonsense'"
 check "and leaves all as it was" unchanged
-check "all of them go" timed "taking apart" fbctl apply /dev/null
+check "all of them go" timed "taking apart" fbctl apply --empty /dev/null
 check "none is left" is "$(</proc/net/lana/fblocks)" ""
 seq -f 'add block%.0f dummy' "$many" >commands
 check "a batch of as many is carried out" timed "a batch of $many lines" fbctl -b commands

@@ -162,6 +162,10 @@ check "fbctl -s show has the counters" contains "$(fbctl -s show)" "packets 0  b
 check "fbctl stats has a line a CPU" matches "$(fbctl stats --cpu)" "CPU +PACKETS.*"$'\n'" +0 "
 check "fbctl types has the ports and the module" \
 	matches "$(fbctl types)" "tee +dual +1 +256 +256 +fb_tee"
+fold python3 -S "$tests/options.py"
+check "fbctl types NAME has the options" \
+	matches "$(fbctl types multipath)" "gap +50 +1 to 60000 +Milliseconds"
+check "or says that there are none" contains "$(fbctl types dummy)" "it has no options"
 check "fbctl completions knows bash" contains "$(fbctl completions bash)" complete
 
 # --- Exit codes ---
@@ -172,6 +176,11 @@ check "1: no such command" is "$(code fbctl frobnicate)" 1
 check "1: a word is missing" is "$(code fbctl add x)" 1
 check "1: a file is missing" is "$(code fbctl -b /nonexistent)" 1
 check "1: a value's file is missing" is "$(code fbctl set fb3 program=@/nonexistent)" 1
+for output in show "show nonexistent" --help --version "completions bash" types "-j show"; do
+	check "1: what cannot be written: $output" is "$(code eval "fbctl $output >/dev/full")" "$([ "$output" = "show nonexistent" ] && echo 2 || echo 1)"
+done
+check "a standard error that cannot be written changes no code" is "$(code eval "fbctl rm nonexistent 2>/dev/full")" 2
+check "nor does one that is closed" is "$(code eval "fbctl rm nonexistent 2>&-")" 2
 check "2: the kernel says no" is "$(code fbctl rm nonexistent)" 2
 check "2: vlink, the kernel says no" is "$(code vlink ethernet hook nonexistent)" 2
 

@@ -31,6 +31,11 @@ remember
 # --- Types and names ---
 
 check_fails "an unknown type" 2 "unknown type 'nonsense'" fbctl add x nonsense
+check_fails "a type that is nearly one" 2 "unknown type 'countr' (attribute 'type'); tip: a similar type exists: 'counter'" \
+	fbctl add x countr
+check_fails "the options of a type that is nearly one" 1 "types countr: unknown type 'countr'; tip: a similar type exists" \
+	fbctl types countr
+check_fails "a command that is nearly one" 1 "tip: a similar subcommand exists: 'show'" fbctl shw
 check_fails "a type with an odd name" 2 "type '../../etc' has characters" fbctl add x ../../etc
 check_fails "a type with an empty name" 2 "type '' is empty" fbctl add x ""
 check_fails "a type with a long name" 2 "is longer than 31 bytes" fbctl add x "$long"
@@ -74,6 +79,9 @@ check_fails "removing the block of a device" 2 "vlink ethernet unhook lan0" fbct
 # --- Options ---
 
 check_fails "an option that the type does not have" 2 "type dummy has no option 'speed'" fbctl set a speed=1
+check_fails "an option that is nearly one" 2 \
+	"set f progam: type bpf has no option 'progam': it has program, direction (attribute 'option'); tip: a similar option exists: 'program'" \
+	fbctl set f progam=1
 check_fails "an option of a block that is not there" 2 "no block 'x'" fbctl set x program=1
 check_fails "an option with a long name" 2 "attribute" fbctl set f "$long=1"
 check_fails "a program that is no program" 2 "line 1 is not an instruction" fbctl set f program=nonsense

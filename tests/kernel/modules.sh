@@ -20,7 +20,11 @@ check "the core says that it starts, and that it is up" \
 	contains "$(log)" $'lana: bootstrapping core\nlana: core up and running'
 check "/proc/net/lana has its files" ls /proc/net/lana/{fblocks,ppe,vlink,fblock}
 check "the core does not load twice" not insmod "$(module lana)"
-check "there are no types yet" is "$(fbctl -j types)" "[]"
+check "no type is loaded yet" not grep -q " yes " <(fbctl types)
+check "those that are installed are listed" matches "$(fbctl types)" "tee +- +- +- +- +fb_tee +no +fbctl add"
+check "with what makes their blocks" matches "$(fbctl types)" "eth +- .*fb_eth +no +vlink ethernet hook"
+check "which of them are not loaded say how to see their options" \
+	contains "$(fbctl types bpf)" "modprobe fb_bpf"
 
 # By the aliases of the modules.
 fbctl add a dummy
@@ -31,16 +35,16 @@ ip link set far0 up
 vlink ethernet hook lan0
 check "vlink ethernet loads the module of the subsystem" loaded fb_eth
 check "modprobe finds a type by its alias" modprobe lana-fb-tee
-check "the type is there then" contains "$(fbctl types)" tee
+check "the type is there then" matches "$(fbctl types)" "tee +dual"
 insmod "$(module fb_counter)"
-check "a module that was loaded by hand offers its type" contains "$(fbctl types)" counter
+check "a module that was loaded by hand offers its type" matches "$(fbctl types)" "counter +dual"
 check "a block's module does not load twice" not insmod "$(module fb_counter)"
 
 check "the core cannot be unloaded while blocks' modules are loaded" not rmmod lana
 check "a block's module cannot be unloaded while there is a block" not rmmod fb_dummy
 check "nor while there is a device" not rmmod fb_eth
 check "one without a block can be" rmmod fb_counter
-check "its type is gone" not grep -q counter <(fbctl types)
+check "its type is gone" not grep -q "counter *dual" <(fbctl types)
 fbctl rm a
 check "the module can be unloaded once its block is gone" rmmod fb_dummy
 vlink ethernet unhook lan0

@@ -2,7 +2,10 @@
 
 //! A change, for people, for programs, and for the kernel.
 
-use crate::model::{Device, Name, Names, Pair, Place, Share};
+use crate::{
+    model::{Device, Name, Names, Pair, Place, Share},
+    program,
+};
 use lana_cli::word;
 use lana_netlink::Op;
 use serde::Serialize;
@@ -176,7 +179,7 @@ impl<'t> Change<'t> {
             What::Option { name, key, value } => Op::FbSet {
                 name: names.text(name),
                 key: names.text(key),
-                value: value.into(),
+                value: program::fitting(value.into()),
             },
             What::Binding((upper, lower)) => {
                 let (upper, lower) = (names.text(upper), names.text(lower));

@@ -2,10 +2,7 @@
 
 //! Whether two values of an option say the same.
 
-/// The block's own reader of programs.
-#[path = "../../../fb-modules/bpf/text.rs"]
-#[cfg_attr(not(test), expect(dead_code, reason = "the block also prints them"))]
-mod program;
+use crate::program::{self, Quad};
 
 /// The addresses of `icmp-echo`, as that block reads them.
 #[path = "../../../fb-modules/icmp_echo/address.rs"]
@@ -34,7 +31,7 @@ pub(super) fn same(kind: &str, key: &str, one: &str, other: &str) -> bool {
 /// What a value means.
 #[derive(PartialEq)]
 enum Meaning {
-    Program(Vec<program::Quad>),
+    Program(Vec<Quad>),
     Addresses(Vec<address::Prefix>),
     Limit(limit::Setting),
     Mac(address::Mac),
@@ -55,7 +52,7 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
         ("ethernet", "unclaimed") => word("drop"),
         ("ethernet", "batch") | ("icmp-echo", "arp") => word("off"),
         ("bpf", "direction") => word("both"),
-        ("bpf", "program") => instructions(text).map(Meaning::Program),
+        ("bpf", "program") => program::instructions(text).map(Meaning::Program),
         ("icmp-echo", "addr") => addresses(text).map(Meaning::Addresses),
         ("icmp-echo", "rate" | "rate-source") => text.parse().ok().map(Meaning::Limit),
         ("icmp-echo", "mac") => address::Mac::parse(text).map(Meaning::Mac),
@@ -76,16 +73,6 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
 fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
     let mut all = address::parse(text).collect::<Result<Vec<_>, _>>().ok()?;
     all.sort_unstable();
-    Some(all)
-}
-
-fn instructions(text: &str) -> Option<Vec<program::Quad>> {
-    let mut all = Vec::new();
-    let push = |quad| {
-        all.push(quad);
-        true
-    };
-    program::parse(text.as_bytes(), push).ok()?;
     Some(all)
 }
 

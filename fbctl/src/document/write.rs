@@ -2,7 +2,7 @@
 
 //! Writes a graph down, always in the same form.
 
-use super::key;
+use super::{key, END, SAVED};
 use crate::{
     model::{Block, Device, Kind, Name, Names, Pair, Running, Share},
     order::Ordered,
@@ -19,7 +19,8 @@ pub(crate) fn write(running: &Running, order: &Ordered, names: &Names) -> String
 }
 
 fn write_to(out: &mut String, running: &Running, order: &Ordered, names: &Names) -> fmt::Result {
-    out.push_str("# The whole graph, as `fbctl save` wrote it; `fbctl apply` makes it so.\n");
+    out.push_str(SAVED);
+    out.push('\n');
     pairs(out, key::BINDINGS, &order.bindings, names)?;
     pairs(out, key::SUBSCRIPTIONS, &order.subscriptions, names)?;
     for name in &order.blocks {
@@ -27,7 +28,7 @@ fn write_to(out: &mut String, running: &Running, order: &Ordered, names: &Names)
             item(out, *name, block, names)?;
         }
     }
-    Ok(())
+    writeln!(out, "\n{END}")
 }
 
 fn pairs(out: &mut String, key: &str, pairs: &[Pair], names: &Names) -> fmt::Result {
