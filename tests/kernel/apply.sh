@@ -139,7 +139,7 @@ refused "a port too many" 2 "bad.toml:3: + binding c a: " \
 check_fails "a file that is not there" 1 "apply: nothing was changed: none.toml: No such file or directory" fbctl apply none.toml
 check_fails "no privilege" 2 "Operation not permitted" \
 	setpriv --reuid 65534 --regid 65534 --clear-groups fbctl apply --empty /dev/null
-check_fails "saving to where nothing can be" 1 "save: /nodir/x: No such file" fbctl save /nodir/x
+check_fails "saving to where nothing can be" 1 "save: /nodir/x: no file can be made beside it: No such file" fbctl save /nodir/x
 check "nothing of all this has changed anything" is "$(state)" "$remembered"
 echo '[blocks.x]
 type = "dummy"
