@@ -173,36 +173,7 @@ static int lana_batch_dead(unsigned int cpu)
 	return 0;
 }
 
-int lana_batch_init(void)
-{
-	unsigned int cpu;
-	int err;
-
-	lana_batch_dev = alloc_netdev_dummy(0);
-	if (!lana_batch_dev)
-		return -ENOMEM;
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "net/lana:dead", NULL,
-					lana_batch_dead);
-	if (err < 0) {
-		free_netdev(lana_batch_dev);
-		return err;
-	}
-	lana_batch_hotplug = err;
-	for_each_possible_cpu(cpu) {
-		struct lana_queue *q = per_cpu_ptr(&lana_queues, cpu);
-
-		q->cpu = cpu;
-		q->len = per_cpu_ptr(&lana_batch_waiting, cpu);
-		INIT_WORK(&q->work, lana_batch_work);
-		set_bit(NAPI_STATE_NO_BUSY_POLL, &q->napi.state);
-		netif_napi_add(lana_batch_dev, &q->napi, lana_batch_poll);
-		napi_enable(&q->napi);
-	}
-	return 0;
-}
-
-/* No device is hooked any more, so that nothing waits. */
-void lana_batch_exit(void)
+static void lana_batch_end(void)
 {
 	unsigned int cpu;
 
@@ -213,6 +184,41 @@ void lana_batch_exit(void)
 		cancel_work_sync(&q->work);
 		netif_napi_del(&q->napi);
 	}
-	cpuhp_remove_state_nocalls(lana_batch_hotplug);
 	free_netdev(lana_batch_dev);
+}
+
+int lana_batch_init(void)
+{
+	unsigned int cpu;
+	int err;
+
+	lana_batch_dev = alloc_netdev_dummy(0);
+	if (!lana_batch_dev)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct lana_queue *q = per_cpu_ptr(&lana_queues, cpu);
+
+		q->cpu = cpu;
+		q->len = per_cpu_ptr(&lana_batch_waiting, cpu);
+		INIT_WORK(&q->work, lana_batch_work);
+		set_bit(NAPI_STATE_NO_BUSY_POLL, &q->napi.state);
+		netif_napi_add(lana_batch_dev, &q->napi, lana_batch_poll);
+		napi_enable(&q->napi);
+	}
+	/* Last, as it may be called at once. */
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "net/lana:dead", NULL,
+					lana_batch_dead);
+	if (err < 0) {
+		lana_batch_end();
+		return err;
+	}
+	lana_batch_hotplug = err;
+	return 0;
+}
+
+/* No device is hooked any more, so that nothing waits. */
+void lana_batch_exit(void)
+{
+	cpuhp_remove_state_nocalls(lana_batch_hotplug);
+	lana_batch_end();
 }
