@@ -33,6 +33,15 @@ pub const BACKLOG_LIMIT: u32 = 1024;
 /// With the other two it bounds the time that a loop of tees can take.
 pub const CALL_LIMIT: u32 = 16384;
 
+/// How many packets may be made from all that entered in a batch: 256 from each of the 64 of a full
+/// one. Batches bound the time that the softirq takes, so a batch is not given as much as so many
+/// packets would be alone.
+pub const BATCH_BACKLOG_LIMIT: u32 = 16384;
+
+/// How many handlers may be called for a batch and all that is made from it, likewise: 512 for each
+/// packet of a full one.
+pub const BATCH_CALL_LIMIT: u32 = 32768;
+
 /// How many times a packet may enter a graph by a device, having left one by a device before. Ends
 /// loops through devices of this machine.
 pub const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
@@ -420,7 +429,8 @@ fn pass_batch<'r, const BANK: usize>(
         return;
     };
     let engine = graph.stats().this(cpu);
-    let most_calls = CALL_LIMIT.saturating_mul(batch.len());
+    let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
+    let room = BACKLOG_LIMIT.saturating_mul(batch.len());
     let mut cx = Context {
         graph,
         engine,
@@ -429,9 +439,8 @@ fn pass_batch<'r, const BANK: usize>(
         direction: Direction::Ingress,
         left: HOP_LIMIT,
         held: 0,
-        // The limits are for each packet.
-        room: BACKLOG_LIMIT.saturating_mul(batch.len()),
-        calls: most_calls,
+        room: room.min(BATCH_BACKLOG_LIMIT),
+        calls,
         backlog: Queue::new(),
         unclaimed: Unclaimed::Drop,
         back: None,
@@ -456,6 +465,6 @@ fn pass_batch<'r, const BANK: usize>(
             .set(waiting.wrapping_sub(u64::from(batch.len())));
         (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
     }
-    let called = most_calls.wrapping_sub(cx.calls);
+    let called = calls.wrapping_sub(cx.calls);
     engine.calls.add(u64::from(called));
 }

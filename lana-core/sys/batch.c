@@ -17,6 +17,7 @@
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>
+#include <net/hotdata.h>
 #include <net/sock.h>
 
 #include "helpers.h"
@@ -45,11 +46,16 @@ static const struct lana_hook **lana_batch_hook(struct sk_buff *skb)
 	return (const struct lana_hook **)skb->cb;
 }
 
+static void lana_batch_drop(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	dev_core_stats_rx_dropped_inc(skb->dev);
+	kfree_skb_reason(skb, reason);
+}
+
 /* A packet that nobody takes any more: its device has been unhooked while it waited. */
 void lana_batch_lost(struct sk_buff *skb)
 {
-	dev_core_stats_rx_dropped_inc(skb->dev);
-	kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+	lana_batch_drop(skb, SKB_DROP_REASON_DEV_READY);
 }
 
 /*
@@ -106,6 +112,9 @@ void lana_batch_add(const struct lana_hook *hook, struct sk_buff *skb)
 {
 	struct lana_queue *q = this_cpu_ptr(&lana_queues);
 
+	/* Where a batch hands on packets at once that come back here, there could be any number. */
+	if (unlikely(*q->len >= READ_ONCE(net_hotdata.max_backlog)))
+		return lana_batch_drop(skb, SKB_DROP_REASON_CPU_BACKLOG);
 	/* It leaves the read-side section it came in, and what was only lent to it for that. */
 	skb_dst_force(skb);
 	if (unlikely(skb_sk_is_prefetched(skb)))
@@ -127,11 +136,16 @@ void lana_batch_add(const struct lana_hook *hook, struct sk_buff *skb)
 static int lana_batch_poll(struct napi_struct *napi, int budget)
 {
 	struct lana_queue *q = container_of(napi, struct lana_queue, napi);
+	unsigned long start = jiffies;
 	int done = 0;
 
 	if (likely(q == this_cpu_ptr(&lana_queues))) {
-		while (q->head && done < budget)
+		while (q->head && done < budget) {
 			done += lana_batch_step(q, budget - done);
+			/* The softirq is to look how long it has run. */
+			if (q->head && jiffies != start)
+				return budget;
+		}
 	} else if (READ_ONCE(*q->len)) {
 		/* Its CPU had died, when it was run, and is back. */
 		queue_work_on(q->cpu, system_highpri_wq, &q->work);
