@@ -215,21 +215,24 @@ static int lana_queue_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct netdev_queue *txq = netdev_get_tx_queue(dev, 0);
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
-	int err;
+	int err = NETDEV_TX_BUSY;
 
 	if (dev->real_num_tx_queues != 1 || rcu_dereference_bh(txq->qdisc)->enqueue ||
 	    lana_dev_hooks_egress(dev) || skb->sk || skb->data_len || skb_vlan_tag_present(skb) ||
 	    skb->ip_summed == CHECKSUM_PARTIAL || shinfo->gso_size || shinfo->tx_flags ||
-	    netif_xmit_stopped(txq) || netif_tx_owned(txq, smp_processor_id()) ||
-	    dev_xmit_recursion() || dev_nit_active_rcu(dev))
+	    netif_tx_owned(txq, smp_processor_id()) || dev_xmit_recursion() ||
+	    dev_nit_active_rcu(dev))
 		return dev_queue_xmit(skb);
 
 	tcx_set_ingress(skb, false);
 	skb_set_queue_mapping(skb, 0);
 	HARD_TX_LOCK(dev, txq, smp_processor_id());
-	dev_xmit_recursion_inc();
-	err = netdev_start_xmit(skb, dev, txq, false);
-	dev_xmit_recursion_dec();
+	/* Drivers stop their queue with the lock held, and get nothing from then on. */
+	if (likely(!netif_xmit_frozen_or_stopped(txq))) {
+		dev_xmit_recursion_inc();
+		err = netdev_start_xmit(skb, dev, txq, false);
+		dev_xmit_recursion_dec();
+	}
 	HARD_TX_UNLOCK(dev, txq);
 	if (likely(dev_xmit_complete(err)))
 		return err;
