@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """bpfload.py FOLDER: programs for the kernel's BPF machine, in a BPF file system there: xdp-drop, xdp-pass,
-and tc-priority, which gives each packet the priority 1:2."""
+tc-priority, which gives each packet the priority 1:2, tc-index, which gives each the index 5, and tc-index-only,
+which drops all that have another one."""
 
 import ctypes
 import os
@@ -46,6 +47,9 @@ def main(folder):
     pin(folder + "/xdp-pass", XDP, answer(2))
     # *(u32 *)(skb + 32) is its priority.
     pin(folder + "/tc-priority", SCHED_CLS, insn(0xB7, 2, 0, 0x10002) + insn(0x63, 0x21, 32) + answer(0))
+    # *(u32 *)(skb + 44) is its tc_index; -1 says nothing of it, as an answer would be the index then.
+    pin(folder + "/tc-index", SCHED_CLS, insn(0xB7, 2, 0, 5) + insn(0x63, 0x21, 44) + answer(-1))
+    pin(folder + "/tc-index-only", SCHED_CLS, insn(0x61, 0x12, 44) + insn(0x15, 2, 2, 5) + answer(2) + answer(0))
 
 
 if __name__ == "__main__":

@@ -151,36 +151,41 @@ int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned i
 }
 
 /*
- * How often a packet has left a graph is kept where it survives the way through
- * the devices of this machine, in a field that is traffic control's between
- * classifier and queue; in bits that mark it as ours.
+ * How often a packet has left a graph goes with it through the devices of this
+ * machine, where nobody else looks: the offsets of the inner headers mean nothing
+ * while `encapsulation` is not set, and what moves the data (skb_headers_offset_update())
+ * moves them alike. So their distance holds the count, under a mark that no header is as
+ * long as. A tunnel's packet that was not cut yet does have inner headers; that has the
+ * count in `tc_index`, since an endless loop is worse than what a classifier thinks of it.
  */
 #define LANA_ENTRIES	0x01ff
 #define LANA_MARK	0xac00
 
-/* Nobody has written there: it has not been in a graph before. */
-static bool lana_skb_is_new(const struct sk_buff *skb)
+static u16 lana_skb_mark(const struct sk_buff *skb)
 {
+	if (likely(!skb->encapsulation))
+		return skb->inner_transport_header - skb->inner_mac_header;
 #if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
-	return !skb->tc_index;
+	return skb->tc_index;
 #else
-	return true;
+	return 0;
 #endif
 }
 
 static u16 lana_skb_entries(const struct sk_buff *skb)
 {
-#if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
-	if ((skb->tc_index & ~LANA_ENTRIES) == LANA_MARK)
-		return skb->tc_index & LANA_ENTRIES;
-#endif
-	return 0;
+	u16 mark = lana_skb_mark(skb);
+
+	return (mark & ~LANA_ENTRIES) == LANA_MARK ? mark & LANA_ENTRIES : 0;
 }
 
 static void lana_skb_set_entries(struct sk_buff *skb, u16 entries)
 {
+	if (likely(!skb->encapsulation))
+		skb->inner_transport_header = skb->inner_mac_header + (LANA_MARK | entries);
 #if defined(CONFIG_NET_SCHED) || defined(CONFIG_NET_XGRESS)
-	skb->tc_index = LANA_MARK | entries;
+	else
+		skb->tc_index = LANA_MARK | entries;
 #endif
 }
 
@@ -442,7 +447,7 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 	hook = rcu_dereference(skb->dev->rx_handler_data);
 	if (READ_ONCE(hook->batch) ||
 	    unlikely(skb->pkt_type == PACKET_LOOPBACK || skb->ip_summed == CHECKSUM_COMPLETE ||
-		     !lana_skb_is_new(skb) || this_cpu_read(lana_batch_waiting)))
+		     lana_skb_mark(skb) || this_cpu_read(lana_batch_waiting)))
 		return lana_rx_rarely(pskb, hook);
 	__skb_push(skb, ETH_HLEN);
 	return lana_receive(hook, skb, 0, lana_this_cpu_offset(), pskb);

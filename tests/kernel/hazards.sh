@@ -98,23 +98,56 @@ alice_sends 10
 class() { tc -s class show dev lan1 | sed -n 's/.*Sent [0-9]* bytes \([0-9]*\) pkt.*/\1/p'; }
 check "they have passed" is "$(counted m)" 10
 check "a packet's priority does not stay with it" is "$(class)" 0
+tc filter del dev lan0 ingress
+# What a classifier has said of a packet is its own, and qdiscs go by it.
+came() { bob cat /sys/class/net/b0/statistics/rx_packets; }
+arrived() { [ "$(came)" -ge $((was + $1)) ]; }
+tc qdisc add dev lan1 clsact
+tc filter add dev lan0 ingress bpf direct-action pinned bpf/tc-index
+tc filter add dev lan1 egress bpf direct-action pinned bpf/tc-index-only
+was=$(came)
+alice_sends 10
+check "what traffic control noted of a packet does" wait_for 5 arrived 10
+tc qdisc del dev lan1 clsact
 tc qdisc del dev lan0 clsact
+
+# The count of its ways through the graph stays with it, though XDP copies it at each device.
+ip link add loop0 type veth peer name loop1
+devices+=(loop0)
+for device in loop0 loop1; do
+	ip link set $device xdpdrv pinned bpf/xdp-pass
+	ip link set $device up
+done
+hook loop0 loop1
+fbctl -b - <<-END
+	add l counter
+	bind l loop0
+	bind loop1 l
+END
+pktgen loop0 10 "flag !SHARED"
+ended() { [ "$(drops loop1 hop-limit)" = 10 ]; }
+check "the count of how often it came does, through devices that copy it" wait_for 20 ended
+fbctl -b - <<-END
+	unbind loop1 l
+	unbind l loop0
+	rm l
+END
+unhook loop0 loop1
+ip link del loop0
 
 # --- Who is later, on the way out ---
 
-came() { bob cat /sys/class/net/b0/statistics/rx_packets; }
 queued() { tc -s qdisc show dev lan1 root | sed -n 's/.* \([0-9]*\) pkt .*/\1/p'; }
-all() { [ "$(came)" -ge $((was + $1)) ]; }
-check "what leaves waits in the device's queue, where it has one" is "$(queued)" 10
+check "what leaves waits in the device's queue, where it has one" is "$(queued)" 20
 tc qdisc del dev lan1 root
 was=$(came)
 alice_sends 10
-check "without one it leaves at once" wait_for 5 all 10
+check "without one it leaves at once" wait_for 5 arrived 10
 tcpdump -q -n -i lan1 -Q out -c 10 -w seen.pcap >tcpdump.log 2>&1 &
 wait_for 20 grep -q listening tcpdump.log
 alice_sends 10
 check "tcpdump sees what leaves" wait_for 10 not kill -0 $!
-check "and it leaves all the same" wait_for 5 all 20
+check "and it leaves all the same" wait_for 5 arrived 20
 tc qdisc add dev lan1 clsact
 tc filter add dev lan1 egress protocol all matchall action drop
 alice_sends 10
