@@ -552,8 +552,8 @@ bool lana_dev_is_up(const struct net_device *dev)
 }
 
 /*
- * In Mbit/s, 0 where that is not known. The caller holds RTNL, and the lock of
- * the device itself, where it has one, as those do that are told of its events.
+ * In Mbit/s, 0 where that is not known. The caller holds RTNL and, where it has one,
+ * the device's own lock.
  */
 u32 lana_dev_speed(struct net_device *dev)
 {
@@ -564,33 +564,84 @@ u32 lana_dev_speed(struct net_device *dev)
 	return settings.base.speed;
 }
 
-u32 lana_dev_lock_speed(struct net_device *dev)
-{
-	u32 speed;
+/*
+ * What is done to a hooked device under its own lock. That lock comes before a
+ * graph's: notifiers hold it when they lock a graph. So hooking and unhooking, with
+ * a graph locked, only put it on a list, under RTNL, and lana_dev_settle() does it
+ * when the graph's lock has been given back, before RTNL is.
+ */
+struct lana_todo {
+	struct list_head list;
+	struct net_device *dev;
+	/* NULL: unhooked. */
+	const struct lana_hook *hook;
+};
 
-	netdev_lock_ops(dev);
-	speed = lana_dev_speed(dev);
-	netdev_unlock_ops(dev);
-	return speed;
-}
+static LIST_HEAD(lana_todos);
 
 int lana_dev_hook(struct net_device *dev, struct lana_hook *hook)
 {
+	struct lana_todo *todo = kmalloc(sizeof(*todo), GFP_KERNEL);
 	int err;
 
+	if (!todo)
+		return -ENOMEM;
+	todo->dev = dev;
+	todo->hook = hook;
+	hook->todo = todo;
 	err = netdev_rx_handler_register(dev, lana_rx, hook);
-	if (!err) {
-		dev_disable_lro(dev);
-		dev_set_promiscuity(dev, 1);
+	if (err) {
+		kfree(todo);
+		return err;
 	}
-	return err;
+	dev_hold(dev);
+	list_add_tail(&todo->list, &lana_todos);
+	return 0;
+}
+
+static void lana_todo_end(struct lana_todo *todo)
+{
+	dev_put(todo->dev);
+	kfree(todo);
 }
 
 /* Afterwards no CPU runs the handler for this device. */
-void lana_dev_unhook(struct net_device *dev)
+void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
 {
+	struct lana_todo *todo = hook->todo;
+
 	netdev_rx_handler_unregister(dev);
-	dev_set_promiscuity(dev, -1);
+	if (!list_empty(&todo->list)) {
+		/* A change that was not made: nothing has been done yet. */
+		list_del(&todo->list);
+		return lana_todo_end(todo);
+	}
+	todo->hook = NULL;
+	list_add_tail(&todo->list, &lana_todos);
+}
+
+/* Do what is to be done. The caller holds RTNL and has no graph locked. */
+void lana_dev_settle(void)
+{
+	struct lana_todo *todo;
+	struct net_device *dev;
+
+	ASSERT_RTNL();
+	while ((todo = list_first_entry_or_null(&lana_todos, struct lana_todo, list))) {
+		list_del_init(&todo->list);
+		dev = todo->dev;
+		if (!todo->hook) {
+			dev_set_promiscuity(dev, -1);
+			lana_todo_end(todo);
+			continue;
+		}
+		dev_disable_lro(dev);
+		dev_set_promiscuity(dev, 1);
+		/* Its speed can be asked for now. */
+		netdev_lock_ops(dev);
+		lana_dev_event(todo->hook, dev, U32_MAX);
+		netdev_unlock_ops(dev);
+	}
 }
 
 /* A device that goes away or to another namespace leaves the graph. */

@@ -39,6 +39,8 @@ struct sock_filter;
 struct lana_hook {
 	/* What it receives is collected. */
 	bool batch;
+	/* Under RTNL. */
+	struct lana_todo *todo;
 };
 
 /* Packets. */
@@ -92,9 +94,9 @@ const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
 bool lana_dev_is_up(const struct net_device *dev);
 u32 lana_dev_speed(struct net_device *dev);
-u32 lana_dev_lock_speed(struct net_device *dev);
 int lana_dev_hook(struct net_device *dev, struct lana_hook *hook);
-void lana_dev_unhook(struct net_device *dev);
+void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook);
+void lana_dev_settle(void);
 
 /* Packets that wait: batch.c. Bottom halves are off for those that add and run. */
 DECLARE_PER_CPU(unsigned int, lana_batch_waiting);

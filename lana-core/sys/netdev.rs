@@ -25,7 +25,8 @@ use kernel::{
     types::NotThreadSafe,
 };
 
-/// The lock of the network configuration, held. Taken before a graph's lock, never after it.
+/// The lock of the network configuration, held. Taken before a graph's lock, never after it, and given
+/// back after that.
 pub(crate) struct Rtnl {
     /// Whether it is ours to give back.
     owned: bool,
@@ -56,8 +57,18 @@ impl Rtnl {
     }
 }
 
+impl Rtnl {
+    /// Does to devices that were hooked or unhooked what the lock of a device itself is taken for, which
+    /// comes before a graph's. No graph is locked. Sleeps.
+    pub(super) fn settle(&self) {
+        // SAFETY: RTNL is held, and by the callers no graph is locked.
+        unsafe { bindings::lana_dev_settle() };
+    }
+}
+
 impl Drop for Rtnl {
     fn drop(&mut self) {
+        self.settle();
         if self.owned {
             // SAFETY: `lock` took it.
             unsafe { bindings::lana_rtnl_unlock() };
@@ -241,16 +252,17 @@ impl Hook {
                 device.name()
             ));
         }
-        // SAFETY: RTNL is held, and the device live.
-        let speed = unsafe { bindings::lana_dev_lock_speed(device.as_ptr()) };
         let target = KBox::new(
             Target {
-                hook: UnsafeCell::new(bindings::lana_hook { batch: false }),
+                hook: UnsafeCell::new(bindings::lana_hook {
+                    batch: false,
+                    todo: core::ptr::null_mut(),
+                }),
                 graph: NonNull::from(graph),
                 entrance,
                 idp,
                 subsystem,
-                speed: Atomic::new(speed),
+                speed: Atomic::new(0),
             },
             GFP_KERNEL,
         )?;
@@ -299,7 +311,7 @@ impl Drop for Hook {
     fn drop(&mut self) {
         // SAFETY: RTNL is held wherever a hook is dropped; the handler is ours. When the call
         // returns, no CPU is in the handler, so that the target may go.
-        unsafe { bindings::lana_dev_unhook(self.device.as_ptr()) };
+        unsafe { bindings::lana_dev_unhook(self.device.as_ptr(), self.target.hook.get()) };
         if self.batched.load(Relaxed) != 0 {
             // SAFETY: RTNL is held. When the call returns, nothing waits that came by this target.
             unsafe { bindings::lana_batch_flush() };

@@ -102,7 +102,9 @@ impl Device {
     }
 
     /// Unregisters a virtual device. No graph is locked, and no block stands for it. Sleeps.
-    pub(crate) fn unregister(self, _rtnl: &Rtnl) {
+    pub(crate) fn unregister(self, rtnl: &Rtnl) {
+        // What its block asked of it goes before it does.
+        rtnl.settle();
         // SAFETY: RTNL is held; the device is a registered one, by the callers.
         unsafe { bindings::lana_vdev_unregister(self.as_ptr()) };
     }

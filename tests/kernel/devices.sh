@@ -33,6 +33,28 @@ check "a hooked device is in promiscuous mode" contains "$(ip -d link show lan0)
 unhook lan0
 check "given back, it is not any more" contains "$(ip -d link show lan0)" "promiscuity 0"
 check "given back, Linux answers" ping_quietly alice 1 192.0.2.3
+# The driver has a lock of the device held when it is called (request_ops_lock), and notifiers run in it.
+ip link add locked0 type dummy
+ip link set locked0 up
+devices+=(locked0 locked1)
+promiscuity() { ip -d link show "$1" | sed -n 's/.*promiscuity \([0-9]*\).*/\1/p'; }
+hook locked0
+check "a device with a lock of its own can be hooked" is "$(promiscuity locked0)" 1
+listen events
+ip link set locked0 down
+ip link set locked0 name locked1
+ip link set locked1 up
+all_told() { grep -q device-down events && grep -q device-renamed events && grep -q device-up events; }
+check "what happens to it is told" wait_for 5 all_told
+kill $monitor
+unhook locked1
+check "it can be given back" is "$(promiscuity locked1)" 0
+check "a change that is not made leaves it as it was" \
+	not vlink -b - <<<$'ethernet hook locked1\nethernet hook nobody'
+check "and its promiscuity" is "$(promiscuity locked1)" 0
+hook locked1
+ip link del locked1
+check "it can go while it is hooked" not grep -q '^locked' /proc/net/lana/fblocks
 ip link add br0 type bridge
 devices+=(br0 mac0 bond9)
 check "given back, it can be a bridge port" ip link set lan0 master br0
