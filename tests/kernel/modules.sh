@@ -15,6 +15,11 @@ check "fbctl ends with 2 when LANA is not loaded" \
 	contains "$(fbctl show 2>&1 || echo "status $?")" "status 2"
 check "a block's module does not load without the core" not insmod "$(module fb_dummy)"
 
+# What of the kernel's kind a module was built for stands in it; the words are as long.
+sed 's/\(vermagic=[^\x00]*\)mod_unload/\1preempt_rt/' "$(module lana)" >rt.ko
+dmesg -C
+check "modules are for a kernel with PREEMPT_RT or for one without it" not insmod rt.ko
+check "and the kernel says what they are for" matches "$(dmesg)" "lana: version magic '[^']* preempt_rt"
 insmod "$(module lana)"
 check "the core says that it starts, and that it is up" \
 	contains "$(log)" $'lana: bootstrapping core\nlana: core up and running'
