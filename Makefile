@@ -149,7 +149,9 @@ block: modules
 	@$(call no_blank,DIR)
 	@[ -d "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
 	@$(if $(kdir_found),$(call fresh,$(block_out)),:)
-	@mkdir -p $(block_out)
+	@mkdir -p $(block_out)/clippy
+	@$(if $(filter 0,$(CLIPPY)),,! $(if $(KDIR),,$(inside)) $(has_clippy) || \
+		$(kbuild_block) MO=$(block_out)/clippy CLIPPY=1 modules)
 	@$(kbuild_block) MO=$(block_out) modules
 
 # Signed where scripts/kdir has found a key, and stripped as packages are: BTF stays.
@@ -165,6 +167,10 @@ modules_install:
 	@$(if $(DESTDIR),:,PATH=$$PATH:/usr/sbin:/sbin && depmod $(if $(root),-b $(root)) $(KVER))
 
 endif
+
+# Clippy of the compiler's version finds what can panic, as the author wrote it; CLIPPY=0 goes without.
+# Its objects are not for use.
+has_clippy = sh -c '[ "$$(clippy-driver --rustc --version 2>/dev/null)" = "$$($${RUSTC:-rustc} --version)" ]'
 
 # What was built with other metadata goes: Kbuild does not know that objects depend on that.
 fresh = metadata=$$(stat -Lc '%n %s %Y' $(KDIR)/rust/*.rmeta) && \
@@ -202,7 +208,7 @@ check:
 	@scripts/setup chroot test
 	$(inside) cargo fmt --check
 	$(inside) cargo clippy --locked --all-targets -- -D warnings
-	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules examples -name '*.rs')
+	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules examples tests/misuse -name '*.rs')
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink

@@ -303,9 +303,8 @@ impl<'g> Change<'g> {
         }
         state.check_free(new).map_err(|e| e.at(at[1]))?;
         let room = new.instance.kind().ports();
-        for (direction, word) in [(INGRESS, "ingress"), (EGRESS, "egress")] {
-            let (need, room) = (old.ports[direction].len(), room[direction]);
-            if need > room as usize {
+        for ((ports, room), word) in old.ports.iter().zip(room).zip(["ingress", "egress"]) {
+            if ports.len() > room as usize {
                 return Err(fail!(
                     EBUSY,
                     "'{}' has {} {} ports, '{}' uses {}",
@@ -313,7 +312,7 @@ impl<'g> Change<'g> {
                     room,
                     word,
                     names[0],
-                    need
+                    ports.len()
                 )
                 .at(at[1]));
             }
@@ -685,10 +684,14 @@ impl State {
 
     /// Whether a block has a port left.
     fn check_room(&self, idp: Idp, direction: usize) -> Result<(), Failure> {
-        let word = ["ingress", "egress"][direction];
+        let word = ["ingress", "egress"].get(direction).ok_or(EINVAL)?;
         let face = self.registry.face(idp).ok_or(ENOENT)?;
-        let ports = &face.ports[direction];
-        if ports.len() < face.instance.kind().ports()[direction] as usize {
+        let ports = face.ports.get(direction).ok_or(EINVAL)?;
+        let room = face.instance.kind().ports();
+        if room
+            .get(direction)
+            .is_some_and(|&room| ports.len() < room as usize)
+        {
             return Ok(());
         }
         let name = face.instance.name();
@@ -831,7 +834,7 @@ impl Search {
             let peer = registry
                 .face(idp)
                 .filter(|face| face.stands_for().is_none())
-                .and_then(|face| face.ports[self.direction].get(index).copied());
+                .and_then(|face| face.ports.get(self.direction)?.get(index).copied());
             match peer {
                 Some(peer) if peer == goal => {
                     self.reached.push((peer, at), GFP_KERNEL)?;

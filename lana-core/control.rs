@@ -201,7 +201,7 @@ pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
                 return Err(EMSGSIZE);
             }
         }
-        dump.set_cursor(u64::from(idp) + 1);
+        dump.set_cursor(u64::from(idp).wrapping_add(1));
     }
 }
 
@@ -384,7 +384,7 @@ pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
         if !done {
             break;
         }
-        dump.set_cursor(u64::from(cpu) + 1);
+        dump.set_cursor(u64::from(cpu).wrapping_add(1));
     }
     Ok(())
 }
@@ -416,7 +416,7 @@ pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
         if !done {
             break;
         }
-        dump.set_cursor(u64::from(idp) + 1);
+        dump.set_cursor(u64::from(idp).wrapping_add(1));
     }
     Ok(())
 }

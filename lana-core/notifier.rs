@@ -208,18 +208,18 @@ impl Events {
         total: u64,
         idp: Idp,
     ) {
-        let told = self.alarmed[alarm as usize];
-        if total == told {
+        let told = self.alarmed.get_mut(alarm as usize);
+        let Some(told) = told.filter(|told| **told != total) else {
             return;
-        }
+        };
         let kind = match alarm {
             Alarm::HopLimit => Kind::HopLimit,
             Alarm::Backlog => Kind::Backlog,
         };
-        let about = About::Packets(total.wrapping_sub(told));
+        let about = About::Packets(total.wrapping_sub(*told));
         // Where the block has gone, the next alarm counts these as well.
         if let Ok(event) = Event::new(registry, kind, idp, None, Some(about)) {
-            self.alarmed[alarm as usize] = total;
+            *told = total;
             self.tell(net, registry, &event);
         }
     }

@@ -116,7 +116,7 @@ impl Face {
 
     /// One for being registered, one for each port and each subscription that points here.
     pub(crate) fn refcnt(&self) -> u32 {
-        let refs = self.peers().count() + self.subscribers.len();
+        let refs = self.peers().count().saturating_add(self.subscribers.len());
         u32::try_from(refs).unwrap_or(u32::MAX).saturating_add(1)
     }
 }

@@ -139,15 +139,18 @@ pub(crate) struct EngineStats {
 impl EngineStats {
     /// Counts a drop that raises an alarm.
     pub(crate) fn raise(&self, alarm: Alarm, idp: Idp) {
-        let (count, last) = &self.alarms[alarm as usize];
-        count.add(1);
-        last.set(u64::from(idp));
+        if let Some((count, last)) = self.alarms.get(alarm as usize) {
+            count.add(1);
+            last.set(u64::from(idp));
+        }
     }
 
     /// All drops that raised an alarm, and the IDP of one of the last.
     pub(crate) fn alarmed(stats: &PerCpu<Self>, alarm: Alarm) -> (u64, Idp) {
         stats.iter().fold((0, 0), |(total, idp), (_, cpu)| {
-            let (count, last) = &cpu.alarms[alarm as usize];
+            let Some((count, last)) = cpu.alarms.get(alarm as usize) else {
+                return (total, idp);
+            };
             let idp = if count.get() > 0 {
                 last.get() as Idp
             } else {

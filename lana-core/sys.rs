@@ -33,7 +33,9 @@ pub(crate) fn cond_resched(_: &crate::block::Process) {
 #[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 #[allow(
     clippy::all,
+    clippy::arithmetic_side_effects,
     clippy::cast_lossless,
+    clippy::indexing_slicing,
     clippy::ptr_as_ptr,
     clippy::ref_as_ptr,
     clippy::undocumented_unsafe_blocks,

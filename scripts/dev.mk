@@ -15,12 +15,14 @@ core = $(LANA_CACHE)/core/$(KVER)
 folder = $(abspath $(DIR))
 out = $(folder)/build/$(KVER)
 kbuild = $(MAKE) --no-print-directory -C "$$KDIR" $$made
+kbuild_block = $(kbuild) M=$(folder) LANA=$(CURDIR) LANA_BUILD=$(core) KBUILD_EXTRA_SYMBOLS=$(core)/Module.symvers
+has_clippy = [ "$$(clippy-driver --rustc --version 2>/dev/null)" = "$$($${RUSTC:-rustc} --version)" ]
 
 .PHONY: block
 block:
 	@[ -n "$(DIR)" ] || { echo 'make block wants DIR=: the folder of the block' >&2; exit 1; }
-	@mkdir -p $(core) $(out)
+	@mkdir -p $(core) $(out)/clippy
 	@made=$$(scripts/kdir --make $(KVER)) && export $$made && \
 	$(kbuild) M=$(CURDIR) MO=$(core) modules && \
-	$(kbuild) M=$(folder) MO=$(out) LANA=$(CURDIR) LANA_BUILD=$(core) \
-		KBUILD_EXTRA_SYMBOLS=$(core)/Module.symvers modules
+	{ $(if $(filter 0,$(CLIPPY)),:,! $(has_clippy) || $(kbuild_block) MO=$(out)/clippy CLIPPY=1 modules); } && \
+	$(kbuild_block) MO=$(out) modules

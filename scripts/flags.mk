@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# What our code is compiled with, besides what the kernel's is.
+# What our code is compiled with, besides what the kernel's is, and what is asked of it then.
+
+lana-scripts := $(dir $(lastword $(MAKEFILE_LIST)))
 
 # No branch crosses the end of 32 bytes, or stands there: processors from Skylake to Cascade Lake decode
 # such lines anew each time ("Mitigations for Jump Conditional Code Erratum", Intel 341810). Not for C,
@@ -14,4 +16,19 @@ rustflags-$(CONFIG_UML) += -Zdirect-access-external-data=yes
 ifdef CONFIG_UML
 CFLAGS_KASAN := $(subst asan-globals=1,asan-globals=0,$(CFLAGS_KASAN))
 RUSTFLAGS_KASAN := $(subst asan-globals=1,asan-globals=0,$(RUSTFLAGS_KASAN))
+endif
+
+# No code of ours may panic. Clippy refuses what could, wherever it stands; find-panics looks into the object
+# for what the compiler has not proved away, with any tool chain.
+rustflags-y += $(addprefix -Dclippy::,arithmetic_side_effects expect_used indexing_slicing panic \
+	string_slice todo unimplemented unreachable unwrap_used)
+
+quiet_cmd_lana_panics = PANICS  $<
+      cmd_lana_panics = $(PYTHON3) $(lana-scripts)find-panics \
+	$(if $(CONFIG_RUST_DEBUG_ASSERTIONS),--debug-assertions) $< $(src); touch $@
+
+ifneq ($(KBUILD_CLIPPY),1)
+always-y += $(patsubst %.o,%.no-panics,$(filter %.o,$(obj-m)))
+$(obj)/%.no-panics: $(obj)/%.o $(lana-scripts)find-panics FORCE
+	$(call if_changed,lana_panics)
 endif

@@ -131,9 +131,11 @@ impl Spread {
                 let mut unused = i64::MIN;
                 loop {
                     let in_use = || capacities().filter(|&capacity| capacity >= unused);
-                    let left = in_use().fold(0, i64::saturating_add);
+                    let (left, count) = in_use().fold((0i64, 0i64), |(left, count), capacity| {
+                        (left.saturating_add(capacity), count.saturating_add(1))
+                    });
                     let left = left.saturating_sub_unsigned(load);
-                    match left.checked_div(in_use().count() as i64) {
+                    match left.checked_div(count) {
                         Some(level) if level > unused => unused = level,
                         _ => break,
                     }
@@ -167,7 +169,9 @@ pub(crate) struct Cycle<'a> {
 impl<'a> Cycle<'a> {
     /// Of 64 weights at most.
     pub(crate) fn new(weights: &'a [u16]) -> Self {
-        let total = weights.iter().map(|&weight| i32::from(weight)).sum();
+        let total = weights
+            .iter()
+            .fold(0, |sum: i32, &weight| sum.saturating_add(weight.into()));
         let common = weights.iter().fold(0, |a, &b| gcd(a, b.into()));
         Self {
             weights,
@@ -213,6 +217,10 @@ pub(crate) fn mix(n: u64) -> u64 {
 }
 
 /// log2(1 + i/256), in units of 2^-32.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler computes it, and would find out"
+)]
 const LOG2: [u64; 257] = {
     let mut table = [0; 257];
     let mut i = 0;

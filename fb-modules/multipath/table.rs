@@ -163,10 +163,9 @@ impl Table {
         let mut least = u64::MAX;
         for bucket in self.places(hash) {
             let entries = bucket.iter().map(|word| (word, Entry(word.load(Relaxed))));
-            let taken = entries
-                .clone()
-                .filter(|(_, entry)| entry.lives(now, expiry));
-            let taken = taken.count() as u64;
+            let taken = entries.clone().fold(0u64, |taken, (_, entry)| {
+                taken.wrapping_add(entry.lives(now, expiry).into())
+            });
             for (word, entry) in entries {
                 let cost = if !entry.lives(now, expiry) {
                     taken

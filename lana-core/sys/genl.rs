@@ -115,7 +115,7 @@ impl<'a> Attrs<'a> {
             extack,
             _message: PhantomData,
         };
-        let max = max.min(TABLE as u32 - 1);
+        let max = max.min((TABLE as u32).wrapping_sub(1));
         // SAFETY: the table is as long, and the nest was checked. What fails to parse leaves
         // attributes out.
         unsafe { bindings::lana_nla_parse(attrs.table.as_mut_ptr(), max, nest.as_ptr()) };
@@ -196,7 +196,8 @@ impl<'a> Request<'a> {
     /// The attributes of the request.
     pub(crate) fn attrs(&self) -> Attrs<'a> {
         let mut table = [ptr::null_mut(); TABLE];
-        for (attr, to) in table.iter_mut().enumerate().take(self.max as usize + 1) {
+        let count = (self.max as usize).saturating_add(1);
+        for (attr, to) in table.iter_mut().enumerate().take(count) {
             // SAFETY: by the type's invariants the array goes as far.
             *to = unsafe { *self.info.attrs.add(attr) };
         }
@@ -280,7 +281,7 @@ impl<'a> Request<'a> {
                     to_result(unsafe { bindings::lana_genl_reply(skb, info) })?;
                     return Ok(());
                 }
-                Err(e) if e.error == EMSGSIZE && size < MAX => size *= 2,
+                Err(e) if e.error == EMSGSIZE && size < MAX => size = size.saturating_mul(2),
                 Err(e) => return Err(e),
             }
         }

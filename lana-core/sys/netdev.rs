@@ -106,8 +106,8 @@ impl Device {
     pub(crate) fn find(_rtnl: &Rtnl, graph: &Graph, name: &[u8]) -> Result<Self, Failure> {
         let missing = || fail!(ENODEV, "no device '{}' in this namespace", Shown(name));
         let mut text = [0u8; bindings::ALTIFNAMSIZ as usize];
-        text[..bindings::ALTIFNAMSIZ as usize - 1]
-            .get_mut(..name.len())
+        text.split_last_mut()
+            .and_then(|(_nul, room)| room.get_mut(..name.len()))
             .ok_or_else(missing)?
             .copy_from_slice(name);
         // SAFETY: RTNL is held, the namespace outlives its graph, the name ends with NUL.

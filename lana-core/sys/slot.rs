@@ -143,7 +143,7 @@ impl Hop {
         if index == 0 {
             return self.first(direction);
         }
-        let all = &self.all.as_ref()?[direction as usize];
+        let all = self.all.as_ref()?.get(direction as usize)?;
         // SAFETY: as above.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
     }
@@ -152,8 +152,10 @@ impl Hop {
     #[inline]
     pub(crate) fn ports(&self, direction: Direction) -> u32 {
         match &self.all {
-            Some(all) => all[direction as usize].len() as u32,
-            None => u32::from(self.first[direction as usize].is_some()),
+            Some(all) => all
+                .get(direction as usize)
+                .map_or(0, |all| all.len() as u32),
+            None => u32::from(self.first(direction).is_some()),
         }
     }
 
@@ -184,6 +186,7 @@ unsafe impl Send for Slot {}
 impl Slot {
     /// What a packet that goes by `version` reads here.
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "the compiler checks the constant")]
     pub(crate) fn hop<'r, const BANK: usize>(
         &'r self,
         _version: Version<'r, BANK>,
@@ -359,7 +362,7 @@ impl Wiring {
             // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
             let hop = unsafe { (*place.slot.banks.get_unchecked(bank).get()).clone() };
             // SAFETY: the bank is the standby one, which no packet reads, by the callers.
-            unsafe { self.write(1 - bank, idp, hop, owner) };
+            unsafe { self.write(bank ^ 1, idp, hop, owner) };
         }
     }
 
@@ -379,7 +382,7 @@ impl Wiring {
         };
         self.written.push(idp, GFP_KERNEL)?;
         // SAFETY: the banks are settled, so that no packet reads the standby one.
-        unsafe { self.write(1 - live.bank(), idp, hop, owner) };
+        unsafe { self.write(live.bank() ^ 1, idp, hop, owner) };
         Ok(())
     }
 
@@ -426,7 +429,7 @@ impl Wiring {
     /// Makes what was drafted take effect, all at once. Does not fail.
     pub(crate) fn publish(&mut self, live: &Live) {
         // The banks are complete before the version that leads to them is seen.
-        live.0.store(1 - live.bank(), Release);
+        live.0.store(live.bank() ^ 1, Release);
         self.since = Some(Moment::now());
     }
 }

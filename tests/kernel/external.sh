@@ -70,4 +70,15 @@ check "a block built against another core is refused" not insmod "$(ko other sam
 check "because of symbols that this core does not have" contains "$(dmesg)" "Unknown symbol"
 check "and leaves no type" not contains "$(fbctl types)" sample
 
+# What the build says of blocks that can panic, at the lines below their marks.
+while IFS=: read -r file line mark; do
+	why=${mark#*//~ }
+	where=/$file:$((line + 1)):
+	# Of a function that core has inlined, the line is core's.
+	case $why in "core: "*) why=${why#core: } where=/core/src/ ;; esac
+	check "a block that can panic is not built: $why ($file:$((line + 1)))" \
+		grep -q "$where.*: $why\$" "$built/panics.log"
+done < <(cd "$built/panics" && grep -n '//~ ' ./*.rs | sed 's|^./||')
+check "and no module is there" not compgen -G "$built/panics/build/${LANA_MODULES##*/}/*.ko"
+
 done_testing
