@@ -303,7 +303,8 @@ impl Echo {
             Some(What::Request(request)) => request,
             Some(What::Refused(why)) => return self.refuse(packet, link.to, why, cx),
             Some(What::Passed(why)) => return self.pass(packet, link.to, why, cx),
-            None => return cx.pass(packet),
+            // All of it was there to be looked at.
+            Some(What::Longer(_)) | None => return cx.pass(packet),
         };
         let Some(mac) = self.mac(&packet, link.to) else {
             return cx.pass(packet);
@@ -359,7 +360,11 @@ impl Echo {
             return Err(Refusal::Multicast);
         }
         if let Some((offset, len)) = request.message() {
-            let sum = packet.checksum(offset, len);
+            // What comes from a virtual machine may have none yet, and cannot have been damaged.
+            let sum = packet
+                .complete_checksum()
+                .then(|| packet.checksum(offset, len))
+                .flatten();
             if !sum.is_some_and(|sum| request.is_sound(sum)) {
                 return Err(Refusal::Checksum);
             }
@@ -492,7 +497,13 @@ impl Block for Echo {
                 self.take(packet, link, what, cx)
             }
             Protocol::V6 => {
-                let what = link.ipv6(head, len, &**addresses, *arp);
+                let mut what = link.ipv6(head, len, &**addresses, *arp);
+                if let Some(What::Longer(more)) = what {
+                    let Some(head) = packet.header(more) else {
+                        return Verdict::drop(packet, DropReason::NoMemory);
+                    };
+                    what = link.ipv6(head, len, &**addresses, *arp);
+                }
                 self.take(packet, link, what, cx)
             }
             Protocol::Arp if *arp => {

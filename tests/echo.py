@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """echo.py WHAT...: sends requests to icmp-echo (a0 of alice leads to it) and to Linux (a1 does), which have the
 same addresses, and compares the answers byte by byte. WHAT: replies, sizes, tags, malformed, neighbours,
-refused, limits, flood. The graph, and the namespace with the stack, are those of tests/kernel/echo.sh."""
+shared, refused, limits, flood. The graph, and the namespace with the stack, are those of tests/kernel/echo.sh."""
 
 import os
 import random
@@ -45,9 +45,11 @@ class Port:
         self.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
         self.sock.bind((device, 0))
 
-    def send(self, frame, linear=0):
-        """With so many bytes of it linear, where it is longer than a page."""
-        self.sock.send(struct.pack("<BBHHHH", 0, 0, linear, 0, 0, 0) + frame)
+    def send(self, frame, linear=0, start=None):
+        """With so many bytes of it linear, where it is longer than a page; with the checksum of what begins at
+        `start` left to the device, as virtual machines do it."""
+        partial = (0, 0, 0) if start is None else (1, start, 2)  # VIRTIO_NET_HDR_F_NEEDS_CSUM
+        self.sock.send(struct.pack("<BBHHHH", partial[0], 0, linear, 0, *partial[1:]) + frame)
 
     def receive(self, seconds):
         """A frame, in which a tag that stood beside it is put back."""
@@ -62,10 +64,10 @@ class Port:
                     frame = frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
         return frame
 
-    def answers(self, frames, linear=0):
+    def answers(self, frames, linear=0, start=None):
         """What comes back to the frames. A ping behind them tells that nothing else comes."""
         for frame in frames:
-            self.send(frame, linear)
+            self.send(frame, linear, start)
         last = ping4(payload=b"the last one", ident=0xFFFF)
         self.send(last)
         came, deadline = [], time.monotonic() + 20
@@ -146,8 +148,8 @@ def some_ping(size=None, tags=b""):
 
 
 def plain(frame):
-    """The answer without what is documented to differ: in IPv4 the identification and the don't-fragment bit,
-    and therefore the header's checksum, which has to be right; and the checksum of a message of zeros."""
+    """The answer without what is documented to differ: in IPv4 the identification, and therefore the header's
+    checksum, which has to be right; and the checksum of a message of zeros."""
     at = 12
     while frame[at:at + 2] in (b"\x81\0", b"\x88\xa8"):
         at += 4
@@ -155,19 +157,18 @@ def plain(frame):
     if frame[at - 2:at] != b"\x08\0" or len(frame) < at + 20:
         return frame
     right = checksum(frame[at:at + 20]) == 0
-    bits = frame[at + 6] & 0xBF
     if frame[at + 9:at + 10] == b"\1" and frame[at + 22:at + 24] == b"\0\0" and not any(frame[at + 20:]):
         frame = frame[:at + 22] + b"\xff\xff" + frame[at + 24:]
-    return frame[:at + 4] + b"\0\0" + bytes([bits]) + frame[at + 7:at + 10] + bytes([right, 0]) + frame[at + 12:]
+    return frame[:at + 4] + b"\0\0" + frame[at + 6:at + 10] + bytes([right, 0]) + frame[at + 12:]
 
 
 def shown(frame):
     return f"{len(frame)} bytes: {frame[:100].hex()}"
 
 
-def both(frames, linear=0):
+def both(frames, linear=0, start=None):
     """What each of the two answers, in the order of the sequence numbers."""
-    return [sorted(plain(f) for f in port.answers(frames, linear)) for port in (ours, linux)]
+    return [sorted(plain(f) for f in port.answers(frames, linear, start)) for port in (ours, linux)]
 
 
 def batches(frames, size=50):
@@ -175,10 +176,10 @@ def batches(frames, size=50):
         yield frames[begin:begin + size]
 
 
-def same(name, frames, linear=0):
+def same(name, frames, linear=0, start=None):
     """All are answered, in the same way by both."""
     for batch in batches(frames):
-        one, other = both(batch, linear)
+        one, other = both(batch, linear, start)
         if len(one) != len(batch) or one != other:
             odd = [f for f in one if f not in other], [f for f in other if f not in one]
             return check(name, False, f"{len(batch)} sent, {len(one)} answers, {len(other)} of Linux",
@@ -224,6 +225,18 @@ def replies():
              for word in words]
     same("each checksum", fixed)
     same("any request", [some_ping() for _ in range(many(6000))])
+    # The field holds the sum of the pseudo-header then, which ICMP of IPv4 has not.
+    unfinished = [ping4(RANDOM.randbytes(n)) for n in (0, 30, 1400)]
+    unfinished = [f[:36] + b"\0\0" + f[38:] for f in unfinished]
+    same("a checksum that is left to the device", unfinished, start=34)
+    unfinished = [ping6(RANDOM.randbytes(n)) for n in (0, 30, 1400)]
+    pseudo = [f[22:54] + struct.pack("!II", len(f) - 54, 58) for f in unfinished]
+    unfinished = [f[:56] + struct.pack("!H", ~checksum(p) & 0xFFFF) + f[58:] for f, p in zip(unfinished, pseudo)]
+    same("and of IPv6", unfinished, start=54)
+    # What may not be fragmented has no identification that counts: each answer gets another one.
+    came = ours.answers([ping4(b"same", ident=7) for _ in range(200)])
+    check("answers may be fragmented, and can be told apart", len({f[18:20] for f in came}) == 200
+          and all(f[20:22] == b"\0\0" for f in came), len(came))
 
 
 def sizes():
@@ -344,6 +357,7 @@ def neighbours():
         solicit("2001:db8::1", "2001:db8::3", options, "2001:db8::3") for options in (own, b"")])
     same("from a link-local address", [solicit("fe80::1", "2001:db8::3", own)])
     same("padded", [solicit("2001:db8::1", "2001:db8::3", own) + bytes(40)])
+    same("more options than there is room for in the head", [solicit("2001:db8::1", "2001:db8::3", own + nonce * 20)])
     same("of who wants to have the address", [solicit("::", "2001:db8::3"), solicit("::", "2001:db8::3", nonce)])
     nobody = [arp("192.0.2.1", "192.0.2.9"), arp("192.0.2.3", "192.0.2.3"), arp("127.0.0.1", "192.0.2.3"),
               arp("192.0.2.1", "192.0.2.3", b"\2\0\0\0\0\x09"),
@@ -351,9 +365,22 @@ def neighbours():
               solicit("::", "2001:db8::3", b"", "2001:db8::3"), solicit("::", "2001:db8::3", b"", "ff02::1"),
               solicit("2001:db8::1", "2001:db8::3", b"\1\0" + ALICE), solicit("::1", "2001:db8::3", b"")]
     bad = solicit("2001:db8::1", "2001:db8::3", own)
+    # The fault is far behind.
+    nobody += [solicit("2001:db8::1", "2001:db8::3", own + nonce * 6 + last) for last in (b"\1\0" + ALICE, b"\1\2" + ALICE)]
+    nobody += [solicit("::", "2001:db8::3", nonce * 6 + own)]
     nobody += [bad[:21] + b"\xfe" + bad[22:], bad[:55] + b"\1" + bad[56:], bad[:60] + b"\1" + bad[61:], bad[:-8]]
     one, other = both(nobody)
     check("neither answers those that are for nobody, or broken", one == other == [], *map(shown, one + other))
+
+
+def shared():
+    """What prefixes cover, others may have: it is not defended, and an answer overrides no other."""
+    own = b"\1\1" + ALICE
+    came = ours.answers([arp("0.0.0.0", "192.0.2.3"), solicit("::", "2001:db8::3")])
+    check("nobody is kept from having one of its addresses", came == [], *map(shown, came))
+    came = ours.answers([arp("192.0.2.1", "192.0.2.3"), solicit("2001:db8::1", "2001:db8::3", own)])
+    check("who looks for one finds it", [f[12:14] for f in came] == [b"\x08\x06", b"\x86\xdd"], *map(shown, came))
+    check("and holds to who had it before", came[-1][58:59] == b"\x40", *map(shown, came))
 
 
 def refused():
@@ -510,6 +537,6 @@ def flood():
 
 ours, linux = Port("a0"), Port("a1")
 for what in sys.argv[1:]:
-    {"replies": replies, "sizes": sizes, "tags": tags, "malformed": malformed, "neighbours": neighbours,
+    {"replies": replies, "sizes": sizes, "tags": tags, "malformed": malformed, "neighbours": neighbours, "shared": shared,
      "refused": refused, "limits": limits, "flood": flood}[what]()
 end()

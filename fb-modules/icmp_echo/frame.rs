@@ -8,8 +8,8 @@ use super::{
     checksum::{add, sum, update},
 };
 
-/// The most of a frame that is looked at: Ethernet, two VLAN tags, IPv6, a neighbour solicitation
-/// and 40 bytes of its options.
+/// How much of a frame is looked at: Ethernet, two VLAN tags, IPv6, a neighbour solicitation and 40
+/// bytes of its options. More of it only where there are [more options](What::Longer).
 pub(crate) const HEAD: u32 = 14 + 2 * 4 + 40 + 24 + 40;
 
 const ETHERNET: usize = 14;
@@ -131,6 +131,8 @@ pub(crate) enum Kind {
         nobody: bool,
         /// It went to whom it may concern, so that the answer tells our MAC address.
         multicast: bool,
+        /// It is one of a prefix of ours, which others may have too: the answer overrides no other.
+        shared: bool,
     },
 }
 
@@ -159,6 +161,8 @@ pub(crate) enum What {
     Request(Request),
     Refused(Refusal),
     Passed(Passed),
+    /// A solicitation with options beyond the bytes given: it is to be looked at with so many.
+    Longer(u32),
 }
 
 /// What a frame carries that may be a request.
@@ -307,7 +311,15 @@ impl Link {
             pseudo: pseudo(addresses, ip[4], ip[5]),
         };
         if solicits {
-            let Some(kind) = solicitation(head, at, end, source, target) else {
+            let shared = !ours.name(Address::V6(target));
+            // Who wants to have one of a prefix of ours may: none of them is taken.
+            if source == 0 && shared {
+                return None;
+            }
+            if end as usize > head.len() {
+                return Some(What::Longer(end));
+            }
+            let Some(kind) = solicitation(head, at, end, source, target, shared) else {
                 return Some(What::Refused(Refusal::Neighbour));
             };
             if source != 0 && !is_fit_v6(source, ours) {
@@ -331,7 +343,10 @@ impl Link {
         if !ask || source == target || !ours.have_v4(target) {
             return None;
         }
-        // Who wants to have an address asks by none (RFC 5227).
+        // Who wants to have an address asks by none (RFC 5227). One of a prefix may be had.
+        if source == 0 && !ours.name(Address::V4(target)) {
+            return None;
+        }
         if source != 0 && !is_fit_v4(source, ours) {
             return Some(What::Refused(Refusal::Source));
         }
@@ -379,44 +394,45 @@ fn pseudo(addresses: &[u8], length0: u8, length1: u8) -> u16 {
     add(sum(addresses), rest)
 }
 
-/// A neighbour solicitation for an address of ours, by the rules of RFC 4861, 7.1.1. Options are
-/// looked at as far as the head of the frame goes.
-fn solicitation(head: &[u8], at: usize, end: u32, source: u128, target: u128) -> Option<Kind> {
+/// A neighbour solicitation for an address of ours, by the rules of RFC 4861, 7.1.1.
+fn solicitation(
+    head: &[u8],
+    at: usize,
+    end: u32,
+    source: u128,
+    target: u128,
+    shared: bool,
+) -> Option<Kind> {
     let ip: &[u8; IPV6] = array(head, at)?;
     let message = at.checked_add(IPV6)?;
     let begin = message.checked_add(NEIGHBOUR)?;
     let code = head.get(message.checked_add(1)?)?;
     let destination = u128::from_be_bytes(*ip.last_chunk()?);
-    let (sound, told) = scan(
-        head.get(begin..).unwrap_or_default(),
-        (end as usize).checked_sub(begin)?,
-    );
+    let (sound, told) = scan(head.get(begin..end as usize)?);
     let nobody = source == 0;
     let solicited = destination == SOLICITED | target & 0xff_ffff;
     if ip[7] != 255 || *code != 0 || !sound || nobody && (!solicited || told) {
         return None;
     }
     let multicast = destination >> 120 == 0xff;
-    Some(Kind::Neighbour { nobody, multicast })
+    Some(Kind::Neighbour {
+        nobody,
+        multicast,
+        shared,
+    })
 }
 
-/// Whether options, of which there are `length` bytes, have sound lengths; whether one of them tells
-/// the sender's MAC address. What is behind the bytes given is taken for sound.
-fn scan(mut options: &[u8], mut length: usize) -> (bool, bool) {
+/// Whether options have sound lengths; whether one of them tells the sender's MAC address.
+fn scan(mut options: &[u8]) -> (bool, bool) {
     let mut told = false;
     while let [kind, units, ..] = *options {
-        let size = usize::from(units).wrapping_mul(8);
-        if length < 2 {
-            break;
-        }
-        if size == 0 || size > length {
-            return (false, told);
-        }
         told |= kind == SOURCE_LINK_ADDRESS;
-        length = length.wrapping_sub(size);
-        options = options.get(size..).unwrap_or_default();
+        match options.get(usize::from(units).wrapping_mul(8)..) {
+            Some(rest) if units != 0 => options = rest,
+            _ => return (false, told),
+        }
     }
-    (length != 1, told)
+    (options.is_empty(), told)
 }
 
 impl Request {
@@ -480,9 +496,11 @@ impl Request {
             Kind::Echo => return echo(packet),
             Kind::EchoV6 => echo_v6(packet)?,
             Kind::Arp => arp_reply(packet, mac)?,
-            Kind::Neighbour { nobody, multicast } => {
-                advertisement(packet, nobody, multicast, mac)?;
-            }
+            Kind::Neighbour {
+                nobody,
+                multicast,
+                shared,
+            } => advertisement(packet, nobody, multicast, shared, mac)?,
         }
         Some(false)
     }
@@ -512,22 +530,32 @@ fn retype(message: &mut [u8; MESSAGE], kind: u8) -> u16 {
 #[inline(always)]
 fn echo(packet: &mut [u8]) -> Option<bool> {
     let (ip, message) = packet.split_first_chunk_mut::<IPV4>()?;
+    let message: &mut [u8; MESSAGE] = message.first_chunk_mut()?;
     let (flags, hops, protocol) = (ip[6], ip[8], ip[9]);
     let check = u16::from_ne_bytes([ip[10], ip[11]]);
     let (old, new) = ([hops, protocol], [HOPS, protocol]);
     let mut check = update(check, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
     ip[8] = HOPS;
-    // Of the flags, that which is reserved is not sent; there is no offset.
-    if flags & !DONT_FRAGMENT != 0 {
-        ip[6] = flags & DONT_FRAGMENT;
-        let (old, new) = ([flags, 0], [ip[6], 0]);
+    // No flag is sent, and there is no offset: the way back may have a smaller MTU.
+    if flags != 0 {
+        ip[6] = 0;
+        let (old, new) = ([flags, 0], [0, 0]);
         check = update(check, u16::from_ne_bytes(old), u16::from_ne_bytes(new));
+    }
+    // By the identification fragments find together. That of a packet which must not be fragmented says
+    // nothing (RFC 6864), so the reply has one of its own, by what tells requests apart.
+    if flags & DONT_FRAGMENT != 0 {
+        let old = u16::from_ne_bytes([ip[4], ip[5]]);
+        let [.., i0, i1, s0, s1] = *message;
+        let (identifier, number) = (u16::from_be_bytes([i0, i1]), u16::from_be_bytes([s0, s1]));
+        [ip[4], ip[5]] = identifier.wrapping_add(number).to_be_bytes();
+        check = update(check, old, u16::from_ne_bytes([ip[4], ip[5]]));
     }
     [ip[10], ip[11]] = check.to_ne_bytes();
     let addresses: &mut [u8; 8] = ip.last_chunk_mut()?;
     let swapped = u64::from_ne_bytes(*addresses).rotate_left(32);
     *addresses = swapped.to_ne_bytes();
-    Some(retype(message.first_chunk_mut()?, ECHO_REPLY) == 0)
+    Some(retype(message, ECHO_REPLY) == 0)
 }
 
 #[inline(always)]
@@ -560,8 +588,14 @@ fn arp_reply(packet: &mut [u8], mac: Mac) -> Option<()> {
 }
 
 /// Solicited, where it answers to who has asked; to override what is known, where our MAC address goes
-/// with it. As Linux does.
-fn advertisement(packet: &mut [u8], nobody: bool, multicast: bool, mac: Mac) -> Option<()> {
+/// with it and the address is ours alone (RFC 4861, 7.2.4). As Linux does.
+fn advertisement(
+    packet: &mut [u8],
+    nobody: bool,
+    multicast: bool,
+    shared: bool,
+    mac: Mac,
+) -> Option<()> {
     let target: [u8; 16] = *packet.get(IPV6 + MESSAGE..)?.first_chunk()?;
     let [length0, length1] = u16::try_from(packet.len().checked_sub(IPV6)?)
         .ok()?
@@ -570,7 +604,7 @@ fn advertisement(packet: &mut [u8], nobody: bool, multicast: bool, mac: Mac) -> 
     let (source, destination) = addresses(packet)?;
     *destination = if nobody { ALL_NODES } else { *source };
     *source = target;
-    let flags = u8::from(!nobody) << 6 | u8::from(multicast) << 5;
+    let flags = u8::from(!nobody) << 6 | u8::from(multicast && !shared) << 5;
     let message = packet.get_mut(IPV6..)?;
     *message.first_chunk_mut()? = [ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
     if multicast {

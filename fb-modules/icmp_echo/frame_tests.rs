@@ -24,7 +24,10 @@ impl Block {
         let (link, len) = (link(head)?, frame.len() as u32);
         let what = match link.protocol {
             Protocol::V4 => link.ipv4(head, len, &self.0),
-            Protocol::V6 => link.ipv6(head, len, &self.0, arp),
+            Protocol::V6 => match link.ipv6(head, len, &self.0, arp) {
+                Some(What::Longer(more)) => link.ipv6(&frame[..more as usize], len, &self.0, arp),
+                what => what,
+            },
             Protocol::Arp if arp => link.arp(head, &self.0),
             Protocol::Arp => None,
         };
@@ -89,9 +92,21 @@ fn ip4(
     id: u16,
     message: &[u8],
 ) -> Vec<u8> {
+    ip4_with(0x40, source, destination, tos, ttl, id, message)
+}
+
+fn ip4_with(
+    flags: u8,
+    source: [u8; 4],
+    destination: [u8; 4],
+    tos: u8,
+    ttl: u8,
+    id: u16,
+    message: &[u8],
+) -> Vec<u8> {
     let [l0, l1] = (20 + message.len() as u16).to_be_bytes();
     let [i0, i1] = id.to_be_bytes();
-    let head = [0x45, tos, l0, l1, i0, i1, 0x40, 0, ttl, 1, 0, 0].to_vec();
+    let head = [0x45, tos, l0, l1, i0, i1, flags, 0, ttl, 1, 0, 0].to_vec();
     let head = check_at([&head[..], &source, &destination].concat(), 10, 0);
     [&head[..], message].concat()
 }
@@ -141,7 +156,9 @@ fn echo_of_ipv4() {
         let payload: Vec<u8> = (0..size).map(|i| (i * 7) as u8).collect();
         for tos in [0, 0xb8, 0xff] {
             let request = ip4(HIM4, US4, tos, 17, 7, &message4(8, &payload));
-            let reply = ip4(US4, HIM4, tos, 64, 7, &message4(0, &payload));
+            let own = u16::from_be_bytes([payload[0], payload[1]])
+                .wrapping_add(u16::from_be_bytes([payload[2], payload[3]]));
+            let reply = ip4_with(0, US4, HIM4, tos, 64, own, &message4(0, &payload));
             let mut reply = ethernet(HIS, &[], 0x0800, &reply);
             reply[6..12].copy_from_slice(&OUR);
             let mut request = ethernet(OUR, &[], 0x0800, &request);
@@ -162,16 +179,14 @@ fn sources() {
 }
 
 #[test]
-fn the_reserved_flag_is_not_sent() {
-    let with = |flags: u8, mut frame: Vec<u8>| {
-        frame[20] = flags;
-        let header = check_at(frame[14..34].to_vec(), 10, 0);
-        frame[14..34].copy_from_slice(&header);
-        frame
-    };
-    for (flags, sent) in [(0x80, 0), (0xc0, 0x40), (0, 0), (0x40, 0x40)] {
-        let reply = ours().reply(&with(flags, ping4(&[1; 20])));
-        assert_eq!(reply, with(sent, ours().reply(&ping4(&[1; 20]))));
+fn no_flag_is_sent() {
+    let message = |kind| message4(kind, &[0x12, 0x34, 0xff, 0x01, 5]);
+    // What may be fragmented keeps its identification; what may not has none that counts.
+    for (flags, id) in [(0x80, 7), (0xc0, 0x1135), (0, 7), (0x40, 0x1135)] {
+        let request = ip4_with(flags, HIM4, US4, 0, 17, 7, &message(8));
+        let reply = ip4_with(0, US4, HIM4, 0, 64, id, &message(0));
+        let reply = [&HIS[..], &OUR, &[8, 0], &reply].concat();
+        assert_eq!(ours().reply(&ethernet(OUR, &[], 0x0800, &request)), reply);
     }
 }
 
@@ -449,19 +464,34 @@ fn solicit(source: u128, options: &[u8]) -> Vec<u8> {
 }
 
 fn solicit_to(source: u128, destination: u128, options: &[u8]) -> Vec<u8> {
-    let message = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &US6.to_be_bytes(), options].concat();
+    solicit_for(US6, source, destination, options)
+}
+
+fn solicit_for(target: u128, source: u128, destination: u128, options: &[u8]) -> Vec<u8> {
+    let target = target.to_be_bytes();
+    let message = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &target, options].concat();
     let ip = ip6(source, destination, 0, 255, &message);
     ethernet([0x33, 0x33, 0xff, 0, 0, 1], &[], 0x86dd, &ip)
 }
 
 fn advertise(to: [u8; 6], destination: u128, flags: u8, option: &[u8]) -> Vec<u8> {
+    advertise_for(US6, to, destination, flags, option)
+}
+
+fn advertise_for(
+    target: u128,
+    to: [u8; 6],
+    destination: u128,
+    flags: u8,
+    option: &[u8],
+) -> Vec<u8> {
     let message = [
         &[136, 0, 0, 0, flags, 0, 0, 0][..],
-        &US6.to_be_bytes(),
+        &target.to_be_bytes(),
         option,
     ]
     .concat();
-    let mut ip = ip6(US6, destination, 0, 255, &message);
+    let mut ip = ip6(target, destination, 0, 255, &message);
     ip[..4].copy_from_slice(&[0x60, 0, 0, 0]);
     [&to[..], &OUR, &[0x86, 0xdd], &ip].concat()
 }
@@ -493,6 +523,48 @@ fn solicitations_are_answered() {
     let to_all = advertise(ALL_NODES_MAC, all, 0x20, &OUR_ADDRESS);
     assert_eq!(list.reply(&solicit(0, &[])), to_all);
     assert_eq!(list.reply(&solicit(0, &nonce)), to_all);
+}
+
+/// Of a prefix any host may have an address (RFC 4861, 7.2.4; RFC 4862, 5.4).
+#[test]
+fn what_is_shared_is_not_defended() {
+    const SHARED: u128 = 0x2001_0db8_00aa_0000_0000_0000_0000_0077;
+    let list = Block(List::of(
+        "192.0.2.1,198.51.100.0/24,2001:db8::1,2001:db8:aa::/64",
+    ));
+    let group = SOLICITED | SHARED & 0xff_ffff;
+    assert_eq!(list.what(&solicit_for(SHARED, 0, group, &[])), None);
+    assert_eq!(
+        list.reply(&solicit_for(SHARED, HIM6, group, &HIS_ADDRESS)),
+        advertise_for(SHARED, HIS, HIM6, 0x40, &OUR_ADDRESS)
+    );
+    assert_eq!(list.what(&arp_request([0; 4], [198, 51, 100, 7])), None);
+    list.request(&arp_request(HIM4, [198, 51, 100, 7]));
+    // It is ours alone where it was named, too.
+    let list = Block(List::of("2001:db8:aa::/64,2001:db8:aa::77"));
+    let all = u128::from_be_bytes(ALL_NODES);
+    assert_eq!(
+        list.reply(&solicit_for(SHARED, 0, group, &[])),
+        advertise_for(SHARED, ALL_NODES_MAC, all, 0x20, &OUR_ADDRESS)
+    );
+}
+
+#[test]
+fn all_options_are_read() {
+    let list = ours();
+    let nonce = [14, 1, 1, 2, 3, 4, 5, 6];
+    for count in [4, 5, 6, 100] {
+        let many = nonce.repeat(count);
+        assert_eq!(
+            list.reply(&solicit(HIM6, &many)),
+            advertise(HIS, HIM6, 0x60, &OUR_ADDRESS)
+        );
+        let refused = Some(What::Refused(Refusal::Neighbour));
+        let with = |source, last: &[u8]| list.what(&solicit(source, &[&many, last].concat()));
+        assert_eq!(with(0, &HIS_ADDRESS), refused, "{count}");
+        assert_eq!(with(HIM6, &[14, 0, 0, 0, 0, 0, 0, 0]), refused, "{count}");
+        assert_eq!(with(HIM6, &[14, 2, 0, 0, 0, 0, 0, 0]), refused, "{count}");
+    }
 }
 
 #[test]

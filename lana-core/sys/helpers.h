@@ -52,6 +52,7 @@ void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
+bool lana_skb_complete_checksum(struct sk_buff *skb);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
 /* CPUs. */

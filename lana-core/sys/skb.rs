@@ -162,6 +162,26 @@ impl Packet {
         u16::try_from(sum).ok()
     }
 
+    /// Fills in the checksum of a packet that left it to the device it goes out by (`CHECKSUM_PARTIAL`),
+    /// as those of this host's own stack and of virtual machines do. False, and the packet as it was,
+    /// for a super-packet, or without memory.
+    #[inline]
+    pub fn complete_checksum(&mut self) -> bool {
+        // SAFETY: the buffer is live, and this a plain number in it.
+        let state = unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .ip_summed()
+        };
+        if u32::from(state) != bindings::CHECKSUM_PARTIAL {
+            return true;
+        }
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_complete_checksum(self.as_ptr()) }
+    }
+
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     #[inline]
     pub fn device_address(&self) -> Option<[u8; 6]> {

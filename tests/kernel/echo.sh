@@ -147,6 +147,16 @@ check "and not to others" not ping_quietly alice 1 192.0.2.200 -W 0.2
 fbctl set e addr=all
 check "all: to those, too" ping_quietly alice 2 192.0.2.200
 check "and to others of IPv6" ping_quietly alice 2 2001:db8::abcd
+# Its link-local address among them.
+ip -n alice -batch - <<-END
+	link set a0 down
+	link set a0 up
+	address add 2001:db8::1/64 dev a0 nodad
+	address add 2001:db8::77/64 dev a0
+END
+settled() { ! ip -n alice address show dev a0 | grep -q 'tentative\|dadfailed'; }
+check "all: whoever wants an address of IPv6 gets it" wait_for 10 settled
+check "and has it" contains "$(ip -n alice -6 address show dev a0)" "inet6 fe80::"
 fbctl set e addr=
 ip -n alice neigh flush dev a0
 check "none: to nobody" not ping_quietly alice 1 192.0.2.3 -W 0.2
@@ -166,6 +176,9 @@ END
 alice sh -c 'echo 1 >/proc/sys/net/ipv6/conf/a0/disable_ipv6'
 ip -n alice route flush dev a0
 fold python3 -S "$tests/echo.py" replies sizes tags neighbours refused malformed limits flood
+fbctl set e addr=192.0.2.2/31,2001:db8::/64
+fold python3 -S "$tests/echo.py" shared
+fbctl set e "addr=$listed"
 ip -n alice -batch - <<-END
 	link set a0 arp on
 	address add 192.0.2.1/24 dev a0
