@@ -93,7 +93,11 @@ drop:
 	return RX_HANDLER_CONSUMED;
 }
 
-/* A frame that leaves by a virtual device leaves by its carrier, under its EtherType. */
+/*
+ * A frame that leaves by a virtual device leaves by its carrier, under its EtherType.
+ * One in a VLAN does not: the type would take its tag's place, or nobody would receive
+ * it, as above. A tag that has only a priority stays.
+ */
 static netdev_tx_t lana_vdev_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct lana_vdev *vdev = lana_vdev(dev);
@@ -101,6 +105,10 @@ static netdev_tx_t lana_vdev_xmit(struct sk_buff *skb, struct net_device *dev)
 	unsigned int len = skb->len;
 	int ret;
 
+	if (unlikely(skb_vlan_tag_get_id(skb) || eth_type_vlan(eth_hdr(skb)->h_proto))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO);
+		goto drop;
+	}
 	if (eth_hdr(skb)->h_proto != type) {
 		if (unlikely(skb_cow_head(skb, 0))) {
 			kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
@@ -231,6 +239,17 @@ static int lana_vdev_init(struct net_device *dev)
 	return 0;
 }
 
+/* What the carrier does for this device, and no longer for anybody. */
+static void lana_vdev_uninit(struct net_device *dev)
+{
+	struct net_device *carrier = lana_vdev(dev)->carrier;
+
+	if (dev->flags & IFF_ALLMULTI)
+		dev_set_allmulti(carrier, -1);
+	if (dev->flags & IFF_PROMISC)
+		dev_set_promiscuity(carrier, -1);
+}
+
 static void lana_vdev_free(struct net_device *dev)
 {
 	struct lana_vdev *vdev = lana_vdev(dev);
@@ -240,6 +259,7 @@ static void lana_vdev_free(struct net_device *dev)
 
 static const struct net_device_ops lana_vdev_ops = {
 	.ndo_init		= lana_vdev_init,
+	.ndo_uninit		= lana_vdev_uninit,
 	.ndo_open		= lana_vdev_open,
 	.ndo_stop		= lana_vdev_stop,
 	.ndo_start_xmit		= lana_vdev_xmit,
@@ -321,6 +341,11 @@ static void lana_vdev_setup(struct net_device *dev)
 	/* What is sent has no protocol that hardware knows, so there is nothing that it could do. */
 	dev->features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HIGHDMA;
 	dev->hw_features = dev->features;
+	/*
+	 * The type would take the place of a tag. One that has only a priority
+	 * stays beside the frame.
+	 */
+	dev->features |= NETIF_F_VLAN_CHALLENGED | NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX;
 	/* Linux's protocols cannot be told apart on it. */
 	dev->flags |= IFF_NOARP;
 	dev->flags &= ~IFF_MULTICAST;

@@ -78,9 +78,9 @@ check "nor for root of a user namespace" \
 
 # --- Packets ---
 
-# frames FROM ETHERTYPE COUNT: alice sends frames of 100 bytes to everybody.
+# frames FROM ETHERTYPE COUNT: alice, or $host, sends frames of 100 bytes and more to everybody.
 frames() {
-	ip netns exec alice python3 -S - "$@" <<-'END'
+	ip netns exec "${host:-alice}" python3 -S - "$@" <<-'END'
 		import socket, sys
 		sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 		sock.bind((sys.argv[1], 0))
@@ -132,7 +132,37 @@ check "one that is down takes nothing, and counts it" contains "$(ethtool -S myd
 check "what should leave by it is dropped" is "$(frames a0 ac0a 1; drops mydev3 device)" 1
 fbctl unbind mydev3 mydev0
 
+# What comes in a VLAN would lose its tag to the EtherType.
+hook lan1
+fbctl bind mydev0 lan1
+sent=$(ethtool -S mydev0 | awk '/tx_packets/ { print $2 }')
+host=bob frames b0 0800 3
+host=bob frames b0 8100a0000800 2
+host=bob frames b0 810000050800 4
+host=bob frames b0 88a800008100a0000800 1
+check "a frame of a VLAN does not leave by a virtual device, one with a priority does" \
+	is "$(ethtool -S mydev0 | awk '/tx_(packets|dropped)/ { printf "%d ", $2 }')" "$((sent + 5)) 5 "
+fbctl unbind mydev0 lan1
+unhook lan1
+check "there are no VLAN devices on it" not ip link add link mydev0 name v5 type vlan id 5
+ip link add link lan0 name lan0.10 type vlan id 10
+ip link set lan0.10 up
+vlink ethernet add mydev5 lan0.10 1
+ip link set mydev5 up
+frames a0 8100000aac01 2
+check "it may be on one: that has the frames of its VLAN" contains "$(ethtool -S mydev5)" "rx_packets: 2"
+vlink ethernet rm mydev5
+ip link del lan0.10
+
 # --- The carrier ---
+
+modes() { ip -d -o link show lan0 | grep -o 'promiscuity [0-9]* allmulti [0-9]*'; }
+before=$(modes)
+vlink ethernet add mydev4 lan0 4
+ip link set mydev4 promisc on allmulticast on up
+check "what it listens to the carrier does" not is "$(modes)" "$before"
+vlink ethernet rm mydev4
+check "and no longer than it is there" is "$(modes)" "$before"
 
 ip link set lan0 mtu 1200
 check "a smaller MTU of the carrier is its MTU, too" wait_for 5 sh -c "ip link show mydev0 | grep -q 'mtu 1200'"
