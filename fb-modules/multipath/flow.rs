@@ -70,17 +70,27 @@ impl Key {
     }
 }
 
+/// Where a header stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Packet,
+    /// In an error, which quotes the packet that it is about.
+    Quote,
+}
+
 impl Flow {
+    const EMPTY: Self = Self {
+        kind: Kind::Ethernet,
+        addresses: [0; 4],
+        protocol: 0,
+        ports: 0,
+        fragment: Fragment::No,
+    };
+
     /// Reads the headers at the beginning of a packet. `Err` when the bytes ended before the headers:
     /// with what was read until there.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Self> {
-        let mut flow = Self {
-            kind: Kind::Ethernet,
-            addresses: [0; 4],
-            protocol: 0,
-            ports: 0,
-            fragment: Fragment::No,
-        };
+        let mut flow = Self::EMPTY;
         match flow.ethernet(bytes) {
             Some(()) => Ok(flow),
             None => Err(flow),
@@ -97,8 +107,8 @@ impl Flow {
             let (kind, behind) = rest.split_first_chunk()?;
             self.protocol = u16::from_be_bytes(*kind);
             match self.protocol {
-                0x0800 => return self.ipv4(behind),
-                0x86dd => return self.ipv6(behind),
+                0x0800 => return self.ipv4(behind, At::Packet),
+                0x86dd => return self.ipv6(behind, At::Packet),
                 0x8100 | 0x88a8 => rest = behind.split_first_chunk::<2>()?.1,
                 _ => break,
             }
@@ -106,7 +116,7 @@ impl Flow {
         Some(())
     }
 
-    fn ipv4(&mut self, bytes: &[u8]) -> Option<()> {
+    fn ipv4(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, _) = bytes.split_first_chunk::<20>()?;
         let [first, _, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
         let length = usize::from(first & 0xf).wrapping_mul(4);
@@ -127,10 +137,10 @@ impl Flow {
         }
         // What is behind the datagram's end is padding.
         let total = u16::from_be_bytes([l0, l1]).into();
-        self.carried(bytes, length, total)
+        self.carried(bytes, length, total, at)
     }
 
-    fn ipv6(&mut self, bytes: &[u8]) -> Option<()> {
+    fn ipv6(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, mut rest) = bytes.split_first_chunk::<40>()?;
         let [first, _, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
         if first >> 4 != 6 {
@@ -174,12 +184,12 @@ impl Flow {
             left = left.saturating_sub(skip);
             rest = rest.get(skip..)?;
         }
-        self.carried(rest, 0, left)
+        self.carried(rest, 0, left, at)
     }
 
     /// Reads what tells sessions between two addresses apart, at `offset` of what is no longer than
     /// `total`.
-    fn carried(&mut self, bytes: &[u8], offset: usize, total: usize) -> Option<()> {
+    fn carried(&mut self, bytes: &[u8], offset: usize, total: usize, at: At) -> Option<()> {
         let inside = |size| offset.checked_add(size).is_some_and(|end| end <= total);
         let bytes = bytes.get(offset..)?;
         match self.protocol {
@@ -195,10 +205,63 @@ impl Flow {
                 };
                 let id = if has_id { id } else { [0; 2] };
                 self.ports = u32::from_be_bytes([kind, code, id[0], id[1]]);
+                let is_error = match self.protocol {
+                    1 => matches!(kind, 3..=5 | 11 | 12),
+                    _ => matches!(kind, 1..=4),
+                };
+                if is_error && at == At::Packet && self.fragment == Fragment::No {
+                    let left = total.saturating_sub(offset).saturating_sub(8);
+                    let quote = bytes.get(8..)?;
+                    return match quote.get(..left) {
+                        // There is no more of it.
+                        Some(quote) => self.quoted(quote).or(Some(())),
+                        None => self.quoted(quote),
+                    };
+                }
             }
             _ => (),
         }
         Some(())
+    }
+
+    /// An error belongs to the session that it is about: that of the packet it quotes, which went the
+    /// other way. (Linux goes by the quote, too: `ip_multipath_l3_keys()`.)
+    fn quoted(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut quote = Self::EMPTY;
+        let read = match self.kind {
+            Kind::V4 => quote.ipv4(bytes, At::Quote),
+            _ => quote.ipv6(bytes, At::Quote),
+        };
+        // Which session a later fragment is of nobody knows here.
+        if quote.kind == self.kind && !matches!(quote.fragment, Fragment::Later(_)) {
+            *self = quote.reversed();
+        }
+        read
+    }
+
+    /// What the other side of the session sends.
+    fn reversed(self) -> Self {
+        let [a, b, c, d] = self.addresses;
+        let [kind, code, i0, i1] = self.ports.to_be_bytes();
+        // Questions and their answers.
+        let icmp = |kind| u32::from_be_bytes([kind, code, i0, i1]);
+        Self {
+            addresses: match self.kind {
+                Kind::V4 => [a.rotate_left(32), b, c, d],
+                Kind::Ethernet => [b, a, c, d],
+                Kind::V6 => [c, d, a, b],
+            },
+            ports: match (self.protocol, kind) {
+                (1, 0 | 8) => icmp(kind ^ 8),
+                (1, 13 | 15 | 17) => icmp(kind.wrapping_add(1)),
+                (1, 14 | 16 | 18) => icmp(kind.wrapping_sub(1)),
+                (58, 128 | 129) => icmp(kind ^ 1),
+                (1 | 58, _) => self.ports,
+                _ => self.ports.rotate_left(16),
+            },
+            fragment: Fragment::No,
+            ..self
+        }
     }
 
     /// The key of all that has these addresses, and this as the last of its words.

@@ -277,6 +277,118 @@ fn icmp_is_told_by_type_code_and_identifier() {
     assert_eq!(v6(icmp(1, 4, 1, 1)), v6(icmp(1, 4, 2, 1)));
 }
 
+/// What `inner`, an Ethernet frame, is answered with, by another host: an error that quotes `quoted` bytes of it.
+fn error(inner: &[u8], kind: u8, quoted: usize) -> Vec<u8> {
+    let quote = &inner[14..];
+    let message = [
+        &[kind, 1, 0, 0, 0, 0, 5, 0],
+        &quote[..quoted.min(quote.len())],
+    ]
+    .concat();
+    if inner[12] == 8 {
+        let source = u32::from_be_bytes(inner[26..30].try_into().unwrap());
+        let head = V4 {
+            protocol: 1,
+            source: 0x0101_0101,
+            destination: source,
+            ..V4
+        };
+        v4(&head, &message)
+    } else {
+        let source = u128::from_be_bytes(inner[22..38].try_into().unwrap());
+        v6(58, 0x77, source, &message)
+    }
+}
+
+#[test]
+fn an_error_belongs_to_the_session_that_it_is_about() {
+    let back = V4 {
+        source: V4.destination,
+        destination: V4.source,
+        ..V4
+    };
+    let longer = V4 { options: 8, ..V4 };
+    let icmp = |kind, id| [kind, 0, 0, 0, 0, id, 0, 1];
+    let of = |protocol, head: &V4| V4 { protocol, ..*head };
+    // What came from there, and what goes there.
+    let pairs = [
+        (v4(&V4, &l4(1, 2)), v4(&back, &l4(2, 1))),
+        (v4(&longer, &l4(1, 2)), v4(&back, &l4(2, 1))),
+        (v4(&of(6, &V4), &l4(1, 2)), v4(&of(6, &back), &l4(2, 1))),
+        (v4(&of(1, &V4), &icmp(0, 7)), v4(&of(1, &back), &icmp(8, 7))),
+        (
+            v4(&of(1, &V4), &icmp(13, 7)),
+            v4(&of(1, &back), &icmp(14, 7)),
+        ),
+        (v6(17, 1, 2, &l4(1, 2)), v6(17, 2, 1, &l4(2, 1))),
+        (v6(58, 1, 2, &icmp(129, 7)), v6(58, 2, 1, &icmp(128, 7))),
+        (
+            v6(60, 1, 2, &extension(60, 0, 6, &l4(1, 2))),
+            v6(6, 2, 1, &l4(2, 1)),
+        ),
+    ];
+    for (came, goes) in &pairs {
+        let kinds: &[u8] = if came[12] == 8 {
+            &[3, 4, 5, 11, 12]
+        } else {
+            &[1, 2, 3, 4]
+        };
+        for &kind in kinds {
+            // RFC 792 wants 8 bytes behind the header; later RFCs more.
+            for quoted in [36, 56, 500] {
+                if quoted < 56 && came[12] != 8 {
+                    continue;
+                }
+                let error = error(came, kind, quoted);
+                assert_eq!(key(&error), key(goes), "{kind} {quoted}");
+                assert_eq!(read(&error).route().words(), read(goes).route().words());
+            }
+        }
+    }
+    // What quotes too little, a later fragment or another error is told by itself.
+    let alone = |error: &[u8]| {
+        let own = if error[12] == 8 { 14 + 20 } else { 14 + 40 };
+        let mut cut = error[..own + 8].to_vec();
+        if error[12] == 8 {
+            cut[16..18].copy_from_slice(&28u16.to_be_bytes());
+        } else {
+            cut[18..20].copy_from_slice(&8u16.to_be_bytes());
+        }
+        assert_eq!(key(error), key(&cut));
+    };
+    alone(&error(&pairs[0].0, 3, 19));
+    alone(&error(&pairs[5].0, 1, 39));
+    alone(&error(&v4(&V4 { place: 9, ..V4 }, &l4(1, 2)), 3, 100));
+    // An error about an error: by the addresses in the first one, not by what that quotes.
+    let twice = error(&error(&pairs[0].0, 3, 100), 3, 100);
+    assert_ne!(key(&twice), key(&pairs[0].0));
+    assert_ne!(key(&twice), key(&pairs[0].1));
+}
+
+#[test]
+fn an_error_takes_the_way_of_its_session() {
+    for strategy in [
+        Strategy::Session,
+        Strategy::Flowlet,
+        Strategy::Hash,
+        Strategy::Route,
+    ] {
+        let bench = Bench::new(strategy, &ports(&[1, 2, 3]));
+        for n in 0..300 {
+            let port = bench.port(&session(n, false));
+            let came = V4 {
+                protocol: 6,
+                source: 0x0a00_0000 + n,
+                destination: V4.source,
+                ..V4
+            };
+            // Of the host itself, which the session is with.
+            let error = error(&v4(&came, &l4(80, n as u16)), 3, 28);
+            assert_eq!(bench.port(&error), port, "{strategy:?} {n}");
+        }
+    }
+}
+
 #[test]
 fn vlan_tags_in_the_data_are_looked_behind() {
     let plain = v4(&V4, &l4(1, 2));
