@@ -53,6 +53,15 @@ fbctl set f1 $'program={ 0x28, 0, 0, 0xfffff02c },\n{ 0x54, 0, 0, 0xfff },\n{ 0x
 check "a filter sees the number of the VLAN" ping_quietly alice 3 198.51.100.2
 fbctl set f1 $'program={ 0x28, 0, 0, 0xfffff02c },\n{ 0x54, 0, 0, 0xfff },\n{ 0x15, 1, 0, 11 },\n{ 0x6, 0, 0, 0 },\n{ 0x6, 0, 0, 0xffffffff },'
 check "and stops another one" not ping_quietly alice 2 198.51.100.2 -W 0.2
+# As the guide has programs made.
+fbctl set f1 "program=$(tcpdump -i lan0 -ddd 'not vlan')"
+check "tcpdump -i DEVICE 'not vlan' stops what has a tag" not ping_quietly alice 2 198.51.100.2 -W 0.2
+check "and passes what has none" ping_quietly alice 3 192.0.2.2
+fbctl set f1 "program=$(tcpdump -i lan0 -ddd 'vlan 10 and (icmp or arp)')"
+check "'vlan 10 and …' passes that VLAN" ping_quietly alice 3 198.51.100.2
+check "and nothing else" not ping_quietly alice 2 192.0.2.2 -W 0.2
+fbctl set f1 "program=$(tcpdump -y EN10MB -ddd 'not vlan')"
+check "made for a file, it does not see the tag, as is documented" ping_quietly alice 3 198.51.100.2
 ip -n alice -batch - <<-END
 	link add link a0.10 name a0.10.7 type vlan id 7
 	address add 203.0.113.1/24 dev a0.10.7
