@@ -8,7 +8,7 @@ use libc::{sock_filter, BPF_ABS, BPF_H, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET
 use std::{
     io::{self, ErrorKind},
     os::unix::net::UnixDatagram,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 /// What carries datagrams to the peer and back: the block of a program, or what tests have.
@@ -18,6 +18,10 @@ pub trait Transport {
     /// Receives a datagram that is there or comes until `deadline`: how long it is. Ethernet pads
     /// short ones at the end.
     fn receive(&mut self, datagram: &mut [u8], deadline: Instant) -> io::Result<Option<usize>>;
+    /// When what was received last came to this host, however much later it was looked at.
+    fn arrived(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// Datagrams of an `EtherType` by a block.
@@ -29,6 +33,8 @@ pub struct LanaTransport {
     peer: Option<Mac>,
     /// Whom they go to.
     to: Option<Mac>,
+    /// When the last one came, as the kernel says.
+    arrived: Option<SystemTime>,
 }
 
 impl LanaTransport {
@@ -37,6 +43,7 @@ impl LanaTransport {
     pub fn open(name: &str, peer: Option<Mac>, ethertype: u16) -> Result<Self, Error> {
         let socket = Socket::open(Kind::Datagram)?;
         socket.set_nonblocking(true)?;
+        socket.set_timestamps(true)?;
         // Before the block is there, so that nothing else can come first.
         socket.attach_filter(&only(ethertype))?;
         socket.bind(name)?;
@@ -45,6 +52,7 @@ impl LanaTransport {
             ethertype,
             peer,
             to: peer,
+            arrived: None,
         })
     }
 
@@ -116,12 +124,20 @@ impl Transport for LanaTransport {
             let got = self.socket.recv_from(datagram)?;
             let source = got.meta.source;
             let ours = self.peer.is_none_or(|peer| peer == source);
-            Ok(ours.then_some((source, got.length)))
+            Ok(ours.then_some((source, got.length, got.meta.time)))
         })?;
-        Ok(from.map(|(source, length)| {
+        Ok(from.map(|(source, length, arrived)| {
             self.to = Some(source);
+            self.arrived = arrived;
             length
         }))
+    }
+
+    fn arrived(&self) -> Instant {
+        let now = Instant::now();
+        // Their clock may have been set meanwhile.
+        let age = self.arrived.and_then(|at| at.elapsed().ok());
+        age.and_then(|age| now.checked_sub(age)).unwrap_or(now)
     }
 }
 

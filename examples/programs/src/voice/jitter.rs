@@ -45,6 +45,9 @@ pub(super) struct Counts {
     pub(super) duplicate: u64,
     /// The longest time in which nothing came.
     pub(super) gap: Duration,
+    /// How much later than the first, by its time, one came: for so long frames must be held back for
+    /// none to be late.
+    pub(super) jitter: Duration,
 }
 
 impl Jitter {
@@ -86,6 +89,10 @@ impl Jitter {
             self.missed.extend(0..self.next);
             let before = FRAME * u32::try_from(number - self.next).unwrap_or(0);
             self.base = Some((self.next, now + self.delay.saturating_sub(before)));
+        }
+        if let Some((base, at)) = self.base.filter(|(base, _)| number >= *base) {
+            let late = (now + self.delay).saturating_duration_since(due(at, number - base));
+            self.counts.jitter = self.counts.jitter.max(late);
         }
         self.highest = self.highest.max(number);
         if number >= self.next {
@@ -184,14 +191,27 @@ mod tests {
             lost,
             duplicate,
             gap: Duration::ZERO,
+            jitter: Duration::ZERO,
         }
     }
 
     fn without_gap(counts: Counts) -> Counts {
         Counts {
             gap: Duration::ZERO,
+            jitter: Duration::ZERO,
             ..counts
         }
+    }
+
+    #[test]
+    fn what_would_have_been_enough_is_told() {
+        let jitter = |came: &[(u64, u16)]| play(came, 4).1.jitter.as_millis();
+        assert_eq!(jitter(&[(0, 0), (20, 1), (40, 2), (60, 3)]), 0);
+        assert_eq!(jitter(&[(5, 0), (20, 1), (45, 2), (60, 3)]), 0);
+        assert_eq!(jitter(&[(0, 0), (33, 1), (47, 2), (61, 3)]), 13);
+        // Longer than there was time for, and in another order.
+        assert_eq!(jitter(&[(0, 0), (220, 1), (220, 2), (220, 3)]), 200);
+        assert_eq!(jitter(&[(0, 1), (20, 0), (50, 2), (60, 3)]), 40);
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl Heard {
             .with("lost", self.0.lost)
             .with("duplicate", self.0.duplicate)
             .with("longest-gap-ms", milliseconds(self.0.gap))
+            .with("jitter-ms", milliseconds(self.0.jitter))
     }
 }
 
@@ -96,7 +97,7 @@ pub fn receive(
                 decoder = Some(Decoder::new(channels)?);
                 output.set(RATE, channels);
             }
-            jitter.insert(Instant::now(), frame.sequence, frame.opus);
+            jitter.insert(transport.arrived(), frame.sequence, frame.opus);
         } else if let Some(decoder) = decoder.as_mut().filter(|_| {
             let due = jitter.due();
             due.is_some_and(|due| due <= Instant::now())

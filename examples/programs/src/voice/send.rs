@@ -3,9 +3,15 @@
 //! The sender.
 
 use super::{codec::Encoder, due, frame::Frame, wav::Wav, FRAMES, RATE};
-use crate::{program::Totals, transport::Transport};
+use crate::{
+    program::{milliseconds, Totals},
+    transport::Transport,
+};
 use anyhow::{Context, Result};
-use std::{thread, time::Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// How often the end is sent.
 const ENDS: u64 = 3;
@@ -17,6 +23,8 @@ pub struct Spoken {
     pub frames: u64,
     /// Bytes of the datagrams.
     pub bytes: usize,
+    /// How much after its time one was sent.
+    pub latest: Duration,
 }
 
 impl Spoken {
@@ -25,6 +33,7 @@ impl Spoken {
         Totals::default()
             .with("frames sent", self.frames)
             .with("bytes", self.bytes)
+            .with("latest-ms", milliseconds(self.latest))
     }
 }
 
@@ -45,7 +54,10 @@ pub fn send(transport: &mut dyn Transport, wav: &Wav) -> Result<Spoken> {
             opus,
         };
         let datagram = frame.encode();
-        thread::sleep(due(start, slot).saturating_duration_since(Instant::now()));
+        let due = due(start, slot);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let late = Instant::now().saturating_duration_since(due);
+        spoken.latest = spoken.latest.max(late);
         transport.send(&datagram).context("send")?;
         spoken.bytes += datagram.len();
         if !end {
