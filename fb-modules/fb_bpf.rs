@@ -113,6 +113,15 @@ impl Block for Filter {
         Ok(next)
     }
 
+    fn progress(text: &[u8]) -> Result<Progress, Failure> {
+        match text::progress(text) {
+            Ok(text::Progress::Partial) => Ok(Progress::Partial),
+            Ok(text::Progress::Possible) => Ok(Progress::Possible),
+            Ok(text::Progress::Complete) => Ok(Progress::Complete),
+            Err(bad) => Err(fail!(EINVAL, "{bad}")),
+        }
+    }
+
     fn options(&self, to: &mut dyn Options, _process: &Process) {
         match self.only {
             None => {}

@@ -146,6 +146,17 @@ pub enum File {
     Option(&'static str),
 }
 
+/// What the beginning of a text is worth that is written to a block's file, in pieces of any size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is no value yet. Where nothing follows, the option stays as it is.
+    Partial,
+    /// It is a value, and may be the beginning of a longer one. It is set when the file is closed.
+    Possible,
+    /// It is a value that nothing can be added to. It is set at once.
+    Complete,
+}
+
 /// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
 pub struct Process(NotThreadSafe);
 
@@ -247,6 +258,14 @@ pub trait Block: Send + Sync + Sized + 'static {
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
         let _ = (value, process);
         Err(Self::unknown(key))
+    }
+
+    /// Judges what has been written so far to a file that sets an option ([`File::Option`]); a
+    /// program may write one value by many calls. A failure says that nothing could make a value of
+    /// it. Process context, may sleep.
+    fn progress(text: &[u8]) -> Result<Progress, Failure> {
+        let _ = text;
+        Ok(Progress::Possible)
     }
 
     /// Shows the options. Process context, may sleep; the graph's lock is held.

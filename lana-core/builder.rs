@@ -4,7 +4,7 @@
 //! keeps its module loaded.
 
 use crate::{
-    block::{Args, Block, File, Maker, Mode, Object, OptionSpec},
+    block::{Args, Block, File, Maker, Mode, Object, OptionSpec, Progress},
     error::Failure,
     fail,
     name::{Name, Shown},
@@ -83,6 +83,7 @@ pub(crate) struct Type {
     options: &'static [OptionSpec],
     owner: Owner,
     make: fn(&mut Args) -> Result<Made>,
+    progress: fn(&[u8]) -> Result<Progress, Failure>,
     instances: Atomic<i32>,
     /// Number of the registration: the list is in this order.
     serial: u64,
@@ -138,6 +139,10 @@ impl Type {
             File::Option(key) => Some(key),
             _ => None,
         }
+    }
+    /// Judges what has been written to it so far.
+    pub(crate) fn progress(&self, text: &[u8]) -> Result<Progress, Failure> {
+        (self.progress)(text)
     }
     /// The module.
     pub(crate) fn owner(&self) -> &Owner {
@@ -214,6 +219,7 @@ impl Registration {
                 options: B::OPTIONS,
                 owner,
                 make: make::<B>,
+                progress: B::progress,
                 instances: Atomic::new(0),
                 serial: types.last().map_or(0, |t| t.serial).wrapping_add(1),
             },

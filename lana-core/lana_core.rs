@@ -28,8 +28,8 @@ use kernel::prelude::*;
 pub mod prelude {
     pub use crate::{
         block::{
-            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Unclaimed, Values,
-            Verdict,
+            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Progress, Unclaimed,
+            Values, Verdict,
         },
         block_module, checksum,
         engine::{Context, Direction, Port},

@@ -3,8 +3,10 @@
 //! What `/proc/net/lana` shows, and what writing to it does.
 
 use crate::{
-    block::Process,
+    block::{Process, Progress},
     change::Change,
+    error::Failure,
+    fail,
     graph::Graph,
     name::Name,
     registry::Idp,
@@ -139,26 +141,128 @@ pub(crate) fn fblock(m: &SeqFile, graph: &Graph, name: &Name) -> Result {
     Ok(())
 }
 
-/// The longest value that can be written: a BPF program of as many instructions as there can be.
+/// The longest text that can be written: a BPF program of as many instructions as there can be.
 const WRITE_MAX: usize = 128 << 10;
 
-/// A write to `fblock/<name>`: the value of the option that the type has for it. A failure's words
-/// go to the kernel log, there being no other way.
-pub(crate) fn write(graph: &Graph, name: &Name, reader: UserSliceReader, len: usize) -> Result {
-    if len > WRITE_MAX {
-        return Err(E2BIG);
-    }
-    let mut value = KVec::new();
-    reader.read_all(&mut value, GFP_KERNEL)?;
-    let mut change = Change::new(graph, None);
-    change
-        .write(name, &value)
-        .and_then(|()| change.commit())
-        .map_err(|failure| {
-            if let Some(text) = failure.text.as_ref() {
-                let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
-                pr_info!("{}: {}\n", name.as_str(), text);
+/// How long a piece must be for the whole text to be judged, unless a line ends in it: a text that
+/// comes byte by byte is judged by lines.
+const PIECE_MAX: usize = 64;
+
+/// What a program writes to one open file `fblock/<name>`: one value of the option that the type has
+/// for it, by any number of calls. It is set as soon as nothing can be added to it, or else when the
+/// file is closed; so a part of it never is. That nobody gets the result of closing is why a value
+/// that could be set then is tried before.
+#[derive(Default)]
+pub(crate) struct Writing {
+    text: KVVec<u8>,
+    state: State,
+}
+
+#[derive(Default)]
+enum State {
+    /// The text is not set.
+    #[default]
+    Open,
+    /// It is.
+    Set,
+    /// A call has failed with this. So do all that follow.
+    Failed(Error),
+}
+
+impl Writing {
+    /// Takes what is written at a position. The words of a failure go to the kernel log, there being
+    /// no other way.
+    pub(crate) fn write(
+        &mut self,
+        graph: &Graph,
+        name: &Name,
+        reader: UserSliceReader,
+        at: Option<usize>,
+    ) -> Result {
+        if let State::Failed(error) = self.state {
+            return Err(error);
+        }
+        self.add(graph, name, reader, at).map_err(|failure| {
+            if failure.text.is_some() {
+                log(name, &failure);
             }
+            self.text = KVVec::new();
+            self.state = State::Failed(failure.error);
             failure.error
         })
+    }
+
+    fn add(
+        &mut self,
+        graph: &Graph,
+        name: &Name,
+        reader: UserSliceReader,
+        at: Option<usize>,
+    ) -> Result<(), Failure> {
+        let begin = self.text.len();
+        if at != Some(begin) {
+            return Err(fail!(EINVAL, "a value is written from its begin to its end"));
+        }
+        if reader.len() > WRITE_MAX.saturating_sub(begin) {
+            return Err(fail!(E2BIG, "more than {} bytes were written", WRITE_MAX));
+        }
+        reader.read_all(&mut self.text, GFP_KERNEL)?;
+        let piece = self.text.get(begin..).unwrap_or_default();
+        if piece.is_empty() || begin > 0 && piece.len() < PIECE_MAX && !piece.contains(&b'\n') {
+            return Ok(());
+        }
+        match (progress(graph, name, &self.text)?, &self.state) {
+            (Progress::Possible, State::Open) => Change::new(graph, None).write(name, &self.text),
+            (Progress::Complete, State::Open) => {
+                set(graph, name, &self.text)?;
+                self.state = State::Set;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets what was written, unless that is done. A failure can only be logged.
+    pub(crate) fn close(self, graph: &Graph, name: &Name) {
+        if self.text.is_empty() || !matches!(self.state, State::Open) {
+            return;
+        }
+        let result = progress(graph, name, &self.text).and_then(|progress| match progress {
+            Progress::Partial => Err(fail!(EINVAL, "not set: closed in the middle of a value")),
+            _ => set(graph, name, &self.text),
+        });
+        if let Err(failure) = result {
+            // Where the block has gone, nobody waits for it.
+            if failure.error != ENOENT {
+                log(name, &failure);
+            }
+        }
+    }
+}
+
+/// Judges a text by the type that the block of a name has now.
+fn progress(graph: &Graph, name: &Name, text: &[u8]) -> Result<Progress, Failure> {
+    // With the instance the block's module stays.
+    let instance = match graph.lock().registry.find(name.as_str().as_bytes()) {
+        Ok((_, face)) => face.instance.clone(),
+        Err(failure) => return Err(failure),
+    };
+    instance.kind().file_option().ok_or(EPERM)?;
+    instance.kind().progress(text)
+}
+
+fn set(graph: &Graph, name: &Name, text: &[u8]) -> Result<(), Failure> {
+    let mut change = Change::new(graph, None);
+    change.write(name, text)?;
+    change.commit()
+}
+
+fn log(name: &Name, failure: &Failure) {
+    match failure.text.as_ref() {
+        Some(text) => {
+            let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
+            pr_info!("{}: {}\n", name.as_str(), text);
+        }
+        None => pr_info!("{}: not set: {:?}\n", name.as_str(), failure.error),
+    }
 }

@@ -307,14 +307,16 @@ def sockets():
 
 def procfs():
     path = FBLOCK + "f"
-    file = os.open(path, os.O_WRONLY)
 
+    # A program that says how long it is, and is loaded before the file is closed: then it is too late to fail.
     def put():
-        os.write(file, b"{ 0x6, 0, 0, 0 },\n")
-        os.lseek(file, 0, os.SEEK_SET)
+        file = os.open(path, os.O_WRONLY)
+        try:
+            os.write(file, b"1\n6 0 0 0\n")
+        finally:
+            os.close(file)
 
     sweep("writing a program", put, lambda: write(path, PASS_ALL))
-    os.close(file)
     for name in ["fblocks", "ppe", "vlink", "fblock/c", "fblock/f"]:
         path = "/proc/net/lana/" + name
         want = read(path).encode()

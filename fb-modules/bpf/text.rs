@@ -59,29 +59,20 @@ impl fmt::Display for BadText {
 /// Returns how many there are.
 pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<usize, BadText> {
     let text = core::str::from_utf8(text).map_err(|_| BadText::NotText)?;
-    // The byte order mark that some editors put first.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if let Some(digits) = text.trim().strip_prefix(PACKED) {
         return unpack(digits.trim_start(), push);
     }
-    let braces = text.contains('{');
-    let separator = if braces { '\n' } else { ',' };
+    let braces = has_braces(text);
     let mut announced = None;
     let mut count = 0;
-    let lines = text
-        .split(['\n', separator])
-        .enumerate()
-        .map(|(i, line)| (i.saturating_add(1), line.trim()));
-    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !is_comment(line)) {
+    for (number, line, _) in lines(text, braces) {
         let bad = BadText::Line(number);
-        let quad = if braces {
-            in_braces(line).ok_or(bad)?
-        } else if announced.is_none() {
+        if !braces && announced.is_none() {
             announced = Some(line.parse::<usize>().map_err(|_| bad)?);
             continue;
-        } else {
-            quad(line.split_ascii_whitespace()).ok_or(bad)?
-        };
+        }
+        let quad = instruction(line, braces).ok_or(bad)?;
         if count >= MAX {
             return Err(BadText::TooLong);
         }
@@ -96,6 +87,9 @@ pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<u
         _ => Ok(count),
     }
 }
+
+/// What some editors put first.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What a program begins with whose instructions are packed.
 const PACKED: &str = "hex";
@@ -144,6 +138,153 @@ pub(crate) fn pack(to: &mut dyn fmt::Write, quads: impl Iterator<Item = Quad>) -
         write!(to, "{code:02x}{jt:02x}{jf:02x}{k:08x}")?;
     }
     Ok(())
+}
+
+/// What the beginning of a text is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It is no program yet.
+    Partial,
+    /// It is a program, or nothing at all; the beginning of a longer one as well.
+    Possible,
+    /// It is a program to which nothing can be added: as many instructions as line 1 says.
+    Complete,
+}
+
+/// Judges what there is of a text that comes in pieces, cut anywhere. A program is not there before
+/// its last instruction returns and no jump leads behind that: a part of one is never taken for it,
+/// unless it is one itself. Fails where nothing that follows could make a program of it.
+pub(crate) fn progress(text: &[u8]) -> Result<Progress, BadText> {
+    let text = match core::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_some() => return Err(BadText::NotText),
+        // A character is cut off.
+        Err(error) => text
+            .get(..error.valid_up_to())
+            .and_then(|text| core::str::from_utf8(text).ok())
+            .unwrap_or_default(),
+    };
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let start = text.trim_start();
+    if let Some(digits) = start.strip_prefix(PACKED) {
+        return progress_packed(digits.trim());
+    }
+    if !start.is_empty() && PACKED.starts_with(start) {
+        return Ok(Progress::Partial);
+    }
+    let braces = has_braces(text);
+    let mut announced = None;
+    let mut ended = true;
+    let (mut count, mut need) = (0usize, 0usize);
+    for (number, line, whole) in lines(text, braces) {
+        let bad = BadText::Line(number);
+        ended = whole;
+        if !braces && announced.is_none() {
+            match line.parse::<usize>() {
+                Ok(wanted) if whole && wanted > MAX => return Err(BadText::TooLong),
+                Ok(wanted) if whole => announced = Some(wanted),
+                Err(_) if whole || !is_fit(line) => return Err(bad),
+                _ => return Ok(Progress::Partial),
+            }
+            continue;
+        }
+        let Some(quad) = instruction(line, braces) else {
+            // That of the last line may still be one.
+            if whole || !is_fit(line) || announced == Some(count) {
+                return Err(bad);
+            }
+            return Ok(Progress::Partial);
+        };
+        count = count.saturating_add(1);
+        need = need.max(needs(count, quad));
+        if count > MAX {
+            return Err(BadText::TooLong);
+        }
+    }
+    match announced {
+        Some(announced) if count > announced => Err(BadText::Count(announced, count)),
+        Some(0) => Err(BadText::Empty),
+        Some(announced) if count < announced => Ok(Progress::Partial),
+        Some(_) if ended => Ok(Progress::Complete),
+        Some(_) => Ok(Progress::Possible),
+        None if count >= need && (count > 0 || text.trim().is_empty()) => Ok(Progress::Possible),
+        None => Ok(Progress::Partial),
+    }
+}
+
+/// The same for the digits of a packed program.
+fn progress_packed(digits: &str) -> Result<Progress, BadText> {
+    let (mut count, mut need) = (0usize, 1usize);
+    for part in digits.as_bytes().chunks(DIGITS) {
+        let number = count.saturating_add(1);
+        let Some(quad) = digits_of(part) else {
+            if part.len() == DIGITS || !part.iter().all(u8::is_ascii_hexdigit) {
+                return Err(BadText::Packed(number));
+            }
+            return Ok(Progress::Partial);
+        };
+        if number > MAX {
+            return Err(BadText::TooLong);
+        }
+        (count, need) = (number, need.max(needs(number, quad)));
+    }
+    if count >= need {
+        Ok(Progress::Possible)
+    } else {
+        Ok(Progress::Partial)
+    }
+}
+
+/// How many instructions a program has at least that has this one, of this number (from 1): one more
+/// unless it returns, and those that it jumps over.
+fn needs(number: usize, (code, jt, jf, k): Quad) -> usize {
+    const CLASS: u16 = 0x07;
+    const RET: u16 = 0x06;
+    const JMP: u16 = 0x05;
+    const JA: u16 = 0x05;
+    let next = number.saturating_add(1);
+    let over = match code {
+        JA => usize::try_from(k).unwrap_or(usize::MAX),
+        _ if code & CLASS == JMP => jt.max(jf).into(),
+        _ if code & CLASS == RET => return number,
+        _ => 0,
+    };
+    next.saturating_add(over)
+}
+
+/// Whether the instructions are in braces, as the first one of them shows.
+fn has_braces(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines
+        .find(|line| !line.is_empty() && !is_comment(line))
+        .is_some_and(|line| line.starts_with('{'))
+}
+
+/// The lines that say something, with their numbers from 1 on; and whether each is ended.
+fn lines(text: &str, braces: bool) -> impl Iterator<Item = (usize, &str, bool)> {
+    let separators = ['\n', if braces { '\n' } else { ',' }];
+    text.split_inclusive(separators)
+        .enumerate()
+        .map(move |(i, line)| {
+            let ended = line.ends_with(separators);
+            let line = line.trim_end_matches(separators).trim();
+            (i.saturating_add(1), line, ended)
+        })
+        .filter(|(_, line, _)| !line.is_empty() && !is_comment(line))
+}
+
+fn instruction(line: &str, braces: bool) -> Option<Quad> {
+    if braces {
+        in_braces(line)
+    } else {
+        quad(line.split_ascii_whitespace())
+    }
+}
+
+/// Whether a line can go on so that it says something.
+fn is_fit(line: &str) -> bool {
+    let fit = |b: u8| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || b"{},xX".contains(&b);
+    line.starts_with('/') || line.bytes().all(fit)
 }
 
 fn is_comment(line: &str) -> bool {
@@ -282,6 +423,72 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_come_in_pieces() {
+        use Progress::{Complete, Partial, Possible};
+        for (text, worth) in [
+            ("", Possible),
+            ("\n \n", Possible),
+            ("/* acc", Partial),
+            ("/* accept */\n", Partial),
+            ("{ 0x6, 0", Partial),
+            ("{ 0x6, 0, 0, 0 }", Possible),
+            ("{ 0x6, 0, 0, 0 },\n", Possible),
+            ("{ 0x6, 0, 0, 0 },\n{ 0x28", Partial),
+            ("{ 0x28, 0, 0, 12 },\n", Partial),
+            ("{ 0x15, 0, 1, 1 },\n{ 0x6, 0, 0, 0 },\n", Partial),
+            ("{ 0x15, 0, 1, 1 },\n{ 0x6, 0, 0, 0 },\n{ 0x6, 0, 0, 1 },\n", Possible),
+            ("{ 0x5, 0, 0, 1 },\n{ 0x6, 0, 0, 0 },\n", Partial),
+            ("{ 0x5, 0, 0, 0xffffffff },\n{ 0x6, 0, 0, 0 },\n", Partial),
+            ("1", Partial),
+            ("1\n", Partial),
+            ("1\n6 0 0 0", Possible),
+            ("1\n6 0 0 0\n", Complete),
+            ("1,6 0 0 0,", Complete),
+            ("1\n6 0 0 0\n\n", Complete),
+            ("2\n6 0 0 0\n", Partial),
+        ] {
+            assert_eq!(progress(text.as_bytes()), Ok(worth), "{text:?}");
+        }
+        for (text, bad) in [
+            ("hel", BadText::Line(1)),
+            ("{ 0x6, 0, 0, 0 },\nx\"", BadText::Line(2)),
+            ("{ 0x6, 0, 0 },\n", BadText::Line(1)),
+            ("1\n6 0 0\n", BadText::Line(2)),
+            ("1\n6 0 0 0\n6", BadText::Line(3)),
+            ("1\n6 0 0 0\n6 0 0 0\n", BadText::Count(1, 2)),
+            ("0\n", BadText::Empty),
+            ("4097\n", BadText::TooLong),
+        ] {
+            assert_eq!(progress(text.as_bytes()), Err(bad), "{text:?}");
+        }
+        assert_eq!(progress(b"/* \xc3"), Ok(Partial));
+        assert_eq!(progress(b"/* \xff"), Err(BadText::NotText));
+    }
+
+    #[test]
+    fn a_part_of_a_program_is_none() {
+        let mut long = String::new();
+        let mut short = String::from("4\n");
+        for quad in IPV4 {
+            print(&mut long, quad).unwrap();
+            let (code, jt, jf, k) = quad;
+            short += &format!("{code} {jt} {jf} {k}\n");
+        }
+        for text in [long, short] {
+            for end in 1..text.len() {
+                let worth = progress(&text.as_bytes()[..end]);
+                // Up to the last figures or characters of the last line.
+                if end < text.len() - 11 {
+                    assert_eq!(worth, Ok(Progress::Partial), "{:?}", &text[..end]);
+                } else {
+                    assert!(worth.is_ok(), "{:?}", &text[..end]);
+                }
+            }
+            assert_ne!(progress(text.as_bytes()), Ok(Progress::Partial));
+        }
+    }
+
+    #[test]
     fn no_more_than_the_kernel_takes() {
         let line = "{ 0x6, 0, 0, 0x00000000 },\n";
         assert_eq!(read(&line.repeat(MAX)).unwrap().len(), MAX);
@@ -301,7 +508,11 @@ mod tests {
             let text: Vec<u8> = (0..len)
                 .map(|_| alphabet[random() as usize % alphabet.len()])
                 .collect();
-            let _ = parse(&text, |_| true);
+            let whole = parse(&text, |_| true);
+            let worth = progress(&text);
+            if whole.is_ok() {
+                assert!(worth.is_ok(), "{text:?}");
+            }
         }
     }
 }

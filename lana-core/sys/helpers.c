@@ -823,22 +823,31 @@ void *lana_proc_fblocks_graph(struct seq_file *m)
 	return lana_net_get(seq_file_net(m));
 }
 
-static int lana_fblock_open(struct inode *inode, struct file *file)
+static int lana_fblock_proc_open(struct inode *inode, struct file *file)
 {
 	/* The directory's data is its namespace, as proc_net_mkdir() has it. */
 	struct net *net = maybe_get_net(proc_get_parent_data(inode));
+	void *opened;
 	int err;
 
 	if (!net)
 		return -ENXIO;
-	err = single_open(file, lana_fblock_show, pde_data(inode));
-	if (err)
+	opened = lana_fblock_open(pde_data(inode));
+	err = opened ? single_open(file, lana_fblock_show, opened) : -ENOMEM;
+	if (err) {
+		if (opened)
+			lana_fblock_close(opened);
 		put_net(net);
+	}
 	return err;
 }
 
-static int lana_fblock_release(struct inode *inode, struct file *file)
+/* Nobody gets what this returns. It is also called when the block goes. */
+static int lana_fblock_proc_release(struct inode *inode, struct file *file)
 {
+	struct seq_file *m = file->private_data;
+
+	lana_fblock_close(m->private);
 	put_net(proc_get_parent_data(inode));
 	return single_release(inode, file);
 }
@@ -846,26 +855,26 @@ static int lana_fblock_release(struct inode *inode, struct file *file)
 static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,
 				      size_t len, loff_t *pos)
 {
+	struct seq_file *m = file->private_data;
 	ssize_t done;
 
 	/* As for netlink: root of a user namespace may not change a graph. */
 	if (!file_ns_capable(file, &init_user_ns, CAP_NET_ADMIN))
 		return -EPERM;
-	/* One write is one value: a second one would have lost the first. */
-	if (*pos)
-		return -EINVAL;
-	done = lana_fblock_write(pde_data(file_inode(file)), buf, len);
+	mutex_lock(&m->lock);
+	done = lana_fblock_write(m->private, buf, len, *pos);
+	mutex_unlock(&m->lock);
 	if (done > 0)
 		*pos += done;
 	return done;
 }
 
 static const struct proc_ops lana_fblock_ops = {
-	.proc_open = lana_fblock_open,
+	.proc_open = lana_fblock_proc_open,
 	.proc_read = seq_read,
 	.proc_write = lana_fblock_proc_write,
 	.proc_lseek = seq_lseek,
-	.proc_release = lana_fblock_release,
+	.proc_release = lana_fblock_proc_release,
 };
 
 struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry *parent,

@@ -219,7 +219,9 @@ void *lana_fblocks_start(struct seq_file *m, loff_t *pos);
 void *lana_fblocks_next(struct seq_file *m, void *v, loff_t *pos);
 void lana_fblocks_stop(struct seq_file *m, void *v);
 int lana_fblocks_show(struct seq_file *m, void *v);
+void *lana_fblock_open(void *file);
+void lana_fblock_close(void *opened);
 int lana_fblock_show(struct seq_file *m, void *v);
-ssize_t lana_fblock_write(void *file, const char __user *buf, size_t len);
+ssize_t lana_fblock_write(void *opened, const char __user *buf, size_t len, loff_t at);
 
 #endif

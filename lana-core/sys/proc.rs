@@ -93,6 +93,16 @@ pub(crate) struct File {
     _data: KBox<FileData>,
 }
 
+/// A file of a name that is open.
+///
+/// # Invariants
+///
+/// The file's data outlive it: the entry is removed before they are, and closes all that are open.
+struct Opened {
+    file: NonNull<FileData>,
+    writing: procfs::Writing,
+}
+
 struct FileData {
     /// Outlives the file: the graph's registry owns it.
     graph: NonNull<Graph>,
@@ -226,14 +236,47 @@ unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_voi
     0
 }
 
+/// A [`File`] is opened: what the other handlers get, or null for lack of memory.
+///
+/// # Safety
+///
+/// Called by procfs with the [`FileData`] of a [`File`].
+#[no_mangle]
+unsafe extern "C" fn lana_fblock_open(file: *mut c_void) -> *mut c_void {
+    let opened = NonNull::new(file.cast()).and_then(|file| {
+        // INVARIANT: procfs closes it first.
+        let writing = procfs::Writing::default();
+        KBox::new(Opened { file, writing }, GFP_KERNEL).ok()
+    });
+    opened.map_or(ptr::null_mut(), |opened| KBox::into_raw(opened).cast())
+}
+
+/// It is closed.
+///
+/// # Safety
+///
+/// Called by procfs, once, with what [`lana_fblock_open`] returned; no other handler runs.
+#[no_mangle]
+unsafe extern "C" fn lana_fblock_close(opened: *mut c_void) {
+    // SAFETY: by the contract it is ours again.
+    let opened = unsafe { KBox::from_raw(opened.cast::<Opened>()) };
+    let Opened { file, writing } = KBox::into_inner(opened);
+    // SAFETY: by the invariants; the graph lives as long as the file.
+    let (graph, name) = unsafe {
+        let data = file.as_ref();
+        (data.graph.as_ref(), &data.name)
+    };
+    writing.close(graph, name);
+}
+
 /// # Safety
 ///
 /// Called by procfs for a [`File`].
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-    // SAFETY: by the contract the file's data is a `FileData`, whose graph lives.
+    // SAFETY: by the contract the file is an `Opened`, whose graph lives.
     let (m, graph, name) = unsafe {
-        let data = &*(*m).private.cast::<FileData>();
+        let data = (*(*m).private.cast::<Opened>()).file.as_ref();
         (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
     };
     match procfs::fblock(m, graph, name) {
@@ -244,16 +287,27 @@ unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void
 
 /// # Safety
 ///
-/// Called by procfs for a [`File`]; `buf` is what user space said.
+/// Called by procfs for a [`File`], one call at a time, with what [`lana_fblock_open`] returned;
+/// `buf` is what user space said.
 #[no_mangle]
-unsafe extern "C" fn lana_fblock_write(file: *mut c_void, buf: *const c_void, len: usize) -> isize {
-    // SAFETY: by the contract; the graph lives as long as the file.
+unsafe extern "C" fn lana_fblock_write(
+    opened: *mut c_void,
+    buf: *const c_void,
+    len: usize,
+    at: i64,
+) -> isize {
+    // SAFETY: by the contract; readers of the file do not look at what was written.
+    let (file, writing) = unsafe {
+        let opened = opened.cast::<Opened>();
+        ((*opened).file, &mut (*opened).writing)
+    };
+    // SAFETY: by the invariants; the graph lives as long as the file.
     let (graph, name) = unsafe {
-        let data = &*file.cast::<FileData>();
+        let data = file.as_ref();
         (data.graph.as_ref(), &data.name)
     };
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
-    match procfs::write(graph, name, reader, len) {
+    match writing.write(graph, name, reader, usize::try_from(at).ok()) {
         Ok(()) => len as isize,
         Err(e) => e.to_errno() as isize,
     }
