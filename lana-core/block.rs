@@ -427,6 +427,43 @@ impl<B: Block> Options for Import<'_, B> {
     }
 }
 
+/// Whether each option of a block's configuration is short enough to be shown.
+pub(crate) fn check_options(block: &dyn Object, process: &Process) -> Result<(), Failure> {
+    let mut lengths = Lengths(Ok(()));
+    block.options(&mut lengths, process);
+    lengths.0
+}
+
+struct Lengths(Result<(), Failure>);
+
+impl Options for Lengths {
+    fn put(&mut self, _: &str, _: fmt::Arguments<'_>) {}
+
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        const MAX: usize = crate::sys::bindings::LANA_OPTION_MAX as usize;
+        let mut length = Length(0);
+        // Counting does not fail.
+        let _ = fmt::Write::write_fmt(&mut length, value);
+        if self.0.is_ok() && length.0 > MAX {
+            let length = length.0;
+            self.0 = Err(fail!(
+                E2BIG,
+                "option '{key}' would have {length} bytes, {MAX} are the most"
+            ));
+        }
+    }
+}
+
+/// How long a text is, in bytes.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(s.len());
+        Ok(())
+    }
+}
+
 /// Makes a kernel module that offers a type of block: `module!` of the kernel crate, with a type
 /// that implements [`Block`] as `type`.
 #[macro_export]

@@ -8,8 +8,8 @@
 //! that is dropped instead leaves all as it was.
 
 use crate::{
-    block::{no_option, Args, Mode, Peer, Process},
-    builder::Use,
+    block::{self, no_option, Args, Mode, Peer, Process},
+    builder::{Made, Use},
     engine::Direction,
     error::Failure,
     fail,
@@ -158,7 +158,7 @@ impl<'g> Change<'g> {
             return Err(no_option(kind.name().as_str(), kind.options(), key).at(at));
         }
         let made = face.made.object().set(key, value, &Process::new());
-        let made = made.map_err(|e| e.at(at))?;
+        let made = made.and_then(shown).map_err(|e| e.at(at))?;
         registry.stage(idp)?.made = made;
         let about = About::Option(CString::try_from_fmt(fmt!("{key}"))?);
         self.tell(Kind::OptionSet, idp, None, Some(about))
@@ -322,7 +322,10 @@ impl<'g> Change<'g> {
             let process = Process::new();
             let objects = [old.made.object(), new.made.object()];
             let next = objects[1].take_over(objects[0], &process);
-            if let Some(next) = next.map_err(|e| e.at(at[1]))? {
+            if let Some(next) = next
+                .and_then(|next| next.map(shown).transpose())
+                .map_err(|e| e.at(at[1]))?
+            {
                 made[1] = next;
                 // Of one type, the old one gets the state of the new one in turn: so no two have
                 // the same.
@@ -735,6 +738,12 @@ impl State {
     }
 }
 
+/// A block, if its configuration can be shown: what cannot be shown could not be saved.
+fn shown(made: Made) -> Result<Made, Failure> {
+    block::check_options(made.object(), &Process::new())?;
+    Ok(made)
+}
+
 fn watches(face: &Face) -> bool {
     face.instance.kind().watches_ports()
 }
@@ -760,7 +769,9 @@ fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<(), Failu
         for &port in &face.ports[EGRESS] {
             peers.push(peer(registry, port)?, GFP_KERNEL)?;
         }
-        if let Some(made) = face.made.object().ports(&peers, &process)? {
+        let made = face.made.object().ports(&peers, &process);
+        let made = made.map_err(|e| e.of(face.instance.name()))?;
+        if let Some(made) = made {
             drop(peers);
             registry.stage(idp)?.made = made;
         }

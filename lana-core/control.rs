@@ -44,7 +44,9 @@ pub(crate) fn change(request: &Request<'_>) -> Result<(), Failure> {
     })?;
     let mut change = Change::new(graph, rtnl.then(Rtnl::lock));
     request.each_operation(|operation| perform(&mut change, operation, &types))?;
-    change.commit()
+    let made = change.commit();
+    // It is not one operation's fault, but that of what they come to.
+    made.inspect_err(|failure| request.note(failure))
 }
 
 fn perform(
@@ -171,13 +173,18 @@ pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
     let attrs = request.attrs();
     let name = attrs.str(at)?;
     let graph = request.graph()?;
-    request
-        .reply(bindings::LANA_CMD_FB_GET, |msg| {
+    let reply = |whole| {
+        request.reply(bindings::LANA_CMD_FB_GET, |msg| {
             let state = graph.lock();
             let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
-            Ok(put_fb(msg, &state, idp, face, true)?)
+            Ok(put_fb(msg, &state, idp, face, whole)?)
         })
-        .inspect_err(|failure| attrs.note(failure))
+    };
+    match reply(true) {
+        Err(failure) if failure.error == EMSGSIZE => reply(false),
+        done => done,
+    }
+    .inspect_err(|failure| attrs.note(failure))
 }
 
 /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is

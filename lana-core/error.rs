@@ -2,6 +2,7 @@
 
 //! Why a request failed: an errno, a sentence that names the culprit, and the attribute at fault.
 
+use crate::name::Name;
 use core::fmt::{self, Write};
 use kernel::{alloc::AllocError, prelude::*};
 
@@ -64,6 +65,16 @@ impl Failure {
     /// Whether the sentence is longer than what gets through.
     pub(crate) fn is_cut(&self) -> bool {
         self.text.as_ref().is_some_and(|text| text.is_cut)
+    }
+
+    /// Names the block that has failed, before what it says itself.
+    pub(crate) fn of(self, block: &Name) -> Self {
+        let Some(text) = self.text else { return self };
+        let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
+        Self {
+            text: Some(Text::new(format_args!("'{block}': {text}"))),
+            ..self
+        }
     }
 
     /// Names the attribute of the request that is at fault, unless that is known already.

@@ -36,11 +36,15 @@ fn once(lana: &mut Connection, names: &mut Names) -> Result<Option<Running>, Err
         return Ok(None);
     }
     for name in mem::take(&mut reader.partial) {
-        let name = reader.names.text(name).to_owned();
-        match lana.visit_fbs(Some(&name), |attrs| reader.take(attrs)) {
+        let block = reader.names.text(name).to_owned();
+        match lana.visit_fbs(Some(&block), |attrs| reader.take(attrs)) {
             Err(Error::Refused(refusal)) if refusal.errno == ENOENT => return Ok(None),
             result => result?,
         };
+        if !reader.partial.is_empty() {
+            let why = "it has more than can be shown";
+            return Err(Error::Incomplete { block, why });
+        }
     }
     if !reader.devices.is_empty() {
         let vlinks = lana.vlinks()?.items.into_iter();
@@ -62,7 +66,7 @@ struct Reader<'n> {
     subscriptions: Vec<(Name, u32)>,
     /// The block of a device, its IDP, and what the device is called.
     devices: Vec<(Name, u32, Name)>,
-    /// What did not fit in a dump.
+    /// What did not fit in a message.
     partial: Vec<Name>,
     /// Blocks of sockets. They belong to programs, and so do their bindings: neither files nor what
     /// is compared with one has them.

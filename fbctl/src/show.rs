@@ -115,6 +115,10 @@ pub(crate) fn options(fb: &Fb) -> String {
         // Writing to a string does not fail.
         let _ = write!(out, "{gap}{}={value}", key.unwrap_or_default());
     }
+    if fb.partial.is_some() {
+        let gap = if out.is_empty() { "" } else { " " };
+        let _ = write!(out, "{gap}(more than can be shown)");
+    }
     out
 }
 
@@ -198,6 +202,15 @@ fb2   tee     2     3  up: fb3 #5  down: eth0    -
 fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x0000000c },\n{ 0..."
 "#;
         assert_eq!(table(&fbs, &names(&fbs), false).render(false), expected);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_told() {
+        let mut fbs = sample();
+        fbs[0].partial = Some(lana_netlink::wire::Flag);
+        assert_eq!(options(&fbs[0]), "(more than can be shown)");
+        let json = serde_json::to_value(&fbs[0]).unwrap();
+        assert_eq!(json["partial"], true);
     }
 
     #[test]

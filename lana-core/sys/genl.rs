@@ -210,6 +210,12 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Notes why the request failed as a whole.
+    pub(crate) fn note(&self, failure: &Failure) {
+        // SAFETY: by the type's invariants the extended ack is null or live.
+        unsafe { note(self.info.extack, failure, ptr::null()) };
+    }
+
     /// Does something for each operation of the request, in their order. The first failure ends
     /// it, and is noted with the operation at fault.
     pub(crate) fn each_operation(

@@ -36,17 +36,23 @@ impl Connection {
         self.get(Command::FbGet, &named(name))
     }
 
-    /// All blocks, by IDP.
+    /// All blocks, by IDP. Large ones are asked for by name; one that is [`partial`](Fb::partial) then
+    /// has more than can be shown.
     pub fn fbs(&mut self) -> Result<Dump<Fb>, Error> {
-        let mut dump: Dump<Fb> = self.dump(Command::FbGet)?;
-        for fb in dump.items.iter_mut().filter(|fb| fb.partial.is_some()) {
+        let dump: Dump<Fb> = self.dump(Command::FbGet)?;
+        let mut items = Vec::with_capacity(dump.items.len());
+        for fb in dump.items {
+            if fb.partial.is_none() {
+                items.push(fb);
+                continue;
+            }
             match self.fb(fb.name.as_deref().unwrap_or_default()) {
                 Err(Error::Refused(refusal)) if refusal.errno == ENOENT => {} // it is gone
-                whole => *fb = whole?,
+                more => items.push(more?),
             }
         }
-        dump.items.retain(|fb| fb.partial.is_none());
-        Ok(dump)
+        let interrupted = dump.interrupted;
+        Ok(Dump { items, interrupted })
     }
 
     /// Shows the attributes of each block, by IDP, or of one by name. Those of a large one are

@@ -25,6 +25,14 @@ pub enum Error {
     /// The graph changed every time it was read.
     #[error("the graph keeps changing while it is read")]
     Unsettled,
+    /// The kernel does not show all of a block.
+    #[error("block '{block}' cannot be read whole: {why}")]
+    Incomplete {
+        /// Which.
+        block: String,
+        /// What is missing, and why.
+        why: &'static str,
+    },
     /// The socket failed.
     #[error("netlink socket: {}", errno_text(.0))]
     Socket(io::Error),

@@ -65,6 +65,43 @@ check "and can be made" fbctl add m made
 fbctl rm m
 check "and goes" rmmod fb_made
 
+# --- A block that fails, and that shows too much ---
+
+check "a block that fails where it is told to loads" insmod "$(ko odd odd)"
+fbctl -b - <<-END
+	add o odd
+	add d1 dummy
+	add d2 dummy
+	bind o d1
+	set o ports=1
+END
+remember
+check_fails "what a block says when a change is made reaches the user" 2 "bind o d2: 'o': port 2 is one too many" \
+	fbctl bind o d2
+printf 'add x dummy\nbind o d2\n' >commands
+check_fails "also of a batch" 2 "'o': port 2 is one too many" fbctl -b commands
+fbctl save odd.toml
+sed 's/\["o", "d1"\],/&["o", "d2"],/' odd.toml >odder.toml
+check_fails "and of a file" 2 "'o': port 2 is one too many" fbctl apply odder.toml
+check "an option as long as can be is set" fbctl set o config=65000
+check "and shown" is "$(fbctl -j show o | grep -o '7*' | head -n 1 | wc -c)" 65001
+remember
+check_fails "a longer one is not" 2 "option 'config' would have 65001 bytes, 65000 are the most" fbctl set o config=65001
+fbctl add p odd
+remember
+check_fails "nor is it in a batch" 2 "would have 70000 bytes" fbctl -b <(echo "set p config=70000")
+fbctl rm p
+fbctl set o note=65001
+remember
+check "what only shows, and is too long, is said to be missing" contains "$(fbctl show)" "(more than can be shown)"
+check "also to programs" contains "$(fbctl -j show o)" '"partial":true'
+check "the block is in the graph" contains "$(fbctl graph)" '"o"'
+check "and in the counters" contains "$(fbctl stats)" "o "
+check_fails "no file is saved without it" 2 "save: block 'o' cannot be read whole: it has more than can be shown" fbctl save
+check_fails "nor is one applied" 2 "block 'o' cannot be read whole" fbctl apply odd.toml
+clean
+check "its module goes" rmmod fb_odd
+
 dmesg -C
 check "a block built against another core is refused" not insmod "$(ko other sample)"
 check "because of symbols that this core does not have" contains "$(dmesg)" "Unknown symbol"

@@ -181,12 +181,15 @@ fn large_blocks_are_asked_for_by_name() {
         Ok(part(1, attrs("big", Some(Flag), None))),
         Ok(part(1, attrs("gone", Some(Flag), None))),
         Ok(part(1, attrs("small", None, None))),
+        Ok(part(1, attrs("huge", Some(Flag), None))),
         Ok(done(1, 0, &[])),
         Ok([part(2, attrs("big", None, Some("eth0"))), ack(2, 0, &[])].concat()),
         Ok(ack(3, -2, &[])),
+        Ok([part(4, attrs("huge", Some(Flag), None)), ack(4, 0, &[])].concat()),
     ]);
     let dump = Connection::over(script).unwrap().fbs().unwrap();
-    assert_eq!(names(&dump), ["big", "small"]);
+    assert_eq!(names(&dump), ["big", "small", "huge"]);
+    assert!(dump.items[2].partial.is_some());
     assert_eq!(dump.items[0].ifname.as_deref(), Some("eth0"));
     let asked = FbAttrs::decode(&heard.borrow().sent[2][20..]).unwrap();
     assert_eq!(asked.name.as_deref(), Some("big"));
