@@ -173,11 +173,12 @@ pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
     let attrs = request.attrs();
     let name = attrs.str(at)?;
     let graph = request.graph()?;
+    let admin = request.is_admin();
     let reply = |whole| {
         request.reply(bindings::LANA_CMD_FB_GET, |msg| {
             let state = graph.lock();
             let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
-            Ok(put_fb(msg, &state, idp, face, whole)?)
+            Ok(put_fb(msg, &state, idp, face, whole, admin)?)
         })
     };
     match reply(true) {
@@ -190,7 +191,7 @@ pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
 /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is
 /// made or removed meanwhile may be in or not, all others are in once.
 pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
-    let graph = dump.graph()?;
+    let (graph, admin) = (dump.graph()?, dump.is_admin());
     loop {
         let state = graph.lock();
         let from = u32::try_from(dump.cursor()).unwrap_or(u32::MAX).max(1);
@@ -199,12 +200,12 @@ pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
         };
         dump.set_generation(state.generation);
         let cmd = bindings::LANA_CMD_FB_GET;
-        if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true))? {
+        if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true, admin))? {
             if !dump.is_empty() {
                 return Ok(());
             }
             // What fits in no message of a dump goes without its lists; fb-get by name has them.
-            if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, false))? {
+            if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, false, admin))? {
                 return Err(EMSGSIZE);
             }
         }
@@ -212,7 +213,16 @@ pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
     }
 }
 
-fn put_fb(msg: &mut Message, state: &State, idp: Idp, face: &Face, whole: bool) -> Result {
+/// A block, without its lists unless it is to be whole, and without its configuration unless who asks
+/// is an administrator.
+fn put_fb(
+    msg: &mut Message,
+    state: &State,
+    idp: Idp,
+    face: &Face,
+    whole: bool,
+    admin: bool,
+) -> Result {
     let instance = &face.instance;
     msg.put_str(bindings::LANA_A_FB_NAME, instance.name().as_str())?;
     msg.put_str(bindings::LANA_A_FB_TYPE, instance.kind().name().as_str())?;
@@ -264,12 +274,20 @@ fn put_fb(msg: &mut Message, state: &State, idp: Idp, face: &Face, whole: bool) 
         msg,
         result: Ok(()),
         partial: false,
+        admin,
+        withheld: false,
     };
     let object = face.made.object();
     object.options(&mut options, &Process::new());
     options.result?;
-    if options.partial {
+    let PutOptions {
+        partial, withheld, ..
+    } = options;
+    if partial {
         msg.put_flag(bindings::LANA_A_FB_PARTIAL)?;
+    }
+    if withheld {
+        msg.put_flag(bindings::LANA_A_FB_WITHHELD)?;
     }
     Ok(())
 }
@@ -280,6 +298,10 @@ struct PutOptions<'a> {
     result: Result,
     /// One is longer than an attribute can be.
     partial: bool,
+    /// Who asks may see the configuration.
+    admin: bool,
+    /// There is some that was not shown.
+    withheld: bool,
 }
 
 impl PutOptions<'_> {
@@ -311,7 +333,11 @@ impl Options for PutOptions<'_> {
     }
 
     fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        self.nest(key, value, true);
+        if self.admin {
+            self.nest(key, value, true);
+        } else {
+            self.withheld = true;
+        }
     }
 }
 

@@ -129,13 +129,16 @@ pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
     seq_print!(m, "]\n");
 }
 
-/// `fblock/<name>`.
-pub(crate) fn fblock(m: &SeqFile, graph: &Graph, name: &Name) -> Result {
+/// `fblock/<name>`. Where it is an option's value, only who may see that gets it.
+pub(crate) fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
     let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
         // With the instance the block's module stays.
         Ok((_, face)) => (face.made.clone(), face.instance.clone()),
         Err(failure) => return Err(failure.error),
     };
+    if !admin && block.1.kind().file_option().is_some() {
+        return Err(EPERM);
+    }
     // Running out of room is seen by the file, which asks again with more.
     let _ = block.0.object().print(&mut Out(m), &Process::new());
     Ok(())

@@ -35,6 +35,10 @@ fn once(lana: &mut Connection, names: &mut Names) -> Result<Option<Running>, Err
     if lana.visit_fbs(None, |attrs| reader.take(attrs))? {
         return Ok(None);
     }
+    if let Some((name, why)) = reader.hidden {
+        let block = reader.names.text(name).to_owned();
+        return Err(Error::Incomplete { block, why });
+    }
     for name in mem::take(&mut reader.partial) {
         let block = reader.names.text(name).to_owned();
         match lana.visit_fbs(Some(&block), |attrs| reader.take(attrs)) {
@@ -68,6 +72,8 @@ struct Reader<'n> {
     devices: Vec<(Name, u32, Name)>,
     /// What did not fit in a message.
     partial: Vec<Name>,
+    /// A block that is not shown whole, and why.
+    hidden: Option<(Name, &'static str)>,
     /// Blocks of sockets. They belong to programs, and so do their bindings: neither files nor what
     /// is compared with one has them.
     sockets: HashSet<Name>,
@@ -84,6 +90,7 @@ impl<'n> Reader<'n> {
             subscriptions: Vec::new(),
             devices: Vec::new(),
             partial: Vec::new(),
+            hidden: None,
             sockets: HashSet::new(),
         }
     }
@@ -92,12 +99,16 @@ impl<'n> Reader<'n> {
     fn take(&mut self, attrs: &[u8]) -> Result<(), DecodeError> {
         let (mut name, mut kind, mut idp) = (None, None, None);
         let (mut ifname, mut partial, mut socket) = (None, false, false);
+        let mut hidden = None;
         for attribute in attributes(attrs) {
             match attribute? {
                 (fb::NAME, value) => name = Some(self.names.name(&text(value))),
                 (fb::TYPE, value) => kind = Some(self.names.name(&text(value))),
                 (fb::IDP, value) => idp = Some(u32::decode(value)?),
                 (fb::IFNAME, value) => ifname = Some(self.names.name(&text(value))),
+                (fb::WITHHELD, _) => {
+                    hidden = Some("Operation not permitted (needs CAP_NET_ADMIN)");
+                }
                 (fb::PARTIAL, _) => partial = true,
                 (fb::INODE, _) => socket = true,
                 _ => {}
@@ -107,6 +118,7 @@ impl<'n> Reader<'n> {
             return Err(DecodeError::new("a block without name, type or IDP"));
         };
         self.idps.insert(idp, name);
+        self.hidden = self.hidden.or(hidden.map(|why| (name, why)));
         if socket {
             self.sockets.insert(name);
             return Ok(());
@@ -330,6 +342,22 @@ mod tests {
             .map(|s| s.key)
             .collect();
         assert_eq!(keys, [k]);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_noticed() {
+        let mut names = Names::default();
+        let mut reader = Reader::new(&mut names);
+        let withheld = FbAttrs {
+            withheld: Some(Flag),
+            ..fb("f", 1)
+        };
+        reader.take(&bytes(&fb("a", 2))).unwrap();
+        assert!(reader.hidden.is_none());
+        reader.take(&bytes(&withheld)).unwrap();
+        let (name, why) = reader.hidden.unwrap();
+        assert_eq!(reader.names.text(name), "f");
+        assert!(why.contains("CAP_NET_ADMIN"));
     }
 
     #[test]

@@ -115,9 +115,13 @@ pub(crate) fn options(fb: &Fb) -> String {
         // Writing to a string does not fail.
         let _ = write!(out, "{gap}{}={value}", key.unwrap_or_default());
     }
-    if fb.partial.is_some() {
+    let missing = [
+        (fb.partial.is_some(), "(more than can be shown)"),
+        (fb.withheld.is_some(), "(more for CAP_NET_ADMIN)"),
+    ];
+    for (_, text) in missing.iter().filter(|(is, _)| *is) {
         let gap = if out.is_empty() { "" } else { " " };
-        let _ = write!(out, "{gap}(more than can be shown)");
+        let _ = write!(out, "{gap}{text}");
     }
     out
 }
@@ -211,6 +215,8 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         assert_eq!(options(&fbs[0]), "(more than can be shown)");
         let json = serde_json::to_value(&fbs[0]).unwrap();
         assert_eq!(json["partial"], true);
+        fbs[0].withheld = Some(lana_netlink::wire::Flag);
+        assert!(options(&fbs[0]).ends_with("shown) (more for CAP_NET_ADMIN)"));
     }
 
     #[test]

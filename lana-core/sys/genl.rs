@@ -183,10 +183,11 @@ fn operation_max(kind: u32) -> u32 {
 ///
 /// # Invariants
 ///
-/// `info` is what the kernel called the operation with, and the call goes on for `'a`. Its array
-/// of attributes goes up to `max`, the highest that the operation accepts.
+/// `skb` and `info` are what the kernel called the operation with, and the call goes on for `'a`. The
+/// array of attributes goes up to `max`, the highest that the operation accepts.
 pub(crate) struct Request<'a> {
     info: &'a bindings::genl_info,
+    skb: NonNull<bindings::sk_buff>,
     max: u32,
     /// The one operation that it is, or none for a transaction.
     operation: Option<u32>,
@@ -265,6 +266,12 @@ impl<'a> Request<'a> {
             super::net::graph_of(net)
         }
         .ok_or(ENODEV)
+    }
+
+    /// Whether who asks may see how blocks are configured.
+    pub(crate) fn is_admin(&self) -> bool {
+        // SAFETY: by the type's invariants the request is live.
+        unsafe { bindings::lana_genl_capable(self.skb.as_ptr()) }
     }
 
     /// Answers with a message, as long as it needs to be.
@@ -447,6 +454,12 @@ impl<'a> Dump<'a> {
         .ok_or(ENODEV)
     }
 
+    /// Whether who asks may see how blocks are configured.
+    pub(crate) fn is_admin(&self) -> bool {
+        // SAFETY: the request lives as long as the callback.
+        unsafe { bindings::lana_genl_capable(self.cb.skb) }
+    }
+
     /// Where the dump stands; 0 at first.
     pub(crate) fn cursor(&self) -> u64 {
         // SAFETY: netlink keeps 48 bytes, aligned for pointers and zero at first, for a dump
@@ -535,16 +548,21 @@ pub(crate) fn multicast(net: &Net, fill: impl FnOnce(&mut Message) -> Result) {
 ///
 /// Called by the kernel for a request; `max` is the highest attribute that the operation accepts.
 unsafe fn serve(
+    skb: *mut bindings::sk_buff,
     info: *mut bindings::genl_info,
     max: u32,
     operation: Option<u32>,
     serve: fn(&Request<'_>) -> Result<(), Failure>,
 ) -> c_int {
+    let Some(skb) = NonNull::new(skb) else {
+        return EINVAL.to_errno();
+    };
     // SAFETY: by the contract.
     let info = unsafe { &*info };
     // INVARIANT: the call goes on until we return.
     let request = Request {
         info,
+        skb,
         max,
         operation,
     };
@@ -591,11 +609,11 @@ macro_rules! operations {
             /// Called by the kernel for a request.
             #[no_mangle]
             unsafe extern "C" fn $get(
-                _: *mut bindings::sk_buff,
+                skb: *mut bindings::sk_buff,
                 info: *mut bindings::genl_info,
             ) -> c_int {
                 // SAFETY: by the contract.
-                unsafe { serve(info, bindings::$get_max, None, $f) }
+                unsafe { serve(skb, info, bindings::$get_max, None, $f) }
             }
         )*
         $(
@@ -604,11 +622,11 @@ macro_rules! operations {
             /// Called by the kernel for a request.
             #[no_mangle]
             unsafe extern "C" fn $change(
-                _: *mut bindings::sk_buff,
+                skb: *mut bindings::sk_buff,
                 info: *mut bindings::genl_info,
             ) -> c_int {
                 // SAFETY: by the contract.
-                unsafe { serve(info, bindings::$max, $operation, control::change) }
+                unsafe { serve(skb, info, bindings::$max, $operation, control::change) }
             }
         )*
         $(

@@ -823,6 +823,14 @@ void *lana_proc_fblocks_graph(struct seq_file *m)
 	return lana_net_get(seq_file_net(m));
 }
 
+static int lana_fblock_proc_show(struct seq_file *m, void *v)
+{
+	const struct net *net = proc_get_parent_data(file_inode(m->file));
+
+	/* As netlink shows options. */
+	return lana_fblock_show(m, file_ns_capable(m->file, net->user_ns, CAP_NET_ADMIN));
+}
+
 static int lana_fblock_proc_open(struct inode *inode, struct file *file)
 {
 	/* The directory's data is its namespace, as proc_net_mkdir() has it. */
@@ -833,7 +841,7 @@ static int lana_fblock_proc_open(struct inode *inode, struct file *file)
 	if (!net)
 		return -ENXIO;
 	opened = lana_fblock_open(pde_data(inode));
-	err = opened ? single_open(file, lana_fblock_show, opened) : -ENOMEM;
+	err = opened ? single_open(file, lana_fblock_proc_show, opened) : -ENOMEM;
 	if (err) {
 		if (opened)
 			lana_fblock_close(opened);
@@ -908,6 +916,12 @@ void lana_genl_unregister(void)
 struct net *lana_genl_net(struct genl_info *info)
 {
 	return genl_info_net(info);
+}
+
+/* Whether the sender of a request may see what is for who configures its namespace. */
+bool lana_genl_capable(struct sk_buff *request)
+{
+	return netlink_net_capable(request, CAP_NET_ADMIN);
 }
 
 u32 lana_genl_dump_portid(struct netlink_callback *cb)

@@ -166,6 +166,7 @@ void lana_seq_pointer(struct seq_file *m, const void *p);
 int lana_genl_register(void);
 void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
+bool lana_genl_capable(struct sk_buff *request);
 u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
 void lana_genl_dump_check(struct netlink_callback *cb, void *head);
@@ -221,7 +222,7 @@ void lana_fblocks_stop(struct seq_file *m, void *v);
 int lana_fblocks_show(struct seq_file *m, void *v);
 void *lana_fblock_open(void *file);
 void lana_fblock_close(void *opened);
-int lana_fblock_show(struct seq_file *m, void *v);
+int lana_fblock_show(struct seq_file *m, bool admin);
 ssize_t lana_fblock_write(void *opened, const char __user *buf, size_t len, loff_t at);
 
 #endif

@@ -271,15 +271,15 @@ unsafe extern "C" fn lana_fblock_close(opened: *mut c_void) {
 
 /// # Safety
 ///
-/// Called by procfs for a [`File`].
+/// Called by procfs for a [`File`]; `admin` says whether its reader may see options.
 #[no_mangle]
-unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, admin: bool) -> c_int {
     // SAFETY: by the contract the file is an `Opened`, whose graph lives.
     let (m, graph, name) = unsafe {
         let data = (*(*m).private.cast::<Opened>()).file.as_ref();
         (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
     };
-    match procfs::fblock(m, graph, name) {
+    match procfs::fblock(m, graph, name, admin) {
         Ok(()) => 0,
         Err(e) => e.to_errno(),
     }

@@ -226,16 +226,60 @@ unshare -Urn sh -c 'echo $$ >inner; while [ ! -e go ]; do :; done
 	echo "{ 0x6, 0, 0, 0 }," | tee /proc/net/lana/fblock/f >>result 2>&1
 	cat /proc/net/lana/fblock/f >>result
 	fbctl rm f 2>>result
-	fbctl show >>result' &
+	fbctl show >>result
+	setpriv --bounding-set -net_admin --inh-caps -net_admin sh -c "
+		fbctl -j show f >lesser
+		cat /proc/net/lana/fblock/f 2>>lesser"' &
 inner=$!
 wait_for 10 test -s inner
-nsenter -t "$(<inner)" -n fbctl add f bpf
+nsenter -t "$(<inner)" -n fbctl -b - <<-END
+	add f bpf
+	set f 'program={ 0x6, 0, 0, 0x00000777 },'
+END
 touch go
 wait $inner || :
 check "root of a user namespace is root there" is "$(head -n 1 result)" 0
 check "and may not write to a file of its graph" contains "$(<result)" "f: Operation not permitted"
 check "nor change it by netlink" contains "$(<result)" "rm f: Operation not permitted"
-check "though look at it" matches "$(<result)" "f +bpf .*instructions=0"
+check "though look at it" matches "$(<result)" "f +bpf .*instructions=1"
+check "at its filters, too: the namespace is its own" contains "$(<result)" "0x00000777"
+check "netlink shows it them as well" contains "$(<result)" 'program="1\n6 0 0 1911"'
+check "without CAP_NET_ADMIN there it is shown that there is one" contains "$(<lesser)" '"withheld":true'
+check "and not which" not contains "$(<lesser)" 1911
+check "neither by its file" contains "$(<lesser)" "Operation not permitted"
+
+# Who is nobody sees the graph and hears of changes, and sees no configuration.
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+fbctl -b - <<-END
+	add f bpf
+	add c counter
+	bind c f
+	set f 'program={ 0x6, 0, 0, 0x00000777 },'
+	set f direction=ingress
+END
+check "who configures sees filters" contains "$(fbctl -j show f)" "1911"
+check "nobody sees blocks and how they are bound" contains "$(nobody fbctl -j show c)" '"peer-name":"f"'
+check "and what they count" contains "$(nobody fbctl -j stats c)" '"packets":0'
+check "and how large a filter is" contains "$(nobody fbctl -j show)" '{"key":"instructions","value":"1"}'
+check "but not which" not contains "$(nobody fbctl -j show; nobody fbctl -j show f)" 1911
+check "nor anything else that is set" not contains "$(nobody fbctl -j show)" '"value":"ingress"'
+check "and is told so" contains "$(nobody fbctl show)" "(more for CAP_NET_ADMIN)"
+check "to programs as well" contains "$(nobody fbctl -j show f)" '"withheld":true'
+check "a block without configuration is shown whole" not contains "$(nobody fbctl -j show c)" withheld
+check "nobody reads the file of a counter" nobody cat "$fblock/c"
+check "and not that of a filter" contains "$(nobody cat "$fblock/f" 2>&1 || :)" "Operation not permitted"
+check "nobody saves a graph without its options" contains "$(nobody fbctl save 2>&1 || :)" \
+	"save: block 'f' cannot be read whole: Operation not permitted (needs CAP_NET_ADMIN)"
+check "an open file has the rights of who opened it" is "$(nobody cat 2>&1 <"$fblock/f")" "{ 0x6, 0, 0, 0x00000777 },"
+: >events
+(
+	cd / # where nobody may be
+	nobody fbctl monitor -c 1
+) >events 2>&1 &
+wait_for 10 eval 'fbctl set f "program={ 0x6, 0, 0, 0x00000778 }," && [ -s events ]'
+check "nobody hears of changes" contains "$(<events)" "option-set f"
+check "and not of values" not contains "$(<events)" 191
+fbctl apply /dev/null >/dev/null
 
 # --- A namespace that goes while a file of its graph is open ---
 
