@@ -17,6 +17,7 @@ use crate::{
         vdev::Links,
     },
 };
+use core::fmt;
 use kernel::{
     prelude::*,
     str::CString,
@@ -310,5 +311,27 @@ pub(crate) fn find_vlink(subsystem: &[u8], virtual_: bool) -> Result<Use, Failur
             lookup(wanted)
         }
     };
-    found.ok_or_else(|| fail!(ENOENT, "unknown vlink subsystem '{}'", name).at(at))
+    found.ok_or_else(|| {
+        let loaded = Subsystems { virtual_ };
+        fail!(
+            ENOENT,
+            "unknown vlink subsystem '{name}' (loaded: {loaded})"
+        )
+        .at(at)
+    })
+}
+
+/// The vlink subsystems that are loaded, in words.
+struct Subsystems {
+    virtual_: bool,
+}
+
+impl fmt::Display for Subsystems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let types = TYPES.lock();
+        let of_kind = types.iter().filter(|t| t.is_virtual() == self.virtual_);
+        let mut names = of_kind.filter_map(|t| t.vlink());
+        f.write_str(names.next().unwrap_or("none"))?;
+        names.try_for_each(|name| write!(f, ", {name}"))
+    }
 }

@@ -37,6 +37,16 @@ use kernel::{
 const INGRESS: usize = Direction::Ingress as usize;
 const EGRESS: usize = Direction::Egress as usize;
 
+/// Which device an operation is about.
+pub(crate) enum Which<'a> {
+    /// That of a name, or of an alternative one.
+    Name(&'a [u8]),
+    /// That of a number.
+    Index(u32),
+    /// That which a block stands for.
+    Block(&'a [u8]),
+}
+
 /// A change in the making.
 pub(crate) struct Change<'g> {
     graph: &'g Graph,
@@ -83,7 +93,7 @@ impl<'g> Change<'g> {
         args: &mut Args,
         at: Option<Idp>,
     ) -> Result<Idp, Failure> {
-        let about = args.device.as_ref().map(|d| About::Device(d.name()));
+        let about = args.device.as_ref().map(|d| About::Device(d.ifname()));
         let socket = args.socket.clone();
         let made = kind.make(args)?;
         let instance = Instance::new(name, kind)?;
@@ -109,17 +119,23 @@ impl<'g> Change<'g> {
         let state = self.state()?;
         let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
         if let Some(hook) = &face.hook {
+            let (block, device) = (face.instance.name(), hook.device().ifname());
+            let verb = match face.instance.kind().is_virtual() {
+                true => "rm",
+                false => "unhook",
+            };
+            let by = match device.as_bytes() == block.as_str().as_bytes() {
+                true => "",
+                false => "--block ",
+            };
             return Err(fail!(
                 EBUSY,
-                "{} is a device: vlink {} {} {}",
-                face.instance.name(),
+                "{} is a device: vlink {} {} {}{}",
+                block,
                 hook.subsystem(),
-                if face.instance.kind().is_virtual() {
-                    "rm"
-                } else {
-                    "unhook"
-                },
-                hook.device().name()
+                verb,
+                by,
+                block
             )
             .at(at));
         }
@@ -349,22 +365,46 @@ impl<'g> Change<'g> {
         self.tell(Kind::Replaced, a, Some(b), None)
     }
 
-    /// Makes a block for a device, which takes what the device receives once the change is
-    /// committed. Wants RTNL. Sleeps.
-    pub(crate) fn hook(&mut self, ifname: &[u8], kind: Use) -> Result<(), Failure> {
+    fn device(&self, which: &Which<'_>) -> Result<Device, Failure> {
         let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
-        let device = Device::find(rtnl, self.graph, ifname);
-        self.hook_device(
-            device.map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME))?,
-            kind,
-        )
+        match which {
+            Which::Name(name) => Device::find(rtnl, self.graph, name)
+                .map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME)),
+            Which::Index(index) => Device::find_index(rtnl, self.graph, *index)
+                .map_err(|e| e.at(bindings::LANA_A_VLINK_IFINDEX)),
+            Which::Block(name) => {
+                let at = bindings::LANA_A_VLINK_FB;
+                let registry = &self.state.as_deref().ok_or(EINVAL)?.registry;
+                let (_, face) = registry.find(name).map_err(|e| e.at(at))?;
+                let hook = face.hook.as_ref().ok_or_else(|| {
+                    fail!(ENODEV, "'{}' stands for no device", face.instance.name()).at(at)
+                })?;
+                Ok(hook.device().hold())
+            }
+        }
     }
 
-    fn hook_device(&mut self, device: Device, kind: Use) -> Result<(), Failure> {
+    /// Makes a block for a device, of its name unless another one is given, which takes what the
+    /// device receives once the change is committed. Wants RTNL. Sleeps.
+    pub(crate) fn hook(
+        &mut self,
+        which: &Which<'_>,
+        name: Option<Name>,
+        kind: Use,
+    ) -> Result<(), Failure> {
+        self.hook_device(self.device(which)?, name, kind)
+    }
+
+    fn hook_device(
+        &mut self,
+        device: Device,
+        name: Option<Name>,
+        kind: Use,
+    ) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
         let subsystem = kind.kind().vlink().ok_or(EINVAL)?;
         let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
-        let name = device.block_name().map_err(|e| e.at(at))?;
+        let shown = device.name();
         let hooked = device.hooked(rtnl);
         let registry = &self.state()?.registry;
         // Unhooked by an operation before, of the same change, it stays as it is.
@@ -372,9 +412,13 @@ impl<'g> Change<'g> {
             .filter(|&(by, _)| by == subsystem)
             .and_then(|(_, idp)| Some((registry.leaving_hook(idp)?, idp)));
         if let (Some((_, idp)), None) = (hooked, &again) {
-            let block = registry.face(idp).map_or(&name, |f| f.instance.name());
-            return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", name, block).at(at));
+            let block = registry.face(idp).map_or(&shown, |f| f.instance.name());
+            return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", shown, block).at(at));
         }
+        let name = match name {
+            Some(name) => name,
+            None => device.block_name().map_err(|e| e.at(at))?,
+        };
         let mut args = Args::new(Some(device.hold()), None);
         let idp = self
             .enter(name, kind, &mut args, again.as_ref().map(|&(_, idp)| idp))
@@ -395,10 +439,10 @@ impl<'g> Change<'g> {
 
     /// Gives a device back and removes its block, which nothing may be bound to. Wants RTNL.
     /// Sleeps.
-    pub(crate) fn unhook(&mut self, ifname: &[u8], subsystem: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn unhook(&mut self, which: &Which<'_>, subsystem: &[u8]) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
-        let (graph, rtnl) = (self.graph, self.rtnl.as_ref().ok_or(EINVAL)?);
-        let device = Device::find(rtnl, graph, ifname).map_err(|e| e.at(at))?;
+        let device = self.device(which)?;
+        let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
         let hooked = device
             .hooked(rtnl)
             .filter(|(by, _)| by.as_bytes() == subsystem);
@@ -422,6 +466,7 @@ impl<'g> Change<'g> {
         ifname: &[u8],
         carrier: &[u8],
         id: Option<Id>,
+        name: Option<Name>,
         kind: Use,
     ) -> Result<(), Failure> {
         let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
@@ -429,7 +474,7 @@ impl<'g> Change<'g> {
         let carrier = carrier.map_err(|e| e.at(bindings::LANA_A_VLINK_CARRIER))?;
         let device = Unregistered::new(self.graph, ifname);
         let device = device.map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME))?;
-        self.add_virtual(device, carrier, id, kind)
+        self.add_virtual(device, carrier, id, name, kind)
     }
 
     /// The same with a device that is there already, and not registered.
@@ -438,29 +483,30 @@ impl<'g> Change<'g> {
         device: Unregistered,
         carrier: Device,
         id: Option<Id>,
+        name: Option<Name>,
         kind: Use,
     ) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_CARRIER;
         let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
-        let name = carrier.name();
+        let under = carrier.name();
         if !carrier.is_ethernet() {
-            return Err(fail!(EOPNOTSUPP, "{} is not an Ethernet device", name).at(at));
+            return Err(fail!(EOPNOTSUPP, "{} is not an Ethernet device", under).at(at));
         }
         if carrier.is_virtual() {
-            return Err(fail!(EOPNOTSUPP, "{} is virtual itself", name).at(at));
+            return Err(fail!(EOPNOTSUPP, "{} is virtual itself", under).at(at));
         }
         let id = match id {
             Some(id) => match carrier.carried(rtnl, id) {
                 Some(by) => {
                     let by = by.name();
-                    return Err(fail!(EEXIST, "id {} of {} is taken by {}", id, name, by)
+                    return Err(fail!(EEXIST, "id {} of {} is taken by {}", id, under, by)
                         .at(bindings::LANA_A_VLINK_ID));
                 }
                 None => id,
             },
             None => (0..=Id::MAX)
                 .find(|&id| carrier.carried(rtnl, id).is_none())
-                .ok_or_else(|| fail!(ENOSPC, "{} has no id left", name).at(at))?,
+                .ok_or_else(|| fail!(ENOSPC, "{} has no id left", under).at(at))?,
         };
         self.coming.reserve(1, GFP_KERNEL)?;
         let device = device.register(rtnl, &carrier, id).map_err(|e| match e {
@@ -471,14 +517,18 @@ impl<'g> Change<'g> {
         })?;
         // The room is there.
         let _ = self.coming.push(device.hold(), GFP_KERNEL);
-        self.hook_device(device, kind)
+        self.hook_device(device, name, kind)
     }
 
     /// Removes a virtual device and its block, which nothing may be bound to. Wants RTNL. Sleeps.
-    pub(crate) fn remove_device(&mut self, ifname: &[u8], subsystem: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn remove_device(
+        &mut self,
+        which: &Which<'_>,
+        subsystem: &[u8],
+    ) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
+        let device = self.device(which)?;
         let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
-        let device = Device::find(rtnl, self.graph, ifname).map_err(|e| e.at(at))?;
         if !device.is_virtual() {
             return Err(fail!(EOPNOTSUPP, "{} is no virtual device", device.name()).at(at));
         }
@@ -541,7 +591,7 @@ impl<'g> Change<'g> {
             return Ok(());
         };
         if let Some(hook) = &face.hook {
-            let name = hook.device().name();
+            let name = hook.device().ifname();
             self.tell(Kind::DeviceGone, idp, None, Some(About::Device(name)))?;
         }
         loop {

@@ -8,7 +8,7 @@
 use crate::{
     block::{Maker, OptionSpec, Options, Process, Values},
     builder::{self, Type, Use},
-    change::Change,
+    change::{Change, Which},
     error::Failure,
     fail,
     graph::State,
@@ -57,10 +57,7 @@ fn perform(
     let str = |attr| operation.attrs.str(attr);
     match operation.kind {
         bindings::LANA_A_OP_FB_NEW => {
-            let at = bindings::LANA_A_FB_NAME;
-            let name = str(at)?;
-            let name = Name::new(name)
-                .map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))?;
+            let name = name(operation, bindings::LANA_A_FB_NAME)?;
             change.add(name, types.find(str(bindings::LANA_A_FB_TYPE)?)?)
         }
         bindings::LANA_A_OP_FB_DEL => change.remove(str(bindings::LANA_A_FB_NAME)?),
@@ -91,11 +88,8 @@ fn perform(
             operation.attrs.has(bindings::LANA_A_REPLACEMENT_DROP_STATE),
         ),
         bindings::LANA_A_OP_VLINK_HOOK => {
-            let ifname = str(bindings::LANA_A_VLINK_IFNAME)?;
-            change.hook(
-                ifname,
-                types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, false)?,
-            )
+            let kind = types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, false)?;
+            change.hook(&device(operation, false)?, optional(operation)?, kind)
         }
         bindings::LANA_A_OP_VLINK_NEW => change.add_device(
             str(bindings::LANA_A_VLINK_IFNAME)?,
@@ -105,17 +99,47 @@ fn perform(
                 .attrs
                 .u32(bindings::LANA_A_VLINK_ID)
                 .map(|id| id as Id),
+            optional(operation)?,
             types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, true)?,
         ),
         bindings::LANA_A_OP_VLINK_DEL => change.remove_device(
-            str(bindings::LANA_A_VLINK_IFNAME)?,
+            &device(operation, true)?,
             str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
         ),
         bindings::LANA_A_OP_VLINK_UNHOOK => change.unhook(
-            str(bindings::LANA_A_VLINK_IFNAME)?,
+            &device(operation, true)?,
             str(bindings::LANA_A_VLINK_SUBSYSTEM)?,
         ),
         _ => Err(fail!(EOPNOTSUPP, "no such operation")),
+    }
+}
+
+/// The name of a block that is to be made.
+fn name(operation: &Operation<'_>, at: u32) -> Result<Name, Failure> {
+    let name = operation.attrs.str(at)?;
+    Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad).at(at))
+}
+
+/// The name of the block that is to stand for a device, where it is not that of the device.
+fn optional(operation: &Operation<'_>) -> Result<Option<Name>, Failure> {
+    let at = bindings::LANA_A_VLINK_FB;
+    let has = operation.attrs.has(at);
+    has.then(|| name(operation, at)).transpose()
+}
+
+/// Which device an operation is about: by one attribute, which may be its block's where it has one.
+fn device<'a>(operation: &Operation<'a>, hooked: bool) -> Result<Which<'a>, Failure> {
+    let attrs = &operation.attrs;
+    let name = attrs.has(bindings::LANA_A_VLINK_IFNAME);
+    let block = hooked && attrs.has(bindings::LANA_A_VLINK_FB);
+    match (name, attrs.u32(bindings::LANA_A_VLINK_IFINDEX), block) {
+        (false, Some(index), false) => Ok(Which::Index(index)),
+        (false, None, true) => attrs.str(bindings::LANA_A_VLINK_FB).map(Which::Block),
+        (_, None, false) => attrs.str(bindings::LANA_A_VLINK_IFNAME).map(Which::Name),
+        _ => Err(fail!(
+            EINVAL,
+            "a device by its name, its index or its block"
+        )),
     }
 }
 
@@ -229,7 +253,8 @@ fn put_fb(
     msg.put_u32(bindings::LANA_A_FB_IDP, idp)?;
     msg.put_u32(bindings::LANA_A_FB_REFCNT, face.refcnt())?;
     if let Some(hook) = &face.hook {
-        msg.put_str(bindings::LANA_A_FB_IFNAME, hook.device().name().as_str())?;
+        let name = hook.device().ifname();
+        msg.put_text(bindings::LANA_A_FB_IFNAME, name.as_bytes())?;
     }
     if let Some(socket) = &face.socket {
         msg.put_uint(bindings::LANA_A_FB_INODE, socket.info().inode)?;
@@ -434,13 +459,16 @@ pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
         }
         let done = dump.message(bindings::LANA_CMD_VLINK_GET, |msg| {
             msg.put_str(bindings::LANA_A_VLINK_SUBSYSTEM, hook.subsystem())?;
-            let name = hook.device().name();
-            msg.put_str(bindings::LANA_A_VLINK_IFNAME, name.as_str())?;
+            let name = hook.device().ifname();
+            msg.put_text(bindings::LANA_A_VLINK_IFNAME, name.as_bytes())?;
+            let block = face.instance.name().as_str();
+            msg.put_str(bindings::LANA_A_VLINK_FB, block)?;
             msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, hook.device().index())?;
             msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
             match hook.device().carrier() {
                 Some((carrier, id)) => {
-                    msg.put_str(bindings::LANA_A_VLINK_CARRIER, carrier.name().as_str())?;
+                    let name = carrier.ifname();
+                    msg.put_text(bindings::LANA_A_VLINK_CARRIER, name.as_bytes())?;
                     msg.put_u32(bindings::LANA_A_VLINK_ID, id.into())
                 }
                 None => Ok(()),

@@ -11,6 +11,7 @@ use crate::{
     sys::{
         bindings, cond_resched, genl,
         net::{self, Net},
+        netdev::DeviceName,
     },
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
@@ -56,7 +57,7 @@ pub enum About {
     /// The option that was set.
     Option(CString),
     /// The device that the block stands for.
-    Device(Name),
+    Device(DeviceName),
     /// How many packets were dropped.
     Packets(u64),
 }
@@ -178,7 +179,7 @@ impl Events {
                     msg.put_text(bindings::LANA_A_EVENT_KEY, key.to_bytes())
                 }
                 Some(About::Device(name)) => {
-                    msg.put_str(bindings::LANA_A_EVENT_IFNAME, name.as_str())
+                    msg.put_text(bindings::LANA_A_EVENT_IFNAME, name.as_bytes())
                 }
                 Some(About::Packets(n)) => msg.put_uint(bindings::LANA_A_EVENT_PACKETS, *n),
             }
@@ -191,7 +192,7 @@ impl Events {
             return;
         };
         let Some(hook) = &face.hook else { return };
-        let about = About::Device(hook.device().name());
+        let about = About::Device(hook.device().ifname());
         match Event::new(registry, kind, idp, None, Some(about)) {
             Ok(event) => self.tell(net, registry, &event),
             // The gap shows that one was lost.

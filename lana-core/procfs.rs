@@ -4,6 +4,7 @@
 
 use crate::{
     block::{Process, Progress},
+    builder,
     change::Change,
     error::Failure,
     fail,
@@ -47,25 +48,36 @@ pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
     }
 }
 
-/// `vlink`: a line a device.
+/// `vlink`: a line a device, and one for each subsystem that has none here.
 pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
     seq_print!(m, "subsystem device ifindex idp carrier id\n");
+    // For lack of memory one may be listed once more.
+    let mut seen = KVec::new();
     for (idp, face) in graph.lock().registry.iter() {
-        if let Some(hook) = &face.hook {
-            seq_print!(
-                m,
-                "{} {} {} {}",
-                hook.subsystem(),
-                hook.device().name().as_str(),
-                hook.device().index(),
-                idp
-            );
-            match hook.device().carrier() {
-                Some((carrier, id)) => seq_print!(m, " {} {}\n", carrier.name().as_str(), id),
-                None => seq_print!(m, " - -\n"),
+        let Some(hook) = &face.hook else { continue };
+        let (device, subsystem) = (hook.device(), Name::like(hook.subsystem().as_bytes()));
+        if !seen.contains(&subsystem) {
+            let _ = seen.push(subsystem, GFP_KERNEL);
+        }
+        seq_print!(m, "{} ", subsystem.as_str());
+        proc::print_bytes(m, device.ifname().as_bytes());
+        seq_print!(m, " {} {} ", device.index(), idp);
+        match device.carrier() {
+            Some((carrier, id)) => {
+                proc::print_bytes(m, carrier.ifname().as_bytes());
+                seq_print!(m, " {id}\n");
             }
+            None => seq_print!(m, "- -\n"),
         }
     }
+    builder::for_each(0, |kind| {
+        let subsystem = kind.vlink().map(|name| Name::like(name.as_bytes()));
+        if let Some(subsystem) = subsystem.filter(|name| !seen.contains(name)) {
+            seq_print!(m, "{} - - - - -\n", subsystem.as_str());
+            let _ = seen.push(subsystem, GFP_KERNEL);
+        }
+        true
+    });
 }
 
 /// `sockets`: a line a socket; amounts are bytes.
@@ -204,7 +216,10 @@ impl Writing {
     ) -> Result<(), Failure> {
         let begin = self.text.len();
         if at != Some(begin) {
-            return Err(fail!(EINVAL, "a value is written from its begin to its end"));
+            return Err(fail!(
+                EINVAL,
+                "a value is written from its begin to its end"
+            ));
         }
         if reader.len() > WRITE_MAX.saturating_sub(begin) {
             return Err(fail!(E2BIG, "more than {} bytes were written", WRITE_MAX));

@@ -253,11 +253,26 @@ impl Registry {
     /// Whether a name is free.
     pub(crate) fn check_name(&self, name: &Name) -> Result<(), Failure> {
         match self.names.get(name) {
-            Some(named) if named.idp().is_some() => Err(fail!(EEXIST, "'{}' exists already", name)),
+            Some(named) if named.idp().is_some() => Err(self.taken(name, named)),
             Some(named) if named.going => {
                 Err(fail!(EBUSY, "the file of the '{}' before is in use", name))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The failure to take a name that a block has, which may stand for a device of another name.
+    fn taken(&self, name: &Name, named: &Named) -> Failure {
+        let face = named.idp().and_then(|idp| self.face(idp));
+        let device = face.and_then(|face| Some(face.hook.as_ref()?.device().name()));
+        match device.filter(|device| device != name) {
+            Some(device) => fail!(
+                EEXIST,
+                "'{}' exists already: it is the block of {}",
+                name,
+                device
+            ),
+            None => fail!(EEXIST, "'{}' exists already", name),
         }
     }
 

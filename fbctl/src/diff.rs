@@ -62,7 +62,7 @@ pub(crate) fn changes<'t>(
         all.push(Change::new(How::Remove, whole(name, block.kind), None));
     }
     for (name, block) in target.blocks.iter().filter(|(name, _)| !stays(*name)) {
-        check(name, block, &going, names)?;
+        check(block, &going, names)?;
         let what = whole(name, block.kind);
         all.push(Change::new(How::Add, what, Some(block.place)));
     }
@@ -121,23 +121,11 @@ impl Going {
     }
 }
 
-/// A device that is connected now gives the block its name, and none may be in its way.
-fn check(
-    name: Name,
-    block: &Block<'_>,
-    going: &Going,
-    names: &Names,
-) -> Result<(), (Place, String)> {
+/// No virtual device may be in the way of one that is connected now.
+fn check(block: &Block<'_>, going: &Going, names: &Names) -> Result<(), (Place, String)> {
     let Kind::Device(device) = block.kind else {
         return Ok(());
     };
-    if device.ifname != name {
-        let (name, ifname) = (names.text(name), names.text(device.ifname));
-        let text = format!(
-            "no block '{name}' stands for {ifname}, and a new one would be called {ifname}"
-        );
-        return Err((block.place, text));
-    }
     if let Some(Device {
         subsystem,
         ifname,

@@ -64,7 +64,7 @@ pub(crate) enum Kind {
 pub(crate) struct Device {
     /// Who connected it.
     pub(crate) subsystem: Name,
-    /// What it is called now; the block has the name that it had at first.
+    /// What it is called now; the block may have another name.
     pub(crate) ifname: Name,
     /// What a virtual one has of its carrier.
     pub(crate) share: Option<Share>,

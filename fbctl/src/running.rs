@@ -105,7 +105,13 @@ impl<'n> Reader<'n> {
                 (fb::NAME, value) => name = Some(self.names.name(&text(value))),
                 (fb::TYPE, value) => kind = Some(self.names.name(&text(value))),
                 (fb::IDP, value) => idp = Some(u32::decode(value)?),
-                (fb::IFNAME, value) => ifname = Some(self.names.name(&text(value))),
+                (fb::IFNAME, value) => {
+                    let bytes = value.strip_suffix(b"\0").unwrap_or(value);
+                    if std::str::from_utf8(bytes).is_err() {
+                        hidden = Some("the name of its device is no UTF-8");
+                    }
+                    ifname = Some(self.names.name(&text(value)));
+                }
                 (fb::WITHHELD, _) => {
                     hidden = Some("Operation not permitted (needs CAP_NET_ADMIN)");
                 }
@@ -358,6 +364,13 @@ mod tests {
         let (name, why) = reader.hidden.unwrap();
         assert_eq!(reader.names.text(name), "f");
         assert!(why.contains("CAP_NET_ADMIN"));
+
+        let mut reader = Reader::new(&mut names);
+        let mut odd = bytes(&fb("lan0", 1));
+        odd.extend_from_slice(&[9, 0, 9, 0, b'l', 0xff, b'n', b'0', 0, 0, 0, 0]);
+        assert_eq!(fb::IFNAME, 9);
+        reader.take(&odd).unwrap();
+        assert!(reader.hidden.unwrap().1.contains("UTF-8"));
     }
 
     #[test]

@@ -661,10 +661,10 @@ operations! {
             => Some(bindings::LANA_A_OP_UNSUBSCRIBE),
         lana_nl_replace_doit up to LANA_A_REPLACEMENT_DROP_STATE
             => Some(bindings::LANA_A_OP_REPLACE),
-        lana_nl_vlink_hook_doit up to LANA_A_VLINK_IFNAME => Some(bindings::LANA_A_OP_VLINK_HOOK),
-        lana_nl_vlink_new_doit up to LANA_A_VLINK_ID => Some(bindings::LANA_A_OP_VLINK_NEW),
-        lana_nl_vlink_del_doit up to LANA_A_VLINK_IFNAME => Some(bindings::LANA_A_OP_VLINK_DEL),
-        lana_nl_vlink_unhook_doit up to LANA_A_VLINK_IFNAME
+        lana_nl_vlink_hook_doit up to LANA_A_VLINK_FB => Some(bindings::LANA_A_OP_VLINK_HOOK),
+        lana_nl_vlink_new_doit up to LANA_A_VLINK_FB => Some(bindings::LANA_A_OP_VLINK_NEW),
+        lana_nl_vlink_del_doit up to LANA_A_VLINK_FB => Some(bindings::LANA_A_OP_VLINK_DEL),
+        lana_nl_vlink_unhook_doit up to LANA_A_VLINK_FB
             => Some(bindings::LANA_A_OP_VLINK_UNHOOK),
         lana_nl_transact_doit up to LANA_A_TRANSACTION_OP => None,
     }

@@ -513,6 +513,11 @@ struct net_device *lana_dev_find(struct net *net, const char *name)
 	return __dev_get_by_name(net, name);
 }
 
+struct net_device *lana_dev_find_index(struct net *net, int ifindex)
+{
+	return __dev_get_by_index(net, ifindex);
+}
+
 /* A copy: a device can be renamed while it is looked at. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])
 {
@@ -894,6 +899,11 @@ struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry 
 void lana_proc_remove(struct proc_dir_entry *entry)
 {
 	proc_remove(entry);
+}
+
+void lana_seq_write(struct seq_file *m, const void *data, size_t len)
+{
+	seq_write(m, data, len);
 }
 
 void lana_seq_pointer(struct seq_file *m, const void *p)

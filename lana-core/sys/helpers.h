@@ -88,6 +88,7 @@ void lana_rtnl_lock(void);
 void lana_rtnl_unlock(void);
 bool lana_dev_is_ethernet(const struct net_device *dev);
 struct net_device *lana_dev_find(struct net *net, const char *name);
+struct net_device *lana_dev_find_index(struct net *net, int ifindex);
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
@@ -160,6 +161,7 @@ void *lana_proc_fblocks_graph(struct seq_file *m);
 struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry *parent,
 					void *file);
 void lana_proc_remove(struct proc_dir_entry *entry);
+void lana_seq_write(struct seq_file *m, const void *data, size_t len);
 void lana_seq_pointer(struct seq_file *m, const void *p);
 
 /* Generic netlink. */

@@ -117,6 +117,17 @@ impl Device {
         Ok(unsafe { Self::from_raw(dev) })
     }
 
+    /// The device of a number in the namespace of `graph`.
+    pub(crate) fn find_index(_rtnl: &Rtnl, graph: &Graph, index: u32) -> Result<Self, Failure> {
+        let missing = || fail!(ENODEV, "no device of index {} in this namespace", index);
+        let number = i32::try_from(index).map_err(|_| missing())?;
+        // SAFETY: RTNL is held, and the namespace outlives its graph.
+        let dev = unsafe { bindings::lana_dev_find_index(graph.net().as_ptr(), number) };
+        let dev = NonNull::new(dev).ok_or_else(missing)?;
+        // SAFETY: RTNL keeps the device until the reference is taken.
+        Ok(unsafe { Self::from_raw(dev) })
+    }
+
     /// Takes a reference to a device.
     ///
     /// # Safety
@@ -151,22 +162,23 @@ impl Device {
         unsafe { (*self.as_ptr()).ifindex as u32 }
     }
 
-    fn raw_name(&self) -> [u8; bindings::IFNAMSIZ as usize] {
+    /// Name of the device at this moment.
+    pub(crate) fn ifname(&self) -> DeviceName {
         let mut name = [0; bindings::IFNAMSIZ as usize];
         // SAFETY: the device is live, and the array as long as it has to be.
         unsafe { bindings::lana_dev_name(self.as_ptr(), name.as_mut_ptr()) };
-        name
+        DeviceName(name)
     }
 
-    /// Name of the device at this moment; `?` stands for what a block's name cannot have.
+    /// The same for people; `?` stands for what a block's name cannot have.
     pub fn name(&self) -> Name {
-        Name::like(until_nul(&self.raw_name()))
+        Name::like(self.ifname().as_bytes())
     }
 
     /// The same name for a block.
     pub(crate) fn block_name(&self) -> Result<Name, Failure> {
-        Name::new(until_nul(&self.raw_name()))
-            .map_err(|bad| fail!(EINVAL, "the name of {} {}", self.name(), bad))
+        Name::new(self.ifname().as_bytes())
+            .map_err(|_| fail!(EINVAL, "no block can be called {}: name it", self.name()))
     }
 
     /// Whether frames on it begin with an Ethernet header.
@@ -195,8 +207,15 @@ impl Device {
     }
 }
 
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&b| b == 0).next().unwrap_or_default()
+/// Name of a device: up to 15 bytes, whichever, but for NUL, space, `/` and `:`.
+#[derive(Clone, Copy)]
+pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
+
+impl DeviceName {
+    /// The bytes, as they are.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|&b| b == 0).next().unwrap_or_default()
+    }
 }
 
 /// What the receive handler reads of a hooked device.

@@ -49,11 +49,13 @@ const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLI
 	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
-const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_ID + 1] = {
+const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
 	[LANA_A_VLINK_CARRIER] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_ID] = NLA_POLICY_MAX(NLA_U32, 255),
+	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1] = {
@@ -109,15 +111,19 @@ static const struct nla_policy lana_unsubscribe_nl_policy[LANA_A_SUBSCRIPTION_PU
 };
 
 /* LANA_CMD_VLINK_HOOK - do */
-static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
+	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 /* LANA_CMD_VLINK_UNHOOK - do */
-static const struct nla_policy lana_vlink_unhook_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+static const struct nla_policy lana_vlink_unhook_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
+	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 /* LANA_CMD_REPLACE - do */
@@ -133,17 +139,20 @@ static const struct nla_policy lana_transact_nl_policy[LANA_A_TRANSACTION_OP + 1
 };
 
 /* LANA_CMD_VLINK_NEW - do */
-static const struct nla_policy lana_vlink_new_nl_policy[LANA_A_VLINK_ID + 1] = {
+static const struct nla_policy lana_vlink_new_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_CARRIER] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_ID] = NLA_POLICY_MAX(NLA_U32, 255),
+	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 /* LANA_CMD_VLINK_DEL - do */
-static const struct nla_policy lana_vlink_del_nl_policy[LANA_A_VLINK_IFNAME + 1] = {
+static const struct nla_policy lana_vlink_del_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
+	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
 /* Ops table for lana */
@@ -228,14 +237,14 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.cmd		= LANA_CMD_VLINK_HOOK,
 		.doit		= lana_nl_vlink_hook_doit,
 		.policy		= lana_vlink_hook_nl_policy,
-		.maxattr	= LANA_A_VLINK_IFNAME,
+		.maxattr	= LANA_A_VLINK_FB,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= LANA_CMD_VLINK_UNHOOK,
 		.doit		= lana_nl_vlink_unhook_doit,
 		.policy		= lana_vlink_unhook_nl_policy,
-		.maxattr	= LANA_A_VLINK_IFNAME,
+		.maxattr	= LANA_A_VLINK_FB,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -256,14 +265,14 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.cmd		= LANA_CMD_VLINK_NEW,
 		.doit		= lana_nl_vlink_new_doit,
 		.policy		= lana_vlink_new_nl_policy,
-		.maxattr	= LANA_A_VLINK_ID,
+		.maxattr	= LANA_A_VLINK_FB,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= LANA_CMD_VLINK_DEL,
 		.doit		= lana_nl_vlink_del_doit,
 		.policy		= lana_vlink_del_nl_policy,
-		.maxattr	= LANA_A_VLINK_IFNAME,
+		.maxattr	= LANA_A_VLINK_FB,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

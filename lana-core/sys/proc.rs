@@ -313,6 +313,13 @@ unsafe extern "C" fn lana_fblock_write(
     }
 }
 
+/// Bytes as they are.
+pub(crate) fn print_bytes(m: &SeqFile, bytes: &[u8]) {
+    let m = ptr::from_ref(m).cast_mut().cast();
+    // SAFETY: the file is open, the bytes are readable.
+    unsafe { bindings::lana_seq_write(m, bytes.as_ptr().cast(), bytes.len()) };
+}
+
 /// An address for people: hashed, as `%p` prints it.
 pub(crate) fn print_pointer(m: &SeqFile, what: &Instance) {
     // SAFETY: the file is open, the format takes one pointer.

@@ -42,6 +42,10 @@ impl Unregistered {
         if name.len() >= bindings::IFNAMSIZ as usize {
             return Err(fail!(EINVAL, "device name '{}' is too long", text));
         }
+        // The kernel takes it for a pattern, and the device would have another name than was asked for.
+        if name.contains(&b'%') {
+            return Err(fail!(EINVAL, "device name '{}' has a '%'", text));
+        }
         let text = CString::try_from_fmt(fmt!("{}", text.as_str()))?;
         // SAFETY: the namespace outlives its graph, and the name ends with NUL.
         let dev = unsafe { bindings::lana_vdev_new(graph.net().as_ptr(), text.as_char_ptr()) };
@@ -158,7 +162,7 @@ unsafe extern "C" fn lana_link_new(
         let kind = builder::loaded(|by| matches!(by, Maker::VirtualDevice(_)));
         let kind = kind.ok_or(ENODEV)?;
         let mut change = Change::new(graph, Some(rtnl));
-        change.add_virtual(dev, carrier, Id::try_from(id).ok(), kind)?;
+        change.add_virtual(dev, carrier, Id::try_from(id).ok(), None, kind)?;
         change.commit()
     };
     match make() {

@@ -38,6 +38,6 @@ pub use api::{Dump, Fb, PpeCpu, Type, Vlink};
 pub use connection::{Connection, Done};
 pub use error::{errno_text, Error};
 pub use events::{EventStream, Notice};
-pub use op::{Op, Transaction};
+pub use op::{Device, Op, Transaction};
 pub use refusal::Refusal;
 pub use socket::Transport;

@@ -74,34 +74,49 @@ pub enum Op<'a> {
     VlinkHook {
         /// By which subsystem.
         subsystem: &'a str,
-        /// Which device.
-        ifname: &'a str,
+        /// Which device; it has no block yet.
+        device: Device<'a>,
+        /// What to call its block, if not as the device.
+        block: Option<&'a str>,
     },
     /// Gives a device back to Linux.
     VlinkUnhook {
         /// By which subsystem.
         subsystem: &'a str,
         /// Which device.
-        ifname: &'a str,
+        device: Device<'a>,
     },
     /// Makes a virtual device and its block.
     VlinkNew {
         /// By which subsystem.
         subsystem: &'a str,
-        /// What both are called.
+        /// What to call the device.
         ifname: &'a str,
         /// The device that it shares with others.
         carrier: &'a str,
         /// Its number there; the lowest free one if there is none.
         id: Option<u8>,
+        /// What to call its block, if not as the device.
+        block: Option<&'a str>,
     },
     /// Removes a virtual device and its block.
     VlinkDel {
         /// By which subsystem.
         subsystem: &'a str,
         /// Which device.
-        ifname: &'a str,
+        device: Device<'a>,
     },
+}
+
+/// Which device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device<'a> {
+    /// That of a name.
+    Name(&'a str),
+    /// That of an index.
+    Index(u32),
+    /// That which a block stands for.
+    Block(&'a str),
 }
 
 impl Op<'_> {
@@ -172,21 +187,30 @@ impl Op<'_> {
                 }
                 Ok(())
             }
-            Op::VlinkHook { subsystem, ifname }
-            | Op::VlinkUnhook { subsystem, ifname }
-            | Op::VlinkDel { subsystem, ifname } => device(to, subsystem, ifname),
+            Op::VlinkHook {
+                subsystem,
+                device,
+                block,
+            } => {
+                put_device(to, subsystem, *device)?;
+                put_block(to, *block)
+            }
+            Op::VlinkUnhook { subsystem, device } | Op::VlinkDel { subsystem, device } => {
+                put_device(to, subsystem, *device)
+            }
             Op::VlinkNew {
                 subsystem,
                 ifname,
                 carrier,
                 id,
+                block,
             } => {
-                device(to, subsystem, ifname)?;
+                put_device(to, subsystem, Device::Name(ifname))?;
                 put(to, &spec::VLINK, vlink::CARRIER, carrier)?;
-                match id {
-                    Some(id) => to.put(vlink::ID, &u32::from(*id)),
-                    None => Ok(()),
+                if let Some(id) = id {
+                    to.put(vlink::ID, &u32::from(*id))?;
                 }
+                put_block(to, *block)
             }
         }
     }
@@ -197,9 +221,17 @@ fn put(to: &mut Writer, set: &'static AttrSet, number: u16, text: &str) -> Resul
     to.text(number, text).map_err(|e| e.within(name))
 }
 
-fn device(to: &mut Writer, subsystem: &str, ifname: &str) -> Result<(), EncodeError> {
+fn put_device(to: &mut Writer, subsystem: &str, device: Device<'_>) -> Result<(), EncodeError> {
     put(to, &spec::VLINK, vlink::SUBSYSTEM, subsystem)?;
-    put(to, &spec::VLINK, vlink::IFNAME, ifname)
+    match device {
+        Device::Name(name) => put(to, &spec::VLINK, vlink::IFNAME, name),
+        Device::Index(index) => to.put(vlink::IFINDEX, &index),
+        Device::Block(name) => put(to, &spec::VLINK, vlink::FB, name),
+    }
+}
+
+fn put_block(to: &mut Writer, block: Option<&str>) -> Result<(), EncodeError> {
+    block.map_or(Ok(()), |name| put(to, &spec::VLINK, vlink::FB, name))
 }
 
 /// Changes that are made together or not at all.
@@ -272,23 +304,37 @@ mod tests {
                 new: "b",
                 drop_state: true,
             },
-            Op::VlinkHook { subsystem, ifname },
-            Op::VlinkUnhook { subsystem, ifname },
+            Op::VlinkHook {
+                subsystem,
+                device: Device::Name(ifname),
+                block: None,
+            },
+            Op::VlinkHook {
+                subsystem,
+                device: Device::Index(7),
+                block: Some("b"),
+            },
+            Op::VlinkUnhook {
+                subsystem,
+                device: Device::Name(ifname),
+            },
             Op::VlinkNew {
                 subsystem,
                 ifname: "v0",
                 carrier: ifname,
                 id: Some(255),
+                block: None,
             },
             Op::VlinkNew {
                 subsystem,
                 ifname: "v1",
                 carrier: ifname,
                 id: None,
+                block: Some("b"),
             },
             Op::VlinkDel {
                 subsystem,
-                ifname: "v0",
+                device: Device::Block("b"),
             },
         ]
     }
@@ -314,10 +360,11 @@ mod tests {
             { "unsubscribe": { "subscriber": "a", "publisher": "b" } },
             { "replace": { "old": "a", "new": "b", "drop-state": true } },
             { "vlink-hook": { "subsystem": "ethernet", "ifname": "eth0" } },
+            { "vlink-hook": { "subsystem": "ethernet", "ifindex": 7, "fb": "b" } },
             { "vlink-unhook": { "subsystem": "ethernet", "ifname": "eth0" } },
             { "vlink-new": { "subsystem": "ethernet", "ifname": "v0", "carrier": "eth0", "id": 255 } },
-            { "vlink-new": { "subsystem": "ethernet", "ifname": "v1", "carrier": "eth0" } },
-            { "vlink-del": { "subsystem": "ethernet", "ifname": "v0" } },
+            { "vlink-new": { "subsystem": "ethernet", "ifname": "v1", "carrier": "eth0", "fb": "b" } },
+            { "vlink-del": { "subsystem": "ethernet", "fb": "b" } },
         ]);
         assert_eq!(json, expected);
     }

@@ -134,6 +134,8 @@ check "the header of ppe" is "$(head -n 1 /proc/net/lana/ppe)" \
 check "ppe has a line a CPU" is "$(sed 1d /proc/net/lana/ppe | grep -Ec '^[0-9]+( [0-9]+){7}$')" "$(nproc)"
 check "the header of vlink" is "$(head -n 1 /proc/net/lana/vlink)" "subsystem device ifindex idp carrier id"
 check "vlink has a line a device" matches "$(sed 1d /proc/net/lana/vlink)" "^ethernet lan0 [0-9]+ [0-9]+ - -$"
+check "and one a subsystem where no device is hooked" \
+	is "$(ip netns add red; ip netns exec red sed 1d /proc/net/lana/vlink; ip netns del red)" "ethernet - - - - -"
 check "the file of a counter has packets and bytes" is "$(<"$fblock/fb4")" "0 0"
 check "the file of a counter cannot be written" not sh -c "echo 1 >$fblock/fb4"
 check "a block of a type without a file has none" not ls "$fblock/fb2"

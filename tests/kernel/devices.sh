@@ -94,6 +94,22 @@ check "so does vlink" matches "$(vlink show)" "ethernet +new1 "
 check "so does procfs" contains "$(</proc/net/lana/vlink)" "ethernet new1 "
 check "it cannot be hooked again by its new name" \
 	contains "$(vlink ethernet hook new1 2>&1 || :)" "new1 is hooked already, by block 'lan1'"
+check "the name of the block is taken, and the error says by which device" contains \
+	"$(fbctl add lan1 dummy 2>&1 || :)" "'lan1' exists already: it is the block of new1"
+check "the block cannot be removed, and the error says how to give its device back" contains \
+	"$(fbctl rm lan1 2>&1 || :)" "vlink ethernet unhook --block lan1"
+check "vlink shows the block" matches "$(vlink show)" "new1 .* lan1"
+fbctl save renamed.toml
+fbctl unbind lan1 c
+check "it is given back by its block" vlink ethernet unhook --block lan1
+check "and hooked by its number, with a block of that name" \
+	vlink ethernet hook --index "$(<"/sys/class/net/new1/ifindex")" --block lan1
+fbctl bind lan1 c
+check "which is what was saved" is "$(fbctl apply renamed.toml)" "nothing to change"
+fbctl apply /dev/null >/dev/null
+check "the saved file makes it again" fbctl apply renamed.toml
+check "with the block of that name" contains "$(fbctl -j show lan1)" '"ifname":"new1"'
+check "packets pass" ping_quietly alice 2 192.0.2.2
 ip link set new1 name lan1
 
 # --- Deleted, under traffic ---
@@ -224,6 +240,28 @@ done
 kill $! 2>/dev/null || :
 wait $! 2>/dev/null || :
 check "hooking devices that come and go does no harm" fbctl show
-check "none is left" is "$(sed 1d /proc/net/lana/vlink)" ""
+check "none is left" is "$(sed 1d /proc/net/lana/vlink)" "ethernet - - - - -"
+
+# --- Names of any bytes ---
+
+ip link add race0 type veth peer name race1
+ip link set race0 name $'r\xe9seau'
+ifindex=$(<"/sys/class/net/"$'r\xe9seau'/ifindex)
+check "a device whose name is no name of a block wants one" \
+	contains "$(vlink ethernet hook --index "$ifindex" 2>&1 || :)" "no block can be called r?seau: name it"
+check "with one it is hooked" vlink ethernet hook --index "$ifindex" --block reseau
+check "procfs has its name, byte for byte" grep -q $'^ethernet r\xe9seau ' /proc/net/lana/vlink
+check "so has netlink" env PYTHONPATH="$tests" python3 -S -c '
+from lana import C, NLM_F_DUMP, Socket, attrs
+lana = Socket()
+found = [dict(attrs(m[20:])) for m in lana.request("VLINK_GET", b"", NLM_F_DUMP).messages]
+assert found[0][C["LANA_A_VLINK_IFNAME"]] == b"r\xe9seau\0", found
+assert found[0][C["LANA_A_VLINK_FB"]] == b"reseau\0", found'
+check "what is no UTF-8 is not saved" contains "$(fbctl save 2>&1 || :)" \
+	"block 'reseau' cannot be read whole: the name of its device is no UTF-8"
+check "it is given back by its number" vlink ethernet unhook --index "$ifindex"
+vlink ethernet hook --index "$ifindex" --block reseau
+check "or by its block" vlink ethernet unhook --block reseau
+ip link del race1
 
 done_testing

@@ -133,7 +133,22 @@ check_fails "a bond port" 2 "pair0 is a bond port" vlink ethernet hook pair0
 check_fails "giving back what is not hooked" 2 "far1 is not hooked" vlink ethernet unhook far1
 check_fails "giving back a missing device" 2 "no device 'nodev0'" vlink ethernet unhook nodev0
 check_fails "giving back a device that a block is bound to" 2 "'lan0' is bound to 'a'" vlink ethernet unhook lan0
-check_fails "a subsystem that is not there" 1 "unrecognized subcommand 'tokenring'" vlink tokenring hook far1
+check_fails "a subsystem that is not there" 2 "unknown vlink subsystem 'tokenring' (loaded: ethernet)" \
+	vlink tokenring hook far1
+check_fails "also for virtual devices" 2 "unknown vlink subsystem 'tokenring' (loaded: ethernet)" \
+	vlink tokenring add v0 far1
+check_fails "also to look at" 1 "unknown vlink subsystem 'tokenring'" vlink tokenring show
+check_fails "a word that is no command" 1 "unrecognized subcommand 'tokenring'" vlink tokenring
+check_fails "a virtual device with a pattern for a name" 2 "device name 'v%d' has a '%' (attribute 'ifname')" \
+	vlink ethernet add v%d far1
+check_fails "hooking a device as a block that is there" 2 "'a' exists already" vlink ethernet hook far1 --block a
+check_fails "hooking a device as a block with an odd name" 2 "name 'a/b' has characters" \
+	vlink ethernet hook far1 --block a/b
+check_fails "a device of a number that none has" 2 "no device of index 4711" vlink ethernet hook --index 4711
+check_fails "giving back the device of a block that has none" 2 "'a' stands for no device" \
+	vlink ethernet unhook --block a
+check_fails "giving back the device of a block that is not there" 2 "no block 'x' (attribute 'fb')" \
+	vlink ethernet unhook --block x
 check "a hooked device cannot become a bridge port" not ip link set lan0 master br0
 
 # --- Rights ---

@@ -42,7 +42,7 @@ check_fails "one without the end of its line" 1 "Invalid argument" eval "printf 
 check_fails "one that the kernel's checker refuses" 1 "Invalid argument" \
 	eval "printf '{ 0x34, 0, 0, 0 },\n{ 0x6, 0, 0, 0 },\n' >'$fblock/f'"
 printf '1\n6 0 0 0\n6 0 0 0\n' >more
-{ echo 4096 && yes '21 255 255 4294967295' | head -n 4095 && echo '6 0 0 0'; } >long
+{ echo 4096 && yes '32 0 0 4294967295' | head -n 4095 && echo '6 0 0 0'; } >long
 check_fails "one that is longer than can be shown" 1 "Argument list too long" eval "cat long >'$fblock/f'"
 contains_log() { contains "$(dmesg | tail -n 1)" "$1"; }
 check "the log says how long it may be" contains_log "65000 are the most"

@@ -63,7 +63,11 @@ impl Block for Odd {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let Self { config, note, ports } = self;
+        let Self {
+            config,
+            note,
+            ports,
+        } = self;
         to.put_config("ports", format_args!("{ports}"));
         to.put_config("config", format_args!("{}", Long(*config)));
         to.put("note", format_args!("{}", Long(*note)));

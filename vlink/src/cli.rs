@@ -2,7 +2,7 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   vlink ethernet hook eth0            give what eth0 receives to the block eth0, not to Linux
   vlink ethernet unhook eth0          give it back
+  vlink ethernet hook eth0 --block a  the same, with a block called a
   vlink ethernet add mydev0 eth0 10   make mydev0: what eth0 receives with EtherType 0xac0a
   vlink ethernet rm mydev0            remove it
   vlink -j show                       what is connected, for programs
@@ -33,8 +34,35 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-#[derive(Debug, Subcommand)]
+/// A command.
+#[derive(Debug)]
 pub(crate) enum Command {
+    /// About the devices of a subsystem.
+    Devices {
+        subsystem: String,
+        command: Device,
+    },
+    Show,
+    Completions {
+        shell: Shell,
+    },
+    Man {
+        directory: PathBuf,
+    },
+}
+
+/// The same as it is written.
+#[derive(Debug, Subcommand)]
+enum Words {
+    #[command(flatten)]
+    Known(Known),
+    /// Devices of another subsystem
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+#[derive(Debug, Subcommand)]
+enum Known {
     /// Ethernet devices
     Ethernet {
         #[command(subcommand)]
@@ -42,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Show the devices of all subsystems
     ///
-    /// The columns CARRIER and ID are there if a device is virtual.
+    /// The columns CARRIER and ID are there if a device is virtual, BLOCK if one's block has another name.
     Show,
     /// Print the completions for a shell
     Completions {
@@ -57,13 +85,110 @@ pub(crate) enum Command {
     },
 }
 
+impl Subcommand for Command {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        Words::augment_subcommands(command)
+    }
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Words::augment_subcommands_for_update(command)
+    }
+    fn has_subcommand(name: &str) -> bool {
+        Words::has_subcommand(name)
+    }
+}
+
+impl FromArgMatches for Command {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match Words::from_arg_matches(matches)? {
+            Words::Known(known) => Ok(known.into()),
+            Words::Other(words) => other(&words),
+        }
+    }
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl From<Known> for Command {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Ethernet { command } => Command::Devices {
+                subsystem: ETHERNET.to_owned(),
+                command,
+            },
+            Known::Show => Command::Show,
+            Known::Completions { shell } => Command::Completions { shell },
+            Known::Man { directory } => Command::Man { directory },
+        }
+    }
+}
+
+/// A command for a subsystem that only the kernel may know; any other word is a mistake.
+fn other(words: &[String]) -> Result<Command, clap::Error> {
+    let line = |skip| std::iter::once("vlink").chain(words.iter().skip(skip).map(String::as_str));
+    match words {
+        [subsystem, verb, ..] if Device::has_subcommand(verb) => {
+            let subsystem = subsystem.clone();
+            let command = Other::try_parse_from(line(1))?.command;
+            Ok(Command::Devices { subsystem, command })
+        }
+        _ => {
+            let known = Known::augment_subcommands(clap::Command::new("vlink"));
+            let matches = known
+                .subcommand_required(true)
+                .try_get_matches_from(line(0))?;
+            Known::from_arg_matches(&matches).map(Command::from)
+        }
+    }
+}
+
+/// What follows the name of another subsystem.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vlink SUBSYSTEM",
+    bin_name = "vlink SUBSYSTEM",
+    disable_help_subcommand = true
+)]
+struct Other {
+    #[command(subcommand)]
+    command: Device,
+}
+
+/// A device that has no block.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Free {
+    /// Which
+    #[arg(value_name = "DEVICE")]
+    pub(crate) ifname: Option<String>,
+    /// The same by its number
+    #[arg(long, value_name = "IFINDEX")]
+    pub(crate) index: Option<u32>,
+}
+
+/// One that has.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Hooked {
+    /// Which
+    #[arg(value_name = "DEVICE")]
+    pub(crate) ifname: Option<String>,
+    /// The same by its number
+    #[arg(long, value_name = "IFINDEX")]
+    pub(crate) index: Option<u32>,
+    /// The same by the block that stands for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) block: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Device {
     #[command(flatten)]
     Change(Change),
     /// Show the devices that are connected
     ///
-    /// The columns CARRIER and ID are there if one is virtual.
+    /// The columns CARRIER and ID are there if one is virtual, BLOCK if one's block has another name.
     Show,
 }
 
@@ -72,15 +197,16 @@ pub(crate) enum Device {
 pub(crate) enum Change {
     /// Connect a device to the graph: a block of its name takes every frame it receives
     Hook {
-        /// Which
-        #[arg(value_name = "DEVICE")]
-        ifname: String,
+        #[command(flatten)]
+        device: Free,
+        /// What to call the block, if not as the device
+        #[arg(long, value_name = "NAME")]
+        block: Option<String>,
     },
     /// Give a device back to Linux and remove its block
     Unhook {
-        /// Which
-        #[arg(value_name = "DEVICE")]
-        ifname: String,
+        #[command(flatten)]
+        device: Hooked,
     },
     /// Make a virtual device, and the block of its name that stands for it
     ///
@@ -95,12 +221,14 @@ pub(crate) enum Change {
         /// From 0 to 255, or from 0x0 to 0xff; the lowest free one if it is not there
         #[arg(value_parser = id)]
         id: Option<u8>,
+        /// What to call the block, if not as the device
+        #[arg(long, value_name = "NAME")]
+        block: Option<String>,
     },
     /// Remove a virtual device and its block
     Rm {
-        /// Which
-        #[arg(value_name = "NAME")]
-        ifname: String,
+        #[command(flatten)]
+        device: Hooked,
     },
 }
 

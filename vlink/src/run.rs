@@ -3,13 +3,13 @@
 //! From commands to what does them.
 
 use crate::{
-    cli::{Change, Cli, Command, Device, ETHERNET},
+    cli::{Change, Cli, Command, Device, Free, Hooked},
     show,
 };
 use anyhow::Result;
 use clap::CommandFactory;
 use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
-use lana_netlink::Op;
+use lana_netlink::{self as netlink, Op};
 
 impl Tool for Cli {
     type Action = Command;
@@ -23,9 +23,9 @@ impl Tool for Cli {
 impl Action for Command {
     fn label(&self) -> String {
         match self {
-            Command::Ethernet { command } => match command {
-                Device::Change(change) => change.label(ETHERNET),
-                Device::Show => format!("{ETHERNET} show"),
+            Command::Devices { subsystem, command } => match command {
+                Device::Change(change) => change.label(subsystem),
+                Device::Show => format!("{} show", word(subsystem)),
             },
             Command::Show => "show".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
@@ -35,18 +35,19 @@ impl Action for Command {
 
     fn change(&self, _session: &Session) -> Result<Option<Op<'_>>> {
         Ok(match self {
-            Command::Ethernet {
+            Command::Devices {
+                subsystem,
                 command: Device::Change(change),
-            } => Some(change.op(ETHERNET)),
+            } => Some(change.op(subsystem)),
             _ => None,
         })
     }
 
     fn run(&self, session: &mut Session) -> Result<()> {
         match self {
-            Command::Ethernet { command } => match command {
-                Device::Change(change) => session.change(&change.op(ETHERNET)),
-                Device::Show => show::run(session, Some(ETHERNET)),
+            Command::Devices { subsystem, command } => match command {
+                Device::Change(change) => session.change(&change.op(&subsystem)),
+                Device::Show => show::run(session, Some(&subsystem)),
             },
             Command::Show => show::run(session, None),
             Command::Completions { shell } => {
@@ -57,32 +58,74 @@ impl Action for Command {
     }
 }
 
+/// A device by the way that was chosen; one was.
+fn device<'a>(
+    ifname: Option<&'a String>,
+    index: Option<u32>,
+    block: Option<&'a String>,
+) -> netlink::Device<'a> {
+    match (ifname, index, block) {
+        (_, Some(index), _) => netlink::Device::Index(index),
+        (_, _, Some(block)) => netlink::Device::Block(block),
+        (name, _, _) => netlink::Device::Name(name.map_or("", String::as_str)),
+    }
+}
+
+impl Free {
+    fn device(&self) -> netlink::Device<'_> {
+        device(self.ifname.as_ref(), self.index, None)
+    }
+}
+
+impl Hooked {
+    fn device(&self) -> netlink::Device<'_> {
+        device(self.ifname.as_ref(), self.index, self.block.as_ref())
+    }
+}
+
 impl Change {
     fn label(&self, subsystem: &str) -> String {
-        let (verb, ifname) = match self {
-            Change::Hook { ifname } => ("hook", ifname),
-            Change::Unhook { ifname } => ("unhook", ifname),
-            Change::Add { ifname, .. } => ("add", ifname),
-            Change::Rm { ifname } => ("rm", ifname),
+        let (verb, device) = match self {
+            Change::Hook { device, .. } => ("hook", device.device()),
+            Change::Unhook { device } => ("unhook", device.device()),
+            Change::Add { ifname, .. } => ("add", netlink::Device::Name(ifname)),
+            Change::Rm { device } => ("rm", device.device()),
         };
-        format!("{subsystem} {verb} {}", word(ifname))
+        let device = match device {
+            netlink::Device::Name(name) => word(name),
+            netlink::Device::Index(index) => format!("--index {index}"),
+            netlink::Device::Block(name) => format!("--block {}", word(name)),
+        };
+        format!("{} {verb} {device}", word(subsystem))
     }
 
     fn op<'a>(&'a self, subsystem: &'a str) -> Op<'a> {
         match self {
-            Change::Hook { ifname } => Op::VlinkHook { subsystem, ifname },
-            Change::Unhook { ifname } => Op::VlinkUnhook { subsystem, ifname },
+            Change::Hook { device, block } => Op::VlinkHook {
+                subsystem,
+                device: device.device(),
+                block: block.as_deref(),
+            },
+            Change::Unhook { device } => Op::VlinkUnhook {
+                subsystem,
+                device: device.device(),
+            },
             Change::Add {
                 ifname,
                 carrier,
                 id,
+                block,
             } => Op::VlinkNew {
                 subsystem,
                 ifname,
                 carrier,
                 id: *id,
+                block: block.as_deref(),
             },
-            Change::Rm { ifname } => Op::VlinkDel { subsystem, ifname },
+            Change::Rm { device } => Op::VlinkDel {
+                subsystem,
+                device: device.device(),
+            },
         }
     }
 }

@@ -2,7 +2,8 @@
 
 //! `vlink show`: the devices that are connected to the graph.
 
-use anyhow::Result;
+use crate::cli::ETHERNET;
+use anyhow::{bail, Result};
 use lana_cli::{stats_summary, Column, Session, Table};
 use lana_netlink::{spec::StatsAttrs, Connection, Fb, Vlink};
 use serde::Serialize;
@@ -18,7 +19,16 @@ struct Device {
 
 pub(crate) fn run(session: &mut Session, subsystem: Option<&str>) -> Result<()> {
     let mut vlinks = session.all(Connection::vlinks)?;
-    vlinks.retain(|vlink| subsystem.is_none() || vlink.subsystem.as_deref() == subsystem);
+    if let Some(name) = subsystem {
+        vlinks.retain(|vlink| vlink.subsystem.as_deref() == subsystem);
+        // That for Ethernet is loaded when the first device is hooked.
+        if vlinks.is_empty() && name != ETHERNET {
+            let types = session.all(Connection::types)?;
+            if !types.iter().any(|kind| kind.vlink.as_deref() == subsystem) {
+                bail!("unknown vlink subsystem '{name}'");
+            }
+        }
+    }
     let fbs = if session.globals.stats {
         session.all(Connection::fbs)?
     } else {
@@ -54,6 +64,11 @@ fn table(devices: &[Device]) -> Table {
     if with_carrier {
         columns.extend([Column::Left("CARRIER"), Column::Right("ID")]);
     }
+    let renamed = |Device { vlink, .. }: &Device| vlink.fb.is_some() && vlink.fb != vlink.ifname;
+    let with_block = devices.iter().any(renamed);
+    if with_block {
+        columns.push(Column::Left("BLOCK"));
+    }
     let mut table = Table::new(columns);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     for Device { vlink, stats } in devices {
@@ -65,6 +80,9 @@ fn table(devices: &[Device]) -> Table {
         ];
         if with_carrier {
             cells.extend([vlink.carrier.clone().unwrap_or_default(), number(vlink.id)]);
+        }
+        if with_block {
+            cells.push(vlink.fb.clone().unwrap_or_default());
         }
         table.row(cells);
         if let Some(stats) = stats {
@@ -132,6 +150,17 @@ ethernet   eth0         12    1  -         -
 ethernet   mydev0       13    2  eth0     10
 ";
         assert_eq!(table(&with_virtual()).render(false), expected);
+    }
+
+    #[test]
+    fn table_with_a_block_of_another_name() {
+        let mut devices = sample(false);
+        devices[0].vlink.fb = Some("lan".into());
+        let expected = "\
+SUBSYSTEM  DEVICE  IFINDEX  IDP  BLOCK
+ethernet   eth0         12    1  lan
+";
+        assert_eq!(table(&devices).render(false), expected);
     }
 
     #[test]

@@ -25,20 +25,30 @@ fn wrong_command_lines_are_usage() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         text(&output.stderr),
-        "vlink: the following required arguments were not provided: <DEVICE>; \
-         usage: vlink ethernet hook <DEVICE>\n"
+        "vlink: the following required arguments were not provided: <DEVICE|--index <IFINDEX>>; \
+         usage: vlink ethernet hook <DEVICE|--index <IFINDEX>>\n"
     );
     for args in [
         &[][..],
         &["ethernet"],
         &["ethernet", "add", "x"],
         &["ethernet", "rm"],
-        &["token-ring", "show"],
+        &["token-ring"],
+        &["token-ring", "frobnicate"],
+        &["token-ring", "hook"],
+        &["ethernet", "unhook", "eth0", "--block", "eth0"],
     ] {
         let output = vlink(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{args:?}");
     }
+    let output = vlink(&["shwo"]);
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("vlink: unrecognized subcommand 'shwo'; "),
+        "{said}"
+    );
+    assert!(said.contains("'show'"), "{said}");
     let output = vlink(&["ethernet", "add", "mydev0", "eth0", "256"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -51,12 +61,13 @@ fn wrong_command_lines_are_usage() {
 fn changes_of_devices_go_in_transactions() {
     let batch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("batch");
     let changes = "ethernet hook eth0\nethernet add mydev0 eth0 0x0a\n\
-                   ethernet add mydev1 eth0\nethernet rm mydev1\n";
+                   ethernet add mydev1 eth0 --block b\nethernet rm --index 7\n\
+                   token-ring unhook --block c\n";
     fs::write(&batch, changes.to_owned() + "show\n").unwrap();
     let output = vlink(&["-b", batch.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let expected =
-        ":5: show: changes nothing that a transaction can hold; --force goes line by line\n";
+        ":6: show: changes nothing that a transaction can hold; --force goes line by line\n";
     let said = text(&output.stderr);
     assert!(said.ends_with(expected), "{said}");
 }

@@ -162,17 +162,30 @@ impl<'t> Change<'t> {
                 name: names.text(name),
                 kind: names.text(kind),
             },
-            What::Device { device, .. } => {
+            What::Device { name, device } => {
                 let (subsystem, ifname) = (names.text(device.subsystem), names.text(device.ifname));
+                let hooked = lana_netlink::Device::Block(names.text(name));
+                let block = (name != device.ifname).then(|| names.text(name));
                 match device.share {
-                    None if off => Op::VlinkUnhook { subsystem, ifname },
-                    None => Op::VlinkHook { subsystem, ifname },
-                    Some(_) if off => Op::VlinkDel { subsystem, ifname },
+                    None if off => Op::VlinkUnhook {
+                        subsystem,
+                        device: hooked,
+                    },
+                    None => Op::VlinkHook {
+                        subsystem,
+                        device: lana_netlink::Device::Name(ifname),
+                        block,
+                    },
+                    Some(_) if off => Op::VlinkDel {
+                        subsystem,
+                        device: hooked,
+                    },
                     Some(Share { carrier, id }) => Op::VlinkNew {
                         subsystem,
                         ifname,
                         carrier: names.text(carrier),
                         id: Some(id),
+                        block,
                     },
                 }
             }

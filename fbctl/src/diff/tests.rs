@@ -5,7 +5,7 @@
 use super::*;
 use crate::{document, model::ByName, order::order};
 use indexmap::{IndexMap, IndexSet};
-use lana_netlink::Op;
+use lana_netlink::{Device as Which, Op};
 use std::collections::BTreeMap;
 
 /// A graph that does as the kernel does.
@@ -73,21 +73,28 @@ impl Model {
     }
 
     fn hook(&mut self, name: &str) {
-        self.connect(name, "eth", None);
+        self.connect(name, name, "eth", None);
     }
 
     fn make(&mut self, name: &str, carrier: &str, id: u8) {
-        let share = Some((carrier.to_owned(), id));
-        assert!(!self.links().any(|l| l.share == share), "{id} is taken");
-        self.connect(name, "ethvlink", share);
+        self.make_as(name, name, carrier, id);
     }
 
-    fn connect(&mut self, name: &str, kind: &str, share: Option<(String, u8)>) {
-        assert!(!self.links().any(|l| l.ifname == name), "{name} is there");
+    fn make_as(&mut self, name: &str, ifname: &str, carrier: &str, id: u8) {
+        let share = Some((carrier.to_owned(), id));
+        assert!(!self.links().any(|l| l.share == share), "{id} is taken");
+        self.connect(name, ifname, "ethvlink", share);
+    }
+
+    fn connect(&mut self, name: &str, ifname: &str, kind: &str, share: Option<(String, u8)>) {
+        assert!(
+            !self.links().any(|l| l.ifname == ifname),
+            "{ifname} is there"
+        );
         self.add(name, kind);
         self.blocks[name].device = Some(Link {
             subsystem: "ethernet".to_owned(),
-            ifname: name.to_owned(),
+            ifname: ifname.to_owned(),
             share,
         });
     }
@@ -104,13 +111,12 @@ impl Model {
     }
 
     /// Removes the block of a device.
-    fn disconnect(&mut self, ifname: &str) -> Link {
-        let ours = |(name, block): (&String, &Instance)| {
-            let link = block.device.clone().filter(|link| link.ifname == ifname)?;
-            Some((name.clone(), link))
+    fn disconnect(&mut self, device: Which<'_>) -> Link {
+        let Which::Block(name) = device else {
+            panic!("nobody asks for that")
         };
-        let (name, link) = self.blocks.iter().find_map(ours).expect("not connected");
-        self.remove(&name);
+        let link = self.blocks[name].device.clone().expect("not connected");
+        self.remove(name);
         link
     }
 
@@ -230,18 +236,24 @@ impl Model {
                 let pair = self.pair(subscriber, publisher);
                 assert!(self.subscriptions.swap_remove(&pair), "not subscribed");
             }
-            Op::VlinkHook { ifname, .. } => self.hook(ifname),
-            Op::VlinkUnhook { ifname, .. } => {
-                assert_eq!(self.disconnect(ifname).share, None);
+            Op::VlinkHook { device, block, .. } => {
+                let Which::Name(ifname) = device else {
+                    panic!("nobody asks for that")
+                };
+                self.connect(block.unwrap_or(ifname), ifname, "eth", None);
+            }
+            Op::VlinkUnhook { device, .. } => {
+                assert_eq!(self.disconnect(*device).share, None);
             }
             Op::VlinkNew {
                 ifname,
                 carrier,
                 id,
+                block,
                 ..
-            } => self.make(ifname, carrier, id.unwrap()),
-            Op::VlinkDel { ifname, .. } => {
-                let link = self.disconnect(ifname);
+            } => self.make_as(block.unwrap_or(ifname), ifname, carrier, id.unwrap()),
+            Op::VlinkDel { device, .. } => {
+                let link = self.disconnect(*device);
                 assert!(link.share.is_some());
                 self.going.push(link);
             }
@@ -670,7 +682,12 @@ fn renamed_devices() {
         "+ device lan0 ethernet".into(),
     ];
     assert_eq!(compare(&renamed, &now), Ok(changes));
-    assert!(compare(&now, &renamed).unwrap_err().contains("new0"));
+    // And by its other name, under the block's old one.
+    let changes = vec![
+        "- device lan0 ethernet".into(),
+        "+ device lan0 ethernet".into(),
+    ];
+    assert_eq!(compare(&now, &renamed), Ok(changes));
 }
 
 #[test]
@@ -711,17 +728,16 @@ fn virtual_devices() {
     let mut renamed = now.clone();
     renamed.rename("mydev0", "new0");
     assert_eq!(apply(&mut renamed.clone(), &renamed), [""; 0]);
+    // The id is not free, here and there.
     let refused = try_apply(&mut now.clone(), &renamed).unwrap_err();
-    assert!(
-        refused.contains("no block 'mydev0' stands for new0"),
-        "{refused}"
-    );
-    // The name is free, the id is not.
+    assert!(refused.contains("vlink ethernet rm mydev0"), "{refused}");
     let refused = try_apply(&mut renamed.clone(), &now).unwrap_err();
     assert!(refused.contains("vlink ethernet rm new0"), "{refused}");
     let changes = ["- device mydev0 ethernet", "+ device mydev0 ethernet"];
     let then = with("mydev0", "wan0", 11);
-    assert_eq!(apply(&mut renamed, &then), changes);
+    assert_eq!(apply(&mut renamed.clone(), &then), changes);
+    let made = ["+ device mydev0 ethernet"];
+    assert_eq!(apply(&mut Model::default(), &renamed), made);
 }
 
 #[test]
