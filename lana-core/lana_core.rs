@@ -44,7 +44,7 @@ pub mod prelude {
             hash::HashKey,
             netdev::Device,
             percpu::{Count, PerCpu},
-            skb::Packet,
+            skb::{Packet, Sum, Summed},
             sock::Socket,
             time,
         },

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """frames.py WHAT...: sends odd frames at alice (a0) and compares what arrives at bob (b0) byte by byte.
-The graph in between is the caller's. WHAT: sizes, vlan, paged, gso, shared, twice (to carol too)."""
+The graph in between is the caller's. WHAT: sizes, vlan, paged, gso, shared, twice (to carol too), rewrite,
+trusted and complete (by the block `r`, of tests/blocks/rewrite)."""
 
 import ctypes
 import os
@@ -8,6 +9,7 @@ import random
 import select
 import socket
 import struct
+import subprocess
 import sys
 
 from lana import check, end
@@ -201,12 +203,196 @@ def shared():
     watch.sock.close()
 
 
+def seal(data, zero=False):
+    """The frame with all its checksums right; with `zero` without one of UDP."""
+    if data[12:14] == b"\x08\x00":
+        protocol, start, addresses = data[23], 34, data[26:34]
+        data = data[:24] + b"\0\0" + data[26:]
+        data = data[:24] + struct.pack("!H", checksum(data[14:34]) ^ 0xFFFF) + data[26:]
+    else:
+        protocol, start, addresses = data[20], 54, data[22:54]
+    at = start + {6: 16, 17: 6, 1: 2, 2: 2, 58: 2}[protocol]
+    data = data[:at] + b"\0\0" + data[at + 2:]
+    more = b"" if protocol in (1, 2) else addresses + struct.pack("!HH", protocol, len(data) - start)
+    check_ = checksum(more + data[start:]) ^ 0xFFFF
+    if protocol == 17:
+        check_ = 0 if zero else check_ or 0xFFFF
+    return data[:at] + struct.pack("!H", check_) + data[at + 2:]
+
+
+def unsealed(data):
+    """The same as a stack gives it to a device that fills in checksums, and what virtio says about it."""
+    data = seal(data)
+    version6 = data[12:14] == b"\x86\xdd"
+    start, addresses, protocol = (54, data[22:54], data[20]) if version6 else (34, data[26:34], data[23])
+    offset = {6: 16, 17: 6, 58: 2}[protocol]
+    partial = checksum(addresses + struct.pack("!HH", protocol, len(data) - start))
+    at = start + offset
+    return data[:at] + struct.pack("!H", partial) + data[at + 2:], vnet_hdr(GSO_NONE, start + 2, 0, start, offset)
+
+
+def flow(version, protocol, size=101):
+    """A sound packet with a payload of odd length."""
+    head = {6: struct.pack("!HHIIBBHHH", 9, 10, 1, 1, 0x50, 0x10, 1000, 0, 0),
+            17: struct.pack("!HHHH", 9, 10, 8 + size, 0), 1: struct.pack("!BBHHH", 8, 0, 0, 7, 1),
+            58: struct.pack("!BBHHH", 128, 0, 0, 7, 1)}[protocol]
+    data = head + noise(size)
+    if version == 4:
+        return seal(ipv4(protocol, data))
+    addresses = bytes.fromhex("20010db8" + "00" * 11 + "01" + "20010db8" + "00" * 11 + "02")
+    return seal(BOB + ALICE + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(data), protocol, 64) + addresses + data)
+
+
+def counts():
+    """What the block has counted."""
+    text = subprocess.run(["fbctl", "show", "r"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {word.split("=")[0]: int(word.split("=")[1]) for word in text.split()
+            if word.split("=")[0] in ("none", "unnecessary", "complete", "partial", "failed", "wrong")}
+
+
+def do(*ops):
+    subprocess.run(["fbctl", "set", "r", "do=" + ";".join(ops)], check=True)
+
+
+def changes(data):
+    """What can be done to a packet: a name, what the block is told, the packet afterwards."""
+    version6 = data[12:14] == b"\x86\xdd"
+    start, protocol = (54, data[20]) if version6 else (34, data[23])
+    at = start + {6: 16, 17: 6, 1: 2, 58: 2}[protocol]
+    covers, pseudo = ("C", "P") if protocol == 17 else ("c", "p")
+
+    def put(offset, new, *sums):
+        sums = " ".join(f"{kind} {place}" for kind, place in sums)
+        return f"{offset} {new.hex()} {sums}", offset, new
+
+    address = (22, bytes.fromhex("fd00" + "9a" * 14)) if version6 else (26, b"\x0a\x63\xff\x01")
+    sums = [] if version6 else [("c", 24)]
+    sums += [] if protocol == 1 else [(pseudo, at)]
+    each = {"a port, or what stands there": [put(start + (4 if protocol in (1, 58) else 0), b"\x1f\x90", (covers, at))],
+            "an address": [put(*address, *sums)],
+            "a byte of the payload at an odd place": [put(len(data) - 6 | 1, b"\xa5", (covers, at))],
+            "the last byte": [put(len(data) - 1, b"\x5a", (covers, at))]}
+    each["all of these"] = sum(each.values(), [])
+    if not version6:
+        each["TTL and TOS"] = [put(22, b"\x09", ("c", 24)), put(15, b"\x10", ("c", 24))]
+    for name, puts in each.items():
+        after = data
+        for _, offset, new in puts:
+            after = after[:offset] + new + after[offset + len(new):]
+        yield name, [text for text, _, _ in puts], after
+
+
+def comes(name, frame_, vnet, want, vnet_want=None):
+    """A packet that is changed on its way comes as it should be, and a device's sum over it is right."""
+    alice.send(frame_, vnet)
+    came, said = bob.receive()
+    same = came == want and (vnet_want is None or said[1] == vnet_want)
+    check(name, same and counts()["wrong"] == 0, difference(want, came), said and said.hex())
+    if not same:
+        drain()
+
+
+def rewrite():
+    nothing = struct.pack("BBHHHH", 0, 0, 0, 0, 0, 0)
+    for version, protocol, what in [(4, 6, "TCP"), (4, 17, "UDP"), (4, 1, "ICMP"), (6, 6, "TCP, IPv6"), (6, 17, "UDP, IPv6"),
+                                    (6, 58, "ICMPv6")]:
+        data = flow(version, protocol)
+        for name, ops, after in changes(data):
+            do(*ops)
+            was = counts()
+            comes(f"{what}, checksum there: {name}", data, nothing, seal(after))
+            check("and nobody has looked at it", counts()["none"] == was["none"] + 1, was, counts())
+            if protocol == 1:
+                continue
+            sent, vnet = unsealed(data)
+            comes(f"{what}, checksum for the device: {name}", sent, vnet, unsealed(after)[0])
+            check("and that is known", counts()["partial"] == was["partial"] + 1, was, counts())
+            do(*ops, "complete")
+            comes(f"{what}, checksum filled in: {name}", sent, vnet, seal(after))
+        check("all could be done", counts()["failed"] == 0, counts())
+    data = seal(flow(4, 17), zero=True)
+    for name, ops, after in changes(data):
+        do(*ops)
+        comes(f"UDP without a checksum: {name}", data, nothing, seal(after, zero=True))
+    # A port with which the checksum is 0, and that is 0xffff for UDP.
+    data = flow(4, 17)
+    port = 9 + struct.unpack("!H", data[40:42])[0]
+    port = (port & 0xFFFF) + (port >> 16)
+    want = seal(data[:34] + struct.pack("!H", port) + data[36:])
+    check("a checksum of UDP that is 0", want[40:42] == b"\xff\xff", want[40:42])
+    do(f"34 {port:04x} C 40")
+    comes("is written as 0xffff", data, nothing, want)
+    for version, protocol, kind in [(4, 6, GSO_TCPV4), (4, 17, GSO_UDP_L4)]:
+        data = flow(version, protocol, 6000)
+        sent, vnet = unsealed(data)
+        vnet = struct.pack("BB", CSUM, kind) + struct.pack("HH", 34 + (20 if protocol == 6 else 8), 1400) + vnet[6:]
+        for name, ops, after in changes(data):
+            do(*ops)
+            alice.send(sent, vnet)
+            came, said = bob.receive()
+            check(f"a super-packet, protocol {protocol}: {name}", came == unsealed(after)[0] and said[:2] == vnet[:2],
+                  difference(unsealed(after)[0], came), said.hex())
+        was = counts()
+        do("complete", "resize 100", "resize 60000")
+        alice.send(sent, vnet)
+        came, _ = bob.receive()
+        check("neither can its checksum be filled in, nor its length be changed; it stays as it is",
+              came == sent and counts()["failed"] == was["failed"] + 3, difference(sent, came), counts())
+
+    # Lengths and offsets that cannot be.
+    for name, data, vnet in [("a short packet", frame(60), nothing),
+                             ("one in pages", frame(1400), struct.pack("BBHHHH", 0, 0, 14, 0, 0, 0))]:
+        was = counts()["failed"]
+        bad = [f"{what} {n}" for what in ("resize", "header")
+               for n in (65550, 1 << 31, 4294967256, 4294967295 - 14, 4294967295)]
+        bad += [f"{n} {b}" for n in (len(data) - 1, len(data), 1 << 31, 4294967294, 4294967295) for b in ("aabb", "00" * 99)]
+        bad += [f"0 aa c {n}" for n in (len(data) - 1, 1 << 31, 4294967294, 4294967295)]
+        do(*bad)
+        comes(f"{name}: lengths and offsets beyond it", data, vnet, data)
+        check("are refused, each", counts()["failed"] == was + len(bad), counts()["failed"] - was, len(bad))
+        do("resize 65549", f"resize {len(data) + 40}")
+        comes(f"{name} grows, as far as is said", data, vnet, data + bytes(40))
+        do("resize 20")
+        comes("and is cut", data, vnet, data[:20])
+        check("which can be done", counts()["failed"] == was + len(bad), counts())
+
+
+def trusted():
+    """The device of alice's wire puts packets together, and has found their checksums right."""
+    for protocol, what in [(6, "TCP"), (17, "UDP")]:
+        data = flow(4, protocol)
+        for name, ops, after in changes(data):
+            do(*ops)
+            was = counts()
+            comes(f"{what}, checksum found right: {name}", data, struct.pack("BBHHHH", 0, 0, 0, 0, 0, 0), seal(after))
+            check("and that is known", counts()["unnecessary"] == was["unnecessary"] + 1, was, counts())
+
+
+def complete():
+    """By a bridge that has summed up what it has looked at."""
+    port = Port("", "q0")
+    data = b"\x01\x00\x5e\x01\x02\x03" + ALICE + ipv4(2, bytes.fromhex("16000000ef010203"))[12:]
+    data = seal(data[:30] + b"\xef\x01\x02\x03" + data[34:])
+    puts = [(38, b"\xef\x09\x08\x07", "c 36"), (35, b"\x77", "c 36"), (22, b"\x05", "c 24"), (15, b"\x10", "c 24")]
+    want = data
+    for offset, new, _ in puts:
+        want = want[:offset] + new + want[offset + len(new):]
+    do(*(f"{offset} {new.hex()} {sums}" for offset, new, sums in puts), "resize 61", "resize 43", "resize 42")
+    was = counts()
+    port.send(data)
+    came, _ = bob.receive()
+    check("a packet whose sum a device has made is changed", came == seal(want), difference(seal(want), came))
+    check("and the sum with it", counts()["complete"] == was["complete"] + 1 and counts()["wrong"] == 0, counts())
+
+
 alice = Port("alice", "a0")
-receivers = [Port("bob", "b0")]
+bob = Port("bob", "b0")
+receivers = [bob]
 tests = sys.argv[1:]
 if "twice" in tests:
     receivers.append(Port("carol", "c0"))
     tests.remove("twice")
 for test in tests:
-    {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared}[test]()
+    {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared,
+     "rewrite": rewrite, "trusted": trusted, "complete": complete}[test]()
 end()

@@ -35,6 +35,18 @@ struct sock_filter;
 /* How many packets go through a graph together, at most. */
 #define LANA_BATCH		64U
 
+/* The longest that a packet is made: as long as an IP packet can be. */
+#define LANA_LEN_MAX		(65535 + 14)
+
+/* A checksum that covers bytes which change. */
+#define LANA_SUM_PSEUDO		1	/* they are in a pseudo-header */
+#define LANA_SUM_OPTIONAL	2	/* 0 says that there is none: UDP */
+
+struct lana_sum {
+	u32 at;
+	u32 flags;
+};
+
 /* What a hooked device is hooked with begins with this. */
 struct lana_hook {
 	/* What it receives is collected. */
@@ -51,6 +63,10 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
+bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
+		      const struct lana_sum *sums, unsigned int count);
+u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
+bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 bool lana_skb_complete_checksum(struct sk_buff *skb);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
@@ -138,6 +154,7 @@ struct lana_sock_info {
 int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction);
 void lana_sock_hold(struct sock *sk);
 void lana_sock_put(struct sock *sk);
+void lana_sock_down(struct sock *sk);
 void lana_sock_info(struct sock *sk, struct lana_sock_info *info);
 u32 lana_sock_family(void);
 int lana_sock_register(struct module *owner, int family);

@@ -112,8 +112,11 @@ impl Packet {
     #[inline]
     pub fn header(&mut self, n: u32) -> Option<&[u8]> {
         if n > self.linear() {
-            // SAFETY: the buffer is live and not shared.
-            if !self.unshare() || !unsafe { bindings::lana_skb_may_pull(self.as_ptr(), n) } {
+            if n > self.len() || !self.unshare() {
+                return None;
+            }
+            // SAFETY: the buffer is live and not shared, and has `n` bytes.
+            if !unsafe { bindings::lana_skb_may_pull(self.as_ptr(), n) } {
                 return None;
             }
         }
@@ -122,7 +125,8 @@ impl Packet {
     }
 
     /// The first `n` bytes, to be changed, or `None` when the packet is shorter or there is no
-    /// memory. Makes them linear and this packet's own first where they are not.
+    /// memory. Makes them linear and this packet's own first where they are not. No checksum is
+    /// touched: what one covers is changed by [`Packet::replace`].
     #[inline(always)]
     pub fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
         // SAFETY: the buffer is live and not shared.
@@ -133,12 +137,73 @@ impl Packet {
         Some(unsafe { slice::from_raw_parts_mut(self.data(), n as usize) })
     }
 
+    /// The longest that [`Packet::resize`] makes a packet: as long as an IP packet can be.
+    pub const LEN_MAX: u32 = bindings::LANA_LEN_MAX;
+
     /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
-    /// there. False, and the packet as it was, when there is no memory, or when what is cut off has
-    /// the place of a checksum that the device it leaves by is to fill in.
+    /// there. False, and the packet as it was, when there is no memory; when it would become longer
+    /// than [`Packet::LEN_MAX`]; when it is a super-packet, whose length is that of its parts; or when
+    /// what is cut off has the place of a checksum that is to be filled in.
+    #[must_use]
     pub fn resize(&mut self, len: u32) -> bool {
-        // SAFETY: the buffer is live and not shared.
+        // SAFETY: the buffer is live and not shared; any length may be asked for.
         self.unshare() && unsafe { bindings::lana_skb_resize(self.as_ptr(), len) }
+    }
+
+    /// Writes bytes at `offset`, and makes the checksums right that cover them, whatever is
+    /// [known](Packet::summed) of them. Costs no sum over the packet. False, and the packet as it was,
+    /// when that is shorter or there is no memory.
+    #[must_use]
+    pub fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
+        let (Ok(len), Ok(count)) = (bytes.len().try_into(), sums.len().try_into()) else {
+            return false;
+        };
+        let sums = sums.as_ptr().cast::<bindings::lana_sum>();
+        // SAFETY: the buffer is live and not shared; the bytes and the sums are borrowed, and a `Sum` is
+        // a `lana_sum`.
+        self.unshare()
+            && unsafe {
+                let skb = self.as_ptr();
+                bindings::lana_skb_replace(skb, offset, bytes.as_ptr(), len, sums, count)
+            }
+    }
+
+    /// [`Packet::replace`] with a number of 8 bits.
+    #[must_use]
+    pub fn replace_u8(&mut self, offset: u32, new: u8, sums: &[Sum]) -> bool {
+        self.replace(offset, &[new], sums)
+    }
+
+    /// [`Packet::replace`] with a number of 16 bits, written in network order.
+    #[must_use]
+    pub fn replace_u16(&mut self, offset: u32, new: u16, sums: &[Sum]) -> bool {
+        self.replace(offset, &new.to_be_bytes(), sums)
+    }
+
+    /// [`Packet::replace`] with a number of 32 bits, written in network order.
+    #[must_use]
+    pub fn replace_u32(&mut self, offset: u32, new: u32, sums: &[Sum]) -> bool {
+        self.replace(offset, &new.to_be_bytes(), sums)
+    }
+
+    /// What is known of the packet's checksum.
+    pub fn summed(&self) -> Summed {
+        let mut sum = 0;
+        // SAFETY: the buffer is live, and there is room for a sum.
+        match u32::from(unsafe { bindings::lana_skb_summed(self.as_ptr(), &mut sum) }) {
+            bindings::CHECKSUM_UNNECESSARY => Summed::Unnecessary,
+            bindings::CHECKSUM_COMPLETE => Summed::Complete(sum),
+            bindings::CHECKSUM_PARTIAL => Summed::Partial,
+            _ => Summed::None,
+        }
+    }
+
+    /// Fills in the checksum where that is left to a device ([`Summed::Partial`]). False, and the packet
+    /// as it was, for a super-packet, each part of which gets its own; and when there is no memory.
+    #[must_use]
+    pub fn complete_checksum(&mut self) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_complete(self.as_ptr()) }
     }
 
     /// The [sum](checksum::sum) of `len` bytes from `offset` on: over what has a right checksum in it,
@@ -239,6 +304,45 @@ impl Drop for Packet {
     fn drop(&mut self) {
         // SAFETY: by the type's invariant the reference is ours to give back.
         unsafe { bindings::lana_skb_free(self.as_ptr(), DropReason::Unbound as u32) };
+    }
+}
+
+/// What is known of a packet's checksum: the kernel's `ip_summed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Summed {
+    /// Nothing: it is in the packet, and nobody has looked at it.
+    None,
+    /// It was found right.
+    Unnecessary,
+    /// This is the [sum](checksum::sum) of all bytes of the packet.
+    Complete(u16),
+    /// It is not in the packet yet, as in all that this host sends: the device it leaves by fills it in. In
+    /// its place is the sum of the pseudo-header.
+    Partial,
+}
+
+/// A checksum that covers what [`Packet::replace`] changes: where it is, and how it covers it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Sum(bindings::lana_sum);
+
+impl Sum {
+    /// The bytes are in what it sums up: a port, for that of TCP; an address or the TTL, for that of the
+    /// IPv4 header.
+    pub const fn covering(at: u32) -> Self {
+        Self(bindings::lana_sum { at, flags: 0 })
+    }
+
+    /// They are in the pseudo-header: an address, for that of TCP, UDP or ICMPv6.
+    pub const fn of_pseudo_header(at: u32) -> Self {
+        let flags = bindings::LANA_SUM_PSEUDO;
+        Self(bindings::lana_sum { at, flags })
+    }
+
+    /// It is UDP's, where 0 says that there is none.
+    pub const fn optional(self) -> Self {
+        let (at, flags) = (self.0.at, self.0.flags | bindings::LANA_SUM_OPTIONAL);
+        Self(bindings::lana_sum { at, flags })
     }
 }
 
