@@ -558,7 +558,7 @@ impl<'g> Change<'g> {
         let state = self.state()?;
         let name = loop {
             state.sockets = state.sockets.wrapping_add(1);
-            let name = CString::try_from_fmt(fmt!("socket{}", state.sockets))?;
+            let name = CString::try_from_fmt(fmt!("{}{}", Name::OF_SOCKETS, state.sockets))?;
             if state.registry.find(name.to_bytes()).is_err() {
                 break Name::like(name.to_bytes());
             }
@@ -598,10 +598,18 @@ impl<'g> Change<'g> {
             let face = self.state()?.registry.face(idp).ok_or(ENOENT)?;
             let upper = face.ports[INGRESS].first().map(|&peer| (peer, idp));
             let lower = face.ports[EGRESS].first().map(|&peer| (idp, peer));
-            match upper.or(lower) {
-                Some((up, low)) => self.part(up, low)?,
-                None => break,
+            let Some((up, low)) = upper.or(lower) else {
+                break;
+            };
+            if face.hook.is_some() {
+                // A program whose device has gone is told; it asks for the graph when this is done.
+                let other = if up == idp { low } else { up };
+                let other = self.state()?.registry.face(other);
+                if let Some(socket) = other.and_then(|face| face.socket.as_ref()) {
+                    socket.down();
+                }
             }
+            self.part(up, low)?;
         }
         let registry = &mut self.state()?.registry;
         for subscriber in core::mem::take(&mut registry.stage(idp)?.subscribers) {

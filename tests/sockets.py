@@ -21,6 +21,7 @@ from rig import LIBC, LONG, SLOW, Lana, Leaks, Load, in_time, one_cpu, quiesce, 
 FAMILY, SOL, AUXDATA, STATISTICS, RING, PAUSE = 18, 300, 1, 2, 3, 4
 TYPE = 0x88B5
 PEER = bytes.fromhex("020000000099")
+SO_PRIORITY, SO_ZEROCOPY, SO_TXTIME, MSG_ZEROCOPY = 12, 60, 61, 0x4000000
 SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_ATTACH_FILTER, SO_DETACH_FILTER = 35, 40, 26, 27
 device, far = sys.argv[1:3]
 lana = Lana()
@@ -175,6 +176,190 @@ def naming():
                                ("fb-del", lana.remove("alice"), "'alice' is a socket"),
                                ("replace", lana.replace("alice", name(other)), "stands for a socket")]:
         check(f"{what} of a socket is refused", answer.error and text in answer.text, answer)
+
+
+def rights():
+    """Who has CAP_NET_RAW alone gives no names that others may want."""
+    code = f"""
+import ctypes, socket, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+sock = socket.socket({FAMILY}, socket.SOCK_RAW)
+for name in sys.argv[1:]:
+    text = struct.pack("=HHiHBB8s32s", {FAMILY}, 0, 0, 0, 0, 0, b"", name.encode())
+    print(libc.bind(sock.fileno(), text, len(text)) and ctypes.get_errno(), flush=True)
+sys.stdin.read()
+"""
+    names = [far, "eth9", "socket", "socket1", "x:socket:", "socket:mine"]
+    command = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", sys.executable, "-S", "-c", code,
+               *names]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        got = [int(program.stdout.readline()) for _ in names]
+        want = [errno.EPERM] * 5 + [0]
+        check("without CAP_NET_ADMIN bind() takes names that begin with 'socket:', and no others", got == want, got)
+        check("it is there under that", lana.blocks()["socket:mine"].type == "pflana")
+        answer = lana.hook(far)
+        check("meanwhile a device can be hooked under its own name", not answer.error, answer)
+        subprocess.run(["vlink", "ethernet", "unhook", far], check=True)
+        program.stdin.close()
+    sock = socket.socket(FAMILY, socket.SOCK_RAW)
+    number = name(sock).removeprefix("socket:")
+    subprocess.run(["ip", "link", "add", f"socket{number}", "type", "dummy"], check=True)
+    answer = lana.hook(f"socket{number}")
+    check("nor does a generated name stand in the way of a device's", number.isdigit() and not answer.error, answer)
+    subprocess.run(["ip", "link", "del", f"socket{number}"], check=True)
+
+
+def contents():
+    """Bytes that a program may still write, checksums that are not there yet."""
+    ours = bound()
+    only_ours(ours)
+    ours.setsockopt(SOL, AUXDATA, 1)
+    virtio = witness()
+    virtio.setsockopt(263, 15, 1)  # PACKET_VNET_HDR
+    flags = []
+    for head in struct.pack("BBHHHH", 1, 0, 0, 0, 34, 6), bytes(10):
+        virtio.send(head + frame(b"c" * 60))
+        control = recvmsg(ours)[1]
+        flags += [struct.unpack("IIiHHBB2x", data)[6] for level, kind, data in control if (level, kind) == (SOL, AUXDATA)]
+    check("LANA_AUXDATA says that a checksum is not filled in", flags == [2, 0], flags)
+    shared = Ring(ours, 4096)
+    virtio.send(struct.pack("BBHHHH", 1, 0, 0, 0, 34, 6) + frame(b"c" * 60))
+    select.select([ours], [], [], 3)
+    word = struct.unpack_from("H", shared.memory, 4096 + 24)[0]
+    check("so does a record", word == 2, word)
+    shared.memory.close()
+    ours.setsockopt(SOL, RING, struct.pack("II", 0, 0))
+    ours.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+    subprocess.run(["ip", "address", "add", "192.0.2.50/24", "dev", far], check=True)
+    subprocess.run(["ip", "neigh", "replace", "192.0.2.9", "lladdr", PEER.hex(":"), "dev", far], check=True)
+    sender_ = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender_.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+    sender_.connect(("192.0.2.9", 9))
+    memory = mmap.mmap(-1, 4096)
+
+    def sent():
+        """Sends from the program's own pages, which is told when they are not used any more, and whether they
+        were copied."""
+        memory[:1000] = b"A" * 1000
+        sender_.send(memoryview(memory)[:1000], MSG_ZEROCOPY)
+        memory[:1000] = b"B" * 1000
+        for _ in range(50):
+            try:
+                control = sender_.recvmsg(1, 200, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)[1]
+                return struct.unpack("IBBBBII", control[0][2][:16])[1:4:2]
+            except BlockingIOError:
+                time.sleep(0.02)
+        return None
+
+    settled(ours)
+    told = sent()
+    got = [packet[42:] for packet in settled(ours) if packet[12:14] == b"\x08\x00"]
+    check("MSG_ZEROCOPY: what waits at a socket is what was sent", got == [b"A" * 1000], got and got[0][:9])
+    check("and the pages are the sender's again", told is not None, told)
+    ours.close()
+    subprocess.run(["fbctl", "set", device, "batch=on"], check=True)
+    told = sent()
+    # SO_EE_ORIGIN_ZEROCOPY, and that it was copied.
+    check("what waits for a batch is a copy", told is not None and told[1] == 1, told)
+    subprocess.run(["fbctl", "set", device, "batch="], check=True)
+
+    ours = bound()
+    ours.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    shared = Ring(ours, 1 << 16)
+    stream = socket.socket()
+    stream.setblocking(False)
+    tried(stream.connect, ("192.0.2.9", 9))
+    select.select([ours], [], [], 3)
+    stamp = struct.unpack_from("Q", shared.memory, 4096 + 8)[0]
+    check("a packet of a local TCP has a time stamp of now", abs(stamp / 1e9 - time.time()) < 60, stamp)
+    shared.memory.close()
+    stream.close()
+    subprocess.run(["ip", "address", "flush", "dev", far], check=True)
+    subprocess.run(["ip", "neigh", "flush", "dev", far, "nud", "permanent"], check=False)
+
+
+def priorities():
+    """What a program says of the queue that its packets are to wait in."""
+    ours, seen = bound(), witness()
+    for command in ["qdisc add dev {} root handle 1: htb", "class add dev {} parent 1: classid 1:2 htb rate 1gbit"]:
+        subprocess.run(["tc", *command.format(device).split()], check=True)
+    ours.setsockopt(socket.SOL_SOCKET, SO_PRIORITY, 0x10002)
+    ours.send(frame())
+    seen.recv(2000)
+    text = subprocess.run(["tc", "-s", "class", "show", "dev", device], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    check("SO_PRIORITY chooses the class of a queue", " 1 pkt" in text, text)
+    subprocess.run(["tc", "qdisc", "del", "dev", device, "root"], check=True)
+
+    def timed():
+        try:
+            return ours.sendmsg([frame()], [(socket.SOL_SOCKET, SO_TXTIME, struct.pack("Q", time.monotonic_ns()))])
+        except OSError as error:
+            return errno.errorcode[error.errno]
+
+    got = timed()
+    check("SCM_TXTIME without SO_TXTIME is EINVAL", got == "EINVAL", got)
+    ours.setsockopt(socket.SOL_SOCKET, SO_TXTIME, struct.pack("iI", time.CLOCK_MONOTONIC, 0))
+    got = timed()
+    check("with it the packet is sent", got == len(frame()) and seen.recv(2000) == frame(), got)
+
+
+def gone():
+    """The device goes that a socket is bound to."""
+    subprocess.run(["ip", "link", "add", "gone0", "type", "veth", "peer", "name", "gone1"], check=True)
+    lana.hook("gone0")
+    ours, theirs = bound(to="gone0"), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    theirs.bind(("gone0", TYPE))
+    subprocess.run(["ip", "link", "set", "gone0", "up"], check=True)
+    poll = select.poll()
+    for sock in ours, theirs:
+        poll.register(sock, select.POLLIN)
+    subprocess.run(["ip", "link", "del", "gone0"], check=True)
+    events = [dict(poll.poll(3000)).get(sock.fileno(), 0) & select.POLLERR for sock in (ours, theirs)]
+    check("its program is told, as that of a packet socket", events == [select.POLLERR] * 2, events)
+    got = [tried(sock.recv, 99) for sock in (ours, theirs)]
+    check("by ENETDOWN", got == ["ENETDOWN"] * 2, got)
+    ours.setblocking(False)
+    check("once", tried(ours.recv, 99) == "EAGAIN")
+
+
+def edges():
+    """Who is told by epoll's edges alone, as asynchronous programs are."""
+    ours, seen = bound(), witness()
+    only_ours(ours)
+    shared = Ring(ours, 1 << 16)
+    epoll = select.epoll()
+    epoll.register(ours.fileno(), select.EPOLLIN | select.EPOLLET)
+    for pause in 0, 100:
+        ours.setsockopt(SOL, PAUSE, pause)
+        epoll.poll(0)
+        seen.send(frame())
+        check(f"pause {pause}: an edge tells of a packet", epoll.poll(3) != [])
+        head = struct.unpack_from("Q", shared.memory, 0)[0]
+        # The reader has looked at the head; one more comes; then it says what it has read.
+        seen.send(frame())
+        struct.pack_into("Q", shared.memory, 64, head)
+        check("so it does of one that comes while the last one is read", epoll.poll(3) != [])
+        shared.read()
+
+    # On two CPUs, where there are.
+    want, found, silent = 20000 // SLOW, 0, 0
+    pid = os.fork()
+    if not pid:
+        for number in range(want):
+            seen.send(frame())
+            if number % 7 == 0:
+                time.sleep(0.0001)
+        os._exit(0)
+    until = time.monotonic() + 60
+    while found < want and time.monotonic() < until:
+        if not epoll.poll(2) and struct.unpack_from("Q", shared.memory, 0) != struct.unpack_from("Q", shared.memory, 64):
+            silent += 1
+        found += len(shared.read())
+        found += struct.unpack("II", ours.getsockopt(SOL, STATISTICS, 8))[1]
+    os.waitpid(pid, 0)
+    check("and of all that come while it reads on another CPU", found == want and not silent, found, want, silent)
 
 
 def both_ways():
@@ -673,7 +858,8 @@ def churn():
 
 
 leaks = Leaks()
-for part in opening, naming, both_ways, receiving, many, sending, ring, blocks, pauses, flood, churn:
+for part in (opening, naming, rights, both_ways, receiving, many, contents, priorities, gone, sending, ring, blocks,
+             pauses, edges, flood, churn):
     part()
 leaks.check()
 end()

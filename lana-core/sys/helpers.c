@@ -401,8 +401,14 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 		why = LANA_DROP_REASON_NO_MEMORY;
 		goto drop;
 	}
-	/* A socket does not know by which device its packets leave. */
-	if (unlikely(!skb->dev) && is_zero_ether_addr(skb->data + ETH_ALEN)) {
+	if (likely(skb->dev)) {
+		skb_clear_tstamp(skb);
+		skb->priority = 0;
+	} else if (is_zero_ether_addr(skb->data + ETH_ALEN)) {
+		/*
+		 * From a socket, which does not know by which device its packets leave;
+		 * its priority and the time to send it go with it.
+		 */
 		if (skb_ensure_writable(skb, ETH_HLEN)) {
 			why = LANA_DROP_REASON_NO_MEMORY;
 			goto drop;
@@ -410,9 +416,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 		ether_addr_copy(skb->data + ETH_ALEN, dev->dev_addr);
 	}
 	skb_scrub_packet(skb, false);
-	skb_clear_tstamp(skb);
 	skb_forward_csum(skb);
-	skb->priority = 0;
 	lana_skb_set_entries(skb, lana_skb_entries(skb) + 1);
 	skb->dev = dev;
 	skb_reset_mac_header(skb);
@@ -549,8 +553,12 @@ static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
 		return RX_HANDLER_PASS;
 	__skb_push(skb, ETH_HLEN);
 	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
-	/* A shared packet cannot wait: the others go on with it when we return. */
-	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT) {
+	/*
+	 * A shared packet cannot wait: the others go on with it when we return. Nor can
+	 * one whose bytes are in a program's pages, which writes what it likes meanwhile.
+	 */
+	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT &&
+	    !skb_orphan_frags_rx(skb, GFP_ATOMIC)) {
 		lana_batch_add(hook, skb);
 		return RX_HANDLER_CONSUMED;
 	}

@@ -13,6 +13,7 @@
 #include <linux/net.h>
 #include <linux/sockios.h>
 #include <linux/vmalloc.h>
+#include <net/ip.h>
 #include <net/sock.h>
 #include <asm/ioctls.h>
 
@@ -20,8 +21,6 @@
 #include <uapi/linux/lana_socket.h>
 #include "helpers.h"
 
-/* The longest packet that can be sent: as long as an IP packet can be. */
-#define LANA_SEND_MAX	(65535 + ETH_HLEN)
 #define LANA_RING_MAX	(256 << 20)
 #define LANA_BLOCK	(1 << 20)
 #define LANA_ALIGN	sizeof(struct lana_record)
@@ -93,20 +92,32 @@ static bool lana_ring_ready(struct lana_sock *ls)
 	return ls->memory && READ_ONCE(ls->memory->ring->lr_tail) != ls->head;
 }
 
-/*
- * Whether who waits for the ring is to be woken now that `used` bytes are in it. If it was
- * woken just now, the timer does it, and for all that comes until then.
- */
-static bool lana_ring_wakes(struct lana_sock *ls, u64 used)
+/* Whether anybody waits, or has asked to be told, as epoll does for who looks only then. */
+static bool lana_sock_waits(struct sock *sk)
 {
-	bool much = used >= ls->memory->size / 4;
+	struct socket_wq *wq = rcu_dereference(sk->sk_wq);
+
+	return wq && (waitqueue_active(&wq->wait) || READ_ONCE(wq->fasync_list));
+}
+
+/*
+ * Whether who waits for the ring is to be woken now that the bytes in it have become `used`
+ * from `before`. If it was woken just now, the timer does it, and for all that comes until then.
+ * With the receive queue's lock: who begins to wait does so, and then looks at the head with
+ * that lock, in lana_sock_poll(). It may have read all there was before it was told of it, so
+ * what it has read says nothing about what it knows.
+ */
+static bool lana_ring_wakes(struct lana_sock *ls, u64 before, u64 used)
+{
+	u64 much = ls->memory->size / 4;
+	bool crowd = before < much && used >= much;
 	ktime_t now, due;
 
-	if (ls->untold && !much)
+	if ((ls->untold && !crowd) || !lana_sock_waits(&ls->sk))
 		return false;
 	now = ktime_get();
 	due = ktime_add_us(ls->woken, READ_ONCE(ls->pause));
-	ls->untold = now < due && !much;
+	ls->untold = now < due && !crowd;
 	if (ls->untold)
 		hrtimer_start(&ls->timer, due, HRTIMER_MODE_ABS_SOFT);
 	else
@@ -130,6 +141,20 @@ static enum hrtimer_restart lana_ring_timer(struct hrtimer *timer)
 	if (wake)
 		sk->sk_data_ready(sk);
 	return HRTIMER_NORESTART;
+}
+
+/* What LANA_AUXDATA and records say of the checksum, as PACKET_AUXDATA does. */
+static u8 lana_skb_flags(const struct sk_buff *skb)
+{
+	u8 flags = 0;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		flags |= LANA_CSUM_NOT_READY;
+	else if (skb->pkt_type != PACKET_OUTGOING && skb_csum_unnecessary(skb))
+		flags |= LANA_CSUM_VALID;
+	if (skb_is_gso(skb) && skb_is_gso_tcp(skb))
+		flags |= LANA_GSO_TCP;
+	return flags;
 }
 
 /*
@@ -162,10 +187,11 @@ static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen
 		.lc_snaplen = snaplen,
 		.lc_len = skb->len,
 		.lc_time = sock_flag(&ls->sk, SOCK_RCVTSTAMP) ?
-			   ktime_to_ns(skb->tstamp ?: ktime_get_real()) : 0,
+			   ktime_to_ns(skb_tstamp(skb) ?: ktime_get_real()) : 0,
 		.lc_ifindex = skb->dev ? skb->dev->ifindex : 0,
 		.lc_vlan_tci = skb_vlan_tag_present(skb) ? skb_vlan_tag_get(skb) : 0,
 		.lc_vlan_tpid = skb_vlan_tag_present(skb) ? ntohs(skb->vlan_proto) : 0,
+		.lc_flags = lana_skb_flags(skb),
 		.lc_direction = direction,
 		.lc_pkttype = skb->pkt_type,
 		.lc_drops = sk_drops_read(&ls->sk),
@@ -174,11 +200,7 @@ static bool lana_ring_put(struct lana_sock *ls, struct sk_buff *skb, u32 snaplen
 		return false;
 	ls->head = head + pad + need;
 	smp_store_release(&memory->ring->lr_head, ls->head);
-	/*
-	 * Who sleeps has read all there was, and then looked at the head with the lock that is
-	 * held here: lana_sock_poll(). Nobody sleeps who is behind, but for who is still untold.
-	 */
-	*wake = (!used || ls->untold) && lana_ring_wakes(ls, used + pad + need);
+	*wake = lana_ring_wakes(ls, used, used + pad + need);
 	return true;
 }
 
@@ -194,13 +216,24 @@ int lana_sock_rcv(struct sock *sk, struct sk_buff *skb, u8 direction)
 	unsigned int snaplen;
 	const struct ethhdr *eth;
 
+	/* Memory that is left is for those by whom more is freed. */
+	why = LANA_DROP_REASON_NO_MEMORY;
+	if (skb_pfmemalloc(skb) && !sock_flag(sk, SOCK_MEMALLOC)) {
+		NET_INC_STATS(sock_net(sk), LINUX_MIB_PFMEMALLOCDROP);
+		goto drop;
+	}
+	/* Pages of a program that sends: it may write there after the filter has looked. */
+	if (unlikely(skb_orphan_frags_rx(skb, GFP_ATOMIC)))
+		goto drop;
 	why = LANA_DROP_REASON_MALFORMED;
 	if (unlikely(!pskb_may_pull(skb, ETH_HLEN)))
 		goto drop;
 	skb_reset_mac_header(skb);
 	skb_reset_mac_len(skb);
 	if (!skb->dev) {
-		/* From another socket. */
+		/* From another socket, which may have said when it is to be sent. */
+		skb->tstamp = 0;
+		skb->tstamp_type = SKB_CLOCK_REALTIME;
 		skb->protocol = eth_hdr(skb)->h_proto;
 		skb->pkt_type = PACKET_OUTGOING;
 	}
@@ -395,6 +428,11 @@ static int lana_sock_bind(struct socket *sock, struct sockaddr_unsized *addr, in
 	if (sl->sl_family != lana_family.family)
 		return -EAFNOSUPPORT;
 	len = min_t(int, len - name, LANA_NAME_SIZE);
+	/* Names of devices and of blocks are the administrator's; no device's name has a colon. */
+	if ((len < strlen(LANA_NAME_PREFIX) ||
+	     memcmp(sl->sl_name, LANA_NAME_PREFIX, strlen(LANA_NAME_PREFIX))) &&
+	    !capable(CAP_NET_ADMIN))
+		return -EPERM;
 	err = lana_sock_rename(ls->graph, ls->idp, sl->sl_name, strnlen(sl->sl_name, len));
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
@@ -597,7 +635,7 @@ static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len
 	}
 	if (header && !sl)
 		return -EDESTADDRREQ;
-	if (header + len > LANA_SEND_MAX)
+	if (header + len > LANA_LEN_MAX)
 		return -EMSGSIZE;
 	if (header + len < ETH_HLEN || !len)
 		return -EINVAL;
@@ -633,7 +671,9 @@ static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb->protocol = eth_hdr(skb)->h_proto;
+	skb->priority = sockc.priority;
 	skb->mark = sockc.mark;
+	skb_set_delivery_type_by_clockid(skb, sockc.transmit_time, sk->sk_clockid);
 
 	local_bh_disable();
 	rcu_read_lock();
@@ -692,6 +732,7 @@ static int lana_sock_recvmsg(struct socket *sock, struct msghdr *msg, size_t len
 			.la_snaplen = skb->len,
 			.la_ifindex = cb->ifindex,
 			.la_direction = cb->direction,
+			.la_flags = lana_skb_flags(skb),
 		};
 
 		if (skb_vlan_tag_present(skb)) {
@@ -805,6 +846,13 @@ void lana_sock_hold(struct sock *sk)
 void lana_sock_put(struct sock *sk)
 {
 	sock_put(sk);
+}
+
+/* The device went by which packets came and left. As packet sockets, it says so once. */
+void lana_sock_down(struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_err, ENETDOWN);
+	sk_error_report(sk);
 }
 
 void lana_sock_info(struct sock *sk, struct lana_sock_info *info)

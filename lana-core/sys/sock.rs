@@ -88,6 +88,12 @@ impl Socket {
         }
     }
 
+    /// The device went that it was bound to: its program is told, by `ENETDOWN`. Any context.
+    pub(crate) fn down(&self) {
+        // SAFETY: the socket is live.
+        unsafe { bindings::lana_sock_down(self.0.as_ptr()) };
+    }
+
     /// What there is to say of the socket.
     pub(crate) fn info(&self) -> bindings::lana_sock_info {
         let mut info: bindings::lana_sock_info = pin_init::zeroed();

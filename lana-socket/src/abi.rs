@@ -18,6 +18,12 @@ pub const LANA_RX_RING: i32 = 3;
 pub const LANA_RING_PAUSE: i32 = 4;
 /// Flag of a record that only fills the end of a ring, or of a MiB of it.
 pub const LANA_RECORD_PAD: u16 = 1;
+/// The checksum was left to a device to fill in.
+pub const LANA_CSUM_NOT_READY: u16 = 2;
+/// The checksum was found right.
+pub const LANA_CSUM_VALID: u16 = 4;
+/// Segments of TCP, put together.
+pub const LANA_GSO_TCP: u16 = 8;
 /// What positions in a ring are multiples of.
 pub const ALIGNMENT: usize = 32;
 /// An Ethernet device (`linux/if_arp.h`).
@@ -139,8 +145,10 @@ structs! {
         vlan_tpid: u16,
         /// 0 from a device, 1 to one.
         direction: u8,
+        /// [`LANA_CSUM_NOT_READY`], …
+        flags: u8,
         /// Nothing.
-        pad: [u8; 3],
+        pad: [u8; 2],
     }
 
     /// `struct lana_stats`.
@@ -173,7 +181,7 @@ structs! {
         vlan_tci: u16,
         /// What kind of tag, 0 for none.
         vlan_tpid: u16,
-        /// [`LANA_RECORD_PAD`].
+        /// [`LANA_RECORD_PAD`], or [`LANA_CSUM_NOT_READY`], …
         flags: u16,
         /// 0 from a device, 1 to one.
         direction: u8,

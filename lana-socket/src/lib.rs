@@ -27,7 +27,7 @@ pub mod sys;
 
 pub use address::{BadMac, Mac};
 pub use error::{Corrupt, Error};
-pub use meta::{ethernet, Direction, Meta, PacketKind, Vlan};
+pub use meta::{ethernet, Checksum, Direction, Meta, PacketKind, Vlan};
 pub use receive::{receive, set_recv_buffer, set_timestamps, wait, Batch, Packet, Received};
 pub use ring::{Record, Ring};
 pub use socket::{Kind, Socket, Statistics};

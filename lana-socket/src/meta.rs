@@ -3,7 +3,10 @@
 //! What the kernel says about a packet, beside its bytes.
 
 use crate::{
-    abi::{Auxdata, LinkAddress, RecordHeader, LANA_AUXDATA, SOL_LANA},
+    abi::{
+        Auxdata, LinkAddress, RecordHeader, LANA_AUXDATA, LANA_CSUM_NOT_READY, LANA_CSUM_VALID,
+        SOL_LANA,
+    },
     address::Mac,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -72,6 +75,30 @@ impl Vlan {
     }
 }
 
+/// What is known of a packet's checksum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// Nothing: look at it.
+    #[default]
+    Unknown,
+    /// It was left to a device to fill in, and is not there: do not check it.
+    NotReady,
+    /// It was found right.
+    Valid,
+}
+
+impl Checksum {
+    fn of(flags: u16) -> Self {
+        if flags & LANA_CSUM_NOT_READY != 0 {
+            Checksum::NotReady
+        } else if flags & LANA_CSUM_VALID != 0 {
+            Checksum::Valid
+        } else {
+            Checksum::Unknown
+        }
+    }
+}
+
 /// What is known about a packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meta {
@@ -87,6 +114,8 @@ pub struct Meta {
     pub direction: Option<Direction>,
     /// A tag beside the data, where the socket was asked to tell.
     pub vlan: Option<Vlan>,
+    /// Its checksum, where the socket was asked to tell.
+    pub checksum: Checksum,
     /// Bytes of it as it came.
     pub original: usize,
     /// When it came, where the socket was asked to tell.
@@ -113,6 +142,7 @@ impl Meta {
                         meta.original = aux.len as usize;
                         meta.direction = Some(Direction::of(aux.direction));
                         meta.vlan = Vlan::of(aux.vlan_tci, aux.vlan_tpid);
+                        meta.checksum = Checksum::of(aux.flags.into());
                     }
                 }
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => meta.time = timespec(data),
@@ -129,6 +159,7 @@ impl Meta {
             kind: header.pkttype.into(),
             direction: Some(Direction::of(header.direction)),
             vlan: Vlan::of(header.vlan_tci, header.vlan_tpid),
+            checksum: Checksum::of(header.flags),
             original: header.len as usize,
             time: (header.time != 0).then(|| UNIX_EPOCH + Duration::from_nanos(header.time)),
             ..Meta::default()
@@ -198,7 +229,8 @@ mod tests {
             vlan_tci: 7,
             vlan_tpid: 0x8100,
             direction: 1,
-            pad: [0; 3],
+            flags: 2,
+            pad: [0; 2],
         };
         message(SOL_LANA, LANA_AUXDATA, &aux.encode())
     }
@@ -220,6 +252,7 @@ mod tests {
             let meta = Meta::decode(&[], &control.concat(), 60);
             assert_eq!(meta.original, 1514);
             assert_eq!(meta.direction, Some(Direction::Egress));
+            assert_eq!(meta.checksum, Checksum::NotReady);
             assert_eq!(
                 meta.vlan,
                 Some(Vlan {

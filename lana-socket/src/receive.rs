@@ -43,14 +43,21 @@ pub fn receive(socket: impl AsFd, data: &mut [u8]) -> io::Result<Received> {
 }
 
 /// Waits until there is something to receive, or the time is over; without a time, for ever.
-/// A signal ends it, too. Says whether there is something.
+/// A signal ends it, too. Says whether there is something. An error of the socket ends it, once: that the
+/// device went by which packets came (`ENETDOWN`).
 pub fn wait(socket: impl AsFd, time: Option<Duration>) -> io::Result<bool> {
     // What does not fit is for ever, too.
     let time = time.and_then(|time| Timespec::try_from(time).ok());
-    match poll(&mut [PollFd::new(&socket, PollFlags::IN)], time.as_ref()) {
-        Err(Errno::INTR) => Ok(false),
-        result => Ok(result? > 0),
+    let mut polled = [PollFd::new(&socket, PollFlags::IN)];
+    let ready = match poll(&mut polled, time.as_ref()) {
+        Err(Errno::INTR) => return Ok(false),
+        result => result? > 0,
+    };
+    let [polled] = polled;
+    if polled.revents().contains(PollFlags::ERR) {
+        sockopt::socket_error(&socket)??;
     }
+    Ok(ready)
 }
 
 /// Makes room for packets that wait. Only `CAP_NET_ADMIN` gets more than `net.core.rmem_max`.

@@ -18,6 +18,8 @@
 #define PF_LANA			AF_LANA
 
 #define LANA_NAME_SIZE		32	/* the longest name of a block, and a NUL */
+/* bind() to a name that begins so wants no CAP_NET_ADMIN. */
+#define LANA_NAME_PREFIX	"socket:"
 
 /*
  * The first members are those of struct sockaddr_ll, where recvmsg() and
@@ -48,6 +50,11 @@ struct sockaddr_lana {
 #define LANA_INGRESS		0
 #define LANA_EGRESS		1
 
+/* What is known of a packet's checksum: TP_STATUS_CSUMNOTREADY, ... of packet(7). */
+#define LANA_CSUM_NOT_READY	2	/* it was left to a device to fill in: do not check it */
+#define LANA_CSUM_VALID		4	/* it was found right */
+#define LANA_GSO_TCP		8	/* segments of TCP, put together */
+
 /* The control message LANA_AUXDATA. */
 struct lana_auxdata {
 	__u32	la_len;		/* bytes of the packet as it came, of a datagram without its header */
@@ -56,7 +63,8 @@ struct lana_auxdata {
 	__u16	la_vlan_tci;	/* the VLAN tag beside the data, with la_vlan_tpid not 0 */
 	__u16	la_vlan_tpid;
 	__u8	la_direction;	/* LANA_INGRESS or LANA_EGRESS */
-	__u8	la_pad[3];
+	__u8	la_flags;	/* LANA_CSUM_NOT_READY, ... */
+	__u8	la_pad[2];
 };
 
 struct lana_stats {
@@ -106,7 +114,7 @@ struct lana_record {
 	__s32	lc_ifindex;
 	__u16	lc_vlan_tci;
 	__u16	lc_vlan_tpid;
-	__u16	lc_flags;	/* LANA_RECORD_PAD */
+	__u16	lc_flags;	/* LANA_RECORD_PAD, or LANA_CSUM_NOT_READY, ... */
 	__u8	lc_direction;
 	__u8	lc_pkttype;
 	__u32	lc_drops;	/* packets that found no room, from the first one on to this one */
