@@ -269,17 +269,6 @@ int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned i
 }
 
 /*
- * Fills in the checksum that the device was to fill in. A super-packet has none
- * of its own.
- */
-bool lana_skb_complete_checksum(struct sk_buff *skb)
-{
-	unsigned int end = skb_checksum_start_offset(skb) + skb->csum_offset + sizeof(__sum16);
-
-	return !skb_is_gso(skb) && pskb_may_pull(skb, end) && !skb_csum_hwoffload_help(skb, 0);
-}
-
-/*
  * How often a packet has left a graph goes with it through the devices of this
  * machine, where nobody else looks: the offsets of the inner headers mean nothing
  * while `encapsulation` is not set, and what moves the data (skb_headers_offset_update())

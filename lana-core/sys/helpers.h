@@ -68,7 +68,6 @@ bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes,
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
-bool lana_skb_complete_checksum(struct sk_buff *skb);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
 /* CPUs. */

@@ -198,14 +198,6 @@ impl Packet {
         }
     }
 
-    /// Fills in the checksum where that is left to a device ([`Summed::Partial`]). False, and the packet
-    /// as it was, for a super-packet, each part of which gets its own; and when there is no memory.
-    #[must_use]
-    pub fn complete_checksum(&mut self) -> bool {
-        // SAFETY: the buffer is live and not shared.
-        self.unshare() && unsafe { bindings::lana_skb_complete(self.as_ptr()) }
-    }
-
     /// The [sum](checksum::sum) of `len` bytes from `offset` on: over what has a right checksum in it,
     /// 0xffff. `None` when the packet is shorter, or its bytes are in a device's memory.
     #[inline(always)]
@@ -227,10 +219,11 @@ impl Packet {
         u16::try_from(sum).ok()
     }
 
-    /// Fills in the checksum of a packet that left it to the device it goes out by (`CHECKSUM_PARTIAL`),
-    /// as those of this host's own stack and of virtual machines do. False, and the packet as it was,
-    /// for a super-packet, or without memory.
+    /// Fills in the checksum where that is left to the device it goes out by ([`Summed::Partial`]), as in
+    /// packets of this host's own stack and of virtual machines. False, and the packet as it was, for a
+    /// super-packet, each part of which gets its own; and when there is no memory.
     #[inline]
+    #[must_use]
     pub fn complete_checksum(&mut self) -> bool {
         // SAFETY: the buffer is live, and this a plain number in it.
         let state = unsafe {
@@ -244,7 +237,7 @@ impl Packet {
             return true;
         }
         // SAFETY: the buffer is live and not shared.
-        self.unshare() && unsafe { bindings::lana_skb_complete_checksum(self.as_ptr()) }
+        self.unshare() && unsafe { bindings::lana_skb_complete(self.as_ptr()) }
     }
 
     /// The Ethernet address of the device it came by; none for what a socket has sent.

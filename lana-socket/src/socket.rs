@@ -76,7 +76,8 @@ impl Socket {
         }
     }
 
-    /// Gives the socket a name: of the block that it is.
+    /// Gives the socket a name: of the block that it is. One that does not begin with `socket:` wants
+    /// `CAP_NET_ADMIN`.
     pub fn bind(&self, name: &str) -> Result<(), Error> {
         let address = of_block(self.family, name)?.encode();
         Ok(sys::bind(self.as_fd(), &address)?)
