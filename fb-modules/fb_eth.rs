@@ -16,7 +16,7 @@ block_module! {
 }
 
 struct Eth {
-    device: Arc<Device>,
+    device: DeviceHandle,
     unclaimed: Unclaimed,
     batch: bool,
 }
@@ -44,7 +44,7 @@ impl Block for Eth {
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
-            device: Arc::new(args.device()?, GFP_KERNEL)?,
+            device: args.device()?,
             unclaimed: Unclaimed::Drop,
             batch: false,
         })

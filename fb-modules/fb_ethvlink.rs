@@ -16,7 +16,7 @@ block_module! {
 }
 
 struct EthVlink {
-    device: Device,
+    device: DeviceHandle,
 }
 
 impl Block for EthVlink {

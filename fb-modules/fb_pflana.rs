@@ -3,14 +3,11 @@
 //! `pflana`: stands for a socket. A packet that comes here, from whichever side, goes to the program
 //! that has opened it; what the program sends enters the graph here.
 
-use lana::{
-    builder::Registration,
-    prelude::*,
-    sys::{compat, module::Owner, sock::Family},
-};
+use lana::prelude::*;
 
-module! {
-    type: Module,
+block_module! {
+    type: PfLana,
+    family: family,
     name: "fb_pflana",
     authors: ["The LANA developers"],
     description: "LANA block: a socket",
@@ -24,28 +21,8 @@ module! {
     },
 }
 
-struct Module {
-    // Ends in this order: no more sockets, then their type.
-    _family: Family,
-    _type: Registration,
-}
-
-impl kernel::Module for Module {
-    fn init(module: &'static ThisModule) -> Result<Self> {
-        let owner = Owner::new(module);
-        let number = compat::parameter(&module_parameters::family);
-        let registration = Registration::new::<PfLana>(owner)?;
-        let family = Family::register(owner, number)
-            .inspect_err(|_| pr_err!("address family {number} cannot be had (family=)\n"))?;
-        Ok(Self {
-            _family: family,
-            _type: registration,
-        })
-    }
-}
-
 struct PfLana {
-    socket: Socket,
+    socket: SocketHandle,
 }
 
 impl Block for PfLana {

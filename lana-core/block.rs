@@ -15,9 +15,9 @@ use crate::{
     sys::{
         batch::Batch,
         compat::{ENOTSOCK, EOPNOTSUPP},
-        netdev::Device,
+        netdev::DeviceHandle,
         skb::Packet,
-        sock::Socket,
+        sock::SocketHandle,
     },
 };
 use core::{any::Any, fmt};
@@ -169,13 +169,13 @@ impl Process {
 
 /// What a block is made from.
 pub struct Args {
-    pub(crate) device: Option<Device>,
-    pub(crate) socket: Option<Socket>,
+    device: Option<DeviceHandle>,
+    socket: Option<SocketHandle>,
     process: Process,
 }
 
 impl Args {
-    pub(crate) fn new(device: Option<Device>, socket: Option<Socket>) -> Self {
+    pub(crate) fn new(device: Option<DeviceHandle>, socket: Option<SocketHandle>) -> Self {
         Self {
             device,
             socket,
@@ -188,14 +188,16 @@ impl Args {
         &self.process
     }
 
-    /// The device that the block is to stand for; only blocks of a vlink subsystem get one.
-    pub fn device(&mut self) -> Result<Device> {
-        self.device.take().ok_or(ENODEV)
+    /// The device that the block is to stand for; only blocks of a vlink subsystem get one. The handle is
+    /// good until the device goes, however long the block keeps it.
+    pub fn device(&self) -> Result<DeviceHandle> {
+        self.device.clone().ok_or(ENODEV)
     }
 
-    /// The socket that the block is to stand for; only blocks that a socket makes get one.
-    pub fn socket(&mut self) -> Result<Socket> {
-        self.socket.take().ok_or(ENOTSOCK)
+    /// The socket that the block is to stand for; only blocks that a socket makes get one. The handle is
+    /// good until the socket is closed.
+    pub fn socket(&self) -> Result<SocketHandle> {
+        self.socket.clone().ok_or(ENOTSOCK)
     }
 }
 
@@ -465,20 +467,23 @@ impl fmt::Write for Length {
 }
 
 /// Makes a kernel module that offers a type of block: `module!` of the kernel crate, with a type
-/// that implements [`Block`] as `type`.
+/// that implements [`Block`] as `type`. With [`Maker::Socket`], `family` names the `i32` among its
+/// parameters that has the number of the address family.
 #[macro_export]
 macro_rules! block_module {
+    (type: $block:ty, family: $family:ident, $($info:tt)*) => {
+        $crate::block_module! { @ $block, Some(&module_parameters::$family), $($info)* }
+    };
     (type: $block:ty, $($info:tt)*) => {
-        struct BlockModule {
-            _registration: $crate::builder::Registration,
-        }
+        $crate::block_module! { @ $block, None, $($info)* }
+    };
+    (@ $block:ty, $family:expr, $($info:tt)*) => {
+        struct BlockModule;
 
         impl ::kernel::Module for BlockModule {
             fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
-                let owner = $crate::sys::module::Owner::new(module);
-                Ok(Self {
-                    _registration: $crate::builder::Registration::new::<$block>(owner)?,
-                })
+                $crate::glue::register::<$block>(module, $family)?;
+                Ok(Self)
             }
         }
 

@@ -11,14 +11,16 @@ use crate::{
     notifier,
     sys::{
         bindings,
-        compat::EOPNOTSUPP,
+        compat::{self, EOPNOTSUPP},
         module::{self, Owner, Pinned},
         slot::Handler,
+        sock::Family,
         vdev::Links,
     },
 };
 use core::fmt;
 use kernel::{
+    module_param::ModuleParamAccess,
     prelude::*,
     str::CString,
     sync::{
@@ -28,23 +30,38 @@ use kernel::{
 };
 
 kernel::sync::global_lock! {
-    // SAFETY: initialised by `init` before anything else of the crate is used.
-    unsafe(uninit) static TYPES: Mutex<KVec<Arc<Type>>> = KVec::new();
+    // SAFETY: initialised by `Types::new` before anything else of the crate is used.
+    unsafe(uninit) static TYPES: Mutex<KVec<Entry>> = KVec::new();
 }
 
-/// Readies the list of types.
-///
-/// Called once, first thing, by the module's `init`.
-pub(crate) fn init() {
-    // SAFETY: called exactly once, before any use.
-    unsafe { TYPES.init() };
+/// A type on the list.
+struct Entry {
+    kind: Arc<Type>,
+    /// What could fail is done: whoever looks for a type finds it.
+    visible: bool,
+    // Ended when the entry is, by then off the list: other tools make virtual devices by it.
+    _links: Option<Links>,
+    // And programs sockets.
+    _family: Option<Family>,
 }
 
-/// Gives back what the list of types has allocated, a static being dropped by nobody.
-///
-/// Called by the module's exit, when no type is left.
-pub(crate) fn exit() {
-    *TYPES.lock() = KVec::new();
+/// The list of types; dropping it ends it, when no type is left.
+pub(crate) struct Types(module::Watch);
+
+impl Types {
+    /// Readies the list. Called once, first thing, by the module's `init`.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: called exactly once, before any use.
+        unsafe { TYPES.init() };
+        Ok(Self(module::Watch::new()?))
+    }
+}
+
+impl Drop for Types {
+    fn drop(&mut self) {
+        // Gives back what the list has allocated, a static being dropped by nobody.
+        *TYPES.lock() = KVec::new();
+    }
 }
 
 /// A block that was made: itself, and its packet handler.
@@ -60,6 +77,11 @@ impl Made {
         let object = Arc::new(block, GFP_KERNEL)?;
         let handler = Handler::of(&*object);
         Ok(Self { object, handler })
+    }
+
+    /// Whether both are the same block.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.object, &other.object)
     }
 
     /// The block.
@@ -121,6 +143,16 @@ impl Type {
     /// Whether its blocks stand for virtual devices.
     pub(crate) fn is_virtual(&self) -> bool {
         matches!(self.maker, Maker::VirtualDevice(_))
+    }
+    /// Whether there can be only one of the two: by the name, or by what makes their blocks.
+    fn excludes(&self, other: &Self) -> bool {
+        self.name == other.name
+            || match (self.maker, other.maker) {
+                (Maker::Request, _) => false,
+                // There is one kind of link.
+                (Maker::VirtualDevice(_), Maker::VirtualDevice(_)) => true,
+                (one, other) => one == other,
+            }
     }
     /// Whether its blocks have a file in procfs.
     pub(crate) fn has_file(&self) -> bool {
@@ -190,72 +222,130 @@ impl Drop for Use {
     }
 }
 
-/// A registered type; dropping it takes the type off the list.
-pub struct Registration {
-    kind: Arc<Type>,
-    _links: Option<Links>,
+/// Registers the type of block `B`, whose code is `module`'s; `family` is the module's parameter with the
+/// number of the address family, where sockets make its blocks. Called by [`block_module!`] in the
+/// module's init. The type stays until the module goes: [`module_gone`].
+///
+/// `EBUSY` when the module's init is over, `EEXIST` when there is a type of this name, or one of which
+/// there can be one, `EINVAL` when the name is not one. Sleeps.
+///
+/// [`block_module!`]: crate::block_module
+pub fn register<B: Block>(
+    module: &'static ThisModule,
+    family: Option<&ModuleParamAccess<i32>>,
+) -> Result {
+    fn make<B: Block>(args: &mut Args) -> Result<Made> {
+        Made::new(B::new(args)?)
+    }
+    let kind = Type {
+        name: Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?,
+        mode: B::MODE,
+        ports: [B::INGRESS_PORTS, B::EGRESS_PORTS],
+        maker: B::MAKER,
+        file: B::FILE,
+        watches_ports: B::WATCHES_PORTS,
+        options: B::OPTIONS,
+        owner: Owner::new(module),
+        make: make::<B>,
+        progress: B::progress,
+        instances: Atomic::new(0),
+        serial: 0,
+    };
+    register_type(kind, family.map(compat::parameter))
 }
 
-impl Registration {
-    /// Registers the type of block `B`, whose code is `owner`'s. Process context, may sleep.
-    /// `EEXIST` when there is a type of this name, `EINVAL` when the name is not one.
-    pub fn new<B: Block>(owner: Owner) -> Result<Self> {
-        fn make<B: Block>(args: &mut Args) -> Result<Made> {
-            Made::new(B::new(args)?)
-        }
-        let name = Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?;
+fn register_type(mut kind: Type, family: Option<i32>) -> Result {
+    let name = kind.name;
+    // Asked before any lock is taken: a block's code may hold them all.
+    if !kind.owner.is_coming() {
+        pr_err!(
+            "type {}: types are registered by a module's init\n",
+            name.as_str()
+        );
+        return Err(EBUSY);
+    }
+    if (kind.maker == Maker::Socket) != family.is_some() {
+        let name = name.as_str();
+        pr_err!("type {name}: a block of sockets, and no other, has a parameter for the family\n");
+        return Err(EINVAL);
+    }
+    let kind = {
         let mut types = TYPES.lock();
-        if types.iter().any(|t| t.name == name) {
-            pr_err!("type {} exists already\n", B::TYPE);
+        if let Some(other) = types.iter().find(|entry| entry.kind.excludes(&kind)) {
+            let (name, other) = (name.as_str(), other.kind.name.as_str());
+            pr_err!("type {name}: type {other} exists already\n");
             return Err(EEXIST);
         }
-        let kind = Arc::new(
-            Type {
-                name,
-                mode: B::MODE,
-                ports: [B::INGRESS_PORTS, B::EGRESS_PORTS],
-                maker: B::MAKER,
-                file: B::FILE,
-                watches_ports: B::WATCHES_PORTS,
-                options: B::OPTIONS,
-                owner,
-                make: make::<B>,
-                progress: B::progress,
-                instances: Atomic::new(0),
-                serial: types.last().map_or(0, |t| t.serial).wrapping_add(1),
-            },
-            GFP_KERNEL,
-        )?;
-        types.push(kind.clone(), GFP_KERNEL)?;
-        drop(types);
-        notifier::type_changed(&name, true);
-        // From here on a failure takes the type off the list.
-        let mut registration = Self { kind, _links: None };
-        if registration.kind.is_virtual() {
-            registration._links = Some(Links::register()?);
+        kind.serial = types.last().map_or(0, |t| t.kind.serial).wrapping_add(1);
+        let kind = Arc::new(kind, GFP_KERNEL)?;
+        let entry = Entry {
+            kind: kind.clone(),
+            visible: false,
+            _links: None,
+            _family: None,
+        };
+        types.push(entry, GFP_KERNEL)?;
+        kind
+    };
+    // Not with the list locked, as those who come by them ask it.
+    let links = kind.is_virtual().then(Links::register).transpose();
+    let family = family
+        .map(|number| Family::register(kind.owner, number))
+        .transpose();
+    let (links, family) = match (links, family) {
+        (Ok(links), Ok(family)) => (links, family),
+        (Err(e), _) | (_, Err(e)) => {
+            drop(take(|entry| Arc::ptr_eq(entry, &kind)));
+            let (name, errno) = (name.as_str(), e.to_errno());
+            pr_err!(
+                "type {name}: the family or kind of link that makes its blocks: error {errno}\n"
+            );
+            return Err(e);
         }
-        Ok(registration)
+    };
+    // Nothing fails from here on.
+    for entry in TYPES.lock().iter_mut() {
+        if Arc::ptr_eq(&entry.kind, &kind) {
+            (entry._links, entry._family, entry.visible) = (links, family, true);
+            break;
+        }
     }
+    notifier::type_changed(&name, true);
+    Ok(())
 }
 
-impl Drop for Registration {
-    fn drop(&mut self) {
-        TYPES.lock().retain(|t| !Arc::ptr_eq(t, &self.kind));
-        notifier::type_changed(&self.kind.name, false);
+/// Takes the first such type off the list.
+fn take(matches: impl Fn(&Arc<Type>) -> bool) -> Option<Entry> {
+    let mut types = TYPES.lock();
+    let at = types.iter().position(|entry| matches(&entry.kind))?;
+    types.remove(at).ok()
+}
+
+/// A module has ended, or its init has failed: its types go, whatever its own code has done. Sleeps.
+pub(crate) fn module_gone(owner: Owner) {
+    while let Some(entry) = take(|kind| kind.owner == owner) {
+        let (name, told) = (entry.kind.name, entry.visible);
+        drop(entry);
+        if told {
+            notifier::type_changed(&name, false);
+        }
     }
 }
 
 /// Goes through the types registered after number `after`, until `f` says no. Sleeps.
 pub(crate) fn for_each(after: u64, mut f: impl FnMut(&Type) -> bool) {
-    for kind in TYPES.lock().iter().filter(|t| t.serial > after) {
-        if !f(kind) {
+    let types = TYPES.lock();
+    for entry in types.iter().filter(|t| t.visible && t.kind.serial > after) {
+        if !f(&entry.kind) {
             break;
         }
     }
 }
 
 fn lookup(matches: impl Fn(&Type) -> bool) -> Option<Use> {
-    TYPES.lock().iter().find(|&t| matches(t)).and_then(Use::new)
+    let types = TYPES.lock();
+    let found = types.iter().find(|t| t.visible && matches(&t.kind));
+    found.and_then(|t| Use::new(&t.kind))
 }
 
 /// The type that an operation `fb-new` asks for, loaded where it has to be. Sleeps; no lock may be held.
@@ -329,8 +419,9 @@ struct Subsystems {
 impl fmt::Display for Subsystems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let types = TYPES.lock();
-        let of_kind = types.iter().filter(|t| t.is_virtual() == self.virtual_);
-        let mut names = of_kind.filter_map(|t| t.vlink());
+        let kinds = types.iter().filter(|t| t.visible).map(|t| &t.kind);
+        let of_kind = kinds.filter(|kind| kind.is_virtual() == self.virtual_);
+        let mut names = of_kind.filter_map(|kind| kind.vlink());
         f.write_str(names.next().unwrap_or("none"))?;
         names.try_for_each(|name| write!(f, ", {name}"))
     }

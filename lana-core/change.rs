@@ -20,10 +20,10 @@ use crate::{
     sys::{
         bindings,
         compat::{ELOOP, EOPNOTSUPP},
-        netdev::{Device, Hook, Rtnl},
+        netdev::{Device, DeviceHandle, DeviceName, Held, Hook, Rtnl},
         proc,
         slot::{Draft, Entrance},
-        sock::Socket,
+        sock::{Socket, SocketHandle},
         vdev::{Id, Unregistered},
     },
 };
@@ -47,6 +47,13 @@ pub(crate) enum Which<'a> {
     Block(&'a [u8]),
 }
 
+/// What a block is to stand for.
+enum Stands<'a> {
+    Nothing,
+    Device(&'a DeviceHandle, DeviceName),
+    Socket(Socket, SocketHandle),
+}
+
 /// A change in the making.
 pub(crate) struct Change<'g> {
     graph: &'g Graph,
@@ -54,6 +61,8 @@ pub(crate) struct Change<'g> {
     state: Option<MutexGuard<'g, State>>,
     /// Held for operations on devices. Taken before the graph's lock and given back after it.
     rtnl: Option<Rtnl>,
+    defers_files: bool,
+    last_try: bool,
     events: KVVec<Event>,
     /// The virtual devices that were made, and go if the change is not made.
     coming: KVec<Device>,
@@ -64,14 +73,33 @@ pub(crate) struct Change<'g> {
 impl<'g> Change<'g> {
     /// Locks the graph for a change. Sleeps.
     pub(crate) fn new(graph: &'g Graph, rtnl: Option<Rtnl>) -> Self {
+        Self::of(graph, graph.lock(), rtnl)
+    }
+
+    /// A change of a graph that is locked.
+    pub(crate) fn of(graph: &'g Graph, state: MutexGuard<'g, State>, rtnl: Option<Rtnl>) -> Self {
         Self {
             graph,
-            state: Some(graph.lock()),
+            state: Some(state),
             rtnl,
+            defers_files: false,
+            last_try: false,
             events: KVVec::new(),
             coming: KVec::new(),
             going: KVec::new(),
         }
+    }
+
+    /// Leaves files that are to go to [`Graph::chores`]: for a change that does not wait for user space.
+    pub(crate) fn deferring_files(mut self) -> Self {
+        self.defers_files = true;
+        self
+    }
+
+    /// Does not have blocks asked again that have no memory to hear of their ports.
+    pub(crate) fn last_try(mut self) -> Self {
+        self.last_try = true;
+        self
     }
 
     fn state(&mut self) -> Result<&mut State> {
@@ -81,7 +109,7 @@ impl<'g> Change<'g> {
     /// Makes a block. Sleeps.
     pub(crate) fn add(&mut self, name: Name, kind: Use) -> Result<(), Failure> {
         let at = bindings::LANA_A_FB_NAME;
-        self.enter(name, kind, &mut Args::new(None, None), None)
+        self.enter(name, kind, Stands::Nothing, None)
             .map_err(|e| e.at(at))?;
         Ok(())
     }
@@ -90,12 +118,18 @@ impl<'g> Change<'g> {
         &mut self,
         name: Name,
         kind: Use,
-        args: &mut Args,
+        stands: Stands<'_>,
         at: Option<Idp>,
     ) -> Result<Idp, Failure> {
-        let about = args.device.as_ref().map(|d| About::Device(d.ifname()));
-        let socket = args.socket.clone();
-        let made = kind.make(args)?;
+        let (mut args, about, socket) = match stands {
+            Stands::Nothing => (Args::new(None, None), None, None),
+            Stands::Device(handle, name) => {
+                let about = Some(About::Device(name));
+                (Args::new(Some(handle.clone()), None), about, None)
+            }
+            Stands::Socket(socket, handle) => (Args::new(None, Some(handle)), None, Some(socket)),
+        };
+        let made = kind.make(&mut args)?;
         let instance = Instance::new(name, kind)?;
         let face = Face {
             made,
@@ -119,7 +153,7 @@ impl<'g> Change<'g> {
         let state = self.state()?;
         let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
         if let Some(hook) = &face.hook {
-            let (block, device) = (face.instance.name(), hook.device().ifname());
+            let (block, device) = (face.instance.name(), hook.ifname());
             let verb = match face.instance.kind().is_virtual() {
                 true => "rm",
                 false => "unhook",
@@ -379,7 +413,9 @@ impl<'g> Change<'g> {
                 let hook = face.hook.as_ref().ok_or_else(|| {
                     fail!(ENODEV, "'{}' stands for no device", face.instance.name()).at(at)
                 })?;
-                Ok(hook.device().hold())
+                hook.device().ok_or_else(|| {
+                    fail!(ENODEV, "the device of '{}' has gone", face.instance.name()).at(at)
+                })
             }
         }
     }
@@ -419,17 +455,24 @@ impl<'g> Change<'g> {
             Some(name) => name,
             None => device.block_name().map_err(|e| e.at(at))?,
         };
-        let mut args = Args::new(Some(device.hold()), None);
-        let idp = self
-            .enter(name, kind, &mut args, again.as_ref().map(|&(_, idp)| idp))
-            .map_err(|e| e.at(at))?;
+        let ifname = device.ifname();
+        let idp;
         let hook = match again {
-            Some((hook, _)) => hook,
+            Some((hook, place)) => {
+                let stands = Stands::Device(hook.handle(), ifname);
+                let entered = self.enter(name, kind, stands, Some(place));
+                idp = entered.map_err(|e| e.at(at))?;
+                hook
+            }
             None => {
+                let held = Held::new(&device)?;
+                let stands = Stands::Device(held.handle(), ifname);
+                let entered = self.enter(name, kind, stands, None);
+                idp = entered.map_err(|e| e.at(at))?;
                 let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
                 let wiring = &self.state.as_deref().ok_or(EINVAL)?.wiring;
                 let entrance = wiring.entrance(idp)?;
-                let hook = Hook::new(rtnl, device, graph, idp, entrance, subsystem);
+                let hook = Hook::new(rtnl, &device, held, graph, idp, entrance, subsystem);
                 Arc::new(hook.map_err(|e| e.at(at))?, GFP_KERNEL)?
             }
         };
@@ -553,6 +596,7 @@ impl<'g> Change<'g> {
     pub(crate) fn add_socket(
         &mut self,
         socket: Socket,
+        handle: SocketHandle,
         kind: Use,
     ) -> Result<(Idp, Entrance), Failure> {
         let state = self.state()?;
@@ -563,7 +607,7 @@ impl<'g> Change<'g> {
                 break Name::like(name.to_bytes());
             }
         };
-        let idp = self.enter(name, kind, &mut Args::new(None, Some(socket)), None)?;
+        let idp = self.enter(name, kind, Stands::Socket(socket, handle), None)?;
         Ok((idp, self.state()?.wiring.entrance(idp)?))
     }
 
@@ -591,7 +635,7 @@ impl<'g> Change<'g> {
             return Ok(());
         };
         if let Some(hook) = &face.hook {
-            let name = hook.device().ifname();
+            let name = hook.ifname();
             self.tell(Kind::DeviceGone, idp, None, Some(About::Device(name)))?;
         }
         loop {
@@ -644,7 +688,9 @@ impl<'g> Change<'g> {
             watchers,
             ..
         } = state;
-        watch(registry, watchers)?;
+        if watch(registry, watchers)? && !self.last_try {
+            graph.net().chores(true);
+        }
         if registry.touched().is_empty() && self.going.is_empty() {
             return Ok(());
         }
@@ -663,6 +709,9 @@ impl<'g> Change<'g> {
         if let Some(tree) = &state.proc {
             registry.make_files(|name| proc::File::new(tree, graph, name))?;
         }
+        if self.defers_files {
+            state.stale.reserve(registry.renamed().len(), GFP_KERNEL)?;
+        }
 
         // Nothing fails from here on.
         wiring.publish(graph.live());
@@ -675,10 +724,23 @@ impl<'g> Change<'g> {
         }
         // 0 is for no dump.
         state.generation = state.generation.wrapping_add(1).max(1);
-        let files = registry.end(true);
+        let mut files = registry.end(true);
+        if self.defers_files && !files.is_empty() {
+            for file in core::mem::take(&mut files) {
+                // The room is there.
+                let _ = state.stale.push(file, GFP_KERNEL);
+            }
+            graph.net().chores(false);
+        }
         watchers.retain(|idp| registry.face(*idp).is_some_and(watches));
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);
+        }
+        // All devices that were unhooked wait together, for what those wait for that were removed.
+        if let Some(rtnl) = &self.rtnl {
+            if registry.detach(rtnl) {
+                wiring.prolong();
+            }
         }
         // What has been set or removed is to be gone when the request has ended.
         if retired
@@ -702,9 +764,7 @@ impl<'g> Change<'g> {
         self.coming = KVec::new();
         self.going = KVec::new();
         if let Some(rtnl) = &self.rtnl {
-            for device in devices {
-                device.unregister(rtnl);
-            }
+            Device::unregister(devices, rtnl);
         }
         self.rtnl = None;
         if files.is_empty() {
@@ -808,7 +868,11 @@ fn watches(face: &Face) -> bool {
 
 /// Tells the blocks that watch their ports, by and by all that are in `watchers`, what these lead to
 /// once the change is made; and stages what they make of it. Sleeps.
-fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<(), Failure> {
+///
+/// A block can refuse a change that makes it, sets it or puts it on top of another one. Any other is made
+/// whatever it answers: then it stays as it is, and the kernel log says why. Says whether one had no
+/// memory to answer.
+fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<bool, Failure> {
     for &idp in registry.touched() {
         if registry.face(idp).is_some_and(watches) {
             if let Err(at) = watchers.binary_search(&idp) {
@@ -819,6 +883,7 @@ fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<(), Failu
         }
     }
     let process = Process::new();
+    let mut no_memory = false;
     for &idp in watchers.iter() {
         let Some(face) = registry.face(idp).filter(|face| watches(face)) else {
             continue;
@@ -827,14 +892,27 @@ fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<(), Failu
         for &port in &face.ports[EGRESS] {
             peers.push(peer(registry, port)?, GFP_KERNEL)?;
         }
-        let made = face.made.object().ports(&peers, &process);
-        let made = made.map_err(|e| e.of(face.instance.name()))?;
-        if let Some(made) = made {
-            drop(peers);
-            registry.stage(idp)?.made = made;
+        match face.made.object().ports(&peers, &process) {
+            Ok(None) => (),
+            Ok(Some(made)) => {
+                drop(peers);
+                registry.stage(idp)?.made = made;
+            }
+            Err(failure) if registry.gains(idp, EGRESS) => {
+                return Err(failure.of(face.instance.name()))
+            }
+            Err(failure) => {
+                pr_warn!(
+                    "{} stays as it is, though its ports have changed: {} (error {})\n",
+                    face.instance.name().as_str(),
+                    failure.words(),
+                    failure.error.to_errno()
+                );
+                no_memory |= failure.error == ENOMEM;
+            }
         }
     }
-    Ok(())
+    Ok(no_memory)
 }
 
 /// What a port that is bound to a block leads to.
@@ -848,7 +926,7 @@ fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
         .filter_map(|&(idp, _)| registry.face(idp));
     let hooks = || ends.clone().filter_map(|face| face.hook.as_ref());
     let keeps = |face: &Face| face.socket.is_some() || face.instance.kind().mode() == Mode::Sink;
-    let device = hooks().find(|hook| hook.device().is_up());
+    let device = hooks().find(|hook| hook.device().is_some_and(|device| device.is_up()));
     Ok(Peer {
         idp,
         name: face.instance.name().as_str(),

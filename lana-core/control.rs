@@ -253,7 +253,7 @@ fn put_fb(
     msg.put_u32(bindings::LANA_A_FB_IDP, idp)?;
     msg.put_u32(bindings::LANA_A_FB_REFCNT, face.refcnt())?;
     if let Some(hook) = &face.hook {
-        let name = hook.device().ifname();
+        let name = hook.ifname();
         msg.put_text(bindings::LANA_A_FB_IFNAME, name.as_bytes())?;
     }
     if let Some(socket) = &face.socket {
@@ -454,18 +454,21 @@ pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
     dump.set_generation(state.generation);
     for (idp, face) in state.registry.iter() {
         let Some(hook) = &face.hook else { continue };
+        let Some(device) = hook.device() else {
+            continue;
+        };
         if u64::from(idp) < dump.cursor() {
             continue;
         }
         let done = dump.message(bindings::LANA_CMD_VLINK_GET, |msg| {
             msg.put_str(bindings::LANA_A_VLINK_SUBSYSTEM, hook.subsystem())?;
-            let name = hook.device().ifname();
+            let name = device.ifname();
             msg.put_text(bindings::LANA_A_VLINK_IFNAME, name.as_bytes())?;
             let block = face.instance.name().as_str();
             msg.put_str(bindings::LANA_A_VLINK_FB, block)?;
-            msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, hook.device().index())?;
+            msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, device.index())?;
             msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
-            match hook.device().carrier() {
+            match device.carrier() {
                 Some((carrier, id)) => {
                     let name = carrier.ifname();
                     msg.put_text(bindings::LANA_A_VLINK_CARRIER, name.as_bytes())?;

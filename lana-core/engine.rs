@@ -24,27 +24,27 @@ use crate::{
 
 /// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
 /// passed as many as that. Ends loops.
-pub const HOP_LIMIT: u32 = 256;
+pub(crate) const HOP_LIMIT: u32 = 256;
 
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
-pub const BACKLOG_LIMIT: u32 = 1024;
+pub(crate) const BACKLOG_LIMIT: u32 = 1024;
 
 /// How many handlers may be called for one packet that entered and all that are made from it.
 /// With the other two it bounds the time that a loop of tees can take.
-pub const CALL_LIMIT: u32 = 16384;
+pub(crate) const CALL_LIMIT: u32 = 16384;
 
 /// How many packets may be made from all that entered in a batch: 256 from each of the 64 of a full
 /// one. Batches bound the time that the softirq takes, so a batch is not given as much as so many
 /// packets would be alone.
-pub const BATCH_BACKLOG_LIMIT: u32 = 16384;
+pub(crate) const BATCH_BACKLOG_LIMIT: u32 = 16384;
 
 /// How many handlers may be called for a batch and all that is made from it, likewise: 512 for each
 /// packet of a full one.
-pub const BATCH_CALL_LIMIT: u32 = 32768;
+pub(crate) const BATCH_CALL_LIMIT: u32 = 32768;
 
 /// How many times a packet may enter a graph by a device, having left one by a device before. Ends
 /// loops through devices of this machine.
-pub const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
+pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
 /// The way a packet goes, and the kind of port it leaves a block by.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -77,6 +77,12 @@ impl Failure {
         }
     }
 
+    /// The sentence, for the kernel log.
+    pub(crate) fn words(&self) -> &str {
+        let text = self.text.as_ref().map(Text::as_bytes).unwrap_or_default();
+        core::str::from_utf8(text).unwrap_or_default()
+    }
+
     /// Names the attribute of the request that is at fault, unless that is known already.
     pub(crate) fn at(self, attribute: u32) -> Self {
         Self {
@@ -107,6 +113,6 @@ impl From<AllocError> for Failure {
 #[macro_export]
 macro_rules! fail {
     ($error:expr, $($text:tt)+) => {
-        $crate::error::Failure::new($error, ::core::format_args!($($text)+))
+        $crate::prelude::Failure::new($error, ::core::format_args!($($text)+))
     };
 }

@@ -6,13 +6,11 @@
 use crate::{
     block::Process,
     change::Change,
-    error::Failure,
     notifier::{Events, Kind},
-    registry::{Idp, Registry},
+    registry::{Files, Idp, Registry},
     stats::{Alarm, EngineStats},
     sys::{
         net::Net,
-        netdev::Rtnl,
         percpu::PerCpu,
         proc,
         slot::{Live, Wiring},
@@ -21,7 +19,6 @@ use crate::{
 use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexGuard, new_mutex, Mutex},
-    time::{delay::fsleep, Delta},
 };
 
 /// The graph of a namespace.
@@ -42,6 +39,8 @@ pub(crate) struct State {
     pub(crate) proc: Option<proc::Tree>,
     /// The IDPs of blocks that watch their ports, in order; and of some that were to be.
     pub(crate) watchers: KVVec<Idp>,
+    /// Files that are to be removed by [`Graph::chores`].
+    pub(crate) stale: Files,
     /// Counts the changes.
     pub(crate) generation: u32,
     /// Counts the sockets, for their names.
@@ -64,6 +63,7 @@ impl Graph {
                         events: Events::default(),
                         proc: None,
                         watchers: KVVec::new(),
+                        stale: KVVec::new(),
                         generation: 1,
                         sockets: 0,
                     },
@@ -94,30 +94,27 @@ impl Graph {
         &self.stats
     }
 
-    /// Locks the graph. Sleeps. RTNL, where it is needed, is taken first.
+    /// Locks the graph, as it is without the blocks of what has gone. Sleeps. RTNL, where it is needed, is
+    /// taken first.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let state = self.state.lock();
+        if !self.net.any_gone() {
+            return state;
+        }
+        // Devices and sockets have gone meanwhile, which nobody was asked for: so do their blocks, with
+        // their bindings and subscriptions. All that have gone share one change, and its grace periods.
+        let mut change = Change::of(self, state, None).deferring_files();
+        self.net.remove_gone(|idps| {
+            for idp in idps {
+                change.gone(idp)?;
+            }
+            change.commit()
+        });
         self.state.lock()
     }
 
-    /// What a block stands for goes: so do the block, its bindings and its subscriptions. Sleeps, and
-    /// does not give up: what fails for lack of memory is tried again, as a device or a socket that
-    /// goes cannot be told to stay. RTNL is for a device.
-    pub(crate) fn gone(&self, rtnl: impl Fn() -> Option<Rtnl>, idp: Idp) {
-        self.insist(|| {
-            let mut change = Change::new(self, rtnl());
-            change.gone(idp)?;
-            change.commit()
-        });
-    }
-
-    fn insist(&self, change: impl Fn() -> Result<(), Failure>) {
-        while change().is_err_and(|failure| failure.error == ENOMEM) {
-            fsleep(Delta::from_millis(1));
-        }
-    }
-
     /// Something has happened to a hooked device: tells of it, and has the blocks hear of it that
-    /// watch their ports. Sleeps, and does not give up.
+    /// watch their ports. Sleeps.
     pub(crate) fn device_event(&self, kind: Option<Kind>, idp: Idp) {
         if let Some(kind) = kind {
             let State {
@@ -125,7 +122,22 @@ impl Graph {
             } = &mut *self.lock();
             events.tell_device(&self.net, registry, kind, idp);
         }
-        self.insist(|| Change::new(self, None).commit());
+        if Change::new(self, None).commit().is_err() {
+            self.net.chores(true);
+        }
+    }
+
+    /// Does what was put off: removes the blocks of what has gone, and their files; and has blocks hear
+    /// of their ports, where there was no memory for that. Sleeps, for as long as user space likes.
+    pub(crate) fn chores(&self) {
+        if Change::new(self, None).last_try().commit().is_err() {
+            self.net.chores(true);
+        }
+        let mut files = core::mem::take(&mut self.lock().stale);
+        for (_, file) in files.iter_mut() {
+            *file = None;
+        }
+        self.lock().registry.gone(&files);
     }
 
     /// Packets were dropped by the limits that end loops: tells of it. Sleeps.
@@ -141,15 +153,16 @@ impl Graph {
 
     /// The namespace goes, and its devices have gone: ends procfs and removes all. Sleeps.
     pub(crate) fn clear(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.wiring.settle(&self.live);
         let registry = core::mem::replace(&mut state.registry, Registry::new());
         let wiring = core::mem::take(&mut state.wiring);
+        let stale = core::mem::take(&mut state.stale);
         let tree = state.proc.take();
         // Removing files waits for their handlers, and those lock the graph. The files of the
         // blocks are below the tree, so they go first.
         drop(state);
-        drop(registry);
+        drop((registry, stale));
         drop(tree);
         drop(wiring);
     }

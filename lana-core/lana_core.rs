@@ -7,20 +7,25 @@
 //! A command's way: `control` (netlink) → `change`, by [`builder`] and `registry` → the wiring
 //! ([`sys::slot`]) → [`notifier`]. The two ways meet in the wiring only.
 
-pub mod block;
-pub mod builder;
+//!
+//! What blocks can reach is [`prelude`], and what [`block_module!`] expands to. All else is the crate's own.
+
+#![deny(unreachable_pub)]
+
+mod block;
+mod builder;
 mod change;
-pub mod checksum;
+mod checksum;
 mod control;
-pub mod engine;
-pub mod error;
+mod engine;
+mod error;
 mod graph;
 mod name;
-pub mod notifier;
+mod notifier;
 mod procfs;
 mod registry;
-pub mod stats;
-pub mod sys;
+mod stats;
+mod sys;
 
 use kernel::prelude::*;
 
@@ -28,10 +33,10 @@ use kernel::prelude::*;
 pub mod prelude {
     pub use crate::{
         block::{
-            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Progress, Unclaimed,
-            Values, Verdict,
+            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Progress,
+            Unclaimed, Values, Verdict,
         },
-        block_module, checksum,
+        block_module,
         engine::{Context, Direction, Port},
         error::Failure,
         fail,
@@ -42,16 +47,26 @@ pub mod prelude {
             bpf,
             compat::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
             hash::HashKey,
-            netdev::Device,
+            netdev::DeviceHandle,
             percpu::{Count, PerCpu},
             skb::{Packet, Sum, Summed},
-            sock::Socket,
+            sock::SocketHandle,
             time,
         },
     };
+    /// The Internet checksum.
+    pub mod checksum {
+        pub use crate::checksum::*;
+    }
     pub use core::fmt;
     pub use kernel::{prelude::*, sync::Arc};
     pub use pin_init::Zeroable;
+}
+
+/// What [`block_module!`] expands to. Whoever else calls it gets an error.
+#[doc(hidden)]
+pub mod glue {
+    pub use crate::builder::register;
 }
 
 module! {
@@ -63,21 +78,23 @@ module! {
 }
 
 struct Core {
-    // Ends in this order: no more requests, then the graphs.
+    // Ends in this order: no more requests, then the graphs, then the types.
     _family: sys::genl::Family,
     _graphs: sys::net::Registration,
+    _types: builder::Types,
 }
 
 impl kernel::Module for Core {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("bootstrapping core\n");
-        builder::init();
+        let types = builder::Types::new()?;
         let graphs = sys::net::Registration::new()?;
         let family = sys::genl::Family::register()?;
         pr_info!("core up and running\n");
         Ok(Self {
             _family: family,
             _graphs: graphs,
+            _types: types,
         })
     }
 }
@@ -85,6 +102,5 @@ impl kernel::Module for Core {
 impl Drop for Core {
     fn drop(&mut self) {
         pr_info!("core going down\n");
-        builder::exit();
     }
 }

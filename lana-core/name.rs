@@ -14,7 +14,7 @@ pub(crate) const NAME_MAX: usize = 31;
 ///
 /// The bytes from the first NUL on are all NUL, and the last byte is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name([u8; NAME_MAX + 1]);
+pub(crate) struct Name([u8; NAME_MAX + 1]);
 
 /// Whether a name can have this character.
 fn is_fit(b: u8) -> bool {
@@ -23,7 +23,7 @@ fn is_fit(b: u8) -> bool {
 
 /// What is wrong with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadName {
+pub(crate) enum BadName {
     /// It has no characters.
     Empty,
     /// It has more than 31.
@@ -47,7 +47,7 @@ impl Name {
     pub(crate) const OF_SOCKETS: &'static str = "socket:";
 
     /// Checks a name and makes it one.
-    pub fn new(bytes: &[u8]) -> Result<Self, BadName> {
+    pub(crate) fn new(bytes: &[u8]) -> Result<Self, BadName> {
         if bytes.is_empty() {
             return Err(BadName::Empty);
         }
@@ -77,12 +77,12 @@ impl Name {
     }
 
     /// The name as C has it.
-    pub fn as_c_str(&self) -> &CStr {
+    pub(crate) fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 
     /// The name as Rust has it.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.as_c_str().to_str().unwrap_or_default()
     }
 }

@@ -192,7 +192,7 @@ impl Events {
             return;
         };
         let Some(hook) = &face.hook else { return };
-        let about = About::Device(hook.device().ifname());
+        let about = About::Device(hook.ifname());
         match Event::new(registry, kind, idp, None, Some(about)) {
             Ok(event) => self.tell(net, registry, &event),
             // The gap shows that one was lost.

@@ -55,7 +55,10 @@ pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
     let mut seen = KVec::new();
     for (idp, face) in graph.lock().registry.iter() {
         let Some(hook) = &face.hook else { continue };
-        let (device, subsystem) = (hook.device(), Name::like(hook.subsystem().as_bytes()));
+        let Some(device) = hook.device() else {
+            continue;
+        };
+        let subsystem = Name::like(hook.subsystem().as_bytes());
         if !seen.contains(&subsystem) {
             let _ = seen.push(subsystem, GFP_KERNEL);
         }
@@ -276,11 +279,8 @@ fn set(graph: &Graph, name: &Name, text: &[u8]) -> Result<(), Failure> {
 }
 
 fn log(name: &Name, failure: &Failure) {
-    match failure.text.as_ref() {
-        Some(text) => {
-            let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
-            pr_info!("{}: {}\n", name.as_str(), text);
-        }
+    match &failure.text {
+        Some(_) => pr_info!("{}: {}\n", name.as_str(), failure.words()),
         None => pr_info!("{}: not set: {:?}\n", name.as_str(), failure.error),
     }
 }

@@ -13,7 +13,13 @@ use crate::{
     fail,
     name::{Name, Shown},
     stats::{BlockStats, BlockTotals},
-    sys::{cond_resched, netdev::Hook, percpu::PerCpu, proc, sock::Socket},
+    sys::{
+        cond_resched,
+        netdev::{Hook, Rtnl},
+        percpu::PerCpu,
+        proc,
+        sock::Socket,
+    },
 };
 use core::cell::Cell;
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
@@ -264,7 +270,7 @@ impl Registry {
     /// The failure to take a name that a block has, which may stand for a device of another name.
     fn taken(&self, name: &Name, named: &Named) -> Failure {
         let face = named.idp().and_then(|idp| self.face(idp));
-        let device = face.and_then(|face| Some(face.hook.as_ref()?.device().name()));
+        let device = face.and_then(|face| Some(face.hook.as_ref()?.device()?.name()));
         match device.filter(|device| device != name) {
             Some(device) => fail!(
                 EEXIST,
@@ -366,6 +372,42 @@ impl Registry {
     /// The IDPs at which something is staged.
     pub(crate) fn touched(&self) -> &[Idp] {
         &self.touched
+    }
+
+    /// The names of which it is staged what they stand for.
+    pub(crate) fn renamed(&self) -> &[Name] {
+        &self.renamed
+    }
+
+    /// Whether what is staged makes a block, sets or replaces it, or binds a port of a direction.
+    pub(crate) fn gains(&self, idp: Idp, direction: usize) -> bool {
+        let Some(entry) = self.entry(idp).filter(|entry| entry.staged) else {
+            return false;
+        };
+        match (&entry.now, &entry.other) {
+            (Some(now), Some(next)) => {
+                let old = now.ports.get(direction).map_or(&[][..], |ports| ports);
+                let new = next.ports.get(direction).map_or(&[][..], |ports| ports);
+                !now.made.is(&next.made) || new.iter().any(|peer| !old.contains(peer))
+            }
+            (_, next) => next.is_some(),
+        }
+    }
+
+    /// Has the devices go, after a commit, whose blocks have gone; says whether there are any. What waits
+    /// for a grace period after that may forget the blocks.
+    pub(crate) fn detach(&self, rtnl: &Rtnl) -> bool {
+        let mut any = false;
+        for &idp in &self.touched {
+            let stays = self.face(idp).is_some_and(|face| face.hook.is_some());
+            if let Some(hook) = self.before(idp).and_then(|face| face.hook.as_ref()) {
+                if !stays {
+                    hook.detach(rtnl);
+                    any = true;
+                }
+            }
+        }
+        any
     }
 
     /// Makes the files that the staged names want and do not have.

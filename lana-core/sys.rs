@@ -5,23 +5,24 @@
 //! Each file wraps one thing of the kernel and says which guarantees its types carry. What is
 //! above this layer, the blocks included, is safe Rust.
 
-pub mod batch;
+pub(crate) mod batch;
 pub mod bpf;
-pub mod compat;
-pub mod genl;
-pub mod hash;
-pub mod module;
-pub mod net;
-pub mod netdev;
-pub mod percpu;
-pub mod proc;
-pub mod rcu;
-pub mod skb;
-pub mod slot;
-pub mod sock;
+pub(crate) mod compat;
+pub(crate) mod genl;
+pub(crate) mod handle;
+pub(crate) mod hash;
+pub(crate) mod module;
+pub(crate) mod net;
+pub(crate) mod netdev;
+pub(crate) mod percpu;
+pub(crate) mod proc;
+pub(crate) mod rcu;
+pub(crate) mod skb;
+pub(crate) mod slot;
+pub(crate) mod sock;
 pub mod time;
 pub(crate) mod vdev;
-pub mod verdict;
+pub(crate) mod verdict;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &crate::block::Process) {

@@ -164,13 +164,12 @@ static void lana_batch_work(struct work_struct *work)
 
 /*
  * Run what waits on all CPUs: afterwards nothing does that had come when the call
- * began. The caller holds RTNL.
+ * began. Sleeps.
  */
 void lana_batch_flush(void)
 {
 	unsigned int cpu;
 
-	ASSERT_RTNL();
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		queue_work_on(cpu, system_highpri_wq, &per_cpu(lana_queues, cpu).work);

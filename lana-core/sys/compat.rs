@@ -43,7 +43,7 @@ const fn error(errno: u32) -> Error {
 }
 
 /// The value of a module parameter. Before 7.3 `ModuleParamAccess::value` gives a reference.
-pub fn parameter<T: Copy>(parameter: &ModuleParamAccess<T>) -> T {
+pub(crate) fn parameter<T: Copy>(parameter: &ModuleParamAccess<T>) -> T {
     #[cfg(lana_kernel_before_7_3)]
     return *parameter.value();
     #[cfg(not(lana_kernel_before_7_3))]

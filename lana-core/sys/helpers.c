@@ -524,6 +524,37 @@ const char *lana_module_name(struct module *module)
 	return module ? module->name : "";
 }
 
+/* Its init runs. */
+bool lana_module_coming(const struct module *module)
+{
+	return module && READ_ONCE(module->state) == MODULE_STATE_COMING;
+}
+
+/*
+ * A module goes when its exit, or an init that failed, is over. What it has
+ * registered goes then: not by its own code, which can forget it.
+ */
+static int lana_module_event(struct notifier_block *nb, unsigned long event, void *module)
+{
+	if (event == MODULE_STATE_GOING)
+		lana_module_gone(module);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block lana_module_notifier = {
+	.notifier_call = lana_module_event,
+};
+
+int lana_module_watch(void)
+{
+	return register_module_notifier(&lana_module_notifier);
+}
+
+void lana_module_unwatch(void)
+{
+	unregister_module_notifier(&lana_module_notifier);
+}
+
 void lana_request_module(const char *prefix, const char *name)
 {
 	request_module("%s%s", prefix, name);
@@ -649,6 +680,37 @@ void lana_dev_put(struct net_device *dev)
 	dev_put(dev);
 }
 
+static struct workqueue_struct *lana_wq;
+
+static void lana_dev_put_work(struct work_struct *work)
+{
+	struct lana_held *held = container_of(to_rcu_work(work), struct lana_held, work);
+
+	/* Packets that wait know their device. */
+	if (READ_ONCE(held->batched))
+		lana_batch_flush();
+	dev_put(held->dev);
+	kfree(held);
+}
+
+struct lana_held *lana_dev_held(struct net_device *dev)
+{
+	struct lana_held *held = kzalloc_obj(*held);
+
+	if (held) {
+		INIT_RCU_WORK(&held->work, lana_dev_put_work);
+		dev_hold(dev);
+		held->dev = dev;
+	}
+	return held;
+}
+
+/* Give it back when a grace period has passed. Nothing can hold that up. */
+void lana_dev_put_held(struct lana_held *held)
+{
+	queue_rcu_work(lana_wq, &held->work);
+}
+
 /* What a hooked device was hooked with. */
 const void *lana_dev_hooked(const struct net_device *dev)
 {
@@ -736,12 +798,8 @@ static void lana_todo_end(struct lana_todo *todo)
 	kfree(todo);
 }
 
-/* Afterwards no CPU runs the handler for this device. */
-void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
+static void lana_todo_undo(struct lana_todo *todo)
 {
-	struct lana_todo *todo = hook->todo;
-
-	netdev_rx_handler_unregister(dev);
 	if (!list_empty(&todo->list)) {
 		/* A change that was not made: nothing has been done yet. */
 		list_del(&todo->list);
@@ -749,6 +807,24 @@ void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
 	}
 	todo->hook = NULL;
 	list_add_tail(&todo->list, &lana_todos);
+}
+
+/* Afterwards no CPU runs the handler for this device. */
+void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
+{
+	netdev_rx_handler_unregister(dev);
+	lana_todo_undo(hook->todo);
+}
+
+/*
+ * As lana_dev_unhook(), for who waits later, once for many: until a grace period
+ * has passed, CPUs may be in the handler, and nobody may register another one.
+ */
+void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook)
+{
+	ASSERT_RTNL();
+	RCU_INIT_POINTER(dev->rx_handler, NULL);
+	lana_todo_undo(hook->todo);
 }
 
 /* Do what is to be done. The caller holds RTNL and has no graph locked. */
@@ -779,12 +855,18 @@ void lana_dev_settle(void)
 static int lana_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
-	const void *hook = lana_dev_hooked(dev);
+	const struct lana_hook *hook = lana_dev_hooked(dev);
 
 	if (!hook)
 		return NOTIFY_DONE;
 	switch (event) {
 	case NETDEV_UNREGISTER:
+		/* Where it only moves, somebody else may be the next to have its handler. */
+		if (dev->reg_state == NETREG_UNREGISTERING)
+			lana_dev_detach(dev, hook);
+		else
+			lana_dev_unhook(dev, hook);
+		lana_dev_settle();
 		lana_dev_gone(hook);
 		break;
 	case NETDEV_CHANGENAME:
@@ -817,6 +899,9 @@ static unsigned int lana_net_id __read_mostly;
 struct lana_net {
 	void *graph;
 	struct delayed_work alarm;
+	/* What has gone since the graph was locked last. */
+	struct llist_head gone;
+	struct delayed_work chores;
 };
 
 void *lana_net_get(struct net *net)
@@ -850,11 +935,63 @@ void lana_net_alarm(struct net *net)
 	queue_delayed_work(system_percpu_wq, &ln->alarm, HZ / 10);
 }
 
+/* Have the graph do what it has put off: soon, or, where it had no memory for that, later. */
+void lana_net_chores(struct net *net, bool later)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	queue_delayed_work(lana_wq, &ln->chores, later ? HZ / 10 : 0);
+}
+
+/*
+ * Something has gone whose block is to go: the graph hears of it when it is
+ * locked next, by the work at the latest. Any context; waits for nobody.
+ */
+void lana_net_gone(struct net *net, struct lana_gone *gone, bool later)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	llist_add(&gone->node, &ln->gone);
+	lana_net_chores(net, later);
+}
+
+bool lana_net_any_gone(struct net *net)
+{
+	return !llist_empty(&((struct lana_net *)net_generic(net, lana_net_id))->gone);
+}
+
+static struct lana_gone *lana_gone_of(struct llist_node *node)
+{
+	return node ? llist_entry(node, struct lana_gone, node) : NULL;
+}
+
+/* Take all that has gone, in its order; a list by lana_gone_next(). */
+struct lana_gone *lana_net_take_gone(struct net *net)
+{
+	struct lana_net *ln = net_generic(net, lana_net_id);
+
+	return lana_gone_of(llist_reverse_order(llist_del_all(&ln->gone)));
+}
+
+struct lana_gone *lana_gone_next(const struct lana_gone *gone)
+{
+	return lana_gone_of(gone->node.next);
+}
+
+static void lana_net_chores_work(struct work_struct *work)
+{
+	struct lana_net *ln = container_of(to_delayed_work(work), struct lana_net, chores);
+
+	lana_graph_chores(ln->graph);
+}
+
 static int __net_init lana_net_init(struct net *net)
 {
 	struct lana_net *ln = net_generic(net, lana_net_id);
 
 	INIT_DELAYED_WORK(&ln->alarm, lana_net_alarm_work);
+	init_llist_head(&ln->gone);
+	INIT_DELAYED_WORK(&ln->chores, lana_net_chores_work);
 	ln->graph = lana_graph_new(net);
 	return ln->graph ? 0 : -ENOMEM;
 }
@@ -863,6 +1000,8 @@ static void __net_exit lana_net_exit(struct net *net)
 {
 	struct lana_net *ln = net_generic(net, lana_net_id);
 
+	/* No device and no socket is left to go, and those that went go with the graph. */
+	disable_delayed_work_sync(&ln->chores);
 	lana_graph_clear(ln->graph);
 	/* No packet is there any more to raise another one. */
 	cancel_delayed_work_sync(&ln->alarm);
@@ -879,11 +1018,14 @@ static struct pernet_operations lana_net_ops = {
 
 int lana_net_register(void)
 {
-	int err;
+	int err = -ENOMEM;
 
+	lana_wq = alloc_workqueue("lana", WQ_UNBOUND, 0);
+	if (!lana_wq)
+		return err;
 	err = lana_batch_init();
 	if (err)
-		return err;
+		goto wq;
 	err = register_pernet_subsys(&lana_net_ops);
 	if (err)
 		goto batch;
@@ -895,6 +1037,8 @@ pernet:
 	unregister_pernet_subsys(&lana_net_ops);
 batch:
 	lana_batch_exit();
+wq:
+	destroy_workqueue(lana_wq);
 	return err;
 }
 
@@ -902,6 +1046,9 @@ void lana_net_unregister(void)
 {
 	unregister_netdevice_notifier(&lana_netdev_notifier);
 	unregister_pernet_subsys(&lana_net_ops);
+	/* Devices are given back: the grace period, and then the work. */
+	rcu_barrier();
+	destroy_workqueue(lana_wq);
 	lana_batch_exit();
 }
 

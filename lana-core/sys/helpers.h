@@ -19,10 +19,12 @@
 #error "LANA does not support PREEMPT_RT: build for a kernel without it"
 #endif
 
+#include <linux/llist.h>
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <uapi/linux/lana.h>
 
@@ -47,12 +49,27 @@ struct lana_sum {
 	u32 flags;
 };
 
+/* A device or a socket that has gone, and whose block is to go. */
+struct lana_gone {
+	struct llist_node node;
+	u32 idp;
+};
+
 /* What a hooked device is hooked with begins with this. */
 struct lana_hook {
 	/* What it receives is collected. */
 	bool batch;
 	/* Under RTNL. */
 	struct lana_todo *todo;
+	struct lana_gone gone;
+};
+
+/* A reference to a hooked device, which nobody waits for when it is given back. */
+struct lana_held {
+	struct rcu_work work;
+	struct net_device *dev;
+	/* Packets that it has received may wait. */
+	bool batched;
 };
 
 /* Packets. */
@@ -96,6 +113,9 @@ void lana_cond_resched(void);
 bool lana_module_get(struct module *module);
 void lana_module_put(struct module *module);
 const char *lana_module_name(struct module *module);
+bool lana_module_coming(const struct module *module);
+int lana_module_watch(void);
+void lana_module_unwatch(void);
 void lana_request_module(const char *prefix, const char *name);
 
 /* Devices; the caller of those with a `net` holds RTNL. */
@@ -107,6 +127,8 @@ struct net_device *lana_dev_find_index(struct net *net, int ifindex);
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
+struct lana_held *lana_dev_held(struct net_device *dev);
+void lana_dev_put_held(struct lana_held *held);
 const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
 bool lana_dev_is_up(const struct net_device *dev);
@@ -114,6 +136,7 @@ u32 lana_dev_speed(struct net_device *dev);
 int lana_dev_hook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook);
 void lana_dev_settle(void);
+void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook);
 
 /* Packets that wait: batch.c. Bottom halves are off for those that add and run. */
 DECLARE_PER_CPU(unsigned int, lana_batch_waiting);
@@ -134,7 +157,7 @@ struct net_device *lana_carrier_vdev(const struct net_device *dev, u8 id);
 struct net_device *lana_vdev_new(struct net *net, const char *name);
 void lana_vdev_discard(struct net_device *dev);
 int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id);
-void lana_vdev_unregister(struct net_device *dev);
+void lana_vdev_unregister(struct net_device *const *devs, size_t count);
 int lana_link_register(void);
 void lana_link_unregister(void);
 
@@ -162,6 +185,11 @@ void lana_sock_unregister(void);
 /* Namespaces. */
 void *lana_net_get(struct net *net);
 void lana_net_alarm(struct net *net);
+void lana_net_gone(struct net *net, struct lana_gone *gone, bool later);
+bool lana_net_any_gone(struct net *net);
+struct lana_gone *lana_net_take_gone(struct net *net);
+struct lana_gone *lana_gone_next(const struct lana_gone *gone);
+void lana_net_chores(struct net *net, bool later);
 void lana_net_for_each(void *data);
 int lana_net_register(void);
 void lana_net_unregister(void);
@@ -220,15 +248,18 @@ rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *s
 				 unsigned long cpu_offset, struct sk_buff **pskb);
 void lana_receive_batch(const struct lana_hook *hook, struct sk_buff *list,
 			unsigned long cpu_offset);
+void lana_module_gone(struct module *module);
 void *lana_graph_new(struct net *net);
 void lana_graph_clear(void *graph);
 void lana_graph_alarm(void *graph);
+void lana_graph_chores(void *graph);
 void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
-void lana_dev_gone(const void *hook);
+void lana_dev_gone(const struct lana_hook *hook);
 void lana_dev_event(const void *hook, struct net_device *dev, u32 kind);
-int lana_sock_new(struct net *net, struct sock *sk, void **graph, const void **slot, u32 *idp);
-void lana_sock_gone(void *graph, u32 idp);
+int lana_sock_new(struct net *net, struct sock *sk, void **graph, const void **slot, u32 *idp,
+		  void **handle);
+void lana_sock_gone(void *graph, void *handle, struct lana_gone *gone);
 int lana_sock_rename(void *graph, u32 idp, const char *name, size_t len);
 void lana_sock_name(void *graph, u32 idp, char *name);
 int lana_sock_send(void *graph, const void *slot, struct sk_buff *skb);

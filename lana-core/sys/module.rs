@@ -3,12 +3,13 @@
 //! Kernel modules as owners of code: pinning them, asking for them.
 
 use super::bindings;
+use crate::builder;
 use core::ffi::CStr;
-use kernel::{prelude::*, str::CString, ThisModule};
+use kernel::{error::to_result, prelude::*, str::CString, ThisModule};
 
 /// A module whose code something in the core points to.
-#[derive(Clone, Copy)]
-pub struct Owner(*mut bindings::module);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(*mut bindings::module);
 
 // SAFETY: the pointer is only handed to C functions that may be called from anywhere.
 unsafe impl Send for Owner {}
@@ -17,7 +18,7 @@ unsafe impl Sync for Owner {}
 
 impl Owner {
     /// The owner that a module's own `init` is given.
-    pub fn new(module: &'static ThisModule) -> Self {
+    pub(crate) fn new(module: &'static ThisModule) -> Self {
         Self(module.as_ptr().cast())
     }
 
@@ -27,9 +28,15 @@ impl Owner {
     }
 
     /// The name of the module.
-    pub fn name(&self) -> &CStr {
+    pub(crate) fn name(&self) -> &CStr {
         // SAFETY: a `ThisModule` outlives its registrations, which is where owners are kept.
         unsafe { CStr::from_char_ptr(bindings::lana_module_name(self.0)) }
+    }
+
+    /// Whether its init runs.
+    pub(crate) fn is_coming(&self) -> bool {
+        // SAFETY: a `ThisModule` is given to code of the module, which runs now.
+        unsafe { bindings::lana_module_coming(self.0) }
     }
 
     /// Keeps the module loaded; `None` when it is on its way out.
@@ -61,4 +68,33 @@ impl Drop for Pinned {
 pub(crate) fn request(prefix: &CStr, name: &CString) {
     // SAFETY: both are NUL-terminated.
     unsafe { bindings::lana_request_module(prefix.as_char_ptr(), name.as_char_ptr()) };
+}
+
+/// Hears of modules that go; dropping it ends that.
+pub(crate) struct Watch(());
+
+impl Watch {
+    /// Begins to listen. Sleeps.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: what it calls is the function of this file.
+        to_result(unsafe { bindings::lana_module_watch() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // SAFETY: registered.
+        unsafe { bindings::lana_module_unwatch() };
+    }
+}
+
+/// A module has ended, or its init has failed.
+///
+/// # Safety
+///
+/// Called in process context with a module whose code is still there.
+#[no_mangle]
+unsafe extern "C" fn lana_module_gone(module: *mut bindings::module) {
+    builder::module_gone(Owner(module));
 }

@@ -5,7 +5,7 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use super::bindings;
-use crate::graph::Graph;
+use crate::{error::Failure, graph::Graph, registry::Idp};
 use core::{ffi::c_void, pin::Pin, ptr, ptr::NonNull};
 use kernel::{error::to_result, prelude::*};
 
@@ -31,6 +31,61 @@ impl Net {
     pub(crate) fn alarm(&self) {
         // SAFETY: the namespace is live, and its graph does not end before the work does.
         unsafe { bindings::lana_net_alarm(self.as_ptr()) };
+    }
+}
+
+impl Net {
+    /// Something has gone: [`Graph::lock`] sees to its block. Any context; waits for nobody.
+    ///
+    /// # Safety
+    ///
+    /// `gone` is in what the registry keeps for the block that has this IDP, which is removed by
+    /// [`Net::remove_gone`] only; and is given once.
+    pub(crate) unsafe fn gone(&self, gone: *mut bindings::lana_gone) {
+        // SAFETY: by the contract, and the namespace is live.
+        unsafe { bindings::lana_net_gone(self.as_ptr(), gone, false) };
+    }
+
+    /// Whether something has gone that the graph has not heard of.
+    pub(crate) fn any_gone(&self) -> bool {
+        // SAFETY: the namespace is live.
+        unsafe { bindings::lana_net_any_gone(self.as_ptr()) }
+    }
+
+    /// Has `remove` remove the blocks of what has gone: all, or else, when it fails, none, which is then
+    /// tried again in a moment. It is given their IDPs, and asks for none once it has removed them. For
+    /// who holds the graph's lock.
+    pub(crate) fn remove_gone(
+        &self,
+        remove: impl FnOnce(&mut dyn Iterator<Item = Idp>) -> Result<(), Failure>,
+    ) {
+        // SAFETY: the namespace is live.
+        let first = unsafe { bindings::lana_net_take_gone(self.as_ptr()) };
+        // SAFETY: null ends the list, and the registry keeps what the others are in.
+        let after = |gone| unsafe { bindings::lana_gone_next(gone) };
+        let mut next = first;
+        let mut idps = core::iter::from_fn(|| {
+            // SAFETY: as above.
+            let idp = unsafe { next.as_ref() }?.idp;
+            next = after(next);
+            Some(idp)
+        });
+        if remove(&mut idps).is_ok() {
+            return;
+        }
+        let mut next = first;
+        while !next.is_null() {
+            let gone = next;
+            next = after(gone);
+            // SAFETY: the namespace is live, and the registry still keeps it, as none was removed.
+            unsafe { bindings::lana_net_gone(self.as_ptr(), gone, true) };
+        }
+    }
+
+    /// Has [`Graph::chores`] called: soon, or in a moment. Any context.
+    pub(crate) fn chores(&self, later: bool) {
+        // SAFETY: the namespace is live, and its graph does not end before the work does.
+        unsafe { bindings::lana_net_chores(self.as_ptr(), later) };
     }
 }
 
@@ -124,6 +179,19 @@ unsafe extern "C" fn lana_graph_alarm(graph: *mut c_void) {
     // SAFETY: by the contract.
     if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
         graph.alarm();
+    }
+}
+
+/// The graph has put something off.
+///
+/// # Safety
+///
+/// `graph` is null or comes from [`lana_graph_new`] and lives.
+#[no_mangle]
+unsafe extern "C" fn lana_graph_chores(graph: *mut c_void) {
+    // SAFETY: by the contract.
+    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
+        graph.chores();
     }
 }
 

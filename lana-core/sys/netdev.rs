@@ -5,8 +5,8 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
-    batch::Batch, bindings, compat::EOPNOTSUPP, percpu::ThisCpu, rcu::Reader, skb::Packet,
-    slot::Entrance,
+    batch::Batch, bindings, compat::EOPNOTSUPP, handle::Handle, percpu::ThisCpu, rcu::Reader,
+    skb::Packet, slot::Entrance,
 };
 use crate::{
     engine::{self, Direction},
@@ -21,7 +21,10 @@ use core::{cell::UnsafeCell, ffi::CStr, ptr::NonNull};
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::atomic::{Atomic, Relaxed},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        rcu, SetOnce,
+    },
     types::NotThreadSafe,
 };
 
@@ -81,7 +84,8 @@ impl Drop for Rtnl {
 /// # Invariants
 ///
 /// The value owns a reference to a live device.
-pub struct Device(NonNull<bindings::net_device>);
+#[repr(transparent)]
+pub(crate) struct Device(NonNull<bindings::net_device>);
 
 // SAFETY: a device may be used and released on any CPU.
 unsafe impl Send for Device {}
@@ -96,7 +100,7 @@ impl Drop for Device {
 }
 
 impl Device {
-    /// Another reference. Not for blocks: one that is forgotten keeps the device for ever.
+    /// Another reference.
     pub(crate) fn hold(&self) -> Self {
         // SAFETY: the device is live.
         unsafe { Self::from_raw(self.0) }
@@ -157,7 +161,7 @@ impl Device {
     }
 
     /// Number of the device in its namespace.
-    pub fn index(&self) -> u32 {
+    pub(crate) fn index(&self) -> u32 {
         // SAFETY: the device is live.
         unsafe { (*self.as_ptr()).ifindex as u32 }
     }
@@ -171,7 +175,7 @@ impl Device {
     }
 
     /// The same for people; `?` stands for what a block's name cannot have.
-    pub fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name {
         Name::like(self.ifname().as_bytes())
     }
 
@@ -208,13 +212,81 @@ impl Device {
 }
 
 /// Name of a device: up to 15 bytes, whichever, but for NUL, space, `/` and `:`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct DeviceName([u8; bindings::IFNAMSIZ as usize]);
 
 impl DeviceName {
     /// The bytes, as they are.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.split(|&b| b == 0).next().unwrap_or_default()
+    }
+}
+
+/// A device as the block has it that stands for it: [`Packet::transmit`] sends by it, until it goes.
+pub type DeviceHandle = Handle<bindings::net_device>;
+
+/// A reference to a device that nobody waits for when it is given back, and the handle of it for blocks.
+///
+/// # Invariants
+///
+/// Until the handle is ended, `held` is live and its reference the value's.
+pub(crate) struct Held {
+    held: NonNull<bindings::lana_held>,
+    handle: DeviceHandle,
+}
+
+// SAFETY: a device may be used and released on any CPU.
+unsafe impl Send for Held {}
+// SAFETY: as above.
+unsafe impl Sync for Held {}
+
+impl Held {
+    /// Takes a reference. Sleeps.
+    pub(crate) fn new(device: &Device) -> Result<Self> {
+        // SAFETY: the device lives until a grace period after `end`, by the reference that is given
+        // back then; where there is none, nobody gets the handle.
+        let handle = unsafe { Handle::new(device.0) }?;
+        // SAFETY: the device is live.
+        let held = NonNull::new(unsafe { bindings::lana_dev_held(device.as_ptr()) });
+        let held = held.ok_or(ENOMEM)?;
+        // INVARIANT: that is the reference.
+        Ok(Self { held, handle })
+    }
+
+    /// The handle.
+    pub(crate) fn handle(&self) -> &DeviceHandle {
+        &self.handle
+    }
+
+    /// A reference to the device, unless it has gone.
+    fn device(&self) -> Option<Device> {
+        let _reader = rcu::read_lock();
+        let dev = self.handle.peek()?;
+        // SAFETY: by the handle's invariants the device stays while we read.
+        Some(unsafe { Device::from_raw(dev) })
+    }
+
+    /// Packets of the device may wait, from now on.
+    fn set_batched(&self) {
+        let _reader = rcu::read_lock();
+        if self.handle.peek().is_some() {
+            // SAFETY: by the type's invariants it is live, and given back after a grace period.
+            unsafe { (&raw mut (*self.held.as_ptr()).batched).write_volatile(true) };
+        }
+    }
+
+    /// Gives the reference back once no packet is on its way by the handle. Waits for nothing; once.
+    fn end(&self) {
+        if self.handle.end().is_some() {
+            // SAFETY: the handle was not ended before, so that the reference was ours to give back.
+            unsafe { bindings::lana_dev_put_held(self.held.as_ptr()) };
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -233,17 +305,22 @@ struct Target {
     subsystem: &'static str,
     /// Of the device, in Mbit/s, as it was when that changed last; 0 where it is not known.
     speed: Atomic<u32>,
+    held: Held,
+    /// Its name, once it has gone.
+    name: SetOnce<DeviceName>,
 }
 
 /// A device whose frames go to a block. The registry keeps it beside the block's instance, and
-/// drops it with RTNL held.
+/// drops it with RTNL held, unless the device has gone.
 ///
 /// # Invariants
 ///
-/// The device's receive handler is ours, with `target` as its data.
+/// The device's receive handler is ours, with `target` as its data, until it is detached; then the
+/// value lives until a grace period after that.
 pub(crate) struct Hook {
-    device: Device,
     target: KBox<Target>,
+    /// Somebody has taken the receive handler away.
+    detached: Atomic<u32>,
     /// Packets of it may wait.
     batched: Atomic<u32>,
 }
@@ -254,11 +331,12 @@ unsafe impl Send for Hook {}
 unsafe impl Sync for Hook {}
 
 impl Hook {
-    /// Takes what `device` receives for the block behind `idp` of `graph`, whose slot is given.
-    /// Sleeps.
+    /// Takes what `device` receives, which is that of `held`, for the block behind `idp` of `graph`,
+    /// whose slot is given. Sleeps.
     pub(crate) fn new(
         rtnl: &Rtnl,
-        device: Device,
+        device: &Device,
+        held: Held,
         graph: &Graph,
         idp: Idp,
         entrance: Entrance,
@@ -271,17 +349,18 @@ impl Hook {
                 device.name()
             ));
         }
+        let mut hook: bindings::lana_hook = pin_init::zeroed();
+        hook.gone.idp = idp;
         let target = KBox::new(
             Target {
-                hook: UnsafeCell::new(bindings::lana_hook {
-                    batch: false,
-                    todo: core::ptr::null_mut(),
-                }),
+                hook: UnsafeCell::new(hook),
                 graph: NonNull::from(graph),
                 entrance,
                 idp,
                 subsystem,
                 speed: Atomic::new(0),
+                held,
+                name: SetOnce::new(),
             },
             GFP_KERNEL,
         )?;
@@ -290,8 +369,8 @@ impl Hook {
         match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
             // INVARIANT: the handler was registered with the target.
             Ok(()) => Ok(Self {
-                device,
                 target,
+                detached: Atomic::new(0),
                 batched: Atomic::new(0),
             }),
             Err(e) if e == EBUSY => Err(device.taken(rtnl)),
@@ -304,15 +383,29 @@ impl Hook {
     pub(crate) fn set_batch(&self, batch: bool) {
         if batch {
             self.batched.store(1, Relaxed);
+            self.target.held.set_batched();
         }
         let hook = self.target.hook.get();
         // SAFETY: the pointer is valid for writes; the handler reads the value with `READ_ONCE()`.
         unsafe { (&raw mut (*hook).batch).write_volatile(batch) };
     }
 
-    /// The device.
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
+    /// The device, unless it has gone.
+    pub(crate) fn device(&self) -> Option<Device> {
+        self.target.held.device()
+    }
+
+    /// Its name, or the last that it had.
+    pub(crate) fn ifname(&self) -> DeviceName {
+        let now = self.device().map(|device| device.ifname());
+        // It is told before the device goes.
+        now.or_else(|| self.target.name.as_ref().copied())
+            .unwrap_or_default()
+    }
+
+    /// The handle for its block.
+    pub(crate) fn handle(&self) -> &DeviceHandle {
+        self.target.held.handle()
     }
 
     /// Its speed in Mbit/s, 0 where that is not known.
@@ -324,15 +417,35 @@ impl Hook {
     pub(crate) fn subsystem(&self) -> &'static str {
         self.target.subsystem
     }
+
+    /// Lets the device go, for who then waits for a grace period before the value is dropped and before
+    /// RTNL is given back.
+    pub(crate) fn detach(&self, _rtnl: &Rtnl) {
+        if self.is_attached() {
+            if let Some(device) = self.device() {
+                // SAFETY: RTNL is held, the device live, and the handler ours.
+                unsafe { bindings::lana_dev_detach(device.as_ptr(), self.target.hook.get()) };
+            }
+            self.detached.store(1, Relaxed);
+        }
+    }
+
+    /// Whether the receive handler is ours: not once it was detached, or the device has gone.
+    fn is_attached(&self) -> bool {
+        self.detached.load(Relaxed) == 0 && self.target.name.as_ref().is_none()
+    }
 }
 
 impl Drop for Hook {
     fn drop(&mut self) {
-        // SAFETY: RTNL is held wherever a hook is dropped; the handler is ours. When the call
-        // returns, no CPU is in the handler, so that the target may go.
-        unsafe { bindings::lana_dev_unhook(self.device.as_ptr(), self.target.hook.get()) };
+        if let Some(device) = self.device().filter(|_| self.is_attached()) {
+            // SAFETY: RTNL is held wherever the hook of a device is dropped that has not gone; the handler
+            // is ours. When the call returns, no CPU is in the handler, so that the target may go.
+            unsafe { bindings::lana_dev_unhook(device.as_ptr(), self.target.hook.get()) };
+        }
         if self.batched.load(Relaxed) != 0 {
-            // SAFETY: RTNL is held. When the call returns, nothing waits that came by this target.
+            // SAFETY: process context. When the call returns, nothing waits that came by this target:
+            // by the type's invariants nobody adds to that any more.
             unsafe { bindings::lana_batch_flush() };
         }
     }
@@ -399,20 +512,24 @@ unsafe extern "C" fn lana_receive_batch(
     batch.drain(|packet| unsafe { bindings::lana_batch_lost(packet.into_raw()) });
 }
 
-/// A hooked device is being unregistered, or is leaving the namespace.
+/// A hooked device is being unregistered, or is leaving the namespace, and has no receive handler any
+/// more. It goes now, whatever becomes of its block: that goes when the graph is locked next.
 ///
 /// # Safety
 ///
 /// Called by the notifier, with RTNL held, with what the device was hooked with.
 #[no_mangle]
-unsafe extern "C" fn lana_dev_gone(hook: *const kernel::ffi::c_void) {
-    // SAFETY: by the contract; the target is not looked at once the graph has let it go.
-    let (graph, idp) = unsafe {
-        let target = &*hook.cast::<Target>();
-        (target.graph.as_ref(), target.idp)
-    };
-    // SAFETY: by the contract the caller holds RTNL until we return.
-    graph.gone(|| Some(unsafe { Rtnl::held() }), idp);
+unsafe extern "C" fn lana_dev_gone(hook: *mut bindings::lana_hook) {
+    // SAFETY: by the contract; the target stays until the graph hears of it.
+    let target = unsafe { &*hook.cast::<Target>() };
+    if let Some(device) = target.held.device() {
+        target.name.populate(device.ifname());
+    }
+    target.held.end();
+    // SAFETY: the graph outlives the target.
+    let net = unsafe { target.graph.as_ref() }.net();
+    // SAFETY: the registry keeps the target for the block of this IDP; it is not looked at any more here.
+    unsafe { net.gone(&raw mut (*hook).gone) };
 }
 
 /// Something else has happened to a hooked device.

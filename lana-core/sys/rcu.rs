@@ -10,7 +10,7 @@ use kernel::types::NotThreadSafe;
 
 /// Evidence that the caller is in an RCU read-side section that lasts for `'r`.
 #[derive(Clone, Copy)]
-pub struct Reader<'r>(PhantomData<(&'r (), NotThreadSafe)>);
+pub(crate) struct Reader<'r>(PhantomData<(&'r (), NotThreadSafe)>);
 
 impl<'r> Reader<'r> {
     /// Says that the caller is a reader.

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::{batch::Batch, bindings, netdev::Device, slot::Slot};
+use super::{batch::Batch, bindings, netdev::DeviceHandle, slot::Slot};
 use crate::{
     block::Verdict,
     checksum,
@@ -278,14 +278,18 @@ impl Packet {
         Verdict::consumed()
     }
 
-    /// Sends the packet by a device. The context is the proof of where this is called.
+    /// Sends the packet by a device; dropped when that has gone. The context is the proof of where this is
+    /// called.
     #[inline]
-    pub fn transmit(mut self, device: &Device, _cx: &Context<'_>) -> Verdict {
+    pub fn transmit(mut self, device: &DeviceHandle, cx: &Context<'_>) -> Verdict {
+        let Some(device) = device.get(cx) else {
+            return Verdict::drop(self, DropReason::Device);
+        };
         if !self.unshare() {
             return Verdict::drop(self, DropReason::NoMemory);
         }
-        // SAFETY: the reference is ours and given up; the device is held; the context is that of
-        // a softirq.
+        // SAFETY: the reference is ours and given up; the context is that of a softirq and of a read-side
+        // section, which the device outlives by the handle's invariants.
         match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
             -1 => Verdict::consumed(),
             why => Verdict::lost(DropReason::from_wire(why as u32)),

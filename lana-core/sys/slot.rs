@@ -341,6 +341,11 @@ impl Wiring {
         }
     }
 
+    /// Has [`Wiring::settle`] wait for those, too, who have begun to read since the last change.
+    pub(crate) fn prolong(&mut self) {
+        self.since = self.since.map(|_| Moment::now());
+    }
+
     /// Takes back what was drafted. Sleeps.
     pub(crate) fn revert(&mut self, live: &Live) {
         if self.since.is_none() {

@@ -45,6 +45,8 @@ struct lana_sock {
 	void *graph;
 	const void *slot;
 	u32 idp;
+	void *handle;			/* what packets come to it by */
+	struct lana_gone gone;
 	bool auxdata;
 	/* Making, mapping and giving up a ring: not the socket's lock, which others hold over memory. */
 	struct mutex ring_lock;
@@ -356,6 +358,8 @@ static void lana_sock_destruct(struct sock *sk)
 {
 	struct lana_sock *ls = lana_sk(sk);
 
+	/* SOCK_RCU_FREE: no packet comes any more, so none starts it again. */
+	hrtimer_cancel(&ls->timer);
 	skb_queue_purge(&sk->sk_receive_queue);
 	skb_queue_purge(&sk->sk_error_queue);
 	WARN_ON(atomic_read(&sk->sk_rmem_alloc));
@@ -382,11 +386,13 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	sock_init_data(sock, sk);
 	sk->sk_family = lana_family.family;
 	sk->sk_destruct = lana_sock_destruct;
+	/* Packets on their way may come to it until a grace period after the last reference. */
+	sock_set_flag(sk, SOCK_RCU_FREE);
 	ls = lana_sk(sk);
 	mutex_init(&ls->ring_lock);
 	ls->pause = LANA_PAUSE;
 	hrtimer_setup(&ls->timer, lana_ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp);
+	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp, &ls->handle);
 	if (err) {
 		sock_orphan(sk);
 		sock->sk = NULL;
@@ -402,12 +408,14 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 static int lana_sock_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
+	struct lana_sock *ls;
 
 	if (!sk)
 		return 0;
-	/* Afterwards no packet comes any more. */
-	lana_sock_gone(lana_sk(sk)->graph, lana_sk(sk)->idp);
-	hrtimer_cancel(&lana_sk(sk)->timer);
+	ls = lana_sk(sk);
+	ls->gone.idp = ls->idp;
+	/* Packets may come for a grace period; the block has a reference for as long. */
+	lana_sock_gone(ls->graph, ls->handle, &ls->gone);
 	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
 	sock_orphan(sk);
 	sock->sk = NULL;

@@ -7,6 +7,7 @@
 use super::{
     bindings,
     compat::{EAFNOSUPPORT, ENOTCONN},
+    handle::Handle,
     module::Owner,
     net,
     percpu::ThisCpu,
@@ -39,7 +40,10 @@ use kernel::{error::to_result, prelude::*};
 /// # Invariants
 ///
 /// The value owns a reference to a live socket that `sock.c` has made.
-pub struct Socket(NonNull<bindings::sock>);
+pub(crate) struct Socket(NonNull<bindings::sock>);
+
+/// A socket as its block has it: packets are delivered by it, until it is closed.
+pub type SocketHandle = Handle<bindings::sock>;
 
 // SAFETY: a socket may be used and released on any CPU.
 unsafe impl Send for Socket {}
@@ -73,19 +77,10 @@ impl Socket {
         Self(sk)
     }
 
-    /// Puts a packet into the socket's queue, or its ring.
-    #[inline]
-    pub fn deliver(&self, mut packet: Packet, cx: &Context<'_>) -> Verdict {
-        if !packet.unshare() {
-            return Verdict::drop(packet, DropReason::NoMemory);
-        }
-        let (skb, direction) = (packet.into_raw(), cx.direction() as u8);
-        // SAFETY: the packet is given up, the socket live; a context is one of a softirq, and of
-        // a read-side section.
-        match unsafe { bindings::lana_sock_rcv(self.0.as_ptr(), skb, direction) } {
-            -1 => Verdict::consumed(),
-            why => Verdict::lost(DropReason::from_wire(why as u32)),
-        }
+    /// A handle, to be ended before this reference is given back. Sleeps.
+    fn handle(&self) -> Result<SocketHandle> {
+        // SAFETY: `sock.c` frees a socket a grace period after the last reference was given back.
+        unsafe { Handle::new(self.0) }
     }
 
     /// The device went that it was bound to: its program is told, by `ENETDOWN`. Any context.
@@ -103,20 +98,40 @@ impl Socket {
     }
 }
 
+impl SocketHandle {
+    /// Puts a packet into the socket's queue, or its ring. Dropped when the socket is closed.
+    #[inline]
+    pub fn deliver(&self, mut packet: Packet, cx: &Context<'_>) -> Verdict {
+        let Some(socket) = self.get(cx) else {
+            return Verdict::drop(packet, DropReason::Unbound);
+        };
+        if !packet.unshare() {
+            return Verdict::drop(packet, DropReason::NoMemory);
+        }
+        let (skb, direction) = (packet.into_raw(), cx.direction() as u8);
+        // SAFETY: the packet is given up; a context is one of a softirq, and of a read-side section, which
+        // the socket outlives by the handle's invariants.
+        match unsafe { bindings::lana_sock_rcv(socket.as_ptr(), skb, direction) } {
+            -1 => Verdict::consumed(),
+            why => Verdict::lost(DropReason::from_wire(why as u32)),
+        }
+    }
+}
+
 /// The number of the address family, if there is one.
 pub(crate) fn family() -> Option<u32> {
     // SAFETY: no preconditions.
     Some(unsafe { bindings::lana_sock_family() }).filter(|family| *family != 0)
 }
 
-/// The address family; dropping it ends it.
-pub struct Family(());
+/// The address family, of which there is one: [`builder`] sees to that. Dropping it ends it.
+pub(crate) struct Family(());
 
 impl Family {
     /// Registers the family under a number. The block's type is registered before, by the module
     /// that `owner` is. Process context, may sleep. `EEXIST` when the number is taken,
     /// `EAFNOSUPPORT` when it is none.
-    pub fn register(owner: Owner, number: i32) -> Result<Self> {
+    pub(crate) fn register(owner: Owner, number: i32) -> Result<Self> {
         // SAFETY: what it calls is in this file, and the owner outlives the value.
         to_result(unsafe { bindings::lana_sock_register(owner.as_ptr(), number) })?;
         Ok(Self(()))
@@ -147,6 +162,7 @@ unsafe extern "C" fn lana_sock_new(
     graph_to: *mut *mut c_void,
     slot_to: *mut *const c_void,
     idp_to: *mut u32,
+    handle_to: *mut *mut c_void,
 ) -> c_int {
     errno((|| {
         // SAFETY: by the contract.
@@ -154,28 +170,43 @@ unsafe extern "C" fn lana_sock_new(
         // SAFETY: by the contract.
         let socket = unsafe { Socket::from_raw(NonNull::new(sk).ok_or(EINVAL)?) };
         let kind = builder::loaded(|by| by == Maker::Socket).ok_or(EAFNOSUPPORT)?;
-        let mut change = Change::new(graph, None);
-        let (idp, entrance) = change.add_socket(socket, kind)?;
-        // SAFETY: by the contract there is room. Who sends waits until the socket is there.
+        let handle = socket.handle()?;
+        let make = || -> Result<_, Failure> {
+            let mut change = Change::new(graph, None);
+            let (idp, entrance) = change.add_socket(socket, handle.clone(), kind)?;
+            change.commit()?;
+            Ok((idp, entrance))
+        };
+        let (idp, entrance) = make().inspect_err(|_| _ = handle.end())?;
+        // SAFETY: by the contract there is room. Nobody has the socket yet who would send by it.
         unsafe {
             *graph_to = ptr::from_ref(graph).cast_mut().cast();
             *slot_to = ptr::from_ref(entrance.slot()).cast();
             *idp_to = idp;
+            *handle_to = handle.into_raw();
         }
-        change.commit()
+        Ok(())
     })())
 }
 
-/// A socket is closed: its block goes. When this returns no packet comes to it any more.
+/// A socket is closed: no packet begins its way to it any more, and its block goes when the graph is locked
+/// next. Waits for nobody.
 ///
 /// # Safety
 ///
-/// Called with what [`lana_sock_new`] gave, in process context.
+/// Called once with what [`lana_sock_new`] gave, and with a place in the socket that has its IDP.
 #[no_mangle]
-unsafe extern "C" fn lana_sock_gone(graph: *mut c_void, idp: Idp) {
+unsafe extern "C" fn lana_sock_gone(
+    graph: *mut c_void,
+    handle: *mut c_void,
+    gone: *mut bindings::lana_gone,
+) {
+    // SAFETY: by the contract.
+    unsafe { SocketHandle::from_raw(handle) }.end();
     // SAFETY: by the contract; the socket keeps the namespace, and that the graph.
     let graph = unsafe { &*graph.cast::<Graph>() };
-    graph.gone(|| None, idp);
+    // SAFETY: by the contract; the block's reference keeps the socket.
+    unsafe { graph.net().gone(gone) };
 }
 
 /// A socket is given a name.

@@ -470,9 +470,14 @@ static void lana_vdev_dellink(struct net_device *dev, struct list_head *head)
 	unregister_netdevice_queue(dev, head);
 }
 
-void lana_vdev_unregister(struct net_device *dev)
+/* Many together: they wait once for all. */
+void lana_vdev_unregister(struct net_device *const *devs, size_t count)
 {
-	lana_vdev_dellink(dev, NULL);
+	LIST_HEAD(list);
+
+	while (count--)
+		lana_vdev_dellink(*devs++, &list);
+	unregister_netdevice_many(&list);
 }
 
 /* --- A kind of link --- */

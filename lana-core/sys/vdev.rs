@@ -105,16 +105,17 @@ impl Device {
         }
     }
 
-    /// Unregisters a virtual device. No graph is locked, and no block stands for it. Sleeps.
-    pub(crate) fn unregister(self, rtnl: &Rtnl) {
-        // What its block asked of it goes before it does.
+    /// Unregisters virtual devices. No graph is locked, and no block stands for them. Sleeps.
+    pub(crate) fn unregister(devices: KVec<Self>, rtnl: &Rtnl) {
+        // What their blocks asked of them goes before they do.
         rtnl.settle();
-        // SAFETY: RTNL is held; the device is a registered one, by the callers.
-        unsafe { bindings::lana_vdev_unregister(self.as_ptr()) };
+        // SAFETY: RTNL is held; the devices are registered ones, by the callers, and each a pointer.
+        unsafe { bindings::lana_vdev_unregister(devices.as_ptr().cast(), devices.len()) };
     }
 }
 
-/// The kind of link by which other tools make virtual devices; dropping it ends it.
+/// The kind of link by which other tools make virtual devices, of which there is one: [`builder`] sees to
+/// that. Dropping it ends it.
 pub(crate) struct Links(());
 
 impl Links {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handles: what a block has of the device or the socket that it stands for. A handle keeps nothing: it is
+//! good until its target goes, however long a block keeps it, so no block can hold up what goes.
+
+use crate::engine::Context;
+use core::{
+    ptr,
+    ptr::NonNull,
+    // As in `slot.rs`: read for each packet.
+    sync::atomic::{
+        AtomicPtr,
+        Ordering::{AcqRel, Acquire},
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// A handle of a `T`.
+///
+/// # Invariants
+///
+/// The pointer is null, or that of a `T` which lives until a grace period after it has become null.
+pub struct Handle<T>(Arc<AtomicPtr<T>>);
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Handle<T> {
+    /// A handle that is good until [`Handle::end`]. Sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The target lives until a grace period after that.
+    pub(crate) unsafe fn new(target: NonNull<T>) -> Result<Self> {
+        // INVARIANT: by the contract.
+        Ok(Self(Arc::new(AtomicPtr::new(target.as_ptr()), GFP_KERNEL)?))
+    }
+
+    /// The target, for as long as the context is one: it is the evidence of a read-side section.
+    #[inline]
+    pub(crate) fn get(&self, _cx: &Context<'_>) -> Option<NonNull<T>> {
+        self.peek()
+    }
+
+    /// The same for who is in a read-side section, or keeps the target.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<NonNull<T>> {
+        NonNull::new(self.0.load(Acquire))
+    }
+
+    /// Ends it for all who have it. The target, the first time.
+    pub(crate) fn end(&self) -> Option<NonNull<T>> {
+        NonNull::new(self.0.swap(ptr::null_mut(), AcqRel))
+    }
+
+    /// For C to keep.
+    pub(crate) fn into_raw(self) -> *mut core::ffi::c_void {
+        Arc::into_raw(self.0).cast_mut().cast()
+    }
+
+    /// What C has kept.
+    ///
+    /// # Safety
+    ///
+    /// `raw` comes from [`Handle::into_raw`] of the same `T`, and is given up.
+    pub(crate) unsafe fn from_raw(raw: *mut core::ffi::c_void) -> Self {
+        // SAFETY: by the contract.
+        Self(unsafe { Arc::from_raw(raw.cast()) })
+    }
+}
