@@ -396,6 +396,18 @@ def devices():
 
     again_state = State().same
     sweep("a hooked device is deleted", lambda: once(gone, route), again)
+    message = lana.message("FB_GET", b"", NLM_F_DUMP)
+
+    def gone_and_seen():
+        """The block goes when somebody looks, who may have no memory for that."""
+        once(gone, route)
+        try:
+            dump(message, len(before_gone) - 1)
+        except (OSError, ValueError) as error:
+            raise Lost from error
+
+    before_gone = lana.blocks()
+    sweep("a hooked device is deleted, and somebody looks", gone_and_seen, again)
     check("after all of that the graph is as it was", State().same == again_state,
           difference(again_state, State().same))
     down, up = (route.link_message(route.NEWLINK, "lan1", flag, 1) for flag in (0, 1))

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: cannot be
+
+//! Keeps the evidence of process context for a packet.
+
+use lana::prelude::*;
+
+block_module! {
+    type: Misuse,
+    name: "fb_misuse",
+    authors: ["The LANA developers"],
+    description: "LANA block: must not compile",
+    license: "GPL",
+}
+
+struct Misuse(&'static Process);
+
+impl Block for Misuse {
+    const TYPE: &'static str = "misuse";
+
+    fn new(_args: &mut Args) -> Result<Self> {
+        Err(EINVAL)
+    }
+
+    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        let _ = self.0;
+        cx.pass(packet)
+    }
+}

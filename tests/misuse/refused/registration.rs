@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: module `builder` is private
+
+//! Reaches the list of types.
+
+use lana::builder;
+use lana::prelude::*;
+
+block_module! {
+    type: Misuse,
+    name: "fb_misuse",
+    authors: ["The LANA developers"],
+    description: "LANA block: must not compile",
+    license: "GPL",
+}
+
+struct Misuse;
+
+impl Block for Misuse {
+    const TYPE: &'static str = "misuse";
+
+    fn new(_args: &mut Args) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        builder::for_each(0, |_| true);
+        cx.pass(packet)
+    }
+}

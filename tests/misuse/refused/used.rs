@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: borrow of moved value: `packet`
+
+//! Reads a packet after it was given away.
+
+use lana::prelude::*;
+
+block_module! {
+    type: Misuse,
+    name: "fb_misuse",
+    authors: ["The LANA developers"],
+    description: "LANA block: must not compile",
+    license: "GPL",
+}
+
+struct Misuse;
+
+impl Block for Misuse {
+    const TYPE: &'static str = "misuse";
+
+    fn new(_args: &mut Args) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        let verdict = cx.pass(packet);
+        let _ = packet.len();
+        verdict
+    }
+}
