@@ -106,7 +106,7 @@ check "and hooked by its number, with a block of that name" \
 	vlink ethernet hook --index "$(<"/sys/class/net/new1/ifindex")" --block lan1
 fbctl bind lan1 c
 check "which is what was saved" is "$(fbctl apply renamed.toml)" "nothing to change"
-fbctl apply /dev/null >/dev/null
+fbctl apply --empty /dev/null >/dev/null
 check "the saved file makes it again" fbctl apply renamed.toml
 check "with the block of that name" contains "$(fbctl -j show lan1)" '"ifname":"new1"'
 check "packets pass" ping_quietly alice 2 192.0.2.2

@@ -279,7 +279,7 @@ check "an open file has the rights of who opened it" is "$(nobody cat 2>&1 <"$fb
 wait_for 10 eval 'fbctl set f "program={ 0x6, 0, 0, 0x00000778 }," && [ -s events ]'
 check "nobody hears of changes" contains "$(<events)" "option-set f"
 check "and not of values" not contains "$(<events)" 191
-fbctl apply /dev/null >/dev/null
+fbctl apply --empty /dev/null >/dev/null
 
 # --- A namespace that goes while a file of its graph is open ---
 

@@ -34,6 +34,26 @@ impl fmt::Display for Long {
 
 impl Block for Odd {
     const TYPE: &'static str = "odd";
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: "config",
+            values: Values::Range(0, u64::MAX),
+            default: "0",
+            doc: "Length of what it shows as its configuration",
+        },
+        OptionSpec {
+            key: "note",
+            values: Values::Range(0, u64::MAX),
+            default: "0",
+            doc: "Length of what it only shows",
+        },
+        OptionSpec {
+            key: "ports",
+            values: Values::Range(0, u64::MAX),
+            default: "0",
+            doc: "How many ports may be bound",
+        },
+    ];
     const EGRESS_PORTS: u32 = 8;
     const WATCHES_PORTS: bool = true;
 

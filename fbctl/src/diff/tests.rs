@@ -378,7 +378,7 @@ impl Chance {
                 2 => {
                     let share = Some(("wan0".to_owned(), [9, 10, 11, 12][self.below(4)]));
                     if !model.links().any(|link| link.share == share) {
-                        model.connect(name, "ethvlink", share);
+                        model.connect(name, name, "ethvlink", share);
                     }
                 }
                 kind => model.add(name, ["tee", "dummy"][kind % 2]),

@@ -98,6 +98,12 @@ struct Rewrite {
 
 impl Block for Rewrite {
     const TYPE: &'static str = "rewrite";
+    const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
+        key: "do",
+        values: Values::Text("operations"),
+        default: "",
+        doc: "What is done to each packet",
+    }];
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {

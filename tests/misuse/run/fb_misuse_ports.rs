@@ -22,6 +22,12 @@ struct Misuse {
 
 impl Block for Misuse {
     const TYPE: &'static str = "misuse-ports";
+    const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
+        key: "error",
+        values: Values::Text("ENOMEM or EINVAL"),
+        default: "",
+        doc: "What ports() fails with",
+    }];
     const EGRESS_PORTS: u32 = 16;
     const WATCHES_PORTS: bool = true;
 
