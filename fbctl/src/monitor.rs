@@ -120,6 +120,7 @@ mod tests {
         let to = Shared::default();
         let mut out = Output::to(Box::new(to.clone()), &globals, false);
         tell(&mut out, notice, time).unwrap();
+        out.flush().unwrap();
         let bytes = to.0.borrow().clone();
         String::from_utf8(bytes).unwrap()
     }
