@@ -78,7 +78,7 @@ fbctl save again.toml
 check "saved twice, it is the same" cmp saved.toml again.toml
 remember
 check_fails "an empty file does not take all apart" 1 "nothing was changed: /dev/null: it has no block and no device" \
-	fbctl apply --empty /dev/null
+	fbctl apply /dev/null
 head -n -1 saved.toml >cut.toml
 check_fails "nor does a saved one that is cut off" 1 "cut.toml:$(wc -l <cut.toml): it is cut off: the line '# end' is missing" \
 	fbctl apply cut.toml
