@@ -207,7 +207,8 @@ test-deb:
 check:
 	@scripts/setup chroot test
 	$(inside) cargo fmt --check
-	$(inside) cargo clippy --locked --all-targets -- -D warnings
+	# Not by way of cargo, which would take one of rustup first.
+	$(inside) cargo-clippy --locked --all-targets -- -D warnings
 	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules examples tests/blocks tests/misuse -name '*.rs')
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules

@@ -47,6 +47,9 @@ pub(crate) enum Which<'a> {
     Block(&'a [u8]),
 }
 
+/// Names that sockets have before they are given others begin so; no device's name has a colon.
+const SOCKET_PREFIX: &str = "socket:";
+
 /// What a block is to stand for.
 enum Stands<'a> {
     Nothing,
@@ -602,7 +605,7 @@ impl<'g> Change<'g> {
         let state = self.state()?;
         let name = loop {
             state.sockets = state.sockets.wrapping_add(1);
-            let name = CString::try_from_fmt(fmt!("{}{}", Name::OF_SOCKETS, state.sockets))?;
+            let name = CString::try_from_fmt(fmt!("{}{}", SOCKET_PREFIX, state.sockets))?;
             if state.registry.find(name.to_bytes()).is_err() {
                 break Name::like(name.to_bytes());
             }

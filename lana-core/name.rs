@@ -43,9 +43,6 @@ impl fmt::Display for BadName {
 }
 
 impl Name {
-    /// Names that sockets have before they are given others begin so; no device's name has a colon.
-    pub(crate) const OF_SOCKETS: &'static str = "socket:";
-
     /// Checks a name and makes it one.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self, BadName> {
         if bytes.is_empty() {

@@ -328,6 +328,7 @@ pub(crate) fn print(to: &mut dyn fmt::Write, (code, jt, jf, k): Quad) -> fmt::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::fmt::Write as _;
 
     fn read(text: &str) -> Result<Vec<Quad>, BadText> {
         let mut quads = vec![];
@@ -475,7 +476,7 @@ mod tests {
         for quad in IPV4 {
             print(&mut long, quad).unwrap();
             let (code, jt, jf, k) = quad;
-            short += &format!("{code} {jt} {jf} {k}\n");
+            writeln!(short, "{code} {jt} {jf} {k}").unwrap();
         }
         for text in [long, short] {
             for end in 1..text.len() {

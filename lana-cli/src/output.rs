@@ -12,6 +12,7 @@ use lana_netlink::errno_text;
 use serde::Serialize;
 use std::{
     env,
+    fmt::Write as _,
     fs::File,
     io::{self, IsTerminal, Write},
     os::fd::AsFd,
@@ -91,7 +92,7 @@ impl Output {
         let mut line = String::with_capacity(json.len() + 1);
         for c in json.chars() {
             if c.is_control() && c != '\n' {
-                line.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
             } else {
                 line.push(c);
             }

@@ -18,6 +18,7 @@ unsafe impl Sync for Owner {}
 
 impl Owner {
     /// The owner that a module's own `init` is given.
+    #[inline(always)] // It is called in the block's module, which finds no private function of ours.
     pub(crate) fn new(module: &'static ThisModule) -> Self {
         Self(module.as_ptr().cast())
     }

@@ -159,13 +159,13 @@ impl Packet {
             return false;
         };
         let sums = sums.as_ptr().cast::<bindings::lana_sum>();
+        if !self.unshare() {
+            return false;
+        }
+        let skb = self.as_ptr();
         // SAFETY: the buffer is live and not shared; the bytes and the sums are borrowed, and a `Sum` is
         // a `lana_sum`.
-        self.unshare()
-            && unsafe {
-                let skb = self.as_ptr();
-                bindings::lana_skb_replace(skb, offset, bytes.as_ptr(), len, sums, count)
-            }
+        unsafe { bindings::lana_skb_replace(skb, offset, bytes.as_ptr(), len, sums, count) }
     }
 
     /// [`Packet::replace`] with a number of 8 bits.

@@ -6,11 +6,6 @@
 //! up (`FB`) and a struct (`FbAttrs`). The structs serialize under the names of the specification,
 //! so that JSON made from them has the same shape as that of the kernel's own client, `ynl`.
 
-#![expect(
-    clippy::doc_markdown,
-    reason = "the specification's texts are for all of its readers"
-)]
-
 include!(concat!(env!("OUT_DIR"), "/spec.rs"));
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ impl Action for Command {
     fn run(&self, session: &mut Session) -> Result<()> {
         match self {
             Command::Devices { subsystem, command } => match command {
-                Device::Change(change) => session.change(&change.op(&subsystem)),
-                Device::Show => show::run(session, Some(&subsystem)),
+                Device::Change(change) => session.change(&change.op(subsystem)),
+                Device::Show => show::run(session, Some(subsystem)),
             },
             Command::Show => show::run(session, None),
             Command::Completions { shell } => {

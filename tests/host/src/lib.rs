@@ -33,7 +33,6 @@ pub mod limit;
 
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     reason = "numbers of ports are small, and hashes may lose bits"
 )]
