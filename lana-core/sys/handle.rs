@@ -67,7 +67,7 @@ impl<T> Handle<T> {
     ///
     /// `raw` comes from [`Handle::into_raw`] of the same `T`, and is given up.
     pub(crate) unsafe fn from_raw(raw: *mut core::ffi::c_void) -> Self {
-        // SAFETY: by the contract.
+        // SAFETY: `into_raw` made it of such an `Arc`, and the caller gives that reference up.
         Self(unsafe { Arc::from_raw(raw.cast()) })
     }
 }

@@ -42,7 +42,7 @@ impl Net {
     /// `gone` is in what the registry keeps for the block that has this IDP, which is removed by
     /// [`Net::remove_gone`] only; and is given once.
     pub(crate) unsafe fn gone(&self, gone: *mut bindings::lana_gone) {
-        // SAFETY: by the contract, and the namespace is live.
+        // SAFETY: the namespace is live, `gone` stays until its block is removed, and is on no list yet.
         unsafe { bindings::lana_net_gone(self.as_ptr(), gone, false) };
     }
 
@@ -65,7 +65,7 @@ impl Net {
         let after = |gone| unsafe { bindings::lana_gone_next(gone) };
         let mut next = first;
         let mut idps = core::iter::from_fn(|| {
-            // SAFETY: as above.
+            // SAFETY: null ends the list; what is on it stays, as `remove` has not removed its block yet.
             let idp = unsafe { next.as_ref() }?.idp;
             next = after(next);
             Some(idp)
@@ -189,7 +189,7 @@ unsafe extern "C" fn lana_graph_alarm(graph: *mut c_void) {
 /// `graph` is null or comes from [`lana_graph_new`] and lives.
 #[no_mangle]
 unsafe extern "C" fn lana_graph_chores(graph: *mut c_void) {
-    // SAFETY: by the contract.
+    // SAFETY: it is null or a live graph, which the work does not outlive.
     if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
         graph.chores();
     }

@@ -237,7 +237,7 @@ pub(crate) struct Held {
 
 // SAFETY: a device may be used and released on any CPU.
 unsafe impl Send for Held {}
-// SAFETY: as above.
+// SAFETY: the handle is atomic, and what is kept of the device is only given back, once.
 unsafe impl Sync for Held {}
 
 impl Held {

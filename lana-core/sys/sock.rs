@@ -201,7 +201,7 @@ unsafe extern "C" fn lana_sock_gone(
     handle: *mut c_void,
     gone: *mut bindings::lana_gone,
 ) {
-    // SAFETY: by the contract.
+    // SAFETY: `lana_sock_new` gave the handle by `into_raw`, and the caller gives it up.
     unsafe { SocketHandle::from_raw(handle) }.end();
     // SAFETY: by the contract; the socket keeps the namespace, and that the graph.
     let graph = unsafe { &*graph.cast::<Graph>() };
