@@ -46,6 +46,15 @@ impl Failure {
         self
     }
 
+    /// What went wrong in a tool without commands.
+    pub(crate) fn plain(error: &anyhow::Error) -> Self {
+        let mut failure = Failure::new("", error);
+        failure.text = failure
+            .text
+            .map(|text| text.trim_start_matches(": ").to_owned());
+        failure
+    }
+
     /// What became of the command called `label`.
     pub fn new(label: &str, error: &anyhow::Error) -> Self {
         use lana_netlink::Error;

@@ -39,7 +39,7 @@ pub(crate) fn wants_colour(stream: &impl IsTerminal) -> bool {
 
 impl Output {
     /// The standard output.
-    pub(crate) fn standard(globals: &Globals) -> Self {
+    pub fn standard(globals: &Globals) -> Self {
         let stdout = io::stdout();
         let colour = wants_colour(&stdout);
         // Without the buffer of `Stdout`, which keeps what could not be written and tries it again.
@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Whether it is coloured.
-    pub(crate) fn has_colour(&self) -> bool {
+    pub fn has_colour(&self) -> bool {
         self.colour
     }
 

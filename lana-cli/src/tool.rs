@@ -8,17 +8,21 @@ use crate::{
     globals::Globals,
     netns,
     output::{self, Output},
+    pages,
     session::Session,
     table::clean,
 };
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use clap::{error::ErrorKind, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    error::ErrorKind, value_parser, Arg, CommandFactory, FromArgMatches, Parser, Subcommand,
+};
+use clap_complete::Shell;
 use lana_netlink::{errno_text, Op, Refusal};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -65,6 +69,36 @@ pub fn main<T: Tool>() -> ExitCode {
         }
         Err(error) => report(T::NAME, Err(Failure::usage(clap_text(&error)))),
     }
+}
+
+/// Runs a tool without commands, LANA's kernel side or batch files: `run` gets the command line, and what goes
+/// wrong is told in one line. It answers to the hidden `--man DIRECTORY` and `--completions SHELL` too.
+pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCode {
+    let hidden = |name: &'static str| Arg::new(name).long(name).hide(true).exclusive(true);
+    let command = P::command()
+        .arg(hidden("man").value_parser(value_parser!(PathBuf)))
+        .arg(hidden("completions").value_parser(value_parser!(Shell)));
+    let mut out = Output::standard(&Globals::default());
+    let result = match command.try_get_matches() {
+        Ok(mut matches) => {
+            let done = if let Some(directory) = matches.remove_one::<PathBuf>("man") {
+                pages::write_pages(P::command(), &directory)
+            } else if let Some(shell) = matches.remove_one("completions") {
+                pages::write_completions(P::command(), shell, &mut out).and_then(|()| out.flush())
+            } else {
+                P::from_arg_matches(&matches)
+                    .map_err(Into::into)
+                    .and_then(run)
+            };
+            done.map_err(|error| match error.downcast::<clap::Error>() {
+                Ok(error) => Failure::usage(clap_text(&error)),
+                Err(error) => Failure::plain(&error),
+            })
+        }
+        Err(error) if !error.use_stderr() => print(&error, &mut out),
+        Err(error) => Err(Failure::usage(clap_text(&error))),
+    };
+    report(tool, result)
 }
 
 fn report(tool: &str, result: Result<(), Failure>) -> ExitCode {
