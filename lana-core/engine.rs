@@ -11,6 +11,7 @@ use crate::{
     block::{Unclaimed, Verdict},
     graph::Graph,
     stats::{Alarm, DropReason, EngineStats},
+    storm::CALL_LIMIT,
     sys::{
         batch::Batch,
         bindings,
@@ -28,10 +29,6 @@ pub(crate) const HOP_LIMIT: u32 = 256;
 
 /// How many packets may be made from one that entered, directly or not. Ends avalanches.
 pub(crate) const BACKLOG_LIMIT: u32 = 1024;
-
-/// How many handlers may be called for one packet that entered and all that are made from it.
-/// With the other two it bounds the time that a loop of tees can take.
-pub(crate) const CALL_LIMIT: u32 = 16384;
 
 /// How many packets may be made from all that entered in a batch: 256 from each of the 64 of a full
 /// one. Batches bound the time that the softirq takes, so a batch is not given as much as so many
@@ -277,6 +274,8 @@ impl<'r> Context<'r> {
     fn walk_waiting<const BANK: usize>(&mut self, version: Version<'r, BANK>, mut called: u32) {
         // What was made of a packet is not what the device received.
         self.unclaimed = Unclaimed::Drop;
+        let allowed = self.engine.storm.allowance();
+        self.calls = allowed;
         while let Some((packet, next)) = self.backlog.pop() {
             let waiting = self.engine.backlog.get();
             self.engine.backlog.set(waiting.wrapping_sub(1));
@@ -289,6 +288,8 @@ impl<'r> Context<'r> {
             called = before.wrapping_sub(self.left);
             self.engine.calls.add(called.into());
         }
+        let left = self.calls.wrapping_sub(called);
+        self.engine.storm.pay(allowed.wrapping_sub(left));
     }
 
     /// Walks a batch from `slot` on until all of it has ended or waits.

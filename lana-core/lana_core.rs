@@ -25,6 +25,7 @@ mod notifier;
 mod procfs;
 mod registry;
 mod stats;
+mod storm;
 mod sys;
 
 use kernel::prelude::*;

@@ -4,6 +4,7 @@
 
 use crate::{
     registry::Idp,
+    storm::Storm,
     sys::{
         bindings,
         percpu::{Count, PerCpu},
@@ -132,6 +133,8 @@ pub(crate) struct EngineStats {
     pub(crate) backlog: Count,
     /// The most that ever waited.
     pub(crate) backlog_max: Count,
+    /// What packets that are copied again and again may still cost.
+    pub(crate) storm: Storm,
     /// Drops that raise an alarm, and the IDP of the last, by alarm.
     alarms: [(Count, Count); Alarm::ALL.len()],
 }
