@@ -3,7 +3,7 @@
 //! `fbctl apply`: makes the graph what a file says.
 
 use crate::{
-    cli,
+    advice, cli,
     diff::{changes, Change},
     document::{self, Mistake},
     model::{Names, Place, Target},
@@ -62,19 +62,30 @@ fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> 
         let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
         pushed.with_context(|| file.origin(change, &names))?;
     }
-    let Err(error) = session.transact(transaction) else {
+    let Err(mut error) = session.transact(transaction) else {
         let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
         return told.context(CHANGED);
     };
-    let error = match refused(&error).and_then(|change| changes.get(change)) {
-        Some(change) => error.context(file.origin(change, &names)),
-        None => error.context(name.clone()),
+    let error = match refused(&error).and_then(|at| changes.get(..=at)) {
+        Some(upto @ [.., change]) => {
+            advise(&mut error, upto, &names, session);
+            error.context(file.origin(change, &names))
+        }
+        _ => error.context(name.clone()),
     };
     let now = file.compare(session.lana()?, &target, &mut names);
     if now.is_ok_and(|now| now != changes) {
         return Err(error.context("the graph has changed meanwhile, try again"));
     }
     Err(error)
+}
+
+/// Adds what may help where the kernel refused the last of the changes.
+fn advise(error: &mut anyhow::Error, changes: &[Change<'_>], names: &Names, session: &mut Session) {
+    if let Some(Error::Refused(refusal)) = error.downcast_mut() {
+        let ops: Vec<_> = changes.iter().map(|change| change.op(names)).collect();
+        refusal.advice = advice::advice(refusal, &ops, session);
+    }
 }
 
 /// Which change the kernel objects to.

@@ -2,6 +2,7 @@
 
 //! `fbctl` builds and shows the graph of functional blocks.
 
+mod advice;
 mod apply;
 mod assignment;
 mod cli;

@@ -3,7 +3,7 @@
 //! From commands to what does them.
 
 use crate::{
-    apply,
+    advice, apply,
     cli::{Binding, Change, Cli, Command, Subscription},
     graph, monitor, program, save, show, stats, types,
 };
@@ -49,27 +49,8 @@ impl Action for Command {
         }
     }
 
-    fn advice(&self, refusal: &Refusal, session: &mut Session) -> Option<String> {
-        const ENOENT: i32 = 2;
-        if refusal.errno != ENOENT {
-            return None;
-        }
-        // What cannot be asked for gives no advice.
-        match (self, refusal.attribute.as_deref()) {
-            (Command::Change(Change::Add { kind, .. }), Some("type")) => {
-                let types = types::all(session).ok()?;
-                let known = types.iter().filter_map(|kind| kind.name.as_deref());
-                Some(types::tip("type", kind, known))
-            }
-            (Command::Change(Change::Set { name, assignment }), Some("option")) => {
-                let kind = session.lana().ok()?.fb(name).ok()?.r#type;
-                let mut types = types::all(session).ok()?.into_iter();
-                let options = types.find(|other| other.name == kind)?.option;
-                let known = options.iter().filter_map(|option| option.key.as_deref());
-                Some(types::tip("option", &assignment.key, known))
-            }
-            _ => None,
-        }
+    fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
+        advice::advice(refusal, ops, session)
     }
 
     fn run(&self, session: &mut Session) -> Result<()> {

@@ -2,8 +2,8 @@
 
 //! Files of commands: one transaction, or line by line.
 
-use crate::{failure::Failure, session::Session, without_bom};
-use lana_netlink::{errno_text, Error, Op, Transaction};
+use crate::{failure::Failure, session::Session, tool::Action, without_bom};
+use lana_netlink::{errno_text, Error, Transaction};
 use std::io::BufRead;
 
 /// Splits a line into words. Words are parted by blanks; `'…'` keeps everything, `"…"` everything
@@ -86,28 +86,40 @@ pub(crate) fn run(
 }
 
 /// The changes that a file asks for, and where it does.
-#[derive(Default)]
-pub(crate) struct Together {
+pub(crate) struct Together<A> {
     transaction: Transaction,
-    /// The line and the label of each.
-    origins: Vec<(usize, String)>,
+    /// The line of each.
+    lines: Vec<usize>,
+    actions: Vec<A>,
 }
 
-impl Together {
-    /// Takes what the command called `label` asks for.
+impl<A: Action> Together<A> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            transaction: Transaction::default(),
+            lines: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes what the command in line `number` asks for.
     pub(crate) fn push(
         &mut self,
         number: usize,
-        label: String,
-        change: Option<&Op<'_>>,
+        action: A,
+        session: &Session,
     ) -> Result<(), Failure> {
-        let Some(change) = change else {
+        let failed = |error| Failure::new(&action.label(), &error);
+        let Some(change) = action.change(session).map_err(failed)? else {
             let text = "changes nothing that a transaction can hold; --force goes line by line";
-            return Err(Failure::usage(format!("{label}: {text}")));
+            return Err(Failure::usage(format!("{}: {text}", action.label())));
         };
-        let pushed = self.transaction.push(change);
-        pushed.map_err(|e| Failure::new(&label, &Error::from(e).into()))?;
-        self.origins.push((number, label));
+        let pushed = self.transaction.push(&change);
+        pushed.map_err(|e| failed(Error::from(e).into()))?;
+        drop(change);
+        self.lines.push(number);
+        self.actions.push(action);
         Ok(())
     }
 
@@ -116,27 +128,51 @@ impl Together {
         if self.transaction.is_empty() {
             return Ok(());
         }
-        let result = session.transact(self.transaction);
-        result.map_err(|error| explain(&error, name, &self.origins))
+        let Self {
+            transaction,
+            lines,
+            actions,
+        } = self;
+        let result = session.transact(transaction);
+        result.map_err(|error| explain(error, name, &lines, &actions, session))
     }
 }
 
 /// Says which line of the file called `name` an error of its transaction is about.
-fn explain(error: &anyhow::Error, name: &str, origins: &[(usize, String)]) -> Failure {
+fn explain<A: Action>(
+    mut error: anyhow::Error,
+    name: &str,
+    lines: &[usize],
+    actions: &[A],
+    session: &mut Session,
+) -> Failure {
     let change = match error.downcast_ref() {
         Some(Error::Refused(refusal)) => refusal.change,
         _ => None,
     };
-    match change.and_then(|change| origins.get(change)) {
-        Some((number, label)) => Failure::new(label, error).at(name, *number),
-        None => Failure::new(name, error),
+    let refused = change.and_then(|at| Some((lines.get(at)?, actions.get(..=at)?)));
+    let Some((line, upto @ [.., last])) = refused else {
+        return Failure::new(name, &error);
+    };
+    advise(&mut error, upto, session);
+    Failure::new(&last.label(), &error).at(name, *line)
+}
+
+/// Adds what may help where the kernel refused the last of the actions.
+pub(crate) fn advise<A: Action>(error: &mut anyhow::Error, actions: &[A], session: &mut Session) {
+    if let Some(Error::Refused(refusal)) = error.downcast_mut() {
+        let ops = actions.iter().map(|action| action.change(session));
+        // What cannot be read a second time gives no advice.
+        let ops: Option<Vec<_>> = ops.map(|op| op.ok().flatten()).collect();
+        refusal.advice = ops.and_then(|ops| A::advice(refusal, &ops, session));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lana_netlink::Refusal;
+    use crate::globals::Globals;
+    use lana_netlink::{Op, Refusal};
 
     #[test]
     fn lines_are_split() {
@@ -228,20 +264,50 @@ mod tests {
         assert!(text.starts_with("-:2: "), "{text}");
     }
 
+    /// `add NAME`, which is a change, or `show`.
+    #[derive(clap::Subcommand)]
+    enum Command {
+        Add { name: String },
+        Show,
+    }
+
+    impl Action for Command {
+        fn label(&self) -> String {
+            match self {
+                Command::Add { name } => format!("add {name}"),
+                Command::Show => "show".to_owned(),
+            }
+        }
+        fn change(&self, _session: &Session) -> anyhow::Result<Option<Op<'_>>> {
+            let kind = "dummy";
+            Ok(match self {
+                Command::Add { name } => Some(Op::FbNew { name, kind }),
+                Command::Show => None,
+            })
+        }
+        fn advice(_refusal: &Refusal, ops: &[Op<'_>], _session: &mut Session) -> Option<String> {
+            Some(format!("; the {}. change", ops.len()))
+        }
+        fn run(&self, _session: &mut Session) -> anyhow::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn add(name: &str) -> Command {
+        let name = name.to_owned();
+        Command::Add { name }
+    }
+
+    fn session() -> Session {
+        Session::new("tool", Globals::default())
+    }
+
     #[test]
     fn errors_of_a_transaction_name_the_line() {
-        let mut together = Together::default();
-        let add = |name| Op::FbNew {
-            name,
-            kind: "dummy",
-        };
-        let mut push = |number, name| {
-            let label = format!("add {name}");
-            together.push(number, label, Some(&add(name)))
-        };
-        assert_eq!(push(3, "a"), Ok(()));
-        assert_eq!(push(7, "b"), Ok(()));
-        let failure = push(8, "c\0").unwrap_err();
+        let (mut together, mut session) = (Together::new(), session());
+        assert_eq!(together.push(3, add("a"), &session), Ok(()));
+        assert_eq!(together.push(7, add("b"), &session), Ok(()));
+        let failure = together.push(8, add("c\0"), &session).unwrap_err();
         assert_eq!(failure.code, 1);
         let text = failure.text.unwrap();
         assert!(
@@ -249,7 +315,7 @@ mod tests {
             "{text}"
         );
 
-        let said = |change| {
+        let mut said = |change| {
             let refusal = Refusal {
                 errno: 17,
                 message: Some("'b' exists already".into()),
@@ -257,13 +323,21 @@ mod tests {
                 missing: None,
                 accepts: None,
                 change,
+                advice: None,
             };
-            explain(&Error::from(refusal).into(), "file", &together.origins)
+            let error = Error::from(refusal).into();
+            explain(
+                error,
+                "file",
+                &together.lines,
+                &together.actions,
+                &mut session,
+            )
         };
         for (change, text) in [
             (
                 Some(1),
-                "file:7: add b: 'b' exists already (attribute 'name')",
+                "file:7: add b: 'b' exists already (attribute 'name'); the 2. change",
             ),
             (Some(2), "file: 'b' exists already (attribute 'name')"),
             (None, "file: 'b' exists already (attribute 'name')"),
@@ -275,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_refused() {
-        let result = Together::default().push(1, "show".into(), None);
+        let result = Together::new().push(1, Command::Show, &session());
         let text = result.unwrap_err().text.unwrap();
         assert!(text.starts_with("show: changes nothing"), "{text}");
     }

@@ -142,6 +142,7 @@ mod tests {
             missing: None,
             accepts: None,
             change: None,
+            advice: None,
         };
         Error::from(refusal).into()
     }

@@ -24,6 +24,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    slice,
 };
 
 /// The command line of a tool.
@@ -42,9 +43,10 @@ pub trait Action: Subcommand {
     fn label(&self) -> String;
     /// The change that it asks the kernel for, if that is what it does: for a transaction.
     fn change(&self, session: &Session) -> Result<Option<Op<'_>>>;
-    /// What may help where the kernel refuses it, to stand behind the error.
-    fn advice(&self, refusal: &Refusal, session: &mut Session) -> Option<String> {
-        let _ = (refusal, session);
+    /// What may help where the kernel refuses the last of `ops`, which were to be made in this order: to
+    /// stand behind the error.
+    fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
+        let _ = (refusal, ops, session);
         None
     }
     /// Runs it.
@@ -159,15 +161,9 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
 fn perform<A: Action>(action: &A, session: &mut Session) -> Result<(), Failure> {
     let label = action.label();
     let result = action.run(session).and_then(|()| session.out.flush());
-    result.map_err(|error| {
-        let mut failure = Failure::new(&label, &error);
-        if let Some(lana_netlink::Error::Refused(refusal)) = error.downcast_ref() {
-            let advice = action.advice(refusal, session);
-            if let (Some(text), Some(advice)) = (&mut failure.text, advice) {
-                text.push_str(&advice);
-            }
-        }
-        failure
+    result.map_err(|mut error| {
+        batch::advise(&mut error, slice::from_ref(action), session);
+        Failure::new(&label, &error)
     })
 }
 
@@ -193,13 +189,10 @@ fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result
         };
         return batch::run(input, &name, true, command, |f| say(T::NAME, f));
     }
-    let mut together = Together::default();
+    let mut together = Together::new();
     let command = |number, words| {
         let action = parse(words).map_err(|error| Failure::usage(clap_text(&error)))?;
-        let label = action.label();
-        let change = action.change(session);
-        let change = change.map_err(|error| Failure::new(&label, &error))?;
-        together.push(number, label, change.as_ref())
+        together.push(number, action, session)
     };
     batch::run(input, &name, false, command, |_| ())?;
     together.send(&name, session)

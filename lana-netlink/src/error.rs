@@ -21,7 +21,7 @@ pub enum Error {
     Unloaded,
     /// The kernel said no.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Box<Refusal>),
     /// The graph changed every time it was read.
     #[error("the graph keeps changing while it is read")]
     Unsettled,
@@ -45,6 +45,12 @@ pub enum Error {
     /// The answer to a question for one thing was not one thing.
     #[error("the kernel sent {0} answers where one was expected")]
     Answers(usize),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Refused(Box::new(refusal))
+    }
 }
 
 /// The text of an error number, without the number that `std` puts behind it.

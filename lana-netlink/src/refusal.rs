@@ -29,6 +29,8 @@ pub struct Refusal {
     pub accepts: Option<String>,
     /// Which change of a transaction it objects to, from 0. The attributes are those of the change.
     pub change: Option<usize>,
+    /// What may help, from whoever shows the error: the kernel says nothing of the kind.
+    pub advice: Option<String>,
 }
 
 impl Refusal {
@@ -53,6 +55,7 @@ impl Refusal {
             missing,
             accepts: ack.policy.and_then(|policy| policy.describe()),
             change: None,
+            advice: None,
         };
         if request.command == Command::Transact {
             let offset = ack.offset.or(ack.missing_nest);
@@ -97,11 +100,10 @@ impl fmt::Display for Refusal {
         if let Some(name) = &self.missing {
             notes.push(format!("attribute '{name}' is missing"));
         }
-        if notes.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", notes.join(", "))
+        if !notes.is_empty() {
+            write!(f, " ({})", notes.join(", "))?;
         }
+        f.write_str(self.advice.as_deref().unwrap_or_default())
     }
 }
 

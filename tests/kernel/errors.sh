@@ -82,6 +82,17 @@ check_fails "an option that the type does not have" 2 "type dummy has no option 
 check_fails "an option that is nearly one" 2 \
 	"set f progam: type bpf has no option 'progam': it has program, direction (attribute 'option'); tip: a similar option exists: 'program'" \
 	fbctl set f progam=1
+batch() { fbctl -b - <<<"$1"; }
+check_fails "a type that is nearly one, in a batch" 2 "-:2: add y: unknown type 'countr' (attribute 'type'); tip: a similar type exists: 'counter'" \
+	batch $'add z dummy\nadd y countr'
+check_fails "an option that is nearly one, of a block of the same batch" 2 "tip: a similar option exists: 'program'" \
+	batch $'add z bpf\nset z progam=1'
+graph() { fbctl save | sed "/^# end/d" && printf '%b# end\n' "$1"; }
+applied() { graph "$1" >nearly.toml && fbctl apply nearly.toml; }
+check_fails "a type that is nearly one, in a file" 2 "tip: a similar type exists: 'counter'" \
+	applied '[blocks.z]\ntype = "countr"\n'
+check_fails "an option that is nearly one, in a file" 2 "tip: a similar option exists: 'program'" \
+	applied '[blocks.z]\ntype = "bpf"\noptions = { progam = "1" }\n'
 check_fails "an option of a block that is not there" 2 "no block 'x'" fbctl set x program=1
 check_fails "an option with a long name" 2 "attribute" fbctl set f "$long=1"
 check_fails "a program that is no program" 2 "line 1 is not an instruction" fbctl set f program=nonsense
