@@ -164,7 +164,9 @@ pub(crate) fn advise<A: Action>(error: &mut anyhow::Error, actions: &[A], sessio
         let ops = actions.iter().map(|action| action.change(session));
         // What cannot be read a second time gives no advice.
         let ops: Option<Vec<_>> = ops.map(|op| op.ok().flatten()).collect();
-        refusal.advice = ops.and_then(|ops| A::advice(refusal, &ops, session));
+        if let Some(ops) = ops {
+            refusal.advice = A::advice(refusal, &ops, session);
+        }
     }
 }
 
