@@ -209,7 +209,7 @@ check:
 	$(inside) cargo fmt --check
 	# Not by way of cargo, which would take one of rustup first.
 	$(inside) cargo-clippy --locked --all-targets -- -D warnings
-	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules examples tests/blocks tests/misuse -name '*.rs')
+	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules otst examples tests/blocks tests/misuse -name '*.rs')
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink

@@ -17,7 +17,7 @@ use crate::{
         bindings,
         percpu::ThisCpu,
         rcu::Reader,
-        skb::{Next, Packet, Queue},
+        skb::{self, Next, Packet, Queue},
         slot::{Current, Hop, Slot, Version},
         verdict::Decision,
     },
@@ -197,9 +197,8 @@ impl<'r> Context<'r> {
             self.engine.raise(alarm, at.idp());
             self.graph.net().alarm();
         }
-        if let Some(packet) = packet {
-            packet.free(reason);
-        }
+        let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
+        skb::dropped(packet, reason, at.idp(), hops, self.graph.net());
     }
 
     /// A packet comes to a port without a peer, at a block.

@@ -22,6 +22,23 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
 }
 
+/// The kernel said no, by another way than LANA's netlink family.
+#[derive(Debug)]
+pub struct Denied(String);
+
+impl std::error::Error for Denied {}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An error that is the kernel's answer.
+pub fn denied(text: impl Into<String>) -> anyhow::Error {
+    Denied(text.into()).into()
+}
+
 /// The end of a command that did not work.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -66,6 +83,7 @@ impl Failure {
             };
         }
         let code = match error.downcast_ref::<Error>() {
+            None if error.is::<Denied>() => 2,
             Some(Error::Encode(_)) | None => 1,
             Some(_) => 2,
         };
@@ -155,6 +173,8 @@ mod tests {
         assert_eq!(failure.text.as_deref(), Some(text));
         assert_eq!(Failure::new("show", &Error::NotLoaded.into()).code, 2);
         assert_eq!(Failure::new("set", &usage("no such file")).code, 1);
+        let error = denied("no such symbol").context("x");
+        assert_eq!(Failure::new("arm", &error).code, 2);
     }
 
     #[test]

@@ -78,6 +78,7 @@ bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
+void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, const struct net *net);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
