@@ -24,7 +24,7 @@ pub use output::Output;
 pub use pages::{write_completions, write_pages};
 pub use session::Session;
 pub use table::{clean, Column, Table};
-pub use tool::{main, plain, Action, Tool};
+pub use tool::{main, one_dash, plain, plain_from, Action, Tool};
 
 /// The text of a file without the byte order mark that some editors put before it.
 pub fn without_bom(text: &str) -> &str {

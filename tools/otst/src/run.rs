@@ -55,7 +55,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             if out.is_json() {
                 return out.json(trace);
             }
-            stack(trace, out)
+            stack(trace, out)?;
+            arguments(trace, out)
         }),
     }
 }
@@ -98,11 +99,15 @@ fn lana(cli: &Cli, block: &str, out: &mut Output) -> Result<()> {
 
 fn stack(trace: &Trace, out: &mut Output) -> Result<()> {
     out.line(&format!("{}: {}", trace.symbol, trace.caller))?;
-    for (number, value) in &trace.arguments {
-        out.line(&format!("  ${number} = {value} (0x{value:x})"))?;
-    }
     for frame in &trace.stack {
         out.line(&format!("    {frame}"))?;
+    }
+    Ok(())
+}
+
+fn arguments(trace: &Trace, out: &mut Output) -> Result<()> {
+    for (number, value) in &trace.arguments {
+        out.line(&format!("  ${number} = {value} (0x{value:x})"))?;
     }
     Ok(())
 }
