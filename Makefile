@@ -48,7 +48,7 @@ help:
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
-	@echo 'make check            formatting, lints, generated files'
+	@echo 'make check            formatting, lints, semantic patches and sparse over the C, generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
 	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
@@ -205,7 +205,7 @@ test-deb:
 	@LANA_CHROOT=builder $(inside) tests/deb
 
 check:
-	@scripts/setup chroot test
+	@scripts/setup chroot test check
 	$(inside) cargo fmt --check
 	# Not by way of cargo, which would take one of rustup first.
 	$(inside) cargo-clippy --locked --all-targets -- -D warnings
@@ -213,6 +213,10 @@ check:
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink
+	# otst is for kernels with kprobes, which User Mode Linux has not: where the other lane is set up.
+	@[ ! -e $(LANA_CACHE)/kernel/x86_64/release ] || $(MAKE) --no-print-directory modules LANE=x86_64 KDIR= \
+		out=$(CURDIR)/build/clippy-x86 CLIPPY=1 KRUSTFLAGS=-Dwarnings
+	@$(inside) scripts/check-c build/clippy $$([ ! -d build/clippy-x86 ] || echo build/clippy-x86)
 	for file in include/uapi/linux/lana.h lana-core/sys/netlink-gen.h lana-core/sys/netlink-gen.c; do \
 		diff $$file build/netlink/$$file || exit; \
 	done

@@ -70,7 +70,10 @@ impl Table {
             ENOENT => pr_err!("symbol {name} is unknown\n"),
             // Not code, or what the kernel keeps probes away from (NOKPROBE_SYMBOL(), noinstr).
             EINVAL => pr_err!("symbol {name} cannot be probed\n"),
-            error => pr_err!("symbol {name} is not registered: error {}\n", error.to_errno()),
+            error => pr_err!(
+                "symbol {name} is not registered: error {}\n",
+                error.to_errno()
+            ),
         })?;
         pr_info!("symbol {name} registered!\n");
         let new = Armed {
