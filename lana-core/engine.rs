@@ -193,10 +193,22 @@ impl<'r> Context<'r> {
     fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
         at.stats(self.cpu).dropped(reason);
         self.engine.drops.add(1);
-        if let Some(alarm) = Alarm::of(reason) {
-            self.engine.raise(alarm, at.idp());
-            self.graph.net().alarm();
+        match Alarm::of(reason) {
+            // A call of its own, so that most drops need not save what this one does.
+            Some(alarm) => self.drop_alarmed(alarm, at, packet, reason),
+            None => self.free(at, packet, reason),
         }
+    }
+
+    #[inline(never)]
+    fn drop_alarmed(&self, alarm: Alarm, at: &Hop, packet: Option<Packet>, reason: DropReason) {
+        self.engine.raise(alarm, at.idp());
+        self.graph.net().alarm();
+        self.free(at, packet, reason);
+    }
+
+    #[inline(always)]
+    fn free(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
         let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
         skb::dropped(packet, reason, at.idp(), hops, self.graph.net());
     }

@@ -202,8 +202,12 @@ static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_rea
 	kfree_skb_reason(skb, reason);
 }
 
-/* `why` is an enum lana_drop_reason. */
-void lana_skb_free(struct sk_buff *skb, u32 why)
+/*
+ * A block drops a packet: `otst --lana` has a kprobe here while it waits for one. What is not used is what that
+ * goes by: where, how many blocks the packet has come to, in which namespace. Whoever it was given to may have
+ * freed it. `why` is an enum lana_drop_reason.
+ */
+noinline void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, const struct net *net)
 {
 	static const enum skb_drop_reason reasons[] = {
 		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
@@ -217,6 +221,8 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
 	};
 
+	if (unlikely(!skb))
+		return;
 	if (skb_shared(skb)) {
 		if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
 			return lana_skb_free_summed(skb, reasons[why]);
@@ -225,14 +231,10 @@ void lana_skb_free(struct sk_buff *skb, u32 why)
 	kfree_skb_reason(skb, reasons[why]);
 }
 
-/*
- * A block drops a packet, whichever and why ever: `otst --lana` has a kprobe here while it waits for one. What
- * is not used is what that goes by: where, how many blocks the packet has come to, in which namespace.
- */
-noinline void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, const struct net *net)
+/* Not at a block. */
+void lana_skb_free(struct sk_buff *skb, u32 why)
 {
-	if (skb)
-		lana_skb_free(skb, why);
+	lana_dropped(skb, why, 0, 0, NULL);
 }
 
 void lana_skb_consume(struct sk_buff *skb)
