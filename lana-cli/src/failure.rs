@@ -39,6 +39,11 @@ pub fn denied(text: impl Into<String>) -> anyhow::Error {
     Denied(text.into()).into()
 }
 
+/// The same, about `what`, where a system call has failed.
+pub fn kernel(what: &str, error: &io::Error) -> anyhow::Error {
+    denied(format!("{what}: {}", errno_text(error)))
+}
+
 /// The end of a command that did not work.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -11,6 +11,7 @@ mod counters;
 mod failure;
 mod globals;
 mod netns;
+mod one_dash;
 mod output;
 mod pages;
 mod session;
@@ -18,13 +19,13 @@ mod table;
 mod tool;
 
 pub use counters::{count, drop_reasons, drop_total, stats_summary};
-pub use failure::{denied, usage, word, Denied, Failure, Usage};
+pub use failure::{denied, kernel, usage, word, Denied, Failure, Usage};
 pub use globals::Globals;
 pub use output::Output;
 pub use pages::{write_completions, write_pages};
 pub use session::Session;
 pub use table::{clean, Column, Table};
-pub use tool::{main, one_dash, plain, plain_from, Action, Tool};
+pub use tool::{main, plain, Action, Tool};
 
 /// The text of a file without the byte order mark that some editors put before it.
 pub fn without_bom(text: &str) -> &str {

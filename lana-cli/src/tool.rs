@@ -6,7 +6,7 @@ use crate::{
     batch::{self, Together},
     failure::{clap_text, Failure},
     globals::Globals,
-    netns,
+    netns, one_dash,
     output::{self, Output},
     pages,
     session::Session,
@@ -20,7 +20,7 @@ use clap::{
 use clap_complete::Shell;
 use lana_netlink::{errno_text, Op, Refusal};
 use std::{
-    ffi::OsString,
+    env,
     fs::File,
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
@@ -77,21 +77,12 @@ pub fn main<T: Tool>() -> ExitCode {
 /// Runs a tool without commands, LANA's kernel side or batch files: `run` gets the command line, and what goes
 /// wrong is told in one line. It answers to the hidden `--man DIRECTORY` and `--completions SHELL` too.
 pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCode {
-    plain_from(tool, std::env::args_os(), run)
-}
-
-/// The same with other arguments than those of the process; the first is the program's name.
-pub fn plain_from<P: Parser>(
-    tool: &str,
-    arguments: impl IntoIterator<Item = OsString>,
-    run: impl FnOnce(P) -> Result<()>,
-) -> ExitCode {
     let hidden = |name: &'static str| Arg::new(name).long(name).hide(true).exclusive(true);
     let command = P::command()
         .arg(hidden("man").value_parser(value_parser!(PathBuf)))
         .arg(hidden("completions").value_parser(value_parser!(Shell)));
     let mut out = Output::standard(&Globals::default());
-    let result = match command.try_get_matches_from(arguments) {
+    let result = match command.try_get_matches_from(one_dash::mended(&P::command(), env::args_os())) {
         Ok(mut matches) => {
             let done = if let Some(directory) = matches.remove_one::<PathBuf>("man") {
                 pages::write_pages(P::command(), &directory)
@@ -111,20 +102,6 @@ pub fn plain_from<P: Parser>(
         Err(error) => Err(Failure::usage(clap_text(&error))),
     };
     report(tool, result)
-}
-
-/// The thesis's tools have long options with one dash, which `names` are: `-dev` becomes `--dev`.
-pub fn one_dash<'a>(
-    arguments: impl IntoIterator<Item = OsString> + 'a,
-    names: &'a [&str],
-) -> impl Iterator<Item = OsString> + 'a {
-    arguments.into_iter().map(|argument| {
-        let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
-        match name.filter(|name| names.contains(name)) {
-            Some(name) => format!("--{name}").into(),
-            None => argument,
-        }
-    })
 }
 
 fn report(tool: &str, result: Result<(), Failure>) -> ExitCode {

@@ -16,6 +16,5 @@ mod view;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = lana_cli::one_dash(std::env::args_os(), &["dev", "promisc"]);
-    lana_cli::plain_from::<cli::Cli>("ifpps", arguments, run::run)
+    lana_cli::plain::<cli::Cli>("ifpps", run::run)
 }

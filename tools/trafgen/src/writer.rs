@@ -46,6 +46,12 @@ impl Writer {
         now
     }
 
+    /// How long after the one before it the next packet was captured.
+    pub fn gap(&self) -> std::time::Duration {
+        let next = self.templates.get(self.turn);
+        next.map_or(std::time::Duration::ZERO, |template| template.gap)
+    }
+
     /// The template of that number.
     pub fn template(&self, number: usize) -> Option<&Template> {
         self.templates.get(number)

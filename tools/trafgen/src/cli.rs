@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line, from which help, man page and completions are made too.
+
+use clap::{ArgAction, ArgGroup, Parser};
+use lana_cli::EXIT_STATUS;
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use trafgen::amount::{rate, size, time, Rate};
+
+const EXAMPLES: &str = "\
+Examples:
+  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file, from CPU 0, for ever
+  trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  a thousand of a packet
+  trafgen -d eth0 -c syn.txf --rate 100kpps        at a rate; -t 1ms: so long after one another
+  trafgen -d eth0 -c syn.txf -P 2                  by two CPUs
+  trafgen -i dump.pcap -d eth0                     what was captured, as it was captured
+  trafgen -c syn.txf -n 10 -o syn.pcap             write a capture; -o syn.cfg: the language
+  trafgen -n 5 --lana eth0 '{ lana(id=10) 1 2 3 }' send down through the block eth0 of LANA's graph
+  trafgen -e                                       print packets to begin with";
+
+/// Generate traffic from a language of packets
+#[derive(Debug, Parser)]
+#[command(
+    name = "trafgen", version, disable_version_flag = true,
+    after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"),
+    group = ArgGroup::new("to").args(["dev", "lana", "lana_below"]),
+)]
+pub(crate) struct Cli {
+    /// The packet or packets, in the language
+    pub(crate) packet: Option<String>,
+    /// The device that sends; a file that ends with .pcap or .cfg is written; - is the standard output
+    #[arg(short, long, short_alias = 'o', visible_alias = "out", value_name = "DEVICE|FILE")]
+    pub(crate) dev: Option<String>,
+    /// The packets: a file of the language, a capture that ends with .pcap, or - for the standard input
+    #[arg(short, long, short_alias = 'i', visible_alias = "in", value_name = "FILE", conflicts_with = "packet")]
+    pub(crate) conf: Option<PathBuf>,
+    /// Send into LANA's graph, down through this block
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) lana: Option<String>,
+    /// Send into LANA's graph, up into this block
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) lana_below: Option<String>,
+    /// How many packets; 0: for ever, or each once into a file
+    #[arg(short, long, default_value_t = 0)]
+    pub(crate) num: u64,
+    /// Take the packets in random order, not in turn
+    #[arg(short, long)]
+    pub(crate) rand: bool,
+    /// Send from this CPU, which the device's interrupts move to
+    #[arg(short, long, value_name = "CPU", conflicts_with = "cpus")]
+    pub(crate) bind: Option<u32>,
+    /// Leave the device's interrupts where they are
+    #[arg(short = 'B', long, short_alias = 'Q', visible_alias = "notouch-irq")]
+    pub(crate) no_interrupts: bool,
+    /// Send from so many CPUs, or from these
+    #[arg(short = 'P', long, value_name = "N|FIRST-LAST", value_parser = cpus)]
+    pub(crate) cpus: Option<(u32, u32)>,
+    /// How long packets are written into the ring until a call sends them
+    #[arg(short, long, value_name = "TIME", default_value = "10us", value_parser = time)]
+    pub(crate) kick: Duration,
+    /// The size of the ring
+    #[arg(short = 'S', long, value_name = "SIZE", value_parser = size)]
+    pub(crate) ring_size: Option<usize>,
+    /// Send each packet by a call of its own, so long after one another
+    #[arg(short = 't', long, value_name = "TIME", value_parser = time, conflicts_with = "rate")]
+    pub(crate) gap: Option<Duration>,
+    /// Send at a rate: pps, kpps, Mpps; B, kB, MB, GB, KiB, MiB, GiB; bit, kbit, Mbit, Gbit
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) rate: Option<Rate>,
+    /// Send a capture as fast as it goes, not as it was captured
+    #[arg(long, conflicts_with_all = ["gap", "rate"])]
+    pub(crate) fast: bool,
+    /// Ping this host after each packet; end when it does not answer
+    #[arg(short, long, value_name = "IPV4")]
+    pub(crate) smoke_test: Option<Ipv4Addr>,
+    /// What random bytes begin with: the same seed gives the same packets
+    #[arg(short = 'E', long)]
+    pub(crate) seed: Option<u64>,
+    /// Become this user once all is set up
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// Become this group once all is set up
+    #[arg(short, long)]
+    pub(crate) group: Option<String>,
+    /// Have a high priority
+    #[arg(short = 'H', long)]
+    pub(crate) prio_high: bool,
+    /// Send through traffic control, not past it
+    #[arg(short, long)]
+    pub(crate) qdisc_path: bool,
+    /// Run the C preprocessor on the packets first
+    #[arg(short = 'p', long)]
+    pub(crate) cpp: bool,
+    /// A definition for the C preprocessor
+    #[arg(short = 'D', long, value_name = "NAME=VALUE", requires = "cpp")]
+    pub(crate) define: Vec<String>,
+    /// Header functions leave checksums at 0
+    #[arg(short = 'C', long)]
+    pub(crate) no_csum: bool,
+    /// Packets are those of 802.11, behind a radiotap header; the device is in monitor mode
+    #[arg(short = 'R', long)]
+    pub(crate) rfraw: bool,
+    /// Accepted: the ring always has room for the longest packet
+    #[arg(short = 'J', long)]
+    pub(crate) jumbo_support: bool,
+    /// Accepted: sockets get their memory without a change of the system's
+    #[arg(short = 'A', long, hide = true)]
+    pub(crate) no_sock_mem: bool,
+    /// Print the totals as JSON
+    #[arg(short, long)]
+    pub(crate) json: bool,
+    /// Say more, on the standard error
+    #[arg(short = 'V', long)]
+    pub(crate) verbose: bool,
+    /// Print packets to begin with
+    #[arg(short, long, exclusive = true)]
+    pub(crate) example: bool,
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// `4`: the first four; `2-3`: these.
+fn cpus(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "not a number of CPUs, and no range as 0-3 is one".to_owned();
+    let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+    match text.split_once('-') {
+        Some((first, last)) => Ok((number(first)?, number(last)?)).and_then(|(first, last)| {
+            (first <= last).then_some((first, last)).ok_or_else(wrong)
+        }),
+        None => number(text)?.checked_sub(1).map(|last| (0, last)).ok_or_else(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn cpus_are_a_number_or_a_range() {
+        assert_eq!((cpus("2"), cpus("1-3")), (Ok((0, 1)), Ok((1, 3))));
+        assert!(cpus("0").is_err() && cpus("3-1").is_err() && cpus("x").is_err());
+    }
+}
