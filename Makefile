@@ -90,7 +90,7 @@ fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE)
 # ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
 	@scripts/setup uml-up
-	@scripts/setup chroot test
+	@scripts/setup chroot test peers
 	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=uml-up KDIR=
 	@LANA_ROUNDS=$(or $(ROUNDS),15) $(inside) python3 bench/run.py $(ONLY)
 

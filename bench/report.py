@@ -195,8 +195,15 @@ def reconfig_figures(results):
                  most=True, unit=" s", strictly=True)
 
 
+def trafgen_figures(results):
+    ours = {"load": "wire", "name": "trafgen", "x": 64}
+    for peer, goal in ("netsniff-ng's trafgen", 1.2), ("mausezahn", 1.2), ("pktgen, clone_skb 0", 0.9):
+        yield Figure("trafgen", f"packets generated, 64 bytes, trafgen / {peer}",
+                     results.ratio("trafgen", ours, ours | {"name": peer}), goal)
+
+
 FIGURES = [drop_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
-           reconfig_figures]
+           reconfig_figures, trafgen_figures]
 
 
 # --- Tables ------------------------------------------------------------------------------------
@@ -316,6 +323,8 @@ def plots(results, folder):
              many)
     names = list(dict.fromkeys(row["name"] for row in results.rows("sockets", load="wire")))
     of_sizes(results, folder, "sockets", "From the wire to a program (thesis, figure 6.4)", "sockets", names)
+    names = list(dict.fromkeys(row["name"] for row in results.rows("trafgen", load="wire")))
+    of_sizes(results, folder, "trafgen", "Packets generated (thesis, figure D.2)", "trafgen", names)
     plot.lines(f"{folder}/instances.svg", "Rate through 10 blocks against instances in the graph, 64 bytes, ingress",
                "instances", "million packets a second",
                [(LANA, [(row["x"], *point(row)) for row in results.rows("instances")])], logx=True)

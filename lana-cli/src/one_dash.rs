@@ -6,11 +6,19 @@ use clap::Command;
 use std::ffi::OsString;
 
 /// The arguments, with a second dash where one stands before the name of a long option.
-pub(crate) fn mended(command: &Command, arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+pub(crate) fn mended(
+    command: &Command,
+    arguments: impl Iterator<Item = OsString>,
+) -> Vec<OsString> {
     let long = |name: &str| {
         let name = name.split('=').next().unwrap_or(name);
         let mut options = command.get_arguments();
-        name.len() > 1 && options.any(|option| option.get_long_and_visible_aliases().is_some_and(|all| all.contains(&name)))
+        name.len() > 1
+            && options.any(|option| {
+                option
+                    .get_long_and_visible_aliases()
+                    .is_some_and(|all| all.contains(&name))
+            })
     };
     let mut plain = false;
     let mend = |argument: OsString| {
@@ -39,6 +47,9 @@ mod tests {
             words.join(" ".as_ref()).into_string().unwrap()
         };
         assert_eq!(mend("x -dev eth0 -conf=a -d"), "x --dev eth0 --conf=a -d");
-        assert_eq!(mend("x --dev -devx -c -Vi - -- -dev"), "x --dev -devx -c -Vi - -- -dev");
+        assert_eq!(
+            mend("x --dev -devx -c -Vi - -- -dev"),
+            "x --dev -devx -c -Vi - -- -dev"
+        );
     }
 }

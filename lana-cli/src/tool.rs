@@ -82,7 +82,8 @@ pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCo
         .arg(hidden("man").value_parser(value_parser!(PathBuf)))
         .arg(hidden("completions").value_parser(value_parser!(Shell)));
     let mut out = Output::standard(&Globals::default());
-    let result = match command.try_get_matches_from(one_dash::mended(&P::command(), env::args_os())) {
+    let result = match command.try_get_matches_from(one_dash::mended(&P::command(), env::args_os()))
+    {
         Ok(mut matches) => {
             let done = if let Some(directory) = matches.remove_one::<PathBuf>("man") {
                 pages::write_pages(P::command(), &directory)

@@ -35,7 +35,9 @@ impl Rate {
 
 /// A number and its unit.
 fn split(text: &str) -> Option<(f64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
     Some((number.parse().ok()?, unit))
 }
@@ -43,7 +45,9 @@ fn split(text: &str) -> Option<(f64, &str)> {
 /// `100kpps`, `10Mbit`, `1MiB`, `5000`.
 pub fn rate(text: &str) -> Result<Rate, String> {
     let wrong = || "not a rate, as 100kpps, 10Mbit or 5MB are".to_owned();
-    let (number, unit) = split(text).filter(|(number, _)| *number > 0.0).ok_or_else(wrong)?;
+    let (number, unit) = split(text)
+        .filter(|(number, _)| *number > 0.0)
+        .ok_or_else(wrong)?;
     let frames = |factor: f64| Ok(Rate::Frames(number * factor));
     let bytes = |factor: f64| Ok(Rate::Bytes(number * factor));
     match unit {
@@ -82,7 +86,9 @@ pub fn time(text: &str) -> Result<Duration, String> {
 /// `10MB`, `16MiB`, `1GiB`, `4096`: bytes.
 pub fn size(text: &str) -> Result<usize, String> {
     let wrong = || "not a size, as 10MB or 1GiB are".to_owned();
-    let (number, unit) = split(text).filter(|(number, _)| *number > 0.0).ok_or_else(wrong)?;
+    let (number, unit) = split(text)
+        .filter(|(number, _)| *number > 0.0)
+        .ok_or_else(wrong)?;
     let factor = match unit {
         "" | "B" => 1.0,
         "kB" | "KB" => 1e3,
@@ -94,7 +100,9 @@ pub fn size(text: &str) -> Result<usize, String> {
         _ => return Err(wrong()),
     };
     let bytes = number * factor;
-    (bytes < 64e9).then_some(bytes as usize).ok_or_else(|| "a ring has at most 64 GB".to_owned())
+    (bytes < 64e9)
+        .then_some(bytes as usize)
+        .ok_or_else(|| "a ring has at most 64 GB".to_owned())
 }
 
 #[cfg(test)]
@@ -106,7 +114,10 @@ mod tests {
         assert_eq!(rate("100kpps"), Ok(Rate::Frames(1e5)));
         assert_eq!(rate("10Mbit"), Ok(Rate::Bytes(1.25e6)));
         assert_eq!(rate("1.5MiB"), Ok(Rate::Bytes(1.5 * 1048576.0)));
-        assert_eq!(rate("2Mpps").unwrap().shared(2).gap(60), Duration::from_micros(1));
+        assert_eq!(
+            rate("2Mpps").unwrap().shared(2).gap(60),
+            Duration::from_micros(1)
+        );
         assert_eq!(rate("8kbit").unwrap().gap(1000), Duration::from_secs(1));
         assert_eq!(time("10"), Ok(Duration::from_micros(10)));
         assert_eq!(time("0.5s"), Ok(Duration::from_millis(500)));

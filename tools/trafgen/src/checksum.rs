@@ -53,7 +53,9 @@ impl Sum {
     /// Whether it covers bytes between two offsets.
     pub fn covers(&self, (from, to): (usize, usize)) -> bool {
         let overlaps = |begin, end| from < end && begin < to;
-        let pseudo = self.pseudo.is_some_and(|pseudo| overlaps(pseudo.addresses.0, pseudo.addresses.1));
+        let pseudo = self
+            .pseudo
+            .is_some_and(|pseudo| overlaps(pseudo.addresses.0, pseudo.addresses.1));
         overlaps(self.from, self.to) || pseudo
     }
 
@@ -97,7 +99,9 @@ fn add(bytes: &[u8]) -> u64 {
     total += match fours.remainder() {
         [a] => u64::from(u16::from_be_bytes([*a, 0])),
         [a, b] => u64::from(u16::from_be_bytes([*a, *b])),
-        [a, b, c] => u64::from(u16::from_be_bytes([*a, *b])) + u64::from(u16::from_be_bytes([*c, 0])),
+        [a, b, c] => {
+            u64::from(u16::from_be_bytes([*a, *b])) + u64::from(u16::from_be_bytes([*c, 0]))
+        }
         _ => 0,
     };
     total

@@ -29,10 +29,23 @@ pub(crate) struct Cli {
     /// The packet or packets, in the language
     pub(crate) packet: Option<String>,
     /// The device that sends; a file that ends with .pcap or .cfg is written; - is the standard output
-    #[arg(short, long, short_alias = 'o', visible_alias = "out", value_name = "DEVICE|FILE")]
+    #[arg(
+        short,
+        long,
+        short_alias = 'o',
+        visible_alias = "out",
+        value_name = "DEVICE|FILE"
+    )]
     pub(crate) dev: Option<String>,
     /// The packets: a file of the language, a capture that ends with .pcap, or - for the standard input
-    #[arg(short, long, short_alias = 'i', visible_alias = "in", value_name = "FILE", conflicts_with = "packet")]
+    #[arg(
+        short,
+        long,
+        short_alias = 'i',
+        visible_alias = "in",
+        value_name = "FILE",
+        conflicts_with = "packet"
+    )]
     pub(crate) conf: Option<PathBuf>,
     /// Send into LANA's graph, down through this block
     #[arg(long, value_name = "BLOCK")]
@@ -125,10 +138,12 @@ fn cpus(text: &str) -> Result<(u32, u32), String> {
     let wrong = || "not a number of CPUs, and no range as 0-3 is one".to_owned();
     let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
     match text.split_once('-') {
-        Some((first, last)) => Ok((number(first)?, number(last)?)).and_then(|(first, last)| {
-            (first <= last).then_some((first, last)).ok_or_else(wrong)
-        }),
-        None => number(text)?.checked_sub(1).map(|last| (0, last)).ok_or_else(wrong),
+        Some((first, last)) => Ok((number(first)?, number(last)?))
+            .and_then(|(first, last)| (first <= last).then_some((first, last)).ok_or_else(wrong)),
+        None => number(text)?
+            .checked_sub(1)
+            .map(|last| (0, last))
+            .ok_or_else(wrong),
     }
 }
 

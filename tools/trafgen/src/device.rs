@@ -29,7 +29,13 @@ pub struct Device {
 impl Device {
     /// The device of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
-        let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .ok()?;
         let interface = Interface::named(socket.as_fd(), name).ok()?;
         let index = netdevice::name_to_index(&socket, name).ok()?;
         let (mut ip4, mut ip6) = (None, None);

@@ -38,13 +38,22 @@ fn about(name: &str, error: &io::Error) -> anyhow::Error {
 
 /// The packets of a text that is called `name`.
 pub fn text(text: &str, name: &str, mut compile: Compile<'_>) -> Result<Vec<Template>> {
-    let expanded = compile.cpp.map(|definitions| preprocess(text, name, definitions)).transpose()?;
+    let expanded = compile
+        .cpp
+        .map(|definitions| preprocess(text, name, definitions))
+        .transpose()?;
     let text = expanded.as_deref().unwrap_or(text);
     let result = language::templates(text, compile.host, &mut compile.random, compile.sums);
     result.map_err(|mistake: Mistake| {
         let located = mistake.located(name, text);
         // The line above the message that names it.
-        let _ = writeln!(io::stderr(), "{}", located.picture().replace(|c: char| c.is_control() && c != '\n', " "));
+        let _ = writeln!(
+            io::stderr(),
+            "{}",
+            located
+                .picture()
+                .replace(|c: char| c.is_control() && c != '\n', " ")
+        );
         usage(located.to_string())
     })
 }
@@ -59,18 +68,28 @@ pub fn read(file: &Path) -> Result<String> {
         File::open(file).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     result.map_err(|error| about(&name, &error))?;
-    let text = String::from_utf8(bytes).map_err(|_| usage(format!("{name}: this is no text of UTF-8")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| usage(format!("{name}: this is no text of UTF-8")))?;
     Ok(lana_cli::without_bom(&text).to_owned())
 }
 
 fn preprocess(text: &str, name: &str, definitions: &[String]) -> Result<String> {
     let run = || {
         let mut command = Command::new("cpp");
-        command.args(["-P", "-undef", "-w"]).args(definitions.iter().map(|one| format!("-D{one}"))).arg("-");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        command
+            .args(["-P", "-undef", "-w"])
+            .args(definitions.iter().map(|one| format!("-D{one}")))
+            .arg("-");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
         let mut input = child.stdin.take();
         let text = text.to_owned();
-        let feeder = std::thread::spawn(move || input.as_mut().map(|input| input.write_all(text.as_bytes())));
+        let feeder = std::thread::spawn(move || {
+            input.as_mut().map(|input| input.write_all(text.as_bytes()))
+        });
         let output = child.wait_with_output();
         let _ = feeder.join();
         output
@@ -89,15 +108,22 @@ pub fn capture(file: &Path, radio: bool) -> Result<Vec<Template>> {
     let name = file.display().to_string();
     let wrong = |what: String| usage(format!("{name}: {what}"));
     let opened = File::open(file).map_err(|error| about(&name, &error))?;
-    let mut reader = PcapReader::new(BufReader::new(opened)).map_err(|error| wrong(error.to_string()))?;
+    let mut reader =
+        PcapReader::new(BufReader::new(opened)).map_err(|error| wrong(error.to_string()))?;
     let link = reader.header().datalink;
     if link != link_type(radio) {
-        return Err(wrong(format!("packets of type {}, not of Ethernet", u32::from(link))));
+        return Err(wrong(format!(
+            "packets of type {}, not of Ethernet",
+            u32::from(link)
+        )));
     }
     let (mut templates, mut before) = (Vec::new(), None);
     while let Some(packet) = reader.next_packet() {
-        let packet = packet.map_err(|error| wrong(format!("packet {}: {error}", templates.len() + 1)))?;
-        let gap = before.map_or(Duration::ZERO, |before| packet.timestamp.saturating_sub(before));
+        let packet =
+            packet.map_err(|error| wrong(format!("packet {}: {error}", templates.len() + 1)))?;
+        let gap = before.map_or(Duration::ZERO, |before| {
+            packet.timestamp.saturating_sub(before)
+        });
         before = Some(packet.timestamp);
         templates.push(Template {
             bytes: packet.data.into_owned(),

@@ -16,7 +16,9 @@ fn of_device<'a>(text: &'a str, device: &'a str) -> impl Iterator<Item = u32> + 
     };
     text.lines().filter_map(move |line| {
         let (number, rest) = line.split_once(':')?;
-        rest.split_whitespace().any(is_device).then(|| number.trim().parse().ok())?
+        rest.split_whitespace()
+            .any(is_device)
+            .then(|| number.trim().parse().ok())?
     })
 }
 

@@ -9,7 +9,7 @@ use lana_netlink::{Connection, Op};
 use lana_socket::{Kind, Socket};
 use pcap_file::{
     pcap::{PcapHeader, PcapPacket, PcapWriter},
-    DataLink, PcapError,
+    DataLink, Endianness, PcapError,
 };
 use rustix::{
     io::Errno,
@@ -73,7 +73,10 @@ impl<F: FnMut(&[u8]) -> io::Result<()> + Send> Output for Single<F> {
     }
 }
 
-fn single(longest: usize, take: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> Box<dyn Output> {
+fn single(
+    longest: usize,
+    take: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
+) -> Box<dyn Output> {
     let frame = vec![0; longest];
     Box::new(Single { frame, take })
 }
@@ -101,23 +104,35 @@ pub fn probed(socket: PacketSocket, longest: usize, mut probe: Probe) -> Box<dyn
         let mut packet = Vec::new();
         write_text(&mut packet, frame)?;
         io::stdout().write_all(&packet)?;
-        Err(io::Error::other("the host answers no more after this packet"))
+        Err(io::Error::other(
+            "the host answers no more after this packet",
+        ))
     })
 }
 
 /// Sends frames into LANA's graph: down through a block, or up into it.
 pub fn graph(block: &str, up: bool, longest: usize) -> anyhow::Result<Box<dyn Output>> {
     let socket = Socket::open(Kind::Raw).map_err(refused)?;
-    let name = socket.name().map_err(|error| kernel("the socket's name", &error))?;
-    let (upper, lower) = if up { (block, name.as_str()) } else { (name.as_str(), block) };
+    let name = socket
+        .name()
+        .map_err(|error| kernel("the socket's name", &error))?;
+    let (upper, lower) = if up {
+        (block, name.as_str())
+    } else {
+        (name.as_str(), block)
+    };
     let about = || format!("bind {upper} {lower}");
-    let done = Connection::open()?.change(&Op::Bind { upper, lower }).with_context(about)?;
+    let done = Connection::open()?
+        .change(&Op::Bind { upper, lower })
+        .with_context(about)?;
     if let Some(warning) = done.warning {
         let _ = writeln!(io::stderr(), "trafgen: warning: {warning}");
     }
     Ok(single(longest, move |frame| loop {
         match socket.send(frame) {
-            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => std::thread::yield_now(),
+            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                std::thread::yield_now()
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.map(drop),
         }
@@ -152,6 +167,7 @@ struct Capture {
 pub fn capture(file: &Path, radio: bool, longest: usize) -> io::Result<Box<dyn Output>> {
     let header = PcapHeader {
         datalink: link_type(radio),
+        endianness: Endianness::native(),
         ..PcapHeader::default()
     };
     let to = BufWriter::new(File::create(file)?);

@@ -29,7 +29,12 @@ impl PacketSocket {
     /// Binds one; without `qdisc` frames go to the driver at once, past traffic control.
     pub fn open(ifindex: u32, qdisc: bool) -> io::Result<Self> {
         let family = AddressFamily::from_raw(AF_PACKET);
-        let socket = PacketSocket(socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, None)?);
+        let socket = PacketSocket(socket_with(
+            family,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            None,
+        )?);
         let address = LinkAddress {
             family: AF_PACKET,
             ifindex: i32::try_from(ifindex).unwrap_or_default(),

@@ -3,7 +3,10 @@
 //! The smoke test: after each frame a ping, to see whether the other side is still alive.
 
 use rustix::{
-    net::{ipproto, recv, sendto, socket_with, sockopt, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType},
+    net::{
+        ipproto, recv, sendto, socket_with, sockopt, AddressFamily, RecvFlags, SendFlags,
+        SocketFlags, SocketType,
+    },
     process::getpid,
 };
 use std::{
@@ -28,7 +31,12 @@ pub struct Probe {
 impl Probe {
     /// Of this host.
     pub fn new(host: Ipv4Addr) -> io::Result<Self> {
-        let socket = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::ICMP))?;
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            Some(ipproto::ICMP),
+        )?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
         let id = getpid().as_raw_nonzero().get().to_ne_bytes();
         Ok(Probe {
@@ -53,7 +61,12 @@ impl Probe {
                 pseudo: None,
             };
             sum.write(&mut ping);
-            sendto(&self.socket, &ping, SendFlags::empty(), &SocketAddrV4::new(self.host, 0))?;
+            sendto(
+                &self.socket,
+                &ping,
+                SendFlags::empty(),
+                &SocketAddrV4::new(self.host, 0),
+            )?;
             if self.answered()? {
                 return Ok(true);
             }
@@ -72,9 +85,18 @@ impl Probe {
             };
             let got = packet.get(..length).unwrap_or_default();
             let head = usize::from(got.first().copied().unwrap_or_default() & 0xf) * 4;
-            let reply = [&[0_u8][..], &self.id.to_be_bytes(), &self.sequence.to_be_bytes()].concat();
+            let reply = [
+                &[0_u8][..],
+                &self.id.to_be_bytes(),
+                &self.sequence.to_be_bytes(),
+            ]
+            .concat();
             let answer = got.get(head..).unwrap_or_default();
-            let said = [answer.get(..1), answer.get(4..8)].into_iter().flatten().collect::<Vec<_>>().concat();
+            let said = [answer.get(..1), answer.get(4..8)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .concat();
             if said == reply && got.get(12..16) == Some(&self.host.octets()[..]) {
                 return Ok(true);
             }

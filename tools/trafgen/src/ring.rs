@@ -84,14 +84,24 @@ fn slot_size(longest: usize) -> usize {
 
 impl Ring {
     /// Makes a ring for frames of at most `longest` bytes.
-    pub fn new(socket: PacketSocket, longest: usize, options: RingOptions, stop: Arc<AtomicBool>) -> io::Result<Self> {
+    pub fn new(
+        socket: PacketSocket,
+        longest: usize,
+        options: RingOptions,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         let size = slot_size(longest);
         let block = size.max(BLOCK);
         let blocks = options.size.div_ceil(block).max(1);
         let count = blocks * (block / size);
         socket.set(VERSION, &[TPACKET_V2])?;
-        let before = if socket.set(VNET_HDR, &[1]).is_ok() { VNET } else { 0 };
-        let words = [block, blocks, size, count].map(|word| u32::try_from(word).unwrap_or(u32::MAX));
+        let before = if socket.set(VNET_HDR, &[1]).is_ok() {
+            VNET
+        } else {
+            0
+        };
+        let words =
+            [block, blocks, size, count].map(|word| u32::try_from(word).unwrap_or(u32::MAX));
         socket.set(TX_RING, &words)?;
         let slots = Slots::of(socket.as_fd(), size, count)?;
         Ok(Ring {
@@ -121,7 +131,10 @@ impl Ring {
 
     /// Waits until a slot is free: false if that is not to be waited for any more.
     fn wait(&self, slot: usize) -> io::Result<bool> {
-        let pause = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+        let pause = Timespec {
+            tv_sec: 0,
+            tv_nsec: 10_000_000,
+        };
         loop {
             match self.slots.status(slot) {
                 AVAILABLE => return Ok(true),
@@ -158,11 +171,18 @@ impl Ring {
         if before > 0 && !kept {
             let head = u16::try_from(length.min(HEAD)).unwrap_or_default();
             place.get_mut(..before).unwrap_or_default().fill(0);
-            place.get_mut(VNET_HEAD).unwrap_or_default().copy_from_slice(&head.to_ne_bytes());
+            place
+                .get_mut(VNET_HEAD)
+                .unwrap_or_default()
+                .copy_from_slice(&head.to_ne_bytes());
         }
         let whole = u32::try_from(before + length).unwrap_or_default();
         self.slots.give(slot, SEND_REQUEST, whole);
-        self.next = if slot + 1 < self.slots.count() { slot + 1 } else { 0 };
+        self.next = if slot + 1 < self.slots.count() {
+            slot + 1
+        } else {
+            0
+        };
         Ok(Some(length))
     }
 }
@@ -182,7 +202,9 @@ impl Output for Ring {
         let took = begun.elapsed().as_nanos().max(1);
         let fit = self.kick.as_nanos() * batch as u128 / took;
         let fit = usize::try_from(fit).unwrap_or(usize::MAX);
-        self.batch = fit.clamp(self.batch / 2, self.batch * 2).clamp(1, (self.slots.count() / 2).max(1));
+        self.batch = fit
+            .clamp(self.batch / 2, self.batch * 2)
+            .clamp(1, (self.slots.count() / 2).max(1));
         self.kick(SendFlags::DONTWAIT)?;
         Ok(totals)
     }

@@ -51,13 +51,21 @@ enum Target {
 impl Target {
     fn of(cli: &Cli) -> Result<Self> {
         if let Some(block) = &cli.lana {
-            return Ok(Target::Graph { block: block.clone(), up: false });
+            return Ok(Target::Graph {
+                block: block.clone(),
+                up: false,
+            });
         }
         if let Some(block) = &cli.lana_below {
-            return Ok(Target::Graph { block: block.clone(), up: true });
+            return Ok(Target::Graph {
+                block: block.clone(),
+                up: true,
+            });
         }
         let Some(name) = &cli.dev else {
-            return Err(usage("where do the packets go? --dev DEVICE, --dev FILE.pcap, --lana BLOCK"));
+            return Err(usage(
+                "where do the packets go? --dev DEVICE, --dev FILE.pcap, --lana BLOCK",
+            ));
         };
         if has_extension(Path::new(name), "pcap") {
             return Ok(Target::Capture(name.clone()));
@@ -65,12 +73,15 @@ impl Target {
         if name == "-" || has_extension(Path::new(name), "cfg") {
             return Ok(Target::Text(name.clone()));
         }
-        let device = Device::named(name).ok_or_else(|| usage(format!("there is no device {name}")))?;
+        let device =
+            Device::named(name).ok_or_else(|| usage(format!("there is no device {name}")))?;
         if !device.up {
             return Err(usage(format!("{name} is down: ip link set {name} up")));
         }
         if cli.rfraw && !device.radio {
-            return Err(usage(format!("{name} is not in monitor mode: iw dev {name} interface add mon0 type monitor")));
+            return Err(usage(format!(
+                "{name} is not in monitor mode: iw dev {name} interface add mon0 type monitor"
+            )));
         }
         Ok(Target::Device(device))
     }
@@ -86,7 +97,10 @@ fn has_extension(file: &Path, extension: &str) -> bool {
 
 /// Runs the tool.
 pub(crate) fn run(cli: Cli) -> Result<()> {
-    let globals = Globals { json: cli.json, ..Globals::default() };
+    let globals = Globals {
+        json: cli.json,
+        ..Globals::default()
+    };
     let mut printer = Printer::standard(&globals);
     if cli.example {
         return printer.text(EXAMPLE).and_then(|()| printer.flush());
@@ -100,14 +114,24 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let moved = match (&target, cpus.as_slice()) {
-        (Target::Device(device), [Some(cpu)]) if !cli.no_interrupts => Moved::to(&device.name, *cpu as usize),
+        (Target::Device(device), [Some(cpu)]) if !cli.no_interrupts => {
+            Moved::to(&device.name, *cpu as usize)
+        }
         _ => Moved::default(),
     };
     if cli.prio_high {
         setpriority_process(None, -20).map_err(|error| kernel("--prio-high", &error.into()))?;
     }
     let workers = workers(&cli, &target, &templates, &cpus, seed, &stop)?;
-    say(&cli, &format!("seed {seed}, {} packets, {} CPUs, {} interrupts moved", templates.len(), workers.len(), moved.count()));
+    say(
+        &cli,
+        &format!(
+            "seed {seed}, {} packets, {} CPUs, {} interrupts moved",
+            templates.len(),
+            workers.len(),
+            moved.count()
+        ),
+    );
     privileges::drop_to(cli.user.as_deref(), cli.group.as_deref())?;
     let begun = Instant::now();
     let totals = send(workers, &stop, target_name(&target))?;
@@ -122,7 +146,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     if printer.is_json() {
         printer.json(&json!({"frames": frames, "bytes": bytes, "seconds": seconds}))?;
     } else {
-        printer.text(&format!("{frames} frames outgoing\n{bytes} bytes outgoing\n"))?;
+        printer.text(&format!(
+            "{frames} frames outgoing\n{bytes} bytes outgoing\n"
+        ))?;
     }
     printer.flush()
 }
@@ -166,20 +192,30 @@ fn templates(cli: &Cli, target: &Target, seed: u64) -> Result<Vec<Template>> {
             };
             (templates, name)
         }
-        (None, None) => return Err(usage("which packets? --conf FILE, or one on the command line: '{ udp() }'")),
+        (None, None) => {
+            return Err(usage(
+                "which packets? --conf FILE, or one on the command line: '{ udp() }'",
+            ))
+        }
     };
     if templates.is_empty() {
         return Err(usage(format!("{name}: there is no packet in it")));
     }
     for (number, template) in templates.iter().enumerate() {
         let length = template.bytes.len();
-        let wrong = |what: String| Err(usage(format!("{name}: packet {} has {length} bytes: {what}", number + 1)));
+        let wrong = |what: String| {
+            Err(usage(format!(
+                "{name}: packet {} has {length} bytes: {what}",
+                number + 1
+            )))
+        };
         if length < SHORTEST {
             return wrong(format!("there must be at least {SHORTEST}"));
         }
         if let Target::Device(device) = target {
             let tag = template.bytes.get(12..14) == Some(&[0x81, 0x00]);
-            let most = device.mtu + if device.radio { 0 } else { ETHERNET } + if tag { VLAN } else { 0 };
+            let most =
+                device.mtu + if device.radio { 0 } else { ETHERNET } + if tag { VLAN } else { 0 };
             if length > most {
                 return wrong(format!("{} sends at most {most}", device.name));
             }
@@ -191,7 +227,13 @@ fn templates(cli: &Cli, target: &Target, seed: u64) -> Result<Vec<Template>> {
 /// The CPUs that send; one that is not pinned if none are asked for.
 fn cpus(cli: &Cli, target: &Target, templates: &[Template]) -> Result<Vec<Option<u32>>> {
     let online = u32::try_from(thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
-    let check = |cpu: u32| if cpu < online { Ok(()) } else { Err(usage(format!("there is no CPU {cpu}: there are {online}"))) };
+    let check = |cpu: u32| {
+        if cpu < online {
+            Ok(())
+        } else {
+            Err(usage(format!("there is no CPU {cpu}: there are {online}")))
+        }
+    };
     if target.is_file() || matches!(target, Target::Graph { .. }) || cli.smoke_test.is_some() {
         return Ok(vec![cli.bind]);
     }
@@ -199,7 +241,10 @@ fn cpus(cli: &Cli, target: &Target, templates: &[Template]) -> Result<Vec<Option
         check(cpu)?;
         return Ok(vec![Some(cpu)]);
     }
-    let asked = templates.iter().any(|template| template.cpus.is_some()).then(|| (0, online - 1));
+    let asked = templates
+        .iter()
+        .any(|template| template.cpus.is_some())
+        .then(|| (0, online - 1));
     match cli.cpus.or(asked) {
         Some((first, last)) => {
             check(last)?;
@@ -220,7 +265,9 @@ fn workers(
 ) -> Result<Vec<(Option<u32>, Worker)>> {
     let mut shares = Vec::new();
     for cpu in cpus {
-        let own = templates.iter().filter(|template| cpu.is_none_or(|cpu| template.is_for(cpu)));
+        let own = templates
+            .iter()
+            .filter(|template| cpu.is_none_or(|cpu| template.is_for(cpu)));
         let own: Vec<_> = own.cloned().collect();
         if !own.is_empty() {
             shares.push((*cpu, own));
@@ -230,7 +277,10 @@ fn workers(
     if count == 0 {
         return Err(usage("no packet is for the CPUs that send"));
     }
-    let captured = cli.conf.as_ref().is_some_and(|file| has_extension(file, "pcap"));
+    let captured = cli
+        .conf
+        .as_ref()
+        .is_some_and(|file| has_extension(file, "pcap"));
     let pace = match (cli.gap, cli.rate) {
         (Some(gap), _) => Pace::Gap(gap),
         (_, Some(rate)) => Pace::Rate(rate.shared(shares.len())),
@@ -256,8 +306,16 @@ fn workers(
     Ok(workers)
 }
 
-fn output(cli: &Cli, target: &Target, longest: usize, pace: Pace, stop: &Arc<AtomicBool>) -> Result<Box<dyn Output>> {
-    let file = |name: &str, error: &io::Error| usage(format!("{name}: {}", lana_netlink::errno_text(error)));
+fn output(
+    cli: &Cli,
+    target: &Target,
+    longest: usize,
+    pace: Pace,
+    stop: &Arc<AtomicBool>,
+) -> Result<Box<dyn Output>> {
+    let file = |name: &str, error: &io::Error| {
+        usage(format!("{name}: {}", lana_netlink::errno_text(error)))
+    };
     match target {
         Target::Device(device) => {
             let wrong = |error: io::Error| kernel(&device.name, &error);
@@ -274,7 +332,10 @@ fn output(cli: &Cli, target: &Target, longest: usize, pace: Pace, stop: &Arc<Ato
                 kick: cli.kick,
             };
             let ring = Ring::new(socket, longest, options, Arc::clone(stop)).map_err(wrong)?;
-            say(cli, &format!("{}: a ring of {} slots", device.name, ring.count()));
+            say(
+                cli,
+                &format!("{}: a ring of {} slots", device.name, ring.count()),
+            );
             Ok(Box::new(ring))
         }
         Target::Graph { block, up } => output::graph(block, *up, longest),
@@ -315,7 +376,12 @@ fn send(workers: Vec<(Option<u32>, Worker)>, stop: &Arc<AtomicBool>, name: &str)
             thread::park_timeout(Duration::from_millis(200));
             if tell && Instant::now() >= next {
                 let now = sent.totals();
-                let _ = write!(io::stderr(), "\r{} frames, {} packets/s   ", now.frames, now.frames - before.frames);
+                let _ = write!(
+                    io::stderr(),
+                    "\r{} frames, {} packets/s   ",
+                    now.frames,
+                    now.frames - before.frames
+                );
                 before = now;
                 next += Duration::from_secs(1);
             }

@@ -42,7 +42,8 @@ impl Slots {
     /// The slots of a packet socket that has such a ring, of `TPACKET_V2`.
     pub(crate) fn of(socket: BorrowedFd<'_>, size: usize, count: usize) -> io::Result<Self> {
         let wrong = || io::Error::from(io::ErrorKind::InvalidInput);
-        let size = NonZeroUsize::new(size).filter(|size| size.get() > HEADER && size.get() % 16 == 0);
+        let size =
+            NonZeroUsize::new(size).filter(|size| size.get() > HEADER && size.get() % 16 == 0);
         let size = size.ok_or_else(wrong)?;
         let length = size.get().checked_mul(count).ok_or_else(wrong)?;
         let rights = ProtFlags::READ | ProtFlags::WRITE;
@@ -100,15 +101,23 @@ impl Slots {
 fn ask(socket: BorrowedFd<'_>, name: &str, question: libc::Ioctl) -> io::Result<[u8; 24]> {
     let mut request = [0_u64; 5];
     let bytes = as_bytes(&mut request);
-    let place = bytes.get_mut(..libc::IFNAMSIZ - 1).and_then(|place| place.get_mut(..name.len()));
-    place.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    let place = bytes
+        .get_mut(..libc::IFNAMSIZ - 1)
+        .and_then(|place| place.get_mut(..name.len()));
+    place
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .copy_from_slice(name.as_bytes());
     // SAFETY: the kernel reads and writes `struct ifreq`, whose 40 bytes are all there, and holds no address for these
     // questions.
     if unsafe { libc::ioctl(socket.as_raw_fd(), question, request.as_mut_ptr()) } < 0 {
         return Err(io::Error::last_os_error());
     }
     let mut answer = [0; 24];
-    answer.copy_from_slice(as_bytes(&mut request).get(libc::IFNAMSIZ..).unwrap_or(&[0; 24]));
+    answer.copy_from_slice(
+        as_bytes(&mut request)
+            .get(libc::IFNAMSIZ..)
+            .unwrap_or(&[0; 24]),
+    );
     Ok(answer)
 }
 

@@ -21,7 +21,8 @@ pub struct Template {
 impl Template {
     /// Whether this CPU sends it.
     pub fn is_for(&self, cpu: u32) -> bool {
-        self.cpus.is_none_or(|(first, last)| (first..=last).contains(&cpu))
+        self.cpus
+            .is_none_or(|(first, last)| (first..=last).contains(&cpu))
     }
 }
 
@@ -95,7 +96,9 @@ impl Place {
 
     /// The greatest number that fits.
     pub fn greatest(self) -> u64 {
-        1_u64.checked_shl(self.bits).map_or(u64::MAX, |next| next - 1)
+        1_u64
+            .checked_shl(self.bits)
+            .map_or(u64::MAX, |next| next - 1)
     }
 
     /// The number that is there.
@@ -188,7 +191,10 @@ mod tests {
         let take = |mut counter: Counter| (0..5).map(|_| counter.count()).collect::<Vec<_>>();
         assert_eq!(take(Counter::new(5, (5, 7), 1, false)), [5, 6, 7, 5, 6]);
         assert_eq!(take(Counter::new(7, (5, 7), 2, true)), [7, 5, 6, 7, 5]);
-        assert_eq!(take(Counter::new(254, (0, 255), 255, false)), [254, 253, 252, 251, 250]);
+        assert_eq!(
+            take(Counter::new(254, (0, 255), 255, false)),
+            [254, 253, 252, 251, 250]
+        );
         assert_eq!(take(Counter::new(3, (3, 3), 9, false)), [3; 5]);
     }
 }

@@ -42,7 +42,11 @@ impl Writer {
             return self.random.usize(..self.templates.len().max(1));
         }
         let now = self.turn;
-        self.turn = if now + 1 < self.templates.len() { now + 1 } else { 0 };
+        self.turn = if now + 1 < self.templates.len() {
+            now + 1
+        } else {
+            0
+        };
         now
     }
 
@@ -79,7 +83,9 @@ impl Writer {
                         self.random.fill(bytes);
                     }
                 }
-                Patch::Random { place, min, max } => place.write(frame, self.random.u64(*min..=*max)),
+                Patch::Random { place, min, max } => {
+                    place.write(frame, self.random.u64(*min..=*max))
+                }
                 Patch::Sum(sum) => sum.write(frame),
             }
         }

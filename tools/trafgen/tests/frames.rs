@@ -15,7 +15,10 @@ fn frames(text: &str, count: usize) -> Vec<String> {
         .map(|_| {
             let next = writer.next();
             let length = writer.write(next, &mut place, false);
-            place[..length].iter().map(|byte| format!("{byte:02x}")).collect()
+            place[..length]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
         })
         .collect()
 }
@@ -35,45 +38,91 @@ fn same(text: &str, wanted: &[&str]) {
 
 #[test]
 fn bytes() {
-    let bare = |text: &str, wanted: &str| same(&format!("{{ fill(0,14) {text} }}"), &[&format!("{ZEROS}{wanted}")]);
-    bare("c16((((1<<8)+0x32)|0b110)*2), c32(8>>1) c8(7%4)", "026c0000000403");
+    let bare = |text: &str, wanted: &str| {
+        same(
+            &format!("{{ fill(0,14) {text} }}"),
+            &[&format!("{ZEROS}{wanted}")],
+        )
+    };
+    bare(
+        "c16((((1<<8)+0x32)|0b110)*2), c32(8>>1) c8(7%4)",
+        "026c0000000403",
+    );
     bare("c8(7^2) c64(1)", "050000000000000001");
     bare("xff, 011, 0b1010", "ff090a");
     bare("\"abc\"", "616263");
-    bare("seqinc(0,10), seqinc(5,5,2), seqdec(9,5)", "000102030405060708090507090b0d0908070605");
+    bare(
+        "seqinc(0,10), seqinc(5,5,2), seqdec(9,5)",
+        "000102030405060708090507090b0d0908070605",
+    );
     bare("\"\\x31\\xdb\" \"a\\nb\"", "31db615c6e62");
     bare("'c' '\\x7f' a b11 f", "637f610366");
     // By hand: C's precedence, and the EtherType by its name.
-    bare("c16(1+2*3) c16(ETH_P_IP) c8(-1) c8(~0 & 0x0f)", "00070800ff0f");
+    bare(
+        "c16(1+2*3) c16(ETH_P_IP) c8(-1) c8(~0 & 0x0f)",
+        "00070800ff0f",
+    );
     bare("# to the end }\n 1 /* } */ 2 // }\n 3 ; }\n 4", "01020304");
-    bare("const8(1), const16(2), const32(3), const64(4)", "010002000000030000000000000004");
-    same("{ 0x00, 1, 2, 0x4, fill(123, 14), f, o, o, b, a, r }", &["000102047b7b7b7b7b7b7b7b7b7b7b7b7b7b666f6f626172"]);
+    bare(
+        "const8(1), const16(2), const32(3), const64(4)",
+        "010002000000030000000000000004",
+    );
+    same(
+        "{ 0x00, 1, 2, 0x4, fill(123, 14), f, o, o, b, a, r }",
+        &["000102047b7b7b7b7b7b7b7b7b7b7b7b7b7b666f6f626172"],
+    );
 }
 
 #[test]
 fn counters() {
-    same("{ fill(0xff,14), dinc(0,255,2), ddec(5,7), 0xaa }", &[
-        "ffffffffffffffffffffffffffff0206aa",
-        "ffffffffffffffffffffffffffff0405aa",
-        // By hand: netsniff-ng goes below the least value here.
-        "ffffffffffffffffffffffffffff0607aa",
-    ]);
-    same("{ fill(0xff,14), dinc(5,7) }", &[
-        "ffffffffffffffffffffffffffff06", "ffffffffffffffffffffffffffff07", "ffffffffffffffffffffffffffff05",
-    ]);
+    same(
+        "{ fill(0xff,14), dinc(0,255,2), ddec(5,7), 0xaa }",
+        &[
+            "ffffffffffffffffffffffffffff0206aa",
+            "ffffffffffffffffffffffffffff0405aa",
+            // By hand: netsniff-ng goes below the least value here.
+            "ffffffffffffffffffffffffffff0607aa",
+        ],
+    );
+    same(
+        "{ fill(0xff,14), dinc(5,7) }",
+        &[
+            "ffffffffffffffffffffffffffff06",
+            "ffffffffffffffffffffffffffff07",
+            "ffffffffffffffffffffffffffff05",
+        ],
+    );
 }
 
 #[test]
 fn the_language_of_2011() {
     // By hand.
     let text = "$II0: 0,255,1\n$II1: 0x4,0xFF,0x2\n# two packets\n$P1 { $II0, fill(1,13), $II1, $II0 }\n$P2 {\n$II1, 9 }";
-    same(text, &[
-        "0001010101010101010101010101".to_owned() + "0400", "0409".to_owned(),
-        "0101010101010101010101010101".to_owned() + "0601", "0609".to_owned(),
-    ].each_ref().map(String::as_str));
+    same(
+        text,
+        &[
+            "0001010101010101010101010101".to_owned() + "0400",
+            "0409".to_owned(),
+            "0101010101010101010101010101".to_owned() + "0601",
+            "0609".to_owned(),
+        ]
+        .each_ref()
+        .map(String::as_str),
+    );
     let random = frames("$P1 { fill(0, 14), $PRB, $PRB, 0xee }", 50);
-    assert!(random.iter().all(|frame| frame.len() == 34 && frame.ends_with("ee")), "{random:?}");
-    assert!(random.iter().collect::<std::collections::BTreeSet<_>>().len() > 40);
+    assert!(
+        random
+            .iter()
+            .all(|frame| frame.len() == 34 && frame.ends_with("ee")),
+        "{random:?}"
+    );
+    assert!(
+        random
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            > 40
+    );
 }
 
 #[test]
@@ -96,15 +145,28 @@ fn headers() {
     same("{ vlan(id=5,pcp=3), mpls(label=7), mpls(label=8,ttl=3), ipv6(), icmp6(echorequest) }", &[
         "00000000000000000000000081006005884700007000000081036000000000043a0000000000000000000000000000000000000000000\
          0000000000000000000000080007fc1"]);
-    same("{ arp() }", &["ffffffffffff000000000000080600010800060400010000000000000000000000000000000000000000"]);
+    same(
+        "{ arp() }",
+        &["ffffffffffff000000000000080600010800060400010000000000000000000000000000000000000000"],
+    );
     same("{ vlan(1ad,id=4), vlan(id=5), arp(reply,smac=1:2:3:4:5:6,sip=1.2.3.4) }", &[
         "00000000000000000000000088a8000481000005080600010800060400020102030405060102030400000000000000000000"]);
-    same("{ pause(time=5) }", &["0180c2000001000000000000880800010005"]);
-    same("{ pfc(prio(2)=1, time(2)=7) }", &["0180c200000100000000000088080101000400000000000700000000000000000000"]);
-    same("{ icmp4(echorequest, seq=1, id=1326) }", &[
-        "00000000000000000000000008004500001c000000000001bae200000000000000000800f2d0052e0001"]);
-    same("{ ipv4(dscp=10,ecn=1,df,frag=3,id=7,ttl=9), icmp4(type=3,code=4,mtu=1400) }", &[
-        "00000000000000000000000008004529001c00074003090171af00000000000000000304f78300000578"]);
+    same(
+        "{ pause(time=5) }",
+        &["0180c2000001000000000000880800010005"],
+    );
+    same(
+        "{ pfc(prio(2)=1, time(2)=7) }",
+        &["0180c200000100000000000088080101000400000000000700000000000000000000"],
+    );
+    same(
+        "{ icmp4(echorequest, seq=1, id=1326) }",
+        &["00000000000000000000000008004500001c000000000001bae200000000000000000800f2d0052e0001"],
+    );
+    same(
+        "{ ipv4(dscp=10,ecn=1,df,frag=3,id=7,ttl=9), icmp4(type=3,code=4,mtu=1400) }",
+        &["00000000000000000000000008004529001c00074003090171af00000000000000000304f78300000578"],
+    );
     same("{ udp(), fill(1,3) }", &[
         "00000000000000000000000008004500001f000000000011bacf000000000000000000000000000bfdd7010101"]);
     same("{ ipv4(ttl=dinc()), tcp(syn,ack,win=dinc(1,100,50)) }", &[
@@ -128,13 +190,20 @@ fn headers() {
         "00000000000000000000000008004500003c000000000011bab20000000000000000000000350028f1bc0005800000010000000000000\
          377777706676f6f676c6503636f6d0000010001"]);
     // By hand.
-    same("{ eth(sa=2:0:0:0:0:1, da=2:0:0:0:0:2) lana(id=10) 1 2 }", &["020000000002020000000001ac0a0102"]);
-    same("{ eth(type=0x1234), fill(0xaa,4) }", &["0000000000000000000000001234aaaaaaaa"]);
+    same(
+        "{ eth(sa=2:0:0:0:0:1, da=2:0:0:0:0:2) lana(id=10) 1 2 }",
+        &["020000000002020000000001ac0a0102"],
+    );
+    same(
+        "{ eth(type=0x1234), fill(0xaa,4) }",
+        &["0000000000000000000000001234aaaaaaaa"],
+    );
 }
 
 #[test]
 fn random_fields_stay_within_their_bounds_and_sums_follow() {
-    let text = "{ ipv4(da=1.2.3.4, sa=dinc()), udp(sport=dinc(1, 13, 2), dport=drnd(80, 100)) \"hello\" }";
+    let text =
+        "{ ipv4(da=1.2.3.4, sa=dinc()), udp(sport=dinc(1, 13, 2), dport=drnd(80, 100)) \"hello\" }";
     for (number, frame) in frames(text, 200).iter().enumerate() {
         let word = |at: usize| u32::from_str_radix(&frame[2 * at..2 * at + 4], 16).unwrap();
         assert!((80..=100).contains(&word(36)), "{frame}");
@@ -166,21 +235,39 @@ fn mistakes_have_a_place() {
     for (text, wanted) in [
         ("{ 1, 2", "x:1:1: the } of this packet is missing"),
         ("{ 256 }", "x:1:3: 256 does not fit into a byte"),
-        ("{ 1 }\n{ foo }", "x:2:3: foo: no function and no number has this name"),
+        (
+            "{ 1 }\n{ foo }",
+            "x:2:3: foo: no function and no number has this name",
+        ),
         ("{ foo(1) }", "x:1:3: no function foo; headers are eth"),
-        ("{ udp(ttl=1) }", "x:1:7: no field 'ttl' here; there are sp, dp, len, csum"),
+        (
+            "{ udp(ttl=1) }",
+            "x:1:7: no field 'ttl' here; there are sp, dp, len, csum",
+        ),
         ("{ ip4(da=1.2.3) }", "x:1:10: 1.2.3 is no address"),
-        ("{ ip4(ttl=256) }", "x:1:7: 256 does not fit into the 8 bits of ttl"),
+        (
+            "{ ip4(ttl=256) }",
+            "x:1:7: 256 does not fit into the 8 bits of ttl",
+        ),
         ("{ ip4(da=dinc(2, 1)) }", "x:1:7: no range from 2 to 1"),
         ("{ \"abc }", "x:1:3: this string does not end"),
         ("{ /* }", "x:1:3: this comment does not end"),
         ("{ $II0 }", "x:1:3: no counter $II0 is declared"),
-        ("$II0 0,1,1", "x:1:6: : is missing after the name of a counter"),
+        (
+            "$II0 0,1,1",
+            "x:1:6: : is missing after the name of a counter",
+        ),
         ("hello", "x:1:1: hello: a packet begins with {"),
         ("{ c8(1/0) }", "x:1:7: 1 / 0 cannot be worked out"),
-        ("{ fill(1, 99999999) }", "x:1:3: 99999999 is more than the 65535 bytes"),
+        (
+            "{ fill(1, 99999999) }",
+            "x:1:3: 99999999 is more than the 65535 bytes",
+        ),
         ("cpu(1: { }", "x:1:8: a number is wanted"),
-        ("{ ip4(da[3:2]=1) }", "x:1:7: da[3:2] is not within the field"),
+        (
+            "{ ip4(da[3:2]=1) }",
+            "x:1:7: da[3:2] is not within the field",
+        ),
     ] {
         let said = fails(text);
         assert!(said.starts_with(wanted), "{text}: {said}");
@@ -192,6 +279,14 @@ fn packets_belong_to_cpus() {
     let mut random = fastrand::Rng::with_seed(1);
     let text = "{ 1 } cpu(0): { 2 } cpu(1:2): { 3 } cpu(2-3): { 4 }";
     let all = language::templates(text, &Host::default(), &mut random, true).unwrap();
-    let of = |cpu| all.iter().filter(|t| t.is_for(cpu)).map(|t| t.bytes[0]).collect::<Vec<_>>();
-    assert_eq!((of(0), of(1), of(2), of(3)), (vec![1, 2], vec![1, 3], vec![1, 3, 4], vec![1, 4]));
+    let of = |cpu| {
+        all.iter()
+            .filter(|t| t.is_for(cpu))
+            .map(|t| t.bytes[0])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of(0), of(1), of(2), of(3)),
+        (vec![1, 2], vec![1, 3], vec![1, 3, 4], vec![1, 4])
+    );
 }

@@ -87,8 +87,13 @@ fn part(input: &mut Input<'_>) -> Grammar<(usize, usize)> {
     };
     mark(input, ']', "after the part of the field")?;
     match (usize::try_from(index), length) {
-        (Ok(index), 1 | 2 | 4) if index < 65_536 => Ok((index, usize::try_from(length).unwrap_or(1))),
-        _ => Err(Trouble::cut(at, "a part of a field is 1, 2 or 4 bytes of it: [index:length]")),
+        (Ok(index), 1 | 2 | 4) if index < 65_536 => {
+            Ok((index, usize::try_from(length).unwrap_or(1)))
+        }
+        _ => Err(Trouble::cut(
+            at,
+            "a part of a field is 1, 2 or 4 bytes of it: [index:length]",
+        )),
     }
 }
 
@@ -133,10 +138,22 @@ fn function(input: &mut Input<'_>, at: usize, name: &str) -> Grammar<Value> {
     match (name, numbers.as_slice()) {
         ("drnd", []) => Ok(Value::Random(None)),
         ("drnd", [min, max]) => Ok(Value::Random(Some((*min, *max)))),
-        ("drnd", _) => Err(Trouble::cut(at, "drnd of a field wants the least and the greatest, or nothing")),
+        ("drnd", _) => Err(Trouble::cut(
+            at,
+            "drnd of a field wants the least and the greatest, or nothing",
+        )),
         (_, []) => Ok(Value::Count { range: None, down }),
-        (_, [min, max]) => Ok(Value::Count { range: Some((*min, *max, 1)), down }),
-        (_, [min, max, step]) => Ok(Value::Count { range: Some((*min, *max, *step)), down }),
-        _ => Err(Trouble::cut(at, format!("{name} of a field wants the least, the greatest, and maybe a step"))),
+        (_, [min, max]) => Ok(Value::Count {
+            range: Some((*min, *max, 1)),
+            down,
+        }),
+        (_, [min, max, step]) => Ok(Value::Count {
+            range: Some((*min, *max, *step)),
+            down,
+        }),
+        _ => Err(Trouble::cut(
+            at,
+            format!("{name} of a field wants the least, the greatest, and maybe a step"),
+        )),
     }
 }

@@ -74,7 +74,8 @@ pub(crate) fn compile(
     };
     for item in &packet.items {
         let offset = builder.bytes.len();
-        let grow = |builder: &mut Builder<'_>, length: usize| builder.bytes.resize(offset + length, 0);
+        let grow =
+            |builder: &mut Builder<'_>, length: usize| builder.bytes.resize(offset + length, 0);
         match &item.element {
             Element::Bytes(bytes) => builder.bytes.extend(bytes),
             Element::Random(length) => {
@@ -89,7 +90,8 @@ pub(crate) fn compile(
             Element::Count(count) => {
                 grow(&mut builder, 1);
                 let first = if count.down { count.max } else { count.min };
-                let mut counter = Counter::new(first, (count.min, count.max), count.step, count.down);
+                let mut counter =
+                    Counter::new(first, (count.min, count.max), count.step, count.down);
                 if count.ahead {
                     counter.count();
                 }
@@ -132,7 +134,9 @@ fn fixed(builder: Builder<'_>, cpus: Option<(u32, u32)>) -> Template {
         mut bytes, patches, ..
     } = builder;
     let (mut kept, mut written) = (Vec::new(), Vec::new());
-    let (sums, others): (Vec<_>, Vec<_>) = patches.into_iter().partition(|patch| matches!(patch, Patch::Sum(_)));
+    let (sums, others): (Vec<_>, Vec<_>) = patches
+        .into_iter()
+        .partition(|patch| matches!(patch, Patch::Sum(_)));
     for patch in others {
         written.push(patch.written());
         kept.push(patch);

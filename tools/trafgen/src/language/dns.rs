@@ -19,7 +19,10 @@ const SECTIONS: &[(&[&str], &str)] = &[
 
 /// Whether an argument of `dns()` is a record.
 pub(crate) fn is_record(argument: &Argument) -> bool {
-    argument.inner.is_some() && SECTIONS.iter().any(|(names, _)| names.contains(&argument.name.as_str()))
+    argument.inner.is_some()
+        && SECTIONS
+            .iter()
+            .any(|(names, _)| names.contains(&argument.name.as_str()))
 }
 
 /// Appends the records, section by section, and counts them.
@@ -27,7 +30,10 @@ pub(crate) fn records(packet: &mut Builder<'_>, arguments: &[&Argument]) -> Resu
     let start = packet.layers.last().map_or(0, |layer| layer.start);
     for (names, counter) in SECTIONS {
         let mut count = 0;
-        for argument in arguments.iter().filter(|argument| names.contains(&argument.name.as_str())) {
+        for argument in arguments
+            .iter()
+            .filter(|argument| names.contains(&argument.name.as_str()))
+        {
             count += 1;
             let bytes = record(argument, *counter == "qdcount")?;
             packet.bytes.extend(bytes);
@@ -48,12 +54,21 @@ fn record(record: &Argument, query: bool) -> Result<Vec<u8>, Mistake> {
             Some(Value::Number(number)) => Ok(*number),
             _ => Err(wrong("a number is wanted")),
         };
-        let short = || number().and_then(|n| u16::try_from(n).map_err(|_| wrong("it does not fit into 16 bits")));
+        let short = || {
+            number()
+                .and_then(|n| u16::try_from(n).map_err(|_| wrong("it does not fit into 16 bits")))
+        };
         match field.name.as_str() {
-            "name" => owner = text(field).and_then(|text| domain(&text)).ok_or_else(|| wrong("a domain name is wanted"))?,
+            "name" => {
+                owner = text(field)
+                    .and_then(|text| domain(&text))
+                    .ok_or_else(|| wrong("a domain name is wanted"))?
+            }
             "type" => kind = short()?,
             "class" => class = short()?,
-            "ttl" if !query => ttl = u32::try_from(number()?).map_err(|_| wrong("it does not fit into 32 bits"))?,
+            "ttl" if !query => {
+                ttl = u32::try_from(number()?).map_err(|_| wrong("it does not fit into 32 bits"))?
+            }
             "len" | "length" if !query => length = Some(short()?),
             "data" if !query => data = text(field).ok_or_else(|| wrong("a string is wanted"))?,
             "a" | "aaaa" | "addr" if !query => match inner(field) {
@@ -106,7 +121,11 @@ fn inner(field: &Argument) -> Option<&Value> {
 fn domain(name: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for label in name.split(|c| *c == b'.').filter(|label| !label.is_empty()) {
-        bytes.push(u8::try_from(label.len()).ok().filter(|length| *length < 64)?);
+        bytes.push(
+            u8::try_from(label.len())
+                .ok()
+                .filter(|length| *length < 64)?,
+        );
         bytes.extend(label);
     }
     bytes.push(0);

@@ -25,7 +25,10 @@ pub(crate) struct Layer {
 
 impl Layer {
     fn has_set(&self, name: &str) -> bool {
-        let field = self.protocol.field(name).and_then(|field| field.names.first());
+        let field = self
+            .protocol
+            .field(name)
+            .and_then(|field| field.names.first());
         field.is_some_and(|first| self.set.contains(first))
     }
 }
@@ -34,7 +37,11 @@ impl Layer {
 pub(crate) fn header(packet: &mut Builder<'_>, at: usize, call: &Call) -> Result<(), Mistake> {
     let Some(protocol) = Protocol::named(&call.name) else {
         let known: Vec<_> = Protocol::names().collect();
-        let what = format!("no function {}; headers are {}", call.name, known.join(", "));
+        let what = format!(
+            "no function {}; headers are {}",
+            call.name,
+            known.join(", ")
+        );
         return Err(Mistake::new(at, what));
     };
     push(packet, protocol);
@@ -61,8 +68,12 @@ fn push(packet: &mut Builder<'_>, protocol: Protocol) {
     }
     if let Some(below) = packet.layers.last() {
         let (kind, start) = (below.protocol, below.start);
-        let announced = protocol.announced(kind).filter(|(name, _)| !below.has_set(name));
-        let destination = protocol.destination().filter(|_| kind == Protocol::Eth && !below.has_set("da"));
+        let announced = protocol
+            .announced(kind)
+            .filter(|(name, _)| !below.has_set(name));
+        let destination = protocol
+            .destination()
+            .filter(|_| kind == Protocol::Eth && !below.has_set("da"));
         if let Some((name, value)) = announced {
             packet.put(kind.field(name), start, value);
         }
@@ -92,13 +103,23 @@ fn push(packet: &mut Builder<'_>, protocol: Protocol) {
 }
 
 /// Sets a field of the topmost header.
-fn assign(packet: &mut Builder<'_>, protocol: Protocol, argument: &Argument) -> Result<(), Mistake> {
+fn assign(
+    packet: &mut Builder<'_>,
+    protocol: Protocol,
+    argument: &Argument,
+) -> Result<(), Mistake> {
     let Argument { at, name, .. } = argument;
     let wrong = |what: String| Mistake::new(*at, what);
     let Some(field) = protocol.field(name) else {
-        let fields = protocol.fields().iter().filter_map(|field| field.names.first());
+        let fields = protocol
+            .fields()
+            .iter()
+            .filter_map(|field| field.names.first());
         let fields: Vec<_> = fields.copied().collect();
-        return Err(wrong(format!("no field '{name}' here; there are {}", fields.join(", "))));
+        return Err(wrong(format!(
+            "no field '{name}' here; there are {}",
+            fields.join(", ")
+        )));
     };
     let Some(layer) = packet.layers.last_mut() else {
         return Ok(());
@@ -116,7 +137,9 @@ fn assign(packet: &mut Builder<'_>, protocol: Protocol, argument: &Argument) -> 
     }
     if let Some((index, length)) = argument.part {
         if bits % 8 != 0 || (index + length) * 8 > bits {
-            return Err(wrong(format!("{name}[{index}:{length}] is not within the field, which has {bits} bits")));
+            return Err(wrong(format!(
+                "{name}[{index}:{length}] is not within the field, which has {bits} bits"
+            )));
         }
         bit += index * 8;
         bits = length * 8;
@@ -125,14 +148,18 @@ fn assign(packet: &mut Builder<'_>, protocol: Protocol, argument: &Argument) -> 
     match &argument.value {
         None => match field.kind {
             Kind::Flag(value) => packet.write(Place::of(bit, bits), value),
-            _ if protocol == Protocol::Pfc && argument.inner.is_some() => packet.write(Place::of(bit, bits), 1),
+            _ if protocol == Protocol::Pfc && argument.inner.is_some() => {
+                packet.write(Place::of(bit, bits), 1)
+            }
             _ if bits == 1 => packet.write(Place::of(bit, bits), 1),
             _ => return Err(wrong(format!("{name} wants a value: {name}=…"))),
         },
         Some(Value::Number(value)) if bits <= 32 => {
             let place = Place::of(bit, bits);
             if *value > place.greatest() {
-                return Err(wrong(format!("{value} does not fit into the {bits} bits of {name}")));
+                return Err(wrong(format!(
+                    "{value} does not fit into the {bits} bits of {name}"
+                )));
             }
             packet.write(place, *value);
         }
@@ -140,7 +167,9 @@ fn assign(packet: &mut Builder<'_>, protocol: Protocol, argument: &Argument) -> 
             packet.write(Place::of(bit, bits), if word == "reply" { 2 } else { 1 });
         }
         Some(Value::Mac(mac)) if bits == 48 => packet.overwrite(end - 6, mac),
-        Some(Value::Ip4(ip)) if bits == 32 && field.kind == Kind::Ip4 => packet.overwrite(end - 4, ip),
+        Some(Value::Ip4(ip)) if bits == 32 && field.kind == Kind::Ip4 => {
+            packet.overwrite(end - 4, ip)
+        }
         Some(Value::Ip6(ip)) if bits == 128 => packet.overwrite(end - 16, ip),
         Some(Value::Count { range, down }) => {
             let place = last_bytes(bit, bits);
@@ -160,7 +189,10 @@ fn assign(packet: &mut Builder<'_>, protocol: Protocol, argument: &Argument) -> 
             let (min, max) = range.unwrap_or((0, place.greatest()));
             bounds(*at, place, min, max)?;
             if range.is_none() && bits % 8 == 0 && bit % 8 == 0 {
-                packet.vary(Patch::Bytes { offset: bit / 8, length: bits / 8 });
+                packet.vary(Patch::Bytes {
+                    offset: bit / 8,
+                    length: bits / 8,
+                });
             } else {
                 packet.vary(Patch::Random { place, min, max });
             }
@@ -187,7 +219,10 @@ fn bounds(at: usize, place: Place, min: u64, max: u64) -> Result<(), Mistake> {
     if min <= max && max <= place.greatest() {
         return Ok(());
     }
-    let what = format!("no range from {min} to {max} within 0 to {}", place.greatest());
+    let what = format!(
+        "no range from {min} to {max} within 0 to {}",
+        place.greatest()
+    );
     Err(Mistake::new(at, what))
 }
 
@@ -210,13 +245,28 @@ fn priority(argument: &Argument, field: &Field, bit: usize) -> Result<(usize, us
 }
 
 /// Sets the EtherType of the header below.
-fn below(packet: &mut Builder<'_>, argument: &Argument, protocol: Protocol, usual: u64) -> Result<(), Mistake> {
+fn below(
+    packet: &mut Builder<'_>,
+    argument: &Argument,
+    protocol: Protocol,
+    usual: u64,
+) -> Result<(), Mistake> {
     let value = match (&argument.value, protocol) {
         (None, Protocol::Vlan) if argument.name.starts_with('1') => usual,
         (Some(Value::Number(id)), Protocol::Lana) if *id < 256 => usual + id,
         (Some(Value::Number(value)), Protocol::Vlan) if *value < 65_536 => *value,
-        (_, Protocol::Lana) => return Err(Mistake::new(argument.at, "id is that of a virtual device, from 0 to 255")),
-        _ => return Err(Mistake::new(argument.at, format!("{} wants an EtherType", argument.name))),
+        (_, Protocol::Lana) => {
+            return Err(Mistake::new(
+                argument.at,
+                "id is that of a virtual device, from 0 to 255",
+            ))
+        }
+        _ => {
+            return Err(Mistake::new(
+                argument.at,
+                format!("{} wants an EtherType", argument.name),
+            ))
+        }
     };
     let index = packet.layers.len().checked_sub(2);
     let Some(layer) = index.and_then(|index| packet.layers.get(index)) else {

@@ -25,7 +25,15 @@ use crate::template::Template;
 
 /// Parses and compiles a text. Where it says `rnd()`, the bytes are those of `random`; without `sums`, header functions
 /// fill in no checksums.
-pub fn templates(text: &str, host: &Host, random: &mut fastrand::Rng, sums: bool) -> Result<Vec<Template>, Mistake> {
+pub fn templates(
+    text: &str,
+    host: &Host,
+    random: &mut fastrand::Rng,
+    sums: bool,
+) -> Result<Vec<Template>, Mistake> {
     let packets = parse(text)?;
-    packets.iter().map(|packet| compile::compile(packet, host, random, sums)).collect()
+    packets
+        .iter()
+        .map(|packet| compile::compile(packet, host, random, sums))
+        .collect()
 }

@@ -102,7 +102,10 @@ fn declaration(input: &mut Input<'_>, at: usize) -> Grammar<Count> {
 /// What counts between two values.
 fn count(at: usize, [min, max, step]: [u64; 3], down: bool, ahead: bool) -> Grammar<Count> {
     if min > max {
-        return Err(Trouble::cut(at, format!("it cannot count from {min} to {max}")));
+        return Err(Trouble::cut(
+            at,
+            format!("it cannot count from {min} to {max}"),
+        ));
     }
     Ok(Count {
         min,
@@ -137,7 +140,10 @@ fn packet(input: &mut Input<'_>, counters: &Counters) -> Grammar<Packet> {
     let at = input.current_token_start();
     if !symbol(input, '{')? {
         let found = punctuation(input);
-        return Err(Trouble::cut(at, format!("a packet begins with {{, not with {found}")));
+        return Err(Trouble::cut(
+            at,
+            format!("a packet begins with {{, not with {found}"),
+        ));
     }
     let (mut items, mut bytes) = (Vec::new(), 0_usize);
     loop {
@@ -205,9 +211,11 @@ fn function(input: &mut Input<'_>) -> Option<String> {
 
 /// A function, behind its `(`.
 fn named(input: &mut Input<'_>, at: usize, name: String) -> Grammar<Element> {
-    let wide = |bytes: usize| move |value: u64| {
-        let whole = value.to_be_bytes();
-        Element::Bytes(whole.get(8 - bytes..).unwrap_or_default().to_vec())
+    let wide = |bytes: usize| {
+        move |value: u64| {
+            let whole = value.to_be_bytes();
+            Element::Bytes(whole.get(8 - bytes..).unwrap_or_default().to_vec())
+        }
     };
     let constant = |input: &mut Input<'_>, bytes| {
         blank(input)?;
@@ -226,13 +234,21 @@ fn named(input: &mut Input<'_>, at: usize, name: String) -> Grammar<Element> {
     match name.as_str() {
         "fill" => match numbers(input, at, &name)?.as_slice() {
             [byte, times] => Ok(Element::Bytes(vec![fit(at, *byte)?; size(at, *times)?])),
-            _ => Err(Trouble::cut(at, "fill wants a byte and how many: fill(0xff, 60)")),
+            _ => Err(Trouble::cut(
+                at,
+                "fill wants a byte and how many: fill(0xff, 60)",
+            )),
         },
         "rnd" | "drnd" => {
             let times = match numbers(input, at, &name)?.as_slice() {
                 [] => 1,
                 [times] => size(at, *times)?,
-                _ => return Err(Trouble::cut(at, format!("{name} wants how many bytes, or nothing"))),
+                _ => {
+                    return Err(Trouble::cut(
+                        at,
+                        format!("{name} wants how many bytes, or nothing"),
+                    ))
+                }
             };
             Ok(if name == "rnd" {
                 Element::Random(times)
@@ -249,7 +265,11 @@ fn named(input: &mut Input<'_>, at: usize, name: String) -> Grammar<Element> {
                     return Err(Trouble::cut(at, what));
                 }
             };
-            let step = if name == "seqinc" { step } else { step.wrapping_neg() };
+            let step = if name == "seqinc" {
+                step
+            } else {
+                step.wrapping_neg()
+            };
             let bytes = std::iter::successors(Some(start), |byte| Some(byte.wrapping_add(step)));
             Ok(Element::Bytes(bytes.take(times).collect()))
         }
@@ -309,6 +329,13 @@ fn fit(at: usize, number: u64) -> Grammar<u8> {
 
 /// A number as an amount of bytes.
 fn size(at: usize, number: u64) -> Grammar<usize> {
-    let size = usize::try_from(number).ok().filter(|size| *size <= MOST_BYTES);
-    size.ok_or_else(|| Trouble::cut(at, format!("{number} is more than the {MOST_BYTES} bytes of a packet")))
+    let size = usize::try_from(number)
+        .ok()
+        .filter(|size| *size <= MOST_BYTES);
+    size.ok_or_else(|| {
+        Trouble::cut(
+            at,
+            format!("{number} is more than the {MOST_BYTES} bytes of a packet"),
+        )
+    })
 }

@@ -216,7 +216,9 @@ impl Protocol {
 
     /// The first name of each.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        Self::ALL.iter().filter_map(|(names, _)| names.first().copied())
+        Self::ALL
+            .iter()
+            .filter_map(|(names, _)| names.first().copied())
     }
 
     /// Its fields.
@@ -241,7 +243,9 @@ impl Protocol {
 
     /// The field with this name.
     pub(crate) fn field(self, name: &str) -> Option<&'static Field> {
-        self.fields().iter().find(|field| field.names.contains(&name))
+        self.fields()
+            .iter()
+            .find(|field| field.names.contains(&name))
     }
 
     /// The header before anything is set.

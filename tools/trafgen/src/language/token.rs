@@ -32,7 +32,10 @@ impl<I: Stream + Location> ParserError<I> for Trouble {
     type Inner = Self;
 
     fn from_input(input: &I) -> Self {
-        Trouble(Mistake::new(input.current_token_start(), "this is not understood"))
+        Trouble(Mistake::new(
+            input.current_token_start(),
+            "this is not understood",
+        ))
     }
 
     fn into_inner(self) -> Result<Self, Self> {
@@ -76,7 +79,10 @@ pub(crate) fn mark(input: &mut Input<'_>, sign: char, place: &str) -> Grammar<()
     }
     let at = input.current_token_start();
     let found = punctuation(input);
-    Err(Trouble::cut(at, format!("{sign} is missing {place}, before {found}")))
+    Err(Trouble::cut(
+        at,
+        format!("{sign} is missing {place}, before {found}"),
+    ))
 }
 
 /// What stands here, to be named in a message.
@@ -112,7 +118,11 @@ pub(crate) fn number(input: &mut Input<'_>) -> Grammar<u64> {
     let radix = |digits: &str, radix| {
         u64::from_str_radix(digits, radix).map_err(|_| {
             let digit = digits.bytes().all(|c| char::from(c).is_digit(radix)) && !digits.is_empty();
-            let why = if digit { "is too large a number" } else { "is no number" };
+            let why = if digit {
+                "is too large a number"
+            } else {
+                "is no number"
+            };
             Trouble::cut(at, format!("{text} {why}"))
         })
     };
@@ -135,21 +145,26 @@ pub(crate) fn number(input: &mut Input<'_>) -> Grammar<u64> {
         Ok(u64::from(letter))
     } else {
         let text: String = text.chars().take(40).collect();
-        Err(Trouble::cut(at, format!("{text}: no function and no number has this name")))
+        Err(Trouble::cut(
+            at,
+            format!("{text}: no function and no number has this name"),
+        ))
     }
 }
 
 /// A character between single quotes.
 fn quoted(input: &mut Input<'_>, at: usize) -> Grammar<u64> {
     let digit = |c: char| c.is_ascii_hexdigit();
-    let hex = ("'\\x", take_while(2..=2, digit), '\'').map(|(_, digits, _): (_, &str, _)| {
-        u64::from_str_radix(digits, 16).unwrap_or_default()
-    });
+    let hex = ("'\\x", take_while(2..=2, digit), '\'')
+        .map(|(_, digits, _): (_, &str, _)| u64::from_str_radix(digits, 16).unwrap_or_default());
     let plain = ('\'', any, '\'').map(|(_, c, _): (_, char, _)| u64::from(c));
     let found: Grammar<u64> = alt((hex, plain)).parse_next(input);
     match found {
         Ok(byte) if byte < 256 => Ok(byte),
-        Ok(_) | Err(_) => Err(Trouble::cut(at, "a character is a byte between two ', as 'a' or '\\x61'")),
+        Ok(_) | Err(_) => Err(Trouble::cut(
+            at,
+            "a character is a byte between two ', as 'a' or '\\x61'",
+        )),
     }
 }
 
@@ -157,11 +172,12 @@ fn quoted(input: &mut Input<'_>, at: usize) -> Grammar<u64> {
 pub(crate) fn string(input: &mut Input<'_>) -> Grammar<Vec<u8>> {
     let at = input.current_token_start();
     let digit = |c: char| c.is_ascii_hexdigit();
-    let hex = ("\\x", take_while(2..=2, digit)).map(|(_, digits): (_, &str)| {
-        vec![u8::from_str_radix(digits, 16).unwrap_or_default()]
-    });
+    let hex = ("\\x", take_while(2..=2, digit))
+        .map(|(_, digits): (_, &str)| vec![u8::from_str_radix(digits, 16).unwrap_or_default()]);
     let escaped = ('\\', one_of(['"', '\\'])).map(|(_, c): (_, char)| c.to_string().into_bytes());
-    let plain = any.verify(|c| *c != '"').map(|c: char| c.to_string().into_bytes());
+    let plain = any
+        .verify(|c| *c != '"')
+        .map(|c: char| c.to_string().into_bytes());
     let parts = repeat(0.., alt((hex, escaped, plain))).fold(Vec::new, |mut all: Vec<u8>, part| {
         all.extend(part);
         all

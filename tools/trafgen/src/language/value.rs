@@ -20,7 +20,14 @@ pub(crate) fn expression(input: &mut Input<'_>) -> Grammar<u64> {
 }
 
 /// The operators, those first that bind least.
-const LEVELS: &[&[&str]] = &[&["|"], &["^"], &["&"], &["<<", ">>"], &["+", "-"], &["*", "/", "%"]];
+const LEVELS: &[&[&str]] = &[
+    &["|"],
+    &["^"],
+    &["&"],
+    &["<<", ">>"],
+    &["+", "-"],
+    &["*", "/", "%"],
+];
 
 fn binary(input: &mut Input<'_>, level: usize, depth: usize) -> Grammar<u64> {
     let Some(operators) = LEVELS.get(level) else {
@@ -32,15 +39,23 @@ fn binary(input: &mut Input<'_>, level: usize, depth: usize) -> Grammar<u64> {
         blank(&mut ahead)?;
         let at = ahead.current_token_start();
         let rest: &str = ahead.as_ref();
-        let Some(operator) = operators.iter().find(|operator| rest.starts_with(**operator)) else {
+        let Some(operator) = operators
+            .iter()
+            .find(|operator| rest.starts_with(**operator))
+        else {
             return Ok(left);
         };
-        winnow::token::literal::<_, _, winnow::error::ErrMode<Trouble>>(*operator).parse_next(&mut ahead)?;
+        winnow::token::literal::<_, _, winnow::error::ErrMode<Trouble>>(*operator)
+            .parse_next(&mut ahead)?;
         *input = ahead;
         blank(input)?;
         let right = binary(input, level + 1, depth)?;
-        left = apply(operator, left, right)
-            .ok_or_else(|| Trouble::cut(at, format!("{left} {operator} {right} cannot be worked out")))?;
+        left = apply(operator, left, right).ok_or_else(|| {
+            Trouble::cut(
+                at,
+                format!("{left} {operator} {right} cannot be worked out"),
+            )
+        })?;
     }
 }
 
@@ -62,7 +77,11 @@ fn apply(operator: &str, left: u64, right: u64) -> Option<u64> {
 
 fn unary(input: &mut Input<'_>, depth: usize) -> Grammar<u64> {
     let at = input.current_token_start();
-    let deeper = || depth.checked_sub(1).ok_or_else(|| Trouble::cut(at, "brackets lie too deep here"));
+    let deeper = || {
+        depth
+            .checked_sub(1)
+            .ok_or_else(|| Trouble::cut(at, "brackets lie too deep here"))
+    };
     if symbol(input, '-')? {
         blank(input)?;
         Ok(unary(input, deeper()?)?.wrapping_neg())
@@ -92,9 +111,13 @@ pub(crate) fn address(input: &mut Input<'_>) -> Grammar<Option<Value>> {
     let found = if let Some(mac) = mac(text) {
         Some(Value::Mac(mac))
     } else if text.contains(':') {
-        text.parse().ok().map(|ip: std::net::Ipv6Addr| Value::Ip6(ip.octets()))
+        text.parse()
+            .ok()
+            .map(|ip: std::net::Ipv6Addr| Value::Ip6(ip.octets()))
     } else {
-        text.parse().ok().map(|ip: std::net::Ipv4Addr| Value::Ip4(ip.octets()))
+        text.parse()
+            .ok()
+            .map(|ip: std::net::Ipv4Addr| Value::Ip4(ip.octets()))
     };
     match found {
         Some(value) => Ok(Some(value)),
