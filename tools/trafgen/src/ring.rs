@@ -41,8 +41,8 @@ const VNET_HEAD: std::ops::Range<usize> = 2..4;
 const HEAD: usize = 1600;
 /// Bytes of a block of the ring, where a slot is no larger.
 const BLOCK: usize = 1 << 16;
-/// Frames of the first call, whose time tells how many later ones send.
-const FIRST: usize = 64;
+/// The fewest frames that a call sends, unless fewer are left: calls cost more than frames.
+const FEWEST: usize = 1024;
 
 /// How a ring is to be.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub struct RingOptions {
 impl RingOptions {
     /// The size where none is asked for: it stays in the cache of a CPU, and has room for some frames.
     pub fn usual(longest: usize) -> usize {
-        (512 * slot_size(longest)).max(1 << 20)
+        (512 * slot_size(longest)).max(512 << 10)
     }
 }
 
@@ -71,6 +71,8 @@ pub struct Ring {
     next: usize,
     /// Frames that a call sends.
     batch: usize,
+    /// Calls so far.
+    calls: u32,
     kick: Duration,
     /// Bytes before a frame.
     before: usize,
@@ -109,7 +111,8 @@ impl Ring {
             socket,
             holds: vec![0; count],
             next: 0,
-            batch: FIRST.min(count),
+            batch: FEWEST.min(count / 2).max(1),
+            calls: 0,
             kick: options.kick,
             before,
             stop,
@@ -191,20 +194,24 @@ impl Output for Ring {
     fn send(&mut self, writer: &mut Writer, most: u64) -> io::Result<Totals> {
         let mut totals = Totals::default();
         let batch = self.batch.min(usize::try_from(most).unwrap_or(usize::MAX));
-        let begun = Instant::now();
+        // To ask for the time is a call, too.
+        self.calls = self.calls.wrapping_add(1);
+        let begun = (self.calls % 64 == 1).then(Instant::now);
         for _ in 0..batch {
             let Some(length) = self.write(writer)? else {
                 break;
             };
             totals.add(length);
         }
-        // As many as are written in the time between two calls.
-        let took = begun.elapsed().as_nanos().max(1);
-        let fit = self.kick.as_nanos() * batch as u128 / took;
-        let fit = usize::try_from(fit).unwrap_or(usize::MAX);
-        self.batch = fit
-            .clamp(self.batch / 2, self.batch * 2)
-            .clamp(1, (self.slots.count() / 2).max(1));
+        if let Some(begun) = begun {
+            // As many as are written in the time between two calls, but not so few that calls are what costs.
+            let took = begun.elapsed().as_nanos().max(1);
+            let fit =
+                usize::try_from(self.kick.as_nanos() * batch as u128 / took).unwrap_or(usize::MAX);
+            let most = self.slots.count();
+            let least = if self.kick.is_zero() { 1 } else { FEWEST };
+            self.batch = fit.clamp(least.min(most), most);
+        }
         self.kick(SendFlags::DONTWAIT)?;
         Ok(totals)
     }

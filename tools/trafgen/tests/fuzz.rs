@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bad texts: whatever they are, there is a template or a mistake with a place, and nothing panics. `LANA_FUZZ_SECONDS`
+//! says for how long; `LANA_FUZZ_SEED` repeats a run.
+
+use std::time::{Duration, Instant};
+use trafgen::{language, language::Host, writer::Writer};
+
+/// What `cargo fuzz` would call: any bytes.
+fn any(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut random = fastrand::Rng::with_seed(1);
+    match language::templates(&text, &Host::default(), &mut random, true) {
+        Ok(templates) => {
+            let mut writer = Writer::new(templates, random, false);
+            let mut place = vec![0; writer.longest()];
+            for round in 0..4 {
+                if !writer.is_empty() {
+                    let next = writer.next();
+                    writer.write(next, &mut place, round == 3);
+                }
+            }
+        }
+        Err(mistake) => {
+            assert!(
+                mistake.at <= text.len() && !mistake.what.is_empty(),
+                "{mistake:?}"
+            );
+            let located = mistake.located("x", &text);
+            assert!(located.to_string().lines().count() == 1, "{located}");
+            located.picture();
+        }
+    }
+}
+
+/// What texts are made of.
+const PIECES: &[&str] = &[
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ":",
+    "=",
+    " ",
+    "\n",
+    "#",
+    "//",
+    "/*",
+    "*/",
+    ";",
+    "\"",
+    "'",
+    "\\x41",
+    "$II0",
+    "$P1",
+    "$PRB",
+    "$II0: 0,255,1\n",
+    "0",
+    "1",
+    "255",
+    "256",
+    "0xff",
+    "0b1",
+    "011",
+    "65535",
+    "65536",
+    "18446744073709551616",
+    "-1",
+    "<<",
+    "|",
+    "*",
+    "/",
+    "%",
+    "~",
+    "fill(0xff, 6)",
+    "rnd(4)",
+    "drnd()",
+    "dinc(0, 255, 2)",
+    "ddec(",
+    "seqinc(0, 9)",
+    "csumip(14, 33)",
+    "csumudp(14, 34)",
+    "csumtcp6(",
+    "c16(1+2)",
+    "const64(",
+    "cpu(0): ",
+    "cpu(1-",
+    "eth(",
+    "vlan(id=5)",
+    "mpls(label=7)",
+    "arp(",
+    "ip4(ttl=64)",
+    "ip6(",
+    "icmp4(echorequest)",
+    "icmp6()",
+    "udp(dp=drnd(1, 9))",
+    "tcp(syn,",
+    "pause()",
+    "pfc(prio(2)=1,",
+    "dns(qry(name=\"a.b\"))",
+    "lana(id=10)",
+    "da=",
+    "sa[3:2]=",
+    "dinc()",
+    "drnd(",
+    "1.2.3.4",
+    "::1",
+    "02:00:00:00:00:01",
+    "ETH_P_IP",
+    "ihl=15",
+    "len=",
+    "ä",
+    "\u{0}",
+];
+
+fn text(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut text = String::new();
+    if random.bool() {
+        text.push_str("{ ");
+    }
+    for _ in 0..random.usize(1..40) {
+        text.push_str(PIECES[random.usize(..PIECES.len())]);
+        if random.bool() {
+            text.push(' ');
+        }
+    }
+    text.push_str(" }");
+    let mut bytes = text.into_bytes();
+    for _ in 0..random.usize(..3) {
+        let at = random.usize(..bytes.len());
+        bytes[at] = random.u8(..);
+    }
+    bytes
+}
+
+#[test]
+fn nothing_panics() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let seed = number("LANA_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("LANA_FUZZ_SEED={seed}");
+    let end = Instant::now() + Duration::from_secs(number("LANA_FUZZ_SECONDS").unwrap_or(2));
+    let mut random = fastrand::Rng::with_seed(seed);
+    for deep in ["{ c8(", "{ dns(", "{ c8(-", "{ c8(~("] {
+        let inner = deep.trim_start_matches("{ ");
+        any(format!("{deep}{}", inner.repeat(100_000)).as_bytes());
+        any(format!("{deep}{}", "(".repeat(100_000)).as_bytes());
+        any(format!("{deep}{}", "-".repeat(100_000)).as_bytes());
+    }
+    while Instant::now() < end {
+        any(&text(&mut random));
+    }
+}
