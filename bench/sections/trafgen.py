@@ -12,8 +12,8 @@ from common import FOREIGN, PKTGEN, TOP, WIRE, Contender, Missing, Room, Wire, c
 from rig import write
 from sections.sockets import work
 
-SIZES = [64, 256, 1024, 1518]  # with the checksum of Ethernet
-PACKETS = 50000
+SIZES = [64, 512, 1518]  # with the checksum of Ethernet
+PACKETS, CALLS = 500000, 20000  # fewer, where each takes a call
 OURS, PEERS = TOP + "/target/release/trafgen", "/usr/sbin/trafgen"
 now = clock if clock.line else work
 
@@ -42,10 +42,10 @@ class Program(Contender):
 
     together = False
 
-    def __init__(self, command, size):
+    def __init__(self, command, size, count=PACKETS):
         super().__init__(None, [], None, size - 4)
         self.wire = Wire()
-        self.sink, self.count, self.overhead, self.command = stack(self.wire.near), PACKETS, 0.0, command
+        self.sink, self.count, self.overhead, self.command = stack(self.wire.near), count, 0.0, command
 
     def begin(self):
         self.room.enter()
@@ -97,17 +97,18 @@ def config(text):
 
 def trafgen(program, make, size, *options):
     file = config(make(size - 4))
-    return Program(lambda device, count: [program, "-i", file, "-o", device, "-n", str(count), "-P", "1", *options], size)
+    return Program(lambda device, count: [program, "-i", file, "-o", device, "-n", str(count), "-P", "1", *options], size,
+                   CALLS if "-t" in options else PACKETS)
 
 
 def mausezahn(size):
     frame = bytes_of(size - 4).hex(":")
-    return Program(lambda device, count: ["mausezahn", device, "-q", "-c", str(count), frame], size)
+    return Program(lambda device, count: ["mausezahn", device, "-q", "-c", str(count), frame], size, CALLS)
 
 
 def graph(size):
     file = config(static(size - 4))
-    return Program(lambda device, count: [OURS, "-i", file, "--lana", device, "-n", str(count)], size)
+    return Program(lambda device, count: [OURS, "-i", file, "--lana", device, "-n", str(count)], size, CALLS)
 
 
 def lana(size):

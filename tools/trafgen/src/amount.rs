@@ -2,6 +2,13 @@
 
 //! Amounts with units, as they are written on the command line.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "amounts are not that exact, and checked"
+)]
+
 use std::time::Duration;
 
 /// How fast frames leave.
@@ -24,6 +31,7 @@ impl Rate {
     }
 
     /// The part of it that each of several CPUs has.
+    #[must_use]
     pub fn shared(self, cpus: usize) -> Self {
         let cpus = cpus.max(1) as f64;
         match self {
@@ -113,7 +121,7 @@ mod tests {
     fn units_are_known() {
         assert_eq!(rate("100kpps"), Ok(Rate::Frames(1e5)));
         assert_eq!(rate("10Mbit"), Ok(Rate::Bytes(1.25e6)));
-        assert_eq!(rate("1.5MiB"), Ok(Rate::Bytes(1.5 * 1048576.0)));
+        assert_eq!(rate("1.5MiB"), Ok(Rate::Bytes(1.5 * 1_048_576.0)));
         assert_eq!(
             rate("2Mpps").unwrap().shared(2).gap(60),
             Duration::from_micros(1)

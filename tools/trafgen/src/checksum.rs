@@ -109,6 +109,7 @@ fn add(bytes: &[u8]) -> u64 {
 
 /// The same in 16 bits.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "it has 16 bits then")]
 fn fold(mut total: u64) -> u16 {
     while total > 0xffff {
         total = (total >> 16) + (total & 0xffff);

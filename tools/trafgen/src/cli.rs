@@ -25,6 +25,7 @@ Examples:
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"),
     group = ArgGroup::new("to").args(["dev", "lana", "lana_below"]),
 )]
+#[expect(clippy::struct_excessive_bools, reason = "options")]
 pub(crate) struct Cli {
     /// The packet or packets, in the language
     pub(crate) packet: Option<String>,

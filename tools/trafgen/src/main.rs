@@ -8,5 +8,5 @@ mod run;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lana_cli::plain::<cli::Cli>("trafgen", run::run)
+    lana_cli::plain::<cli::Cli>("trafgen", |cli| run::run(&cli))
 }

@@ -64,7 +64,7 @@ struct Single<F> {
 
 impl<F: FnMut(&[u8]) -> io::Result<()> + Send> Output for Single<F> {
     fn send(&mut self, writer: &mut Writer, _: u64) -> io::Result<Totals> {
-        let number = writer.next();
+        let number = writer.turn();
         let length = writer.write(number, &mut self.frame, false);
         (self.take)(self.frame.get(..length).unwrap_or_default())?;
         let mut totals = Totals::default();
@@ -131,7 +131,7 @@ pub fn graph(block: &str, up: bool, longest: usize) -> anyhow::Result<Box<dyn Ou
     Ok(single(longest, move |frame| loop {
         match socket.send(frame) {
             Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
-                std::thread::yield_now()
+                std::thread::yield_now();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.map(drop),
@@ -188,7 +188,7 @@ fn of_pcap(error: PcapError) -> io::Error {
 
 impl Output for Capture {
     fn send(&mut self, writer: &mut Writer, _: u64) -> io::Result<Totals> {
-        let number = writer.next();
+        let number = writer.turn();
         let length = writer.write(number, &mut self.frame, false);
         let frame = self.frame.get(..length).unwrap_or_default();
         let original = u32::try_from(length).unwrap_or(u32::MAX);
@@ -238,7 +238,7 @@ pub fn text(to: impl Write + Send + 'static, longest: usize) -> Box<dyn Output> 
 
 impl<W: Write + Send> Output for Text<W> {
     fn send(&mut self, writer: &mut Writer, _: u64) -> io::Result<Totals> {
-        let number = writer.next();
+        let number = writer.turn();
         let length = writer.write(number, &mut self.frame, false);
         write_text(&mut self.to, self.frame.get(..length).unwrap_or_default())?;
         let mut totals = Totals::default();

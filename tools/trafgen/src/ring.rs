@@ -165,7 +165,7 @@ impl Ring {
         if self.slots.status(slot) != AVAILABLE && !self.wait(slot)? {
             return Ok(None);
         }
-        let number = writer.next();
+        let number = writer.turn();
         let holds = self.holds.get_mut(slot);
         let kept = holds.is_some_and(|holds| std::mem::replace(holds, number + 1) == number + 1);
         let before = self.before;

@@ -96,7 +96,7 @@ fn has_extension(file: &Path, extension: &str) -> bool {
 }
 
 /// Runs the tool.
-pub(crate) fn run(cli: Cli) -> Result<()> {
+pub(crate) fn run(cli: &Cli) -> Result<()> {
     let globals = Globals {
         json: cli.json,
         ..Globals::default()
@@ -105,10 +105,10 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     if cli.example {
         return printer.text(EXAMPLE).and_then(|()| printer.flush());
     }
-    let target = Target::of(&cli)?;
+    let target = Target::of(cli)?;
     let seed = cli.seed.unwrap_or_else(|| fastrand::u64(..));
-    let templates = templates(&cli, &target, seed)?;
-    let cpus = cpus(&cli, &target, &templates)?;
+    let templates = templates(cli, &target, seed)?;
+    let cpus = cpus(cli, &target, &templates)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -122,9 +122,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     if cli.prio_high {
         setpriority_process(None, -20).map_err(|error| kernel("--prio-high", &error.into()))?;
     }
-    let workers = workers(&cli, &target, &templates, &cpus, seed, &stop)?;
+    let workers = workers(cli, &target, &templates, &cpus, seed, &stop)?;
     say(
-        &cli,
+        cli,
         &format!(
             "seed {seed}, {} packets, {} CPUs, {} interrupts moved",
             templates.len(),
@@ -282,6 +282,7 @@ fn workers(
         .as_ref()
         .is_some_and(|file| has_extension(file, "pcap"));
     let pace = match (cli.gap, cli.rate) {
+        (Some(Duration::ZERO), _) => Pace::Full,
         (Some(gap), _) => Pace::Gap(gap),
         (_, Some(rate)) => Pace::Rate(rate.shared(shares.len())),
         _ if captured && !cli.fast => Pace::Captured,
@@ -324,7 +325,7 @@ fn output(
                 let probe = Probe::new(host).map_err(wrong)?;
                 return Ok(output::probed(socket, longest, probe));
             }
-            if pace != Pace::Full {
+            if pace != Pace::Full || cli.gap.is_some() {
                 return Ok(output::socket(socket, longest));
             }
             let options = RingOptions {

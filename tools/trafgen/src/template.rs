@@ -111,6 +111,7 @@ impl Place {
 
     /// Writes a number, of which what does not fit is left out.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a byte of a number")]
     pub fn write(self, frame: &mut [u8], value: u64) {
         let Some(window) = frame.get_mut(self.offset..self.offset + self.bytes) else {
             return;

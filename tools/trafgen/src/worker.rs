@@ -72,7 +72,7 @@ impl Worker {
     /// Sends until all are sent or it is to stop.
     pub fn run(mut self, stop: &AtomicBool, sent: &Sent) -> io::Result<()> {
         let begun = Instant::now();
-        let mut due = Duration::ZERO;
+        let (mut due, mut now) = (Duration::ZERO, Duration::ZERO);
         let mut left = self.count.unwrap_or(u64::MAX);
         while left > 0 && !stop.load(Ordering::Relaxed) {
             if self.pace == Pace::Captured {
@@ -81,8 +81,12 @@ impl Worker {
             if self.virtual_time {
                 self.output.at(due);
             } else if self.pace != Pace::Full {
-                due = due.max(begun.elapsed().saturating_sub(LATEST));
-                if !wait(begun + due, stop) {
+                // Who is late need not ask for the time again, which is a call.
+                if due > now {
+                    now = begun.elapsed();
+                    due = due.max(now.saturating_sub(LATEST));
+                }
+                if due > now && !wait(begun + due, stop) {
                     break;
                 }
             }

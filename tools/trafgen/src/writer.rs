@@ -37,7 +37,7 @@ impl Writer {
 
     /// Whose turn it is: the number of the template.
     #[inline]
-    pub fn next(&mut self) -> usize {
+    pub fn turn(&mut self) -> usize {
         if self.shuffled {
             return self.random.usize(..self.templates.len().max(1));
         }
@@ -84,7 +84,7 @@ impl Writer {
                     }
                 }
                 Patch::Random { place, min, max } => {
-                    place.write(frame, self.random.u64(*min..=*max))
+                    place.write(frame, self.random.u64(*min..=*max));
                 }
                 Patch::Sum(sum) => sum.write(frame),
             }

@@ -3,6 +3,14 @@
 //! The frames of the language's examples, byte by byte: as netsniff-ng's trafgen of Debian 13 makes them, or worked out
 //! by hand where a comment says so.
 
+#![expect(
+    clippy::panic,
+    clippy::format_collect,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
 use trafgen::{language, language::Host, writer::Writer};
 
 fn frames(text: &str, count: usize) -> Vec<String> {
@@ -13,7 +21,7 @@ fn frames(text: &str, count: usize) -> Vec<String> {
     let mut place = vec![0; writer.longest()];
     (0..count)
         .map(|_| {
-            let next = writer.next();
+            let next = writer.turn();
             let length = writer.write(next, &mut place, false);
             place[..length]
                 .iter()
@@ -42,7 +50,7 @@ fn bytes() {
         same(
             &format!("{{ fill(0,14) {text} }}"),
             &[&format!("{ZEROS}{wanted}")],
-        )
+        );
     };
     bare(
         "c16((((1<<8)+0x32)|0b110)*2), c32(8>>1) c8(7%4)",

@@ -3,6 +3,7 @@
 //! Bad texts: whatever they are, there is a template or a mistake with a place, and nothing panics. `LANA_FUZZ_SECONDS`
 //! says for how long; `LANA_FUZZ_SEED` repeats a run.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 use trafgen::{language, language::Host, writer::Writer};
 
@@ -16,7 +17,7 @@ fn any(data: &[u8]) {
             let mut place = vec![0; writer.longest()];
             for round in 0..4 {
                 if !writer.is_empty() {
-                    let next = writer.next();
+                    let next = writer.turn();
                     writer.write(next, &mut place, round == 3);
                 }
             }
@@ -122,7 +123,7 @@ fn text(random: &mut fastrand::Rng) -> Vec<u8> {
         text.push_str("{ ");
     }
     for _ in 0..random.usize(1..40) {
-        text.push_str(PIECES[random.usize(..PIECES.len())]);
+        text.push_str(random.choice(PIECES).unwrap_or(&""));
         if random.bool() {
             text.push(' ');
         }
@@ -131,7 +132,8 @@ fn text(random: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     for _ in 0..random.usize(..3) {
         let at = random.usize(..bytes.len());
-        bytes[at] = random.u8(..);
+        let byte = random.u8(..);
+        bytes.splice(at..=at, [byte]);
     }
     bytes
 }
@@ -140,7 +142,8 @@ fn text(random: &mut fastrand::Rng) -> Vec<u8> {
 fn nothing_panics() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seed = number("LANA_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("LANA_FUZZ_SEED={seed}");
+    // Told whatever happens then.
+    let _ = writeln!(std::io::stderr(), "LANA_FUZZ_SEED={seed}");
     let end = Instant::now() + Duration::from_secs(number("LANA_FUZZ_SECONDS").unwrap_or(2));
     let mut random = fastrand::Rng::with_seed(seed);
     for deep in ["{ c8(", "{ dns(", "{ c8(-", "{ c8(~("] {

@@ -62,12 +62,13 @@ fn record(record: &Argument, query: bool) -> Result<Vec<u8>, Mistake> {
             "name" => {
                 owner = text(field)
                     .and_then(|text| domain(&text))
-                    .ok_or_else(|| wrong("a domain name is wanted"))?
+                    .ok_or_else(|| wrong("a domain name is wanted"))?;
             }
             "type" => kind = short()?,
             "class" => class = short()?,
             "ttl" if !query => {
-                ttl = u32::try_from(number()?).map_err(|_| wrong("it does not fit into 32 bits"))?
+                ttl =
+                    u32::try_from(number()?).map_err(|_| wrong("it does not fit into 32 bits"))?;
             }
             "len" | "length" if !query => length = Some(short()?),
             "data" if !query => data = text(field).ok_or_else(|| wrong("a string is wanted"))?,

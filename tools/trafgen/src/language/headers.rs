@@ -81,14 +81,13 @@ fn push(packet: &mut Builder<'_>, protocol: Protocol) {
             packet.overwrite(start, &address);
         }
     }
-    let start = packet.bytes.len();
+    let (start, host) = (packet.bytes.len(), packet.host);
     packet.bytes.extend(protocol.header());
     match protocol {
-        Protocol::Eth => packet.overwrite(start + 6, &packet.host.mac.to_owned()),
-        Protocol::Ip4 => packet.overwrite(start + 12, &packet.host.ip4.to_owned()),
-        Protocol::Ip6 => packet.overwrite(start + 8, &packet.host.ip6.to_owned()),
+        Protocol::Eth => packet.overwrite(start + 6, &host.mac),
+        Protocol::Ip4 => packet.overwrite(start + 12, &host.ip4),
+        Protocol::Ip6 => packet.overwrite(start + 8, &host.ip6),
         Protocol::Arp => {
-            let host = packet.host.clone();
             packet.overwrite(start + 8, &host.mac);
             packet.overwrite(start + 14, &host.ip4);
             packet.overwrite(start + 24, &host.ip4);
@@ -149,7 +148,7 @@ fn assign(
         None => match field.kind {
             Kind::Flag(value) => packet.write(Place::of(bit, bits), value),
             _ if protocol == Protocol::Pfc && argument.inner.is_some() => {
-                packet.write(Place::of(bit, bits), 1)
+                packet.write(Place::of(bit, bits), 1);
             }
             _ if bits == 1 => packet.write(Place::of(bit, bits), 1),
             _ => return Err(wrong(format!("{name} wants a value: {name}=…"))),
@@ -168,7 +167,7 @@ fn assign(
         }
         Some(Value::Mac(mac)) if bits == 48 => packet.overwrite(end - 6, mac),
         Some(Value::Ip4(ip)) if bits == 32 && field.kind == Kind::Ip4 => {
-            packet.overwrite(end - 4, ip)
+            packet.overwrite(end - 4, ip);
         }
         Some(Value::Ip6(ip)) if bits == 128 => packet.overwrite(end - 16, ip),
         Some(Value::Count { range, down }) => {

@@ -180,13 +180,13 @@ fn item(input: &mut Input<'_>, counters: &Counters) -> Grammar<Item> {
     } else if symbol(input, '$')? {
         match dollar(input, at)? {
             Dollar::Random => Element::Fresh(1),
-            Dollar::Counter(name) => match counters.get(&name) {
-                Some(count) => Element::Count(*count),
-                None => {
+            Dollar::Counter(name) => {
+                let Some(count) = counters.get(&name) else {
                     let what = format!("no counter ${} is declared", name.to_uppercase());
                     return Err(Trouble::cut(at, what));
-                }
-            },
+                };
+                Element::Count(*count)
+            }
             Dollar::Packet => return Err(Trouble::cut(at, "a packet within a packet")),
         }
     } else if let Some(name) = function(input) {

@@ -252,13 +252,12 @@ impl Protocol {
     pub(crate) fn header(self) -> Vec<u8> {
         let (begin, length): (&[u8], usize) = match self {
             Protocol::Eth => (&[], 14),
-            Protocol::Vlan => (&[], 4),
+            Protocol::Vlan | Protocol::Icmp6 => (&[], 4),
             Protocol::Mpls => (&[0, 0, 1, 0], 4),
             Protocol::Arp => (&[0, 1, 8, 0, 6, 4, 0, 1], 28),
             Protocol::Ip4 => (&[0x45], 20),
             Protocol::Ip6 => (&[0x60], 40),
             Protocol::Icmp4 | Protocol::Udp => (&[], 8),
-            Protocol::Icmp6 => (&[], 4),
             Protocol::Tcp => (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50], 20),
             Protocol::Pause => (&[0, 1], 4),
             Protocol::Pfc => (&[1, 1], 20),
