@@ -140,6 +140,10 @@ ip link set lan0 down
 remember
 one_line "a device that is down" 1 "lan0 is down" -d lan0 '{ udp() }'
 ip link set lan0 up
+ip -n red link set far0 down
+remember
+one_line "a device without a carrier" 1 "lan0 has no carrier" -d lan0 '{ udp() }'
+ip -n red link set far0 up
 said=$(trafgen -d lan0 '{ 1, 2, foo }' 2>&1 || :)
 check "a mistake is shown with a caret" is "$said" "1 | { 1, 2, foo }
   |         ^
@@ -150,6 +154,17 @@ check_down() { [ "$1" = 2 ] && contains "$2" "lan0: Network is down"; }
 status=0
 said=$(timeout 30 trafgen -d lan0 "$udp" 2>&1 >/dev/null) || status=$?
 check "a device that goes down ends it" check_down "$status" "$said"
+ip link set lan0 up
+(pause 0.5 && ip -n red link set far0 down) &
+check_lost() { [ "$1" = 2 ] && contains "$2" "lan0: the device takes no frames any more"; }
+status=0
+said=$(timeout 30 trafgen -d lan0 "$udp" 2>&1 >/dev/null) || status=$?
+check "a device that loses its carrier ends it" check_lost "$status" "$said"
+ip -n red link set far0 up
+(pause 0.5 && ip -n red link set far0 down) &
+status=0
+said=$(timeout 30 trafgen -d lan0 -t 0 "$udp" 2>&1 >/dev/null) || status=$?
+check "also where each frame is sent by a call" check_lost "$status" "$said"
 
 rm -rf "$work"
 done_testing

@@ -9,6 +9,9 @@ use std::{net::IpAddr, os::fd::AsFd};
 /// The type of devices that carry 802.11 with radiotap.
 const RADIOTAP: u16 = 803;
 
+const IFF_UP: u16 = 1;
+const IFF_RUNNING: u16 = 0x40;
+
 /// A device.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
@@ -18,6 +21,8 @@ pub struct Device {
     pub index: u32,
     /// Whether it is up.
     pub up: bool,
+    /// Whether its link is: a cable, or the other end of a veth.
+    pub carrier: bool,
     /// Whether it is in monitor mode: frames are those of 802.11.
     pub radio: bool,
     /// The most bytes behind a header of Ethernet.
@@ -49,7 +54,8 @@ impl Device {
         Some(Device {
             name: name.to_owned(),
             index,
-            up: interface.flags & 1 != 0,
+            up: interface.flags & IFF_UP != 0,
+            carrier: interface.flags & IFF_RUNNING != 0,
             radio: interface.kind == RADIOTAP,
             mtu: usize::try_from(interface.mtu).unwrap_or_default(),
             host: Host {

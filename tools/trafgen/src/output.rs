@@ -19,7 +19,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Frames and their bytes.
@@ -81,16 +81,39 @@ fn single(
     Box::new(Single { frame, take })
 }
 
+/// How long a device may take nothing: one without a carrier does that.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is wrong with a device that takes nothing.
+pub(crate) fn stuck() -> io::Error {
+    io::Error::other("the device takes no frames any more: has it lost its carrier?")
+}
+
+/// Sends a frame, and tries again while there is no room for it.
+fn insist(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
+    let mut end = None;
+    loop {
+        let error = match send() {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOBUFS | Errno::AGAIN) => {
+                if Instant::now() > *end.get_or_insert_with(|| Instant::now() + PATIENCE) {
+                    return Err(stuck());
+                }
+                std::thread::yield_now();
+            }
+            Some(Errno::INTR) => {}
+            _ => return Err(error),
+        }
+    }
+}
+
 /// Sends each frame by a call.
 pub fn socket(socket: PacketSocket, longest: usize) -> Box<dyn Output> {
-    single(longest, move |frame| loop {
-        match send(&socket, frame, SendFlags::empty()) {
-            Ok(_) => return Ok(()),
-            // The driver takes no more just now.
-            Err(Errno::NOBUFS | Errno::AGAIN) => std::thread::yield_now(),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    single(longest, move |frame| {
+        insist(|| Ok(send(&socket, frame, SendFlags::empty())?))
     })
 }
 
@@ -128,15 +151,7 @@ pub fn graph(block: &str, up: bool, longest: usize) -> anyhow::Result<Box<dyn Ou
     if let Some(warning) = done.warning {
         let _ = writeln!(io::stderr(), "trafgen: warning: {warning}");
     }
-    Ok(single(longest, move |frame| loop {
-        match socket.send(frame) {
-            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
-                std::thread::yield_now();
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result.map(drop),
-        }
-    }))
+    Ok(single(longest, move |frame| insist(|| socket.send(frame))))
 }
 
 fn refused(error: lana_socket::Error) -> anyhow::Error {

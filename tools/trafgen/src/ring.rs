@@ -8,7 +8,7 @@
 //! page to copy.
 
 use crate::{
-    output::{Output, Totals},
+    output::{stuck, Output, Totals, PATIENCE},
     packet::{PacketSocket, TX_RING, VERSION, VNET_HDR},
     sys::{Slots, HEADER},
     writer::Writer,
@@ -138,6 +138,7 @@ impl Ring {
             tv_sec: 0,
             tv_nsec: 10_000_000,
         };
+        let mut given_up = None;
         loop {
             match self.slots.status(slot) {
                 AVAILABLE => return Ok(true),
@@ -151,6 +152,10 @@ impl Ring {
                     self.kick(SendFlags::DONTWAIT)?;
                     if self.slots.status(slot) == SEND_REQUEST {
                         // The driver takes no more just now.
+                        let end = *given_up.get_or_insert_with(|| Instant::now() + PATIENCE);
+                        if Instant::now() > end {
+                            return Err(stuck());
+                        }
                         std::thread::yield_now();
                     }
                 }

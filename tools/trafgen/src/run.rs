@@ -78,6 +78,11 @@ impl Target {
         if !device.up {
             return Err(usage(format!("{name} is down: ip link set {name} up")));
         }
+        if !device.carrier {
+            return Err(usage(format!(
+                "{name} has no carrier: what it is connected to is down"
+            )));
+        }
         if cli.rfraw && !device.radio {
             return Err(usage(format!(
                 "{name} is not in monitor mode: iw dev {name} interface add mon0 type monitor"
