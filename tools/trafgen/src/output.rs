@@ -93,9 +93,8 @@ pub(crate) fn stuck() -> io::Error {
 fn insist(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
     let mut end = None;
     loop {
-        let error = match send() {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = send() else {
+            return Ok(());
         };
         match Errno::from_io_error(&error) {
             Some(Errno::NOBUFS | Errno::AGAIN) => {
