@@ -33,7 +33,7 @@ arrives() {
 	local count=$1 dump
 	shift
 	rm -f "$work/dump.pcap"
-	ip netns exec red timeout 60 tcpdump -B 8192 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
+	ip netns exec red timeout 60 tcpdump -B 32768 -s 2048 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
 	dump=$!
 	wait_for 30 grep -q listening "$work/dump.err"
 	trafgen "$@" >"$work/said" || return
