@@ -17,9 +17,10 @@ use crate::{
         bindings,
         percpu::ThisCpu,
         rcu::Reader,
-        skb::{self, Next, Packet, Queue},
+        skb::{Next, Packet, Queue},
         slot::{Current, Hop, Slot, Version},
         verdict::Decision,
+        watch,
     },
 };
 
@@ -193,24 +194,23 @@ impl<'r> Context<'r> {
     fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
         at.stats(self.cpu).dropped(reason);
         self.engine.drops.add(1);
-        match Alarm::of(reason) {
-            // A call of its own, so that most drops need not save what this one does.
-            Some(alarm) => self.drop_alarmed(alarm, at, packet, reason),
-            None => self.free(at, packet, reason),
+        if let Some(alarm) = Alarm::of(reason) {
+            self.engine.raise(alarm, at.idp());
+            self.graph.net().alarm();
+        }
+        if watch::is_on() {
+            self.watched(at, reason);
+        }
+        if let Some(packet) = packet {
+            packet.free(reason);
         }
     }
 
+    #[cold]
     #[inline(never)]
-    fn drop_alarmed(&self, alarm: Alarm, at: &Hop, packet: Option<Packet>, reason: DropReason) {
-        self.engine.raise(alarm, at.idp());
-        self.graph.net().alarm();
-        self.free(at, packet, reason);
-    }
-
-    #[inline(always)]
-    fn free(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
+    fn watched(&self, at: &Hop, reason: DropReason) {
         let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
-        skb::dropped(packet, reason, at.idp(), hops, self.graph.net());
+        watch::dropped(reason, at.idp(), hops, self.graph.net());
     }
 
     /// A packet comes to a port without a peer, at a block.

@@ -23,6 +23,7 @@ pub(crate) mod sock;
 pub mod time;
 pub(crate) mod vdev;
 pub(crate) mod verdict;
+pub(crate) mod watch;
 
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &crate::block::Process) {

@@ -202,12 +202,8 @@ static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_rea
 	kfree_skb_reason(skb, reason);
 }
 
-/*
- * A block drops a packet: `otst --lana` has a kprobe here while it waits for one. What is not used is what that
- * goes by: where, how many blocks the packet has come to, in which namespace. Whoever it was given to may have
- * freed it. `why` is an enum lana_drop_reason.
- */
-noinline void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, const struct net *net)
+/* `why` is an enum lana_drop_reason. */
+void lana_skb_free(struct sk_buff *skb, u32 why)
 {
 	static const enum skb_drop_reason reasons[] = {
 		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
@@ -221,20 +217,12 @@ noinline void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, cons
 		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
 	};
 
-	if (unlikely(!skb))
-		return;
 	if (skb_shared(skb)) {
 		if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
 			return lana_skb_free_summed(skb, reasons[why]);
 		lana_skb_pull(skb);
 	}
 	kfree_skb_reason(skb, reasons[why]);
-}
-
-/* Not at a block. */
-void lana_skb_free(struct sk_buff *skb, u32 why)
-{
-	lana_dropped(skb, why, 0, 0, NULL);
 }
 
 void lana_skb_consume(struct sk_buff *skb)

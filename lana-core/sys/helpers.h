@@ -78,7 +78,6 @@ bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
-void lana_dropped(struct sk_buff *skb, u32 why, u32 idp, u32 hops, const struct net *net);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
@@ -87,6 +86,10 @@ u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* For who waits for drops. */
+extern bool lana_watch_drops;
+void lana_dropped(u32 why, u32 idp, u32 hops, const struct net *net);
 
 /* CPUs. */
 void *lana_percpu_alloc(size_t size, size_t align);

@@ -4,12 +4,11 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::{batch::Batch, bindings, net::Net, netdev::DeviceHandle, slot::Slot};
+use super::{batch::Batch, bindings, netdev::DeviceHandle, slot::Slot};
 use crate::{
     block::Verdict,
     checksum,
     engine::{Context, Direction},
-    registry::Idp,
     stats::DropReason,
 };
 use core::{
@@ -266,6 +265,12 @@ impl Packet {
         NonNull::new(skb).map(Self)
     }
 
+    /// Frees a dropped packet, for the reason given.
+    pub(crate) fn free(self, reason: DropReason) {
+        // SAFETY: the reference is ours and given up.
+        unsafe { bindings::lana_skb_free(self.into_raw(), reason as u32) };
+    }
+
     /// Ends a packet that has arrived.
     pub fn consume(self) -> Verdict {
         // SAFETY: the reference is ours and given up.
@@ -290,14 +295,6 @@ impl Packet {
             why => Verdict::lost(DropReason::from_wire(why as u32)),
         }
     }
-}
-
-/// A packet is dropped at a block, the `hops`-th on its way, in a graph of a namespace: frees it, unless
-/// whoever it was given to has done so.
-pub(crate) fn dropped(packet: Option<Packet>, reason: DropReason, at: Idp, hops: u32, net: &Net) {
-    let skb = packet.map_or(ptr::null_mut(), Packet::into_raw);
-    // SAFETY: the reference is ours and given up, or there is none.
-    unsafe { bindings::lana_dropped(skb, reason as u32, at, hops, net.as_ptr()) };
 }
 
 impl Drop for Packet {

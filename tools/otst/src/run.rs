@@ -10,11 +10,12 @@ use crate::{
     ways::{Graph, MOST},
 };
 use anyhow::{Context, Result};
-use lana_cli::{usage, Globals, Output};
+use lana_cli::{kernel, usage, Globals, Output};
 use lana_netlink::{spec::DropReason, wire::Value, Connection};
 use serde::Serialize;
 use signal_hook::{consts, flag};
 use std::{
+    fs, ops,
     sync::{
         atomic::{AtomicBool, Ordering},
         Arc,
@@ -22,13 +23,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What LANA calls for each drop, and its arguments: the reason, the IDP of the block, how many blocks the
-/// packet has come to, the namespace.
+/// What LANA calls for each drop while it is told to, and its arguments: the reason, the IDP of the block, how
+/// many blocks the packet has come to, the namespace.
 const DROPPED: &str = "lana_dropped";
-const REASON: u8 = 2;
-const BLOCK: u8 = 3;
-const HOPS: u8 = 4;
-const NETNS: u8 = 5;
+const REASON: u8 = 1;
+const BLOCK: u8 = 2;
+const HOPS: u8 = 3;
+const NETNS: u8 = 4;
+
+/// LANA calls it as long as this lives.
+struct Watch;
+
+impl Watch {
+    const SWITCH: &'static str = "/sys/module/lana/parameters/watch_drops";
+
+    fn new() -> Result<Self> {
+        fs::write(Self::SWITCH, "1").map_err(|error| kernel(Self::SWITCH, &error))?;
+        Ok(Self)
+    }
+}
+
+impl ops::Drop for Watch {
+    fn drop(&mut self) {
+        // Left on it would do no harm.
+        let _ = fs::write(Self::SWITCH, "0");
+    }
+}
 
 /// A drop, for programs.
 #[derive(Serialize)]
@@ -66,6 +86,7 @@ fn lana(cli: &Cli, block: &str, out: &mut Output) -> Result<()> {
     let mut lana = Connection::open()?;
     let idp = lana.fb(block)?.idp.unwrap_or_default();
     let line = format!("{DROPPED} ${REASON} ${BLOCK}={idp} ${HOPS} ${NETNS}=net");
+    let _watch = Watch::new()?;
     wait(cli, &[line], out, |trace, out| {
         let argument = |number| trace.arguments.get(&number).copied().unwrap_or_default();
         let graph = Graph::new(&lana.fbs()?.items);
