@@ -133,15 +133,16 @@ def main():
         return
     after = memory()
 
-    # Less than one object in two cycles: one that is lost each time is found.
-    room = (CYCLES - WARM_UP) // 2
-    more = {name: after[0][name] - before[0].get(name, 0) for name in after[0]}
-    more = {name: count for name, count in more.items() if count >= room}
+    # Less than one object in two cycles: one that is lost each time is found. Others take some, too, but not as
+    # much in either half.
+    room = (MIDDLE - WARM_UP) // 2
+    more = {name: [now[0].get(name, 0) - less[0].get(name, 0) for less, now in ((before, middle), (middle, after))]
+            for name in after[0]}
+    more = {name: counts for name, counts in more.items() if min(counts) >= room}
     check("no slab object is lost in a cycle", not more, more)
     for key, room in [("SUnreclaim", 300), ("Percpu", 0), ("VmallocUsed", 64), ("KernelStack", 64)]:
         less, now = before[1][key], after[1][key]
         check(f"{key} of /proc/meminfo has not grown", now <= less + room, f"{less} kB, then {now} kB")
-    # Others take and give some, too, but not as much in either half.
     pages = [seen[1]["unknown"] for seen in (before, middle, after)]
     check("no page is lost in a cycle",
           min(now - less for less, now in zip(pages, pages[1:])) < 2 * (MIDDLE - WARM_UP),
