@@ -120,7 +120,7 @@ unsafe extern "C" fn write<S: Service>(data: *mut c_void, buf: *mut c_void, len:
     }
     let mut text = KVec::new();
     let read = UserSlice::new(UserPtr::from_ptr(buf), len).read_all(&mut text, GFP_KERNEL);
-    // SAFETY: by the contract.
+    // SAFETY: `data` is the service, which the worker keeps until procfs calls it no more.
     let service = unsafe { &*data.cast::<S>() };
     match read.and_then(|()| service.write(&text)) {
         Ok(()) => 0,
@@ -132,7 +132,7 @@ unsafe extern "C" fn write<S: Service>(data: *mut c_void, buf: *mut c_void, len:
 ///
 /// `data` is the service of the [`Worker`] that lives; `m` is open, and one task uses it.
 unsafe extern "C" fn show<S: Service>(data: *mut c_void, m: *mut c_void) {
-    // SAFETY: by the contract.
+    // SAFETY: `data` is the service, which lives, and `m` is an open file that this task alone uses.
     unsafe { (*data.cast::<S>()).show(SeqFile::from_raw(m.cast())) };
 }
 
@@ -140,7 +140,7 @@ unsafe extern "C" fn show<S: Service>(data: *mut c_void, m: *mut c_void) {
 ///
 /// `data` is the service of the [`Worker`] that lives.
 unsafe extern "C" fn reap<S: Service>(data: *mut c_void) {
-    // SAFETY: by the contract.
+    // SAFETY: `data` is the service, which lives until the last work has run.
     unsafe { (*data.cast::<S>()).reap() };
 }
 

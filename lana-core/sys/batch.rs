@@ -47,7 +47,7 @@ impl Batch {
     #[inline(always)]
     pub(crate) unsafe fn fill(&mut self, mut list: *mut bindings::sk_buff) {
         while let Some(skb) = NonNull::new(list) {
-            // SAFETY: by the contract the packet is live and ours.
+            // SAFETY: the packet is on a list that the caller gives to us.
             unsafe {
                 list = skb::get_next(skb.as_ptr());
                 skb::set_next(skb.as_ptr(), core::ptr::null_mut());

@@ -32,7 +32,7 @@ pub struct Program(NonNull<bindings::bpf_prog>);
 
 // SAFETY: a program is immutable; running it takes the packet exclusively.
 unsafe impl Send for Program {}
-// SAFETY: as above.
+// SAFETY: a program is immutable, so several CPUs may run it at once.
 unsafe impl Sync for Program {}
 
 impl Program {

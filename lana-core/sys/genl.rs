@@ -153,7 +153,7 @@ pub(crate) unsafe fn note(
         Some(text) => (text.as_bytes().as_ptr(), text.as_bytes().len()),
         None => (ptr::null(), 0),
     };
-    // SAFETY: by the contract, and the text is copied.
+    // SAFETY: the caller says that `extack` and `culprit` are null or live; the text is copied.
     unsafe { bindings::lana_extack_set(extack, text.cast(), len, culprit) };
 }
 
@@ -308,7 +308,7 @@ impl<'a> Request<'a> {
 /// The attribute is one of a message that the kernel has checked, and that lives for `'a`.
 unsafe fn text<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
     const HEADER: usize = size_of::<bindings::nlattr>();
-    // SAFETY: by the contract the attribute's length lies within the message.
+    // SAFETY: the kernel has checked the message, so the attribute's length lies within it.
     let bytes = unsafe {
         let len = usize::from((*attr.as_ptr()).nla_len).saturating_sub(HEADER);
         slice::from_raw_parts(attr.as_ptr().cast::<u8>().add(HEADER), len)
@@ -557,7 +557,7 @@ unsafe fn serve(
     let Some(skb) = NonNull::new(skb) else {
         return EINVAL.to_errno();
     };
-    // SAFETY: by the contract.
+    // SAFETY: the kernel gives a live `info` for as long as the call takes.
     let info = unsafe { &*info };
     // INVARIANT: the call goes on until we return.
     let request = Request {
@@ -583,7 +583,7 @@ unsafe fn serve_dump(
     let Some(skb) = NonNull::new(skb) else {
         return EINVAL.to_errno();
     };
-    // SAFETY: by the contract.
+    // SAFETY: the kernel gives a live `cb`, to this call alone.
     let cb = unsafe { &mut *cb };
     // INVARIANT: the call goes on until we return; the buffer is the kernel's.
     let mut dump = Dump {
@@ -612,7 +612,7 @@ macro_rules! operations {
                 skb: *mut bindings::sk_buff,
                 info: *mut bindings::genl_info,
             ) -> c_int {
-                // SAFETY: by the contract.
+                // SAFETY: the kernel calls this for a request, as `serve` wants it.
                 unsafe { serve(skb, info, bindings::$get_max, None, $f) }
             }
         )*
@@ -625,7 +625,7 @@ macro_rules! operations {
                 skb: *mut bindings::sk_buff,
                 info: *mut bindings::genl_info,
             ) -> c_int {
-                // SAFETY: by the contract.
+                // SAFETY: the kernel calls this for a request, as `serve` wants it.
                 unsafe { serve(skb, info, bindings::$max, $operation, control::change) }
             }
         )*
@@ -638,7 +638,7 @@ macro_rules! operations {
                 skb: *mut bindings::sk_buff,
                 cb: *mut bindings::netlink_callback,
             ) -> c_int {
-                // SAFETY: by the contract.
+                // SAFETY: the kernel calls this for a dump, as `serve_dump` wants it.
                 unsafe { serve_dump(skb, cb, $g) }
             }
         )*

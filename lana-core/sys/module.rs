@@ -13,7 +13,7 @@ pub(crate) struct Owner(*mut bindings::module);
 
 // SAFETY: the pointer is only handed to C functions that may be called from anywhere.
 unsafe impl Send for Owner {}
-// SAFETY: as above.
+// SAFETY: the pointer is only handed to C functions that may be called from anywhere, by several at once.
 unsafe impl Sync for Owner {}
 
 impl Owner {

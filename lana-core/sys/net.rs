@@ -18,7 +18,7 @@ pub(crate) struct Net(NonNull<bindings::net>);
 
 // SAFETY: a namespace may be used on any CPU.
 unsafe impl Send for Net {}
-// SAFETY: as above.
+// SAFETY: a namespace may be used by several CPUs at once: what is asked of it has its own locks.
 unsafe impl Sync for Net {}
 
 impl Net {
@@ -95,7 +95,7 @@ impl Net {
 ///
 /// The namespace lives for `'a`, and the registration of namespaces with it.
 pub(crate) unsafe fn graph_of<'a>(net: *mut bindings::net) -> Option<&'a Graph> {
-    // SAFETY: by the contract; what is stored there is null or a graph.
+    // SAFETY: the namespace lives for `'a`, as the caller says; what is stored there is null or a graph.
     unsafe { bindings::lana_net_get(net).cast::<Graph>().as_ref() }
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Graph)) {
 unsafe extern "C" fn lana_graph_visit(graph: *mut c_void, data: *mut c_void) {
     // SAFETY: a graph lives as long as its namespace is on the list; null is none.
     if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
-        // SAFETY: by the contract.
+        // SAFETY: `data` is what `for_each` gave: a reference to its closure.
         unsafe { (*data.cast::<&mut dyn FnMut(&Graph)>())(graph) };
     }
 }
@@ -163,7 +163,7 @@ unsafe extern "C" fn lana_graph_new(net: *mut bindings::net) -> *mut c_void {
 /// the alarm.
 #[no_mangle]
 unsafe extern "C" fn lana_graph_clear(graph: *mut c_void) {
-    // SAFETY: by the contract.
+    // SAFETY: `graph` is null or comes from `lana_graph_new`, and is not freed before it was cleared.
     if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
         graph.clear();
     }
@@ -176,7 +176,7 @@ unsafe extern "C" fn lana_graph_clear(graph: *mut c_void) {
 /// `graph` is null or comes from [`lana_graph_new`] and lives.
 #[no_mangle]
 unsafe extern "C" fn lana_graph_alarm(graph: *mut c_void) {
-    // SAFETY: by the contract.
+    // SAFETY: `graph` is null or comes from `lana_graph_new`, and lives as long as its alarm is armed.
     if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
         graph.alarm();
     }
@@ -201,7 +201,8 @@ unsafe extern "C" fn lana_graph_chores(graph: *mut c_void) {
 #[no_mangle]
 unsafe extern "C" fn lana_graph_free(graph: *mut c_void) {
     if !graph.is_null() {
-        // SAFETY: by the contract it is such a box.
+        // SAFETY: `graph` comes from `lana_graph_new`, which gave it by `into_raw`, and nobody uses it any
+        // more.
         drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<Graph>())) });
     }
 }

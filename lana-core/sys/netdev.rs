@@ -89,7 +89,8 @@ pub(crate) struct Device(NonNull<bindings::net_device>);
 
 // SAFETY: a device may be used and released on any CPU.
 unsafe impl Send for Device {}
-// SAFETY: as above.
+// SAFETY: a device may be used by several CPUs at once: what is read of it has its own locks, or none is
+// needed.
 unsafe impl Sync for Device {}
 
 impl Drop for Device {
@@ -138,7 +139,7 @@ impl Device {
     ///
     /// The device stays until it is taken.
     pub(crate) unsafe fn from_raw(dev: NonNull<bindings::net_device>) -> Self {
-        // SAFETY: by the contract.
+        // SAFETY: the device stays until the reference is taken, as the caller says.
         unsafe { bindings::lana_dev_hold(dev.as_ptr()) };
         // INVARIANT: that is the reference.
         Self(dev)
@@ -327,7 +328,7 @@ pub(crate) struct Hook {
 
 // SAFETY: the target is only read, and what it points to may be used on any CPU.
 unsafe impl Send for Hook {}
-// SAFETY: as above.
+// SAFETY: the target is only read, and the other fields are atomic.
 unsafe impl Sync for Hook {}
 
 impl Hook {
@@ -467,13 +468,13 @@ unsafe extern "C" fn lana_receive(
     cpu_offset: usize,
     pskb: *mut *mut bindings::sk_buff,
 ) -> bindings::rx_handler_result_t {
-    // SAFETY: by the contract; a target lives until no CPU is in the handler.
+    // SAFETY: `hook` is the first field of a `Target`, which lives until no CPU is in the handler.
     let target = unsafe { &*hook.cast::<Target>() };
     // SAFETY: by the target's invariants the graph lives as long.
     let graph = unsafe { target.graph.as_ref() };
     // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
-    // SAFETY: by the contract the reference is ours.
+    // SAFETY: the handler's reference is given to us.
     let packet = unsafe { Packet::from_raw(skb) };
     let (slot, way) = (target.entrance.slot(), Direction::Ingress);
     match engine::enter(graph, slot, way, packet, entries, reader, cpu) {
@@ -497,14 +498,16 @@ unsafe extern "C" fn lana_receive_batch(
     list: *mut bindings::sk_buff,
     cpu_offset: usize,
 ) {
-    // SAFETY: by the contract; a target lives until what came by it does not wait any more.
+    // SAFETY: `hook` is the first field of a `Target`, which lives until what came by it does not wait any
+    // more.
     let target = unsafe { &*hook.cast::<Target>() };
     // SAFETY: by the target's invariants the graph lives as long.
     let graph = unsafe { target.graph.as_ref() };
-    // SAFETY: by the contract.
+    // SAFETY: the caller is in a read-side section with bottom halves off, and says where the data of this
+    // CPU are.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
     let mut batch = Batch::new();
-    // SAFETY: by the contract.
+    // SAFETY: the list is given to us, and its packets are not shared.
     unsafe { batch.fill(list) };
     engine::enter_batch(graph, target.entrance.slot(), &mut batch, reader, cpu);
     // Unhooked in a change that is committed.
@@ -520,7 +523,7 @@ unsafe extern "C" fn lana_receive_batch(
 /// Called by the notifier, with RTNL held, with what the device was hooked with.
 #[no_mangle]
 unsafe extern "C" fn lana_dev_gone(hook: *mut bindings::lana_hook) {
-    // SAFETY: by the contract; the target stays until the graph hears of it.
+    // SAFETY: `hook` is the first field of a `Target`, which stays until the graph hears of it.
     let target = unsafe { &*hook.cast::<Target>() };
     if let Some(device) = target.held.device() {
         target.name.populate(device.ifname());
@@ -544,7 +547,7 @@ unsafe extern "C" fn lana_dev_event(
     dev: *mut bindings::net_device,
     kind: u32,
 ) {
-    // SAFETY: by the contract; RTNL keeps the device hooked.
+    // SAFETY: `hook` is the first field of a `Target`; RTNL, which is held, keeps the device hooked.
     let (graph, idp) = unsafe {
         let target = &*hook.cast::<Target>();
         target.speed.store(bindings::lana_dev_speed(dev), Relaxed);

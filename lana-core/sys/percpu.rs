@@ -30,7 +30,8 @@ impl ThisCpu {
     /// Preemption or bottom halves are off for as long as the value is used.
     #[inline]
     pub(crate) unsafe fn new() -> Self {
-        // SAFETY: by the contract, without which the offset may not even be read.
+        // SAFETY: preemption or bottom halves are off, as the caller says; else the offset may not even be
+        // read.
         unsafe { Self::at(bindings::lana_this_cpu_offset()) }
     }
 
@@ -60,7 +61,7 @@ pub struct PerCpu<T: Zeroable + Sync> {
 
 // SAFETY: a `PerCpu` gives out shared references only, and `T` is `Sync`.
 unsafe impl<T: Zeroable + Sync> Send for PerCpu<T> {}
-// SAFETY: as above.
+// SAFETY: a `PerCpu` gives out shared references only, and `T` is `Sync`.
 unsafe impl<T: Zeroable + Sync> Sync for PerCpu<T> {}
 
 impl<T: Zeroable + Sync> PerCpu<T> {
@@ -95,7 +96,8 @@ impl<T: Zeroable + Sync> PerCpu<T> {
     /// `base` is that of a `PerCpu` that lives for `'a`.
     #[inline]
     pub(crate) unsafe fn this_of<'a>(base: NonNull<T>, cpu: ThisCpu) -> &'a T {
-        // SAFETY: by the contract and `ThisCpu`'s invariants the sum is the address of a live `T`.
+        // SAFETY: the caller's `base` lives for `'a`; with the offset, by `ThisCpu`'s invariants, it is the
+        // address of a live `T`.
         unsafe { &*base.as_ptr().wrapping_byte_add(cpu.offset) }
     }
 

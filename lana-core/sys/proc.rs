@@ -111,7 +111,7 @@ struct FileData {
 
 // SAFETY: graphs may be used on any CPU.
 unsafe impl Send for FileData {}
-// SAFETY: as above.
+// SAFETY: a graph may be used on any CPU, and by several at once; the name is only read.
 unsafe impl Sync for FileData {}
 
 impl File {
@@ -145,7 +145,8 @@ impl File {
 ///
 /// `m` is an open file of [`Tree`]; it keeps the namespace, which keeps the graph.
 unsafe fn single<'a>(m: *mut bindings::seq_file) -> (&'a SeqFile, &'a Graph) {
-    // SAFETY: by the contract; one task at a time uses a sequence file.
+    // SAFETY: `m` is an open file of `Tree`, which keeps the graph; one task at a time uses a sequence
+    // file.
     unsafe {
         let graph = bindings::lana_proc_single_graph(m).cast::<Graph>();
         (SeqFile::from_raw(m.cast()), &*graph)
@@ -159,7 +160,7 @@ macro_rules! show {
         ///
         /// Called by procfs for a file of [`Tree`].
         unsafe extern "C" fn $show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-            // SAFETY: by the contract.
+            // SAFETY: procfs calls this for a file of `Tree` only.
             let (m, graph) = unsafe { single(m) };
             $print(m, graph);
             0
@@ -180,7 +181,8 @@ show!(show_family, procfs::family);
 /// Called by procfs for `fblocks`.
 #[no_mangle]
 unsafe extern "C" fn lana_fblocks_start(m: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
-    // SAFETY: by the contract.
+    // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph and a position of its
+    // own.
     let (graph, pos) = unsafe {
         (
             &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
@@ -207,7 +209,7 @@ unsafe extern "C" fn lana_fblocks_next(
     _: *mut c_void,
     pos: *mut i64,
 ) -> *mut c_void {
-    // SAFETY: by the contract.
+    // SAFETY: procfs calls this for `fblocks` only, with a position of its own.
     unsafe {
         *pos = (*pos).wrapping_add(1);
         lana_fblocks_start(m, pos)
@@ -225,7 +227,7 @@ unsafe extern "C" fn lana_fblocks_stop(_: *mut bindings::seq_file, _: *mut c_voi
 /// Called by procfs for `fblocks`, with what `start` or `next` returned.
 #[no_mangle]
 unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_void) -> c_int {
-    // SAFETY: by the contract.
+    // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph.
     let (graph, m) = unsafe {
         (
             &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
@@ -258,7 +260,7 @@ unsafe extern "C" fn lana_fblock_open(file: *mut c_void) -> *mut c_void {
 /// Called by procfs, once, with what [`lana_fblock_open`] returned; no other handler runs.
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_close(opened: *mut c_void) {
-    // SAFETY: by the contract it is ours again.
+    // SAFETY: `lana_fblock_open` gave it by `KBox::into_raw`, and procfs closes a file once.
     let opened = unsafe { KBox::from_raw(opened.cast::<Opened>()) };
     let Opened { file, writing } = KBox::into_inner(opened);
     // SAFETY: by the invariants; the graph lives as long as the file.
@@ -274,7 +276,7 @@ unsafe extern "C" fn lana_fblock_close(opened: *mut c_void) {
 /// Called by procfs for a [`File`]; `admin` says whether its reader may see options.
 #[no_mangle]
 unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, admin: bool) -> c_int {
-    // SAFETY: by the contract the file is an `Opened`, whose graph lives.
+    // SAFETY: the file is an `Opened`, whose graph lives as long as the file.
     let (m, graph, name) = unsafe {
         let data = (*(*m).private.cast::<Opened>()).file.as_ref();
         (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
@@ -296,7 +298,8 @@ unsafe extern "C" fn lana_fblock_write(
     len: usize,
     at: i64,
 ) -> isize {
-    // SAFETY: by the contract; readers of the file do not look at what was written.
+    // SAFETY: it is an open `Opened`, and one call at a time writes; readers of the file do not look at
+    // what was written.
     let (file, writing) = unsafe {
         let opened = opened.cast::<Opened>();
         ((*opened).file, &mut (*opened).writing)

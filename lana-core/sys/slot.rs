@@ -66,7 +66,7 @@ impl Handler {
             packet: Packet,
             cx: &mut Context<'_>,
         ) -> Verdict {
-            // SAFETY: by the contract; blocks are `Sync`.
+            // SAFETY: `data` is a live `B`, as the caller says; blocks are `Sync`.
             unsafe { data.cast::<B>().as_ref() }.receive(packet, cx)
         }
         /// # Safety
@@ -144,7 +144,7 @@ impl Hop {
             return self.first(direction);
         }
         let all = self.all.as_ref()?.get(direction as usize)?;
-        // SAFETY: as above.
+        // SAFETY: the type's invariants say that slots outlive the hops that lead to them.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
     }
 
@@ -206,7 +206,7 @@ pub(crate) struct Entrance(NonNull<Slot>);
 
 // SAFETY: slots may be used on any CPU.
 unsafe impl Send for Entrance {}
-// SAFETY: as above.
+// SAFETY: slots may be used by several CPUs at once: they are written only where no packet reads.
 unsafe impl Sync for Entrance {}
 
 impl Entrance {
@@ -424,7 +424,8 @@ impl Wiring {
             .and_then(|index| self.places.get_mut(index));
         let Some(place) = place else { return };
         if let (Some(to), Some(kept)) = (place.slot.banks.get(bank), place.owners.get_mut(bank)) {
-            // SAFETY: by the contract, and the exclusive borrow, nobody else looks at the bank.
+            // SAFETY: no packet reads the bank, as the caller says, and the exclusive borrow keeps others
+            // from it.
             unsafe { *to.get() = hop };
             // What the hop before this one pointed to goes now.
             *kept = owner;

@@ -47,7 +47,7 @@ pub type SocketHandle = Handle<bindings::sock>;
 
 // SAFETY: a socket may be used and released on any CPU.
 unsafe impl Send for Socket {}
-// SAFETY: as above.
+// SAFETY: a socket may be used on any CPU, and by several at once: it has its own locks.
 unsafe impl Sync for Socket {}
 
 impl Clone for Socket {
@@ -71,7 +71,7 @@ impl Socket {
     ///
     /// The socket is one of `sock.c`, and live.
     unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
-        // SAFETY: by the contract.
+        // SAFETY: the caller says that the socket is live.
         unsafe { bindings::lana_sock_hold(sk.as_ptr()) };
         // INVARIANT: that is the reference.
         Self(sk)
@@ -165,9 +165,9 @@ unsafe extern "C" fn lana_sock_new(
     handle_to: *mut *mut c_void,
 ) -> c_int {
     errno((|| {
-        // SAFETY: by the contract.
+        // SAFETY: `net` is a live namespace, as the caller says.
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
-        // SAFETY: by the contract.
+        // SAFETY: `sk` is a live socket of `sock.c`, as the caller says.
         let socket = unsafe { Socket::from_raw(NonNull::new(sk).ok_or(EINVAL)?) };
         let kind = builder::loaded(|by| by == Maker::Socket).ok_or(EAFNOSUPPORT)?;
         let handle = socket.handle()?;
@@ -178,7 +178,7 @@ unsafe extern "C" fn lana_sock_new(
             Ok((idp, entrance))
         };
         let (idp, entrance) = make().inspect_err(|_| _ = handle.end())?;
-        // SAFETY: by the contract there is room. Nobody has the socket yet who would send by it.
+        // SAFETY: the caller has room for each of them. Nobody has the socket yet who would send by it.
         unsafe {
             *graph_to = ptr::from_ref(graph).cast_mut().cast();
             *slot_to = ptr::from_ref(entrance.slot()).cast();
@@ -203,9 +203,9 @@ unsafe extern "C" fn lana_sock_gone(
 ) {
     // SAFETY: `lana_sock_new` gave the handle by `into_raw`, and the caller gives it up.
     unsafe { SocketHandle::from_raw(handle) }.end();
-    // SAFETY: by the contract; the socket keeps the namespace, and that the graph.
+    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
     let graph = unsafe { &*graph.cast::<Graph>() };
-    // SAFETY: by the contract; the block's reference keeps the socket.
+    // SAFETY: `gone` is a place in the socket, which the block's reference keeps.
     unsafe { graph.net().gone(gone) };
 }
 
@@ -221,9 +221,9 @@ unsafe extern "C" fn lana_sock_rename(
     name: *const c_char,
     len: usize,
 ) -> c_int {
-    // SAFETY: by the contract; the socket keeps the namespace, and that the graph.
+    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
     let graph = unsafe { &*graph.cast::<Graph>() };
-    // SAFETY: by the contract.
+    // SAFETY: `name` has `len` readable bytes, as the caller says.
     let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
     errno((|| {
         let name =
@@ -243,9 +243,9 @@ unsafe extern "C" fn lana_sock_rename(
 #[no_mangle]
 unsafe extern "C" fn lana_sock_name(graph: *mut c_void, idp: Idp, to: *mut c_char) {
     const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
-    // SAFETY: by the contract; the socket keeps the namespace, and that the graph.
+    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
     let graph = unsafe { &*graph.cast::<Graph>() };
-    // SAFETY: by the contract.
+    // SAFETY: `to` has room for `SIZE` bytes, which are zero, as the caller says.
     let to = unsafe { slice::from_raw_parts_mut(to.cast::<u8>(), SIZE) };
     if let Some(face) = graph.lock().registry.face(idp) {
         let name = face.instance.name().as_str().as_bytes();
@@ -267,11 +267,12 @@ unsafe extern "C" fn lana_sock_send(
     slot: *const c_void,
     skb: NonNull<bindings::sk_buff>,
 ) -> c_int {
-    // SAFETY: by the contract; the socket keeps the namespace, and that the graph and its slots.
+    // SAFETY: they are what `lana_sock_new` gave; the socket keeps the namespace, and that the graph and
+    // its slots.
     let (graph, slot) = unsafe { (&*graph.cast::<Graph>(), &*slot.cast::<Slot>()) };
-    // SAFETY: by the contract.
+    // SAFETY: the caller is in a read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
-    // SAFETY: by the contract the reference is ours.
+    // SAFETY: the packet has one reference, which the caller gives to us.
     let packet = unsafe { Packet::from_raw(skb) };
     let hop = match graph.live().version(reader) {
         Current::Even(version) => slot.hop(version),

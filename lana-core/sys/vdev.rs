@@ -149,7 +149,7 @@ unsafe extern "C" fn lana_link_new(
     extack: *mut bindings::netlink_ext_ack,
 ) -> core::ffi::c_int {
     let make = || -> Result<(), Failure> {
-        // SAFETY: by the contract.
+        // SAFETY: rtnetlink calls this with RTNL held.
         let rtnl = unsafe { Rtnl::held() };
         let dev = Unregistered {
             dev: NonNull::new(dev).ok_or(EINVAL)?,
@@ -169,7 +169,7 @@ unsafe extern "C" fn lana_link_new(
     match make() {
         Ok(()) => 0,
         Err(failure) => {
-            // SAFETY: by the contract.
+            // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
             unsafe { genl::note(extack, &failure, core::ptr::null()) };
             failure.error.to_errno()
         }
