@@ -312,6 +312,43 @@ def stick():
     take_apart()
 
 
+def unreachable(n):
+    """ICMP, port unreachable: alice's, about a packet that came to her in session n."""
+    far, near_ = struct.pack("!I", 0x0A000000 + n), b"\xc0\x00\x02\x01"
+    quoted = struct.pack("!BBHHHBBH4s4sHHHH", 0x45, 0, 36, 0, 0x4000, 64, 17, 0, far, near_, 80, n & 0xFFFF, 16, 0)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(quoted), 0, 0x4000, 64, 1, 0, near_, far)
+    return ethernet(0x0800, head + struct.pack("!BBHI", 3, 3, 0, 0) + quoted)
+
+
+def errors():
+    """An ICMP error goes the way of the session that it is about."""
+    for strategy in "session", "flowlet", "hash", "route":
+        build(f"strategy={strategy}")
+        session = ways(range(FEW), False)
+        receiver.drain()
+        for n in range(FEW):
+            sender.sock.send(unreachable(n))
+        quiesce()
+        error = {}
+        for number, sock in enumerate(receiver.socks):
+            for data in settled(sock):
+                if data[23] == 1:
+                    error[int.from_bytes(data[30:34], "big") - 0x0A000000] = number
+        check(f"{strategy}: an ICMP error goes the way of its session", error == session,
+              sum(error.get(n) != way for n, way in session.items()))
+        check(f"{strategy}: and the sessions go more than one way", len(set(session.values())) > 1)
+        take_apart()
+
+
+def settled(sock):
+    """What has come."""
+    while True:
+        try:
+            yield sock.recv(2048)
+        except BlockingIOError:
+            return
+
+
 def flowlets():
     build("strategy=flowlet", "gap=500")
     paths = []
@@ -575,6 +612,7 @@ split()
 # Who looks at each packet makes it slow.
 receiver = Receiver()
 stick()
+errors()
 flowlets()
 ports()
 fragments()
