@@ -80,7 +80,10 @@ pub(crate) fn run(
         }
     }
     match first {
-        Some(code) => Err(Failure { code, text: None }),
+        Some(code) => Err(Failure {
+            code,
+            ..Failure::default()
+        }),
         None => Ok(()),
     }
 }
@@ -208,10 +211,12 @@ mod tests {
                 "no" => Err(Failure {
                     code: 2,
                     text: Some("no: said the kernel".into()),
+                    excerpt: None,
                 }),
                 "gone" => Err(Failure {
                     code: 0,
                     text: None,
+                    excerpt: None,
                 }),
                 _ => Ok(()),
             }
@@ -246,7 +251,8 @@ mod tests {
             result,
             Err(Failure {
                 code: 2,
-                text: None
+                text: None,
+                excerpt: None
             })
         );
         let (seen, _, result) = play("gone\nc", true);

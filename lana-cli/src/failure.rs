@@ -44,13 +44,32 @@ pub fn kernel(what: &str, error: &io::Error) -> anyhow::Error {
     denied(format!("{what}: {}", errno_text(error)))
 }
 
+/// Something wrong in a text of the user's.
+#[derive(Debug)]
+pub struct InText {
+    /// Where and what, in one line.
+    pub what: String,
+    /// The lines that show the place.
+    pub excerpt: String,
+}
+
+impl std::error::Error for InText {}
+
+impl fmt::Display for InText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
 /// The end of a command that did not work.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub code: u8,
     /// What to say; nothing when nobody reads our output any more.
     pub text: Option<String>,
+    /// Lines to stand below it.
+    pub excerpt: Option<String>,
 }
 
 impl Failure {
@@ -59,6 +78,7 @@ impl Failure {
         Failure {
             code: 1,
             text: Some(text.into()),
+            excerpt: None,
         }
     }
 
@@ -85,6 +105,7 @@ impl Failure {
             return Failure {
                 code: 0,
                 text: None,
+                excerpt: None,
             };
         }
         let code = match error.downcast_ref::<Error>() {
@@ -103,6 +124,7 @@ impl Failure {
         Failure {
             code,
             text: Some(text),
+            excerpt: error.downcast_ref::<InText>().map(|e| e.excerpt.clone()),
         }
     }
 }

@@ -19,7 +19,7 @@ mod table;
 mod tool;
 
 pub use counters::{count, drop_reasons, drop_total, stats_summary};
-pub use failure::{denied, kernel, usage, word, Denied, Failure, Usage};
+pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
 pub use output::Output;
 pub use pages::{write_completions, write_pages};

@@ -37,6 +37,7 @@ pub(crate) fn enter(name: &str) -> Result<(), Failure> {
                 "network namespace {name}: {}{rights}",
                 errno_text(error)
             )),
+            excerpt: None,
         }
     };
     let file = File::open(path_of(name)).map_err(|error| failure(1, &error))?;

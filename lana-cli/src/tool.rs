@@ -141,6 +141,9 @@ fn say(tool: &str, failure: &Failure) {
     };
     // Nobody need be there to read it: the exit code says it too.
     let _ = writeln!(io::stderr(), "{style}{tool}:{style:#} {}", clean(text));
+    for line in failure.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
+        let _ = writeln!(io::stderr(), "{}", clean(line));
+    }
 }
 
 fn run<T: Tool>(tool: T) -> Result<(), Failure> {
