@@ -89,6 +89,6 @@ mod tests {
         let end = Problem::new(text.len()..text.len() + 9, "cut off");
         assert_eq!(end.line("-", text), "-:3:1: cut off");
         assert_eq!(end.excerpt(text), " 3 | \n   | ^");
-        assert_eq!(Problem::new(99..3, "x").line("-", "ä"), "-:1:2: x");
+        assert_eq!(Problem::new(99..100, "x").line("-", "ä"), "-:1:2: x");
     }
 }

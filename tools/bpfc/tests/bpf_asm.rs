@@ -7,7 +7,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test may fail by panicking"
 )]
 
@@ -232,7 +231,7 @@ fn as_the_kernel_trees() {
             };
             let ours = assemble(text);
             if status == "0" {
-                let ours = ours.unwrap_or_else(|e| panic!("{}", e.line(text, text)));
+                let ours = ours.map_err(|e| e.line(text, text)).unwrap();
                 let ours: Vec<String> = ours
                     .insns
                     .iter()
