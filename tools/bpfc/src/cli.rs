@@ -13,16 +13,22 @@ Examples:
   bpfc -f xt_bpf arp.bpf                    print it as iptables takes it
   tcpdump -ddd -i eth0 arp | bpfc -d -      list a compiled program as source
   cpp filter.bpf | bpfc -                   use the C preprocessor
+  bpfc --run arp.bpf -r x.pcap              print the packets of a capture that pass
+  bpfc --debug arp.bpf -r x.pcap            step through it, with registers and breakpoints
 
 Exit status:
   0  done
   1  the command line or the program is wrong, or a file is missing";
 
-/// Compile classic BPF programs
+/// Compile, check, run and debug classic BPF programs
 ///
 /// A source text has an instruction a line, such as `ldh [12]`, `jeq #0x806,L1,L2`, `L1: ret #0xffff`; `;`
 /// begins a comment. A program that is compiled already is taken too, in any form.
 #[derive(Debug, Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[command(name = "bpfc", version, disable_version_flag = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// The program; - is the standard input
@@ -49,6 +55,18 @@ pub(crate) struct Cli {
     /// Print it as source
     #[arg(short, long, conflicts_with_all = ["verbose", "format", "bypass"])]
     pub(crate) dump: bool,
+    /// Run it on a capture, as the kernel would: print number, time, length and verdict of what passes
+    #[arg(long, requires = "read", conflicts_with_all = ["verbose", "format", "bypass", "dump"])]
+    pub(crate) run: bool,
+    /// Step through it, packet by packet, by commands on the standard input (see help there)
+    #[arg(long, requires = "read", conflicts_with_all = ["verbose", "format", "bypass", "dump", "run", "json"])]
+    pub(crate) debug: bool,
+    /// The capture (pcap); - is the standard input
+    #[arg(short, long, value_name = "PCAP")]
+    pub(crate) read: Option<PathBuf>,
+    /// Print a line of JSON for each packet that passes
+    #[arg(short, long, requires = "run")]
+    pub(crate) json: bool,
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: (),

@@ -5,10 +5,13 @@
 
 pub mod assemble;
 pub mod check;
+pub mod debugger;
 pub mod forms;
 mod grammar;
 pub mod insn;
 pub mod listing;
+pub mod machine;
+pub mod packet;
 pub mod problem;
 
 /// The texts that the block `bpf` takes.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpfc` compiles classic BPF programs, and lists compiled ones.
+//! `bpfc` compiles classic BPF programs, lists compiled ones, and runs them on captures.
 
+mod capture;
 mod cli;
+mod pass;
 mod run;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 //! What the tool does with a program.
 
-use crate::cli::Cli;
+use crate::{capture::Capture, cli::Cli, pass};
 use anyhow::{Context, Result};
 use bpfc::{
     assemble::{assemble, Program},
@@ -25,6 +25,18 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
     let file = cli.file.as_deref().or(cli.input.as_deref());
     let file = file.unwrap_or(Path::new("-"));
     let name = file.display().to_string();
+    let capture = cli.read.as_deref();
+    if capture.is_some() && !cli.run && !cli.debug {
+        return Err(usage("-r wants --run or --debug"));
+    }
+    let uses = [
+        file == Path::new("-"),
+        capture == Some(Path::new("-")),
+        cli.debug,
+    ];
+    if uses.into_iter().filter(|used| *used).count() > 1 {
+        return Err(usage("the standard input can be only one thing"));
+    }
     let text = read(file).with_context(|| name.clone())?;
     let text = without_bom(&text);
     let program = compile(&name, text)?;
@@ -40,6 +52,14 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
         });
     }
     let mut out = Output::standard(&Globals::default());
+    if let Some(capture) = capture {
+        let mut capture = Capture::open(capture)?;
+        return if cli.debug {
+            pass::debug(&program.insns, &mut capture, &mut out)
+        } else {
+            pass::run(&program.insns, &mut capture, cli.json, &mut out)
+        };
+    }
     if cli.dump {
         out.text(&listing::source(&program.insns))?;
         return out.flush();
