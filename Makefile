@@ -56,7 +56,7 @@ help:
 	@echo 'make modules_install  put them where that kernel finds them (as root); KVER= or KDIR=, as above'
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'
-	@echo 'make tools            fbctl, vlink, ifpps, otst, trafgen and the example programs, in target/release'
+	@echo 'make tools            fbctl, vlink, bpfc, ifpps, otst, trafgen and the example programs, in target/release'
 	@echo 'make install          the tools, with manual pages and completions, and the headers, below'
 	@echo '                      PREFIX=/usr/local'
 	@echo 'make deb              Debian packages, in build/deb; KVER=... adds one of the modules for that kernel'
@@ -182,12 +182,14 @@ no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a
 tools:
 	@scripts/setup chroot test
 	@$(inside) cargo build --release --locked $(if $(filter arm64%,$(LANE)), \
-		-p fbctl -p vlink -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
+		-p fbctl -p vlink -p bpfc -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
 
 # The tools with their manual pages and completions.
 install: tools
 	install -D -t $(DESTDIR)$(PREFIX)/sbin target/release/fbctl target/release/vlink \
-		target/release/ifpps target/release/otst target/release/trafgen
+		target/release/bpfc target/release/ifpps target/release/otst target/release/trafgen
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax tools/bpfc/vim/syntax/bpf.vim
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect tools/bpfc/vim/ftdetect/bpf.vim
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/lana*.h
 	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for tool in fbctl vlink; do \
@@ -195,7 +197,7 @@ install: tools
 		target/release/$$tool completions bash \
 			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
 	done
-	for tool in ifpps otst trafgen; do \
+	for tool in bpfc ifpps otst trafgen; do \
 		target/release/$$tool --man $(DESTDIR)$(PREFIX)/share/man/man8 && \
 		target/release/$$tool --completions bash \
 			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
