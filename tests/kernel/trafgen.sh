@@ -28,8 +28,17 @@ hex() {
 	END
 }
 
-# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so.
+# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so. Where tcpdump has written nothing,
+# on a machine that others use, too, it is tried again.
 arrives() {
+	local try got
+	for try in 1 2 3; do
+		got=$(once "$@") && [ "$got" ] && break
+		diag "try $try: $(cat "$work/said" "$work/dump.err" 2>&1)" >&2
+	done
+	echo "$got"
+}
+once() {
 	local count=$1 dump
 	shift
 	rm -f "$work/dump.pcap"
