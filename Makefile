@@ -71,7 +71,7 @@ demo:
 	LANA_LEFT=80 scripts/setup x86_64 && \
 	echo "demo: LANA's modules and tools: about 1 min" && \
 	$(MAKE) -s --no-print-directory modules LANE=x86_64 KDIR= && \
-	$(inside) cargo build -q --release --locked -p fbctl -p vlink && \
+	$(inside) cargo build -q --release --locked -p fbctl -p vlink -p bpfc && \
 	scripts/lana-vm --lane x86_64 -- scripts/demo && \
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
 
