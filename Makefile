@@ -33,7 +33,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz bench bench-x86 lab-multipath setup modules block \
+.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup modules block \
 	modules_install tools install deb check clean
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
 	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz multipathfuzz"'
+	@echo 'make fuzz-tools       any bytes to the parsers of the tools, guided by coverage: ten minutes each'
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
@@ -105,6 +106,11 @@ lab-multipath:
 	@scripts/setup uml-lab
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@$(inside) lab/multipath
+
+# LANA_FUZZ_SECONDS=, for each of the tools.
+fuzz-tools:
+	@scripts/setup chroot test clang
+	@scripts/fuzz-tools
 
 test-quick:
 	@LANES=uml tests/all --quick

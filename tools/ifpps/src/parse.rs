@@ -141,8 +141,8 @@ pub(crate) fn stat(text: &str) -> Stat {
     stat
 }
 
-/// `/proc/meminfo`: how much of the memory is not available, in per cent.
-pub(crate) fn memory(text: &str) -> f64 {
+/// `/proc/meminfo`: how much of the memory is not available, and how much there is, in kB.
+pub(crate) fn memory(text: &str) -> (u64, u64) {
     let value = |name: &str| {
         let line = text
             .lines()
@@ -154,7 +154,7 @@ pub(crate) fn memory(text: &str) -> f64 {
         0 => value("MemFree"),
         available => available,
     };
-    super::rates::percent(total.saturating_sub(free), total)
+    (total.saturating_sub(free), total)
 }
 
 #[cfg(test)]
@@ -235,8 +235,8 @@ procs_blocked 1
         };
         assert_eq!(found.cpus[&0], ticks);
         let text = "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n";
-        assert!((memory(text) - 75.0).abs() < 1e-9);
-        assert!(memory("").abs() < 1e-9);
+        assert_eq!(memory(text), (750, 1000));
+        assert_eq!(memory(""), (0, 0));
     }
 
     /// Bent texts: nothing panics.

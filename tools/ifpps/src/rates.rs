@@ -148,7 +148,7 @@ pub(crate) fn report(old: &Sample, new: &Sample, interval: Duration, names: &[St
     Report {
         seconds,
         switches: scale.count(Some(old.stat.switches), new.stat.switches).rate,
-        memory: new.memory,
+        memory: percent(new.memory.0, new.memory.1),
         running: new.stat.running,
         iowait: new.stat.blocked,
         devices: devices.collect(),
@@ -363,7 +363,7 @@ pub(crate) mod tests {
                 running: 1,
                 blocked: 0,
             },
-            memory: 43.9,
+            memory: (439, 1000),
             softirq_rx: numbers(7),
             softirq_tx: numbers(1),
             blocks: vec![Block {

@@ -26,7 +26,8 @@ pub(crate) struct Sample {
     /// Index and line rate (in Mbit/s) of each, and the bytes in flight by transmit queue.
     pub(crate) links: BTreeMap<String, Link>,
     pub(crate) stat: Stat,
-    pub(crate) memory: f64,
+    /// What is not available, and all, in kB.
+    pub(crate) memory: (u64, u64),
     pub(crate) softirq_rx: BTreeMap<usize, u64>,
     pub(crate) softirq_tx: BTreeMap<usize, u64>,
     pub(crate) blocks: Vec<Block>,

@@ -3,36 +3,11 @@
 //! Bad texts: whatever they are, there is a template or a mistake with a place, and nothing panics. `LANA_FUZZ_SECONDS`
 //! says for how long; `LANA_FUZZ_SEED` repeats a run.
 
+mod any;
+
+use any::any;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use trafgen::{language, language::Host, writer::Writer};
-
-/// What `cargo fuzz` would call: any bytes.
-fn any(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    let mut random = fastrand::Rng::with_seed(1);
-    match language::templates(&text, &Host::default(), &mut random, true) {
-        Ok(templates) => {
-            let mut writer = Writer::new(templates, random, false);
-            let mut place = vec![0; writer.longest()];
-            for round in 0..4 {
-                if !writer.is_empty() {
-                    let next = writer.turn();
-                    writer.write(next, &mut place, round == 3);
-                }
-            }
-        }
-        Err(mistake) => {
-            assert!(
-                mistake.at <= text.len() && !mistake.what.is_empty(),
-                "{mistake:?}"
-            );
-            let located = mistake.located("x", &text);
-            assert!(located.to_string().lines().count() == 1, "{located}");
-            located.picture();
-        }
-    }
-}
 
 /// What texts are made of.
 const PIECES: &[&str] = &[
