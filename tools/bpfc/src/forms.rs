@@ -63,7 +63,8 @@ pub fn is_compiled(text: &str) -> bool {
     packed || rest.starts_with(|c: char| c == '{' || c.is_ascii_digit())
 }
 
-/// Reads a compiled program in whichever form; what is wrong with it is told in words.
+/// Reads a compiled program in whichever form; what is wrong with it is told in words. A code has eight bits: the
+/// kernel knows none above, and the shortest form has no place for more.
 pub fn read(text: &str) -> Result<Vec<Insn>, String> {
     let mut insns = Vec::new();
     let push = |quad| {
@@ -71,7 +72,15 @@ pub fn read(text: &str) -> Result<Vec<Insn>, String> {
         true
     };
     match text::parse(text.as_bytes(), push) {
-        Ok(_) => Ok(insns),
+        Ok(_) => match insns.iter().position(|insn| insn.code > 0xff) {
+            None => Ok(insns),
+            Some(at) => {
+                let code = insns.get(at).map_or(0, |insn| insn.code);
+                Err(format!(
+                    "instruction {at} has the code {code:#x}, 0xff is the highest"
+                ))
+            }
+        },
         Err(bad) => Err(explain(bad)),
     }
 }
@@ -134,6 +143,10 @@ mod tests {
         ] {
             assert!(!is_compiled(source), "{source}");
         }
+        assert_eq!(
+            read("1\n1012 2 2 2").unwrap_err(),
+            "instruction 0 has the code 0x3f4, 0xff is the highest"
+        );
         assert!(is_compiled("/* accept */\n{ 0x6, 0, 0, 1 },"));
         assert_eq!(
             read("2\n6 0 0 0").unwrap_err(),
