@@ -33,8 +33,8 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup modules block \
-	modules_install tools install deb check clean
+.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
+	modules block modules_install tools install deb check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'

@@ -72,14 +72,11 @@ pub fn read(text: &str) -> Result<Vec<Insn>, String> {
         true
     };
     match text::parse(text.as_bytes(), push) {
-        Ok(_) => match insns.iter().position(|insn| insn.code > 0xff) {
+        Ok(_) => match insns.iter().enumerate().find(|(_, insn)| insn.code > 0xff) {
             None => Ok(insns),
-            Some(at) => {
-                let code = insns.get(at).map_or(0, |insn| insn.code);
-                Err(format!(
-                    "instruction {at} has the code {code:#x}, 0xff is the highest"
-                ))
-            }
+            Some((at, Insn { code, .. })) => Err(format!(
+                "instruction {at} has the code {code:#x}, 0xff is the highest"
+            )),
         },
         Err(bad) => Err(explain(bad)),
     }

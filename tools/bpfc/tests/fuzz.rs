@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Bad texts: each is a program or has a mistake with a place, and nothing panics. What is a valid program
-//! lists as source that compiles to it again, in each form, and runs on any packet. `LANA_FUZZ_SECONDS` says
-//! for how long; `LANA_FUZZ_SEED` repeats a run.
+//! lists as source that compiles to it again, in each form, and runs on any packet.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod any;
+#[path = "../../fuzz/rounds.rs"]
+mod rounds;
 
 use any::{any, program};
 use bpfc::insn::{Insn, Op};
-use std::{
-    io::Write as _,
-    time::{Duration, Instant},
-};
+use rounds::rounds;
 
 /// What texts are made of.
 const PIECES: &[&str] = &[
@@ -101,91 +99,60 @@ const PIECES: &[&str] = &[
     "ä",
 ];
 
-/// Numbers of SplitMix64.
-struct Random(u64);
+fn bytes(random: &mut fastrand::Rng, len: usize) -> Vec<u8> {
+    (0..len).map(|_| random.u8(..)).collect()
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// Pieces one behind the other, with a few bytes that are anything, and a packet.
+fn text(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut all = Vec::new();
+    for _ in 0..random.usize(..40) {
+        all.extend(random.choice(PIECES).unwrap().bytes());
     }
+    for _ in 0..random.usize(..3) {
+        let at = random.usize(..=all.len());
+        let to = all.len().min(at + 1);
+        all.splice(at..to, [random.u8(..)]);
+    }
+    all.push(0);
+    let len = random.usize(..120);
+    all.extend(bytes(random, len));
+    all
+}
 
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-
-    /// Pieces one behind the other, with a few bytes that are anything, and a packet.
-    fn text(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        for _ in 0..self.below(40) {
-            let piece = PIECES.get(self.below(PIECES.len())).unwrap();
-            all.extend(piece.as_bytes());
-        }
-        for _ in 0..self.below(3) {
-            let (at, byte) = (self.below(all.len()), self.bytes(1));
-            if at < all.len() {
-                all.splice(at..=at, byte);
-            }
-        }
-        self.with_packet(all)
-    }
-
-    fn with_packet(&mut self, mut text: Vec<u8>) -> Vec<u8> {
-        text.push(0);
-        let len = self.below(120);
-        text.extend(self.bytes(len));
-        text
-    }
-
-    /// Instructions that are mostly valid.
-    fn insns(&mut self) -> Vec<Insn> {
-        let codes: Vec<u16> = (0..0x100).filter(|code| Op::of(*code).is_some()).collect();
-        let len = 1 + self.below(20);
-        let mut insns: Vec<Insn> = (0..len)
-            .map(|index| {
-                let over = |random: &mut Random| u8::try_from(random.below(len - index)).unwrap();
-                let code = *codes.get(self.below(codes.len())).unwrap();
-                let (jt, jf) = match Op::of(code) {
-                    Some(Op::Branch(..)) => (over(self), over(self)),
-                    _ => (0, 0),
-                };
-                let k = match self.below(4) {
-                    0 => u32::try_from(self.next() >> 32).unwrap(),
-                    1 => 0xffff_f000 + 4 * u32::try_from(self.below(16)).unwrap(),
-                    _ => u32::try_from(self.below(16)).unwrap(),
-                };
-                Insn { code, jt, jf, k }
-            })
-            .collect();
-        insns.push(Op::ReturnK.with(1));
-        insns
-    }
+/// Instructions that are mostly valid.
+fn insns(random: &mut fastrand::Rng) -> Vec<Insn> {
+    let codes: Vec<u16> = (0..0x100).filter(|code| Op::of(*code).is_some()).collect();
+    let len = random.u8(1..=20);
+    let mut insns: Vec<Insn> = (0..len)
+        .map(|index| {
+            let code = *random.choice(&codes).unwrap();
+            let (jt, jf) = match Op::of(code) {
+                Some(Op::Branch(..)) => (random.u8(..len - index), random.u8(..len - index)),
+                _ => (0, 0),
+            };
+            let k = match random.u8(..4) {
+                0 => random.u32(..),
+                1 => 0xffff_f000 + 4 * random.u32(..16),
+                _ => random.u32(..16),
+            };
+            Insn { code, jt, jf, k }
+        })
+        .collect();
+    insns.push(Op::ReturnK.with(1));
+    insns
 }
 
 #[test]
 fn nothing_panics() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = number("LANA_FUZZ_SEED").unwrap_or(u64::from(now.unwrap().subsec_nanos()));
-    // Told whatever happens then.
-    let _ = writeln!(std::io::stderr(), "LANA_FUZZ_SEED={seed}");
-    let end = Instant::now() + Duration::from_secs(number("LANA_FUZZ_SECONDS").unwrap_or(2));
-    let mut random = Random(seed);
     for deep in [
         "[", "(", "4*(", "L:", "/*", "-", "#", "ld ", "ret #0\n", "; ", "{", "hex ",
     ] {
         any(deep.repeat(20_000).as_bytes());
     }
-    while Instant::now() < end {
-        any(&random.text());
-        let (insns, len) = (random.insns(), random.below(120));
-        program(&insns, &random.bytes(len));
-    }
+    rounds(|random| {
+        any(&text(random));
+        let (insns, len) = (insns(random), random.usize(..120));
+        program(&insns, &bytes(random, len));
+    });
 }

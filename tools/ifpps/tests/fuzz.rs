@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of `/proc` that are cut, mixed and spoilt: nothing panics. `LANA_FUZZ_SECONDS` says for how long;
-//! `LANA_FUZZ_SEED` repeats a run.
+//! Files of `/proc` that are cut, mixed and spoilt: nothing panics.
 
 mod any;
+#[path = "../../fuzz/rounds.rs"]
+mod rounds;
 
 use any::any;
-use std::{
-    fs,
-    io::Write,
-    time::{Duration, Instant},
-};
+use rounds::rounds;
+use std::fs;
 
 const FILES: [&str; 5] = [
     "/proc/net/dev",
@@ -35,14 +33,8 @@ const PIECES: [&str; 9] = [
 
 #[test]
 fn nothing_panics() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let seed = number("LANA_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
-    // Told whatever happens then.
-    let _ = writeln!(std::io::stderr(), "LANA_FUZZ_SEED={seed}");
-    let end = Instant::now() + Duration::from_secs(number("LANA_FUZZ_SECONDS").unwrap_or(1));
-    let mut random = fastrand::Rng::with_seed(seed);
     let files = FILES.map(|file| fs::read(file).unwrap_or_default());
-    while Instant::now() < end {
+    rounds(|random| {
         let mut bytes = files.get(random.usize(..5)).cloned().unwrap_or_default();
         bytes.truncate(random.usize(..=bytes.len().min(4096)));
         for _ in 0..random.usize(..6) {
@@ -52,5 +44,5 @@ fn nothing_panics() {
             bytes.splice(at..to, piece.bytes());
         }
         any(&bytes);
-    }
+    });
 }

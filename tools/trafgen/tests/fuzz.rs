@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bad texts: whatever they are, there is a template or a mistake with a place, and nothing panics. `LANA_FUZZ_SECONDS`
-//! says for how long; `LANA_FUZZ_SEED` repeats a run.
+//! Bad texts: whatever they are, there is a template or a mistake with a place, and nothing panics.
 
 mod any;
+#[path = "../../fuzz/rounds.rs"]
+mod rounds;
 
 use any::any;
-use std::io::Write;
-use std::time::{Duration, Instant};
+use rounds::rounds;
 
 /// What texts are made of.
 const PIECES: &[&str] = &[
@@ -115,19 +115,11 @@ fn text(random: &mut fastrand::Rng) -> Vec<u8> {
 
 #[test]
 fn nothing_panics() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let seed = number("LANA_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
-    // Told whatever happens then.
-    let _ = writeln!(std::io::stderr(), "LANA_FUZZ_SEED={seed}");
-    let end = Instant::now() + Duration::from_secs(number("LANA_FUZZ_SECONDS").unwrap_or(2));
-    let mut random = fastrand::Rng::with_seed(seed);
     for deep in ["{ c8(", "{ dns(", "{ c8(-", "{ c8(~("] {
         let inner = deep.trim_start_matches("{ ");
         any(format!("{deep}{}", inner.repeat(100_000)).as_bytes());
         any(format!("{deep}{}", "(".repeat(100_000)).as_bytes());
         any(format!("{deep}{}", "-".repeat(100_000)).as_bytes());
     }
-    while Instant::now() < end {
-        any(&text(&mut random));
-    }
+    rounds(|random| any(&text(random)));
 }
