@@ -80,6 +80,28 @@ class State:
         return self.found
 
 
+def settled(quick, good):
+    """The state, as soon as it is good; else as it is after some seconds. A block counts as one of its type
+    until its last event is told, which a worker does."""
+    deadline = time.monotonic() + 5
+    while True:
+        now = State(quick)
+        if good(now) or time.monotonic() > deadline:
+            return now
+        time.sleep(0.02)
+
+
+def resting(quick):
+    """The state that has been the same for a while."""
+    last = State(quick)
+    while True:
+        time.sleep(0.1)
+        now = State(quick)
+        if now.same == last.same:
+            return now
+        last = now
+
+
 def difference(a, b):
     return "\n".join(f"{x!r}\nbecame {y!r}" for x, y in zip(a, b) if x != y)
 
@@ -93,16 +115,16 @@ def sweep(name, do, undo=None):
     if not re.search(os.environ.get("LANA_ONLY", ""), name):
         return
     quick = undo is None
-    before = State(quick)
+    before = resting(quick)
     try:
         do()
     except OSError as error:
         check(f"{name}: works when no allocation fails", False, error)
         return
-    after = State(quick)
+    after = resting(quick)
     if undo:
         undo()
-    now = State(quick)
+    first, now = before, settled(quick, lambda now: now.same == before.same)
     good = check(f"{name}: can be done and taken back", now.same == before.same and
                  (quick or after.same != before.same), difference(before.same, now.same))
     refused = without = lost = 0
@@ -119,18 +141,20 @@ def sweep(name, do, undo=None):
             outcome = error
         hit = disarm()
         drain()
-        now = State(quick)
         if outcome == "lost":
+            now = settled(quick, lambda now: now.same == after.same or now.exact == before.exact)
             outcome = "done" if now.same == after.same else "refused"
             lost += 1
         if outcome == "done":
             without += hit
+            now = settled(quick, lambda now: now.same == after.same)
             wrong = now.same != after.same and difference(after.same, now.same)
             if undo:
                 undo()
-                before = State()
+                before = settled(quick, lambda now: now.same == first.same)
         else:
             refused += 1
+            now = settled(quick, lambda now: now.exact == before.exact)
             wrong = now.exact != before.exact and difference(before.exact, now.exact)
             wrong = wrong or not hit and "it was refused, although nothing failed"
         if wrong:
