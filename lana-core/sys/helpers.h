@@ -141,6 +141,8 @@ int lana_dev_hook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook);
 void lana_dev_settle(void);
 void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook);
+extern struct workqueue_struct *lana_wq;
+extern struct notifier_block lana_netdev_notifier;
 
 /* Packets that wait: batch.c. Bottom halves are off for those that add and run. */
 DECLARE_PER_CPU(unsigned int, lana_batch_waiting);

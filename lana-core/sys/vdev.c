@@ -10,88 +10,11 @@
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <net/netdev_lock.h>
-#include <net/rtnetlink.h>
 
-#include <uapi/linux/lana_link.h>
 #include "helpers.h"
-
-#define LANA_ETHERTYPE	0xac00
-#define LANA_IDS	256
-
-/* What a virtual device has of its own. */
-struct lana_vdev {
-	struct net_device *carrier;
-	netdevice_tracker tracker;
-	u8 id;
-	bool filtered;		/* the carrier listens to this address, too: */
-	u8 filter[ETH_ALEN];
-};
-
-/* A carrier: what its receive handler looks at. */
-struct lana_carrier {
-	struct net_device __rcu *vdevs[LANA_IDS];
-	unsigned int count;
-};
-
-static struct rtnl_link_ops lana_link_ops;
-
-static rx_handler_result_t lana_carrier_rx(struct sk_buff **pskb);
-
-static struct lana_vdev *lana_vdev(const struct net_device *dev)
-{
-	return netdev_priv(dev);
-}
-
-static struct lana_carrier *lana_carrier(const struct net_device *dev)
-{
-	if (rtnl_dereference(dev->rx_handler) != lana_carrier_rx)
-		return NULL;
-	return rtnl_dereference(dev->rx_handler_data);
-}
-
-#define lana_for_each_vdev(c, i, vdev)			\
-	for (i = 0; i < LANA_IDS; i++)			\
-		if (!(vdev = rtnl_dereference((c)->vdevs[i]))) \
-			continue; else
+#include "vdev.h"
 
 /* --- Packets --- */
-
-/*
- * The receive handler of a carrier: a frame of a virtual device is received by
- * that, all others go on to Linux. So do those in a VLAN, which are not ours.
- */
-static rx_handler_result_t lana_carrier_rx(struct sk_buff **pskb)
-{
-	struct sk_buff *skb = *pskb;
-	u16 type = ntohs(skb->protocol);
-	struct lana_carrier *carrier;
-	struct net_device *dev;
-
-	if (likely((type & 0xff00) != LANA_ETHERTYPE) || skb_vlan_tag_get_id(skb) ||
-	    skb->pkt_type == PACKET_LOOPBACK)
-		return RX_HANDLER_PASS;
-	carrier = rcu_dereference(skb->dev->rx_handler_data);
-	dev = rcu_dereference(carrier->vdevs[type & 0xff]);
-	if (!dev)
-		return RX_HANDLER_PASS;
-	skb = skb_share_check(skb, GFP_ATOMIC);
-	if (unlikely(!skb))
-		goto drop;
-	*pskb = skb;
-	if (unlikely(!(dev->flags & IFF_UP))) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
-		goto drop;
-	}
-	skb->dev = dev;
-	if (skb->pkt_type == PACKET_HOST || skb->pkt_type == PACKET_OTHERHOST)
-		skb->pkt_type = ether_addr_equal_64bits(eth_hdr(skb)->h_dest, dev->dev_addr) ?
-				PACKET_HOST : PACKET_OTHERHOST;
-	dev_sw_netstats_rx_add(dev, skb->len + ETH_HLEN);
-	return RX_HANDLER_ANOTHER;
-drop:
-	dev_core_stats_rx_dropped_inc(dev);
-	return RX_HANDLER_CONSUMED;
-}
 
 /*
  * A frame that leaves by a virtual device leaves by its carrier, under its EtherType.
@@ -132,7 +55,7 @@ drop:
 /* --- The device --- */
 
 /* Has the carrier listen to an address, if it is another one than its own; or to none. */
-static int lana_vdev_listen(struct net_device *dev, const u8 *addr)
+int lana_vdev_listen(struct net_device *dev, const u8 *addr)
 {
 	struct lana_vdev *vdev = lana_vdev(dev);
 	bool other = addr && !ether_addr_equal(addr, vdev->carrier->dev_addr);
@@ -326,7 +249,7 @@ static const struct device_type lana_vdev_type = {
 	.name = "lana",
 };
 
-static void lana_vdev_setup(struct net_device *dev)
+void lana_vdev_setup(struct net_device *dev)
 {
 	ether_setup(dev);
 	dev->netdev_ops = &lana_vdev_ops;
@@ -371,19 +294,6 @@ u8 lana_vdev_id(const struct net_device *dev)
 	return lana_vdev(dev)->id;
 }
 
-bool lana_dev_is_carrier(const struct net_device *dev)
-{
-	return lana_carrier(dev);
-}
-
-/* The device of an id, NULL for none. */
-struct net_device *lana_carrier_vdev(const struct net_device *dev, u8 id)
-{
-	struct lana_carrier *carrier = lana_carrier(dev);
-
-	return carrier ? rtnl_dereference(carrier->vdevs[id]) : NULL;
-}
-
 /* A device that is not registered yet; to be given to free_netdev(). */
 struct net_device *lana_vdev_new(struct net *net, const char *name)
 {
@@ -398,38 +308,6 @@ struct net_device *lana_vdev_new(struct net *net, const char *name)
 void lana_vdev_discard(struct net_device *dev)
 {
 	free_netdev(dev);
-}
-
-static int lana_carrier_join(struct net_device *dev, struct net_device *vdev, u8 id)
-{
-	struct lana_carrier *carrier = lana_carrier(dev);
-	int err;
-
-	if (!carrier) {
-		carrier = kzalloc(sizeof(*carrier), GFP_KERNEL);
-		if (!carrier)
-			return -ENOMEM;
-		err = netdev_rx_handler_register(dev, lana_carrier_rx, carrier);
-		if (err) {
-			kfree(carrier);
-			return err;
-		}
-	}
-	rcu_assign_pointer(carrier->vdevs[id], vdev);
-	carrier->count++;
-	return 0;
-}
-
-static void lana_carrier_leave(struct net_device *dev, u8 id)
-{
-	struct lana_carrier *carrier = lana_carrier(dev);
-
-	RCU_INIT_POINTER(carrier->vdevs[id], NULL);
-	if (--carrier->count)
-		return;
-	/* Waits until nobody looks at it. */
-	netdev_rx_handler_unregister(dev);
-	kfree(carrier);
 }
 
 /* Register a device, on a carrier where the id is free. When that fails, it is as before. */
@@ -461,7 +339,7 @@ unregister:
 	return err;
 }
 
-static void lana_vdev_dellink(struct net_device *dev, struct list_head *head)
+void lana_vdev_dellink(struct net_device *dev, struct list_head *head)
 {
 	struct lana_vdev *vdev = lana_vdev(dev);
 
@@ -478,154 +356,4 @@ void lana_vdev_unregister(struct net_device *const *devs, size_t count)
 	while (count--)
 		lana_vdev_dellink(*devs++, &list);
 	unregister_netdevice_many(&list);
-}
-
-/* --- A kind of link --- */
-
-static const struct nla_policy lana_link_policy[IFLA_LANA_MAX + 1] = {
-	[IFLA_LANA_ID] = { .type = NLA_U8 },
-};
-
-static int lana_link_newlink(struct net_device *dev, struct rtnl_newlink_params *params,
-			     struct netlink_ext_ack *extack)
-{
-	struct nlattr **tb = params->tb, **data = params->data;
-	struct net_device *carrier;
-	int id = -1;
-
-	/* As for netlink: root of a user namespace may not change a graph. */
-	if (!capable(CAP_NET_ADMIN)) {
-		NL_SET_ERR_MSG(extack, "a device of LANA wants CAP_NET_ADMIN in the initial user namespace");
-		return -EPERM;
-	}
-	if (!tb[IFLA_LINK]) {
-		NL_SET_ERR_MSG(extack, "no carrier (link DEVICE)");
-		return -EINVAL;
-	}
-	carrier = __dev_get_by_index(rtnl_newlink_link_net(params), nla_get_u32(tb[IFLA_LINK]));
-	if (!carrier) {
-		NL_SET_ERR_MSG(extack, "no such carrier");
-		return -ENODEV;
-	}
-	if (data && data[IFLA_LANA_ID])
-		id = nla_get_u8(data[IFLA_LANA_ID]);
-	if (tb[IFLA_MTU] && nla_get_u32(tb[IFLA_MTU]) > carrier->mtu) {
-		NL_SET_ERR_MSG(extack, "MTU above the carrier's");
-		return -ERANGE;
-	}
-	return lana_link_new(dev_net(dev), dev, carrier, id, extack);
-}
-
-static size_t lana_link_get_size(const struct net_device *dev)
-{
-	return nla_total_size(sizeof(u8));
-}
-
-static int lana_link_fill_info(struct sk_buff *skb, const struct net_device *dev)
-{
-	return nla_put_u8(skb, IFLA_LANA_ID, lana_vdev(dev)->id);
-}
-
-static struct net *lana_link_get_net(const struct net_device *dev)
-{
-	return dev_net(lana_vdev(dev)->carrier);
-}
-
-static struct rtnl_link_ops lana_link_ops __read_mostly = {
-	.kind		= "lana",
-	.priv_size	= sizeof(struct lana_vdev),
-	.setup		= lana_vdev_setup,
-	.maxtype	= IFLA_LANA_MAX,
-	.policy		= lana_link_policy,
-	.newlink	= lana_link_newlink,
-	.dellink	= lana_vdev_dellink,
-	.get_size	= lana_link_get_size,
-	.fill_info	= lana_link_fill_info,
-	.get_link_net	= lana_link_get_net,
-};
-
-/* --- The carrier --- */
-
-static void lana_carrier_gone(struct lana_carrier *carrier)
-{
-	struct net_device *vdev;
-	LIST_HEAD(list);
-	int i;
-
-	/* With the last one the carrier is none any more. */
-	for (i = 0; carrier && i < LANA_IDS; i++) {
-		vdev = rtnl_dereference(carrier->vdevs[i]);
-		if (!vdev)
-			continue;
-		netdev_info(vdev, "goes with its carrier %s\n", lana_vdev(vdev)->carrier->name);
-		if (carrier->count == 1)
-			carrier = NULL;
-		lana_vdev_dellink(vdev, &list);
-	}
-	unregister_netdevice_many(&list);
-}
-
-/* What happens to a carrier happens to its virtual devices. */
-static int lana_carrier_event(struct notifier_block *nb, unsigned long event, void *ptr)
-{
-	struct net_device *dev = netdev_notifier_info_to_dev(ptr), *vdev;
-	struct lana_carrier *carrier = lana_carrier(dev);
-	int i;
-
-	if (!carrier)
-		return NOTIFY_DONE;
-	switch (event) {
-	case NETDEV_UP:
-	case NETDEV_DOWN:
-	case NETDEV_CHANGE:
-		lana_for_each_vdev(carrier, i, vdev)
-			netif_stacked_transfer_operstate(dev, vdev);
-		break;
-	case NETDEV_CHANGEMTU:
-		lana_for_each_vdev(carrier, i, vdev)
-			netdev_work_sched(vdev, 1);
-		break;
-	case NETDEV_CHANGEADDR:
-		lana_for_each_vdev(carrier, i, vdev) {
-			if (vdev->addr_assign_type == NET_ADDR_STOLEN) {
-				eth_hw_addr_set(vdev, dev->dev_addr);
-				call_netdevice_notifiers(NETDEV_CHANGEADDR, vdev);
-			}
-			if (vdev->flags & IFF_UP)
-				lana_vdev_listen(vdev, vdev->dev_addr);
-		}
-		break;
-	case NETDEV_UNREGISTER:
-		/* It may as well only move to another namespace. */
-		if (dev->reg_state == NETREG_UNREGISTERING)
-			lana_carrier_gone(carrier);
-		break;
-	case NETDEV_PRE_TYPE_CHANGE:
-		return NOTIFY_BAD;
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block lana_carrier_notifier = {
-	.notifier_call = lana_carrier_event,
-};
-
-int lana_link_register(void)
-{
-	int err;
-
-	err = register_netdevice_notifier(&lana_carrier_notifier);
-	if (err)
-		return err;
-	err = rtnl_link_register(&lana_link_ops);
-	if (err)
-		unregister_netdevice_notifier(&lana_carrier_notifier);
-	return err;
-}
-
-/* Devices that are in no graph any more go now. */
-void lana_link_unregister(void)
-{
-	rtnl_link_unregister(&lana_link_ops);
-	unregister_netdevice_notifier(&lana_carrier_notifier);
 }

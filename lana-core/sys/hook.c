@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A hooked device: its receive handler, by which packets enter the graph, and what
+ * becomes of the device.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <net/netdev_lock.h>
+
+#include "helpers.h"
+#include "skb.h"
+
+/* What most packets have no need of: calls, for which registers would be saved. */
+static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
+						   const struct lana_hook *hook)
+{
+	struct sk_buff *skb = *pskb;
+	u16 entries = lana_skb_entries(skb);
+
+	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
+		return RX_HANDLER_PASS;
+	__skb_push(skb, ETH_HLEN);
+	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
+	/*
+	 * A shared packet cannot wait: the others go on with it when we return. Nor can
+	 * one whose bytes are in a program's pages, which writes what it likes meanwhile.
+	 */
+	if (READ_ONCE(hook->batch) && !skb_shared(skb) && entries < LANA_ENTRY_LIMIT &&
+	    !skb_orphan_frags_rx(skb, GFP_ATOMIC)) {
+		lana_batch_add(hook, skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	/* What came before goes before. */
+	if (unlikely(this_cpu_read(lana_batch_waiting)))
+		lana_batch_run();
+	return lana_receive(hook, skb, entries, lana_this_cpu_offset(), pskb);
+}
+
+/*
+ * The receive handler: lets the packet begin at its link layer header again, as
+ * it did on the wire, and hands it to the engine.
+ */
+static rx_handler_result_t lana_rx(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	const struct lana_hook *hook;
+
+	/* Classifiers at the ingress go by that, too. */
+	if (unlikely(skb->mac_len != ETH_HLEN))
+		return RX_HANDLER_PASS;
+	prefetch(skb->data - ETH_HLEN);
+	hook = rcu_dereference(skb->dev->rx_handler_data);
+	if (READ_ONCE(hook->batch) ||
+	    unlikely(skb->pkt_type == PACKET_LOOPBACK || skb->ip_summed == CHECKSUM_COMPLETE ||
+		     lana_skb_mark(skb) || this_cpu_read(lana_batch_waiting)))
+		return lana_rx_rarely(pskb, hook);
+	__skb_push(skb, ETH_HLEN);
+	return lana_receive(hook, skb, 0, lana_this_cpu_offset(), pskb);
+}
+
+/*
+ * A packet is given back: its device was hooked in a change that is not
+ * committed, or unhooked in one that is; or no block wanted it, of which one
+ * may have changed it on the way. The stack gets it by `pskb`; one that has
+ * waited gets no further. What the receive handler is to answer.
+ */
+rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb)
+{
+	if (!pskb) {
+		lana_batch_lost(skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	*pskb = skb;
+	if (skb_shared(skb)) {
+		lana_restore(skb);
+		return RX_HANDLER_PASS;
+	}
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
+		kfree_skb(skb);
+		return RX_HANDLER_CONSUMED;
+	}
+	skb->pkt_type = PACKET_HOST;
+	skb->protocol = eth_type_trans(skb, skb->dev);
+	skb_postpull_rcsum(skb, skb_mac_header(skb), ETH_HLEN);
+	skb_reset_network_header(skb);
+	return RX_HANDLER_PASS;
+}
+
+/* What a hooked device was hooked with. */
+const void *lana_dev_hooked(const struct net_device *dev)
+{
+	if (rtnl_dereference(dev->rx_handler) != lana_rx)
+		return NULL;
+	return rtnl_dereference(dev->rx_handler_data);
+}
+
+/*
+ * What is done to a hooked device under its own lock. That lock comes before a
+ * graph's: notifiers hold it when they lock a graph. So hooking and unhooking, with
+ * a graph locked, only put it on a list, under RTNL, and lana_dev_settle() does it
+ * when the graph's lock has been given back, before RTNL is.
+ */
+struct lana_todo {
+	struct list_head list;
+	struct net_device *dev;
+	/* NULL: unhooked. */
+	const struct lana_hook *hook;
+};
+
+static LIST_HEAD(lana_todos);
+
+int lana_dev_hook(struct net_device *dev, struct lana_hook *hook)
+{
+	struct lana_todo *todo = kmalloc(sizeof(*todo), GFP_KERNEL);
+	int err;
+
+	if (!todo)
+		return -ENOMEM;
+	todo->dev = dev;
+	todo->hook = hook;
+	hook->todo = todo;
+	err = netdev_rx_handler_register(dev, lana_rx, hook);
+	if (err) {
+		kfree(todo);
+		return err;
+	}
+	dev_hold(dev);
+	list_add_tail(&todo->list, &lana_todos);
+	return 0;
+}
+
+static void lana_todo_end(struct lana_todo *todo)
+{
+	dev_put(todo->dev);
+	kfree(todo);
+}
+
+static void lana_todo_undo(struct lana_todo *todo)
+{
+	if (!list_empty(&todo->list)) {
+		/* A change that was not made: nothing has been done yet. */
+		list_del(&todo->list);
+		return lana_todo_end(todo);
+	}
+	todo->hook = NULL;
+	list_add_tail(&todo->list, &lana_todos);
+}
+
+/* Afterwards no CPU runs the handler for this device. */
+void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
+{
+	netdev_rx_handler_unregister(dev);
+	lana_todo_undo(hook->todo);
+}
+
+/*
+ * As lana_dev_unhook(), for who waits later, once for many: until a grace period
+ * has passed, CPUs may be in the handler, and nobody may register another one.
+ */
+void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook)
+{
+	ASSERT_RTNL();
+	RCU_INIT_POINTER(dev->rx_handler, NULL);
+	lana_todo_undo(hook->todo);
+}
+
+/* Do what is to be done. The caller holds RTNL and has no graph locked. */
+void lana_dev_settle(void)
+{
+	struct lana_todo *todo;
+	struct net_device *dev;
+
+	ASSERT_RTNL();
+	while ((todo = list_first_entry_or_null(&lana_todos, struct lana_todo, list))) {
+		list_del_init(&todo->list);
+		dev = todo->dev;
+		if (!todo->hook) {
+			dev_set_promiscuity(dev, -1);
+			lana_todo_end(todo);
+			continue;
+		}
+		dev_disable_lro(dev);
+		dev_set_promiscuity(dev, 1);
+		/* Its speed can be asked for now. */
+		netdev_lock_ops(dev);
+		lana_dev_event(todo->hook, dev, U32_MAX);
+		netdev_unlock_ops(dev);
+	}
+}
+
+/* A device that goes away or to another namespace leaves the graph. */
+static int lana_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+	const struct lana_hook *hook = lana_dev_hooked(dev);
+
+	if (!hook)
+		return NOTIFY_DONE;
+	switch (event) {
+	case NETDEV_UNREGISTER:
+		/* Where it only moves, somebody else may be the next to have its handler. */
+		if (dev->reg_state == NETREG_UNREGISTERING)
+			lana_dev_detach(dev, hook);
+		else
+			lana_dev_unhook(dev, hook);
+		lana_dev_settle();
+		lana_dev_gone(hook);
+		break;
+	case NETDEV_CHANGENAME:
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_RENAMED);
+		break;
+	case NETDEV_UP:
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_UP);
+		break;
+	case NETDEV_DOWN:
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_DEVICE_DOWN);
+		break;
+	case NETDEV_CHANGE:
+		lana_dev_event(hook, dev, U32_MAX);
+		break;
+	case NETDEV_PRE_TYPE_CHANGE:
+		/* Its frames would not begin with an Ethernet header any more. */
+		return NOTIFY_BAD;
+	}
+	return NOTIFY_DONE;
+}
+
+struct notifier_block lana_netdev_notifier = {
+	.notifier_call = lana_netdev_event,
+};

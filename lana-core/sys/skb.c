@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What blocks do to packets: see skb.h for those that are shared. */
+
+#include <linux/etherdevice.h>
+#include <linux/skbuff.h>
+
+#include "helpers.h"
+#include "skb.h"
+
+/* A shared packet goes back to the others as it was. */
+void lana_restore(struct sk_buff *skb)
+{
+	if (!skb_shared(skb))
+		return;
+	skb_postpull_rcsum(skb, skb->data, ETH_HLEN);
+	lana_skb_pull(skb);
+}
+
+/* For a packet that is shared one that is not, in its place; NULL for want of memory, and the packet stays. */
+struct sk_buff *lana_skb_unshare(struct sk_buff *skb)
+{
+	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
+
+	if (clone) {
+		lana_restore(skb);
+		consume_skb(skb);
+	}
+	return clone;
+}
+
+bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return pskb_may_pull(skb, len);
+}
+
+/*
+ * Make the first bytes linear, and this packet's own. A super-packet that was
+ * changed is not what the stack or a device has made: who takes it apart is to
+ * look at it first.
+ */
+static int lana_skb_own(struct sk_buff *skb, unsigned int len)
+{
+	int err;
+
+	/* What nearly all are, without the way to find it out. */
+	if (likely(!skb->cloned && len <= skb_headlen(skb) && !skb_is_gso(skb)))
+		return 0;
+	if (len > skb->len)
+		return -EINVAL;
+	err = skb_ensure_writable(skb, len);
+	if (err || !skb_is_gso(skb))
+		return err;
+	/* Clones share what says how it is to be taken apart. */
+	err = skb_unclone(skb, GFP_ATOMIC);
+	if (!err)
+		skb_shinfo(skb)->gso_type |= SKB_GSO_DODGY;
+	return err;
+}
+
+/* The sum over all of it, where a device has made one, is not that of what will be written. */
+int lana_skb_writable(struct sk_buff *skb, unsigned int len)
+{
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->ip_summed = CHECKSUM_NONE;
+	return lana_skb_own(skb, len);
+}
+
+/* Write bytes that are linear and our own. The sum over all of the packet stays right. */
+static void lana_skb_store(struct sk_buff *skb, unsigned int offset, const void *bytes,
+			   unsigned int len)
+{
+	void *to = skb->data + offset;
+
+	__skb_postpull_rcsum(skb, to, len, offset);
+	memcpy(to, bytes, len);
+	__skb_postpush_rcsum(skb, to, len, offset);
+}
+
+/*
+ * What becomes of a checksum when what it covers changes by `diff`. As
+ * inet_proto_csum_replace_by_diff(), but the one that a device is to fill in is
+ * known by its place; it has the sum of the pseudo-header alone.
+ */
+static void lana_skb_update(struct sk_buff *skb, const struct lana_sum *sum, __wsum diff)
+{
+	__sum16 check;
+
+	memcpy(&check, skb->data + sum->at, sizeof(check));
+	if (skb->ip_summed == CHECKSUM_PARTIAL &&
+	    sum->at == skb_checksum_start_offset(skb) + skb->csum_offset) {
+		if (!(sum->flags & LANA_SUM_PSEUDO))
+			return;
+		check = ~csum_fold(csum_add(diff, csum_unfold(check)));
+	} else {
+		/* UDP's 0 says that there is none. */
+		if (sum->flags & LANA_SUM_OPTIONAL && !check)
+			return;
+		csum_replace_by_diff(&check, diff);
+		if (sum->flags & LANA_SUM_OPTIONAL && !check)
+			check = CSUM_MANGLED_0;
+	}
+	lana_skb_store(skb, sum->at, &check, sizeof(check));
+}
+
+/*
+ * Write `len` bytes at `offset`, and make the checksums right that cover them.
+ * False, and the packet as it was, where it is shorter or there is no memory.
+ */
+bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
+		      const struct lana_sum *sums, unsigned int count)
+{
+	unsigned int i, end;
+	__wsum diff;
+
+	if (check_add_overflow(offset, len, &end))
+		return false;
+	for (i = 0; i < count; i++) {
+		unsigned int behind;
+
+		if (check_add_overflow(sums[i].at, (u32)sizeof(__sum16), &behind))
+			return false;
+		end = max(end, behind);
+	}
+	if (end > skb->len || lana_skb_own(skb, end))
+		return false;
+	diff = csum_sub(csum_partial(bytes, len, 0), csum_partial(skb->data + offset, len, 0));
+	lana_skb_store(skb, offset, bytes, len);
+	for (i = 0; i < count; i++) {
+		/* What a checksum covers begins an even number of bytes before it. */
+		lana_skb_update(skb, &sums[i], csum_shift(diff, offset - sums[i].at));
+	}
+	return true;
+}
+
+/* What is known of the checksum: an ip_summed, and with CHECKSUM_COMPLETE the sum over all bytes. */
+u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum)
+{
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		*sum = (u16)~(__force u16)csum_fold(skb->csum);
+	return skb->ip_summed;
+}
+
+/* Fill in the checksum that a device was to. False for a super-packet: each part gets its own. */
+bool lana_skb_complete(struct sk_buff *skb)
+{
+	int end;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return true;
+	end = skb_checksum_start_offset(skb) + skb->csum_offset + sizeof(__sum16);
+	if (skb_is_gso(skb) || skb_checksum_start_offset(skb) < 0 || end > skb->len)
+		return false;
+	return !lana_skb_own(skb, end) && !skb_csum_hwoffload_help(skb, 0);
+}
+
+struct sk_buff *lana_skb_clone(struct sk_buff *skb)
+{
+	return skb_clone(skb, GFP_ATOMIC);
+}
+
+/* One whose sum is to be restored, too: apart, as it takes a call, for which registers would be saved. */
+static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	lana_restore(skb);
+	kfree_skb_reason(skb, reason);
+}
+
+/* `why` is an enum lana_drop_reason. */
+void lana_skb_free(struct sk_buff *skb, u32 why)
+{
+	static const enum skb_drop_reason reasons[] = {
+		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
+		[LANA_DROP_REASON_UNBOUND] = SKB_DROP_REASON_NOT_SPECIFIED,
+		[LANA_DROP_REASON_HOP_LIMIT] = SKB_DROP_REASON_NOT_SPECIFIED,
+		[LANA_DROP_REASON_BACKLOG] = SKB_DROP_REASON_NOT_SPECIFIED,
+		[LANA_DROP_REASON_MALFORMED] = SKB_DROP_REASON_HDR_TRUNC,
+		[LANA_DROP_REASON_TOO_BIG] = SKB_DROP_REASON_PKT_TOO_BIG,
+		[LANA_DROP_REASON_DEVICE] = SKB_DROP_REASON_DEV_READY,
+		[LANA_DROP_REASON_NO_MEMORY] = SKB_DROP_REASON_NOMEM,
+		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
+	};
+
+	if (skb_shared(skb)) {
+		if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
+			return lana_skb_free_summed(skb, reasons[why]);
+		lana_skb_pull(skb);
+	}
+	kfree_skb_reason(skb, reasons[why]);
+}
+
+void lana_skb_consume(struct sk_buff *skb)
+{
+	lana_restore(skb);
+	consume_skb(skb);
+}
+
+/*
+ * Cut off the end of a packet, or put zeros there. What is known of a checksum over all of it stays true.
+ * A super-packet stays as long as it is: its length goes with the parts it is to be taken apart into.
+ */
+bool lana_skb_resize(struct sk_buff *skb, unsigned int len)
+{
+	unsigned int more;
+
+	if (len == skb->len)
+		return true;
+	if (skb_is_gso(skb))
+		return false;
+	if (len < skb->len)
+		return !pskb_trim_rcsum(skb, len);
+	if (len > LANA_LEN_MAX)
+		return false;
+	more = len - skb->len;
+	/* Zeros add nothing to a sum, wherever they begin. */
+	if (skb_is_nonlinear(skb) || skb_cloned(skb) || skb_tailroom(skb) < more) {
+		if (skb_linearize(skb) || pskb_expand_head(skb, 0, more, GFP_ATOMIC))
+			return false;
+	}
+	skb_put_zero(skb, more);
+	return true;
+}
+
+/*
+ * The sum of a part that is there, folded, not inverted; -1 where the bytes are
+ * in a device's memory, which nobody reads here.
+ */
+int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len)
+{
+	if (unlikely(!skb_frags_readable(skb)))
+		return -1;
+	return (u16)~(__force u16)csum_fold(skb_checksum(skb, offset, len, 0));
+}
