@@ -3,17 +3,29 @@
 //! A graph, one a network namespace. What changes it is a [`Change`]. The graph's lock is held
 //! throughout one; packets do not know it.
 
-use crate::{
-    block::Process,
+pub(crate) mod block;
+pub(crate) mod change;
+pub(crate) mod notifier;
+pub(crate) mod registry;
+pub(crate) mod types;
+
+use self::{
+    block::Object,
     change::Change,
     notifier::{Events, Kind},
-    registry::{Files, Idp, Registry},
-    stats::{Alarm, EngineStats},
+    registry::{Files, Instance, Registry},
+};
+use crate::{
+    packet::{
+        entrance::Ppe,
+        stats::{Alarm, EngineStats},
+    },
     sys::{
-        net::Net,
-        percpu::PerCpu,
+        bindings, hook,
+        net::{self, Net, PerNet},
         proc,
-        slot::{Live, Wiring},
+        slot::Idp,
+        wiring,
     },
 };
 use kernel::{
@@ -24,12 +36,13 @@ use kernel::{
 /// The graph of a namespace.
 #[pin_data]
 pub(crate) struct Graph {
-    net: Net,
-    live: Live,
-    stats: PerCpu<EngineStats>,
+    ppe: Ppe,
     #[pin]
     state: Mutex<State>,
 }
+
+/// The wiring of a graph.
+type Wiring = wiring::Wiring<Ppe, dyn Object, Instance>;
 
 /// What the graph's lock protects.
 pub(crate) struct State {
@@ -39,7 +52,7 @@ pub(crate) struct State {
     pub(crate) proc: Option<proc::Tree>,
     /// The IDPs of blocks that watch their ports, in order; and of some that were to be.
     pub(crate) watchers: KVVec<Idp>,
-    /// Files that are to be removed by [`Graph::chores`].
+    /// Files that are to be removed by [`PerNet::chores`].
     pub(crate) stale: Files,
     /// Counts the changes.
     pub(crate) generation: u32,
@@ -48,14 +61,43 @@ pub(crate) struct State {
 }
 
 impl Graph {
+    /// The namespace.
+    pub(crate) fn net(&self) -> &Net {
+        self.ppe.net()
+    }
+
+    /// What packets read of it.
+    pub(crate) fn ppe(&self) -> &Ppe {
+        &self.ppe
+    }
+
+    /// Locks the graph, as it is without the blocks of what has gone. Sleeps. RTNL, where it is needed, is
+    /// taken first.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let state = self.state.lock();
+        if !self.net().any_gone() {
+            return state;
+        }
+        // Devices and sockets have gone meanwhile, which nobody was asked for: so do their blocks, with
+        // their bindings and subscriptions. All that have gone share one change, and its grace periods.
+        let mut change = Change::of(self, state, None).deferring_files();
+        self.net().remove_gone(|idps| {
+            for idp in idps {
+                change.gone(idp)?;
+            }
+            change.commit()
+        });
+        self.state.lock()
+    }
+}
+
+impl PerNet for Graph {
     /// Makes an empty graph, with its files in procfs. Sleeps.
-    pub(crate) fn new(net: Net) -> Result<Pin<KBox<Self>>> {
-        let stats = PerCpu::new(&Process::new())?;
+    fn new(net: Net) -> Result<Pin<KBox<Self>>> {
+        let ppe = Ppe::new(net)?;
         let graph = KBox::pin_init(
             pin_init!(Self {
-                net,
-                live: Live::new(),
-                stats,
+                ppe,
                 state <- new_mutex!(
                     State {
                         registry: Registry::new(),
@@ -72,66 +114,16 @@ impl Graph {
             }? Error),
             GFP_KERNEL,
         )?;
-        let tree = proc::Tree::new(&graph)?;
+        let tree = proc::Tree::new(graph.ppe.net())?;
         graph.state.lock().proc = Some(tree);
         Ok(graph)
     }
 
-    /// The namespace.
-    pub(crate) fn net(&self) -> &Net {
-        &self.net
-    }
-
-    /// The version that packets go by.
-    #[inline]
-    pub(crate) fn live(&self) -> &Live {
-        &self.live
-    }
-
-    /// The engine's counters.
-    #[inline]
-    pub(crate) fn stats(&self) -> &PerCpu<EngineStats> {
-        &self.stats
-    }
-
-    /// Locks the graph, as it is without the blocks of what has gone. Sleeps. RTNL, where it is needed, is
-    /// taken first.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        let state = self.state.lock();
-        if !self.net.any_gone() {
-            return state;
-        }
-        // Devices and sockets have gone meanwhile, which nobody was asked for: so do their blocks, with
-        // their bindings and subscriptions. All that have gone share one change, and its grace periods.
-        let mut change = Change::of(self, state, None).deferring_files();
-        self.net.remove_gone(|idps| {
-            for idp in idps {
-                change.gone(idp)?;
-            }
-            change.commit()
-        });
-        self.state.lock()
-    }
-
-    /// Something has happened to a hooked device: tells of it, and has the blocks hear of it that
-    /// watch their ports. Sleeps.
-    pub(crate) fn device_event(&self, kind: Option<Kind>, idp: Idp) {
-        if let Some(kind) = kind {
-            let State {
-                registry, events, ..
-            } = &mut *self.lock();
-            events.tell_device(&self.net, registry, kind, idp);
-        }
-        if Change::new(self, None).commit().is_err() {
-            self.net.chores(true);
-        }
-    }
-
     /// Does what was put off: removes the blocks of what has gone, and their files; and has blocks hear
     /// of their ports, where there was no memory for that. Sleeps, for as long as user space likes.
-    pub(crate) fn chores(&self) {
+    fn chores(&self) {
         if Change::new(self, None).last_try().commit().is_err() {
-            self.net.chores(true);
+            self.net().chores(true);
         }
         let mut files = core::mem::take(&mut self.lock().stale);
         for (_, file) in files.iter_mut() {
@@ -141,20 +133,20 @@ impl Graph {
     }
 
     /// Packets were dropped by the limits that end loops: tells of it. Sleeps.
-    pub(crate) fn alarm(&self) {
+    fn alarm(&self) {
         let State {
             registry, events, ..
         } = &mut *self.lock();
         for alarm in Alarm::ALL {
-            let (total, idp) = EngineStats::alarmed(&self.stats, alarm);
-            events.tell_alarm(&self.net, registry, alarm, total, idp);
+            let (total, idp) = EngineStats::alarmed(self.ppe.stats(), alarm);
+            events.tell_alarm(self.net(), registry, alarm, total, idp);
         }
     }
 
     /// The namespace goes, and its devices have gone: ends procfs and removes all. Sleeps.
-    pub(crate) fn clear(&self) {
+    fn clear(&self) {
         let mut state = self.state.lock();
-        state.wiring.settle(&self.live);
+        state.wiring.settle(self.ppe.live());
         let registry = core::mem::replace(&mut state.registry, Registry::new());
         let wiring = core::mem::take(&mut state.wiring);
         let stale = core::mem::take(&mut state.stale);
@@ -167,3 +159,29 @@ impl Graph {
         drop(wiring);
     }
 }
+
+net::per_net!(Graph);
+
+impl hook::DeviceEvents for Graph {
+    /// Something has happened to a hooked device: tells of it, and has the blocks hear of it that
+    /// watch their ports. Sleeps.
+    fn device_event(&self, kind: u32, idp: Idp) {
+        let kind = match kind {
+            bindings::LANA_EVENT_KIND_DEVICE_UP => Some(Kind::DeviceUp),
+            bindings::LANA_EVENT_KIND_DEVICE_DOWN => Some(Kind::DeviceDown),
+            bindings::LANA_EVENT_KIND_DEVICE_RENAMED => Some(Kind::DeviceRenamed),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            let State {
+                registry, events, ..
+            } = &mut *self.lock();
+            events.tell_device(self.net(), registry, kind, idp);
+        }
+        if Change::new(self, None).commit().is_err() {
+            self.net().chores(true);
+        }
+    }
+}
+
+hook::device_events!(Ppe, Graph);

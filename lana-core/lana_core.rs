@@ -3,29 +3,23 @@
 //! The core of LANA, `lana.ko`: it manages functional blocks and carries packets between them,
 //! and knows no protocol.
 //!
-//! A packet's way: [`sys::netdev`] (receive handler) → [`engine`] → a [`block`] → [`engine`] → …
-//! A command's way: `control` (netlink) → `change`, by [`builder`] and `registry` → the wiring
-//! ([`sys::slot`]) → [`notifier`]. The two ways meet in the wiring only.
-
+//! Its floors, each of which imports only what is on it or below:
+//!
+//! 1. [`base`]: what is pure;
+//! 2. [`sys`]: the kernel, and all `unsafe` code;
+//! 3. [`packet`]: the packet's way. [`sys::hook`] (receive handler) → [`packet::entrance`] →
+//!    [`packet::engine`] → a [`graph::block`] → the engine → … → [`packet::exit`];
+//! 4. [`graph`]: the graph, and how it changes. The two ways meet in the wiring only: [`sys::slot`];
+//! 5. [`edge`]: netlink, procfs, and what makes blocks for sockets and virtual devices.
 //!
 //! What blocks can reach is [`prelude`], and what [`block_module!`] expands to. All else is the crate's own.
 
 #![deny(unreachable_pub)]
 
-mod block;
-mod builder;
-mod change;
-mod checksum;
-mod control;
-mod engine;
-mod error;
+mod base;
+mod edge;
 mod graph;
-mod name;
-mod notifier;
-mod procfs;
-mod registry;
-mod stats;
-mod storm;
+mod packet;
 mod sys;
 
 use kernel::prelude::*;
@@ -33,23 +27,28 @@ use kernel::prelude::*;
 /// What the author of a block needs.
 pub mod prelude {
     pub use crate::{
-        block::{
-            Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Process, Progress,
-            Unclaimed, Values, Verdict,
+        base::{
+            error::Failure,
+            port::{Direction, Port},
         },
-        block_module,
-        engine::{Context, Direction, Port},
-        error::Failure,
-        fail,
-        notifier::{About, Event, Kind},
-        stats::DropReason,
-        sys::{
+        block_module, fail,
+        graph::{
+            block::{Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Progress, Values},
+            notifier::{About, Event, Kind},
+        },
+        packet::{
             batch::Batch,
+            engine::Context,
+            verdict::{Unclaimed, Verdict},
+        },
+        sys::{
             bpf,
             compat::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
+            context::Process,
             hash::HashKey,
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
+            reason::DropReason,
             skb::{Packet, Sum, Summed},
             sock::SocketHandle,
             time,
@@ -57,7 +56,7 @@ pub mod prelude {
     };
     /// The Internet checksum.
     pub mod checksum {
-        pub use crate::checksum::*;
+        pub use crate::base::checksum::*;
     }
     pub use core::fmt;
     pub use kernel::{prelude::*, sync::Arc};
@@ -67,7 +66,7 @@ pub mod prelude {
 /// What [`block_module!`] expands to. Whoever else calls it gets an error.
 #[doc(hidden)]
 pub mod glue {
-    pub use crate::builder::register;
+    pub use crate::graph::types::register;
 }
 
 module! {
@@ -82,13 +81,13 @@ struct Core {
     // Ends in this order: no more requests, then the graphs, then the types.
     _family: sys::genl::Family,
     _graphs: sys::net::Registration,
-    _types: builder::Types,
+    _types: graph::types::Types,
 }
 
 impl kernel::Module for Core {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("bootstrapping core\n");
-        let types = builder::Types::new()?;
+        let types = graph::types::Types::new()?;
         let graphs = sys::net::Registration::new()?;
         let family = sys::genl::Family::register()?;
         pr_info!("core up and running\n");

@@ -4,19 +4,28 @@
 //!
 //! Each file wraps one thing of the kernel and says which guarantees its types carry. What is
 //! above this layer, the blocks included, is safe Rust.
+//!
+//! It knows nothing that is above it. Where the kernel calls us, a trait says what is called, and a macro,
+//! used once by the floor that has the answer, defines the function for that: it costs no call more
+//! than a function by name.
 
-pub(crate) mod batch;
 pub mod bpf;
 pub(crate) mod compat;
+pub(crate) mod context;
 pub(crate) mod genl;
 pub(crate) mod handle;
 pub(crate) mod hash;
+pub(crate) mod hook;
+pub(crate) mod lock;
 pub(crate) mod module;
 pub(crate) mod net;
 pub(crate) mod netdev;
+pub(crate) mod packets;
 pub(crate) mod percpu;
 pub(crate) mod proc;
+pub(crate) mod queue;
 pub(crate) mod rcu;
+pub(crate) mod reason;
 pub(crate) mod skb;
 pub(crate) mod slot;
 pub(crate) mod sock;
@@ -24,12 +33,7 @@ pub mod time;
 pub(crate) mod vdev;
 pub(crate) mod verdict;
 pub(crate) mod watch;
-
-/// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
-pub(crate) fn cond_resched(_: &crate::block::Process) {
-    // SAFETY: process context, which the argument is the evidence of.
-    unsafe { bindings::lana_cond_resched() };
-}
+pub(crate) mod wiring;
 
 /// Declarations of C, generated from `sys/bindings.h`.
 #[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]

@@ -4,8 +4,7 @@
 //!
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
-use super::{bindings, skb::Packet};
-use crate::block::Process;
+use super::{bindings, context::Process, skb::Packet};
 use core::ptr::NonNull;
 use kernel::prelude::*;
 

@@ -3,7 +3,7 @@
 //! Handles: what a block has of the device or the socket that it stands for. A handle keeps nothing: it is
 //! good until its target goes, however long a block keeps it, so no block can hold up what goes.
 
-use crate::engine::Context;
+use super::rcu::Reader;
 use core::{
     ptr,
     ptr::NonNull,
@@ -39,9 +39,9 @@ impl<T> Handle<T> {
         Ok(Self(Arc::new(AtomicPtr::new(target.as_ptr()), GFP_KERNEL)?))
     }
 
-    /// The target, for as long as the context is one: it is the evidence of a read-side section.
+    /// The target, for as long as the reader is one.
     #[inline]
-    pub(crate) fn get(&self, _cx: &Context<'_>) -> Option<NonNull<T>> {
+    pub(crate) fn get(&self, _reader: Reader<'_>) -> Option<NonNull<T>> {
         self.peek()
     }
 

@@ -263,14 +263,18 @@ void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
 void lana_dev_gone(const struct lana_hook *hook);
 void lana_dev_event(const void *hook, struct net_device *dev, u32 kind);
-int lana_sock_new(struct net *net, struct sock *sk, void **graph, const void **slot, u32 *idp,
+int lana_sock_new(struct net *net, struct sock *sk, void **datapath, const void **slot, u32 *idp,
 		  void **handle);
-void lana_sock_gone(void *graph, void *handle, struct lana_gone *gone);
-int lana_sock_rename(void *graph, u32 idp, const char *name, size_t len);
-void lana_sock_name(void *graph, u32 idp, char *name);
-int lana_sock_send(void *graph, const void *slot, struct sk_buff *skb);
+void lana_sock_gone(void *datapath, void *handle, struct lana_gone *gone);
+int lana_sock_rename(struct net *net, u32 idp, const char *name, size_t len);
+void lana_sock_name(struct net *net, u32 idp, char *name);
+int lana_sock_send(void *datapath, const void *slot, struct sk_buff *skb);
 int lana_link_new(struct net *net, struct net_device *dev, struct net_device *carrier, int id,
 		  struct netlink_ext_ack *extack);
+int lana_show_ppe(struct seq_file *m, void *v);
+int lana_show_vlink(struct seq_file *m, void *v);
+int lana_show_sockets(struct seq_file *m, void *v);
+int lana_show_family(struct seq_file *m, void *v);
 void *lana_fblocks_start(struct seq_file *m, loff_t *pos);
 void *lana_fblocks_next(struct seq_file *m, void *v, loff_t *pos);
 void lana_fblocks_stop(struct seq_file *m, void *v);

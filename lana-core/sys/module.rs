@@ -3,7 +3,6 @@
 //! Kernel modules as owners of code: pinning them, asking for them.
 
 use super::bindings;
-use crate::builder;
 use core::ffi::CStr;
 use kernel::{error::to_result, prelude::*, str::CString, ThisModule};
 
@@ -21,6 +20,15 @@ impl Owner {
     #[inline(always)] // It is called in the block's module, which finds no private function of ours.
     pub(crate) fn new(module: &'static ThisModule) -> Self {
         Self(module.as_ptr().cast())
+    }
+
+    /// A module that C names.
+    ///
+    /// # Safety
+    ///
+    /// The module's code is there for as long as the value.
+    pub(crate) unsafe fn from_raw(module: *mut bindings::module) -> Self {
+        Self(module)
     }
 
     /// The module.
@@ -77,7 +85,7 @@ pub(crate) struct Watch(());
 impl Watch {
     /// Begins to listen. Sleeps.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: what it calls is the function of this file.
+        // SAFETY: what it calls is the function of `module_gone!`.
         to_result(unsafe { bindings::lana_module_watch() })?;
         Ok(Self(()))
     }
@@ -90,12 +98,18 @@ impl Drop for Watch {
     }
 }
 
-/// A module has ended, or its init has failed.
-///
-/// # Safety
-///
-/// Called in process context with a module whose code is still there.
-#[no_mangle]
-unsafe extern "C" fn lana_module_gone(module: *mut bindings::module) {
-    builder::module_gone(Owner(module));
+/// What is called with a module that has ended, or whose init has failed. Said once in the crate, as it
+/// defines the function that C calls.
+macro_rules! module_gone {
+    ($gone:path) => {
+        /// # Safety
+        ///
+        /// Called in process context with a module whose code is still there.
+        #[no_mangle]
+        unsafe extern "C" fn lana_module_gone(module: *mut $crate::sys::bindings::module) {
+            // SAFETY: the contract is the same.
+            $gone(unsafe { $crate::sys::module::Owner::from_raw(module) });
+        }
+    };
 }
+pub(crate) use module_gone;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network namespaces: each owns a graph.
+//! Network namespaces: each owns a graph, which the floor above gives by [`per_net!`].
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
-use super::bindings;
-use crate::{error::Failure, graph::Graph, registry::Idp};
+use super::{bindings, slot::Idp};
+use crate::base::error::Failure;
 use core::{ffi::c_void, pin::Pin, ptr, ptr::NonNull};
 use kernel::{error::to_result, prelude::*};
 
@@ -26,7 +26,7 @@ impl Net {
         self.0.as_ptr()
     }
 
-    /// Has [`Graph::alarm`] called soon. Any context.
+    /// Has [`PerNet::alarm`] called soon. Any context.
     #[cold]
     pub(crate) fn alarm(&self) {
         // SAFETY: the namespace is live, and its graph does not end before the work does.
@@ -35,7 +35,7 @@ impl Net {
 }
 
 impl Net {
-    /// Something has gone: [`Graph::lock`] sees to its block. Any context; waits for nobody.
+    /// Something has gone: who locks the graph next sees to its block. Any context; waits for nobody.
     ///
     /// # Safety
     ///
@@ -82,21 +82,41 @@ impl Net {
         }
     }
 
-    /// Has [`Graph::chores`] called: soon, or in a moment. Any context.
+    /// Has [`PerNet::chores`] called: soon, or in a moment. Any context.
     pub(crate) fn chores(&self, later: bool) {
         // SAFETY: the namespace is live, and its graph does not end before the work does.
         unsafe { bindings::lana_net_chores(self.as_ptr(), later) };
     }
 }
 
+/// What each namespace owns one of.
+pub(crate) trait PerNet: Sized + Send + Sync + 'static {
+    /// A namespace begins. Sleeps.
+    fn new(net: Net) -> Result<Pin<KBox<Self>>>;
+    /// It ends: nobody uses this any more but procfs and the alarm. Sleeps.
+    fn clear(&self);
+    /// The alarm was raised a moment ago. Sleeps.
+    fn alarm(&self);
+    /// Something was put off. Sleeps.
+    fn chores(&self);
+}
+
+/// That which is registered.
+///
+/// # Safety
+///
+/// There is one in the crate: [`per_net!`] implements it.
+pub(crate) unsafe trait Registered: PerNet {}
+
 /// The graph of a namespace, if it has one (by now, or still).
 ///
 /// # Safety
 ///
 /// The namespace lives for `'a`, and the registration of namespaces with it.
-pub(crate) unsafe fn graph_of<'a>(net: *mut bindings::net) -> Option<&'a Graph> {
-    // SAFETY: the namespace lives for `'a`, as the caller says; what is stored there is null or a graph.
-    unsafe { bindings::lana_net_get(net).cast::<Graph>().as_ref() }
+pub(crate) unsafe fn graph_of<'a, G: Registered>(net: *mut bindings::net) -> Option<&'a G> {
+    // SAFETY: the namespace lives for `'a`, as the caller says; what is stored there is null or a graph,
+    // for which there is no other type.
+    unsafe { bindings::lana_net_get(net).cast::<G>().as_ref() }
 }
 
 /// Graphs for all namespaces that are and that come; dropping it ends them all.
@@ -105,7 +125,7 @@ pub(crate) struct Registration(());
 impl Registration {
     /// Registers with the namespaces and for what becomes of devices. Sleeps.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: the callbacks are those of this file and of `netdev.rs`.
+        // SAFETY: the callbacks are those of `per_net!`, `entrances!` and `device_events!`.
         to_result(unsafe { bindings::lana_net_register() })?;
         Ok(Self(()))
     }
@@ -119,8 +139,14 @@ impl Drop for Registration {
 }
 
 /// Visits the graphs of all namespaces. Sleeps; no graph may be locked.
-pub(crate) fn for_each(mut visit: impl FnMut(&Graph)) {
-    let mut visit: &mut dyn FnMut(&Graph) = &mut visit;
+pub(crate) fn for_each<G: Registered>(mut visit: impl FnMut(&G)) {
+    let mut visit = |graph: *mut c_void| {
+        // SAFETY: a graph lives as long as its namespace is on the list; null is none.
+        if let Some(graph) = unsafe { graph.cast::<G>().as_ref() } {
+            visit(graph);
+        }
+    };
+    let mut visit: &mut dyn FnMut(*mut c_void) = &mut visit;
     // SAFETY: `lana_graph_visit` gets back what is given here.
     unsafe { bindings::lana_net_for_each((&raw mut visit).cast()) };
 }
@@ -130,79 +156,91 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Graph)) {
 /// Called by `lana_net_for_each()` in [`for_each`], which gives the data.
 #[no_mangle]
 unsafe extern "C" fn lana_graph_visit(graph: *mut c_void, data: *mut c_void) {
-    // SAFETY: a graph lives as long as its namespace is on the list; null is none.
-    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
-        // SAFETY: `data` is what `for_each` gave: a reference to its closure.
-        unsafe { (*data.cast::<&mut dyn FnMut(&Graph)>())(graph) };
-    }
+    // SAFETY: `data` is what `for_each` gave: a reference to its closure.
+    unsafe { (*data.cast::<&mut dyn FnMut(*mut c_void)>())(graph) };
 }
 
 /// A namespace begins: makes its graph, or returns null when there is no memory.
 ///
 /// # Safety
 ///
-/// Called with a live namespace, which keeps the graph until [`lana_graph_free`].
-#[no_mangle]
-unsafe extern "C" fn lana_graph_new(net: *mut bindings::net) -> *mut c_void {
+/// Called with a live namespace, which keeps the graph until [`graph_free`].
+pub(crate) unsafe fn graph_new<G: Registered>(net: *mut bindings::net) -> *mut c_void {
     let Some(net) = NonNull::new(net) else {
         return ptr::null_mut();
     };
     // INVARIANT: the graph is freed before the namespace.
-    match Graph::new(Net(net)) {
+    match G::new(Net(net)) {
         // SAFETY: the graph is not moved before it is put back into a pinned box.
         Ok(graph) => KBox::into_raw(unsafe { Pin::into_inner_unchecked(graph) }).cast(),
         Err(_) => ptr::null_mut(),
     }
 }
 
-/// A namespace ends, and all in its graph.
+/// The graph that C has, unless it has none.
 ///
 /// # Safety
 ///
-/// `graph` is null or comes from [`lana_graph_new`], and nobody uses it any more but procfs and
-/// the alarm.
-#[no_mangle]
-unsafe extern "C" fn lana_graph_clear(graph: *mut c_void) {
-    // SAFETY: `graph` is null or comes from `lana_graph_new`, and is not freed before it was cleared.
-    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
-        graph.clear();
-    }
+/// `graph` is null or comes from [`graph_new`], and lives for `'a`.
+pub(crate) unsafe fn graph<'a, G: Registered>(graph: *mut c_void) -> Option<&'a G> {
+    // SAFETY: `graph` is null or comes from `graph_new`, as the caller says, and there is no other `G`.
+    unsafe { graph.cast::<G>().as_ref() }
 }
 
-/// The alarm was raised a moment ago.
+/// Frees a graph.
 ///
 /// # Safety
 ///
-/// `graph` is null or comes from [`lana_graph_new`] and lives.
-#[no_mangle]
-unsafe extern "C" fn lana_graph_alarm(graph: *mut c_void) {
-    // SAFETY: `graph` is null or comes from `lana_graph_new`, and lives as long as its alarm is armed.
-    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
-        graph.alarm();
-    }
-}
-
-/// The graph has put something off.
-///
-/// # Safety
-///
-/// `graph` is null or comes from [`lana_graph_new`] and lives.
-#[no_mangle]
-unsafe extern "C" fn lana_graph_chores(graph: *mut c_void) {
-    // SAFETY: it is null or a live graph, which the work does not outlive.
-    if let Some(graph) = unsafe { graph.cast::<Graph>().as_ref() } {
-        graph.chores();
-    }
-}
-
-/// # Safety
-///
-/// `graph` is null or comes from [`lana_graph_new`], was cleared, and nobody uses it any more.
-#[no_mangle]
-unsafe extern "C" fn lana_graph_free(graph: *mut c_void) {
+/// `graph` is null or comes from [`graph_new`], was cleared, and nobody uses it any more.
+pub(crate) unsafe fn graph_free<G: Registered>(graph: *mut c_void) {
     if !graph.is_null() {
-        // SAFETY: `graph` comes from `lana_graph_new`, which gave it by `into_raw`, and nobody uses it any
+        // SAFETY: `graph` comes from `graph_new`, which gave it by `into_raw`, and nobody uses it any
         // more.
-        drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<Graph>())) });
+        drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<G>())) });
     }
 }
+
+/// What namespaces own: a [`PerNet`]. Said once in the crate, as it defines the functions that C calls.
+macro_rules! per_net {
+    ($graph:ty) => {
+        // SAFETY: another one would define the same functions.
+        unsafe impl $crate::sys::net::Registered for $graph {}
+
+        /// # Safety
+        ///
+        /// See [`graph_new`]($crate::sys::net::graph_new).
+        #[no_mangle]
+        unsafe extern "C" fn lana_graph_new(
+            net: *mut $crate::sys::bindings::net,
+        ) -> *mut ::core::ffi::c_void {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::net::graph_new::<$graph>(net) }
+        }
+
+        $crate::sys::net::per_net!(@ $graph, lana_graph_clear, clear);
+        $crate::sys::net::per_net!(@ $graph, lana_graph_alarm, alarm);
+        $crate::sys::net::per_net!(@ $graph, lana_graph_chores, chores);
+
+        /// # Safety
+        ///
+        /// See [`graph_free`]($crate::sys::net::graph_free).
+        #[no_mangle]
+        unsafe extern "C" fn lana_graph_free(graph: *mut ::core::ffi::c_void) {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::net::graph_free::<$graph>(graph) }
+        }
+    };
+    (@ $graph:ty, $symbol:ident, $function:ident) => {
+        /// # Safety
+        ///
+        /// `graph` is null or comes from `lana_graph_new()`, and lives.
+        #[no_mangle]
+        unsafe extern "C" fn $symbol(graph: *mut ::core::ffi::c_void) {
+            // SAFETY: the contract is the same.
+            if let Some(graph) = unsafe { $crate::sys::net::graph::<$graph>(graph) } {
+                $crate::sys::net::PerNet::$function(graph);
+            }
+        }
+    };
+}
+pub(crate) use per_net;

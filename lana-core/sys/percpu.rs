@@ -4,8 +4,7 @@
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
-use super::bindings;
-use crate::block::Process;
+use super::{bindings, context::Process};
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
 use kernel::{prelude::*, types::NotThreadSafe};
 use pin_init::Zeroable;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! procfs: directories and files that go when their value is dropped.
+//! procfs: directories and files that go when their value is dropped. What they show, the floor above says
+//! by [`procfs!`].
 //!
 //! C header: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h)
 
-use super::bindings;
-use crate::{graph::Graph, name::Name, procfs, registry::Instance};
+use super::{
+    bindings,
+    net::{Net, Registered},
+    slot::Idp,
+};
+use crate::base::name::Name;
 use core::{
     ffi::{c_int, c_void},
     ptr,
@@ -14,7 +19,7 @@ use core::{
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
-    uaccess::{UserPtr, UserSlice},
+    uaccess::{UserPtr, UserSlice, UserSliceReader},
 };
 
 /// An entry of procfs.
@@ -51,9 +56,9 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Makes the tree of a graph, which keeps it. Sleeps.
-    pub(crate) fn new(graph: &Graph) -> Result<Self> {
-        let net = graph.net().as_ptr();
+    /// Makes the tree of a namespace, whose graph keeps it. Sleeps.
+    pub(crate) fn new(net: &Net) -> Result<Self> {
+        let net = net.as_ptr();
         // SAFETY: the namespace is live; the names end with NUL; the handlers take a graph.
         unsafe {
             let root = Entry::new(bindings::lana_proc_mkdir(
@@ -64,10 +69,13 @@ impl Tree {
             let dir = root.0.as_ptr();
             // What is below the root goes with it.
             for (name, show) in [
-                (c"ppe", show_ppe as unsafe extern "C" fn(_, _) -> _),
-                (c"vlink", show_vlink),
-                (c"sockets", show_sockets),
-                (c"family", show_family),
+                (
+                    c"ppe",
+                    bindings::lana_show_ppe as unsafe extern "C" fn(_, _) -> _,
+                ),
+                (c"vlink", bindings::lana_show_vlink),
+                (c"sockets", bindings::lana_show_sockets),
+                (c"family", bindings::lana_show_family),
             ] {
                 NonNull::new(bindings::lana_proc_single(
                     name.as_char_ptr(),
@@ -86,11 +94,11 @@ impl Tree {
     }
 }
 
-/// `/proc/net/lana/fblock/<name>`: the file of a name, whichever block has it.
-pub(crate) struct File {
+/// `/proc/net/lana/fblock/<name>`: the file of a name, whichever block has it. A `G` is what namespaces own.
+pub(crate) struct File<G: Registered> {
     // The entry goes before what its handlers read.
     _entry: Entry,
-    _data: KBox<FileData>,
+    _data: KBox<FileData<G>>,
 }
 
 /// A file of a name that is open.
@@ -98,26 +106,26 @@ pub(crate) struct File {
 /// # Invariants
 ///
 /// The file's data outlive it: the entry is removed before they are, and closes all that are open.
-struct Opened {
-    file: NonNull<FileData>,
-    writing: procfs::Writing,
+struct Opened<F: Files> {
+    file: NonNull<FileData<F::Graph>>,
+    writing: F::Writing,
 }
 
-struct FileData {
+struct FileData<G> {
     /// Outlives the file: the graph's registry owns it.
-    graph: NonNull<Graph>,
+    graph: NonNull<G>,
     name: Name,
 }
 
 // SAFETY: graphs may be used on any CPU.
-unsafe impl Send for FileData {}
+unsafe impl<G: Registered> Send for FileData<G> {}
 // SAFETY: a graph may be used on any CPU, and by several at once; the name is only read.
-unsafe impl Sync for FileData {}
+unsafe impl<G: Registered> Sync for FileData<G> {}
 
-impl File {
+impl<G: Registered> File<G> {
     /// Makes the file of a name. It is dropped without the graph's lock, which its handlers take.
     /// Sleeps.
-    pub(crate) fn new(tree: &Tree, graph: &Graph, name: &Name) -> Result<Self> {
+    pub(crate) fn new(tree: &Tree, graph: &G, name: &Name) -> Result<Self> {
         let data = KBox::new(
             FileData {
                 graph: NonNull::from(graph),
@@ -141,37 +149,57 @@ impl File {
     }
 }
 
+/// What the files show, and what writing to them does. All may sleep.
+pub(crate) trait Files {
+    /// What namespaces own.
+    type Graph: Registered;
+    /// What a program has written to an open file of a block so far.
+    type Writing: Default;
+
+    /// Shows `ppe`.
+    fn ppe(m: &SeqFile, graph: &Self::Graph);
+    /// Shows `vlink`.
+    fn vlink(m: &SeqFile, graph: &Self::Graph);
+    /// Shows `sockets`.
+    fn sockets(m: &SeqFile, graph: &Self::Graph);
+    /// Shows `family`.
+    fn family(m: &SeqFile, graph: &Self::Graph);
+    /// The first block at or after an IDP, for `fblocks`.
+    fn next_fblock(graph: &Self::Graph, from: Idp) -> Option<Idp>;
+    /// Shows its line there.
+    fn fblock_line(m: &SeqFile, graph: &Self::Graph, idp: Idp);
+    /// Shows the file of a block; `admin` says whether its reader may see options.
+    fn fblock(m: &SeqFile, graph: &Self::Graph, name: &Name, admin: bool) -> Result;
+    /// Takes what is written to it at a position.
+    fn write(
+        writing: &mut Self::Writing,
+        graph: &Self::Graph,
+        name: &Name,
+        reader: UserSliceReader,
+        at: Option<usize>,
+    ) -> Result;
+    /// It is closed.
+    fn close(writing: Self::Writing, graph: &Self::Graph, name: &Name);
+}
+
+/// Shows a file of [`Tree`] by `show`.
+///
 /// # Safety
 ///
 /// `m` is an open file of [`Tree`]; it keeps the namespace, which keeps the graph.
-unsafe fn single<'a>(m: *mut bindings::seq_file) -> (&'a SeqFile, &'a Graph) {
+pub(crate) unsafe fn single<G: Registered>(
+    m: *mut bindings::seq_file,
+    show: fn(&SeqFile, &G),
+) -> c_int {
     // SAFETY: `m` is an open file of `Tree`, which keeps the graph; one task at a time uses a sequence
     // file.
-    unsafe {
-        let graph = bindings::lana_proc_single_graph(m).cast::<Graph>();
+    let (m, graph) = unsafe {
+        let graph = bindings::lana_proc_single_graph(m).cast::<G>();
         (SeqFile::from_raw(m.cast()), &*graph)
-    }
-}
-
-/// The handler of a file of [`Tree`], which prints what `$print` does.
-macro_rules! show {
-    ($show:ident, $print:path) => {
-        /// # Safety
-        ///
-        /// Called by procfs for a file of [`Tree`].
-        unsafe extern "C" fn $show(m: *mut bindings::seq_file, _: *mut c_void) -> c_int {
-            // SAFETY: procfs calls this for a file of `Tree` only.
-            let (m, graph) = unsafe { single(m) };
-            $print(m, graph);
-            0
-        }
     };
+    show(m, graph);
+    0
 }
-
-show!(show_ppe, procfs::ppe);
-show!(show_vlink, procfs::vlink);
-show!(show_sockets, procfs::sockets);
-show!(show_family, procfs::family);
 
 /// Finds the first block from position `*pos` on, which counts in IDPs, and lets the position be
 /// that of the block. The walk goes from IDP to IDP, holding no lock in between.
@@ -179,18 +207,20 @@ show!(show_family, procfs::family);
 /// # Safety
 ///
 /// Called by procfs for `fblocks`.
-#[no_mangle]
-unsafe extern "C" fn lana_fblocks_start(m: *mut bindings::seq_file, pos: *mut i64) -> *mut c_void {
+pub(crate) unsafe fn fblocks_start<F: Files>(
+    m: *mut bindings::seq_file,
+    pos: *mut i64,
+) -> *mut c_void {
     // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph and a position of its
     // own.
     let (graph, pos) = unsafe {
         (
-            &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
+            &*bindings::lana_proc_fblocks_graph(m).cast::<F::Graph>(),
             &mut *pos,
         )
     };
     let from = u32::try_from(*pos).unwrap_or(u32::MAX);
-    match procfs::next_fblock(graph, from) {
+    match F::next_fblock(graph, from) {
         Some(idp) => {
             *pos = i64::from(idp);
             // A number that `show` gets back, not an address; 0 is no IDP.
@@ -200,19 +230,19 @@ unsafe extern "C" fn lana_fblocks_start(m: *mut bindings::seq_file, pos: *mut i6
     }
 }
 
+/// The same for the position after `*pos`.
+///
 /// # Safety
 ///
 /// Called by procfs for `fblocks`.
-#[no_mangle]
-unsafe extern "C" fn lana_fblocks_next(
+pub(crate) unsafe fn fblocks_next<F: Files>(
     m: *mut bindings::seq_file,
-    _: *mut c_void,
     pos: *mut i64,
 ) -> *mut c_void {
     // SAFETY: procfs calls this for `fblocks` only, with a position of its own.
     unsafe {
         *pos = (*pos).wrapping_add(1);
-        lana_fblocks_start(m, pos)
+        fblocks_start::<F>(m, pos)
     }
 }
 
@@ -222,19 +252,20 @@ unsafe extern "C" fn lana_fblocks_next(
 #[no_mangle]
 unsafe extern "C" fn lana_fblocks_stop(_: *mut bindings::seq_file, _: *mut c_void) {}
 
+/// Shows a line of `fblocks`.
+///
 /// # Safety
 ///
 /// Called by procfs for `fblocks`, with what `start` or `next` returned.
-#[no_mangle]
-unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_void) -> c_int {
+pub(crate) unsafe fn fblocks_show<F: Files>(m: *mut bindings::seq_file, v: *mut c_void) -> c_int {
     // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph.
     let (graph, m) = unsafe {
         (
-            &*bindings::lana_proc_fblocks_graph(m).cast::<Graph>(),
+            &*bindings::lana_proc_fblocks_graph(m).cast::<F::Graph>(),
             SeqFile::from_raw(m.cast()),
         )
     };
-    procfs::fblock_line(m, graph, v.addr() as u32);
+    F::fblock_line(m, graph, v.addr() as u32);
     0
 }
 
@@ -243,12 +274,11 @@ unsafe extern "C" fn lana_fblocks_show(m: *mut bindings::seq_file, v: *mut c_voi
 /// # Safety
 ///
 /// Called by procfs with the [`FileData`] of a [`File`].
-#[no_mangle]
-unsafe extern "C" fn lana_fblock_open(file: *mut c_void) -> *mut c_void {
+pub(crate) unsafe fn fblock_open<F: Files>(file: *mut c_void) -> *mut c_void {
     let opened = NonNull::new(file.cast()).and_then(|file| {
         // INVARIANT: procfs closes it first.
-        let writing = procfs::Writing::default();
-        KBox::new(Opened { file, writing }, GFP_KERNEL).ok()
+        let writing = F::Writing::default();
+        KBox::new(Opened::<F> { file, writing }, GFP_KERNEL).ok()
     });
     opened.map_or(ptr::null_mut(), |opened| KBox::into_raw(opened).cast())
 }
@@ -257,42 +287,43 @@ unsafe extern "C" fn lana_fblock_open(file: *mut c_void) -> *mut c_void {
 ///
 /// # Safety
 ///
-/// Called by procfs, once, with what [`lana_fblock_open`] returned; no other handler runs.
-#[no_mangle]
-unsafe extern "C" fn lana_fblock_close(opened: *mut c_void) {
-    // SAFETY: `lana_fblock_open` gave it by `KBox::into_raw`, and procfs closes a file once.
-    let opened = unsafe { KBox::from_raw(opened.cast::<Opened>()) };
+/// Called by procfs, once, with what [`fblock_open`] returned; no other handler runs.
+pub(crate) unsafe fn fblock_close<F: Files>(opened: *mut c_void) {
+    // SAFETY: `fblock_open` gave it by `KBox::into_raw`, and procfs closes a file once.
+    let opened = unsafe { KBox::from_raw(opened.cast::<Opened<F>>()) };
     let Opened { file, writing } = KBox::into_inner(opened);
     // SAFETY: by the invariants; the graph lives as long as the file.
     let (graph, name) = unsafe {
         let data = file.as_ref();
         (data.graph.as_ref(), &data.name)
     };
-    writing.close(graph, name);
+    F::close(writing, graph, name);
 }
 
+/// Shows a [`File`].
+///
 /// # Safety
 ///
 /// Called by procfs for a [`File`]; `admin` says whether its reader may see options.
-#[no_mangle]
-unsafe extern "C" fn lana_fblock_show(m: *mut bindings::seq_file, admin: bool) -> c_int {
+pub(crate) unsafe fn fblock_show<F: Files>(m: *mut bindings::seq_file, admin: bool) -> c_int {
     // SAFETY: the file is an `Opened`, whose graph lives as long as the file.
     let (m, graph, name) = unsafe {
-        let data = (*(*m).private.cast::<Opened>()).file.as_ref();
+        let data = (*(*m).private.cast::<Opened<F>>()).file.as_ref();
         (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
     };
-    match procfs::fblock(m, graph, name, admin) {
+    match F::fblock(m, graph, name, admin) {
         Ok(()) => 0,
         Err(e) => e.to_errno(),
     }
 }
 
+/// Something is written to a [`File`].
+///
 /// # Safety
 ///
-/// Called by procfs for a [`File`], one call at a time, with what [`lana_fblock_open`] returned;
+/// Called by procfs for a [`File`], one call at a time, with what [`fblock_open`] returned;
 /// `buf` is what user space said.
-#[no_mangle]
-unsafe extern "C" fn lana_fblock_write(
+pub(crate) unsafe fn fblock_write<F: Files>(
     opened: *mut c_void,
     buf: *const c_void,
     len: usize,
@@ -301,7 +332,7 @@ unsafe extern "C" fn lana_fblock_write(
     // SAFETY: it is an open `Opened`, and one call at a time writes; readers of the file do not look at
     // what was written.
     let (file, writing) = unsafe {
-        let opened = opened.cast::<Opened>();
+        let opened = opened.cast::<Opened<F>>();
         ((*opened).file, &mut (*opened).writing)
     };
     // SAFETY: by the invariants; the graph lives as long as the file.
@@ -310,11 +341,77 @@ unsafe extern "C" fn lana_fblock_write(
         (data.graph.as_ref(), &data.name)
     };
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
-    match writing.write(graph, name, reader, usize::try_from(at).ok()) {
+    match F::write(writing, graph, name, reader, usize::try_from(at).ok()) {
         Ok(()) => len as isize,
         Err(e) => e.to_errno() as isize,
     }
 }
+
+/// What the files show: a [`Files`]. Said once in the crate, as it defines the functions that C calls.
+macro_rules! procfs {
+    ($files:ty) => {
+        $crate::sys::proc::procfs!(@single $files, lana_show_ppe, ppe);
+        $crate::sys::proc::procfs!(@single $files, lana_show_vlink, vlink);
+        $crate::sys::proc::procfs!(@single $files, lana_show_sockets, sockets);
+        $crate::sys::proc::procfs!(@single $files, lana_show_family, family);
+        $crate::sys::proc::procfs! { @call $files,
+            lana_fblocks_start => fblocks_start(
+                m: *mut $crate::sys::bindings::seq_file, pos: *mut i64,
+            ) -> *mut ::core::ffi::c_void;
+            lana_fblocks_show => fblocks_show(
+                m: *mut $crate::sys::bindings::seq_file, v: *mut ::core::ffi::c_void,
+            ) -> ::core::ffi::c_int;
+            lana_fblock_open => fblock_open(file: *mut ::core::ffi::c_void,)
+                -> *mut ::core::ffi::c_void;
+            lana_fblock_close => fblock_close(opened: *mut ::core::ffi::c_void,) -> ();
+            lana_fblock_show => fblock_show(
+                m: *mut $crate::sys::bindings::seq_file, admin: bool,
+            ) -> ::core::ffi::c_int;
+            lana_fblock_write => fblock_write(
+                opened: *mut ::core::ffi::c_void, buf: *const ::core::ffi::c_void, len: usize, at: i64,
+            ) -> isize;
+        }
+
+        /// # Safety
+        ///
+        /// See [`fblocks_next`]($crate::sys::proc::fblocks_next).
+        #[no_mangle]
+        unsafe extern "C" fn lana_fblocks_next(
+            m: *mut $crate::sys::bindings::seq_file,
+            _: *mut ::core::ffi::c_void,
+            pos: *mut i64,
+        ) -> *mut ::core::ffi::c_void {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::proc::fblocks_next::<$files>(m, pos) }
+        }
+    };
+    (@single $files:ty, $symbol:ident, $show:ident) => {
+        /// # Safety
+        ///
+        /// Called by procfs for a file of [`Tree`]($crate::sys::proc::Tree).
+        #[no_mangle]
+        unsafe extern "C" fn $symbol(
+            m: *mut $crate::sys::bindings::seq_file,
+            _: *mut ::core::ffi::c_void,
+        ) -> ::core::ffi::c_int {
+            // SAFETY: procfs calls this for a file of `Tree` only.
+            unsafe { $crate::sys::proc::single(m, <$files as $crate::sys::proc::Files>::$show) }
+        }
+    };
+    (@call $files:ty, $($symbol:ident => $function:ident($($arg:ident: $type:ty,)*) -> $result:ty;)*) => {
+        $(
+            /// # Safety
+            ///
+            /// As for the function of `sys::proc` that it calls.
+            #[no_mangle]
+            unsafe extern "C" fn $symbol($($arg: $type),*) -> $result {
+                // SAFETY: the contract is the same.
+                unsafe { $crate::sys::proc::$function::<$files>($($arg),*) }
+            }
+        )*
+    };
+}
+pub(crate) use procfs;
 
 /// Bytes as they are.
 pub(crate) fn print_bytes(m: &SeqFile, bytes: &[u8]) {
@@ -324,7 +421,7 @@ pub(crate) fn print_bytes(m: &SeqFile, bytes: &[u8]) {
 }
 
 /// An address for people: hashed, as `%p` prints it.
-pub(crate) fn print_pointer(m: &SeqFile, what: &Instance) {
+pub(crate) fn print_pointer<T>(m: &SeqFile, what: &T) {
     // SAFETY: the file is open, the format takes one pointer.
     unsafe {
         bindings::lana_seq_pointer(

@@ -24,18 +24,18 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// A moment, whose readers can be waited for.
+/// A snapshot of RCU's state: who read when it was taken can be waited for.
 #[derive(Clone, Copy)]
-pub(crate) struct Moment(usize);
+pub(crate) struct Snapshot(usize);
 
-impl Moment {
-    /// This moment.
+impl Snapshot {
+    /// That of now.
     pub(crate) fn now() -> Self {
         // SAFETY: no preconditions.
         Self(unsafe { bindings::lana_rcu_state() })
     }
 
-    /// Waits until all sections that had begun at the moment have ended; at once when they have.
+    /// Waits until all sections have ended that had begun when it was taken; at once when they have.
     /// Sleeps.
     pub(crate) fn wait(self) {
         // SAFETY: process context; the value comes from `lana_rcu_state()`.

@@ -4,16 +4,9 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::{batch::Batch, bindings, netdev::DeviceHandle, slot::Slot};
-use crate::{
-    block::Verdict,
-    checksum,
-    engine::{Context, Direction},
-    stats::DropReason,
-};
-use core::{
-    hint::assert_unchecked, marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull, slice,
-};
+use super::{bindings, netdev::DeviceHandle, percpu::ThisCpu, rcu::Reader, reason::DropReason};
+use crate::base::checksum;
+use core::{hint::assert_unchecked, mem::ManuallyDrop, ptr::NonNull, slice};
 
 /// A packet that its holder may read, change, pass on or free; dropping it frees it.
 ///
@@ -271,30 +264,51 @@ impl Packet {
         unsafe { bindings::lana_skb_free(self.into_raw(), reason as u32) };
     }
 
-    /// Ends a packet that has arrived.
-    pub fn consume(self) -> Verdict {
+    /// Frees a packet that has arrived.
+    #[inline]
+    pub(crate) fn arrived(self) {
         // SAFETY: the reference is ours and given up.
         unsafe { bindings::lana_skb_consume(self.into_raw()) };
-        Verdict::consumed()
     }
 
-    /// Sends the packet by a device; dropped when that has gone. The context is the proof of where this is
-    /// called.
+    /// Frees a packet whose device was unhooked while it waited.
+    pub(crate) fn lost(self) {
+        // SAFETY: the packet is ours and given up.
+        unsafe { bindings::lana_batch_lost(self.into_raw()) };
+    }
+
+    /// Sends the packet by a device. The other arguments are the evidence of a softirq, or of bottom halves
+    /// off, and of a read-side section.
     #[inline]
-    pub fn transmit(mut self, device: &DeviceHandle, cx: &Context<'_>) -> Verdict {
-        let Some(device) = device.get(cx) else {
-            return Verdict::drop(self, DropReason::Device);
+    pub(crate) fn send(
+        mut self,
+        device: &DeviceHandle,
+        reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Result<(), Unsent> {
+        let Some(device) = device.get(reader) else {
+            return Err(Unsent::Gone(self));
         };
         if !self.unshare() {
-            return Verdict::drop(self, DropReason::NoMemory);
+            return Err(Unsent::NoMemory(self));
         }
-        // SAFETY: the reference is ours and given up; the context is that of a softirq and of a read-side
-        // section, which the device outlives by the handle's invariants.
+        // SAFETY: the reference is ours and given up; this is a softirq and a read-side section, which
+        // the device outlives by the handle's invariants.
         match unsafe { bindings::lana_skb_xmit(self.into_raw(), device.as_ptr()) } {
-            -1 => Verdict::consumed(),
-            why => Verdict::lost(DropReason::from_wire(why as u32)),
+            -1 => Ok(()),
+            why => Err(Unsent::Dropped(DropReason::from_wire(why as u32))),
         }
     }
+}
+
+/// Why a packet was not sent.
+pub(crate) enum Unsent {
+    /// What it was to be given to has gone.
+    Gone(Packet),
+    /// It is shared, and there is no memory for one that is not.
+    NoMemory(Packet),
+    /// It was dropped.
+    Dropped(DropReason),
 }
 
 impl Drop for Packet {
@@ -341,159 +355,4 @@ impl Sum {
         let (at, flags) = (self.0.at, self.0.flags | bindings::LANA_SUM_OPTIONAL);
         Self(bindings::lana_sum { at, flags })
     }
-}
-
-/// What a waiting packet carries in its control buffer, which is ours while it is in the engine.
-#[derive(Clone, Copy)]
-pub(crate) struct Next<'r> {
-    /// The block it goes to.
-    pub(crate) slot: &'r Slot,
-    /// The way it goes.
-    pub(crate) direction: Direction,
-    /// The blocks it may still pass.
-    pub(crate) left: u32,
-}
-
-impl Next<'_> {
-    fn is(&self, other: &Self) -> bool {
-        let way = self.direction == other.direction && self.left == other.left;
-        ptr::eq(self.slot, other.slot) && way
-    }
-}
-
-/// Packets that wait for the end of the current walk, first in first out.
-///
-/// # Invariants
-///
-/// `head` begins a list, linked by `next` and ended by null, of packets that the queue owns, each
-/// with a `Next<'r>` in its control buffer; `tail` is the last of them.
-pub(crate) struct Queue<'r> {
-    head: *mut bindings::sk_buff,
-    tail: *mut bindings::sk_buff,
-    _next: PhantomData<Next<'r>>,
-}
-
-impl<'r> Queue<'r> {
-    const FITS: () = {
-        let skb = core::mem::MaybeUninit::<bindings::sk_buff>::uninit();
-        // SAFETY: only the type of the field is looked at.
-        let cb = unsafe { &raw const (*skb.as_ptr()).cb };
-        assert!(size_of::<Next<'_>>() <= size_of_pointee(cb));
-    };
-
-    #[inline]
-    pub(crate) fn new() -> Self {
-        let () = Self::FITS;
-        Self {
-            head: ptr::null_mut(),
-            tail: ptr::null_mut(),
-            _next: PhantomData,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_null()
-    }
-
-    /// Takes a packet, or gives it back where it is shared and there is no memory.
-    pub(crate) fn push(&mut self, mut packet: Packet, next: Next<'r>) -> Result<(), Packet> {
-        if !packet.unshare() {
-            return Err(packet);
-        }
-        let skb = packet.into_raw();
-        // SAFETY: the buffer is live and ours; `next` and the control buffer are the owner's to
-        // use, and `FITS` says that the buffer is large enough.
-        unsafe {
-            (&raw mut (*skb).cb)
-                .cast::<Next<'r>>()
-                .write_unaligned(next);
-            set_next(skb, ptr::null_mut());
-        }
-        if self.head.is_null() {
-            self.head = skb;
-        } else {
-            // SAFETY: by the invariants `tail` is live and ours.
-            unsafe { set_next(self.tail, skb) };
-        }
-        // INVARIANT: the list is one longer.
-        self.tail = skb;
-        Ok(())
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<(Packet, Next<'r>)> {
-        let skb = NonNull::new(self.head)?;
-        // SAFETY: by the invariants `head` is live, ours, and carries a `Next`.
-        unsafe {
-            self.head = get_next(skb.as_ptr());
-            set_next(skb.as_ptr(), ptr::null_mut());
-            let next = (&raw const (*skb.as_ptr()).cb)
-                .cast::<Next<'r>>()
-                .read_unaligned();
-            Some((Packet::from_raw(skb), next))
-        }
-    }
-}
-
-impl<'r> Queue<'r> {
-    /// Moves the first packet to an empty batch, and of those right behind it, as many as a batch
-    /// holds, all that go where it does.
-    pub(crate) fn pop_batch(&mut self, batch: &mut Batch) -> Option<Next<'r>> {
-        let (first, next) = self.pop()?;
-        let _ = batch.push(first);
-        // The link that leads to the packet looked at, and the packet that this is in.
-        let (mut link, mut before) = (&raw mut self.head, ptr::null_mut());
-        for _ in 1..Batch::MOST {
-            // SAFETY: `link` is our head, or in a packet of ours; by the invariants it leads to another
-            // one, with a `Next`, or is null.
-            unsafe {
-                let Some(skb) = NonNull::new(*link) else {
-                    break;
-                };
-                let cb = &raw const (*skb.as_ptr()).cb;
-                if !cb.cast::<Next<'r>>().read_unaligned().is(&next) {
-                    before = skb.as_ptr();
-                    link = before.cast();
-                    continue;
-                }
-                *link = get_next(skb.as_ptr());
-                if self.tail == skb.as_ptr() {
-                    // INVARIANT: where the list is empty now nobody looks at its tail.
-                    self.tail = before;
-                }
-                set_next(skb.as_ptr(), ptr::null_mut());
-                let _ = batch.push(Packet::from_raw(skb));
-            }
-        }
-        Some(next)
-    }
-}
-
-impl Drop for Queue<'_> {
-    fn drop(&mut self) {
-        while self.pop().is_some() {}
-    }
-}
-
-const fn size_of_pointee<T>(_: *const T) -> usize {
-    size_of::<T>()
-}
-
-/// # Safety
-///
-/// `skb` is live and the caller's.
-#[inline]
-pub(super) unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
-    // SAFETY: `next` is the first member of an `sk_buff`, so that lists of packets share the
-    // layout of `sk_buff_list`; the caller owns the packet.
-    unsafe { skb.cast::<*mut bindings::sk_buff>().write(next) };
-}
-
-/// # Safety
-///
-/// As for `set_next`.
-#[inline]
-pub(super) unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
-    // SAFETY: see `set_next`.
-    unsafe { skb.cast::<*mut bindings::sk_buff>().read() }
 }

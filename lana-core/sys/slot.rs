@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The wiring as the packet path reads it: a slot an IDP, two banks a slot, one version a graph.
+//! The wiring as packets read it: a slot an IDP, two banks a slot, one version a graph.
 //!
 //! A slot is what stands behind an IDP. It stays where it is for as long as the graph does, so
 //! ports hold the addresses of slots, and a hop costs one dependent load. What a hop reads, the
 //! [`Hop`], is there twice. The graph's version says which of the two banks is live; a packet
-//! reads the version once and goes by that bank to its end. A change, of however many slots, is
-//! drafted in their standby banks, which nobody reads, and published by the one store that flips
-//! the version, or reverted. The bank that was live is then left alone until its last reader has
-//! ended, and brought up to date before the next change is drafted.
+//! reads the version once and goes by that bank to its end. [`super::wiring`] writes them.
 
 use super::{
-    batch::Batch,
-    cond_resched,
+    net::Net,
     percpu::{PerCpu, ThisCpu},
-    rcu::{Moment, Reader},
+    queue::List,
+    rcu::Reader,
     skb::Packet,
 };
-use crate::{
-    block::{Block, Process, Unclaimed, Verdict},
-    builder::Made,
-    engine::{Context, Direction},
-    registry::{Idp, Instance},
-    stats::BlockStats,
-};
+use crate::base::port::Direction;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    ptr,
     ptr::NonNull,
     // Not the kernel crate's atomics: those are calls, and this is read for each packet. For an
     // acquire and a release, both memory models and both compilers agree.
@@ -36,52 +28,181 @@ use core::{
     },
 };
 use kernel::{prelude::*, sync::Arc};
+use pin_init::Zeroable;
 
-/// A block's packet handler with the block's type erased. `data` is the block.
-type Raw = unsafe fn(data: NonNull<()>, packet: Packet, cx: &mut Context<'_>) -> Verdict;
+/// Information dispatch point: the number by which a block is addressed. 0 is none.
+pub(crate) type Idp = u32;
+
+/// What carries packets from block to block: this layer knows it by this trait only.
+pub(crate) trait Datapath: Sized + Sync + 'static {
+    /// What a packet handler gets beside its packet.
+    type Context<'r>;
+    /// What it answers.
+    type Verdict;
+    /// Packets that are at a block together.
+    type Batch;
+    /// The counters of a block, on one CPU.
+    type Counters: Zeroable + Sync;
+    /// What becomes of packets that enter at a slot and that no block takes.
+    type Unclaimed: Copy + Send + Sync;
+
+    /// The namespace.
+    fn net(&self) -> &Net;
+
+    /// A device has received a packet, which is given back where nobody takes it. `entries` is how often
+    /// it has left a graph by a device before.
+    fn receive<'r>(
+        &'r self,
+        slot: &'r Slot<Self>,
+        packet: Packet,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Option<Packet>;
+
+    /// It has received some before. None is given back.
+    fn receive_batch<'r>(
+        &'r self,
+        slot: &'r Slot<Self>,
+        packets: List,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    );
+
+    /// A program has sent a packet by a socket. False where nothing is bound to that.
+    fn send<'r>(
+        &'r self,
+        slot: &'r Slot<Self>,
+        packet: Packet,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> bool;
+}
+
+/// What handles packets in a datapath.
+pub(crate) trait PacketHandler<D: Datapath>: Sync + 'static {
+    /// Handles a packet.
+    fn handle(&self, packet: Packet, cx: &mut D::Context<'_>) -> D::Verdict;
+
+    /// Handles packets that are there together.
+    fn handle_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>);
+}
+
+/// A packet handler with its type erased. `data` is what implements [`PacketHandler`].
+type Handle<D> = unsafe fn(
+    data: NonNull<()>,
+    packet: Packet,
+    cx: &mut <D as Datapath>::Context<'_>,
+) -> <D as Datapath>::Verdict;
 
 /// The same for packets that are there together.
-type RawBatch = unsafe fn(data: NonNull<()>, batch: &mut Batch, cx: &mut Context<'_>);
+type HandleBatch<D> = unsafe fn(
+    data: NonNull<()>,
+    batch: &mut <D as Datapath>::Batch,
+    cx: &mut <D as Datapath>::Context<'_>,
+);
 
-/// A block and its packet handlers.
+/// A block's packet handlers.
 ///
 /// # Invariants
 ///
-/// `call` and `batch` may be called with `data` for as long as the block it is made for lives.
-#[derive(Clone, Copy)]
-pub(crate) struct Handler {
-    call: Raw,
+/// `one` and `batch` may be called with `data` for as long as the block it is made for lives.
+struct Handler<D: Datapath> {
+    one: Handle<D>,
     data: NonNull<()>,
-    batch: RawBatch,
+    batch: HandleBatch<D>,
 }
 
-impl Handler {
+impl<D: Datapath> Clone for Handler<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Datapath> Copy for Handler<D> {}
+
+impl<D: Datapath> Handler<D> {
     /// The handlers of `block`.
-    pub(crate) fn of<B: Block>(block: &B) -> Self {
+    fn of<B: PacketHandler<D>>(block: &B) -> Self {
         /// # Safety
         ///
         /// `data` is a live `B`.
-        unsafe fn call<B: Block>(
+        unsafe fn one<D: Datapath, B: PacketHandler<D>>(
             data: NonNull<()>,
             packet: Packet,
-            cx: &mut Context<'_>,
-        ) -> Verdict {
+            cx: &mut D::Context<'_>,
+        ) -> D::Verdict {
             // SAFETY: `data` is a live `B`, as the caller says; blocks are `Sync`.
-            unsafe { data.cast::<B>().as_ref() }.receive(packet, cx)
+            unsafe { data.cast::<B>().as_ref() }.handle(packet, cx)
         }
         /// # Safety
         ///
-        /// As for `call`.
-        unsafe fn batch<B: Block>(data: NonNull<()>, batch: &mut Batch, cx: &mut Context<'_>) {
-            // SAFETY: as in `call`.
-            unsafe { data.cast::<B>().as_ref() }.receive_batch(batch, cx);
+        /// As for `one`.
+        unsafe fn batch<D: Datapath, B: PacketHandler<D>>(
+            data: NonNull<()>,
+            batch: &mut D::Batch,
+            cx: &mut D::Context<'_>,
+        ) {
+            // SAFETY: `data` is a live `B`, as the caller says; blocks are `Sync`.
+            unsafe { data.cast::<B>().as_ref() }.handle_batch(batch, cx);
         }
         // INVARIANT: both take what `data` points to.
         Self {
-            call: call::<B>,
+            one: one::<D, B>,
             data: NonNull::from(block).cast(),
-            batch: batch::<B>,
+            batch: batch::<D, B>,
         }
+    }
+}
+
+/// A reference to a block, known as an `O`, with its packet handlers.
+///
+/// # Invariants
+///
+/// `handler` is that of the block, in the allocation of `block`.
+pub(crate) struct BlockRef<D: Datapath, O: ?Sized + 'static> {
+    pub(super) block: Arc<O>,
+    handler: Handler<D>,
+}
+
+// SAFETY: the handlers point to the block, which may be used on any CPU as an `O` may.
+unsafe impl<D: Datapath, O: ?Sized + Send + Sync + 'static> Send for BlockRef<D, O> {}
+// SAFETY: they only lead to shared references to the block, and `PacketHandler`s are `Sync`.
+unsafe impl<D: Datapath, O: ?Sized + Send + Sync + 'static> Sync for BlockRef<D, O> {}
+
+impl<D: Datapath, O: ?Sized + 'static> Clone for BlockRef<D, O> {
+    fn clone(&self) -> Self {
+        Self {
+            block: self.block.clone(),
+            handler: self.handler,
+        }
+    }
+}
+
+impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
+    /// Gives a block an allocation of its own. `erase` makes it an `O`. Sleeps.
+    pub(crate) fn new<B: PacketHandler<D>>(
+        block: B,
+        erase: impl FnOnce(Arc<B>) -> Arc<O>,
+    ) -> Result<Self> {
+        let block = Arc::new(block, GFP_KERNEL)?;
+        let handler = Handler::of(&*block);
+        let block = erase(block);
+        if !ptr::addr_eq(ptr::from_ref(&*block), handler.data.as_ptr()) {
+            return Err(EINVAL);
+        }
+        // INVARIANT: it is the same allocation.
+        Ok(Self { block, handler })
+    }
+
+    /// Whether both are the same block.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.block, &other.block)
+    }
+
+    /// The block.
+    pub(crate) fn object(&self) -> &O {
+        &self.block
     }
 }
 
@@ -89,48 +210,99 @@ impl Handler {
 ///
 /// # Invariants
 ///
-/// The handler's block and the counters live as long as this value is in a bank: see [`Owner`].
-/// The slots are those of the same graph.
-#[derive(Clone)]
+/// The handler's block and the counters live as long as this value is in a bank:
+/// [`super::wiring`] keeps their owners beside it. The slots are those of the same graph.
 #[repr(C, align(64))]
-pub(crate) struct Hop {
-    handler: Handler,
-    stats: NonNull<BlockStats>,
+pub(crate) struct Hop<D: Datapath> {
+    handler: Handler<D>,
+    counters: NonNull<D::Counters>,
     /// The first port of each direction.
-    first: [Option<NonNull<Slot>>; 2],
+    first: [Option<NonNull<Slot<D>>>; 2],
     /// All of both, where one of them has more than one.
-    all: Option<Arc<[KVec<NonNull<Slot>>; 2]>>,
+    all: Option<AllPorts<D>>,
     idp: Idp,
     /// What the block's device receives, or its socket sends, enters the graph here; and what
     /// becomes of what no block takes.
-    entrance: Option<Unclaimed>,
+    entrance: Option<D::Unclaimed>,
 }
 
-impl Hop {
+/// The slots that the ports of each direction are bound to.
+pub(super) type AllPorts<D> = Arc<[KVec<NonNull<Slot<D>>>; 2]>;
+
+impl<D: Datapath> Clone for Hop<D> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: self.handler,
+            counters: self.counters,
+            first: self.first,
+            all: self.all.clone(),
+            idp: self.idp,
+            entrance: self.entrance,
+        }
+    }
+}
+
+impl<D: Datapath> Hop<D> {
+    /// A hop that leads nowhere yet.
+    ///
+    /// # Safety
+    ///
+    /// Whoever puts it into a bank keeps the block and the counters for as long.
+    pub(super) unsafe fn new<O: ?Sized>(
+        block: &BlockRef<D, O>,
+        counters: &PerCpu<D::Counters>,
+        idp: Idp,
+        entrance: Option<D::Unclaimed>,
+    ) -> Self {
+        // INVARIANT: by the contract.
+        Self {
+            handler: block.handler,
+            counters: counters.base(),
+            first: [None; 2],
+            all: None,
+            idp,
+            entrance,
+        }
+    }
+
+    /// Has the ports lead to slots; `all` where a direction has more than one.
+    ///
+    /// # Safety
+    ///
+    /// The slots are those of the graph that the hop is for.
+    pub(super) unsafe fn bind(
+        &mut self,
+        first: [Option<NonNull<Slot<D>>>; 2],
+        all: Option<AllPorts<D>>,
+    ) {
+        // INVARIANT: by the contract.
+        (self.first, self.all) = (first, all);
+    }
+
     /// Runs the block's handler.
     #[inline]
-    pub(crate) fn call(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    pub(crate) fn call(&self, packet: Packet, cx: &mut D::Context<'_>) -> D::Verdict {
         // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.handler.call)(self.handler.data, packet, cx) }
+        unsafe { (self.handler.one)(self.handler.data, packet, cx) }
     }
 
     /// Runs the block's handler of batches.
     #[inline]
-    pub(crate) fn call_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+    pub(crate) fn call_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>) {
         // SAFETY: by the type's invariants the block lives.
         unsafe { (self.handler.batch)(self.handler.data, batch, cx) };
     }
 
     /// The block's counters of the CPU the caller runs on.
     #[inline]
-    pub(crate) fn stats(&self, cpu: ThisCpu) -> &BlockStats {
+    pub(crate) fn counters(&self, cpu: ThisCpu) -> &D::Counters {
         // SAFETY: by the type's invariants the counters live.
-        unsafe { PerCpu::this_of(self.stats, cpu) }
+        unsafe { PerCpu::this_of(self.counters, cpu) }
     }
 
     /// The slot that the first port of a direction is bound to.
     #[inline]
-    pub(crate) fn first<'r>(&'r self, direction: Direction) -> Option<&'r Slot> {
+    pub(crate) fn first<'r>(&'r self, direction: Direction) -> Option<&'r Slot<D>> {
         // SAFETY: a direction is 0 or 1.
         let first = unsafe { self.first.get_unchecked(direction as usize) };
         // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
@@ -139,7 +311,7 @@ impl Hop {
 
     /// The slot that port `index` of a direction is bound to.
     #[inline]
-    pub(crate) fn port<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot> {
+    pub(crate) fn port<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
         if index == 0 {
             return self.first(direction);
         }
@@ -167,30 +339,30 @@ impl Hop {
     /// Whether packets of a device or a socket enter the graph here, and what becomes of those that
     /// no block takes.
     #[inline]
-    pub(crate) fn entrance(&self) -> Option<Unclaimed> {
+    pub(crate) fn entrance(&self) -> Option<D::Unclaimed> {
         self.entrance
     }
 }
 
 /// What stands behind an IDP.
-pub(crate) struct Slot {
-    banks: [UnsafeCell<Option<Hop>>; 2],
+pub(crate) struct Slot<D: Datapath> {
+    pub(super) banks: [UnsafeCell<Option<Hop<D>>>; 2],
 }
 
 // SAFETY: readers only read the live bank, and the one writer only writes the standby bank; see
 // `Wiring`.
-unsafe impl Sync for Slot {}
+unsafe impl<D: Datapath> Sync for Slot<D> {}
 // SAFETY: the pointers inside are to things that any CPU may use.
-unsafe impl Send for Slot {}
+unsafe impl<D: Datapath> Send for Slot<D> {}
 
-impl Slot {
+impl<D: Datapath> Slot<D> {
     /// What a packet that goes by `version` reads here.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "the compiler checks the constant")]
     pub(crate) fn hop<'r, const BANK: usize>(
         &'r self,
         _version: Version<'r, BANK>,
-    ) -> Option<&'r Hop> {
+    ) -> Option<&'r Hop<D>> {
         // SAFETY: the version's bank is not written to while the version exists, by its invariants.
         unsafe { (*self.banks[BANK].get()).as_ref() }
     }
@@ -201,20 +373,20 @@ impl Slot {
 /// # Invariants
 ///
 /// The slot is one of a graph that outlives the value.
-#[derive(Clone, Copy)]
-pub(crate) struct Entrance(NonNull<Slot>);
+pub(crate) struct Entrance<D: Datapath>(NonNull<Slot<D>>);
 
-// SAFETY: slots may be used on any CPU.
-unsafe impl Send for Entrance {}
-// SAFETY: slots may be used by several CPUs at once: they are written only where no packet reads.
-unsafe impl Sync for Entrance {}
+impl<D: Datapath> Entrance<D> {
+    /// # Safety
+    ///
+    /// The slot is one of a graph that outlives the value.
+    pub(super) unsafe fn new(slot: NonNull<Slot<D>>) -> Self {
+        // INVARIANT: by the contract.
+        Self(slot)
+    }
 
-impl Entrance {
     /// The slot.
-    #[inline]
-    pub(crate) fn slot(&self) -> &Slot {
-        // SAFETY: by the type's invariants.
-        unsafe { self.0.as_ref() }
+    pub(super) fn as_ptr(&self) -> NonNull<Slot<D>> {
+        self.0
     }
 }
 
@@ -228,8 +400,8 @@ impl Entrance {
 #[derive(Clone, Copy)]
 pub(crate) struct Version<'r, const BANK: usize>(PhantomData<Reader<'r>>);
 
-/// The version that is live.
-pub(crate) enum Current<'r> {
+/// The version that is live: of an even or an odd number.
+pub(crate) enum Parity<'r> {
     Even(Version<'r, 0>),
     Odd(Version<'r, 1>),
 }
@@ -239,206 +411,32 @@ pub(crate) enum Current<'r> {
 /// # Invariants
 ///
 /// The number is 0 or 1.
-pub(crate) struct Live(AtomicUsize);
+pub(crate) struct LiveVersion(AtomicUsize);
 
-impl Live {
+impl LiveVersion {
     pub(crate) fn new() -> Self {
         Self(AtomicUsize::new(0))
     }
 
     /// The version for a packet to go by.
     #[inline]
-    pub(crate) fn version<'r>(&'r self, _reader: Reader<'r>) -> Current<'r> {
+    pub(crate) fn read<'r>(&'r self, _reader: Reader<'r>) -> Parity<'r> {
         // INVARIANT: the bank is live in the section; `Wiring` waits for the section's end.
         match self.bank() {
-            0 => Current::Even(Version(PhantomData)),
-            _ => Current::Odd(Version(PhantomData)),
+            0 => Parity::Even(Version(PhantomData)),
+            _ => Parity::Odd(Version(PhantomData)),
         }
     }
 
-    fn bank(&self) -> usize {
+    /// The bank that is live.
+    pub(super) fn bank(&self) -> usize {
         // What is read of the bank is read after this: the writer releases what is acquired here.
         self.0.load(Acquire)
     }
-}
 
-/// What is to stand behind an IDP.
-pub(crate) struct Draft<'a> {
-    pub(crate) instance: &'a Arc<Instance>,
-    pub(crate) made: &'a Made,
-    /// The IDPs that the ports are bound to, by direction.
-    pub(crate) ports: [&'a [Idp]; 2],
-    pub(crate) entrance: Option<Unclaimed>,
-}
-
-/// Keeps what a bank's hop points to.
-#[derive(Clone)]
-struct Owner {
-    _made: Made,
-    // After the block: its type's module is kept by it.
-    _instance: Arc<Instance>,
-}
-
-/// A slot, with the owners of what is in its banks.
-struct Place {
-    slot: KBox<Slot>,
-    owners: [Option<Owner>; 2],
-}
-
-/// The writer's side of the wiring. There is one for a graph, in the graph's lock.
-///
-/// # Invariants
-///
-/// When `since` is none and `written` is empty, both banks of all slots are the same, and no
-/// packet reads the standby ones. Slots are not given back before the graph is.
-#[derive(Default)]
-pub(crate) struct Wiring {
-    /// By IDP, from 1 on.
-    places: KVVec<Place>,
-    /// The IDPs of the slots whose banks differ.
-    written: KVVec<Idp>,
-    /// When the last change was published, unless it has been brought over to both banks since.
-    since: Option<Moment>,
-}
-
-impl Wiring {
-    /// Makes slots up to that of `idp`, with nothing behind them. Sleeps.
-    pub(crate) fn reserve(&mut self, idp: Idp) -> Result {
-        while self.places.len() < idp as usize {
-            let slot = Slot {
-                banks: [const { UnsafeCell::new(None) }; 2],
-            };
-            let place = Place {
-                slot: KBox::new(slot, GFP_KERNEL)?,
-                owners: [None, None],
-            };
-            self.places.push(place, GFP_KERNEL)?;
-        }
-        Ok(())
-    }
-
-    fn place(&self, idp: Idp) -> Option<&Place> {
-        self.places.get((idp as usize).checked_sub(1)?)
-    }
-
-    fn slot(&self, idp: Idp) -> Result<NonNull<Slot>> {
-        let place = self.place(idp).ok_or(ENOENT)?;
-        Ok(NonNull::from(&*place.slot))
-    }
-
-    /// The slot of `idp`, for a device whose hook the graph owns.
-    pub(crate) fn entrance(&self, idp: Idp) -> Result<Entrance> {
-        // INVARIANT: slots stay as long as the graph does.
-        self.slot(idp).map(Entrance)
-    }
-
-    /// Waits until nobody reads the bank that was live before the last change, and brings it up
-    /// to date. Sleeps.
-    pub(crate) fn settle(&mut self, live: &Live) {
-        if let Some(since) = self.since.take() {
-            since.wait();
-            self.copy(live);
-        }
-    }
-
-    /// Has [`Wiring::settle`] wait for those, too, who have begun to read since the last change.
-    pub(crate) fn prolong(&mut self) {
-        self.since = self.since.map(|_| Moment::now());
-    }
-
-    /// Takes back what was drafted. Sleeps.
-    pub(crate) fn revert(&mut self, live: &Live) {
-        if self.since.is_none() {
-            self.copy(live);
-        }
-    }
-
-    /// Makes the standby banks what the live ones are. No packet reads the standby ones.
-    /// Sleeps.
-    fn copy(&mut self, live: &Live) {
-        let bank = live.bank();
-        let process = Process::new();
-        for idp in core::mem::take(&mut self.written) {
-            cond_resched(&process);
-            let Some(place) = self.place(idp) else {
-                continue;
-            };
-            let owner = place.owners.get(bank).cloned().flatten();
-            // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
-            let hop = unsafe { (*place.slot.banks.get_unchecked(bank).get()).clone() };
-            // SAFETY: the bank is the standby one, which no packet reads, by the callers.
-            unsafe { self.write(bank ^ 1, idp, hop, owner) };
-        }
-    }
-
-    /// Drafts what stands behind an IDP from the next version on. Sleeps until the readers of the
-    /// version before the last one have ended.
-    pub(crate) fn draft(&mut self, live: &Live, idp: Idp, draft: Option<Draft<'_>>) -> Result {
-        self.settle(live);
-        let (hop, owner) = match draft {
-            Some(draft) => {
-                let owner = Owner {
-                    _made: draft.made.clone(),
-                    _instance: draft.instance.clone(),
-                };
-                (Some(self.hop(idp, &draft)?), Some(owner))
-            }
-            None => (None, None),
-        };
-        self.written.push(idp, GFP_KERNEL)?;
-        // SAFETY: the banks are settled, so that no packet reads the standby one.
-        unsafe { self.write(live.bank() ^ 1, idp, hop, owner) };
-        Ok(())
-    }
-
-    fn hop(&self, idp: Idp, draft: &Draft<'_>) -> Result<Hop> {
-        let mut hop = Hop {
-            handler: draft.made.handler(),
-            stats: draft.instance.stats().base(),
-            first: [None; 2],
-            all: None,
-            idp,
-            entrance: draft.entrance,
-        };
-        for (peers, first) in draft.ports.iter().zip(hop.first.iter_mut()) {
-            *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;
-        }
-        if draft.ports.iter().any(|peers| peers.len() > 1) {
-            let mut all = [KVec::new(), KVec::new()];
-            for (peers, slots) in draft.ports.iter().zip(all.iter_mut()) {
-                for &peer in *peers {
-                    slots.push(self.slot(peer)?, GFP_KERNEL)?;
-                }
-            }
-            hop.all = Some(Arc::new(all, GFP_KERNEL)?);
-        }
-        Ok(hop)
-    }
-
-    /// # Safety
-    ///
-    /// No packet reads the bank.
-    unsafe fn write(&mut self, bank: usize, idp: Idp, hop: Option<Hop>, owner: Option<Owner>) {
-        let place = (idp as usize)
-            .checked_sub(1)
-            .and_then(|index| self.places.get_mut(index));
-        let Some(place) = place else { return };
-        if let (Some(to), Some(kept)) = (place.slot.banks.get(bank), place.owners.get_mut(bank)) {
-            // SAFETY: no packet reads the bank, as the caller says, and the exclusive borrow keeps others
-            // from it.
-            unsafe { *to.get() = hop };
-            // What the hop before this one pointed to goes now.
-            *kept = owner;
-        }
-    }
-
-    /// Makes what was drafted take effect, all at once. Does not fail.
-    pub(crate) fn publish(&mut self, live: &Live) {
+    /// Makes the other bank the live one. For the writer, of whom there is one.
+    pub(super) fn flip(&self) {
         // The banks are complete before the version that leads to them is seen.
-        live.0.store(live.bank() ^ 1, Release);
-        self.since = Some(Moment::now());
+        self.0.store(self.bank() ^ 1, Release);
     }
 }
-
-// SAFETY: the pointers in the hops are to things that any CPU may use.
-unsafe impl Send for Wiring {}

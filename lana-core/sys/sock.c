@@ -61,7 +61,7 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	mutex_init(&ls->ring_lock);
 	ls->pause = LANA_PAUSE;
 	hrtimer_setup(&ls->timer, lana_ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	err = lana_sock_new(net, sk, &ls->graph, &ls->slot, &ls->idp, &ls->handle);
+	err = lana_sock_new(net, sk, &ls->datapath, &ls->slot, &ls->idp, &ls->handle);
 	if (err) {
 		sock_orphan(sk);
 		sock->sk = NULL;
@@ -84,7 +84,7 @@ static int lana_sock_release(struct socket *sock)
 	ls = lana_sk(sk);
 	ls->gone.idp = ls->idp;
 	/* Packets may come for a grace period; the block has a reference for as long. */
-	lana_sock_gone(ls->graph, ls->handle, &ls->gone);
+	lana_sock_gone(ls->datapath, ls->handle, &ls->gone);
 	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
 	sock_orphan(sk);
 	sock->sk = NULL;
@@ -110,7 +110,7 @@ static int lana_sock_bind(struct socket *sock, struct sockaddr_unsized *addr, in
 	     memcmp(sl->sl_name, LANA_NAME_PREFIX, strlen(LANA_NAME_PREFIX))) &&
 	    !capable(CAP_NET_ADMIN))
 		return -EPERM;
-	err = lana_sock_rename(ls->graph, ls->idp, sl->sl_name, strnlen(sl->sl_name, len));
+	err = lana_sock_rename(sock_net(&ls->sk), ls->idp, sl->sl_name, strnlen(sl->sl_name, len));
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
@@ -125,7 +125,7 @@ static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int pee
 		.sl_family = lana_family.family,
 		.sl_hatype = ARPHRD_ETHER,
 	};
-	lana_sock_name(ls->graph, ls->idp, sl->sl_name);
+	lana_sock_name(sock_net(&ls->sk), ls->idp, sl->sl_name);
 	return sizeof(*sl);
 }
 
@@ -308,7 +308,7 @@ static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len
 
 	local_bh_disable();
 	rcu_read_lock();
-	err = lana_sock_send(ls->graph, ls->slot, skb);
+	err = lana_sock_send(ls->datapath, ls->slot, skb);
 	rcu_read_unlock();
 	local_bh_enable();
 	return err ?: len;

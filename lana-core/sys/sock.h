@@ -24,8 +24,8 @@ struct lana_memory {
 
 struct lana_sock {
 	struct sock sk;
-	/* The block: the graph outlives the socket. */
-	void *graph;
+	/* The block: the graph outlives the socket, and so does what packets read of it. */
+	void *datapath;
 	const void *slot;
 	u32 idp;
 	void *handle;			/* what packets come to it by */

@@ -6,27 +6,18 @@
 
 use super::{
     bindings,
-    compat::{EAFNOSUPPORT, ENOTCONN},
+    compat::ENOTCONN,
     handle::Handle,
+    hook::Entered,
     module::Owner,
     net,
     percpu::ThisCpu,
     rcu::Reader,
-    skb::Packet,
-    slot::{Current, Slot},
+    reason::DropReason,
+    skb::{Packet, Unsent},
+    slot::{Datapath, Entrance, Idp, Slot},
 };
-use crate::{
-    block::{Maker, Verdict},
-    builder,
-    change::Change,
-    engine::{self, Context, Direction},
-    error::Failure,
-    fail,
-    graph::Graph,
-    name::{Name, Shown},
-    registry::Idp,
-    stats::DropReason,
-};
+use crate::base::{error::Failure, name::Name, port::Direction};
 use core::{
     ffi::{c_char, c_int, c_void},
     ptr,
@@ -99,21 +90,28 @@ impl Socket {
 }
 
 impl SocketHandle {
-    /// Puts a packet into the socket's queue, or its ring. Dropped when the socket is closed.
+    /// Puts a packet, which came in a direction, into the socket's queue, or its ring. The other arguments
+    /// are the evidence of a softirq, or of bottom halves off, and of a read-side section.
     #[inline]
-    pub fn deliver(&self, mut packet: Packet, cx: &Context<'_>) -> Verdict {
-        let Some(socket) = self.get(cx) else {
-            return Verdict::drop(packet, DropReason::Unbound);
+    pub(crate) fn put(
+        &self,
+        mut packet: Packet,
+        direction: Direction,
+        reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Result<(), Unsent> {
+        let Some(socket) = self.get(reader) else {
+            return Err(Unsent::Gone(packet));
         };
         if !packet.unshare() {
-            return Verdict::drop(packet, DropReason::NoMemory);
+            return Err(Unsent::NoMemory(packet));
         }
-        let (skb, direction) = (packet.into_raw(), cx.direction() as u8);
-        // SAFETY: the packet is given up; a context is one of a softirq, and of a read-side section, which
-        // the socket outlives by the handle's invariants.
+        let (skb, direction) = (packet.into_raw(), direction as u8);
+        // SAFETY: the packet is given up; this is a softirq and a read-side section, which the socket
+        // outlives by the handle's invariants.
         match unsafe { bindings::lana_sock_rcv(socket.as_ptr(), skb, direction) } {
-            -1 => Verdict::consumed(),
-            why => Verdict::lost(DropReason::from_wire(why as u32)),
+            -1 => Ok(()),
+            why => Err(Unsent::Dropped(DropReason::from_wire(why as u32))),
         }
     }
 }
@@ -124,7 +122,7 @@ pub(crate) fn family() -> Option<u32> {
     Some(unsafe { bindings::lana_sock_family() }).filter(|family| *family != 0)
 }
 
-/// The address family, of which there is one: [`builder`] sees to that. Dropping it ends it.
+/// The address family, of which there is one: the list of types sees to that. Dropping it ends it.
 pub(crate) struct Family(());
 
 impl Family {
@@ -132,7 +130,7 @@ impl Family {
     /// that `owner` is. Process context, may sleep. `EEXIST` when the number is taken,
     /// `EAFNOSUPPORT` when it is none.
     pub(crate) fn register(owner: Owner, number: i32) -> Result<Self> {
-        // SAFETY: what it calls is in this file, and the owner outlives the value.
+        // SAFETY: what it calls is in `sockets!`, and the owner outlives the value.
         to_result(unsafe { bindings::lana_sock_register(owner.as_ptr(), number) })?;
         Ok(Self(()))
     }
@@ -149,17 +147,40 @@ fn errno(result: Result<(), Failure>) -> c_int {
     result.map_or_else(|failure| failure.error.to_errno(), |()| 0)
 }
 
+/// What gives sockets their blocks.
+pub(crate) trait SocketBlocks {
+    /// What packets enter that programs send.
+    type Datapath: Entered;
+    /// What namespaces own: each has a datapath.
+    type Graph: net::Registered;
+
+    /// The datapath of a graph.
+    fn datapath(graph: &Self::Graph) -> &Self::Datapath;
+
+    /// Makes the block of a socket. Sleeps.
+    fn open(
+        graph: &Self::Graph,
+        socket: Socket,
+        handle: SocketHandle,
+    ) -> Result<(Idp, Entrance<Self::Datapath>), Failure>;
+
+    /// Gives it a name. Sleeps.
+    fn rename(graph: &Self::Graph, idp: Idp, name: &[u8]) -> Result<(), Failure>;
+
+    /// Its name. Sleeps.
+    fn name(graph: &Self::Graph, idp: Idp) -> Option<Name>;
+}
+
 /// A socket is opened: makes its block.
 ///
 /// # Safety
 ///
 /// Called with a live socket in a namespace that it keeps, in process context; and with room for
 /// where the block is.
-#[no_mangle]
-unsafe extern "C" fn lana_sock_new(
+pub(crate) unsafe fn open<S: SocketBlocks>(
     net: *mut bindings::net,
     sk: *mut bindings::sock,
-    graph_to: *mut *mut c_void,
+    datapath_to: *mut *mut c_void,
     slot_to: *mut *const c_void,
     idp_to: *mut u32,
     handle_to: *mut *mut c_void,
@@ -169,19 +190,13 @@ unsafe extern "C" fn lana_sock_new(
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         // SAFETY: `sk` is a live socket of `sock.c`, as the caller says.
         let socket = unsafe { Socket::from_raw(NonNull::new(sk).ok_or(EINVAL)?) };
-        let kind = builder::loaded(|by| by == Maker::Socket).ok_or(EAFNOSUPPORT)?;
         let handle = socket.handle()?;
-        let make = || -> Result<_, Failure> {
-            let mut change = Change::new(graph, None);
-            let (idp, entrance) = change.add_socket(socket, handle.clone(), kind)?;
-            change.commit()?;
-            Ok((idp, entrance))
-        };
-        let (idp, entrance) = make().inspect_err(|_| _ = handle.end())?;
+        let (idp, entrance) =
+            S::open(graph, socket, handle.clone()).inspect_err(|_| _ = handle.end())?;
         // SAFETY: the caller has room for each of them. Nobody has the socket yet who would send by it.
         unsafe {
-            *graph_to = ptr::from_ref(graph).cast_mut().cast();
-            *slot_to = ptr::from_ref(entrance.slot()).cast();
+            *datapath_to = ptr::from_ref(S::datapath(graph)).cast_mut().cast();
+            *slot_to = entrance.as_ptr().as_ptr().cast();
             *idp_to = idp;
             *handle_to = handle.into_raw();
         }
@@ -194,62 +209,55 @@ unsafe extern "C" fn lana_sock_new(
 ///
 /// # Safety
 ///
-/// Called once with what [`lana_sock_new`] gave, and with a place in the socket that has its IDP.
-#[no_mangle]
-unsafe extern "C" fn lana_sock_gone(
-    graph: *mut c_void,
+/// Called once with what [`open`] gave, and with a place in the socket that has its IDP.
+pub(crate) unsafe fn gone<S: SocketBlocks>(
+    datapath: *mut c_void,
     handle: *mut c_void,
     gone: *mut bindings::lana_gone,
 ) {
-    // SAFETY: `lana_sock_new` gave the handle by `into_raw`, and the caller gives it up.
+    // SAFETY: `open` gave the handle by `into_raw`, and the caller gives it up.
     unsafe { SocketHandle::from_raw(handle) }.end();
-    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
-    let graph = unsafe { &*graph.cast::<Graph>() };
+    // SAFETY: `open` gave the datapath; the socket keeps the namespace, and that the datapath.
+    let datapath = unsafe { &*datapath.cast::<S::Datapath>() };
     // SAFETY: `gone` is a place in the socket, which the block's reference keeps.
-    unsafe { graph.net().gone(gone) };
+    unsafe { datapath.net().gone(gone) };
 }
 
 /// A socket is given a name.
 ///
 /// # Safety
 ///
-/// Called with what [`lana_sock_new`] gave, and a readable name, in process context.
-#[no_mangle]
-unsafe extern "C" fn lana_sock_rename(
-    graph: *mut c_void,
+/// Called with the namespace of a live socket, with what [`open`] gave, and a readable name, in process
+/// context.
+pub(crate) unsafe fn rename<S: SocketBlocks>(
+    net: *mut bindings::net,
     idp: Idp,
     name: *const c_char,
     len: usize,
 ) -> c_int {
-    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
-    let graph = unsafe { &*graph.cast::<Graph>() };
+    // SAFETY: the socket keeps the namespace.
+    let Some(graph) = (unsafe { net::graph_of(net) }) else {
+        return ENODEV.to_errno();
+    };
     // SAFETY: `name` has `len` readable bytes, as the caller says.
     let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
-    errno((|| {
-        let name =
-            Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad))?;
-        let mut change = Change::new(graph, None);
-        change.rename(idp, name)?;
-        change.commit()
-    })())
+    errno(S::rename(graph, idp, name))
 }
 
 /// Tells the name of a socket's block.
 ///
 /// # Safety
 ///
-/// Called with what [`lana_sock_new`] gave, and room for `LANA_NAME_SIZE` bytes, all zero, in
-/// process context.
-#[no_mangle]
-unsafe extern "C" fn lana_sock_name(graph: *mut c_void, idp: Idp, to: *mut c_char) {
+/// Called with the namespace of a live socket, with what [`open`] gave, and room for `LANA_NAME_SIZE` bytes,
+/// all zero, in process context.
+pub(crate) unsafe fn name<S: SocketBlocks>(net: *mut bindings::net, idp: Idp, to: *mut c_char) {
     const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
-    // SAFETY: `graph` is what `lana_sock_new` gave; the socket keeps the namespace, and that the graph.
-    let graph = unsafe { &*graph.cast::<Graph>() };
     // SAFETY: `to` has room for `SIZE` bytes, which are zero, as the caller says.
     let to = unsafe { slice::from_raw_parts_mut(to.cast::<u8>(), SIZE) };
-    if let Some(face) = graph.lock().registry.face(idp) {
-        let name = face.instance.name().as_str().as_bytes();
-        for (to, from) in to.iter_mut().zip(name) {
+    // SAFETY: the socket keeps the namespace.
+    let name = unsafe { net::graph_of(net) }.and_then(|graph| S::name(graph, idp));
+    if let Some(name) = name {
+        for (to, from) in to.iter_mut().zip(name.as_str().as_bytes()) {
             *to = *from;
         }
     }
@@ -259,32 +267,87 @@ unsafe extern "C" fn lana_sock_name(graph: *mut c_void, idp: Idp, to: *mut c_cha
 ///
 /// # Safety
 ///
-/// Called with what [`lana_sock_new`] gave, in a read-side section with bottom halves off; with a
+/// Called with what [`open`] gave, in a read-side section with bottom halves off; with a
 /// packet that has one reference, which is given to us.
-#[no_mangle]
-unsafe extern "C" fn lana_sock_send(
-    graph: *mut c_void,
+#[inline(always)]
+pub(crate) unsafe fn send<P: Entered>(
+    datapath: *mut c_void,
     slot: *const c_void,
     skb: NonNull<bindings::sk_buff>,
 ) -> c_int {
-    // SAFETY: they are what `lana_sock_new` gave; the socket keeps the namespace, and that the graph and
+    // SAFETY: they are what `open` gave; the socket keeps the namespace, and that the datapath and
     // its slots.
-    let (graph, slot) = unsafe { (&*graph.cast::<Graph>(), &*slot.cast::<Slot>()) };
+    let (datapath, slot) = unsafe { (&*datapath.cast::<P>(), &*slot.cast::<Slot<P>>()) };
     // SAFETY: the caller is in a read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: the packet has one reference, which the caller gives to us.
     let packet = unsafe { Packet::from_raw(skb) };
-    let hop = match graph.live().version(reader) {
-        Current::Even(version) => slot.hop(version),
-        Current::Odd(version) => slot.hop(version),
-    };
-    let bound = [Direction::Egress, Direction::Ingress]
-        .into_iter()
-        .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
-    let enters =
-        bound.then(|| engine::enter(graph, slot, Direction::Egress, packet, 0, reader, cpu));
-    match enters {
-        Some(None) => 0,
-        _ => ENOTCONN.to_errno(),
+    if datapath.send(slot, packet, reader, cpu) {
+        0
+    } else {
+        ENOTCONN.to_errno()
     }
 }
+
+/// What gives sockets their blocks: a [`SocketBlocks`]. Said once in the crate, as it defines the functions
+/// that C calls.
+macro_rules! sockets {
+    ($blocks:ty) => {
+        /// # Safety
+        ///
+        /// See [`open`]($crate::sys::sock::open).
+        #[no_mangle]
+        unsafe extern "C" fn lana_sock_new(
+            net: *mut $crate::sys::bindings::net,
+            sk: *mut $crate::sys::bindings::sock,
+            datapath: *mut *mut ::core::ffi::c_void,
+            slot: *mut *const ::core::ffi::c_void,
+            idp: *mut u32,
+            handle: *mut *mut ::core::ffi::c_void,
+        ) -> ::core::ffi::c_int {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::sock::open::<$blocks>(net, sk, datapath, slot, idp, handle) }
+        }
+
+        /// # Safety
+        ///
+        /// See [`gone`]($crate::sys::sock::gone).
+        #[no_mangle]
+        unsafe extern "C" fn lana_sock_gone(
+            datapath: *mut ::core::ffi::c_void,
+            handle: *mut ::core::ffi::c_void,
+            gone: *mut $crate::sys::bindings::lana_gone,
+        ) {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::sock::gone::<$blocks>(datapath, handle, gone) }
+        }
+
+        /// # Safety
+        ///
+        /// See [`rename`]($crate::sys::sock::rename).
+        #[no_mangle]
+        unsafe extern "C" fn lana_sock_rename(
+            net: *mut $crate::sys::bindings::net,
+            idp: u32,
+            name: *const ::core::ffi::c_char,
+            len: usize,
+        ) -> ::core::ffi::c_int {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::sock::rename::<$blocks>(net, idp, name, len) }
+        }
+
+        /// # Safety
+        ///
+        /// See [`name`]($crate::sys::sock::name).
+        #[no_mangle]
+        unsafe extern "C" fn lana_sock_name(
+            net: *mut $crate::sys::bindings::net,
+            idp: u32,
+            to: *mut ::core::ffi::c_char,
+        ) {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::sock::name::<$blocks>(net, idp, to) }
+        }
+    };
+}
+pub(crate) use sockets;

@@ -5,19 +5,19 @@
 //! `vdev.c` is the device. C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
-    bindings, genl,
+    bindings,
+    genl::attrs,
+    net::{self, Net},
     netdev::{Device, Rtnl},
 };
 use crate::{
-    block::Maker,
-    builder,
-    change::Change,
-    error::Failure,
+    base::{
+        error::Failure,
+        name::{Name, Shown},
+    },
     fail,
-    graph::Graph,
-    name::{Name, Shown},
 };
-use core::ptr::NonNull;
+use core::{ffi::c_int, ptr::NonNull};
 use kernel::{error::to_result, prelude::*, str::CString};
 
 /// Names of the devices that a carrier can have: `0xac00` and one of these is their EtherType.
@@ -35,8 +35,8 @@ pub(crate) struct Unregistered {
 }
 
 impl Unregistered {
-    /// Makes a device of a name in the namespace of `graph`. Sleeps.
-    pub(crate) fn new(graph: &Graph, name: &[u8]) -> Result<Self, Failure> {
+    /// Makes a device of a name in a namespace. Sleeps.
+    pub(crate) fn new(net: &Net, name: &[u8]) -> Result<Self, Failure> {
         let bad = |why| fail!(EINVAL, "device name '{}' {}", Shown(name), why);
         let text = Name::new(name).map_err(bad)?;
         if name.len() >= bindings::IFNAMSIZ as usize {
@@ -47,8 +47,8 @@ impl Unregistered {
             return Err(fail!(EINVAL, "device name '{}' has a '%'", text));
         }
         let text = CString::try_from_fmt(fmt!("{}", text.as_str()))?;
-        // SAFETY: the namespace outlives its graph, and the name ends with NUL.
-        let dev = unsafe { bindings::lana_vdev_new(graph.net().as_ptr(), text.as_char_ptr()) };
+        // SAFETY: the namespace is live, and the name ends with NUL.
+        let dev = unsafe { bindings::lana_vdev_new(net.as_ptr(), text.as_char_ptr()) };
         Ok(Self {
             dev: NonNull::new(dev).ok_or(ENOMEM)?,
             owned: true,
@@ -114,14 +114,14 @@ impl Device {
     }
 }
 
-/// The kind of link by which other tools make virtual devices, of which there is one: [`builder`] sees to
+/// The kind of link by which other tools make virtual devices, of which there is one: the list of types sees to
 /// that. Dropping it ends it.
 pub(crate) struct Links(());
 
 impl Links {
     /// Registers the kind. Sleeps.
     pub(crate) fn register() -> Result<Self> {
-        // SAFETY: what it calls is the function of this file.
+        // SAFETY: what it calls is the function of `links!`.
         to_result(unsafe { bindings::lana_link_register() })?;
         Ok(Self(()))
     }
@@ -134,20 +134,34 @@ impl Drop for Links {
     }
 }
 
+/// What makes virtual devices that other tools ask for.
+pub(crate) trait NewLink {
+    /// What namespaces own.
+    type Graph: net::Registered;
+
+    /// Registers a device, with its block, under an id or under any. RTNL is held. Sleeps.
+    fn new_link(
+        graph: &Self::Graph,
+        rtnl: Rtnl,
+        device: Unregistered,
+        carrier: Device,
+        id: Option<Id>,
+    ) -> Result<(), Failure>;
+}
+
 /// A device is made by rtnetlink: registers it, with its block. A negative id is for any.
 ///
 /// # Safety
 ///
 /// Called with RTNL held, with a device that is not registered and stays the caller's when this
 /// fails, and with a device that is to be the carrier. The extended ack is null or live.
-#[no_mangle]
-unsafe extern "C" fn lana_link_new(
+pub(crate) unsafe fn new_link<L: NewLink>(
     net: *mut bindings::net,
     dev: *mut bindings::net_device,
     carrier: *mut bindings::net_device,
-    id: core::ffi::c_int,
+    id: c_int,
     extack: *mut bindings::netlink_ext_ack,
-) -> core::ffi::c_int {
+) -> c_int {
     let make = || -> Result<(), Failure> {
         // SAFETY: rtnetlink calls this with RTNL held.
         let rtnl = unsafe { Rtnl::held() };
@@ -159,19 +173,37 @@ unsafe extern "C" fn lana_link_new(
         // SAFETY: RTNL keeps the carrier until the reference is taken.
         let carrier = unsafe { Device::from_raw(carrier) };
         // SAFETY: the device is to be in the namespace, which the caller keeps.
-        let graph = unsafe { super::net::graph_of(net) }.ok_or(ENODEV)?;
-        let kind = builder::loaded(|by| matches!(by, Maker::VirtualDevice(_)));
-        let kind = kind.ok_or(ENODEV)?;
-        let mut change = Change::new(graph, Some(rtnl));
-        change.add_virtual(dev, carrier, Id::try_from(id).ok(), None, kind)?;
-        change.commit()
+        let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
+        L::new_link(graph, rtnl, dev, carrier, Id::try_from(id).ok())
     };
     match make() {
         Ok(()) => 0,
         Err(failure) => {
             // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
-            unsafe { genl::note(extack, &failure, core::ptr::null()) };
+            unsafe { attrs::note(extack, &failure, core::ptr::null()) };
             failure.error.to_errno()
         }
     }
 }
+
+/// What makes virtual devices that other tools ask for: a [`NewLink`]. Said once in the crate, as it
+/// defines the function that C calls.
+macro_rules! links {
+    ($links:ty) => {
+        /// # Safety
+        ///
+        /// See [`new_link`]($crate::sys::vdev::new_link).
+        #[no_mangle]
+        unsafe extern "C" fn lana_link_new(
+            net: *mut $crate::sys::bindings::net,
+            dev: *mut $crate::sys::bindings::net_device,
+            carrier: *mut $crate::sys::bindings::net_device,
+            id: ::core::ffi::c_int,
+            extack: *mut $crate::sys::bindings::netlink_ext_ack,
+        ) -> ::core::ffi::c_int {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::vdev::new_link::<$links>(net, dev, carrier, id, extack) }
+        }
+    };
+}
+pub(crate) use links;

@@ -2,8 +2,7 @@
 
 //! Drops, for who waits for one: see `watch.c`.
 
-use super::{bindings, net::Net};
-use crate::{registry::Idp, stats::DropReason};
+use super::{bindings, net::Net, reason::DropReason, slot::Idp};
 
 /// Whether somebody waits. No static branch: headers of distributions lack the file that Rust has them from.
 #[inline(always)]

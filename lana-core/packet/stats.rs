@@ -2,62 +2,13 @@
 
 //! Counters: those of each block and those of the engine. Always on, one copy a CPU.
 
-use crate::{
-    registry::Idp,
-    storm::Storm,
-    sys::{
-        bindings,
-        percpu::{Count, PerCpu},
-    },
+use super::storm::Storm;
+use crate::sys::{
+    percpu::{Count, PerCpu},
+    reason::DropReason,
+    slot::Idp,
 };
 use pin_init::Zeroable;
-
-/// Why a packet was dropped; `drop-reason` of the netlink specification.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum DropReason {
-    /// The block's own rule said so.
-    Filtered = bindings::LANA_DROP_REASON_FILTERED,
-    /// The port it was to leave by has no peer.
-    Unbound = bindings::LANA_DROP_REASON_UNBOUND,
-    /// It passed more blocks than a packet may.
-    HopLimit = bindings::LANA_DROP_REASON_HOP_LIMIT,
-    /// The walk it belongs to made more packets than it may.
-    Backlog = bindings::LANA_DROP_REASON_BACKLOG,
-    /// Too short, or its lengths contradict each other.
-    Malformed = bindings::LANA_DROP_REASON_MALFORMED,
-    /// Longer than the device's MTU.
-    TooBig = bindings::LANA_DROP_REASON_TOO_BIG,
-    /// The device is down or refused it.
-    Device = bindings::LANA_DROP_REASON_DEVICE,
-    /// An allocation failed.
-    NoMemory = bindings::LANA_DROP_REASON_NO_MEMORY,
-    /// The socket has not read what came before.
-    QueueFull = bindings::LANA_DROP_REASON_QUEUE_FULL,
-}
-
-impl DropReason {
-    /// All of them, by number.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Filtered,
-        Self::Unbound,
-        Self::HopLimit,
-        Self::Backlog,
-        Self::Malformed,
-        Self::TooBig,
-        Self::Device,
-        Self::NoMemory,
-        Self::QueueFull,
-    ];
-
-    /// The reason of a number; of none, what C says in doubt.
-    pub(crate) fn from_wire(number: u32) -> Self {
-        Self::ALL
-            .get(number as usize)
-            .copied()
-            .unwrap_or(Self::Device)
-    }
-}
 
 /// The counters of a block, on one CPU.
 #[derive(Zeroable)]

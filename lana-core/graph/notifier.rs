@@ -3,15 +3,20 @@
 //! Events: told to the blocks that are bound or subscribed to where they happen, and to user
 //! space by the multicast group `events`.
 
+use super::{
+    registry::{Face, Instance, Registry},
+    Graph,
+};
 use crate::{
-    block::Process,
-    name::Name,
-    registry::{Face, Idp, Instance, Registry},
-    stats::Alarm,
+    base::name::Name,
+    packet::stats::Alarm,
     sys::{
-        bindings, cond_resched, genl,
+        bindings,
+        context::{cond_resched, Process},
+        genl::message,
         net::{self, Net},
         netdev::DeviceName,
+        slot::Idp,
     },
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
@@ -116,7 +121,7 @@ impl Event {
 /// Tells all namespaces that a type can be made from now on, or no more. Sleeps; no graph may be
 /// locked.
 pub(crate) fn type_changed(name: &Name, added: bool) {
-    net::for_each(|graph| {
+    net::for_each(|graph: &Graph| {
         let mut state = graph.lock();
         state.events.tell_type(graph.net(), name, added);
     });
@@ -141,7 +146,7 @@ impl Events {
         let mark = registry.new_mark();
         let hear = |idp: Idp| {
             if let Some(face) = registry.face(idp).or_else(|| registry.before(idp)) {
-                face.made.object().event(event, process);
+                face.block.object().event(event, process);
             }
         };
         let [idp, other] = event.idps;
@@ -162,7 +167,7 @@ impl Events {
         }
 
         let seq = self.number();
-        genl::multicast(net, |msg| {
+        message::multicast(net, |msg| {
             msg.put_uint(bindings::LANA_A_EVENT_SEQ, seq)?;
             msg.put_u32(bindings::LANA_A_EVENT_KIND, event.kind as u32)?;
             msg.put_str(bindings::LANA_A_EVENT_FB, event.block())?;
@@ -232,7 +237,7 @@ impl Events {
         } else {
             bindings::LANA_EVENT_KIND_TYPE_REMOVED
         };
-        genl::multicast(net, |msg| {
+        message::multicast(net, |msg| {
             msg.put_uint(bindings::LANA_A_EVENT_SEQ, seq)?;
             msg.put_u32(bindings::LANA_A_EVENT_KIND, kind)?;
             msg.put_str(bindings::LANA_A_EVENT_TYPE, name.as_str())

@@ -7,22 +7,32 @@
 //! it on the way, which wait until the walk they were made in has ended. So the stack does not
 //! grow with the chain, and no lock, atomic operation or reference count is on the way.
 
-use crate::{
-    block::{Unclaimed, Verdict},
-    graph::Graph,
-    stats::{Alarm, DropReason, EngineStats},
+use super::{
+    batch::Batch,
+    entrance::Ppe,
+    stats::{Alarm, EngineStats},
     storm::CALL_LIMIT,
+    verdict::{Decision, Unclaimed, Verdict},
+};
+use crate::{
+    base::port::{Direction, Port},
     sys::{
-        batch::Batch,
         bindings,
         percpu::ThisCpu,
+        queue::Queue,
         rcu::Reader,
-        skb::{Next, Packet, Queue},
-        slot::{Current, Hop, Slot, Version},
-        verdict::Decision,
+        reason::DropReason,
+        skb::Packet,
+        slot::{self, Parity, Version},
         watch,
     },
 };
+use core::ptr;
+
+/// What stands behind an IDP, as the engine reads it.
+pub(crate) type Slot = slot::Slot<Ppe>;
+/// What one hop of a packet reads.
+pub(crate) type Hop = slot::Hop<Ppe>;
 
 /// How many blocks a packet may pass, counted from its entry on; what is made from a packet has
 /// passed as many as that. Ends loops.
@@ -44,41 +54,31 @@ pub(crate) const BATCH_CALL_LIMIT: u32 = 32768;
 /// loops through devices of this machine.
 pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
-/// The way a packet goes, and the kind of port it leaves a block by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Direction {
-    /// From a device up.
-    Ingress = 0,
-    /// Down to a device.
-    Egress = 1,
+/// Where a packet goes that waits for the end of a walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'r> {
+    /// The block it goes to.
+    slot: &'r Slot,
+    /// The way it goes.
+    direction: Direction,
+    /// The blocks it may still pass.
+    left: u32,
 }
 
-impl Direction {
-    /// The other one.
+impl PartialEq for Destination<'_> {
     #[inline]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Ingress => Self::Egress,
-            Self::Egress => Self::Ingress,
-        }
+    fn eq(&self, other: &Self) -> bool {
+        let way = self.direction == other.direction && self.left == other.left;
+        ptr::eq(self.slot, other.slot) && way
     }
-}
-
-/// A port of a block. The packet that leaves by it goes in its direction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Port {
-    /// Ingress ports lead up, egress ports down.
-    pub direction: Direction,
-    /// Number among those of its direction, from 0.
-    pub index: u16,
 }
 
 /// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
 /// bottom halves off, and in an RCU read-side section.
 pub struct Context<'r> {
-    graph: &'r Graph,
+    ppe: &'r Ppe,
     engine: &'r EngineStats,
+    reader: Reader<'r>,
     cpu: ThisCpu,
     /// The block that runs.
     hop: &'r Hop,
@@ -91,7 +91,7 @@ pub struct Context<'r> {
     room: u32,
     /// How many times handlers may still be called.
     calls: u32,
-    backlog: Queue<'r>,
+    backlog: Queue<Destination<'r>>,
     /// What is to become of the packet that entered when no block takes it.
     unclaimed: Unclaimed,
     /// That packet, where it is to be given back.
@@ -136,6 +136,12 @@ impl<'r> Context<'r> {
         self.cpu
     }
 
+    /// The read-side section.
+    #[inline]
+    pub(super) fn reader(&self) -> Reader<'r> {
+        self.reader
+    }
+
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
     /// copies may be made. One that cannot be made is counted as a drop.
     pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
@@ -168,7 +174,7 @@ impl<'r> Context<'r> {
             self.drop_here(Some(packet), DropReason::Unbound);
             return false;
         };
-        let next = Next {
+        let next = Destination {
             slot,
             direction: port.direction,
             left: self.left.wrapping_add(self.held),
@@ -192,11 +198,11 @@ impl<'r> Context<'r> {
 
     #[cold]
     fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
-        at.stats(self.cpu).dropped(reason);
+        at.counters(self.cpu).dropped(reason);
         self.engine.drops.add(1);
         if let Some(alarm) = Alarm::of(reason) {
             self.engine.raise(alarm, at.idp());
-            self.graph.net().alarm();
+            self.ppe.net().alarm();
         }
         if watch::is_on() {
             self.watched(at, reason);
@@ -210,7 +216,7 @@ impl<'r> Context<'r> {
     #[inline(never)]
     fn watched(&self, at: &Hop, reason: DropReason) {
         let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
-        watch::dropped(reason, at.idp(), hops, self.graph.net());
+        watch::dropped(reason, at.idp(), hops, self.ppe.net());
     }
 
     /// A packet comes to a port without a peer, at a block.
@@ -251,7 +257,7 @@ impl<'r> Context<'r> {
             };
             (left, self.left) = (fewer, fewer);
             self.hop = hop;
-            hop.stats(cpu).received(packet.len());
+            hop.counters(cpu).received(packet.len());
             let next = match hop.call(packet, self).decide() {
                 Decision::Pass(passed) => {
                     packet = passed;
@@ -322,7 +328,7 @@ impl<'r> Context<'r> {
             };
             self.calls = calls;
             self.left = self.left.wrapping_sub(1);
-            hop.stats(self.cpu)
+            hop.counters(self.cpu)
                 .received_batch(batch.len(), batch.bytes());
             hop.call_batch(batch, self);
             let port = batch.port().unwrap_or(self.first());
@@ -340,7 +346,7 @@ impl<'r> Context<'r> {
 /// graph by a device before.
 #[inline(always)]
 pub(crate) fn enter<'r>(
-    graph: &'r Graph,
+    ppe: &'r Ppe,
     slot: &'r Slot,
     direction: Direction,
     packet: Packet,
@@ -348,21 +354,22 @@ pub(crate) fn enter<'r>(
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) -> Option<Packet> {
-    match graph.live().version(reader) {
-        Current::Even(version) => pass(graph, slot, version, direction, packet, entries, cpu),
-        Current::Odd(version) => pass(graph, slot, version, direction, packet, entries, cpu),
+    match ppe.version(reader) {
+        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, reader, cpu),
+        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, reader, cpu),
     }
 }
 
 /// The same by a version.
 #[inline(always)]
 fn pass<'r, const BANK: usize>(
-    graph: &'r Graph,
+    ppe: &'r Ppe,
     slot: &'r Slot,
     version: Version<'r, BANK>,
     direction: Direction,
     packet: Packet,
     entries: u16,
+    reader: Reader<'r>,
     cpu: ThisCpu,
 ) -> Option<Packet> {
     let Some((hop, unclaimed)) = slot
@@ -371,10 +378,11 @@ fn pass<'r, const BANK: usize>(
     else {
         return Some(packet);
     };
-    let engine = graph.stats().this(cpu);
+    let engine = ppe.stats().this(cpu);
     let mut cx = Context {
-        graph,
+        ppe,
         engine,
+        reader,
         cpu,
         hop,
         direction,
@@ -389,7 +397,7 @@ fn pass<'r, const BANK: usize>(
     engine.packets.add(1);
     let len = packet.len();
     engine.bytes.add(u64::from(len));
-    hop.stats(cpu).received(len);
+    hop.counters(cpu).received(len);
 
     if entries >= ENTRY_LIMIT {
         cx.drop(hop, Some(packet), DropReason::HopLimit);
@@ -416,36 +424,38 @@ fn pass<'r, const BANK: usize>(
 /// one version, which is the one that is live now; what no block takes is dropped. Left in the batch
 /// when nobody enters there.
 pub(crate) fn enter_batch<'r>(
-    graph: &'r Graph,
+    ppe: &'r Ppe,
     slot: &'r Slot,
     batch: &mut Batch,
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) {
-    match graph.live().version(reader) {
-        Current::Even(version) => pass_batch(graph, slot, version, batch, cpu),
-        Current::Odd(version) => pass_batch(graph, slot, version, batch, cpu),
+    match ppe.version(reader) {
+        Parity::Even(version) => pass_batch(ppe, slot, version, batch, reader, cpu),
+        Parity::Odd(version) => pass_batch(ppe, slot, version, batch, reader, cpu),
     }
 }
 
 /// The same by a version.
 fn pass_batch<'r, const BANK: usize>(
-    graph: &'r Graph,
+    ppe: &'r Ppe,
     slot: &'r Slot,
     version: Version<'r, BANK>,
     batch: &mut Batch,
+    reader: Reader<'r>,
     cpu: ThisCpu,
 ) {
     let hop = slot.hop(version);
     let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
         return;
     };
-    let engine = graph.stats().this(cpu);
+    let engine = ppe.stats().this(cpu);
     let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());
     let mut cx = Context {
-        graph,
+        ppe,
         engine,
+        reader,
         cpu,
         hop,
         direction: Direction::Ingress,
@@ -459,7 +469,7 @@ fn pass_batch<'r, const BANK: usize>(
     };
     engine.packets.add(u64::from(batch.len()));
     engine.bytes.add(batch.bytes());
-    hop.stats(cpu).received_batch(batch.len(), batch.bytes());
+    hop.counters(cpu).received_batch(batch.len(), batch.bytes());
 
     let mut first = hop.first(Direction::Ingress);
     if first.is_none() {
@@ -468,7 +478,7 @@ fn pass_batch<'r, const BANK: usize>(
     }
     loop {
         cx.walk_batch(version, batch, first);
-        let Some(next) = cx.backlog.pop_batch(batch) else {
+        let Some(next) = batch.fill_from(&mut cx.backlog) else {
             break;
         };
         let waiting = engine.backlog.get();

@@ -6,29 +6,66 @@
 //! the attributes, by the tables that are generated from the specification.
 
 use crate::{
-    block::{Maker, OptionSpec, Options, Process, Values},
-    builder::{self, Type, Use},
-    change::{Change, Which},
-    error::Failure,
+    base::{
+        error::Failure,
+        name::{Name, Shown},
+    },
     fail,
-    graph::State,
-    name::{Name, Shown},
-    registry::{Face, Idp},
-    stats::DropReason,
+    graph::{
+        block::{Maker, OptionSpec, Options, Values},
+        change::{devices::Which, Change},
+        registry::Face,
+        types::{self, Type, Use},
+        Graph, State,
+    },
     sys::{
         bindings,
         compat::EOPNOTSUPP,
-        genl::{Dump, Message, Operation, Request},
+        context::Process,
+        genl::{
+            self,
+            dump::Dump,
+            message::Message,
+            request::{Operation, Request},
+        },
         netdev::Rtnl,
+        reason::DropReason,
+        slot::Idp,
         vdev::Id,
     },
 };
 use core::fmt;
 use kernel::{prelude::*, str::CString};
 
+/// What the family's operations do.
+struct Control;
+
+impl genl::Operations for Control {
+    fn change(request: &Request<'_>) -> Result<(), Failure> {
+        change(request)
+    }
+    fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
+        fb_get(request)
+    }
+    fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
+        fb_get_dump(dump)
+    }
+    fn type_get_dump(dump: &mut Dump<'_>) -> Result {
+        type_get_dump(dump)
+    }
+    fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
+        ppe_get_dump(dump)
+    }
+    fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
+        vlink_get_dump(dump)
+    }
+}
+
+genl::operations!(Control);
+
 /// A change: one operation, or a transaction of any number. All take effect together, or none.
-pub(crate) fn change(request: &Request<'_>) -> Result<(), Failure> {
-    let graph = request.graph()?;
+fn change(request: &Request<'_>) -> Result<(), Failure> {
+    let graph: &Graph = request.graph()?;
     // Types first: user space may have to load their modules, so no lock may be held.
     let mut types = Types::default();
     let mut rtnl = false;
@@ -154,14 +191,14 @@ impl Types {
         let wanted = |attr| operation.attrs.has(attr).then(|| operation.attrs.str(attr));
         let kind = match operation.kind {
             bindings::LANA_A_OP_FB_NEW => match wanted(bindings::LANA_A_FB_TYPE).transpose()? {
-                Some(name) if self.find(name).is_err() => builder::find(name)?,
+                Some(name) if self.find(name).is_err() => types::find(name)?,
                 _ => return Ok(()),
             },
             bindings::LANA_A_OP_VLINK_HOOK | bindings::LANA_A_OP_VLINK_NEW => {
                 let virtual_ = operation.kind == bindings::LANA_A_OP_VLINK_NEW;
                 match wanted(bindings::LANA_A_VLINK_SUBSYSTEM).transpose()? {
                     Some(by) if self.find_vlink(by, virtual_).is_err() => {
-                        builder::find_vlink(by, virtual_)?
+                        types::find_vlink(by, virtual_)?
                     }
                     _ => return Ok(()),
                 }
@@ -192,11 +229,11 @@ impl Types {
     }
 }
 
-pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
+fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
     let at = bindings::LANA_A_FB_NAME;
     let attrs = request.attrs();
     let name = attrs.str(at)?;
-    let graph = request.graph()?;
+    let graph: &Graph = request.graph()?;
     let admin = request.is_admin();
     let reply = |whole| {
         request.reply(bindings::LANA_CMD_FB_GET, |msg| {
@@ -214,8 +251,8 @@ pub(crate) fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
 
 /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is
 /// made or removed meanwhile may be in or not, all others are in once.
-pub(crate) fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
-    let (graph, admin) = (dump.graph()?, dump.is_admin());
+fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
+    let (graph, admin) = (dump.graph::<Graph>()?, dump.is_admin());
     loop {
         let state = graph.lock();
         let from = u32::try_from(dump.cursor()).unwrap_or(u32::MAX).max(1);
@@ -302,7 +339,7 @@ fn put_fb(
         admin,
         withheld: false,
     };
-    let object = face.made.object();
+    let object = face.block.object();
     object.options(&mut options, &Process::new());
     options.result?;
     let PutOptions {
@@ -367,9 +404,9 @@ impl Options for PutOptions<'_> {
 }
 
 /// The cursor is the number of the type that was out last.
-pub(crate) fn type_get_dump(dump: &mut Dump<'_>) -> Result {
+fn type_get_dump(dump: &mut Dump<'_>) -> Result {
     let mut result = Ok(());
-    builder::for_each(dump.cursor(), |kind| {
+    types::for_each(dump.cursor(), |kind| {
         let done = dump.message(bindings::LANA_CMD_TYPE_GET, |msg| {
             let [ingress, egress] = kind.ports();
             msg.put_str(bindings::LANA_A_TYPE_NAME, kind.name().as_str())?;
@@ -422,9 +459,9 @@ fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
 }
 
 /// The cursor is the next CPU to look at.
-pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
-    let graph = dump.graph()?;
-    for (cpu, stats) in graph.stats().iter() {
+fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
+    let graph: &Graph = dump.graph()?;
+    for (cpu, stats) in graph.ppe().stats().iter() {
         if u64::from(cpu) < dump.cursor() {
             continue;
         }
@@ -448,8 +485,8 @@ pub(crate) fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
 }
 
 /// The cursor is the next IDP to look at.
-pub(crate) fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
-    let graph = dump.graph()?;
+fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
+    let graph: &Graph = dump.graph()?;
     let state = graph.lock();
     dump.set_generation(state.generation);
     for (idp, face) in state.registry.iter() {

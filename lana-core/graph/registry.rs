@@ -6,26 +6,30 @@
 //! changes are committed together or all rolled back. Who has the graph's lock and is not in the
 //! middle of a change sees nothing staged.
 
+use super::{
+    block::BlockRef,
+    types::{Type, Use},
+    Graph,
+};
 use crate::{
-    block::Process,
-    builder::{Made, Type, Use},
-    error::Failure,
+    base::{
+        error::Failure,
+        name::{Name, Shown},
+    },
     fail,
-    name::{Name, Shown},
-    stats::{BlockStats, BlockTotals},
+    packet::stats::{BlockStats, BlockTotals},
     sys::{
-        cond_resched,
-        netdev::{Hook, Rtnl},
+        context::{cond_resched, Process},
+        hook::Hook,
+        netdev::Rtnl,
         percpu::PerCpu,
         proc,
+        slot::Idp,
         sock::Socket,
     },
 };
 use core::cell::Cell;
 use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
-
-/// Information dispatch point: the number by which a block is addressed. 0 is none.
-pub(crate) type Idp = u32;
 
 /// A block by its name, whichever IDP it stands behind: its type and its counters.
 pub(crate) struct Instance {
@@ -51,7 +55,7 @@ impl Instance {
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
-    pub(crate) fn stats(&self) -> &PerCpu<BlockStats> {
+    pub(crate) fn stats(&self) -> &Arc<PerCpu<BlockStats>> {
         &self.stats
     }
     pub(crate) fn totals(&self) -> BlockTotals {
@@ -67,7 +71,7 @@ pub(crate) type Peers = KVec<Idp>;
 
 /// What there is at an IDP: a block, and what only the control side changes.
 pub(crate) struct Face {
-    pub(crate) made: Made,
+    pub(crate) block: BlockRef,
     /// The blocks that the ports are bound to, by direction.
     pub(crate) ports: [Peers; 2],
     /// The blocks whose events this one gets by an explicit subscription.
@@ -91,7 +95,7 @@ impl Face {
         }
         let [ingress, egress] = &self.ports;
         Ok(Self {
-            made: self.made.clone(),
+            block: self.block.clone(),
             ports: [list(ingress)?, list(egress)?],
             publishers: list(&self.publishers)?,
             subscribers: list(&self.subscribers)?,
@@ -154,7 +158,7 @@ struct Named {
     now: Option<Idp>,
     next: Option<Idp>,
     staged: bool,
-    file: Option<proc::File>,
+    file: Option<File>,
     /// Its file is being removed.
     going: bool,
 }
@@ -169,9 +173,12 @@ impl Named {
     }
 }
 
+/// The file of a name.
+type File = proc::File<Graph>;
+
 /// Files that are to be removed, with no lock of ours held: who reads one may take as long as user
 /// space likes.
-pub(crate) type Files = KVVec<(Name, Option<proc::File>)>;
+pub(crate) type Files = KVVec<(Name, Option<File>)>;
 
 /// The blocks of a graph.
 pub(crate) struct Registry {
@@ -388,7 +395,7 @@ impl Registry {
             (Some(now), Some(next)) => {
                 let old = now.ports.get(direction).map_or(&[][..], |ports| ports);
                 let new = next.ports.get(direction).map_or(&[][..], |ports| ports);
-                !now.made.is(&next.made) || new.iter().any(|peer| !old.contains(peer))
+                !now.block.is(&next.block) || new.iter().any(|peer| !old.contains(peer))
             }
             (_, next) => next.is_some(),
         }
@@ -411,7 +418,7 @@ impl Registry {
     }
 
     /// Makes the files that the staged names want and do not have.
-    pub(crate) fn make_files(&mut self, make: impl Fn(&Name) -> Result<proc::File>) -> Result {
+    pub(crate) fn make_files(&mut self, make: impl Fn(&Name) -> Result<File>) -> Result {
         let Self {
             entries,
             names,

@@ -2,7 +2,7 @@
 
 //! Why a request failed: an errno, a sentence that names the culprit, and the attribute at fault.
 
-use crate::name::Name;
+use super::name::Name;
 use core::fmt::{self, Write};
 use kernel::{alloc::AllocError, prelude::*};
 
@@ -108,7 +108,7 @@ impl From<AllocError> for Failure {
     }
 }
 
-/// Makes a [`Failure`](crate::error::Failure): an errno and a sentence, of which 79 bytes get
+/// Makes a [`Failure`](crate::base::error::Failure): an errno and a sentence, of which 79 bytes get
 /// through.
 #[macro_export]
 macro_rules! fail {

@@ -3,17 +3,21 @@
 //! The types of block: type name to factory. Modules of blocks register here; a type in use
 //! keeps its module loaded.
 
-use crate::{
-    block::{Args, Block, File, Maker, Mode, Object, OptionSpec, Progress},
-    error::Failure,
-    fail,
-    name::{Name, Shown},
+use super::{
+    block::{Args, Block, BlockRef, File, Maker, Mode, OptionSpec, Progress},
     notifier,
+};
+use crate::{
+    base::{
+        error::Failure,
+        name::{Name, Shown},
+    },
+    fail,
     sys::{
         bindings,
         compat::{self, EOPNOTSUPP},
+        lock::static_mutex,
         module::{self, Owner, Pinned},
-        slot::Handler,
         sock::Family,
         vdev::Links,
     },
@@ -29,10 +33,12 @@ use kernel::{
     },
 };
 
-kernel::sync::global_lock! {
-    // SAFETY: initialised by `Types::new` before anything else of the crate is used.
-    unsafe(uninit) static TYPES: Mutex<KVec<Entry>> = KVec::new();
+static_mutex! {
+    static TYPES: KVec<Entry> = KVec::new();
+    fn init_types
 }
+
+module::module_gone!(module_gone);
 
 /// A type on the list.
 struct Entry {
@@ -51,8 +57,7 @@ pub(crate) struct Types(module::Watch);
 impl Types {
     /// Readies the list. Called once, first thing, by the module's `init`.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: called exactly once, before any use.
-        unsafe { TYPES.init() };
+        init_types();
         Ok(Self(module::Watch::new()?))
     }
 }
@@ -61,37 +66,6 @@ impl Drop for Types {
     fn drop(&mut self) {
         // Gives back what the list has allocated, a static being dropped by nobody.
         *TYPES.lock() = KVec::new();
-    }
-}
-
-/// A block that was made: itself, and its packet handler.
-#[derive(Clone)]
-pub(crate) struct Made {
-    object: Arc<dyn Object>,
-    handler: Handler,
-}
-
-impl Made {
-    /// Gives a block a place of its own.
-    pub(crate) fn new<B: Block>(block: B) -> Result<Self> {
-        let object = Arc::new(block, GFP_KERNEL)?;
-        let handler = Handler::of(&*object);
-        Ok(Self { object, handler })
-    }
-
-    /// Whether both are the same block.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.object, &other.object)
-    }
-
-    /// The block.
-    pub(crate) fn object(&self) -> &dyn Object {
-        &*self.object
-    }
-
-    /// Its packet handler, good for as long as the block lives.
-    pub(crate) fn handler(&self) -> Handler {
-        self.handler
     }
 }
 
@@ -105,7 +79,7 @@ pub(crate) struct Type {
     watches_ports: bool,
     options: &'static [OptionSpec],
     owner: Owner,
-    make: fn(&mut Args) -> Result<Made>,
+    make: fn(&mut Args) -> Result<BlockRef>,
     progress: fn(&[u8]) -> Result<Progress, Failure>,
     instances: Atomic<i32>,
     /// Number of the registration: the list is in this order.
@@ -206,7 +180,7 @@ impl Use {
     }
 
     /// Makes a block. Sleeps.
-    pub(crate) fn make(&self, args: &mut Args) -> Result<Made> {
+    pub(crate) fn make(&self, args: &mut Args) -> Result<BlockRef> {
         (self.kind.make)(args)
     }
 
@@ -234,8 +208,8 @@ pub fn register<B: Block>(
     module: &'static ThisModule,
     family: Option<&ModuleParamAccess<i32>>,
 ) -> Result {
-    fn make<B: Block>(args: &mut Args) -> Result<Made> {
-        Made::new(B::new(args)?)
+    fn make<B: Block>(args: &mut Args) -> Result<BlockRef> {
+        BlockRef::of(B::new(args)?)
     }
     let kind = Type {
         name: Name::new(B::TYPE.as_bytes()).map_err(|_| EINVAL)?,

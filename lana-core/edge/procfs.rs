@@ -3,18 +3,62 @@
 //! What `/proc/net/lana` shows, and what writing to it does.
 
 use crate::{
-    block::{Process, Progress},
-    builder,
-    change::Change,
-    error::Failure,
+    base::{error::Failure, name::Name},
     fail,
-    graph::Graph,
-    name::Name,
-    registry::Idp,
-    sys::{proc, sock},
+    graph::{block::Progress, change::Change, types, Graph},
+    sys::{
+        context::Process,
+        proc::{self, Files},
+        slot::Idp,
+        sock,
+    },
 };
 use core::fmt;
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
+
+/// What the files show, and what writing to them does.
+struct Procfs;
+
+impl Files for Procfs {
+    type Graph = Graph;
+    type Writing = Writing;
+
+    fn ppe(m: &SeqFile, graph: &Graph) {
+        ppe(m, graph);
+    }
+    fn vlink(m: &SeqFile, graph: &Graph) {
+        vlink(m, graph);
+    }
+    fn sockets(m: &SeqFile, graph: &Graph) {
+        sockets(m, graph);
+    }
+    fn family(m: &SeqFile, _: &Graph) {
+        family(m);
+    }
+    fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
+        next_fblock(graph, from)
+    }
+    fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
+        fblock_line(m, graph, idp);
+    }
+    fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
+        fblock(m, graph, name, admin)
+    }
+    fn write(
+        writing: &mut Writing,
+        graph: &Graph,
+        name: &Name,
+        reader: UserSliceReader,
+        at: Option<usize>,
+    ) -> Result {
+        writing.write(graph, name, reader, at)
+    }
+    fn close(writing: Writing, graph: &Graph, name: &Name) {
+        writing.close(graph, name);
+    }
+}
+
+proc::procfs!(Procfs);
 
 /// A file that is being read, to be written to.
 struct Out<'a>(&'a SeqFile);
@@ -27,12 +71,12 @@ impl fmt::Write for Out<'_> {
 }
 
 /// `ppe`: a line a CPU.
-pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
+fn ppe(m: &SeqFile, graph: &Graph) {
     seq_print!(
         m,
         "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
     );
-    for (cpu, stats) in graph.stats().iter() {
+    for (cpu, stats) in graph.ppe().stats().iter() {
         seq_print!(
             m,
             "{} {} {} {} {} {} {} {}\n",
@@ -49,7 +93,7 @@ pub(crate) fn ppe(m: &SeqFile, graph: &Graph) {
 }
 
 /// `vlink`: a line a device, and one for each subsystem that has none here.
-pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
+fn vlink(m: &SeqFile, graph: &Graph) {
     seq_print!(m, "subsystem device ifindex idp carrier id\n");
     // For lack of memory one may be listed once more.
     let mut seen = KVec::new();
@@ -73,7 +117,7 @@ pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
             None => seq_print!(m, "- -\n"),
         }
     }
-    builder::for_each(0, |kind| {
+    types::for_each(0, |kind| {
         let subsystem = kind.vlink().map(|name| Name::like(name.as_bytes()));
         if let Some(subsystem) = subsystem.filter(|name| !seen.contains(name)) {
             seq_print!(m, "{} - - - - -\n", subsystem.as_str());
@@ -84,7 +128,7 @@ pub(crate) fn vlink(m: &SeqFile, graph: &Graph) {
 }
 
 /// `sockets`: a line a socket; amounts are bytes.
-pub(crate) fn sockets(m: &SeqFile, graph: &Graph) {
+fn sockets(m: &SeqFile, graph: &Graph) {
     seq_print!(m, "name idp type rmem rcvbuf wmem ring drops uid inode\n");
     for (idp, face) in graph.lock().registry.iter() {
         if let Some(socket) = &face.socket {
@@ -108,21 +152,21 @@ pub(crate) fn sockets(m: &SeqFile, graph: &Graph) {
 }
 
 /// `family`: the number of the address family of sockets; nothing when there is none.
-pub(crate) fn family(m: &SeqFile, _: &Graph) {
+fn family(m: &SeqFile) {
     if let Some(number) = sock::family() {
         seq_print!(m, "{number}\n");
     }
 }
 
 /// The first block at or after an IDP.
-pub(crate) fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
+fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
     let state = graph.lock();
     state.registry.first_from(from).map(|(idp, _)| idp)
 }
 
 /// A line of `fblocks`: name, type, address, IDP, reference count, and the IDPs of the blocks it
 /// is bound or subscribed to. Nothing when the block has gone meanwhile.
-pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
+fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
     let state = graph.lock();
     let Some(face) = state.registry.face(idp) else {
         return;
@@ -145,10 +189,10 @@ pub(crate) fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
 }
 
 /// `fblock/<name>`. Where it is an option's value, only who may see that gets it.
-pub(crate) fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
+fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
     let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
         // With the instance the block's module stays.
-        Ok((_, face)) => (face.made.clone(), face.instance.clone()),
+        Ok((_, face)) => (face.block.clone(), face.instance.clone()),
         Err(failure) => return Err(failure.error),
     };
     if !admin && block.1.kind().file_option().is_some() {
@@ -171,7 +215,7 @@ const PIECE_MAX: usize = 64;
 /// file is closed; so a part of it never is. That nobody gets the result of closing is why a value
 /// that could be set then is tried before.
 #[derive(Default)]
-pub(crate) struct Writing {
+struct Writing {
     text: KVVec<u8>,
     state: State,
 }
@@ -190,7 +234,7 @@ enum State {
 impl Writing {
     /// Takes what is written at a position. The words of a failure go to the kernel log, there being
     /// no other way.
-    pub(crate) fn write(
+    fn write(
         &mut self,
         graph: &Graph,
         name: &Name,
@@ -244,7 +288,7 @@ impl Writing {
     }
 
     /// Sets what was written, unless that is done. A failure can only be logged.
-    pub(crate) fn close(self, graph: &Graph, name: &Name) {
+    fn close(self, graph: &Graph, name: &Name) {
         if self.text.is_empty() || !matches!(self.state, State::Open) {
             return;
         }

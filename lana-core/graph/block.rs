@@ -5,23 +5,28 @@
 //! A module of a block consists of a type that implements [`Block`] and of
 //! [`block_module!`](crate::block_module). See `Documentation/writing-blocks.md`.
 
-pub use crate::sys::verdict::Verdict;
+use super::notifier::Event;
 use crate::{
-    builder::Made,
-    engine::Context,
-    error::Failure,
+    base::error::Failure,
     fail,
-    notifier::Event,
-    sys::{
+    packet::{
         batch::Batch,
+        engine::Context,
+        entrance::Ppe,
+        verdict::{Unclaimed, Verdict},
+    },
+    sys::{
+        bindings,
         compat::{ENOTSOCK, EOPNOTSUPP},
+        context::Process,
         netdev::DeviceHandle,
         skb::Packet,
+        slot::{self, PacketHandler},
         sock::SocketHandle,
     },
 };
 use core::{any::Any, fmt};
-use kernel::{prelude::*, str::CString, types::NotThreadSafe};
+use kernel::{prelude::*, str::CString};
 
 /// What an option can be set to.
 pub enum Values {
@@ -92,11 +97,11 @@ impl fmt::Display for Keys<'_> {
 #[repr(u32)]
 pub enum Mode {
     /// Brings packets into the graph.
-    Source = crate::sys::bindings::LANA_MODE_SOURCE,
+    Source = bindings::LANA_MODE_SOURCE,
     /// Takes packets out of the graph.
-    Sink = crate::sys::bindings::LANA_MODE_SINK,
+    Sink = bindings::LANA_MODE_SINK,
     /// Takes packets and passes them on.
-    Dual = crate::sys::bindings::LANA_MODE_DUAL,
+    Dual = bindings::LANA_MODE_DUAL,
 }
 
 /// What the blocks of a type are made by.
@@ -110,16 +115,6 @@ pub enum Maker {
     VirtualDevice(&'static str),
     /// A program that opens a socket. One type can be.
     Socket,
-}
-
-/// What becomes of a packet that a device received and that no block takes: on its way up it comes to
-/// a port without a peer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Unclaimed {
-    /// It is dropped, as everywhere else.
-    Drop,
-    /// The network stack of this host gets it, as if the device were not hooked.
-    Stack,
 }
 
 /// What an egress port leads to.
@@ -155,16 +150,6 @@ pub enum Progress {
     Possible,
     /// It is a value that nothing can be added to. It is set at once.
     Complete,
-}
-
-/// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
-pub struct Process(NotThreadSafe);
-
-impl Process {
-    /// Made by the control side, which runs in process context.
-    pub(crate) fn new() -> Self {
-        Self(NotThreadSafe)
-    }
 }
 
 /// What a block is made from.
@@ -345,16 +330,38 @@ pub trait Block: Send + Sync + Sized + 'static {
     }
 }
 
+/// A reference to a block of whichever type, with its packet handlers.
+pub(crate) type BlockRef = slot::BlockRef<Ppe, dyn Object>;
+
+impl BlockRef {
+    /// Gives a block an allocation of its own. Sleeps.
+    pub(crate) fn of<B: Block>(block: B) -> Result<Self> {
+        Self::new(block, |block| block)
+    }
+}
+
+impl<B: Block> PacketHandler<Ppe> for B {
+    #[inline(always)]
+    fn handle(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+        self.receive(packet, cx)
+    }
+
+    #[inline(always)]
+    fn handle_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
+        self.receive_batch(batch, cx);
+    }
+}
+
 /// A block of whichever type, as the control side sees it.
 pub(crate) trait Object: Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure>;
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<BlockRef, Failure>;
     fn options(&self, to: &mut dyn Options, process: &Process);
     fn unclaimed(&self) -> Unclaimed;
     fn batch(&self) -> bool;
-    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure>;
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<BlockRef>, Failure>;
     /// This block with the state of another; none when there is none to take over.
-    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure>;
+    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure>;
     fn export(&self, to: &mut dyn Options, process: &Process);
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
     fn event(&self, event: &Event, process: &Process);
@@ -364,8 +371,8 @@ impl<B: Block> Object for B {
     fn as_any(&self) -> &dyn Any {
         self
     }
-    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Made, Failure> {
-        Ok(Made::new(Block::set(self, key, value, process)?)?)
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<BlockRef, Failure> {
+        Ok(BlockRef::of(Block::set(self, key, value, process)?)?)
     }
     fn options(&self, to: &mut dyn Options, process: &Process) {
         Block::options(self, to, process);
@@ -376,11 +383,11 @@ impl<B: Block> Object for B {
     fn batch(&self) -> bool {
         Block::batch(self)
     }
-    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Made>, Failure> {
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<BlockRef>, Failure> {
         let next = Block::ports(self, egress, process)?;
-        Ok(next.map(Made::new).transpose()?)
+        Ok(next.map(BlockRef::of).transpose()?)
     }
-    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<Made>, Failure> {
+    fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure> {
         let next = match old.as_any().downcast_ref() {
             Some(old) => Block::adopt(self, old, process)?,
             None => {
@@ -393,7 +400,7 @@ impl<B: Block> Object for B {
                 import.next?
             }
         };
-        Ok(next.map(Made::new).transpose()?)
+        Ok(next.map(BlockRef::of).transpose()?)
     }
     fn export(&self, to: &mut dyn Options, process: &Process) {
         Block::export(self, to, process);
@@ -442,7 +449,7 @@ impl Options for Lengths {
     fn put(&mut self, _: &str, _: fmt::Arguments<'_>) {}
 
     fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        const MAX: usize = crate::sys::bindings::LANA_OPTION_MAX as usize;
+        const MAX: usize = bindings::LANA_OPTION_MAX as usize;
         let mut length = Length(0);
         // Counting does not fail.
         let _ = fmt::Write::write_fmt(&mut length, value);

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lowest floor: what is pure, and knows neither the kernel's C side nor anything else of ours.
+
+pub(crate) mod checksum;
+pub(crate) mod error;
+pub(crate) mod name;
+pub(crate) mod port;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A change takes effect, or is given up.
+
+use super::{ports, Change, EGRESS, INGRESS};
+use crate::{
+    base::error::Failure,
+    graph::{notifier::Kind, registry::Files, State},
+    sys::{netdev::Device, proc, wiring::Draft},
+};
+use kernel::prelude::*;
+
+impl Change<'_> {
+    /// Makes the change, for all packets at once, and tells of it. When that fails nothing has
+    /// changed. Sleeps.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        let graph = self.graph;
+        let Some(state) = self.state.as_deref_mut() else {
+            return Ok(());
+        };
+        let State {
+            registry,
+            wiring,
+            watchers,
+            ..
+        } = state;
+        if ports::watch(registry, watchers)? && !self.last_try {
+            graph.net().chores(true);
+        }
+        if registry.touched().is_empty() && self.going.is_empty() {
+            return Ok(());
+        }
+        let mut retired = false;
+        for &idp in registry.touched() {
+            let face = registry.face(idp);
+            retired |= face.is_none();
+            let draft = face.map(|face| Draft {
+                instance: &face.instance,
+                block: &face.block,
+                counters: face.instance.stats(),
+                ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
+                entrance: face.stands_for().map(|_| face.block.object().unclaimed()),
+            });
+            wiring.draft(graph.ppe().live(), idp, draft)?;
+        }
+        if let Some(tree) = &state.proc {
+            registry.make_files(|name| proc::File::new(tree, graph, name))?;
+        }
+        if self.defers_files {
+            state.stale.reserve(registry.renamed().len(), GFP_KERNEL)?;
+        }
+
+        // Nothing fails from here on.
+        wiring.publish(graph.ppe().live());
+        for &idp in registry.touched() {
+            if let Some(face) = registry.face(idp) {
+                if let Some(hook) = &face.hook {
+                    hook.set_batch(face.block.object().batch());
+                }
+            }
+        }
+        // 0 is for no dump.
+        state.generation = state.generation.wrapping_add(1).max(1);
+        let mut files = registry.end(true);
+        if self.defers_files && !files.is_empty() {
+            for file in core::mem::take(&mut files) {
+                // The room is there.
+                let _ = state.stale.push(file, GFP_KERNEL);
+            }
+            graph.net().chores(false);
+        }
+        watchers.retain(|idp| registry.face(*idp).is_some_and(ports::watches));
+        for event in &self.events {
+            state.events.tell(graph.net(), registry, event);
+        }
+        // All devices that were unhooked wait together, for what those wait for that were removed.
+        if let Some(rtnl) = &self.rtnl {
+            if registry.detach(rtnl) {
+                wiring.prolong();
+            }
+        }
+        // What has been set or removed is to be gone when the request has ended.
+        if retired
+            || self
+                .events
+                .iter()
+                .any(|event| event.kind() == Kind::OptionSet)
+        {
+            wiring.settle(graph.ppe().live());
+        }
+        registry.forget();
+        let going = core::mem::take(&mut self.going);
+        self.end(files, going);
+        Ok(())
+    }
+
+    /// Gives the locks back, and removes virtual devices and files.
+    fn end(&mut self, mut files: Files, devices: KVec<Device>) {
+        self.state = None;
+        // No reference to a device may be left when RTNL is given back: that waits for them.
+        self.coming = KVec::new();
+        self.going = KVec::new();
+        if let Some(rtnl) = &self.rtnl {
+            Device::unregister(devices, rtnl);
+        }
+        self.rtnl = None;
+        if files.is_empty() {
+            return;
+        }
+        for (_, file) in files.iter_mut() {
+            *file = None;
+        }
+        self.graph.lock().registry.gone(&files);
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        // Not committed: nothing has happened.
+        if let Some(state) = self.state.as_deref_mut() {
+            state.wiring.revert(self.graph.ppe().live());
+            let files = state.registry.end(false);
+            let coming = core::mem::take(&mut self.coming);
+            self.end(files, coming);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Blocks that watch their ports are told what these lead to.
+
+use super::{
+    search::{Search, Step},
+    EGRESS,
+};
+use crate::{
+    base::error::Failure,
+    graph::{
+        block::{Mode, Peer},
+        registry::{Face, Registry},
+    },
+    sys::{context::Process, slot::Idp},
+};
+use kernel::prelude::*;
+
+/// Whether a block watches its ports.
+pub(super) fn watches(face: &Face) -> bool {
+    face.instance.kind().watches_ports()
+}
+
+/// Tells the blocks that watch their ports, by and by all that are in `watchers`, what these lead to
+/// once the change is made; and stages what they make of it. Sleeps.
+///
+/// A block can refuse a change that makes it, sets it or puts it on top of another one. Any other is made
+/// whatever it answers: then it stays as it is, and the kernel log says why. Says whether one had no
+/// memory to answer.
+pub(super) fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Result<bool, Failure> {
+    for &idp in registry.touched() {
+        if registry.face(idp).is_some_and(watches) {
+            if let Err(at) = watchers.binary_search(&idp) {
+                watchers.reserve(1, GFP_KERNEL)?;
+                // The room is there.
+                let _ = watchers.insert_within_capacity(at, idp);
+            }
+        }
+    }
+    let process = Process::new();
+    let mut no_memory = false;
+    for &idp in watchers.iter() {
+        let Some(face) = registry.face(idp).filter(|face| watches(face)) else {
+            continue;
+        };
+        let mut peers = KVec::with_capacity(face.ports[EGRESS].len(), GFP_KERNEL)?;
+        for &port in &face.ports[EGRESS] {
+            peers.push(peer(registry, port)?, GFP_KERNEL)?;
+        }
+        match face.block.object().ports(&peers, &process) {
+            Ok(None) => (),
+            Ok(Some(block)) => {
+                drop(peers);
+                registry.stage(idp)?.block = block;
+            }
+            Err(failure) if registry.gains(idp, EGRESS) => {
+                return Err(failure.of(face.instance.name()))
+            }
+            Err(failure) => {
+                pr_warn!(
+                    "{} stays as it is, though its ports have changed: {} (error {})\n",
+                    face.instance.name().as_str(),
+                    failure.words(),
+                    failure.error.to_errno()
+                );
+                no_memory |= failure.error == ENOMEM;
+            }
+        }
+    }
+    Ok(no_memory)
+}
+
+/// What a port that is bound to a block leads to.
+fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
+    let face = registry.face(idp).ok_or(ENOENT)?;
+    let mut search = Search::new(registry, idp, EGRESS)?;
+    while let Step::On = search.step(registry, 0)? {}
+    let ends = search
+        .reached
+        .iter()
+        .filter_map(|&(idp, _)| registry.face(idp));
+    let hooks = || ends.clone().filter_map(|face| face.hook.as_ref());
+    let keeps = |face: &Face| face.socket.is_some() || face.instance.kind().mode() == Mode::Sink;
+    let device = hooks().find(|hook| hook.device().is_some_and(|device| device.is_up()));
+    Ok(Peer {
+        idp,
+        name: face.instance.name().as_str(),
+        up: device.is_some() || ends.clone().any(keeps),
+        speed: device.or(hooks().next()).map_or(0, |hook| hook.speed()),
+    })
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ways into a graph: what devices receive, and what programs send by sockets.
+
+use super::{
+    batch::Batch,
+    engine::{self, Context, Slot},
+    stats::{BlockStats, EngineStats},
+    verdict::{Unclaimed, Verdict},
+};
+use crate::{
+    base::port::Direction,
+    sys::{
+        context::Process,
+        hook,
+        net::Net,
+        percpu::{PerCpu, ThisCpu},
+        queue::List,
+        rcu::Reader,
+        skb::Packet,
+        slot::{Datapath, LiveVersion, Parity},
+    },
+};
+use kernel::prelude::*;
+
+/// The packet processing engine of a graph: what packets read of it, other than the slots.
+pub(crate) struct Ppe {
+    net: Net,
+    live: LiveVersion,
+    stats: PerCpu<EngineStats>,
+}
+
+impl Ppe {
+    /// That of a namespace. Sleeps.
+    pub(crate) fn new(net: Net) -> Result<Self> {
+        Ok(Self {
+            net,
+            live: LiveVersion::new(),
+            stats: PerCpu::new(&Process::new())?,
+        })
+    }
+
+    /// The namespace.
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The version that packets go by, for who changes it.
+    pub(crate) fn live(&self) -> &LiveVersion {
+        &self.live
+    }
+
+    /// The same for a packet.
+    #[inline]
+    pub(super) fn version<'r>(&'r self, reader: Reader<'r>) -> Parity<'r> {
+        self.live.read(reader)
+    }
+
+    /// The engine's counters.
+    #[inline]
+    pub(crate) fn stats(&self) -> &PerCpu<EngineStats> {
+        &self.stats
+    }
+}
+
+impl Datapath for Ppe {
+    type Context<'r> = Context<'r>;
+    type Verdict = Verdict;
+    type Batch = Batch;
+    type Counters = BlockStats;
+    type Unclaimed = Unclaimed;
+
+    fn net(&self) -> &Net {
+        &self.net
+    }
+
+    #[inline(always)]
+    fn receive<'r>(
+        &'r self,
+        slot: &'r Slot,
+        packet: Packet,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Option<Packet> {
+        let way = Direction::Ingress;
+        engine::enter(self, slot, way, packet, entries, reader, cpu)
+    }
+
+    #[inline(always)]
+    fn receive_batch<'r>(
+        &'r self,
+        slot: &'r Slot,
+        packets: List,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) {
+        let mut batch = Batch::new();
+        batch.fill(packets);
+        engine::enter_batch(self, slot, &mut batch, reader, cpu);
+        // Unhooked in a change that is committed.
+        batch.drain(Packet::lost);
+    }
+
+    #[inline(always)]
+    fn send<'r>(
+        &'r self,
+        slot: &'r Slot,
+        packet: Packet,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> bool {
+        let hop = match self.version(reader) {
+            Parity::Even(version) => slot.hop(version),
+            Parity::Odd(version) => slot.hop(version),
+        };
+        let bound = [Direction::Egress, Direction::Ingress]
+            .into_iter()
+            .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
+        let way = Direction::Egress;
+        bound && engine::enter(self, slot, way, packet, 0, reader, cpu).is_none()
+    }
+}
+
+hook::entrances!(Ppe);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Process context: where code may sleep.
+
+use super::bindings;
+use kernel::types::NotThreadSafe;
+
+/// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
+pub struct Process(NotThreadSafe);
+
+impl Process {
+    /// Made by the control side, which runs in process context.
+    pub(crate) fn new() -> Self {
+        Self(NotThreadSafe)
+    }
+}
+
+/// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
+pub(crate) fn cond_resched(_: &Process) {
+    // SAFETY: process context, which the argument is the evidence of.
+    unsafe { bindings::lana_cond_resched() };
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lists of packets, linked through the packets themselves.
+
+use super::{bindings, packets::Packets, skb::Packet};
+use core::{marker::PhantomData, ptr, ptr::NonNull};
+
+/// Packets that wait, first in first out, each with a `T` in its control buffer, which is ours while the
+/// packet is in the engine.
+///
+/// # Invariants
+///
+/// `head` begins a list, linked by `next` and ended by null, of packets that the queue owns, each
+/// with a `T` in its control buffer; `tail` is the last of them.
+pub(crate) struct Queue<T: Copy> {
+    head: *mut bindings::sk_buff,
+    tail: *mut bindings::sk_buff,
+    _tags: PhantomData<T>,
+}
+
+impl<T: Copy> Queue<T> {
+    const FITS: () = {
+        let skb = core::mem::MaybeUninit::<bindings::sk_buff>::uninit();
+        // SAFETY: only the type of the field is looked at.
+        let cb = unsafe { &raw const (*skb.as_ptr()).cb };
+        assert!(size_of::<T>() <= size_of_pointee(cb));
+    };
+
+    #[inline]
+    pub(crate) fn new() -> Self {
+        let () = Self::FITS;
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+            _tags: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    /// Takes a packet, or gives it back where it is shared and there is no memory.
+    pub(crate) fn push(&mut self, mut packet: Packet, tag: T) -> Result<(), Packet> {
+        if !packet.unshare() {
+            return Err(packet);
+        }
+        let skb = packet.into_raw();
+        // SAFETY: the buffer is live and ours; `next` and the control buffer are the owner's to
+        // use, and `FITS` says that the buffer is large enough.
+        unsafe {
+            (&raw mut (*skb).cb).cast::<T>().write_unaligned(tag);
+            set_next(skb, ptr::null_mut());
+        }
+        if self.head.is_null() {
+            self.head = skb;
+        } else {
+            // SAFETY: by the invariants `tail` is live and ours.
+            unsafe { set_next(self.tail, skb) };
+        }
+        // INVARIANT: the list is one longer.
+        self.tail = skb;
+        Ok(())
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Packet, T)> {
+        let skb = NonNull::new(self.head)?;
+        // SAFETY: by the invariants `head` is live, ours, and carries a `T`.
+        unsafe {
+            self.head = get_next(skb.as_ptr());
+            set_next(skb.as_ptr(), ptr::null_mut());
+            let tag = (&raw const (*skb.as_ptr()).cb).cast::<T>().read_unaligned();
+            Some((Packet::from_raw(skb), tag))
+        }
+    }
+}
+
+impl<T: Copy + PartialEq> Queue<T> {
+    /// Moves the first packet to an array that is empty, and of those behind it, as many as there is room
+    /// for, all that have the same tag.
+    pub(crate) fn pop_all<const N: usize>(&mut self, packets: &mut Packets<N>) -> Option<T> {
+        let (first, tag) = self.pop()?;
+        let _ = packets.push(first);
+        // The link that leads to the packet looked at, and the packet that this is in.
+        let (mut link, mut before) = (&raw mut self.head, ptr::null_mut());
+        for _ in 1..N {
+            // SAFETY: `link` is our head, or in a packet of ours; by the invariants it leads to another
+            // one, with a `T`, or is null.
+            unsafe {
+                let Some(skb) = NonNull::new(*link) else {
+                    break;
+                };
+                let cb = &raw const (*skb.as_ptr()).cb;
+                if cb.cast::<T>().read_unaligned() != tag {
+                    before = skb.as_ptr();
+                    link = before.cast();
+                    continue;
+                }
+                *link = get_next(skb.as_ptr());
+                if self.tail == skb.as_ptr() {
+                    // INVARIANT: where the list is empty now nobody looks at its tail.
+                    self.tail = before;
+                }
+                set_next(skb.as_ptr(), ptr::null_mut());
+                let _ = packets.push(Packet::from_raw(skb));
+            }
+        }
+        Some(tag)
+    }
+}
+
+impl<T: Copy> Drop for Queue<T> {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+/// Packets as C hands them over.
+///
+/// # Invariants
+///
+/// `head` begins a list, linked by `next` and ended by null, of packets that the value owns.
+pub(crate) struct List {
+    head: *mut bindings::sk_buff,
+}
+
+impl List {
+    /// Takes over a list.
+    ///
+    /// # Safety
+    ///
+    /// `head` begins a list, linked by `next` and ended by null, of packets that are given to us.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw(head: *mut bindings::sk_buff) -> Self {
+        // INVARIANT: by the contract.
+        Self { head }
+    }
+
+    /// The first packet.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Option<Packet> {
+        let skb = NonNull::new(self.head)?;
+        // SAFETY: by the invariants the packet is live and ours.
+        unsafe {
+            self.head = get_next(skb.as_ptr());
+            set_next(skb.as_ptr(), ptr::null_mut());
+            Some(Packet::from_raw(skb))
+        }
+    }
+}
+
+impl Drop for List {
+    #[inline(always)]
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+const fn size_of_pointee<T>(_: *const T) -> usize {
+    size_of::<T>()
+}
+
+/// # Safety
+///
+/// `skb` is live and the caller's.
+#[inline]
+unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
+    // SAFETY: `next` is the first member of an `sk_buff`, so that lists of packets share the
+    // layout of `sk_buff_list`; the caller owns the packet.
+    unsafe { skb.cast::<*mut bindings::sk_buff>().write(next) };
+}
+
+/// # Safety
+///
+/// As for `set_next`.
+#[inline]
+unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
+    // SAFETY: see `set_next`.
+    unsafe { skb.cast::<*mut bindings::sk_buff>().read() }
+}

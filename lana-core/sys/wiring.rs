@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The wiring as it is changed, in both banks of the slots that packets read: [`super::slot`].
+//!
+//! A change, of however many slots, is drafted in their standby banks, which nobody reads, and
+//! published by the one store that flips the version, or reverted. The bank that was live is then left
+//! alone until its last reader has ended, and brought up to date before the next change is drafted.
+
+use super::{
+    context::{cond_resched, Process},
+    percpu::PerCpu,
+    rcu::Snapshot,
+    slot::{BlockRef, Datapath, Entrance, Hop, Idp, LiveVersion, Slot},
+};
+use core::{cell::UnsafeCell, ptr::NonNull};
+use kernel::{prelude::*, sync::Arc};
+
+/// What is to stand behind an IDP: a block known as an `O`, which belongs to an `I`.
+pub(crate) struct Draft<'a, D: Datapath, O: ?Sized + 'static, I> {
+    pub(crate) block: &'a BlockRef<D, O>,
+    pub(crate) counters: &'a Arc<PerCpu<D::Counters>>,
+    pub(crate) instance: &'a Arc<I>,
+    /// The IDPs that the ports are bound to, by direction.
+    pub(crate) ports: [&'a [Idp]; 2],
+    pub(crate) entrance: Option<D::Unclaimed>,
+}
+
+/// Keeps what a bank's hop points to.
+struct Owner<D: Datapath, O: ?Sized + 'static, I> {
+    block: Arc<O>,
+    counters: Arc<PerCpu<D::Counters>>,
+    // After the block: its type's module is kept by it.
+    instance: Arc<I>,
+}
+
+impl<D: Datapath, O: ?Sized + 'static, I> Clone for Owner<D, O, I> {
+    fn clone(&self) -> Self {
+        Self {
+            block: self.block.clone(),
+            counters: self.counters.clone(),
+            instance: self.instance.clone(),
+        }
+    }
+}
+
+/// A slot, with the owners of what is in its banks.
+struct OwnedSlot<D: Datapath, O: ?Sized + 'static, I> {
+    slot: KBox<Slot<D>>,
+    owners: [Option<Owner<D, O, I>>; 2],
+}
+
+/// The writer's side of the wiring. There is one for a graph, in the graph's lock.
+///
+/// # Invariants
+///
+/// When `since` is none and `written` is empty, both banks of all slots are the same, and no
+/// packet reads the standby ones. Slots are not given back before the graph is.
+pub(crate) struct Wiring<D: Datapath, O: ?Sized + 'static, I> {
+    /// By IDP, from 1 on.
+    slots: KVVec<OwnedSlot<D, O, I>>,
+    /// The IDPs of the slots whose banks differ.
+    written: KVVec<Idp>,
+    /// When the last change was published, unless it has been brought over to both banks since.
+    since: Option<Snapshot>,
+}
+
+impl<D: Datapath, O: ?Sized + 'static, I> Default for Wiring<D, O, I> {
+    fn default() -> Self {
+        Self {
+            slots: KVVec::new(),
+            written: KVVec::new(),
+            since: None,
+        }
+    }
+}
+
+impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
+    /// Makes slots up to that of `idp`, with nothing behind them. Sleeps.
+    pub(crate) fn reserve(&mut self, idp: Idp) -> Result {
+        while self.slots.len() < idp as usize {
+            let slot = Slot {
+                banks: [const { UnsafeCell::new(None) }; 2],
+            };
+            let owned = OwnedSlot {
+                slot: KBox::new(slot, GFP_KERNEL)?,
+                owners: [None, None],
+            };
+            self.slots.push(owned, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    fn owned(&self, idp: Idp) -> Option<&OwnedSlot<D, O, I>> {
+        self.slots.get((idp as usize).checked_sub(1)?)
+    }
+
+    fn slot(&self, idp: Idp) -> Result<NonNull<Slot<D>>> {
+        let owned = self.owned(idp).ok_or(ENOENT)?;
+        Ok(NonNull::from(&*owned.slot))
+    }
+
+    /// The slot of `idp`, for a device or a socket that the graph outlives.
+    pub(crate) fn entrance(&self, idp: Idp) -> Result<Entrance<D>> {
+        // SAFETY: slots stay as long as the graph does.
+        self.slot(idp).map(|slot| unsafe { Entrance::new(slot) })
+    }
+
+    /// Waits until nobody reads the bank that was live before the last change, and brings it up
+    /// to date. Sleeps.
+    pub(crate) fn settle(&mut self, live: &LiveVersion) {
+        if let Some(since) = self.since.take() {
+            since.wait();
+            self.copy(live);
+        }
+    }
+
+    /// Has [`Wiring::settle`] wait for those, too, who have begun to read since the last change.
+    pub(crate) fn prolong(&mut self) {
+        self.since = self.since.map(|_| Snapshot::now());
+    }
+
+    /// Takes back what was drafted. Sleeps.
+    pub(crate) fn revert(&mut self, live: &LiveVersion) {
+        if self.since.is_none() {
+            self.copy(live);
+        }
+    }
+
+    /// Makes the standby banks what the live ones are. No packet reads the standby ones.
+    /// Sleeps.
+    fn copy(&mut self, live: &LiveVersion) {
+        let bank = live.bank();
+        let process = Process::new();
+        for idp in core::mem::take(&mut self.written) {
+            cond_resched(&process);
+            let Some(owned) = self.owned(idp) else {
+                continue;
+            };
+            let owner = owned.owners.get(bank).cloned().flatten();
+            // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
+            let hop = unsafe { (*owned.slot.banks.get_unchecked(bank).get()).clone() };
+            // SAFETY: the bank is the standby one, which no packet reads, by the callers.
+            unsafe { self.write(bank ^ 1, idp, hop, owner) };
+        }
+    }
+
+    /// Drafts what stands behind an IDP from the next version on. Sleeps until the readers of the
+    /// version before the last one have ended.
+    pub(crate) fn draft(
+        &mut self,
+        live: &LiveVersion,
+        idp: Idp,
+        draft: Option<Draft<'_, D, O, I>>,
+    ) -> Result {
+        self.settle(live);
+        let (hop, owner) = match draft {
+            Some(draft) => {
+                let owner = Owner {
+                    block: draft.block.block.clone(),
+                    counters: draft.counters.clone(),
+                    instance: draft.instance.clone(),
+                };
+                (Some(self.hop(idp, &draft)?), Some(owner))
+            }
+            None => (None, None),
+        };
+        self.written.push(idp, GFP_KERNEL)?;
+        // SAFETY: the banks are settled, so that no packet reads the standby one.
+        unsafe { self.write(live.bank() ^ 1, idp, hop, owner) };
+        Ok(())
+    }
+
+    fn hop(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Hop<D>> {
+        // SAFETY: `draft` keeps both beside it.
+        let mut hop = unsafe { Hop::new(draft.block, draft.counters, idp, draft.entrance) };
+        let mut first = [None; 2];
+        for (peers, first) in draft.ports.iter().zip(first.iter_mut()) {
+            *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;
+        }
+        let mut all = None;
+        if draft.ports.iter().any(|peers| peers.len() > 1) {
+            let mut lists = [KVec::new(), KVec::new()];
+            for (peers, slots) in draft.ports.iter().zip(lists.iter_mut()) {
+                for &peer in *peers {
+                    slots.push(self.slot(peer)?, GFP_KERNEL)?;
+                }
+            }
+            all = Some(Arc::new(lists, GFP_KERNEL)?);
+        }
+        // SAFETY: they are this graph's.
+        unsafe { hop.bind(first, all) };
+        Ok(hop)
+    }
+
+    /// # Safety
+    ///
+    /// No packet reads the bank.
+    unsafe fn write(
+        &mut self,
+        bank: usize,
+        idp: Idp,
+        hop: Option<Hop<D>>,
+        owner: Option<Owner<D, O, I>>,
+    ) {
+        let owned = (idp as usize)
+            .checked_sub(1)
+            .and_then(|index| self.slots.get_mut(index));
+        let Some(owned) = owned else { return };
+        if let (Some(to), Some(kept)) = (owned.slot.banks.get(bank), owned.owners.get_mut(bank)) {
+            // SAFETY: no packet reads the bank, as the caller says, and the exclusive borrow keeps others
+            // from it.
+            unsafe { *to.get() = hop };
+            // What the hop before this one pointed to goes now.
+            *kept = owner;
+        }
+    }
+
+    /// Makes what was drafted take effect, all at once. Does not fail.
+    pub(crate) fn publish(&mut self, live: &LiveVersion) {
+        live.flip();
+        self.since = Some(Snapshot::now());
+    }
+}
+
+// SAFETY: the pointers in the hops are to things that any CPU may use.
+unsafe impl<D, O, I> Send for Wiring<D, O, I>
+where
+    D: Datapath,
+    O: ?Sized + Send + Sync + 'static,
+    I: Send + Sync,
+{
+}
