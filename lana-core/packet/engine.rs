@@ -423,6 +423,7 @@ fn pass<'r, const BANK: usize>(
 /// Packets enter the graph together, from a device, as with [`enter`] each of them does. They go by
 /// one version, which is the one that is live now; what no block takes is dropped. Left in the batch
 /// when nobody enters there.
+#[inline(always)]
 pub(crate) fn enter_batch<'r>(
     ppe: &'r Ppe,
     slot: &'r Slot,

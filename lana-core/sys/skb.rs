@@ -272,6 +272,7 @@ impl Packet {
     }
 
     /// Frees a packet whose device was unhooked while it waited.
+    #[inline]
     pub(crate) fn lost(self) {
         // SAFETY: the packet is ours and given up.
         unsafe { bindings::lana_batch_lost(self.into_raw()) };

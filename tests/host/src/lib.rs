@@ -5,7 +5,7 @@
 
 #![cfg(test)]
 
-#[path = "../../../lana-core/name.rs"]
+#[path = "../../../lana-core/base/name.rs"]
 pub mod name;
 
 #[path = "../../../fb-modules/bpf/text.rs"]
@@ -18,7 +18,7 @@ pub mod address;
     clippy::cast_possible_truncation,
     reason = "what is cut off is known to be 0"
 )]
-#[path = "../../../lana-core/checksum.rs"]
+#[path = "../../../lana-core/base/checksum.rs"]
 pub mod checksum;
 
 #[expect(

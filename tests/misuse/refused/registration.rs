@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: module `builder` is private
+// error: module `graph` is private
 
 //! Reaches the list of types.
 
-use lana::builder;
+use lana::graph::types;
 use lana::prelude::*;
 
 block_module! {
@@ -24,7 +24,7 @@ impl Block for Misuse {
     }
 
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
-        builder::for_each(0, |_| true);
+        types::for_each(0, |_| true);
         cx.pass(packet)
     }
 }
