@@ -49,7 +49,8 @@ help:
 	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
 	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
-	@echo 'make check            formatting, lints, semantic patches and sparse over the C, generated files'
+	@echo 'make check            formatting, lints, the floors of the core, semantic patches and sparse over the C,'
+	@echo '                      generated files'
 	@echo 'make setup            only fetch and build what the others need'
 	@echo 'make modules          the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
 	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
@@ -224,6 +225,7 @@ check:
 	# Not by way of cargo, which would take one of rustup first.
 	$(inside) cargo-clippy --locked --all-targets -- -D warnings
 	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules otst examples tests/blocks tests/misuse -name '*.rs')
+	@$(inside) scripts/check-floors
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink
