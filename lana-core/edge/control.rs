@@ -41,50 +41,175 @@ use kernel::{prelude::*, str::CString};
 struct Control;
 
 impl genl::Operations for Control {
+    /// A change: one operation, or a transaction of any number. All take effect together, or none.
     fn change(request: &Request<'_>) -> Result<(), Failure> {
-        change(request)
+        let graph: &Graph = request.graph()?;
+        // Types first: user space may have to load their modules, so no lock may be held.
+        let mut types = Types::default();
+        let mut rtnl = false;
+        request.each_operation(|operation| {
+            rtnl |= matches!(
+                operation.kind,
+                bindings::LANA_A_OP_VLINK_HOOK
+                    | bindings::LANA_A_OP_VLINK_UNHOOK
+                    | bindings::LANA_A_OP_VLINK_NEW
+                    | bindings::LANA_A_OP_VLINK_DEL
+            );
+            types.load(operation)
+        })?;
+        let mut change = Change::new(graph, rtnl.then(Rtnl::lock));
+        request.each_operation(|operation| perform(&mut change, operation, &types))?;
+        let made = change.commit();
+        // It is not one operation's fault, but that of what they come to.
+        made.inspect_err(|failure| request.note(failure))
     }
+
     fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
-        fb_get(request)
+        let at = bindings::LANA_A_FB_NAME;
+        let attrs = request.attrs();
+        let name = attrs.str(at)?;
+        let graph: &Graph = request.graph()?;
+        let admin = request.is_admin();
+        let reply = |whole| {
+            request.reply(bindings::LANA_CMD_FB_GET, |msg| {
+                let state = graph.lock();
+                let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
+                Ok(put_fb(msg, &state, idp, face, whole, admin)?)
+            })
+        };
+        match reply(true) {
+            Err(failure) if failure.error == EMSGSIZE => reply(false),
+            done => done,
+        }
+        .inspect_err(|failure| attrs.note(failure))
     }
+
+    /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is
+    /// made or removed meanwhile may be in or not, all others are in once.
     fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
-        fb_get_dump(dump)
+        let (graph, admin) = (dump.graph::<Graph>()?, dump.is_admin());
+        loop {
+            let state = graph.lock();
+            let from = u32::try_from(dump.cursor()).unwrap_or(u32::MAX).max(1);
+            let Some((idp, face)) = state.registry.first_from(from) else {
+                return Ok(());
+            };
+            dump.set_generation(state.generation);
+            let cmd = bindings::LANA_CMD_FB_GET;
+            if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true, admin))? {
+                if !dump.is_empty() {
+                    return Ok(());
+                }
+                // What fits in no message of a dump goes without its lists; fb-get by name has them.
+                if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, false, admin))? {
+                    return Err(EMSGSIZE);
+                }
+            }
+            dump.set_cursor(u64::from(idp).wrapping_add(1));
+        }
     }
+
+    /// The cursor is the number of the type that was out last.
     fn type_get_dump(dump: &mut Dump<'_>) -> Result {
-        type_get_dump(dump)
+        let mut result = Ok(());
+        types::for_each(dump.cursor(), |kind| {
+            let done = dump.message(bindings::LANA_CMD_TYPE_GET, |msg| {
+                let [ingress, egress] = kind.ports();
+                msg.put_str(bindings::LANA_A_TYPE_NAME, kind.name().as_str())?;
+                msg.put_u32(bindings::LANA_A_TYPE_MODE, kind.mode() as u32)?;
+                let module = kind.owner().name().to_bytes();
+                msg.put_text(bindings::LANA_A_TYPE_MODULE, module)?;
+                msg.put_u32(bindings::LANA_A_TYPE_INSTANCES, kind.instances())?;
+                msg.put_u32(bindings::LANA_A_TYPE_INGRESS_PORTS, ingress)?;
+                msg.put_u32(bindings::LANA_A_TYPE_EGRESS_PORTS, egress)?;
+                if let Some(vlink) = kind.vlink() {
+                    msg.put_str(bindings::LANA_A_TYPE_VLINK, vlink)?;
+                }
+                match kind.maker() {
+                    Maker::VirtualDevice(_) => msg.put_flag(bindings::LANA_A_TYPE_VIRTUAL)?,
+                    Maker::Socket => msg.put_flag(bindings::LANA_A_TYPE_SOCKET)?,
+                    _ => {}
+                }
+                kind.options()
+                    .iter()
+                    .try_for_each(|option| put_option(msg, option))
+            });
+            match done {
+                Ok(true) => dump.set_cursor(kind.serial()),
+                Ok(false) => return false,
+                Err(e) => result = Err(e),
+            }
+            result.is_ok()
+        });
+        result
     }
+
+    /// The cursor is the next CPU to look at.
     fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
-        ppe_get_dump(dump)
+        let graph: &Graph = dump.graph()?;
+        for (cpu, stats) in graph.ppe().stats().iter() {
+            if u64::from(cpu) < dump.cursor() {
+                continue;
+            }
+            let done = dump.message(bindings::LANA_CMD_PPE_GET, |msg| {
+                msg.put_u32(bindings::LANA_A_PPE_CPU, cpu)?;
+                msg.put_uint(bindings::LANA_A_PPE_PACKETS, stats.packets.get())?;
+                msg.put_uint(bindings::LANA_A_PPE_BYTES, stats.bytes.get())?;
+                msg.put_uint(bindings::LANA_A_PPE_CALLS, stats.calls.get())?;
+                msg.put_uint(bindings::LANA_A_PPE_DROPS, stats.drops.get())?;
+                msg.put_u32(bindings::LANA_A_PPE_BACKLOG, stats.backlog.get() as u32)?;
+                let max = stats.backlog_max.get() as u32;
+                msg.put_u32(bindings::LANA_A_PPE_BACKLOG_MAX, max)?;
+                msg.put_uint(bindings::LANA_A_PPE_UNCLAIMED, stats.unclaimed.get())
+            })?;
+            if !done {
+                break;
+            }
+            dump.set_cursor(u64::from(cpu).wrapping_add(1));
+        }
+        Ok(())
     }
+
+    /// The cursor is the next IDP to look at.
     fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
-        vlink_get_dump(dump)
+        let graph: &Graph = dump.graph()?;
+        let state = graph.lock();
+        dump.set_generation(state.generation);
+        for (idp, face) in state.registry.iter() {
+            let Some(hook) = &face.hook else { continue };
+            let Some(device) = hook.device() else {
+                continue;
+            };
+            if u64::from(idp) < dump.cursor() {
+                continue;
+            }
+            let done = dump.message(bindings::LANA_CMD_VLINK_GET, |msg| {
+                msg.put_str(bindings::LANA_A_VLINK_SUBSYSTEM, hook.subsystem())?;
+                let name = device.ifname();
+                msg.put_text(bindings::LANA_A_VLINK_IFNAME, name.as_bytes())?;
+                let block = face.instance.name().as_str();
+                msg.put_str(bindings::LANA_A_VLINK_FB, block)?;
+                msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, device.index())?;
+                msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
+                match device.carrier() {
+                    Some((carrier, id)) => {
+                        let name = carrier.ifname();
+                        msg.put_text(bindings::LANA_A_VLINK_CARRIER, name.as_bytes())?;
+                        msg.put_u32(bindings::LANA_A_VLINK_ID, id.into())
+                    }
+                    None => Ok(()),
+                }
+            })?;
+            if !done {
+                break;
+            }
+            dump.set_cursor(u64::from(idp).wrapping_add(1));
+        }
+        Ok(())
     }
 }
 
 genl::operations!(Control);
-
-/// A change: one operation, or a transaction of any number. All take effect together, or none.
-fn change(request: &Request<'_>) -> Result<(), Failure> {
-    let graph: &Graph = request.graph()?;
-    // Types first: user space may have to load their modules, so no lock may be held.
-    let mut types = Types::default();
-    let mut rtnl = false;
-    request.each_operation(|operation| {
-        rtnl |= matches!(
-            operation.kind,
-            bindings::LANA_A_OP_VLINK_HOOK
-                | bindings::LANA_A_OP_VLINK_UNHOOK
-                | bindings::LANA_A_OP_VLINK_NEW
-                | bindings::LANA_A_OP_VLINK_DEL
-        );
-        types.load(operation)
-    })?;
-    let mut change = Change::new(graph, rtnl.then(Rtnl::lock));
-    request.each_operation(|operation| perform(&mut change, operation, &types))?;
-    let made = change.commit();
-    // It is not one operation's fault, but that of what they come to.
-    made.inspect_err(|failure| request.note(failure))
-}
 
 fn perform(
     change: &mut Change<'_>,
@@ -229,51 +354,6 @@ impl Types {
     }
 }
 
-fn fb_get(request: &Request<'_>) -> Result<(), Failure> {
-    let at = bindings::LANA_A_FB_NAME;
-    let attrs = request.attrs();
-    let name = attrs.str(at)?;
-    let graph: &Graph = request.graph()?;
-    let admin = request.is_admin();
-    let reply = |whole| {
-        request.reply(bindings::LANA_CMD_FB_GET, |msg| {
-            let state = graph.lock();
-            let (idp, face) = state.registry.find(name).map_err(|e| e.at(at))?;
-            Ok(put_fb(msg, &state, idp, face, whole, admin)?)
-        })
-    };
-    match reply(true) {
-        Err(failure) if failure.error == EMSGSIZE => reply(false),
-        done => done,
-    }
-    .inspect_err(|failure| attrs.note(failure))
-}
-
-/// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is
-/// made or removed meanwhile may be in or not, all others are in once.
-fn fb_get_dump(dump: &mut Dump<'_>) -> Result {
-    let (graph, admin) = (dump.graph::<Graph>()?, dump.is_admin());
-    loop {
-        let state = graph.lock();
-        let from = u32::try_from(dump.cursor()).unwrap_or(u32::MAX).max(1);
-        let Some((idp, face)) = state.registry.first_from(from) else {
-            return Ok(());
-        };
-        dump.set_generation(state.generation);
-        let cmd = bindings::LANA_CMD_FB_GET;
-        if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, true, admin))? {
-            if !dump.is_empty() {
-                return Ok(());
-            }
-            // What fits in no message of a dump goes without its lists; fb-get by name has them.
-            if !dump.message(cmd, |msg| put_fb(msg, &state, idp, face, false, admin))? {
-                return Err(EMSGSIZE);
-            }
-        }
-        dump.set_cursor(u64::from(idp).wrapping_add(1));
-    }
-}
-
 /// A block, without its lists unless it is to be whole, and without its configuration unless who asks
 /// is an administrator.
 fn put_fb(
@@ -403,41 +483,6 @@ impl Options for PutOptions<'_> {
     }
 }
 
-/// The cursor is the number of the type that was out last.
-fn type_get_dump(dump: &mut Dump<'_>) -> Result {
-    let mut result = Ok(());
-    types::for_each(dump.cursor(), |kind| {
-        let done = dump.message(bindings::LANA_CMD_TYPE_GET, |msg| {
-            let [ingress, egress] = kind.ports();
-            msg.put_str(bindings::LANA_A_TYPE_NAME, kind.name().as_str())?;
-            msg.put_u32(bindings::LANA_A_TYPE_MODE, kind.mode() as u32)?;
-            let module = kind.owner().name().to_bytes();
-            msg.put_text(bindings::LANA_A_TYPE_MODULE, module)?;
-            msg.put_u32(bindings::LANA_A_TYPE_INSTANCES, kind.instances())?;
-            msg.put_u32(bindings::LANA_A_TYPE_INGRESS_PORTS, ingress)?;
-            msg.put_u32(bindings::LANA_A_TYPE_EGRESS_PORTS, egress)?;
-            if let Some(vlink) = kind.vlink() {
-                msg.put_str(bindings::LANA_A_TYPE_VLINK, vlink)?;
-            }
-            match kind.maker() {
-                Maker::VirtualDevice(_) => msg.put_flag(bindings::LANA_A_TYPE_VIRTUAL)?,
-                Maker::Socket => msg.put_flag(bindings::LANA_A_TYPE_SOCKET)?,
-                _ => {}
-            }
-            kind.options()
-                .iter()
-                .try_for_each(|option| put_option(msg, option))
-        });
-        match done {
-            Ok(true) => dump.set_cursor(kind.serial()),
-            Ok(false) => return false,
-            Err(e) => result = Err(e),
-        }
-        result.is_ok()
-    });
-    result
-}
-
 fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
     msg.nest(bindings::LANA_A_TYPE_OPTION, |msg| {
         msg.put_str(bindings::LANA_A_TYPE_OPTION_KEY, option.key)?;
@@ -456,68 +501,4 @@ fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
         msg.put_str(bindings::LANA_A_TYPE_OPTION_DEFAULT, option.default)?;
         msg.put_str(bindings::LANA_A_TYPE_OPTION_DOC, option.doc)
     })
-}
-
-/// The cursor is the next CPU to look at.
-fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
-    let graph: &Graph = dump.graph()?;
-    for (cpu, stats) in graph.ppe().stats().iter() {
-        if u64::from(cpu) < dump.cursor() {
-            continue;
-        }
-        let done = dump.message(bindings::LANA_CMD_PPE_GET, |msg| {
-            msg.put_u32(bindings::LANA_A_PPE_CPU, cpu)?;
-            msg.put_uint(bindings::LANA_A_PPE_PACKETS, stats.packets.get())?;
-            msg.put_uint(bindings::LANA_A_PPE_BYTES, stats.bytes.get())?;
-            msg.put_uint(bindings::LANA_A_PPE_CALLS, stats.calls.get())?;
-            msg.put_uint(bindings::LANA_A_PPE_DROPS, stats.drops.get())?;
-            msg.put_u32(bindings::LANA_A_PPE_BACKLOG, stats.backlog.get() as u32)?;
-            let max = stats.backlog_max.get() as u32;
-            msg.put_u32(bindings::LANA_A_PPE_BACKLOG_MAX, max)?;
-            msg.put_uint(bindings::LANA_A_PPE_UNCLAIMED, stats.unclaimed.get())
-        })?;
-        if !done {
-            break;
-        }
-        dump.set_cursor(u64::from(cpu).wrapping_add(1));
-    }
-    Ok(())
-}
-
-/// The cursor is the next IDP to look at.
-fn vlink_get_dump(dump: &mut Dump<'_>) -> Result {
-    let graph: &Graph = dump.graph()?;
-    let state = graph.lock();
-    dump.set_generation(state.generation);
-    for (idp, face) in state.registry.iter() {
-        let Some(hook) = &face.hook else { continue };
-        let Some(device) = hook.device() else {
-            continue;
-        };
-        if u64::from(idp) < dump.cursor() {
-            continue;
-        }
-        let done = dump.message(bindings::LANA_CMD_VLINK_GET, |msg| {
-            msg.put_str(bindings::LANA_A_VLINK_SUBSYSTEM, hook.subsystem())?;
-            let name = device.ifname();
-            msg.put_text(bindings::LANA_A_VLINK_IFNAME, name.as_bytes())?;
-            let block = face.instance.name().as_str();
-            msg.put_str(bindings::LANA_A_VLINK_FB, block)?;
-            msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, device.index())?;
-            msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
-            match device.carrier() {
-                Some((carrier, id)) => {
-                    let name = carrier.ifname();
-                    msg.put_text(bindings::LANA_A_VLINK_CARRIER, name.as_bytes())?;
-                    msg.put_u32(bindings::LANA_A_VLINK_ID, id.into())
-                }
-                None => Ok(()),
-            }
-        })?;
-        if !done {
-            break;
-        }
-        dump.set_cursor(u64::from(idp).wrapping_add(1));
-    }
-    Ok(())
 }

@@ -23,27 +23,139 @@ impl Files for Procfs {
     type Graph = Graph;
     type Writing = Writing;
 
+    /// `ppe`: a line a CPU.
     fn ppe(m: &SeqFile, graph: &Graph) {
-        ppe(m, graph);
+        seq_print!(
+            m,
+            "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
+        );
+        for (cpu, stats) in graph.ppe().stats().iter() {
+            seq_print!(
+                m,
+                "{} {} {} {} {} {} {} {}\n",
+                cpu,
+                stats.packets.get(),
+                stats.bytes.get(),
+                stats.calls.get(),
+                stats.drops.get(),
+                stats.backlog.get(),
+                stats.backlog_max.get(),
+                stats.unclaimed.get()
+            );
+        }
     }
+
+    /// `vlink`: a line a device, and one for each subsystem that has none here.
     fn vlink(m: &SeqFile, graph: &Graph) {
-        vlink(m, graph);
+        seq_print!(m, "subsystem device ifindex idp carrier id\n");
+        // For lack of memory one may be listed once more.
+        let mut seen = KVec::new();
+        for (idp, face) in graph.lock().registry.iter() {
+            let Some(hook) = &face.hook else { continue };
+            let Some(device) = hook.device() else {
+                continue;
+            };
+            let subsystem = Name::like(hook.subsystem().as_bytes());
+            if !seen.contains(&subsystem) {
+                let _ = seen.push(subsystem, GFP_KERNEL);
+            }
+            seq_print!(m, "{} ", subsystem.as_str());
+            proc::print_bytes(m, device.ifname().as_bytes());
+            seq_print!(m, " {} {} ", device.index(), idp);
+            match device.carrier() {
+                Some((carrier, id)) => {
+                    proc::print_bytes(m, carrier.ifname().as_bytes());
+                    seq_print!(m, " {id}\n");
+                }
+                None => seq_print!(m, "- -\n"),
+            }
+        }
+        types::for_each(0, |kind| {
+            let subsystem = kind.vlink().map(|name| Name::like(name.as_bytes()));
+            if let Some(subsystem) = subsystem.filter(|name| !seen.contains(name)) {
+                seq_print!(m, "{} - - - - -\n", subsystem.as_str());
+                let _ = seen.push(subsystem, GFP_KERNEL);
+            }
+            true
+        });
     }
+
+    /// `sockets`: a line a socket; amounts are bytes.
     fn sockets(m: &SeqFile, graph: &Graph) {
-        sockets(m, graph);
+        seq_print!(m, "name idp type rmem rcvbuf wmem ring drops uid inode\n");
+        for (idp, face) in graph.lock().registry.iter() {
+            if let Some(socket) = &face.socket {
+                let info = socket.info();
+                seq_print!(
+                    m,
+                    "{} {} {} {} {} {} {} {} {} {}\n",
+                    face.instance.name().as_str(),
+                    idp,
+                    info.type_,
+                    info.rmem,
+                    info.rcvbuf,
+                    info.wmem,
+                    info.ring,
+                    info.drops,
+                    info.uid,
+                    info.inode
+                );
+            }
+        }
     }
+
+    /// `family`: the number of the address family of sockets; nothing when there is none.
     fn family(m: &SeqFile, _: &Graph) {
-        family(m);
+        if let Some(number) = sock::family() {
+            seq_print!(m, "{number}\n");
+        }
     }
+
+    /// The first block at or after an IDP.
     fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
-        next_fblock(graph, from)
+        let state = graph.lock();
+        state.registry.first_from(from).map(|(idp, _)| idp)
     }
+
+    /// A line of `fblocks`: name, type, address, IDP, reference count, and the IDPs of the blocks it
+    /// is bound or subscribed to. Nothing when the block has gone meanwhile.
     fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
-        fblock_line(m, graph, idp);
+        let state = graph.lock();
+        let Some(face) = state.registry.face(idp) else {
+            return;
+        };
+        let instance = &face.instance;
+        // All blocks that stand for devices are vlinks there.
+        let kind = match instance.kind().vlink() {
+            Some(_) => "vlink",
+            None => instance.kind().name().as_str(),
+        };
+        seq_print!(m, "{} {} ", instance.name().as_str(), kind);
+        proc::print_pointer(m, instance);
+        seq_print!(m, " {} {} [", idp, face.refcnt());
+        let mut gap = "";
+        for idp in Iterator::chain(face.peers(), face.publishers.iter().copied()) {
+            seq_print!(m, "{}{}", gap, idp);
+            gap = " ";
+        }
+        seq_print!(m, "]\n");
     }
+
+    /// `fblock/<name>`. Where it is an option's value, only who may see that gets it.
     fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
-        fblock(m, graph, name, admin)
+        let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
+            // With the instance the block's module stays.
+            Ok((_, face)) => (face.block.clone(), face.instance.clone()),
+            Err(failure) => return Err(failure.error),
+        };
+        if !admin && block.1.kind().file_option().is_some() {
+            return Err(EPERM);
+        }
+        // Running out of room is seen by the file, which asks again with more.
+        let _ = block.0.object().print(&mut Out(m), &Process::new());
+        Ok(())
     }
+
     fn write(
         writing: &mut Writing,
         graph: &Graph,
@@ -68,139 +180,6 @@ impl fmt::Write for Out<'_> {
         seq_print!(self.0, "{}", s);
         Ok(())
     }
-}
-
-/// `ppe`: a line a CPU.
-fn ppe(m: &SeqFile, graph: &Graph) {
-    seq_print!(
-        m,
-        "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
-    );
-    for (cpu, stats) in graph.ppe().stats().iter() {
-        seq_print!(
-            m,
-            "{} {} {} {} {} {} {} {}\n",
-            cpu,
-            stats.packets.get(),
-            stats.bytes.get(),
-            stats.calls.get(),
-            stats.drops.get(),
-            stats.backlog.get(),
-            stats.backlog_max.get(),
-            stats.unclaimed.get()
-        );
-    }
-}
-
-/// `vlink`: a line a device, and one for each subsystem that has none here.
-fn vlink(m: &SeqFile, graph: &Graph) {
-    seq_print!(m, "subsystem device ifindex idp carrier id\n");
-    // For lack of memory one may be listed once more.
-    let mut seen = KVec::new();
-    for (idp, face) in graph.lock().registry.iter() {
-        let Some(hook) = &face.hook else { continue };
-        let Some(device) = hook.device() else {
-            continue;
-        };
-        let subsystem = Name::like(hook.subsystem().as_bytes());
-        if !seen.contains(&subsystem) {
-            let _ = seen.push(subsystem, GFP_KERNEL);
-        }
-        seq_print!(m, "{} ", subsystem.as_str());
-        proc::print_bytes(m, device.ifname().as_bytes());
-        seq_print!(m, " {} {} ", device.index(), idp);
-        match device.carrier() {
-            Some((carrier, id)) => {
-                proc::print_bytes(m, carrier.ifname().as_bytes());
-                seq_print!(m, " {id}\n");
-            }
-            None => seq_print!(m, "- -\n"),
-        }
-    }
-    types::for_each(0, |kind| {
-        let subsystem = kind.vlink().map(|name| Name::like(name.as_bytes()));
-        if let Some(subsystem) = subsystem.filter(|name| !seen.contains(name)) {
-            seq_print!(m, "{} - - - - -\n", subsystem.as_str());
-            let _ = seen.push(subsystem, GFP_KERNEL);
-        }
-        true
-    });
-}
-
-/// `sockets`: a line a socket; amounts are bytes.
-fn sockets(m: &SeqFile, graph: &Graph) {
-    seq_print!(m, "name idp type rmem rcvbuf wmem ring drops uid inode\n");
-    for (idp, face) in graph.lock().registry.iter() {
-        if let Some(socket) = &face.socket {
-            let info = socket.info();
-            seq_print!(
-                m,
-                "{} {} {} {} {} {} {} {} {} {}\n",
-                face.instance.name().as_str(),
-                idp,
-                info.type_,
-                info.rmem,
-                info.rcvbuf,
-                info.wmem,
-                info.ring,
-                info.drops,
-                info.uid,
-                info.inode
-            );
-        }
-    }
-}
-
-/// `family`: the number of the address family of sockets; nothing when there is none.
-fn family(m: &SeqFile) {
-    if let Some(number) = sock::family() {
-        seq_print!(m, "{number}\n");
-    }
-}
-
-/// The first block at or after an IDP.
-fn next_fblock(graph: &Graph, from: Idp) -> Option<Idp> {
-    let state = graph.lock();
-    state.registry.first_from(from).map(|(idp, _)| idp)
-}
-
-/// A line of `fblocks`: name, type, address, IDP, reference count, and the IDPs of the blocks it
-/// is bound or subscribed to. Nothing when the block has gone meanwhile.
-fn fblock_line(m: &SeqFile, graph: &Graph, idp: Idp) {
-    let state = graph.lock();
-    let Some(face) = state.registry.face(idp) else {
-        return;
-    };
-    let instance = &face.instance;
-    // All blocks that stand for devices are vlinks there.
-    let kind = match instance.kind().vlink() {
-        Some(_) => "vlink",
-        None => instance.kind().name().as_str(),
-    };
-    seq_print!(m, "{} {} ", instance.name().as_str(), kind);
-    proc::print_pointer(m, instance);
-    seq_print!(m, " {} {} [", idp, face.refcnt());
-    let mut gap = "";
-    for idp in Iterator::chain(face.peers(), face.publishers.iter().copied()) {
-        seq_print!(m, "{}{}", gap, idp);
-        gap = " ";
-    }
-    seq_print!(m, "]\n");
-}
-
-/// `fblock/<name>`. Where it is an option's value, only who may see that gets it.
-fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
-    let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
-        // With the instance the block's module stays.
-        Ok((_, face)) => (face.block.clone(), face.instance.clone()),
-        Err(failure) => return Err(failure.error),
-    };
-    if !admin && block.1.kind().file_option().is_some() {
-        return Err(EPERM);
-    }
-    // Running out of room is seen by the file, which asks again with more.
-    let _ = block.0.object().print(&mut Out(m), &Process::new());
-    Ok(())
 }
 
 /// The longest text that can be written: a BPF program of as many instructions as there can be.

@@ -355,8 +355,8 @@ pub(crate) fn enter<'r>(
     cpu: ThisCpu,
 ) -> Option<Packet> {
     match ppe.version(reader) {
-        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, reader, cpu),
-        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, reader, cpu),
+        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
+        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
     }
 }
 
@@ -369,7 +369,6 @@ fn pass<'r, const BANK: usize>(
     direction: Direction,
     packet: Packet,
     entries: u16,
-    reader: Reader<'r>,
     cpu: ThisCpu,
 ) -> Option<Packet> {
     let Some((hop, unclaimed)) = slot
@@ -382,7 +381,7 @@ fn pass<'r, const BANK: usize>(
     let mut cx = Context {
         ppe,
         engine,
-        reader,
+        reader: version.reader(),
         cpu,
         hop,
         direction,
@@ -432,8 +431,8 @@ pub(crate) fn enter_batch<'r>(
     cpu: ThisCpu,
 ) {
     match ppe.version(reader) {
-        Parity::Even(version) => pass_batch(ppe, slot, version, batch, reader, cpu),
-        Parity::Odd(version) => pass_batch(ppe, slot, version, batch, reader, cpu),
+        Parity::Even(version) => pass_batch(ppe, slot, version, batch, cpu),
+        Parity::Odd(version) => pass_batch(ppe, slot, version, batch, cpu),
     }
 }
 
@@ -443,7 +442,6 @@ fn pass_batch<'r, const BANK: usize>(
     slot: &'r Slot,
     version: Version<'r, BANK>,
     batch: &mut Batch,
-    reader: Reader<'r>,
     cpu: ThisCpu,
 ) {
     let hop = slot.hop(version);
@@ -456,7 +454,7 @@ fn pass_batch<'r, const BANK: usize>(
     let mut cx = Context {
         ppe,
         engine,
-        reader,
+        reader: version.reader(),
         cpu,
         hop,
         direction: Direction::Ingress,

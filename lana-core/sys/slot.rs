@@ -400,6 +400,15 @@ impl<D: Datapath> Entrance<D> {
 #[derive(Clone, Copy)]
 pub(crate) struct Version<'r, const BANK: usize>(PhantomData<Reader<'r>>);
 
+impl<'r, const BANK: usize> Version<'r, BANK> {
+    /// The read-side section that it is of.
+    #[inline]
+    pub(crate) fn reader(self) -> Reader<'r> {
+        // SAFETY: by the type's invariants `'r` is such a section.
+        unsafe { Reader::new() }
+    }
+}
+
 /// The version that is live: of an even or an odd number.
 pub(crate) enum Parity<'r> {
     Even(Version<'r, 0>),
