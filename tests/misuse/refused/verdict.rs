@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: of struct `lana::prelude::Verdict` is private
+// error: cannot initialize a tuple struct which contains private fields
 
 //! Makes a verdict without a packet.
 
@@ -24,9 +24,6 @@ impl Block for Misuse {
 
     fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
         let _ = (packet, cx);
-        Verdict {
-            packet: None,
-            code: 0,
-        }
+        Verdict(None)
     }
 }
