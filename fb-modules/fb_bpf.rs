@@ -79,10 +79,10 @@ impl Block for Filter {
         })
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let concerned = self.only.is_none_or(|only| only == cx.direction());
         match &self.loaded {
-            Some(loaded) if concerned && loaded.program.run(&mut packet) == 0 => {
+            Some(loaded) if concerned && packet.filter(&loaded.program) == 0 => {
                 Verdict::drop(packet, DropReason::Filtered)
             }
             _ => cx.pass(packet),

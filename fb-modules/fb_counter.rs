@@ -50,7 +50,7 @@ impl Block for Counter {
         })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let counts = self.counts.this(cx.cpu());
         counts.packets.add(1);
         counts.bytes.add(u64::from(packet.len()));

@@ -50,7 +50,7 @@ impl Block for Eth {
         })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         packet.transmit(&self.device, cx)
     }
 

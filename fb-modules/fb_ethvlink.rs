@@ -28,7 +28,7 @@ impl Block for EthVlink {
         Ok(Self { device })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         packet.transmit(&self.device, cx)
     }
 }

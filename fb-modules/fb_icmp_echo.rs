@@ -281,7 +281,7 @@ impl Echo {
 
     /// Our MAC address, where a frame came to it or to that of a group.
     #[inline(always)]
-    fn mac(&self, packet: &Packet, to: Mac) -> Option<Mac> {
+    fn mac<P: Packet>(&self, packet: &P, to: Mac) -> Option<Mac> {
         let mac = self.config.mac;
         let mac = mac.or_else(|| packet.device_address().map(Mac::from));
         // What comes by no device may be for any MAC address.
@@ -292,13 +292,13 @@ impl Echo {
 
     /// Takes a frame in which there may be something for one of the addresses.
     #[inline(always)]
-    fn take(
+    fn take<P: Packet>(
         &self,
-        mut packet: Packet,
+        mut packet: P,
         link: Link,
         what: Option<What>,
         cx: &Context<'_>,
-    ) -> Verdict {
+    ) -> Verdict<P> {
         let request = match what {
             Some(What::Request(request)) => request,
             Some(What::Refused(why)) => return self.refuse(packet, link.to, why, cx),
@@ -327,7 +327,7 @@ impl Echo {
 
     /// Refuses a request, if it is for us.
     #[cold]
-    fn refuse(&self, packet: Packet, to: Mac, why: Refusal, cx: &Context<'_>) -> Verdict {
+    fn refuse<P: Packet>(&self, packet: P, to: Mac, why: Refusal, cx: &Context<'_>) -> Verdict<P> {
         if self.mac(&packet, to).is_none() {
             return cx.pass(packet);
         }
@@ -344,7 +344,7 @@ impl Echo {
 
     /// Passes what may be a request on, and counts it, if it is for us.
     #[cold]
-    fn pass(&self, packet: Packet, to: Mac, why: Passed, cx: &Context<'_>) -> Verdict {
+    fn pass<P: Packet>(&self, packet: P, to: Mac, why: Passed, cx: &Context<'_>) -> Verdict<P> {
         if self.mac(&packet, to).is_some() {
             if let Some(count) = self.counts.this(cx.cpu()).passed.get(why as usize) {
                 count.add(1);
@@ -355,7 +355,12 @@ impl Echo {
 
     /// What is left to check of a request: whom it is from, the checksum, and the limits.
     #[inline(always)]
-    fn check(&self, packet: &mut Packet, link: Link, request: Request) -> Result<(), Refusal> {
+    fn check<P: Packet>(
+        &self,
+        packet: &mut P,
+        link: Link,
+        request: Request,
+    ) -> Result<(), Refusal> {
         if !link.is_fit(request.kind) {
             return Err(Refusal::Multicast);
         }
@@ -395,7 +400,7 @@ impl Echo {
 
     /// Makes the reply of the request, unless there is no memory.
     #[inline(always)]
-    fn reply(packet: &mut Packet, request: Request, mac: Mac) -> Option<()> {
+    fn reply<P: Packet>(packet: &mut P, request: Request, mac: Mac) -> Option<()> {
         let (len, head) = request.lengths();
         if len != packet.len() && !packet.resize(len) {
             return None;
@@ -408,7 +413,7 @@ impl Echo {
 
     /// Looks at a reply whose checksum became 0.
     #[cold]
-    fn mend(packet: &mut Packet, request: Request, head: u32) -> Option<()> {
+    fn mend<P: Packet>(packet: &mut P, request: Request, head: u32) -> Option<()> {
         let (offset, len) = request.message()?;
         if packet.checksum(offset, len) == Some(0) {
             request.mend(packet.header_mut(head)?);
@@ -478,7 +483,7 @@ impl Block for Echo {
         })
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         if cx.direction() == Direction::Egress {
             return cx.pass(packet);
         }

@@ -231,7 +231,7 @@ impl Multipath {
         self.ports.iter().filter(|port| port.is_bound())
     }
 
-    fn decide(&self, packet: &mut Packet, cx: &Context<'_>) -> Option<u16> {
+    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
         if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
             self.measure(seconds);
         }
@@ -257,7 +257,7 @@ impl Multipath {
 }
 
 /// What a packet's headers say.
-fn read(packet: &mut Packet) -> Flow {
+fn read<P: Packet>(packet: &mut P) -> Flow {
     let len = packet.len();
     let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default());
     match read(flow::FIRST) {
@@ -431,7 +431,7 @@ impl Block for Multipath {
         })
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
         if direction == Direction::Ingress {
             return cx.pass(packet);

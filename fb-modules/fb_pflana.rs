@@ -34,7 +34,7 @@ impl Block for PfLana {
         Ok(Self { socket })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
-        self.socket.deliver(packet, cx)
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
+        packet.with_skb(cx, |skb, cx| self.socket.deliver(skb, cx))
     }
 }

@@ -25,7 +25,7 @@ impl Block for Tee {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
         for index in 1..cx.ports(direction) {
             if !cx.emit_clone(&packet, Port { direction, index }) {

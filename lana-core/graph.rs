@@ -169,6 +169,7 @@ impl hook::DeviceEvents for Graph {
         let kind = match kind {
             bindings::LANA_EVENT_KIND_DEVICE_UP => Some(Kind::DeviceUp),
             bindings::LANA_EVENT_KIND_DEVICE_DOWN => Some(Kind::DeviceDown),
+            bindings::LANA_EVENT_KIND_XDP_REPLACED => Some(Kind::XdpReplaced),
             bindings::LANA_EVENT_KIND_DEVICE_RENAMED => Some(Kind::DeviceRenamed),
             _ => None,
         };

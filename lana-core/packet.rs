@@ -4,6 +4,7 @@
 //! [`exit`]. It knows no names and no types of blocks, and waits for nothing.
 
 pub(crate) mod batch;
+pub(crate) mod carrier;
 pub(crate) mod engine;
 pub(crate) mod entrance;
 pub(crate) mod exit;

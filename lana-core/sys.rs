@@ -12,6 +12,7 @@
 pub mod bpf;
 pub(crate) mod compat;
 pub(crate) mod context;
+pub(crate) mod frame;
 pub(crate) mod genl;
 pub(crate) mod handle;
 pub(crate) mod hash;
@@ -34,6 +35,7 @@ pub(crate) mod vdev;
 pub(crate) mod verdict;
 pub(crate) mod watch;
 pub(crate) mod wiring;
+pub(crate) mod xdp;
 
 /// Declarations of C, generated from `sys/bindings.h`.
 #[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]

@@ -54,7 +54,7 @@ impl Block for Sample {
         })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let seen = self.state.seen.this(cx.cpu());
         seen.packets.add(1);
         // The remainder by 0 has no value; `set` lets no 0 in.

@@ -13,7 +13,10 @@ use crate::{
     fail,
     graph::{
         block::{Maker, OptionSpec, Options, Values},
-        change::{devices::Which, Change},
+        change::{
+            devices::{Programs, Which},
+            Change,
+        },
         registry::Face,
         types::{self, Type, Use},
         Graph, State,
@@ -57,7 +60,21 @@ impl genl::Operations for Control {
             );
             types.load(operation)
         })?;
-        let mut change = Change::new(graph, rtnl.then(Rtnl::lock));
+        let rtnl = rtnl.then(Rtnl::lock);
+        // Drivers have locks of their own, which come before a graph's.
+        let mut programs = Programs::default();
+        if let Some(rtnl) = &rtnl {
+            request.each_operation(|operation| {
+                let xdp = operation.attrs.has(bindings::LANA_A_VLINK_XDP);
+                match operation.kind {
+                    bindings::LANA_A_OP_VLINK_HOOK if xdp => {
+                        programs.attach(graph.net(), rtnl, &device(operation, false)?)
+                    }
+                    _ => Ok(()),
+                }
+            })?;
+        }
+        let mut change = Change::with_programs(graph, rtnl, programs);
         request.each_operation(|operation| perform(&mut change, operation, &types))?;
         let made = change.commit();
         // It is not one operation's fault, but that of what they come to.
@@ -191,6 +208,12 @@ impl genl::Operations for Control {
                 msg.put_str(bindings::LANA_A_VLINK_FB, block)?;
                 msg.put_u32(bindings::LANA_A_VLINK_IFINDEX, device.index())?;
                 msg.put_u32(bindings::LANA_A_VLINK_IDP, idp)?;
+                if hook.takes_frames() {
+                    msg.put_flag(bindings::LANA_A_VLINK_XDP)?;
+                }
+                if hook.is_displaced() {
+                    msg.put_flag(bindings::LANA_A_VLINK_XDP_REPLACED)?;
+                }
                 match device.carrier() {
                     Some((carrier, id)) => {
                         let name = carrier.ifname();
@@ -251,7 +274,8 @@ fn perform(
         ),
         bindings::LANA_A_OP_VLINK_HOOK => {
             let kind = types.find_vlink(str(bindings::LANA_A_VLINK_SUBSYSTEM)?, false)?;
-            change.hook(&device(operation, false)?, optional(operation)?, kind)
+            let xdp = operation.attrs.has(bindings::LANA_A_VLINK_XDP);
+            change.hook(&device(operation, false)?, optional(operation)?, kind, xdp)
         }
         bindings::LANA_A_OP_VLINK_NEW => change.add_device(
             str(bindings::LANA_A_VLINK_IFNAME)?,
@@ -380,6 +404,9 @@ fn put_fb(
     msg.nest(bindings::LANA_A_FB_STATS, |msg| {
         msg.put_uint(bindings::LANA_A_STATS_PACKETS, totals.packets)?;
         msg.put_uint(bindings::LANA_A_STATS_BYTES, totals.bytes)?;
+        if totals.skbs > 0 {
+            msg.put_uint(bindings::LANA_A_STATS_SKBS, totals.skbs)?;
+        }
         for (reason, drops) in DropReason::ALL.into_iter().zip(totals.drops) {
             if drops > 0 {
                 msg.nest(bindings::LANA_A_STATS_DROP, |msg| {

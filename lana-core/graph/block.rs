@@ -11,6 +11,7 @@ use crate::{
     fail,
     packet::{
         batch::Batch,
+        carrier::Packet,
         engine::Context,
         entrance::Ppe,
         verdict::{Unclaimed, Verdict},
@@ -19,9 +20,10 @@ use crate::{
         bindings,
         compat::{ENOTSOCK, EOPNOTSUPP},
         context::Process,
+        frame::Frame,
         netdev::DeviceHandle,
-        skb::Packet,
-        slot::{self, PacketHandler},
+        skb::Skb,
+        slot::{self, Cased, PacketHandler},
         sock::SocketHandle,
     },
 };
@@ -231,7 +233,10 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// not sleep. May run on all CPUs at once.
     ///
     /// A [`Verdict`] can only be had by giving the packet away, so none is forgotten.
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict;
+    ///
+    /// It is compiled for each of what carries packets: for skbs, and for the frames of drivers that are entered
+    /// before an skb is made for them.
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P>;
 
     /// Takes packets that are here together: those that a device has received, where it collects
     /// them. Context as for `receive`. For blocks that can do something once for all of them; it has
@@ -342,7 +347,12 @@ impl BlockRef {
 
 impl<B: Block> PacketHandler<Ppe> for B {
     #[inline(always)]
-    fn handle(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn handle(&self, packet: Skb, cx: &mut Context<'_>) -> Verdict<Skb> {
+        self.receive(packet, cx)
+    }
+
+    #[inline(always)]
+    fn handle_frame(&self, packet: Frame, cx: &mut Context<'_>) -> Verdict<Frame> {
         self.receive(packet, cx)
     }
 
@@ -367,32 +377,37 @@ pub(crate) trait Object: Send + Sync {
     fn event(&self, event: &Event, process: &Process);
 }
 
-impl<B: Block> Object for B {
+impl<B: Block> Object for Cased<Ppe, B> {
     fn as_any(&self) -> &dyn Any {
-        self
+        self.block()
     }
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<BlockRef, Failure> {
-        Ok(BlockRef::of(Block::set(self, key, value, process)?)?)
+        Ok(BlockRef::of(Block::set(
+            self.block(),
+            key,
+            value,
+            process,
+        )?)?)
     }
     fn options(&self, to: &mut dyn Options, process: &Process) {
-        Block::options(self, to, process);
+        Block::options(self.block(), to, process);
     }
     fn unclaimed(&self) -> Unclaimed {
-        Block::unclaimed(self)
+        Block::unclaimed(self.block())
     }
     fn batch(&self) -> bool {
-        Block::batch(self)
+        Block::batch(self.block())
     }
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<BlockRef>, Failure> {
-        let next = Block::ports(self, egress, process)?;
+        let next = Block::ports(self.block(), egress, process)?;
         Ok(next.map(BlockRef::of).transpose()?)
     }
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure> {
         let next = match old.as_any().downcast_ref() {
-            Some(old) => Block::adopt(self, old, process)?,
+            Some(old) => Block::adopt(self.block(), old, process)?,
             None => {
                 let mut import = Import {
-                    block: self,
+                    block: self.block(),
                     next: Ok(None),
                     process,
                 };
@@ -403,13 +418,13 @@ impl<B: Block> Object for B {
         Ok(next.map(BlockRef::of).transpose()?)
     }
     fn export(&self, to: &mut dyn Options, process: &Process) {
-        Block::export(self, to, process);
+        Block::export(self.block(), to, process);
     }
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        Block::print(self, to, process)
+        Block::print(self.block(), to, process)
     }
     fn event(&self, event: &Event, process: &Process) {
-        Block::event(self, event, process);
+        Block::event(self.block(), event, process);
     }
 }
 

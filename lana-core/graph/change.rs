@@ -12,6 +12,7 @@ pub(crate) mod devices;
 mod ports;
 mod search;
 
+use self::devices::Programs;
 use super::{
     block::{self, no_option, Args, BlockRef},
     notifier::{About, Event, Kind},
@@ -61,12 +62,21 @@ pub(crate) struct Change<'g> {
     coming: KVec<Device>,
     /// Those that go when it is.
     going: KVec<Device>,
+    /// Those that drivers run already, for the devices that are to be hooked by their frames.
+    programs: Programs,
 }
 
 impl<'g> Change<'g> {
     /// Locks the graph for a change. Sleeps.
     pub(crate) fn new(graph: &'g Graph, rtnl: Option<Rtnl>) -> Self {
         Self::of(graph, graph.lock(), rtnl)
+    }
+
+    /// The same for one that hooks devices by their frames. Sleeps.
+    pub(crate) fn with_programs(graph: &'g Graph, rtnl: Option<Rtnl>, programs: Programs) -> Self {
+        let mut change = Self::new(graph, rtnl);
+        change.programs = programs;
+        change
     }
 
     /// A change of a graph that is locked.
@@ -80,6 +90,7 @@ impl<'g> Change<'g> {
             events: KVVec::new(),
             coming: KVec::new(),
             going: KVec::new(),
+            programs: Programs::default(),
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Kind {
     DeviceUp = bindings::LANA_EVENT_KIND_DEVICE_UP,
     /// The device that the block stands for was brought down.
     DeviceDown = bindings::LANA_EVENT_KIND_DEVICE_DOWN,
+    /// Somebody has replaced the program by which frames of its device enter.
+    XdpReplaced = bindings::LANA_EVENT_KIND_XDP_REPLACED,
     /// Packets were dropped at the block since they had passed too many blocks or devices.
     HopLimit = bindings::LANA_EVENT_KIND_HOP_LIMIT,
     /// Packets were dropped at the block since too many were made of one.

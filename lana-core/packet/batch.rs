@@ -12,7 +12,7 @@ use crate::{
         bindings,
         packets::Packets,
         queue::{List, Queue},
-        skb::Packet,
+        skb::Skb,
     },
 };
 
@@ -71,7 +71,7 @@ impl Batch {
 
     /// The packets.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = &Packet> {
+    pub fn iter(&self) -> impl Iterator<Item = &Skb> {
         self.packets.iter()
     }
 
@@ -82,7 +82,7 @@ impl Batch {
     pub fn each<'r>(
         &mut self,
         cx: &mut Context<'r>,
-        mut f: impl FnMut(Packet, &mut Context<'r>) -> Verdict,
+        mut f: impl FnMut(Skb, &mut Context<'r>) -> Verdict<Skb>,
     ) {
         let (mut way, free) = (None, cx.none_waits());
         self.packets.retain(|packet, kept| {
@@ -95,7 +95,7 @@ impl Batch {
                     cx.drop_here(packet, reason);
                     return None;
                 }
-                Decision::Consumed => return None,
+                Decision::Left(_) => return None,
             };
             if kept == 0 && free {
                 way = port;
@@ -115,7 +115,7 @@ impl Batch {
     }
 
     /// Takes the packets out.
-    pub(crate) fn drain(&mut self, f: impl FnMut(Packet)) {
+    pub(crate) fn drain(&mut self, f: impl FnMut(Skb)) {
         self.packets.drain(f);
     }
 }

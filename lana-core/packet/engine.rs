@@ -9,6 +9,7 @@
 
 use super::{
     batch::Batch,
+    carrier::Packet,
     entrance::Ppe,
     stats::{Alarm, EngineStats},
     storm::CALL_LIMIT,
@@ -22,9 +23,10 @@ use crate::{
         queue::Queue,
         rcu::Reader,
         reason::DropReason,
-        skb::Packet,
+        skb::Skb,
         slot::{self, Parity, Version},
         watch,
+        xdp::Action,
     },
 };
 use core::ptr;
@@ -94,8 +96,8 @@ pub struct Context<'r> {
     backlog: Queue<Destination<'r>>,
     /// What is to become of the packet that entered when no block takes it.
     unclaimed: Unclaimed,
-    /// That packet, where it is to be given back.
-    back: Option<Packet>,
+    /// What was said to an skb that was made of a frame.
+    made: Option<Verdict<Skb>>,
 }
 
 impl<'r> Context<'r> {
@@ -107,7 +109,7 @@ impl<'r> Context<'r> {
 
     /// Sends the packet on the way it came.
     #[inline]
-    pub fn pass(&self, packet: Packet) -> Verdict {
+    pub fn pass<P: Packet>(&self, packet: P) -> Verdict<P> {
         Verdict::pass(packet)
     }
 
@@ -144,20 +146,25 @@ impl<'r> Context<'r> {
 
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
     /// copies may be made. One that cannot be made is counted as a drop.
-    pub fn emit_clone(&mut self, packet: &Packet, port: Port) -> bool {
+    pub fn emit_clone<P: Packet>(&mut self, packet: &P, port: Port) -> bool {
         if self.room == 0 {
             self.drop_here(None, DropReason::Backlog);
             return false;
         }
         match packet.try_clone() {
-            Some(clone) => self.emit(clone, port),
+            Some(clone) => {
+                if P::IS_FRAME {
+                    self.count_skb();
+                }
+                self.emit(clone, port);
+            }
             None => self.drop_here(None, DropReason::NoMemory),
         }
         true
     }
 
     /// Lets a packet that was made here leave by a port once the current walk has ended.
-    pub fn emit(&mut self, packet: Packet, port: Port) {
+    pub fn emit(&mut self, packet: Skb, port: Port) {
         self.engine.packets.add(1);
         self.engine.bytes.add(u64::from(packet.len()));
         if self.room == 0 {
@@ -169,7 +176,7 @@ impl<'r> Context<'r> {
     }
 
     /// Has a packet wait for the end of the walk, to leave by a port then. Says whether it does.
-    pub(crate) fn wait(&mut self, packet: Packet, port: Port) -> bool {
+    pub(crate) fn wait(&mut self, packet: Skb, port: Port) -> bool {
         let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
             self.drop_here(Some(packet), DropReason::Unbound);
             return false;
@@ -191,13 +198,23 @@ impl<'r> Context<'r> {
         true
     }
 
+    /// Counts an skb that is made of a frame, at the block that runs.
+    pub(super) fn count_skb(&self) {
+        self.hop.counters(self.cpu).made_skb();
+    }
+
+    /// The walk goes on with an skb that was made of its frame, and to which the block that runs says this.
+    pub(super) fn go_on_with(&mut self, verdict: Verdict<Skb>) {
+        self.made = Some(verdict);
+    }
+
     /// Drops a packet at the block that runs.
-    pub(crate) fn drop_here(&self, packet: Option<Packet>, reason: DropReason) {
+    pub(crate) fn drop_here(&self, packet: Option<Skb>, reason: DropReason) {
         self.drop(self.hop, packet, reason);
     }
 
     #[cold]
-    fn drop(&self, at: &Hop, packet: Option<Packet>, reason: DropReason) {
+    fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
         at.counters(self.cpu).dropped(reason);
         self.engine.drops.add(1);
         if let Some(alarm) = Alarm::of(reason) {
@@ -219,69 +236,90 @@ impl<'r> Context<'r> {
         watch::dropped(reason, at.idp(), hops, self.ppe.net());
     }
 
-    /// A packet comes to a port without a peer, at a block.
+    /// A packet comes to a port without a peer, at a block. Given back where the stack is to have it.
     #[inline(always)]
-    fn unbound(&mut self, at: &Hop, packet: Packet, direction: Direction) {
+    fn unbound<P: Packet>(&self, at: &Hop, packet: P, direction: Direction) -> Result<Action, P> {
         if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
-            self.give_back(packet);
-        } else {
-            self.drop(at, Some(packet), DropReason::Unbound);
+            return self.give_back(packet);
         }
+        self.drop(at, Some(packet), DropReason::Unbound);
+        Ok(Action::DROP)
     }
 
     /// No block takes the packet that entered.
     #[cold]
-    fn give_back(&mut self, packet: Packet) {
+    fn give_back<P>(&self, packet: P) -> Result<Action, P> {
         self.engine.unclaimed.add(1);
-        self.back = Some(packet);
+        Err(packet)
     }
 
-    /// Walks a packet from `slot` on until it ends.
+    /// What comes after a block that has said this: another one, or the end.
     #[inline(always)]
-    fn walk<const BANK: usize>(
+    fn follow<P: Packet>(
+        &mut self,
+        hop: &'r Hop,
+        verdict: Verdict<P>,
+        direction: &mut Direction,
+    ) -> Result<(P, &'r Slot), Result<Action, P>> {
+        let (packet, next) = match verdict.decide() {
+            Decision::Pass(packet) => (packet, hop.first(*direction)),
+            Decision::Forward(packet, port) => {
+                *direction = port.direction;
+                self.direction = port.direction;
+                (packet, hop.port(port.direction, u32::from(port.index)))
+            }
+            Decision::Drop(packet, reason) => {
+                self.drop(hop, packet, reason);
+                return Err(Ok(Action::DROP));
+            }
+            Decision::Left(action) => return Err(Ok(action)),
+        };
+        match next {
+            Some(next) => Ok((packet, next)),
+            None => Err(self.unbound(hop, packet, *direction)),
+        }
+    }
+
+    /// Walks a packet from `slot` on until it ends: what a driver is to do with its frame, or the packet, where
+    /// the stack is to have it.
+    #[inline(always)]
+    fn walk<const BANK: usize, P: Packet>(
         &mut self,
         version: Version<'r, BANK>,
-        mut packet: Packet,
+        mut packet: P,
         mut slot: &'r Slot,
-    ) {
+    ) -> Result<Action, P> {
         // What is needed for each hop is better off outside of what handlers get.
         let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
         loop {
             let Some(hop) = slot.hop(version) else {
-                self.unbound(self.hop, packet, direction);
-                break;
+                return self.unbound(self.hop, packet, direction);
             };
             let Some(fewer) = left.checked_sub(1) else {
                 self.drop(hop, Some(packet), DropReason::HopLimit);
-                break;
+                return Ok(Action::DROP);
             };
             (left, self.left) = (fewer, fewer);
             self.hop = hop;
             hop.counters(cpu).received(packet.len());
-            let next = match hop.call(packet, self).decide() {
-                Decision::Pass(passed) => {
-                    packet = passed;
-                    hop.first(direction)
-                }
-                Decision::Forward(passed, port) => {
-                    packet = passed;
-                    direction = port.direction;
-                    self.direction = direction;
-                    hop.port(direction, u32::from(port.index))
-                }
-                Decision::Drop(packet, reason) => {
-                    self.drop(hop, packet, reason);
-                    break;
-                }
-                Decision::Consumed => break,
+            let verdict = packet.call(hop, self);
+            (packet, slot) = match self.follow(hop, verdict, &mut direction) {
+                Ok(next) => next,
+                Err(end) => return end,
             };
-            match next {
-                Some(next) => slot = next,
-                None => {
-                    self.unbound(hop, packet, direction);
-                    break;
-                }
-            }
+        }
+    }
+
+    /// Goes on with the skb that was made of a frame.
+    #[cold]
+    fn walk_made<const BANK: usize>(&mut self, version: Version<'r, BANK>, verdict: Verdict<Skb>) {
+        let mut direction = self.direction;
+        let end = match self.follow(self.hop, verdict, &mut direction) {
+            Ok((skb, slot)) => self.walk(version, skb, slot),
+            Err(end) => end,
+        };
+        if let Err(skb) = end {
+            skb.up();
         }
     }
 
@@ -301,7 +339,8 @@ impl<'r> Context<'r> {
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
             let before = self.left;
-            self.walk(version, packet, next.slot);
+            // What was made in the graph is not given back.
+            let _ = self.walk(version, packet, next.slot);
             called = before.wrapping_sub(self.left);
             self.engine.calls.add(called.into());
         }
@@ -342,18 +381,18 @@ impl<'r> Context<'r> {
 /// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
 /// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
 /// between them make a bridge. Given back when nobody enters there in the version that is live, or
-/// when no block takes it and the one of the device wants that. `entries` is how often it has left a
-/// graph by a device before.
+/// when no block takes it and the one of the device wants that; else it has ended, and a driver is to do this with
+/// its frame. `entries` is how often it has left a graph by a device before.
 #[inline(always)]
-pub(crate) fn enter<'r>(
+pub(crate) fn enter<'r, P: Packet>(
     ppe: &'r Ppe,
     slot: &'r Slot,
     direction: Direction,
-    packet: Packet,
+    packet: P,
     entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
-) -> Option<Packet> {
+) -> Result<Action, P> {
     match ppe.version(reader) {
         Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
         Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
@@ -362,20 +401,20 @@ pub(crate) fn enter<'r>(
 
 /// The same by a version.
 #[inline(always)]
-fn pass<'r, const BANK: usize>(
+fn pass<'r, const BANK: usize, P: Packet>(
     ppe: &'r Ppe,
     slot: &'r Slot,
     version: Version<'r, BANK>,
     direction: Direction,
-    packet: Packet,
+    packet: P,
     entries: u16,
     cpu: ThisCpu,
-) -> Option<Packet> {
+) -> Result<Action, P> {
     let Some((hop, unclaimed)) = slot
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
     else {
-        return Some(packet);
+        return Err(packet);
     };
     let engine = ppe.stats().this(cpu);
     let mut cx = Context {
@@ -391,7 +430,7 @@ fn pass<'r, const BANK: usize>(
         calls: CALL_LIMIT,
         backlog: Queue::new(),
         unclaimed,
-        back: None,
+        made: None,
     };
     engine.packets.add(1);
     let len = packet.len();
@@ -400,23 +439,27 @@ fn pass<'r, const BANK: usize>(
 
     if entries >= ENTRY_LIMIT {
         cx.drop(hop, Some(packet), DropReason::HopLimit);
-        return None;
+        return Ok(Action::DROP);
     }
     let first = hop.first(direction).or_else(|| {
         cx.direction = direction.opposite();
         hop.first(cx.direction)
     });
     let Some(first) = first else {
-        cx.unbound(hop, packet, Direction::Ingress);
-        return cx.back.take();
+        return cx.unbound(hop, packet, Direction::Ingress);
     };
-    cx.walk(version, packet, first);
+    let end = cx.walk(version, packet, first);
+    if P::IS_FRAME {
+        if let Some(verdict) = cx.made.take() {
+            cx.walk_made(version, verdict);
+        }
+    }
     let called = HOP_LIMIT.wrapping_sub(cx.left);
     engine.calls.add(called.into());
     if !cx.none_waits() {
         cx.walk_waiting(version, called);
     }
-    cx.back.take()
+    end
 }
 
 /// Packets enter the graph together, from a device, as with [`enter`] each of them does. They go by
@@ -464,7 +507,7 @@ fn pass_batch<'r, const BANK: usize>(
         calls,
         backlog: Queue::new(),
         unclaimed: Unclaimed::Drop,
-        back: None,
+        made: None,
     };
     engine.packets.add(u64::from(batch.len()));
     engine.bytes.add(batch.bytes());

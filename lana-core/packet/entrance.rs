@@ -12,13 +12,16 @@ use crate::{
     base::port::Direction,
     sys::{
         context::Process,
+        frame::Frame,
         hook,
         net::Net,
         percpu::{PerCpu, ThisCpu},
         queue::List,
         rcu::Reader,
-        skb::Packet,
+        reason::DropReason,
+        skb::Skb,
         slot::{Datapath, LiveVersion, Parity},
+        xdp::Action,
     },
 };
 use kernel::prelude::*;
@@ -56,6 +59,35 @@ impl Ppe {
         self.live.read(reader)
     }
 
+    /// What is no frame, as it is in several buffers, enters as an skb.
+    #[cold]
+    fn receive_copy<'r>(
+        &'r self,
+        slot: &'r Slot,
+        frame: &Frame,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Action {
+        let hop = match self.version(reader) {
+            Parity::Even(version) => slot.hop(version),
+            Parity::Odd(version) => slot.hop(version),
+        };
+        let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+            return Action::PASS;
+        };
+        let Some(skb) = frame.to_skb() else {
+            hop.counters(cpu).dropped(DropReason::NoMemory);
+            return Action::DROP;
+        };
+        hop.counters(cpu).made_skb();
+        let way = Direction::Ingress;
+        if let Err(skb) = engine::enter(self, slot, way, skb, entries, reader, cpu) {
+            skb.up();
+        }
+        Action::DROP
+    }
+
     /// The engine's counters.
     #[inline]
     pub(crate) fn stats(&self) -> &PerCpu<EngineStats> {
@@ -65,7 +97,7 @@ impl Ppe {
 
 impl Datapath for Ppe {
     type Context<'r> = Context<'r>;
-    type Verdict = Verdict;
+    type Verdict<P> = Verdict<P>;
     type Batch = Batch;
     type Counters = BlockStats;
     type Unclaimed = Unclaimed;
@@ -78,13 +110,30 @@ impl Datapath for Ppe {
     fn receive<'r>(
         &'r self,
         slot: &'r Slot,
-        packet: Packet,
+        packet: Skb,
         entries: u16,
         reader: Reader<'r>,
         cpu: ThisCpu,
-    ) -> Option<Packet> {
+    ) -> Option<Skb> {
         let way = Direction::Ingress;
-        engine::enter(self, slot, way, packet, entries, reader, cpu)
+        engine::enter(self, slot, way, packet, entries, reader, cpu).err()
+    }
+
+    #[inline(always)]
+    fn receive_frame<'r>(
+        &'r self,
+        slot: &'r Slot,
+        frame: Frame,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Action {
+        if !frame.is_linear() {
+            return self.receive_copy(slot, &frame, entries, reader, cpu);
+        }
+        let way = Direction::Ingress;
+        let end = engine::enter(self, slot, way, frame, entries, reader, cpu);
+        end.unwrap_or(Action::PASS)
     }
 
     #[inline(always)]
@@ -99,17 +148,11 @@ impl Datapath for Ppe {
         batch.fill(packets);
         engine::enter_batch(self, slot, &mut batch, reader, cpu);
         // Unhooked in a change that is committed.
-        batch.drain(Packet::lost);
+        batch.drain(Skb::lost);
     }
 
     #[inline(always)]
-    fn send<'r>(
-        &'r self,
-        slot: &'r Slot,
-        packet: Packet,
-        reader: Reader<'r>,
-        cpu: ThisCpu,
-    ) -> bool {
+    fn send<'r>(&'r self, slot: &'r Slot, packet: Skb, reader: Reader<'r>, cpu: ThisCpu) -> bool {
         let hop = match self.version(reader) {
             Parity::Even(version) => slot.hop(version),
             Parity::Odd(version) => slot.hop(version),
@@ -118,7 +161,7 @@ impl Datapath for Ppe {
             .into_iter()
             .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
         let way = Direction::Egress;
-        bound && engine::enter(self, slot, way, packet, 0, reader, cpu).is_none()
+        bound && engine::enter(self, slot, way, packet, 0, reader, cpu).is_ok()
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct BlockStats {
     packets: Count,
     bytes: Count,
     drops: [Count; DropReason::ALL.len()],
+    skbs: Count,
 }
 
 impl BlockStats {
@@ -34,6 +35,12 @@ impl BlockStats {
         self.bytes.add(bytes);
     }
 
+    /// Counts an skb that is made of a frame here.
+    #[cold]
+    pub(crate) fn made_skb(&self) {
+        self.skbs.add(1);
+    }
+
     /// Counts a packet that ends here for a bad reason.
     #[cold]
     pub(crate) fn dropped(&self, reason: DropReason) {
@@ -49,6 +56,7 @@ pub(crate) struct BlockTotals {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) drops: [u64; DropReason::ALL.len()],
+    pub(crate) skbs: u64,
 }
 
 impl BlockTotals {
@@ -57,6 +65,7 @@ impl BlockTotals {
         let mut totals = Self::default();
         for (_, cpu) in stats.iter() {
             totals.packets = totals.packets.wrapping_add(cpu.packets.get());
+            totals.skbs = totals.skbs.wrapping_add(cpu.skbs.get());
             totals.bytes = totals.bytes.wrapping_add(cpu.bytes.get());
             for (total, count) in totals.drops.iter_mut().zip(&cpu.drops) {
                 *total = total.wrapping_add(count.get());

@@ -4,12 +4,12 @@
 
 use crate::{
     base::port::{Direction, Port},
-    sys::{reason::DropReason, skb::Packet, verdict::Coded},
+    sys::{reason::DropReason, skb::Unsent, verdict::Coded, xdp::Action},
 };
 
 /// What a handler has done with its packet. Small enough for two registers.
 #[must_use]
-pub struct Verdict(Coded);
+pub struct Verdict<P>(Coded<P>);
 
 /// What becomes of a packet that a device received and that no block takes: on its way up it comes to
 /// a port without a peer.
@@ -22,14 +22,15 @@ pub enum Unclaimed {
 }
 
 /// What the engine makes of a [`Verdict`].
-pub(crate) enum Decision {
-    Pass(Packet),
-    Forward(Packet, Port),
-    Drop(Option<Packet>, DropReason),
-    Consumed,
+pub(crate) enum Decision<P> {
+    Pass(P),
+    Forward(P, Port),
+    Drop(Option<P>, DropReason),
+    /// It has left; what the driver is to do with its frame.
+    Left(Action),
 }
 
-impl Verdict {
+impl<P> Verdict<P> {
     /// On the way it came, by the first port: what is done most often is what costs least.
     const PASS: u32 = 0;
     /// These with the number of a port.
@@ -37,11 +38,12 @@ impl Verdict {
     const EGRESS: u32 = 1 << 17;
     /// With a reason.
     const ENDED: u32 = 1 << 18;
-    const CONSUMED: u32 = 1 << 19;
+    /// With what a driver is to do.
+    const LEFT: u32 = 1 << 19;
 
     /// The packet leaves by a port.
     #[inline]
-    pub fn forward(packet: Packet, port: Port) -> Self {
+    pub fn forward(packet: P, port: Port) -> Self {
         let direction = match port.direction {
             Direction::Ingress => Self::INGRESS,
             Direction::Egress => Self::EGRESS,
@@ -51,30 +53,55 @@ impl Verdict {
 
     /// The packet leaves by the first port on the way it came.
     #[inline]
-    pub(crate) fn pass(packet: Packet) -> Self {
+    pub(crate) fn pass(packet: P) -> Self {
         Self(Coded::with(packet, Self::PASS))
     }
 
     /// The packet is dropped, and counted under the reason.
     #[inline]
-    pub fn drop(packet: Packet, reason: DropReason) -> Self {
+    pub fn drop(packet: P, reason: DropReason) -> Self {
         Self(Coded::with(packet, Self::ENDED | reason as u32))
     }
 
     /// The packet was given to somebody who dropped it.
     #[inline]
     pub(crate) fn lost(reason: DropReason) -> Self {
-        Self(Coded::without::<{ Self::ENDED }>(reason as u32))
+        Self(Coded::without::<{ 1 << 18 }>(reason as u32))
     }
 
     /// The packet has arrived somewhere.
     #[inline]
     pub(crate) fn consumed() -> Self {
-        Self(Coded::without::<{ Self::CONSUMED }>(0))
+        Self::left(Action::DROP)
+    }
+
+    /// The packet has left, by what the driver that has received it is to do now.
+    #[inline]
+    pub(crate) fn left(action: Action) -> Self {
+        Self(Coded::without::<{ 1 << 19 }>(action.to_wire()))
+    }
+
+    /// The packet was sent, or was not; a reason for where that has gone which it was to be given to.
+    #[inline]
+    pub(crate) fn sent(sent: Result<(), Unsent<P>>, gone: DropReason) -> Self {
+        match sent {
+            Ok(()) => Self::consumed(),
+            Err(unsent) => Self::unsent(unsent, gone),
+        }
+    }
+
+    /// The same where it was not.
+    #[inline]
+    pub(crate) fn unsent(unsent: Unsent<P>, gone: DropReason) -> Self {
+        match unsent {
+            Unsent::Gone(packet) => Self::drop(packet, gone),
+            Unsent::NoMemory(packet) => Self::drop(packet, DropReason::NoMemory),
+            Unsent::Dropped(reason) => Self::lost(reason),
+        }
     }
 
     #[inline]
-    pub(crate) fn decide(self) -> Decision {
+    pub(crate) fn decide(self) -> Decision<P> {
         let (packet, code) = match self.0.open() {
             Ok(packet) => return Decision::Pass(packet),
             Err(other) => other,
@@ -89,7 +116,7 @@ impl Verdict {
                 let index = code as u16;
                 Decision::Forward(packet, Port { direction, index })
             }
-            None if code == Self::CONSUMED => Decision::Consumed,
+            None if code >= Self::LEFT => Decision::Left(Action::from_wire(code & !Self::LEFT)),
             packet => Decision::Drop(packet, DropReason::from_wire(code & !Self::ENDED)),
         }
     }

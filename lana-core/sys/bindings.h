@@ -6,5 +6,6 @@
 #include <linux/kmod.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <net/xdp.h>
 #include <uapi/linux/lana_socket.h>
 #include "helpers.h"

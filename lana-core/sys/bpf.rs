@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
-use super::{bindings, context::Process, skb::Packet};
+use super::{bindings, context::Process, skb::Skb};
 use core::ptr::NonNull;
 use kernel::prelude::*;
 
@@ -54,9 +54,15 @@ impl Program {
     /// Runs the program over a packet from its first byte on; the answer is how many bytes to
     /// keep, 0 being none. Softirq context.
     #[inline]
-    pub fn run(&self, packet: &mut Packet) -> u32 {
+    pub fn run(&self, packet: &mut Skb) -> u32 {
         // SAFETY: the program is live, and only reads the packet, which nobody else changes now.
         unsafe { bindings::lana_bpf_run(self.0.as_ptr(), packet.as_ptr()) }
+    }
+
+    /// For who runs it on something else.
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::bpf_prog {
+        self.0.as_ptr()
     }
 
     /// Whether it runs as native code.

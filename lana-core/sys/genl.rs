@@ -69,7 +69,7 @@ macro_rules! operations {
             lana_nl_unsubscribe_doit up to LANA_A_SUBSCRIPTION_PUBLISHER
                 => Some(LANA_A_OP_UNSUBSCRIBE),
             lana_nl_replace_doit up to LANA_A_REPLACEMENT_DROP_STATE => Some(LANA_A_OP_REPLACE),
-            lana_nl_vlink_hook_doit up to LANA_A_VLINK_FB => Some(LANA_A_OP_VLINK_HOOK),
+            lana_nl_vlink_hook_doit up to LANA_A_VLINK_XDP => Some(LANA_A_OP_VLINK_HOOK),
             lana_nl_vlink_new_doit up to LANA_A_VLINK_FB => Some(LANA_A_OP_VLINK_NEW),
             lana_nl_vlink_del_doit up to LANA_A_VLINK_FB => Some(LANA_A_OP_VLINK_DEL),
             lana_nl_vlink_unhook_doit up to LANA_A_VLINK_FB => Some(LANA_A_OP_VLINK_UNHOOK),

@@ -29,6 +29,7 @@
 #include <uapi/linux/lana.h>
 
 struct bpf_prog;
+struct xdp_buff;
 struct sock_filter;
 
 /* How many times a packet may enter a graph, having left one before. */
@@ -59,7 +60,10 @@ struct lana_gone {
 struct lana_hook {
 	/* What it receives is collected. */
 	bool batch;
+	/* Somebody has replaced the program by which its frames enter. */
+	bool displaced;
 	/* Under RTNL. */
+	struct list_head framed;
 	struct lana_todo *todo;
 	struct lana_gone gone;
 };
@@ -137,10 +141,11 @@ const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
 bool lana_dev_is_up(const struct net_device *dev);
 u32 lana_dev_speed(struct net_device *dev);
-int lana_dev_hook(struct net_device *dev, struct lana_hook *hook);
-void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook);
+int lana_dev_hook(struct net_device *dev, struct lana_hook *hook, struct bpf_prog *prog);
+void lana_dev_unhook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_settle(void);
-void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook);
+void lana_dev_detach(struct net_device *dev, struct lana_hook *hook);
+void lana_hook_exit(void);
 extern struct workqueue_struct *lana_wq;
 extern struct notifier_block lana_netdev_notifier;
 
@@ -153,6 +158,18 @@ void lana_batch_lost(struct sk_buff *skb);
 rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb);
 int lana_batch_init(void);
 void lana_batch_exit(void);
+
+/* Frames: xdp.c. */
+struct bpf_prog *lana_xdp_attach(struct net_device *dev, char *why, size_t len, int *err);
+void lana_xdp_set_hook(struct bpf_prog *prog, const struct lana_hook *hook);
+bool lana_xdp_displaced(const struct bpf_prog *prog);
+void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog);
+struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp);
+bool lana_frame_has_frags(const struct xdp_buff *xdp);
+void lana_frame_up(struct sk_buff *skb);
+unsigned int lana_frame_room(const struct xdp_buff *xdp);
+int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
+u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 
 /* Virtual devices: vdev.c. */
 bool lana_dev_is_virtual(const struct net_device *dev);
@@ -252,6 +269,8 @@ void lana_bpf_destroy(struct bpf_prog *prog);
 /* Called by C, written in Rust. */
 rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
 				 unsigned long cpu_offset, struct sk_buff **pskb);
+u32 lana_receive_frame(const struct lana_hook *hook, struct xdp_buff *xdp, u16 entries,
+		       unsigned long cpu_offset);
 void lana_receive_batch(const struct lana_hook *hook, struct sk_buff *list,
 			unsigned long cpu_offset);
 void lana_module_gone(struct module *module);

@@ -88,10 +88,18 @@ rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb)
 	return RX_HANDLER_PASS;
 }
 
+/* An skb of a device whose frames enter before: it has passed the graph, or came before the program. */
+static rx_handler_result_t lana_rx_behind(struct sk_buff **pskb)
+{
+	return RX_HANDLER_PASS;
+}
+
 /* What a hooked device was hooked with. */
 const void *lana_dev_hooked(const struct net_device *dev)
 {
-	if (rtnl_dereference(dev->rx_handler) != lana_rx)
+	rx_handler_func_t *handler = rtnl_dereference(dev->rx_handler);
+
+	if (handler != lana_rx && handler != lana_rx_behind)
 		return NULL;
 	return rtnl_dereference(dev->rx_handler_data);
 }
@@ -107,50 +115,109 @@ struct lana_todo {
 	struct net_device *dev;
 	/* NULL: unhooked. */
 	const struct lana_hook *hook;
+	/* Of the driver, where frames enter. */
+	struct bpf_prog *prog;
+	/* It was done. */
+	bool done;
 };
 
 static LIST_HEAD(lana_todos);
 
-int lana_dev_hook(struct net_device *dev, struct lana_hook *hook)
+/*
+ * Whoever installs a program of their own takes the frames away. Nobody tells of it, so
+ * it is looked for.
+ */
+static LIST_HEAD(lana_framed);
+static void lana_framed_look(struct work_struct *work);
+static DECLARE_DELAYED_WORK(lana_framed_work, lana_framed_look);
+#define LANA_FRAMED_EACH	(HZ / 2)
+
+static void lana_framed_look(struct work_struct *work)
+{
+	struct lana_hook *hook;
+
+	/* Who waits for this to end may hold it. */
+	if (!rtnl_trylock()) {
+		schedule_delayed_work(&lana_framed_work, 1);
+		return;
+	}
+	list_for_each_entry(hook, &lana_framed, framed) {
+		struct net_device *dev = hook->todo->dev;
+
+		if (hook->displaced || !lana_xdp_displaced(hook->todo->prog))
+			continue;
+		WRITE_ONCE(hook->displaced, true);
+		netdev_lock_ops(dev);
+		lana_dev_event(hook, dev, LANA_EVENT_KIND_XDP_REPLACED);
+		netdev_unlock_ops(dev);
+	}
+	if (!list_empty(&lana_framed))
+		schedule_delayed_work(&lana_framed_work, LANA_FRAMED_EACH);
+	rtnl_unlock();
+}
+
+/* No device is hooked any more, nor can one be. */
+void lana_hook_exit(void)
+{
+	cancel_delayed_work_sync(&lana_framed_work);
+}
+
+/* With a program, which is given to us unless this fails, frames enter; else skbs. */
+int lana_dev_hook(struct net_device *dev, struct lana_hook *hook, struct bpf_prog *prog)
 {
 	struct lana_todo *todo = kmalloc(sizeof(*todo), GFP_KERNEL);
 	int err;
 
 	if (!todo)
 		return -ENOMEM;
-	todo->dev = dev;
-	todo->hook = hook;
+	*todo = (struct lana_todo){ .dev = dev, .hook = hook, .prog = prog };
 	hook->todo = todo;
-	err = netdev_rx_handler_register(dev, lana_rx, hook);
+	err = netdev_rx_handler_register(dev, prog ? lana_rx_behind : lana_rx, hook);
 	if (err) {
 		kfree(todo);
 		return err;
 	}
 	dev_hold(dev);
 	list_add_tail(&todo->list, &lana_todos);
+	if (prog) {
+		list_add(&hook->framed, &lana_framed);
+		lana_xdp_set_hook(prog, hook);
+		schedule_delayed_work(&lana_framed_work, LANA_FRAMED_EACH);
+	}
 	return 0;
 }
 
 static void lana_todo_end(struct lana_todo *todo)
 {
+	if (todo->done)
+		dev_set_promiscuity(todo->dev, -1);
+	if (todo->prog)
+		lana_xdp_detach(todo->dev, todo->prog);
 	dev_put(todo->dev);
 	kfree(todo);
 }
 
-static void lana_todo_undo(struct lana_todo *todo)
+/* Frames do not enter any more, but for those that are on their way. */
+static void lana_todo_leave(struct lana_hook *hook)
 {
-	if (!list_empty(&todo->list)) {
-		/* A change that was not made: nothing has been done yet. */
-		list_del(&todo->list);
-		return lana_todo_end(todo);
-	}
-	todo->hook = NULL;
-	list_add_tail(&todo->list, &lana_todos);
+	if (!hook->todo->prog)
+		return;
+	lana_xdp_set_hook(hook->todo->prog, NULL);
+	list_del(&hook->framed);
 }
 
-/* Afterwards no CPU runs the handler for this device. */
-void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
+static void lana_todo_undo(struct lana_todo *todo)
 {
+	todo->hook = NULL;
+	/* It is there still if nothing was done yet, in a change that was not made. */
+	if (list_empty(&todo->list))
+		list_add_tail(&todo->list, &lana_todos);
+}
+
+/* Afterwards no CPU runs the handler for this device, nor the program's function. */
+void lana_dev_unhook(struct net_device *dev, struct lana_hook *hook)
+{
+	lana_todo_leave(hook);
 	netdev_rx_handler_unregister(dev);
 	lana_todo_undo(hook->todo);
 }
@@ -159,9 +226,10 @@ void lana_dev_unhook(struct net_device *dev, const struct lana_hook *hook)
  * As lana_dev_unhook(), for who waits later, once for many: until a grace period
  * has passed, CPUs may be in the handler, and nobody may register another one.
  */
-void lana_dev_detach(struct net_device *dev, const struct lana_hook *hook)
+void lana_dev_detach(struct net_device *dev, struct lana_hook *hook)
 {
 	ASSERT_RTNL();
+	lana_todo_leave(hook);
 	RCU_INIT_POINTER(dev->rx_handler, NULL);
 	lana_todo_undo(hook->todo);
 }
@@ -177,10 +245,10 @@ void lana_dev_settle(void)
 		list_del_init(&todo->list);
 		dev = todo->dev;
 		if (!todo->hook) {
-			dev_set_promiscuity(dev, -1);
 			lana_todo_end(todo);
 			continue;
 		}
+		todo->done = true;
 		dev_disable_lro(dev);
 		dev_set_promiscuity(dev, 1);
 		/* Its speed can be asked for now. */
@@ -194,7 +262,7 @@ void lana_dev_settle(void)
 static int lana_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
-	const struct lana_hook *hook = lana_dev_hooked(dev);
+	struct lana_hook *hook = (struct lana_hook *)lana_dev_hooked(dev);
 
 	if (!hook)
 		return NOTIFY_DONE;

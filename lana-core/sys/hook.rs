@@ -7,14 +7,16 @@
 use super::{
     bindings,
     compat::EOPNOTSUPP,
+    frame::Frame,
     handle::Handle,
     net::{self, PerNet},
     netdev::{Device, DeviceHandle, DeviceName, Rtnl},
     percpu::ThisCpu,
     queue::List,
     rcu::Reader,
-    skb::Packet,
+    skb::Skb,
     slot::{Datapath, Entrance, Idp, Slot},
+    xdp::Program,
 };
 use crate::{base::error::Failure, fail};
 use core::{cell::UnsafeCell, ffi::c_void, ptr::NonNull};
@@ -133,6 +135,8 @@ pub(crate) struct Hook {
     detached: Atomic<u32>,
     /// Packets of it may wait.
     batched: Atomic<u32>,
+    /// The driver's program, where frames enter. Detached with the hook, later than this is dropped.
+    program: Option<NonNull<bindings::bpf_prog>>,
 }
 
 // SAFETY: the target is only read, and what it points to may be used on any CPU.
@@ -164,7 +168,8 @@ impl Device {
 
 impl Hook {
     /// Takes what `device` receives, which is that of `held`, for the block behind `idp` of the graph of a
-    /// datapath, whose slot is given. Sleeps.
+    /// datapath, whose slot is given: with a program frames, else skbs. The hook has the program from then on: see
+    /// [`Program::given`]. Sleeps.
     pub(crate) fn new<P: Entered>(
         rtnl: &Rtnl,
         device: &Device,
@@ -173,6 +178,7 @@ impl Hook {
         idp: Idp,
         entrance: Entrance<P>,
         subsystem: &'static str,
+        program: Option<&Program>,
     ) -> Result<Self, Failure> {
         if !device.is_ethernet() {
             return Err(fail!(
@@ -197,13 +203,17 @@ impl Hook {
             GFP_KERNEL,
         )?;
         let data = (&raw const *target).cast_mut().cast();
-        // SAFETY: RTNL is held; the data lives in the value that unregisters it.
-        match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data) }) {
+        let prog = program.map(Program::as_nonnull);
+        let raw = prog.map_or(core::ptr::null_mut(), NonNull::as_ptr);
+        // SAFETY: RTNL is held; the data lives in the value that unregisters it; the program is the device's,
+        // and given up by the caller unless this fails.
+        match to_result(unsafe { bindings::lana_dev_hook(device.as_ptr(), data, raw) }) {
             // INVARIANT: the handler was registered with the target.
             Ok(()) => Ok(Self {
                 target,
                 detached: Atomic::new(0),
                 batched: Atomic::new(0),
+                program: prog,
             }),
             Err(e) if e == EBUSY => Err(device.taken(rtnl)),
             Err(e) => Err(fail!(e, "{} takes no receive handler", device.name())),
@@ -220,6 +230,18 @@ impl Hook {
         let hook = self.target.hook.get();
         // SAFETY: the pointer is valid for writes; the handler reads the value with `READ_ONCE()`.
         unsafe { (&raw mut (*hook).batch).write_volatile(batch) };
+    }
+
+    /// Whether frames enter, before skbs are made for them.
+    pub(crate) fn takes_frames(&self) -> bool {
+        self.program.is_some()
+    }
+
+    /// Whether none do any more, as somebody has replaced the driver's program.
+    pub(crate) fn is_displaced(&self) -> bool {
+        let hook = self.target.hook.get();
+        // SAFETY: the pointer is valid for reads, and C writes the value with `WRITE_ONCE()`.
+        unsafe { (&raw const (*hook).displaced).read_volatile() }
     }
 
     /// The device, unless it has gone.
@@ -304,7 +326,7 @@ pub(crate) unsafe fn receive<P: Entered>(
     // SAFETY: receive handlers run in an RCU read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
     // SAFETY: the handler's reference is given to us.
-    let packet = unsafe { Packet::from_raw(skb) };
+    let packet = unsafe { Skb::from_raw(skb) };
     match datapath.receive(slot, packet, entries, reader, cpu) {
         None => bindings::RX_HANDLER_CONSUMED,
         // SAFETY: the packet is ours and given up; `pskb` is what the contract says.
@@ -312,7 +334,30 @@ pub(crate) unsafe fn receive<P: Entered>(
     }
 }
 
-/// Frames that a hooked device has received before. Takes them all.
+/// A frame from a hooked device, before an skb is made for it. What the driver is to do with it.
+///
+/// # Safety
+///
+/// Called by the function of the device's program: `hook` is its [`Target`], `xdp` a buffer that has been
+/// received and that nobody else uses until we have answered; `cpu_offset` is where this CPU's data are.
+#[inline(always)]
+pub(crate) unsafe fn receive_frame<P: Entered>(
+    hook: *const bindings::lana_hook,
+    xdp: NonNull<bindings::xdp_buff>,
+    entries: u16,
+    cpu_offset: usize,
+) -> u32 {
+    // SAFETY: `hook` is the first field of a `Target`, which lives until no CPU is in the function.
+    let (datapath, slot) = unsafe { &*hook.cast::<Target>() }.entrance::<P>();
+    // SAFETY: drivers call programs by NAPI, with bottom halves off: a read-side section.
+    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
+    // SAFETY: the buffer is as the invariants of frames say.
+    let frame = unsafe { Frame::from_raw(xdp) };
+    let action = datapath.receive_frame(slot, frame, entries, reader, cpu);
+    action.to_wire()
+}
+
+/// Packets that a hooked device has received before. Takes them all.
 ///
 /// # Safety
 ///
@@ -405,6 +450,20 @@ macro_rules! entrances {
         ) -> $crate::sys::bindings::rx_handler_result_t {
             // SAFETY: the contract is the same.
             unsafe { $crate::sys::hook::receive::<$datapath>(hook, skb, entries, cpu_offset, pskb) }
+        }
+
+        /// # Safety
+        ///
+        /// See [`receive_frame`]($crate::sys::hook::receive_frame).
+        #[no_mangle]
+        unsafe extern "C" fn lana_receive_frame(
+            hook: *const $crate::sys::bindings::lana_hook,
+            xdp: ::core::ptr::NonNull<$crate::sys::bindings::xdp_buff>,
+            entries: u16,
+            cpu_offset: usize,
+        ) -> u32 {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::hook::receive_frame::<$datapath>(hook, xdp, entries, cpu_offset) }
         }
 
         /// # Safety

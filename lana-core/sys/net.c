@@ -152,6 +152,7 @@ int lana_net_register(void)
 pernet:
 	unregister_pernet_subsys(&lana_net_ops);
 batch:
+	lana_hook_exit();
 	lana_batch_exit();
 wq:
 	destroy_workqueue(lana_wq);

@@ -49,13 +49,14 @@ const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLI
 	[LANA_A_SUBSCRIPTION_PUBLISHER] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
-const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_FB + 1] = {
+const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_XDP + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
 	[LANA_A_VLINK_CARRIER] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_ID] = NLA_POLICY_MAX(NLA_U32, 255),
 	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_XDP] = { .type = NLA_FLAG, },
 };
 
 const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1] = {
@@ -111,11 +112,12 @@ static const struct nla_policy lana_unsubscribe_nl_policy[LANA_A_SUBSCRIPTION_PU
 };
 
 /* LANA_CMD_VLINK_HOOK - do */
-static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_FB + 1] = {
+static const struct nla_policy lana_vlink_hook_nl_policy[LANA_A_VLINK_XDP + 1] = {
 	[LANA_A_VLINK_SUBSYSTEM] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_VLINK_IFNAME] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_VLINK_IFINDEX] = { .type = NLA_U32, },
 	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_VLINK_XDP] = { .type = NLA_FLAG, },
 };
 
 /* LANA_CMD_VLINK_UNHOOK - do */
@@ -237,7 +239,7 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.cmd		= LANA_CMD_VLINK_HOOK,
 		.doit		= lana_nl_vlink_hook_doit,
 		.policy		= lana_vlink_hook_nl_policy,
-		.maxattr	= LANA_A_VLINK_FB,
+		.maxattr	= LANA_A_VLINK_XDP,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

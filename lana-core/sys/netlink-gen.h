@@ -18,7 +18,7 @@ extern const struct nla_policy lana_op_binding_nl_policy[LANA_A_BINDING_LOWER + 
 extern const struct nla_policy lana_op_fb_nl_policy[LANA_A_FB_OPTION + 1];
 extern const struct nla_policy lana_op_replacement_nl_policy[LANA_A_REPLACEMENT_DROP_STATE + 1];
 extern const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1];
-extern const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_FB + 1];
+extern const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_XDP + 1];
 extern const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1];
 
 int lana_nl_fb_get_doit(struct sk_buff *skb, struct genl_info *info);

@@ -2,7 +2,7 @@
 
 //! An array of packets, as many as there are.
 
-use super::skb::Packet;
+use super::skb::Skb;
 use core::mem::MaybeUninit;
 
 /// Up to `N` packets, in the order in which they came.
@@ -11,7 +11,7 @@ use core::mem::MaybeUninit;
 ///
 /// The first `len` of `packets` are there, and `bytes` is the sum of their lengths.
 pub(crate) struct Packets<const N: usize> {
-    packets: [MaybeUninit<Packet>; N],
+    packets: [MaybeUninit<Skb>; N],
     len: usize,
     bytes: u64,
 }
@@ -42,7 +42,7 @@ impl<const N: usize> Packets<N> {
 
     /// The packets.
     #[inline]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Packet> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Skb> {
         let there = self.packets.iter().take(self.len);
         // SAFETY: by the type's invariants these are there.
         there.map(|packet| unsafe { packet.assume_init_ref() })
@@ -51,7 +51,7 @@ impl<const N: usize> Packets<N> {
     /// Gives the packets to `f`, one after the other, with the number of those that are kept so far, and
     /// keeps those that it gives back.
     #[inline(always)]
-    pub(crate) fn retain(&mut self, mut f: impl FnMut(Packet, usize) -> Option<Packet>) {
+    pub(crate) fn retain(&mut self, mut f: impl FnMut(Skb, usize) -> Option<Skb>) {
         let (len, mut kept, mut bytes) = (core::mem::take(&mut self.len), 0, self.bytes);
         for at in 0..len {
             // SAFETY: `at` is below the old length; no other turn takes this one.
@@ -73,7 +73,7 @@ impl<const N: usize> Packets<N> {
 
     /// Adds a packet; gives it back where there is no room.
     #[inline]
-    pub(crate) fn push(&mut self, packet: Packet) -> Result<(), Packet> {
+    pub(crate) fn push(&mut self, packet: Skb) -> Result<(), Skb> {
         let len = u64::from(packet.len());
         let Some(place) = self.packets.get_mut(self.len) else {
             return Err(packet);
@@ -86,7 +86,7 @@ impl<const N: usize> Packets<N> {
     }
 
     /// Takes the packets out.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(Packet)) {
+    pub(crate) fn drain(&mut self, mut f: impl FnMut(Skb)) {
         let len = core::mem::take(&mut self.len);
         self.bytes = 0;
         for place in self.packets.iter().take(len) {

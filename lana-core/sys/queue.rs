@@ -2,7 +2,7 @@
 
 //! Lists of packets, linked through the packets themselves.
 
-use super::{bindings, packets::Packets, skb::Packet};
+use super::{bindings, packets::Packets, skb::Skb};
 use core::{marker::PhantomData, ptr, ptr::NonNull};
 
 /// Packets that wait, first in first out, each with a `T` in its control buffer, which is ours while the
@@ -42,7 +42,7 @@ impl<T: Copy> Queue<T> {
     }
 
     /// Takes a packet, or gives it back where it is shared and there is no memory.
-    pub(crate) fn push(&mut self, mut packet: Packet, tag: T) -> Result<(), Packet> {
+    pub(crate) fn push(&mut self, mut packet: Skb, tag: T) -> Result<(), Skb> {
         if !packet.unshare() {
             return Err(packet);
         }
@@ -64,14 +64,14 @@ impl<T: Copy> Queue<T> {
         Ok(())
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Packet, T)> {
+    pub(crate) fn pop(&mut self) -> Option<(Skb, T)> {
         let skb = NonNull::new(self.head)?;
         // SAFETY: by the invariants `head` is live, ours, and carries a `T`.
         unsafe {
             self.head = get_next(skb.as_ptr());
             set_next(skb.as_ptr(), ptr::null_mut());
             let tag = (&raw const (*skb.as_ptr()).cb).cast::<T>().read_unaligned();
-            Some((Packet::from_raw(skb), tag))
+            Some((Skb::from_raw(skb), tag))
         }
     }
 }
@@ -103,7 +103,7 @@ impl<T: Copy + PartialEq> Queue<T> {
                     self.tail = before;
                 }
                 set_next(skb.as_ptr(), ptr::null_mut());
-                let _ = packets.push(Packet::from_raw(skb));
+                let _ = packets.push(Skb::from_raw(skb));
             }
         }
         Some(tag)
@@ -139,13 +139,13 @@ impl List {
 
     /// The first packet.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<Packet> {
+    pub(crate) fn pop(&mut self) -> Option<Skb> {
         let skb = NonNull::new(self.head)?;
         // SAFETY: by the invariants the packet is live and ours.
         unsafe {
             self.head = get_next(skb.as_ptr());
             set_next(skb.as_ptr(), ptr::null_mut());
-            Some(Packet::from_raw(skb))
+            Some(Skb::from_raw(skb))
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets: socket buffers with one owner.
+//! Packets in socket buffers, each with one owner.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -22,9 +22,9 @@ use core::{hint::assert_unchecked, mem::ManuallyDrop, ptr::NonNull, slice};
 /// it begins at the Ethernet header, is otherwise as it came, and nobody else looks at it before this
 /// reference is given back, with which it is restored.
 #[repr(transparent)]
-pub struct Packet(NonNull<bindings::sk_buff>);
+pub struct Skb(NonNull<bindings::sk_buff>);
 
-impl Packet {
+impl Skb {
     /// Takes over a packet.
     ///
     /// # Safety
@@ -119,7 +119,7 @@ impl Packet {
 
     /// The first `n` bytes, to be changed, or `None` when the packet is shorter or there is no
     /// memory. Makes them linear and this packet's own first where they are not. No checksum is
-    /// touched: what one covers is changed by [`Packet::replace`].
+    /// touched: what one covers is changed by [`Skb::replace`].
     #[inline(always)]
     pub fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
         // SAFETY: the buffer is live and not shared.
@@ -130,12 +130,12 @@ impl Packet {
         Some(unsafe { slice::from_raw_parts_mut(self.data(), n as usize) })
     }
 
-    /// The longest that [`Packet::resize`] makes a packet: as long as an IP packet can be.
+    /// The longest that [`Skb::resize`] makes a packet: as long as an IP packet can be.
     pub const LEN_MAX: u32 = bindings::LANA_LEN_MAX;
 
     /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
     /// there. False, and the packet as it was, when there is no memory; when it would become longer
-    /// than [`Packet::LEN_MAX`]; when it is a super-packet, whose length is that of its parts; or when
+    /// than [`Skb::LEN_MAX`]; when it is a super-packet, whose length is that of its parts; or when
     /// what is cut off has the place of a checksum that is to be filled in.
     #[must_use]
     pub fn resize(&mut self, len: u32) -> bool {
@@ -144,7 +144,7 @@ impl Packet {
     }
 
     /// Writes bytes at `offset`, and makes the checksums right that cover them, whatever is
-    /// [known](Packet::summed) of them. Costs no sum over the packet. False, and the packet as it was,
+    /// [known](Skb::summed) of them. Costs no sum over the packet. False, and the packet as it was,
     /// when that is shorter or there is no memory.
     #[must_use]
     pub fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
@@ -161,19 +161,19 @@ impl Packet {
         unsafe { bindings::lana_skb_replace(skb, offset, bytes.as_ptr(), len, sums, count) }
     }
 
-    /// [`Packet::replace`] with a number of 8 bits.
+    /// [`Skb::replace`] with a number of 8 bits.
     #[must_use]
     pub fn replace_u8(&mut self, offset: u32, new: u8, sums: &[Sum]) -> bool {
         self.replace(offset, &[new], sums)
     }
 
-    /// [`Packet::replace`] with a number of 16 bits, written in network order.
+    /// [`Skb::replace`] with a number of 16 bits, written in network order.
     #[must_use]
     pub fn replace_u16(&mut self, offset: u32, new: u16, sums: &[Sum]) -> bool {
         self.replace(offset, &new.to_be_bytes(), sums)
     }
 
-    /// [`Packet::replace`] with a number of 32 bits, written in network order.
+    /// [`Skb::replace`] with a number of 32 bits, written in network order.
     #[must_use]
     pub fn replace_u32(&mut self, offset: u32, new: u32, sums: &[Sum]) -> bool {
         self.replace(offset, &new.to_be_bytes(), sums)
@@ -251,7 +251,7 @@ impl Packet {
     /// A second packet of the same data, or `None` when there is no memory. The data is copied
     /// when either of the two is changed.
     #[inline]
-    pub fn try_clone(&self) -> Option<Packet> {
+    pub fn try_clone(&self) -> Option<Skb> {
         // SAFETY: the buffer is live.
         let skb = unsafe { bindings::lana_skb_clone(self.as_ptr()) };
         // INVARIANT: a clone has one reference.
@@ -262,6 +262,13 @@ impl Packet {
     pub(crate) fn free(self, reason: DropReason) {
         // SAFETY: the reference is ours and given up.
         unsafe { bindings::lana_skb_free(self.into_raw(), reason as u32) };
+    }
+
+    /// The stack gets a packet that was made of a frame. Softirq.
+    #[cold]
+    pub(crate) fn up(self) {
+        // SAFETY: the reference is ours and given up.
+        unsafe { bindings::lana_frame_up(self.into_raw()) };
     }
 
     /// Frees a packet that has arrived.
@@ -286,7 +293,7 @@ impl Packet {
         device: &DeviceHandle,
         reader: Reader<'_>,
         _cpu: ThisCpu,
-    ) -> Result<(), Unsent> {
+    ) -> Result<(), Unsent<Self>> {
         let Some(device) = device.get(reader) else {
             return Err(Unsent::Gone(self));
         };
@@ -303,16 +310,16 @@ impl Packet {
 }
 
 /// Why a packet was not sent.
-pub(crate) enum Unsent {
+pub(crate) enum Unsent<P> {
     /// What it was to be given to has gone.
-    Gone(Packet),
+    Gone(P),
     /// It is shared, and there is no memory for one that is not.
-    NoMemory(Packet),
+    NoMemory(P),
     /// It was dropped.
     Dropped(DropReason),
 }
 
-impl Drop for Packet {
+impl Drop for Skb {
     fn drop(&mut self) {
         // SAFETY: by the type's invariant the reference is ours to give back.
         unsafe { bindings::lana_skb_free(self.as_ptr(), DropReason::Unbound as u32) };
@@ -333,12 +340,32 @@ pub enum Summed {
     Partial,
 }
 
-/// A checksum that covers what [`Packet::replace`] changes: where it is, and how it covers it.
+/// A checksum that covers what [`Skb::replace`] changes: where it is, and how it covers it.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Sum(bindings::lana_sum);
 
 impl Sum {
+    /// Where it is.
+    #[inline]
+    pub(super) fn place(&self) -> usize {
+        self.0.at as usize
+    }
+
+    /// What the checksum becomes when what is at `offset` gets so much more.
+    pub(super) fn changed(&self, check: [u8; 2], offset: usize, more: u16) -> [u8; 2] {
+        let optional = self.0.flags & bindings::LANA_SUM_OPTIONAL != 0;
+        if optional && check == [0; 2] {
+            return check;
+        }
+        // What a checksum covers begins an even number of bytes before it.
+        let odd = (offset ^ self.place()) & 1 != 0;
+        let more = if odd { more.swap_bytes() } else { more };
+        let new = !checksum::add(!u16::from_ne_bytes(check), more);
+        let new = if optional && new == 0 { !0 } else { new };
+        new.to_ne_bytes()
+    }
+
     /// The bytes are in what it sums up: a port, for that of TCP; an address or the TTL, for that of the
     /// IPv4 header.
     pub const fn covering(at: u32) -> Self {

@@ -8,11 +8,13 @@
 //! reads the version once and goes by that bank to its end. [`super::wiring`] writes them.
 
 use super::{
+    frame::Frame,
     net::Net,
     percpu::{PerCpu, ThisCpu},
     queue::List,
     rcu::Reader,
-    skb::Packet,
+    skb::Skb,
+    xdp::Action,
 };
 use crate::base::port::Direction;
 use core::{
@@ -37,8 +39,8 @@ pub(crate) type Idp = u32;
 pub(crate) trait Datapath: Sized + Sync + 'static {
     /// What a packet handler gets beside its packet.
     type Context<'r>;
-    /// What it answers.
-    type Verdict;
+    /// What it answers to a packet that is carried by a `P`.
+    type Verdict<P>;
     /// Packets that are at a block together.
     type Batch;
     /// The counters of a block, on one CPU.
@@ -54,11 +56,22 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
     fn receive<'r>(
         &'r self,
         slot: &'r Slot<Self>,
-        packet: Packet,
+        packet: Skb,
         entries: u16,
         reader: Reader<'r>,
         cpu: ThisCpu,
-    ) -> Option<Packet>;
+    ) -> Option<Skb>;
+
+    /// A driver has received a packet, and no skb is made for it yet. What the driver is to do with the
+    /// frame.
+    fn receive_frame<'r>(
+        &'r self,
+        slot: &'r Slot<Self>,
+        frame: Frame,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Action;
 
     /// It has received some before. None is given back.
     fn receive_batch<'r>(
@@ -73,7 +86,7 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
     fn send<'r>(
         &'r self,
         slot: &'r Slot<Self>,
-        packet: Packet,
+        packet: Skb,
         reader: Reader<'r>,
         cpu: ThisCpu,
     ) -> bool;
@@ -82,18 +95,21 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
 /// What handles packets in a datapath.
 pub(crate) trait PacketHandler<D: Datapath>: Sync + 'static {
     /// Handles a packet.
-    fn handle(&self, packet: Packet, cx: &mut D::Context<'_>) -> D::Verdict;
+    fn handle(&self, packet: Skb, cx: &mut D::Context<'_>) -> D::Verdict<Skb>;
+
+    /// Handles a packet for which no skb is made yet.
+    fn handle_frame(&self, packet: Frame, cx: &mut D::Context<'_>) -> D::Verdict<Frame>;
 
     /// Handles packets that are there together.
     fn handle_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>);
 }
 
-/// A packet handler with its type erased. `data` is what implements [`PacketHandler`].
-type Handle<D> = unsafe fn(
+/// A packet handler with its type erased. `data` is the block's [`Cased`].
+type Handle<D, P> = unsafe fn(
     data: NonNull<()>,
-    packet: Packet,
+    packet: P,
     cx: &mut <D as Datapath>::Context<'_>,
-) -> <D as Datapath>::Verdict;
+) -> <D as Datapath>::Verdict<P>;
 
 /// The same for packets that are there together.
 type HandleBatch<D> = unsafe fn(
@@ -102,15 +118,30 @@ type HandleBatch<D> = unsafe fn(
     cx: &mut <D as Datapath>::Context<'_>,
 );
 
+/// A block, behind the handler that is called once for many packets: a [`Hop`] has no room for it.
+#[repr(C)]
+pub(crate) struct Cased<D: Datapath, B> {
+    batch: HandleBatch<D>,
+    block: B,
+}
+
+impl<D: Datapath, B> Cased<D, B> {
+    /// The block.
+    #[inline]
+    pub(crate) fn block(&self) -> &B {
+        &self.block
+    }
+}
+
 /// A block's packet handlers.
 ///
 /// # Invariants
 ///
-/// `one` and `batch` may be called with `data` for as long as the block it is made for lives.
+/// `data` is a [`Cased`] block. The handlers may be called with it for as long as that lives.
 struct Handler<D: Datapath> {
-    one: Handle<D>,
+    one: Handle<D, Skb>,
+    frame: Handle<D, Frame>,
     data: NonNull<()>,
-    batch: HandleBatch<D>,
 }
 
 impl<D: Datapath> Clone for Handler<D> {
@@ -122,35 +153,37 @@ impl<D: Datapath> Clone for Handler<D> {
 impl<D: Datapath> Copy for Handler<D> {}
 
 impl<D: Datapath> Handler<D> {
-    /// The handlers of `block`.
-    fn of<B: PacketHandler<D>>(block: &B) -> Self {
+    /// The handlers of a block.
+    fn of<B: PacketHandler<D>>(cased: &Cased<D, B>) -> Self {
         /// # Safety
         ///
-        /// `data` is a live `B`.
+        /// `data` is a live `Cased<D, B>`.
         unsafe fn one<D: Datapath, B: PacketHandler<D>>(
             data: NonNull<()>,
-            packet: Packet,
+            packet: Skb,
             cx: &mut D::Context<'_>,
-        ) -> D::Verdict {
-            // SAFETY: `data` is a live `B`, as the caller says; blocks are `Sync`.
-            unsafe { data.cast::<B>().as_ref() }.handle(packet, cx)
+        ) -> D::Verdict<Skb> {
+            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
+            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
+            cased.block.handle(packet, cx)
         }
         /// # Safety
         ///
-        /// As for `one`.
-        unsafe fn batch<D: Datapath, B: PacketHandler<D>>(
+        /// `data` is a live `Cased<D, B>`.
+        unsafe fn frame<D: Datapath, B: PacketHandler<D>>(
             data: NonNull<()>,
-            batch: &mut D::Batch,
+            packet: Frame,
             cx: &mut D::Context<'_>,
-        ) {
-            // SAFETY: `data` is a live `B`, as the caller says; blocks are `Sync`.
-            unsafe { data.cast::<B>().as_ref() }.handle_batch(batch, cx);
+        ) -> D::Verdict<Frame> {
+            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
+            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
+            cased.block.handle_frame(packet, cx)
         }
         // INVARIANT: both take what `data` points to.
         Self {
             one: one::<D, B>,
-            data: NonNull::from(block).cast(),
-            batch: batch::<D, B>,
+            frame: frame::<D, B>,
+            data: NonNull::from(cased).cast(),
         }
     }
 }
@@ -183,9 +216,25 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
     /// Gives a block an allocation of its own. `erase` makes it an `O`. Sleeps.
     pub(crate) fn new<B: PacketHandler<D>>(
         block: B,
-        erase: impl FnOnce(Arc<B>) -> Arc<O>,
+        erase: impl FnOnce(Arc<Cased<D, B>>) -> Arc<O>,
     ) -> Result<Self> {
-        let block = Arc::new(block, GFP_KERNEL)?;
+        /// # Safety
+        ///
+        /// `data` is a live `Cased<D, B>`.
+        unsafe fn batch<D: Datapath, B: PacketHandler<D>>(
+            data: NonNull<()>,
+            batch: &mut D::Batch,
+            cx: &mut D::Context<'_>,
+        ) {
+            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
+            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
+            cased.block.handle_batch(batch, cx);
+        }
+        let cased = Cased {
+            batch: batch::<D, B>,
+            block,
+        };
+        let block = Arc::new(cased, GFP_KERNEL)?;
         let handler = Handler::of(&*block);
         let block = erase(block);
         if !ptr::addr_eq(ptr::from_ref(&*block), handler.data.as_ptr()) {
@@ -281,16 +330,25 @@ impl<D: Datapath> Hop<D> {
 
     /// Runs the block's handler.
     #[inline]
-    pub(crate) fn call(&self, packet: Packet, cx: &mut D::Context<'_>) -> D::Verdict {
+    pub(crate) fn call(&self, packet: Skb, cx: &mut D::Context<'_>) -> D::Verdict<Skb> {
         // SAFETY: by the type's invariants the block lives.
         unsafe { (self.handler.one)(self.handler.data, packet, cx) }
+    }
+
+    /// Runs the block's handler of frames.
+    #[inline]
+    pub(crate) fn call_frame(&self, packet: Frame, cx: &mut D::Context<'_>) -> D::Verdict<Frame> {
+        // SAFETY: by the type's invariants the block lives.
+        unsafe { (self.handler.frame)(self.handler.data, packet, cx) }
     }
 
     /// Runs the block's handler of batches.
     #[inline]
     pub(crate) fn call_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>) {
-        // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.handler.batch)(self.handler.data, batch, cx) };
+        let data = self.handler.data;
+        // SAFETY: by the type's invariants the block lives, and its `Cased` begins with the handler of
+        // batches.
+        unsafe { data.cast::<HandleBatch<D>>().read()(data, batch, cx) };
     }
 
     /// The block's counters of the CPU the caller runs on.

@@ -14,7 +14,7 @@ use super::{
     percpu::ThisCpu,
     rcu::Reader,
     reason::DropReason,
-    skb::{Packet, Unsent},
+    skb::{Skb, Unsent},
     slot::{Datapath, Entrance, Idp, Slot},
 };
 use crate::base::{error::Failure, name::Name, port::Direction};
@@ -95,11 +95,11 @@ impl SocketHandle {
     #[inline]
     pub(crate) fn put(
         &self,
-        mut packet: Packet,
+        mut packet: Skb,
         direction: Direction,
         reader: Reader<'_>,
         _cpu: ThisCpu,
-    ) -> Result<(), Unsent> {
+    ) -> Result<(), Unsent<Skb>> {
         let Some(socket) = self.get(reader) else {
             return Err(Unsent::Gone(packet));
         };
@@ -281,7 +281,7 @@ pub(crate) unsafe fn send<P: Entered>(
     // SAFETY: the caller is in a read-side section with bottom halves off.
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::new()) };
     // SAFETY: the packet has one reference, which the caller gives to us.
-    let packet = unsafe { Packet::from_raw(skb) };
+    let packet = unsafe { Skb::from_raw(skb) };
     if datapath.send(slot, packet, reader, cpu) {
         0
     } else {

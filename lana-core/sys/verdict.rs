@@ -2,23 +2,21 @@
 
 //! A packet with a number: what a verdict is made of.
 
-use super::skb::Packet;
-
 /// A packet, or none, with a number that says what is to become of it. Small enough for two registers.
 ///
 /// # Invariants
 ///
 /// Where the number is 0, the packet is there.
 #[must_use]
-pub(crate) struct Coded {
-    packet: Option<Packet>,
+pub(crate) struct Coded<P> {
+    packet: Option<P>,
     code: u32,
 }
 
-impl Coded {
+impl<P> Coded<P> {
     /// A packet with any number.
     #[inline]
-    pub(crate) fn with(packet: Packet, code: u32) -> Self {
+    pub(crate) fn with(packet: P, code: u32) -> Self {
         // INVARIANT: it is there.
         Self {
             packet: Some(packet),
@@ -39,7 +37,7 @@ impl Coded {
 
     /// The packet, where the number is 0; else what there is.
     #[inline(always)]
-    pub(crate) fn open(self) -> Result<Packet, (Option<Packet>, u32)> {
+    pub(crate) fn open(self) -> Result<P, (Option<P>, u32)> {
         if self.code == 0 {
             // SAFETY: by the type's invariant.
             return Ok(unsafe { self.packet.unwrap_unchecked() });

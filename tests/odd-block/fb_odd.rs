@@ -65,7 +65,7 @@ impl Block for Odd {
         })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         cx.pass(packet)
     }
 

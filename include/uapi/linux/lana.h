@@ -89,6 +89,9 @@ enum lana_drop_reason {
  *   one; fb dropped the last one.
  * @LANA_EVENT_KIND_RENAMED: fb has this name now, and had another one (key)
  *   before.
+ * @LANA_EVENT_KIND_XDP_REPLACED: Somebody has installed an XDP program in the
+ *   place of the one by which frames of the device of fb enter. None do any
+ *   more.
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,
@@ -108,6 +111,7 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_HOP_LIMIT,
 	LANA_EVENT_KIND_BACKLOG,
 	LANA_EVENT_KIND_RENAMED,
+	LANA_EVENT_KIND_XDP_REPLACED,
 };
 
 enum {
@@ -142,6 +146,7 @@ enum {
 	LANA_A_STATS_PACKETS = 1,
 	LANA_A_STATS_BYTES,
 	LANA_A_STATS_DROP,
+	LANA_A_STATS_SKBS,
 
 	__LANA_A_STATS_MAX,
 	LANA_A_STATS_MAX = (__LANA_A_STATS_MAX - 1)
@@ -231,6 +236,8 @@ enum {
 	LANA_A_VLINK_CARRIER,
 	LANA_A_VLINK_ID,
 	LANA_A_VLINK_FB,
+	LANA_A_VLINK_XDP,
+	LANA_A_VLINK_XDP_REPLACED,
 
 	__LANA_A_VLINK_MAX,
 	LANA_A_VLINK_MAX = (__LANA_A_VLINK_MAX - 1)

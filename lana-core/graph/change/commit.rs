@@ -2,9 +2,10 @@
 
 //! A change takes effect, or is given up.
 
-use super::{ports, Change, EGRESS, INGRESS};
+use super::{devices::Programs, ports, Change, EGRESS, INGRESS};
 use crate::{
     base::error::Failure,
+    fail,
     graph::{notifier::Kind, registry::Files, State},
     sys::{netdev::Device, proc, wiring::Draft},
 };
@@ -34,6 +35,15 @@ impl Change<'_> {
         for &idp in registry.touched() {
             let face = registry.face(idp);
             retired |= face.is_none();
+            if let Some(face) = face.filter(|face| face.block.object().batch()) {
+                if face.hook.as_ref().is_some_and(|hook| hook.takes_frames()) {
+                    let name = face.instance.name();
+                    return Err(fail!(
+                        EINVAL,
+                        "'{name}': batch=on is for skbs, not with --xdp"
+                    ));
+                }
+            }
             let draft = face.map(|face| Draft {
                 instance: &face.instance,
                 block: &face.block,
@@ -100,6 +110,8 @@ impl Change<'_> {
         // No reference to a device may be left when RTNL is given back: that waits for them.
         self.coming = KVec::new();
         self.going = KVec::new();
+        // Those that no hook has taken over: with RTNL held, and no graph locked.
+        self.programs = Programs::default();
         if let Some(rtnl) = &self.rtnl {
             Device::unregister(devices, rtnl);
         }

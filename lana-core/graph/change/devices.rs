@@ -18,10 +18,12 @@ use crate::{
         bindings,
         compat::EOPNOTSUPP,
         hook::{Held, Hook},
-        netdev::Device,
+        net::Net,
+        netdev::{Device, Rtnl},
         slot::{Entrance, Idp},
         sock::{Socket, SocketHandle},
         vdev::{Id, Unregistered},
+        xdp::Program,
     },
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
@@ -34,6 +36,51 @@ pub(crate) enum Which<'a> {
     Index(u32),
     /// That which a block stands for.
     Block(&'a [u8]),
+}
+
+/// The programs that drivers run for the devices that a change hooks by their frames. They are installed before the
+/// graph is locked, as drivers have locks of their own, and pass all to the stack until then.
+#[derive(Default)]
+pub(crate) struct Programs(KVec<Program>);
+
+impl Programs {
+    /// Has the driver of a device run one. No graph may be locked. Sleeps.
+    pub(crate) fn attach(
+        &mut self,
+        net: &Net,
+        rtnl: &Rtnl,
+        which: &Which<'_>,
+    ) -> Result<(), Failure> {
+        let device = match which {
+            Which::Name(name) => Device::find(rtnl, net, name),
+            Which::Index(index) => Device::find_index(rtnl, net, *index),
+            Which::Block(_) => return Ok(()),
+        };
+        // What is wrong otherwise is found out in its turn.
+        let Ok(device) = device else { return Ok(()) };
+        if device.hooked(rtnl).is_some() || self.0.iter().any(|other| other.device().is(&device)) {
+            return Ok(());
+        }
+        let program = Program::attach(rtnl, device);
+        let program = program.map_err(|e| e.at(bindings::LANA_A_VLINK_IFNAME))?;
+        Ok(self.0.push(program, GFP_KERNEL)?)
+    }
+
+    /// That of a device.
+    fn find(&self, device: &Device) -> Option<&Program> {
+        self.0.iter().find(|program| program.device().is(device))
+    }
+
+    /// The hook of a device has its program now.
+    fn given(&mut self, device: &Device) {
+        let at = self
+            .0
+            .iter()
+            .position(|program| program.device().is(device));
+        if let Some(program) = at.and_then(|at| self.0.remove(at).ok()) {
+            program.given();
+        }
+    }
 }
 
 /// Names that sockets have before they are given others begin so; no device's name has a colon.
@@ -62,14 +109,16 @@ impl Change<'_> {
     }
 
     /// Makes a block for a device, of its name unless another one is given, which takes what the
-    /// device receives once the change is committed. Wants RTNL. Sleeps.
+    /// device receives once the change is committed: its frames, where `xdp` is set, else skbs. Wants RTNL.
+    /// Sleeps.
     pub(crate) fn hook(
         &mut self,
         which: &Which<'_>,
         name: Option<Name>,
         kind: Use,
+        xdp: bool,
     ) -> Result<(), Failure> {
-        self.hook_device(self.device(which)?, name, kind)
+        self.hook_device(self.device(which)?, name, kind, xdp)
     }
 
     fn hook_device(
@@ -77,6 +126,7 @@ impl Change<'_> {
         device: Device,
         name: Option<Name>,
         kind: Use,
+        xdp: bool,
     ) -> Result<(), Failure> {
         let at = bindings::LANA_A_VLINK_IFNAME;
         let subsystem = kind.kind().vlink().ok_or(EINVAL)?;
@@ -91,6 +141,13 @@ impl Change<'_> {
         if let (Some((_, idp)), None) = (hooked, &again) {
             let block = registry.face(idp).map_or(&shown, |f| f.instance.name());
             return Err(fail!(EBUSY, "{} is hooked already, by block '{}'", shown, block).at(at));
+        }
+        if again
+            .as_ref()
+            .is_some_and(|(hook, _)| hook.takes_frames() != xdp)
+        {
+            let text = "unhooked and hooked in one change it stays as it is, with XDP or without";
+            return Err(fail!(EBUSY, "{shown}: {text}").at(at));
         }
         let name = match name {
             Some(name) => name,
@@ -113,8 +170,24 @@ impl Change<'_> {
                 let rtnl = self.rtnl.as_ref().ok_or(EINVAL)?;
                 let wiring = &self.state.as_deref().ok_or(EINVAL)?.wiring;
                 let entrance = wiring.entrance(idp)?;
-                let hook = Hook::new(rtnl, &device, held, graph.ppe(), idp, entrance, subsystem);
-                Arc::new(hook.map_err(|e| e.at(at))?, GFP_KERNEL)?
+                // No program is dropped here, where the graph is locked.
+                let program = xdp.then(|| self.programs.find(&device).ok_or(EINVAL));
+                let program = program.transpose()?;
+                let hook = Hook::new(
+                    rtnl,
+                    &device,
+                    held,
+                    graph.ppe(),
+                    idp,
+                    entrance,
+                    subsystem,
+                    program,
+                );
+                let hook = hook.map_err(|e| e.at(at))?;
+                if xdp {
+                    self.programs.given(&device);
+                }
+                Arc::new(hook, GFP_KERNEL)?
             }
         };
         self.state()?.registry.stage(idp)?.hook = Some(hook);
@@ -201,7 +274,7 @@ impl Change<'_> {
         })?;
         // The room is there.
         let _ = self.coming.push(device.hold(), GFP_KERNEL);
-        self.hook_device(device, name, kind)
+        self.hook_device(device, name, kind, false)
     }
 
     /// Removes a virtual device and its block, which nothing may be bound to. Wants RTNL. Sleeps.

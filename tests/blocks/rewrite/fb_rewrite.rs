@@ -112,7 +112,7 @@ impl Block for Rewrite {
         })
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let seen = self.seen.this(cx.cpu());
         match packet.summed() {
             Summed::None => seen.none.add(1),

@@ -21,7 +21,7 @@ impl Block for Assert {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         //~ panic!, assert!, unreachable! or the like
         assert!(packet.len() < 2000);
         match packet.header(1) {

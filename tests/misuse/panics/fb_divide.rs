@@ -21,7 +21,7 @@ impl Block for Divide {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         match packet.header(2) {
             //~ a division by zero
             Some(&[a, b]) if a / b == 3 => cx.pass(packet),

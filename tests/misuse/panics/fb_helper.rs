@@ -21,7 +21,7 @@ impl Block for Helper {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let how: fn(&[u8]) -> u8 = match cx.direction() {
             Direction::Ingress => first,
             Direction::Egress => last,

@@ -21,7 +21,7 @@ impl Block for Index {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let len = packet.len();
         let wanted = packet
             .header(len)

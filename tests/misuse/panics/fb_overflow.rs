@@ -21,7 +21,7 @@ impl Block for Overflow {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         match packet.header(4) {
             Some(&[a, b, c, d]) => {
                 //~ an addition can overflow

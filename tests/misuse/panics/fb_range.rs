@@ -21,7 +21,7 @@ impl Block for Range {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let len = packet.len();
         let mut copy = [0; 16];
         if let Some([n, rest @ ..]) = packet.header(len) {

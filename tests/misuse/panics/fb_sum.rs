@@ -21,7 +21,7 @@ impl Block for Sum {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         //~ core: an addition can overflow
         let sum: u8 = packet.header(14).unwrap_or_default().iter().sum();
         match sum {

@@ -21,7 +21,7 @@ impl Block for Unwrap {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         //~ unwrap() or expect() of what can be None
         let copy = packet.try_clone().expect("memory");
         drop(copy);

@@ -24,7 +24,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         keep(cx);
         Verdict::drop(packet, DropReason::Filtered)
     }

@@ -22,7 +22,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let header = packet.header(14);
         packet.header_mut(14);
         let _ = header;

@@ -26,7 +26,7 @@ impl Block for Misuse {
         Ok(Self { kept })
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let copy = packet.try_clone();
         if let Some(copy) = copy {
             self.kept.populate(copy);

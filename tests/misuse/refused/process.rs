@@ -22,7 +22,7 @@ impl Block for Misuse {
         Err(EINVAL)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let _ = self.0;
         cx.pass(packet)
     }

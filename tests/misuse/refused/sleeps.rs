@@ -27,7 +27,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let _ = PerCpu::<Counts>::new(&Process::new());
         cx.pass(packet)
     }

@@ -22,7 +22,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let verdict = cx.pass(packet);
         let _ = packet.len();
         verdict

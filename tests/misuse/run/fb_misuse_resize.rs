@@ -42,7 +42,7 @@ impl Block for Misuse {
         Ok(Self(Arc::new(state, GFP_KERNEL)?))
     }
 
-    fn receive(&self, mut packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let (len, sum) = (packet.len(), packet.checksum(0, packet.len()));
         for wanted in LENGTHS {
             let done = packet.resize(wanted);

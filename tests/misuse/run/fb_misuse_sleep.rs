@@ -22,7 +22,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         match KBox::new([0u8; 64], GFP_KERNEL) {
             Ok(_) => cx.pass(packet),
             Err(_) => Verdict::drop(packet, DropReason::NoMemory),

@@ -35,7 +35,7 @@ impl Block for Misuse {
         Ok(Self)
     }
 
-    fn receive(&self, packet: Packet, cx: &mut Context<'_>) -> Verdict {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         match KEPT.as_ref() {
             Some(socket) => socket.deliver(packet, cx),
             None => cx.pass(packet),

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What carries a packet: an skb, or the frame in a driver's buffer. A block is written once, for [`Packet`], and
+//! compiled for both.
+
+#![expect(
+    private_interfaces,
+    reason = "blocks cannot name what the engine needs"
+)]
+
+use super::{
+    engine::{Context, Hop},
+    verdict::Verdict,
+};
+use crate::sys::{
+    bpf,
+    frame::Frame,
+    netdev::DeviceHandle,
+    reason::DropReason,
+    skb::{Skb, Sum, Summed},
+    xdp::Action,
+};
+
+/// What the engine does with a packet, and no block can.
+pub trait Carried: Sized {
+    /// Whether no skb is made yet.
+    const IS_FRAME: bool;
+
+    /// Frees a dropped packet, for the reason given.
+    fn free(self, reason: DropReason);
+
+    /// Runs a block's handler.
+    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self>;
+}
+
+/// A packet that its holder may read, change, pass on or drop: an [`Skb`], or a [`Frame`], for which no skb is made
+/// yet. It begins with its link layer header.
+pub trait Packet: Carried {
+    /// Length in bytes, from the link layer header on. A super-packet (GRO, GSO) counts whole.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "an empty packet is nothing special"
+    )]
+    fn len(&self) -> u32;
+
+    /// The first `n` bytes, or `None` when the packet is shorter. Makes them linear first where
+    /// they are not.
+    fn header(&mut self, n: u32) -> Option<&[u8]>;
+
+    /// The first `n` bytes, to be changed, or `None` when the packet is shorter or there is no
+    /// memory. No checksum is touched: what one covers is changed by [`Packet::replace`].
+    fn header_mut(&mut self, n: u32) -> Option<&mut [u8]>;
+
+    /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to
+    /// there. False, and the packet as it was, when there is no memory or, in a driver's buffer, no room; when it
+    /// would become longer than [`Skb::LEN_MAX`], or a frame shorter than an Ethernet header; when it is a
+    /// super-packet, whose length is that of its parts; or when what is cut off has the place of a checksum that is
+    /// to be filled in.
+    #[must_use]
+    fn resize(&mut self, len: u32) -> bool;
+
+    /// Writes bytes at `offset`, and makes the checksums right that cover them, whatever is
+    /// [known](Packet::summed) of them. Costs no sum over the packet. False, and the packet as it was,
+    /// when that is shorter or there is no memory.
+    #[must_use]
+    fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool;
+
+    /// [`Packet::replace`] with a number of 8 bits.
+    #[must_use]
+    fn replace_u8(&mut self, offset: u32, new: u8, sums: &[Sum]) -> bool {
+        self.replace(offset, &[new], sums)
+    }
+
+    /// [`Packet::replace`] with a number of 16 bits, written in network order.
+    #[must_use]
+    fn replace_u16(&mut self, offset: u32, new: u16, sums: &[Sum]) -> bool {
+        self.replace(offset, &new.to_be_bytes(), sums)
+    }
+
+    /// [`Packet::replace`] with a number of 32 bits, written in network order.
+    #[must_use]
+    fn replace_u32(&mut self, offset: u32, new: u32, sums: &[Sum]) -> bool {
+        self.replace(offset, &new.to_be_bytes(), sums)
+    }
+
+    /// What is known of the packet's checksum.
+    fn summed(&self) -> Summed;
+
+    /// The [sum](crate::base::checksum::sum) of `len` bytes from `offset` on: over what has a right checksum in
+    /// it, 0xffff. `None` when the packet is shorter, or its bytes are in a device's memory.
+    fn checksum(&self, offset: u32, len: u32) -> Option<u16>;
+
+    /// Fills in the checksum where that is left to the device it goes out by ([`Summed::Partial`]), as in
+    /// packets of this host's own stack and of virtual machines. False, and the packet as it was, for a
+    /// super-packet, each part of which gets its own; and when there is no memory.
+    #[must_use]
+    fn complete_checksum(&mut self) -> bool;
+
+    /// The Ethernet address of the device it came by; none for what a socket has sent.
+    fn device_address(&self) -> Option<[u8; 6]>;
+
+    /// What a classic BPF program says to it: how many bytes to keep, 0 being none.
+    fn filter(&mut self, program: &bpf::Program) -> u32;
+
+    /// An skb with the same bytes, or `None` when there is no memory. Those of an skb are copied when either of
+    /// the two is changed, those of a frame at once.
+    fn try_clone(&self) -> Option<Skb>;
+
+    /// Sends the packet by a device; dropped when that has gone. A frame leaves as a frame where the drivers can do
+    /// that, else by an skb.
+    fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self>;
+
+    /// Goes on with an skb: for what can be done with no frame, as to put it into a queue. An skb with a copy is
+    /// made of a frame, which ends; dropped when there is no memory.
+    fn with_skb<'r>(
+        self,
+        cx: &mut Context<'r>,
+        then: impl FnOnce(Skb, &mut Context<'r>) -> Verdict<Skb>,
+    ) -> Verdict<Self>;
+}
+
+impl Carried for Skb {
+    const IS_FRAME: bool = false;
+
+    #[inline]
+    fn free(self, reason: DropReason) {
+        Skb::free(self, reason);
+    }
+
+    #[inline(always)]
+    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
+        hop.call(self, cx)
+    }
+}
+
+impl Packet for Skb {
+    #[inline]
+    fn len(&self) -> u32 {
+        Skb::len(self)
+    }
+
+    #[inline]
+    fn header(&mut self, n: u32) -> Option<&[u8]> {
+        Skb::header(self, n)
+    }
+
+    #[inline(always)]
+    fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
+        Skb::header_mut(self, n)
+    }
+
+    fn resize(&mut self, len: u32) -> bool {
+        Skb::resize(self, len)
+    }
+
+    fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
+        Skb::replace(self, offset, bytes, sums)
+    }
+
+    #[inline]
+    fn summed(&self) -> Summed {
+        Skb::summed(self)
+    }
+
+    #[inline(always)]
+    fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
+        Skb::checksum(self, offset, len)
+    }
+
+    #[inline]
+    fn complete_checksum(&mut self) -> bool {
+        Skb::complete_checksum(self)
+    }
+
+    #[inline]
+    fn device_address(&self) -> Option<[u8; 6]> {
+        Skb::device_address(self)
+    }
+
+    #[inline]
+    fn filter(&mut self, program: &bpf::Program) -> u32 {
+        program.run(self)
+    }
+
+    #[inline]
+    fn try_clone(&self) -> Option<Skb> {
+        Skb::try_clone(self)
+    }
+
+    #[inline]
+    fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
+        let sent = self.send(device, cx.reader(), cx.cpu());
+        Verdict::sent(sent, DropReason::Device)
+    }
+
+    #[inline(always)]
+    fn with_skb<'r>(
+        self,
+        cx: &mut Context<'r>,
+        then: impl FnOnce(Skb, &mut Context<'r>) -> Verdict<Skb>,
+    ) -> Verdict<Self> {
+        then(self, cx)
+    }
+}
+
+impl Carried for Frame {
+    const IS_FRAME: bool = true;
+
+    #[inline]
+    fn free(self, _reason: DropReason) {}
+
+    #[inline(always)]
+    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
+        hop.call_frame(self, cx)
+    }
+}
+
+impl Packet for Frame {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        Frame::len(self)
+    }
+
+    #[inline(always)]
+    fn header(&mut self, n: u32) -> Option<&[u8]> {
+        Frame::header(self, n)
+    }
+
+    #[inline(always)]
+    fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
+        Frame::header_mut(self, n)
+    }
+
+    fn resize(&mut self, len: u32) -> bool {
+        Frame::resize(self, len)
+    }
+
+    fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
+        Frame::replace(self, offset, bytes, sums)
+    }
+
+    #[inline]
+    fn summed(&self) -> Summed {
+        Summed::None
+    }
+
+    #[inline(always)]
+    fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
+        Frame::checksum(self, offset, len)
+    }
+
+    #[inline]
+    fn complete_checksum(&mut self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn device_address(&self) -> Option<[u8; 6]> {
+        Some(Frame::device_address(self))
+    }
+
+    #[inline]
+    fn filter(&mut self, program: &bpf::Program) -> u32 {
+        Frame::filter(self, program)
+    }
+
+    fn try_clone(&self) -> Option<Skb> {
+        self.to_skb()
+    }
+
+    #[inline]
+    fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
+        match self.send(device, cx.reader(), cx.cpu()) {
+            Ok(Ok(action)) => Verdict::left(action),
+            Ok(Err(frame)) => frame.with_skb(cx, |skb, cx| skb.transmit(device, cx)),
+            Err(unsent) => Verdict::unsent(unsent, DropReason::Device),
+        }
+    }
+
+    #[cold]
+    fn with_skb<'r>(
+        self,
+        cx: &mut Context<'r>,
+        then: impl FnOnce(Skb, &mut Context<'r>) -> Verdict<Skb>,
+    ) -> Verdict<Self> {
+        let Some(skb) = self.to_skb() else {
+            return Verdict::drop(self, DropReason::NoMemory);
+        };
+        cx.count_skb();
+        let verdict = then(skb, cx);
+        cx.go_on_with(verdict);
+        Verdict::left(Action::DROP)
+    }
+}

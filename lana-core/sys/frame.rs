@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets in a driver's buffers, before an skb is made for them: frames.
+//!
+//! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
+
+use super::{
+    bindings, bpf,
+    netdev::DeviceHandle,
+    percpu::ThisCpu,
+    rcu::Reader,
+    reason::DropReason,
+    skb::{Skb, Sum, Unsent},
+    xdp::Action,
+};
+use crate::base::checksum;
+use core::{ptr::NonNull, slice};
+
+/// A packet in the buffer that its driver has received it in, and nobody else's. All of it is linear; what is not
+/// becomes an skb where it enters a graph.
+///
+/// The driver has the buffer again when the handler of its frames has answered, so what is kept of a frame is
+/// [a copy](Frame::to_skb).
+///
+/// # Invariants
+///
+/// The pointer is a live `xdp_buff` that nobody else uses; from `data` to `data_end` its
+/// memory is valid for reads and writes, and from there on up to what `lana_frame_room()` says.
+#[repr(transparent)]
+pub struct Frame(NonNull<bindings::xdp_buff>);
+
+impl Frame {
+    /// A driver's frame.
+    ///
+    /// # Safety
+    ///
+    /// The invariants hold for as long as the value lives.
+    #[inline]
+    pub(super) unsafe fn from_raw(xdp: NonNull<bindings::xdp_buff>) -> Self {
+        // INVARIANT: by the contract.
+        Self(xdp)
+    }
+
+    #[inline]
+    fn as_ptr(&self) -> *mut bindings::xdp_buff {
+        self.0.as_ptr()
+    }
+
+    /// Where it begins and ends.
+    #[inline(always)]
+    fn ends(&self) -> (*mut u8, *mut u8) {
+        // SAFETY: by the type's invariants the buffer is live.
+        unsafe {
+            let xdp = self.as_ptr();
+            ((*xdp).data.cast(), (*xdp).data_end.cast())
+        }
+    }
+
+    /// Length in bytes, from the link layer header on.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        let (data, end) = self.ends();
+        end.addr().wrapping_sub(data.addr()) as u32
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        let len = self.len() as usize;
+        // SAFETY: by the type's invariants they are valid, and nobody else's; the borrow is that of the frame.
+        unsafe { slice::from_raw_parts(self.ends().0, len) }
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len() as usize;
+        // SAFETY: by the type's invariants they are valid, and nobody else's; the borrow is exclusive.
+        unsafe { slice::from_raw_parts_mut(self.ends().0, len) }
+    }
+
+    /// The first `n` bytes, or `None` when the frame is shorter.
+    #[inline(always)]
+    pub(crate) fn header(&self, n: u32) -> Option<&[u8]> {
+        self.bytes().get(..n as usize)
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub(crate) fn header_mut(&mut self, n: u32) -> Option<&mut [u8]> {
+        self.bytes_mut().get_mut(..n as usize)
+    }
+
+    /// Cuts off what is behind the first `len` bytes, or puts zeros behind what there is up to there. False,
+    /// and the frame as it was, where the buffer has no room for that.
+    pub(crate) fn resize(&mut self, len: u32) -> bool {
+        let now = self.len();
+        // Drivers count on a whole Ethernet header.
+        if len < bindings::ETH_HLEN {
+            return false;
+        }
+        // SAFETY: the buffer is live.
+        if len > now && len > unsafe { bindings::lana_frame_room(self.as_ptr()) } {
+            return false;
+        }
+        let data = self.ends().0;
+        // SAFETY: as far as that the memory is valid by the type's invariants, and nobody else's.
+        unsafe {
+            if let Some(more) = len.checked_sub(now) {
+                data.add(now as usize).write_bytes(0, more as usize);
+            }
+            // INVARIANT: it is valid up to there.
+            (*self.as_ptr()).data_end = data.add(len as usize).cast();
+        }
+        true
+    }
+
+    /// Writes bytes at `offset`, and makes the checksums right that cover them. False, and the frame as it was,
+    /// when that is shorter.
+    pub(crate) fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
+        let all = self.bytes_mut();
+        let offset = offset as usize;
+        let fits = |sum: &Sum| all.get(sum.place()..).is_some_and(|rest| rest.len() >= 2);
+        if !sums.iter().all(fits) {
+            return false;
+        }
+        let end = offset.checked_add(bytes.len());
+        let Some(old) = end.and_then(|end| all.get_mut(offset..end)) else {
+            return false;
+        };
+        let more = checksum::add(checksum::sum(bytes), !checksum::sum(old));
+        // They are of one length; the compiler does not know.
+        for (old, new) in old.iter_mut().zip(bytes) {
+            *old = *new;
+        }
+        for sum in sums {
+            let Some(at) = all
+                .get_mut(sum.place()..)
+                .and_then(|at| at.first_chunk_mut())
+            else {
+                continue;
+            };
+            *at = sum.changed(*at, offset, more);
+        }
+        true
+    }
+
+    /// The sum of `len` bytes from `offset` on; `None` when the frame is shorter.
+    #[inline(always)]
+    pub(crate) fn checksum(&self, offset: u32, len: u32) -> Option<u16> {
+        let part = self.bytes().get(offset as usize..)?;
+        part.get(..len as usize).map(checksum::sum)
+    }
+
+    /// The Ethernet address of the device it came by.
+    #[inline]
+    pub(crate) fn device_address(&self) -> [u8; 6] {
+        // SAFETY: the buffer is live, and so is the device of its queue, which is an Ethernet device: its
+        // address has six bytes.
+        unsafe { *(*(*(*self.as_ptr()).rxq).dev).dev_addr.cast() }
+    }
+
+    /// Whether it is one: a buffer with fragments is none, and is only good for [`Frame::to_skb`].
+    #[inline(always)]
+    pub(crate) fn is_linear(&self) -> bool {
+        // SAFETY: the buffer is live.
+        !unsafe { bindings::lana_frame_has_frags(self.as_ptr()) }
+    }
+
+    /// An skb with a copy of it; `None` when there is no memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn to_skb(&self) -> Option<Skb> {
+        // SAFETY: the buffer is live.
+        NonNull::new(unsafe { bindings::lana_frame_skb(self.as_ptr()) })
+            // SAFETY: the skb is new, and ours.
+            .map(|skb| unsafe { Skb::from_raw(skb) })
+    }
+
+    /// What a classic program says to it.
+    #[inline]
+    pub(crate) fn filter(&mut self, program: &bpf::Program) -> u32 {
+        // SAFETY: program and buffer are live; bottom halves are off wherever there is a frame.
+        unsafe { bindings::lana_bpf_run_frame(program.as_ptr(), self.as_ptr()) }
+    }
+
+    /// What the driver is to do with it, for it to leave by a device; the frame, where that wants an skb. The
+    /// other arguments are the evidence of a softirq and of a read-side section.
+    #[inline]
+    pub(crate) fn send(
+        self,
+        device: &DeviceHandle,
+        reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Result<Result<Action, Self>, Unsent<Self>> {
+        let Some(device) = device.get(reader) else {
+            return Err(Unsent::Gone(self));
+        };
+        // SAFETY: the buffer is live, and so is the device by the handle's invariants.
+        match unsafe { bindings::lana_frame_xmit(self.as_ptr(), device.as_ptr()) } {
+            -1 => Ok(Err(self)),
+            action @ 0.. => Ok(Ok(Action::from_wire(action as u32))),
+            why => {
+                let reason = why.wrapping_add(2).wrapping_neg() as u32;
+                Err(Unsent::Dropped(DropReason::from_wire(reason)))
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frames: packets in the buffers of a driver, before an skb is made for them.
+ *
+ * The driver has a program (struct bpf_prog) that is ours: its function is not
+ * generated from instructions, it is lana_xdp_run(). It is installed as bonding
+ * installs the program of a bond at its ports, and so is none of those that
+ * "ip link" shows. Whoever installs another one replaces it: the driver gives
+ * our program back then, and its count of references tells.
+ */
+
+#include <linux/bpf.h>
+#include <linux/etherdevice.h>
+#include <linux/filter.h>
+#include <linux/rtnetlink.h>
+#include <net/netdev_lock.h>
+#include <net/xdp.h>
+
+#include "helpers.h"
+#include "skb.h"
+
+/*
+ * Between the frame and what is in front of it a frame that leaves a graph has a
+ * word of metadata: how often it has done so. Drivers and veth hand it on, and so
+ * does the skb that is made of the frame.
+ */
+#define LANA_FRAME_MARK		0x4c414e00u
+#define LANA_FRAME_ENTRIES	0x000000ffu
+
+static u16 lana_frame_entries(const struct xdp_buff *xdp)
+{
+	u32 mark;
+
+	/* None, or a driver that has no room for it: then it is behind the data. */
+	if (likely(xdp->data_meta >= xdp->data))
+		return 0;
+	if (xdp->data - xdp->data_meta != sizeof(mark))
+		return 0;
+	memcpy(&mark, xdp->data_meta, sizeof(mark));
+	return (mark & ~LANA_FRAME_ENTRIES) == LANA_FRAME_MARK ? mark & LANA_FRAME_ENTRIES : 0;
+}
+
+static void lana_frame_set_entries(struct xdp_buff *xdp, u16 entries)
+{
+	u32 mark = LANA_FRAME_MARK | min(entries, LANA_FRAME_ENTRIES);
+
+	if (unlikely(xdp_data_meta_unsupported(xdp)))
+		return;
+	if (xdp->data - sizeof(mark) < xdp->data_hard_start + sizeof(struct xdp_frame))
+		return;
+	xdp->data_meta = xdp->data - sizeof(mark);
+	memcpy(xdp->data_meta, &mark, sizeof(mark));
+}
+
+/* A program has the address of its hook in the place of its only instruction. */
+static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
+{
+	BUILD_BUG_ON(sizeof(struct bpf_insn) < sizeof(void *));
+	BUILD_BUG_ON(offsetof(struct bpf_prog, insnsi) % sizeof(void *));
+	return (const struct lana_hook **)insn;
+}
+
+/* A frame is received: NAPI of the driver, with bottom halves off, so a read-side section. */
+static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
+{
+	const struct lana_hook *hook = READ_ONCE(*lana_xdp_hook(insn));
+	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
+
+	/* Not hooked yet, or not any more. */
+	if (unlikely(!hook || xdp->data + ETH_HLEN > xdp->data_end))
+		return XDP_PASS;
+	return lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_this_cpu_offset());
+}
+
+static struct bpf_prog *lana_xdp_prog(void)
+{
+	struct bpf_prog *prog = bpf_prog_alloc(bpf_prog_size(1), 0);
+
+	if (!prog)
+		return NULL;
+	prog->type = BPF_PROG_TYPE_XDP;
+	prog->len = 1;
+	prog->gpl_compatible = 1;
+	prog->bpf_func = lana_xdp_run;
+	prog->aux->xdp_has_frags = true;
+	atomic64_set(&prog->aux->refcnt, 1);
+	return prog;
+}
+
+static int lana_xdp_install(struct net_device *dev, struct bpf_prog *prog,
+			    struct netlink_ext_ack *extack)
+{
+	struct netdev_bpf xdp = { .command = XDP_SETUP_PROG, .prog = prog, .extack = extack };
+	int err;
+
+	/* What is installed is the driver's. */
+	if (prog)
+		bpf_prog_inc(prog);
+	err = dev_xdp_propagate(dev, &xdp);
+	if (err && prog)
+		bpf_prog_put(prog);
+	return err;
+}
+
+/*
+ * Has a driver run a program that passes all to the stack until it gets a hook. The
+ * caller holds RTNL and has no graph locked. The reason why not is written to `why`,
+ * where the driver tells one.
+ */
+struct bpf_prog *lana_xdp_attach(struct net_device *dev, char *why, size_t len, int *err)
+{
+	struct netlink_ext_ack extack = {};
+	struct bpf_prog *prog;
+
+	ASSERT_RTNL();
+	*why = 0;
+	if (netif_is_bond_slave(dev)) {
+		strscpy(why, "it is a port of a bond: hook the bond", len);
+		*err = -EBUSY;
+		return NULL;
+	}
+	if (!dev->netdev_ops->ndo_bpf || !(dev->xdp_features & NETDEV_XDP_ACT_BASIC)) {
+		strscpy(why, "its driver has no native XDP: hook it without --xdp", len);
+		*err = -EOPNOTSUPP;
+		return NULL;
+	}
+	if (dev_xdp_prog_count(dev)) {
+		strscpy(why, "it has an XDP program: ip link set dev DEVICE xdp off", len);
+		*err = -EBUSY;
+		return NULL;
+	}
+	prog = lana_xdp_prog();
+	if (!prog) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	*err = lana_xdp_install(dev, prog, &extack);
+	if (*err) {
+		if (extack._msg)
+			strscpy(why, extack._msg, len);
+		bpf_prog_put(prog);
+		return NULL;
+	}
+	return prog;
+}
+
+/* From now on frames enter by the hook, or by none. */
+void lana_xdp_set_hook(struct bpf_prog *prog, const struct lana_hook *hook)
+{
+	/* What the hook consists of is there before it is seen. */
+	smp_store_release(lana_xdp_hook(prog->insnsi), hook);
+}
+
+/* The driver has another program now, or none: it has given ours back. */
+bool lana_xdp_displaced(const struct bpf_prog *prog)
+{
+	return atomic64_read(&prog->aux->refcnt) == 1;
+}
+
+/* Take a program back, which has no hook. The caller holds RTNL and has no graph locked. */
+void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog)
+{
+	ASSERT_RTNL();
+	if (!lana_xdp_displaced(prog))
+		lana_xdp_install(dev, NULL, NULL);
+	bpf_prog_put(prog);
+}
+
+/*
+ * An skb with a copy of a frame, as the receive handler hands skbs to a graph. The
+ * buffer itself stays the driver's, who reuses it when we have answered: a program
+ * cannot keep it. NULL for want of memory.
+ */
+struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp)
+{
+	const struct skb_shared_info *shinfo = NULL;
+	struct net_device *dev = xdp->rxq->dev;
+	unsigned int i, linear = xdp->data_end - xdp->data, len = linear;
+	struct sk_buff *skb;
+
+	if (unlikely(xdp_buff_has_frags(xdp))) {
+		shinfo = xdp_get_shared_info_from_buff((struct xdp_buff *)xdp);
+		len += shinfo->xdp_frags_size;
+	}
+	skb = netdev_alloc_skb_ip_align(dev, len);
+	if (unlikely(!skb))
+		return NULL;
+	skb_put_data(skb, xdp->data, linear);
+	for (i = 0; shinfo && i < shinfo->nr_frags; i++)
+		skb_put_data(skb, skb_frag_address(&shinfo->frags[i]),
+			     skb_frag_size(&shinfo->frags[i]));
+	skb_record_rx_queue(skb, xdp->rxq->queue_index);
+	skb->protocol = eth_type_trans(skb, dev);
+	skb_reset_network_header(skb);
+	skb_reset_mac_len(skb);
+	__skb_push(skb, ETH_HLEN);
+	i = lana_frame_entries(xdp);
+	if (unlikely(i))
+		lana_skb_set_entries(skb, i);
+	return skb;
+}
+
+bool lana_frame_has_frags(const struct xdp_buff *xdp)
+{
+	return xdp_buff_has_frags(xdp);
+}
+
+/* The stack gets an skb that was made of a frame. */
+void lana_frame_up(struct sk_buff *skb)
+{
+	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
+		kfree_skb(skb);
+		return;
+	}
+	skb->pkt_type = PACKET_HOST;
+	skb->protocol = eth_type_trans(skb, skb->dev);
+	skb_reset_network_header(skb);
+	netif_receive_skb(skb);
+}
+
+/* As long as it can get: the driver needs what is behind. */
+unsigned int lana_frame_room(const struct xdp_buff *xdp)
+{
+	return xdp_data_hard_end(xdp) - xdp->data;
+}
+
+/*
+ * What the driver is to answer for a frame to leave by a device: XDP_TX by the one
+ * that it came by, XDP_REDIRECT by another one whose driver takes frames. Else -1:
+ * it takes an skb; or the reason for a drop, negative and less by two.
+ */
+int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
+{
+	struct net_device *from = xdp->rxq->dev;
+	struct bpf_redirect_info *ri;
+
+	if (unlikely(!netif_running(dev) || !netif_carrier_ok(dev)))
+		return -2 - LANA_DROP_REASON_DEVICE;
+	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
+		return -2 - LANA_DROP_REASON_TOO_BIG;
+	if (dev != from && (!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) ||
+			    !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
+			    !net_eq(dev_net(dev), dev_net(from))))
+		return -1;
+	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+	if (dev == from)
+		return XDP_TX;
+	/* As bpf_redirect() does it for an index. */
+	ri = bpf_net_ctx_get_ri();
+	ri->tgt_index = dev->ifindex;
+	ri->map_id = INT_MAX;
+	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+	return XDP_REDIRECT;
+}
+
+/*
+ * Run a classic program on a frame. Such a program only reads an skb, so one that
+ * has no buffer of its own will do: this CPU's.
+ */
+static DEFINE_PER_CPU(struct sk_buff, lana_frame_shadow);
+
+u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp)
+{
+	struct sk_buff *skb = this_cpu_ptr(&lana_frame_shadow);
+	const struct ethhdr *eth = xdp->data;
+
+	skb->dev = xdp->rxq->dev;
+	skb->head = xdp->data_hard_start;
+	skb->data = xdp->data;
+	skb->len = xdp->data_end - xdp->data;
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_set_tail_pointer(skb, skb->len);
+	skb_set_end_offset(skb, xdp_data_hard_end(xdp) - xdp->data_hard_start);
+	skb->protocol = eth_proto_is_802_3(eth->h_proto) ? eth->h_proto : htons(ETH_P_802_2);
+	skb->pkt_type = PACKET_HOST;
+	eth_skb_pkt_type(skb, skb->dev);
+	skb_record_rx_queue(skb, xdp->rxq->queue_index);
+	return bpf_prog_run_clear_cb(prog, skb);
+}
