@@ -18,6 +18,10 @@ Format:
   # a device that vlink connects
   [devices.lan0]
   subsystem = \"ethernet\"
+  # a device whose packets enter before socket buffers are made: native XDP
+  [devices.lan1]
+  subsystem = \"ethernet\"
+  xdp = true
   # a virtual device: what wan0 receives with EtherType 0xac0a
   [devices.mydev0]
   subsystem = \"ethernet\"

@@ -95,10 +95,12 @@ fn whole(name: Name, kind: Kind) -> What<'static> {
     }
 }
 
-/// The virtual devices that go. The kernel removes them at the end of the transaction: up to then
-/// nobody else can have their names and ids.
+/// The devices that go. The kernel removes virtual ones at the end of the transaction: up to then
+/// nobody else can have their names and ids. It unhooks hooked ones then, too: one that is hooked again
+/// before keeps its hook, so its mode (XDP or not) cannot change.
 #[derive(Default)]
 struct Going {
+    hooked: HashMap<Name, Device>,
     by_name: HashMap<Name, Device>,
     by_share: HashMap<Share, Device>,
 }
@@ -110,6 +112,8 @@ impl Going {
             if let Some(share) = device.share {
                 self.by_name.insert(device.ifname, device);
                 self.by_share.insert(share, device);
+            } else {
+                self.hooked.insert(device.ifname, device);
             }
         }
     }
@@ -119,9 +123,16 @@ impl Going {
         let by_share = || self.by_share.get(&device.share?);
         self.by_name.get(&device.ifname).or_else(by_share)
     }
+
+    /// The same device as it is hooked now, if it is to be hooked in the other mode.
+    fn other_mode(&self, device: Device) -> Option<&Device> {
+        let hooked = self.hooked.get(&device.ifname)?;
+        (device.share.is_none() && hooked.xdp != device.xdp).then_some(hooked)
+    }
 }
 
-/// No virtual device may be in the way of one that is connected now.
+/// No virtual device may be in the way of one that is connected now, and no hooked one may change its
+/// mode.
 fn check(block: &Block<'_>, going: &Going, names: &Names) -> Result<(), (Place, String)> {
     let Kind::Device(device) = block.kind else {
         return Ok(());
@@ -130,12 +141,22 @@ fn check(block: &Block<'_>, going: &Going, names: &Names) -> Result<(), (Place, 
         subsystem,
         ifname,
         share: Some(Share { carrier, id }),
+        ..
     }) = going.in_the_way_of(device)
     {
         let (ifname, carrier) = (names.text(*ifname), names.text(*carrier));
         let text = format!(
             "{ifname} exists on carrier {carrier} with id {id}: remove it first (vlink {} rm {ifname})",
             names.text(*subsystem)
+        );
+        return Err((block.place, text));
+    }
+    if let Some(hooked) = going.other_mode(device) {
+        let ifname = names.text(hooked.ifname);
+        let text = format!(
+            "{ifname} is hooked {} xdp: unhook it first (vlink {} unhook {ifname})",
+            if hooked.xdp { "with" } else { "without" },
+            names.text(hooked.subsystem)
         );
         return Err((block.place, text));
     }

@@ -42,6 +42,7 @@ pub(crate) mod key {
     pub(crate) const IFNAME: &str = "ifname";
     pub(crate) const CARRIER: &str = "carrier";
     pub(crate) const ID: &str = "id";
+    pub(crate) const XDP: &str = "xdp";
     pub(crate) const OPTIONS: &str = "options";
 }
 

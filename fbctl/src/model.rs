@@ -68,6 +68,8 @@ pub(crate) struct Device {
     pub(crate) ifname: Name,
     /// What a virtual one has of its carrier.
     pub(crate) share: Option<Share>,
+    /// Packets enter a hooked one as frames of its driver: native XDP.
+    pub(crate) xdp: bool,
 }
 
 /// What a virtual device has of its carrier.

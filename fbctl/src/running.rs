@@ -176,6 +176,7 @@ impl<'n> Reader<'n> {
                 subsystem: self.names.name(vlink.subsystem.as_ref()?),
                 ifname,
                 share,
+                xdp: vlink.xdp.is_some(),
             });
         }
         Some(())
@@ -315,10 +316,11 @@ mod tests {
         reader.take(&bytes(&large)).unwrap();
         assert_eq!(reader.partial.len(), 1);
         reader.take(&bytes(&whole)).unwrap();
-        let vlinks = HashMap::from([
-            (1, vlink("new0", None)),
-            (3, vlink("mydev0", Some(("lan0", 255)))),
-        ]);
+        let new0 = Vlink {
+            xdp: Some(Flag),
+            ..vlink("new0", None)
+        };
+        let vlinks = HashMap::from([(1, new0), (3, vlink("mydev0", Some(("lan0", 255))))]);
         reader.connect(&vlinks).unwrap();
         let running = reader.finish().unwrap();
         assert_eq!(running.bindings.len(), 1);
@@ -328,14 +330,15 @@ mod tests {
             ["eth0", "a", "k", "new0", "ethernet", "mydev0", "lan0"].map(|text| names.name(text));
         assert_eq!(running.bindings.get(&(a, eth0)), Some(&1));
         assert!(running.subscriptions.contains(&(a, eth0)));
-        for (block, ifname, share) in [
-            (eth0, new0, None),
-            (mydev0, mydev0, Some(Share { carrier, id: 255 })),
+        for (block, ifname, share, xdp) in [
+            (eth0, new0, None, true),
+            (mydev0, mydev0, Some(Share { carrier, id: 255 }), false),
         ] {
             let kind = Kind::Device(Device {
                 subsystem: ethernet,
                 ifname,
                 share,
+                xdp,
             });
             assert_eq!(running.blocks.get(block).unwrap().kind, kind);
         }

@@ -82,22 +82,32 @@ fn report<'a>(fbs: Option<&'a [Fb]>, ppe: Option<&'a [PpeCpu]>) -> Report<'a> {
 }
 
 fn blocks(fbs: &[Fb]) -> Table {
-    let mut table = Table::new([
+    let mut columns = vec![
         Column::Left("NAME"),
         Column::Right("PACKETS"),
         Column::Right("BYTES"),
         Column::Right("DROPS"),
-        Column::Left("REASONS"),
-    ]);
+    ];
+    let skbs = |fb: &Fb| fb.stats.as_ref().and_then(|stats| stats.skbs);
+    let with_skbs = fbs.iter().any(|fb| skbs(fb).is_some());
+    if with_skbs {
+        columns.push(Column::Right("SKBS"));
+    }
+    columns.push(Column::Left("REASONS"));
+    let mut table = Table::new(columns);
     for fb in fbs {
         let stats = fb.stats.clone().unwrap_or_default();
-        table.row([
+        let mut cells = vec![
             fb.name.clone().unwrap_or_default(),
             count(stats.packets),
             count(stats.bytes),
             drop_total(&stats).to_string(),
-            drop_reasons(&stats),
-        ]);
+        ];
+        if with_skbs {
+            cells.push(count(stats.skbs));
+        }
+        cells.push(drop_reasons(&stats));
+        table.row(cells);
         if !fb.option.is_empty() {
             table.note(&options(fb));
         }

@@ -36,7 +36,11 @@ pub fn stats_summary(stats: &StatsAttrs) -> String {
         reasons => format!(" ({reasons})"),
     };
     let drops = drop_total(stats);
-    format!("packets {packets}  bytes {bytes}  drops {drops}{why}")
+    let skbs = match stats.skbs {
+        Some(skbs) => format!("  skbs {skbs}"),
+        None => String::new(),
+    };
+    format!("packets {packets}  bytes {bytes}  drops {drops}{why}{skbs}")
 }
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ pub enum Op<'a> {
         device: Device<'a>,
         /// What to call its block, if not as the device.
         block: Option<&'a str>,
+        /// Packets enter as frames of its driver: native XDP.
+        xdp: bool,
     },
     /// Gives a device back to Linux.
     VlinkUnhook {
@@ -191,9 +193,14 @@ impl Op<'_> {
                 subsystem,
                 device,
                 block,
+                xdp,
             } => {
                 put_device(to, subsystem, *device)?;
-                put_block(to, *block)
+                put_block(to, *block)?;
+                if *xdp {
+                    to.put(vlink::XDP, &Flag)?;
+                }
+                Ok(())
             }
             Op::VlinkUnhook { subsystem, device } | Op::VlinkDel { subsystem, device } => {
                 put_device(to, subsystem, *device)
@@ -308,11 +315,13 @@ mod tests {
                 subsystem,
                 device: Device::Name(ifname),
                 block: None,
+                xdp: false,
             },
             Op::VlinkHook {
                 subsystem,
                 device: Device::Index(7),
                 block: Some("b"),
+                xdp: true,
             },
             Op::VlinkUnhook {
                 subsystem,
@@ -360,7 +369,7 @@ mod tests {
             { "unsubscribe": { "subscriber": "a", "publisher": "b" } },
             { "replace": { "old": "a", "new": "b", "drop-state": true } },
             { "vlink-hook": { "subsystem": "ethernet", "ifname": "eth0" } },
-            { "vlink-hook": { "subsystem": "ethernet", "ifindex": 7, "fb": "b" } },
+            { "vlink-hook": { "subsystem": "ethernet", "ifindex": 7, "fb": "b", "xdp": true } },
             { "vlink-unhook": { "subsystem": "ethernet", "ifname": "eth0" } },
             { "vlink-new": { "subsystem": "ethernet", "ifname": "v0", "carrier": "eth0", "id": 255 } },
             { "vlink-new": { "subsystem": "ethernet", "ifname": "v1", "carrier": "eth0", "fb": "b" } },

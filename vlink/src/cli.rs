@@ -15,6 +15,7 @@ Examples:
   vlink ethernet hook eth0            give what eth0 receives to the block eth0, not to Linux
   vlink ethernet unhook eth0          give it back
   vlink ethernet hook eth0 --block a  the same, with a block called a
+  vlink ethernet hook eth0 --xdp      the same, before socket buffers are made: native XDP
   vlink ethernet add mydev0 eth0 10   make mydev0: what eth0 receives with EtherType 0xac0a
   vlink ethernet rm mydev0            remove it
   vlink -j show                       what is connected, for programs
@@ -202,6 +203,9 @@ pub(crate) enum Change {
         /// What to call the block, if not as the device
         #[arg(long, value_name = "NAME")]
         block: Option<String>,
+        /// Let packets enter as frames of the driver, before socket buffers are made for them (native XDP)
+        #[arg(long)]
+        xdp: bool,
     },
     /// Give a device back to Linux and remove its block
     Unhook {

@@ -101,10 +101,11 @@ impl Change {
 
     fn op<'a>(&'a self, subsystem: &'a str) -> Op<'a> {
         match self {
-            Change::Hook { device, block } => Op::VlinkHook {
+            Change::Hook { device, block, xdp } => Op::VlinkHook {
                 subsystem,
                 device: device.device(),
                 block: block.as_deref(),
+                xdp: *xdp,
             },
             Change::Unhook { device } => Op::VlinkUnhook {
                 subsystem,

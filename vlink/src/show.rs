@@ -64,6 +64,10 @@ fn table(devices: &[Device]) -> Table {
     if with_carrier {
         columns.extend([Column::Left("CARRIER"), Column::Right("ID")]);
     }
+    let with_mode = devices.iter().any(|device| device.vlink.xdp.is_some());
+    if with_mode {
+        columns.push(Column::Left("MODE"));
+    }
     let renamed = |Device { vlink, .. }: &Device| vlink.fb.is_some() && vlink.fb != vlink.ifname;
     let with_block = devices.iter().any(renamed);
     if with_block {
@@ -81,6 +85,9 @@ fn table(devices: &[Device]) -> Table {
         if with_carrier {
             cells.extend([vlink.carrier.clone().unwrap_or_default(), number(vlink.id)]);
         }
+        if with_mode {
+            cells.push(mode(vlink).to_owned());
+        }
         if with_block {
             cells.push(vlink.fb.clone().unwrap_or_default());
         }
@@ -90,6 +97,15 @@ fn table(devices: &[Device]) -> Table {
         }
     }
     table
+}
+
+/// As what packets enter.
+fn mode(vlink: &Vlink) -> &'static str {
+    match (vlink.xdp, vlink.xdp_replaced) {
+        (None, _) => "skb",
+        (Some(_), None) => "xdp",
+        (Some(_), Some(_)) => "xdp-replaced",
+    }
 }
 
 #[cfg(test)]

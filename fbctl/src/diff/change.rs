@@ -75,6 +75,8 @@ enum Item<'a> {
         carrier: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<u8>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        xdp: bool,
     },
     Option {
         name: &'a str,
@@ -116,7 +118,11 @@ impl<'t> Change<'t> {
             What::Subscription((subscriber, publisher)) => ("subscription", subscriber, publisher),
         };
         let (first, second) = (word(names.text(first)), word(names.text(second)));
-        format!("{sign} {item} {first} {second}")
+        let option = match (self.how, self.what) {
+            (How::Add, What::Device { device, .. }) if device.xdp => " --xdp",
+            _ => "",
+        };
+        format!("{sign} {item} {first} {second}{option}")
     }
 
     /// For programs.
@@ -132,6 +138,7 @@ impl<'t> Change<'t> {
                 ifname: names.text(device.ifname),
                 carrier: device.share.map(|share| names.text(share.carrier)),
                 id: device.share.map(|share| share.id),
+                xdp: device.xdp,
             },
             What::Option { name, key, value } => Item::Option {
                 name: names.text(name),
@@ -175,6 +182,7 @@ impl<'t> Change<'t> {
                         subsystem,
                         device: lana_netlink::Device::Name(ifname),
                         block,
+                        xdp: device.xdp,
                     },
                     Some(_) if off => Op::VlinkDel {
                         subsystem,

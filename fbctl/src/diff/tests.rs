@@ -19,6 +19,8 @@ pub(crate) struct Model {
     made: u32,
     /// The virtual devices that go at the end of the transaction.
     going: Vec<Link>,
+    /// The hooked devices that were unhooked, and keep their mode up to there.
+    leaving: Vec<Link>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +50,7 @@ struct Link {
     ifname: String,
     /// Carrier and id of a virtual one.
     share: Option<(String, u8)>,
+    xdp: bool,
 }
 
 /// What can be seen of a block: type, device, options, ports of either direction, publishers.
@@ -73,7 +76,17 @@ impl Model {
     }
 
     fn hook(&mut self, name: &str) {
-        self.connect(name, name, "eth", None);
+        self.hook_as(name, name, false);
+    }
+
+    fn hook_as(&mut self, name: &str, ifname: &str, xdp: bool) {
+        let leaving = self.leaving.iter().find(|link| link.ifname == ifname);
+        assert!(
+            leaving.is_none_or(|link| link.xdp == xdp),
+            "{ifname} stays as it is"
+        );
+        self.connect(name, ifname, "eth", None);
+        self.blocks[name].device.as_mut().unwrap().xdp = xdp;
     }
 
     fn make(&mut self, name: &str, carrier: &str, id: u8) {
@@ -96,6 +109,7 @@ impl Model {
             subsystem: "ethernet".to_owned(),
             ifname: ifname.to_owned(),
             share,
+            xdp: false,
         });
     }
 
@@ -120,10 +134,18 @@ impl Model {
         link
     }
 
-    /// Removes the virtual devices and all that is bound to them.
-    fn remove_virtual(&mut self) {
-        let gone = |block: &Instance| block.device.as_ref().is_some_and(|l| l.share.is_some());
-        self.blocks.retain(|_, block| !gone(block));
+    /// Does what a refusal says is to be done first: a device goes, with all that is bound to it.
+    fn heed(&mut self, refusal: &str) {
+        let (_, advice) = refusal.split_once(" it first (vlink ethernet ").unwrap();
+        let (verb, ifname) = advice.trim_end_matches(')').split_once(' ').unwrap();
+        let gone = |link: &Link| match verb {
+            "rm" => link.ifname == ifname && link.share.is_some(),
+            _ => link.ifname == ifname && link.share.is_none(),
+        };
+        let count = self.blocks.len();
+        self.blocks
+            .retain(|_, block| !block.device.as_ref().is_some_and(gone));
+        assert_eq!(self.blocks.len() + 1, count, "{refusal}");
         let blocks = &self.blocks;
         let stays =
             |pair: &(String, String)| [&pair.0, &pair.1].iter().all(|n| blocks.contains_key(*n));
@@ -183,6 +205,7 @@ impl Model {
     /// numbers is set.
     fn end(&mut self, before: &BTreeMap<u32, Vec<u32>>) {
         self.going.clear();
+        self.leaving.clear();
         let after = self.ports();
         for block in self.blocks.values_mut() {
             let none = Vec::new();
@@ -236,14 +259,18 @@ impl Model {
                 let pair = self.pair(subscriber, publisher);
                 assert!(self.subscriptions.swap_remove(&pair), "not subscribed");
             }
-            Op::VlinkHook { device, block, .. } => {
+            Op::VlinkHook {
+                device, block, xdp, ..
+            } => {
                 let Which::Name(ifname) = device else {
                     panic!("nobody asks for that")
                 };
-                self.connect(block.unwrap_or(ifname), ifname, "eth", None);
+                self.hook_as(block.unwrap_or(ifname), ifname, *xdp);
             }
             Op::VlinkUnhook { device, .. } => {
-                assert_eq!(self.disconnect(*device).share, None);
+                let link = self.disconnect(*device);
+                assert_eq!(link.share, None);
+                self.leaving.push(link);
             }
             Op::VlinkNew {
                 ifname,
@@ -304,6 +331,7 @@ impl Model {
                         carrier: names.name(carrier),
                         id: *id,
                     }),
+                    xdp: link.xdp,
                 }),
                 None => Kind::Made(names.name(&block.kind)),
             };
@@ -374,7 +402,7 @@ impl Chance {
         for name in ["a", "b", "c", "d", "e", "f"] {
             match self.below(9) {
                 0 => {}
-                1 => model.hook(name),
+                1 => model.hook_as(name, name, self.below(2) == 0),
                 2 => {
                     let share = Some(("wan0".to_owned(), [9, 10, 11, 12][self.below(4)]));
                     if !model.links().any(|link| link.share == share) {
@@ -442,7 +470,8 @@ fn apply(model: &mut Model, wanted: &Model) -> Vec<String> {
 #[test]
 fn any_graph_becomes_any_other() {
     let mut chance = Chance(0x1a4a);
-    let mut refused = 0;
+    // How often, by whether it was for the mode.
+    let mut refused = BTreeMap::new();
     for round in 0..5_000 {
         let steps = chance.below(30);
         let mut model = chance.graph(steps);
@@ -458,16 +487,16 @@ fn any_graph_becomes_any_other() {
             wanted
         };
         let mut before = model.clone();
-        let changes = try_apply(&mut model, &wanted).unwrap_or_else(|text| {
-            assert!(
-                text.contains(": remove it first (vlink ethernet rm "),
-                "{text}"
-            );
-            refused += 1;
-            model.remove_virtual();
-            before = model.clone();
-            apply(&mut model, &wanted)
-        });
+        let changes = loop {
+            match try_apply(&mut model, &wanted) {
+                Ok(changes) => break changes,
+                Err(text) => {
+                    *refused.entry(text.contains("xdp")).or_insert(0) += 1;
+                    model.heed(&text);
+                    before = model.clone();
+                }
+            }
+        };
         assert_eq!(model.shape(), wanted.shape(), "round {round}: {changes:?}");
         for (name, block) in &before.blocks {
             let same = wanted
@@ -482,7 +511,7 @@ fn any_graph_becomes_any_other() {
         }
         assert_eq!(apply(&mut model, &wanted), [""; 0], "round {round}");
     }
-    assert!(refused > 100, "{refused}");
+    assert!(refused[&false] > 100 && refused[&true] > 50, "{refused:?}");
 }
 
 /// Which block of a pair.
@@ -640,6 +669,7 @@ fn changes_for_programs() {
     now.add("f", "bpf");
     let mut then = Model::default();
     then.hook("lan0");
+    then.hook_as("lan1", "lan1", true);
     then.make("mydev0", "wan0", 10);
     then.add("f", "bpf");
     then.bind("f", "lan0");
@@ -652,6 +682,10 @@ fn changes_for_programs() {
     let told: Vec<_> = changes.iter().map(|change| change.told(&names)).collect();
     let expected = serde_json::json!([
         { "change": "add", "item": "device", "name": "lan0", "subsystem": "ethernet", "ifname": "lan0" },
+        {
+            "change": "add", "item": "device", "name": "lan1", "subsystem": "ethernet",
+            "ifname": "lan1", "xdp": true,
+        },
         {
             "change": "add", "item": "device", "name": "mydev0", "subsystem": "ethernet",
             "ifname": "mydev0", "carrier": "wan0", "id": 10,
@@ -738,6 +772,46 @@ fn virtual_devices() {
     assert_eq!(apply(&mut renamed.clone(), &then), changes);
     let made = ["+ device mydev0 ethernet"];
     assert_eq!(apply(&mut Model::default(), &renamed), made);
+}
+
+#[test]
+fn devices_hooked_by_xdp() {
+    let with = |name: &str, ifname: &str, xdp| {
+        let mut model = Model::default();
+        model.hook_as(name, ifname, xdp);
+        model
+    };
+    let now = with("eth0", "eth0", true);
+    let made = ["+ device eth0 ethernet --xdp"];
+    assert_eq!(apply(&mut Model::default(), &now), made);
+    for (then, expected) in [
+        (with("eth0", "eth0", true), &[][..]),
+        (Model::default(), &["- device eth0 ethernet"]),
+        (
+            with("a", "eth0", true),
+            &["- device eth0 ethernet", "+ device a ethernet --xdp"],
+        ),
+        (
+            with("eth0", "eth1", false),
+            &["- device eth0 ethernet", "+ device eth0 ethernet"],
+        ),
+    ] {
+        assert_eq!(apply(&mut now.clone(), &then), expected);
+    }
+    // Its mode does not change while it is hooked, whatever its block is called.
+    for name in ["eth0", "a"] {
+        let (with_it, without) = (with(name, "eth0", true), with("eth0", "eth0", false));
+        let advice = "unhook it first (vlink ethernet unhook eth0)";
+        let refused = Err(format!("eth0 is hooked with xdp: {advice}"));
+        assert_eq!(try_apply(&mut with_it.clone(), &without), refused);
+        let refused = Err(format!("eth0 is hooked without xdp: {advice}"));
+        assert_eq!(try_apply(&mut without.clone(), &with_it), refused);
+    }
+    // A virtual device that takes the name is another one.
+    let mut virtual_one = Model::default();
+    virtual_one.make("a", "wan0", 10);
+    let changes = ["- device eth0 ethernet", "+ device a ethernet"];
+    assert_eq!(apply(&mut now.clone(), &virtual_one), changes);
 }
 
 #[test]

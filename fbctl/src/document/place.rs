@@ -43,6 +43,8 @@ pub(super) enum Slot {
     Text(usize, Text),
     /// The id of a device.
     Id(usize),
+    /// Whether native XDP is to be used for a device.
+    Xdp(usize),
 }
 
 /// What is wrong where something else stands; without a key it is a name that is wanted.
@@ -51,6 +53,7 @@ pub(super) fn wanted(slot: Option<Slot>) -> String {
         Some(Slot::Table(_)) => "a table is wanted here".to_owned(),
         Some(Slot::List(list)) => format!("an array of {} is wanted here", list.form()),
         Some(Slot::Id(_)) => "an integer from 0 to 255 is wanted here".to_owned(),
+        Some(Slot::Xdp(_)) => "true or false is wanted here".to_owned(),
         Some(Slot::Text(..)) | None => "a string is wanted here".to_owned(),
     }
 }
@@ -82,6 +85,13 @@ pub(super) enum Origin {
     Inline,
 }
 
+/// The value of [`key::XDP`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Xdp {
+    pub(super) on: bool,
+    pub(super) place: Place,
+}
+
 /// A block or device, as far as it has been read.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
@@ -92,6 +102,7 @@ pub(super) struct Draft<'a> {
     pub(super) ifname: Option<Name>,
     pub(super) carrier: Option<Name>,
     pub(super) id: Option<u8>,
+    pub(super) xdp: Option<Xdp>,
     pub(super) settings: Vec<Setting<'a>>,
     origin: Origin,
     options: Origin,
@@ -143,12 +154,14 @@ impl Drafts<'_> {
                 (true, key::IFNAME) => Ok(Slot::Text(item, Text::Ifname)),
                 (true, key::CARRIER) => Ok(Slot::Text(item, Text::Carrier)),
                 (true, key::ID) => Ok(Slot::Id(item)),
+                (true, key::XDP) => Ok(Slot::Xdp(item)),
                 (false, _) => unknown(&[key::TYPE, key::OPTIONS]),
                 (true, _) => unknown(&[
                     key::SUBSYSTEM,
                     key::IFNAME,
                     key::CARRIER,
                     key::ID,
+                    key::XDP,
                     key::OPTIONS,
                 ]),
             },
@@ -205,6 +218,7 @@ impl<'a> Draft<'a> {
             ifname: None,
             carrier: None,
             id: None,
+            xdp: None,
             settings: Vec::new(),
             origin: Origin::None,
             options: Origin::None,

@@ -4,7 +4,7 @@
 
 use super::{
     key,
-    place::{set, wanted, Draft, Drafts, List, Origin, Slot, Table, Text},
+    place::{set, wanted, Draft, Drafts, List, Origin, Slot, Table, Text, Xdp},
     Mistake,
 };
 use crate::model::{Block, Bond, Device, Kind, Name, Names, Pair, Place, Setting, Share, Target};
@@ -211,6 +211,14 @@ impl<'a, 'n> Reader<'a, 'n> {
         }
     }
 
+    fn take_xdp(&mut self, item: usize, xdp: Xdp) -> Result<(), String> {
+        self.slot = None;
+        match self.drafts.items.at(item) {
+            Some(draft) => set(&mut draft.xdp, xdp),
+            None => Ok(()),
+        }
+    }
+
     fn enter_array(&mut self, span: Span) -> Result<(), String> {
         let open = match (self.open.last(), self.slot.take()) {
             (Some(Open::List(list)), _) => Open::Pair {
@@ -335,6 +343,10 @@ impl EventReceiver for Reader<'_, '_> {
             (Some(Slot::Id(item)), ScalarKind::Integer(radix)) => {
                 self.take_id(item, &text, radix.value())
             }
+            (Some(Slot::Xdp(item)), ScalarKind::Boolean(on)) => {
+                let place = place_of(span);
+                self.take_xdp(item, Xdp { on, place })
+            }
             (slot, other) => Err(format!("{}, not {}", wanted(slot), other.description())),
         };
         self.judge(result, span, errors);
@@ -413,10 +425,20 @@ fn block<'a>(name: Name, draft: Draft<'a>, names: &Names) -> Result<Block<'a>, (
             (None, Some(_)) => return Err(lacks(key::CARRIER)),
             (None, None) => None,
         };
+        let xdp = draft.xdp.filter(|xdp| xdp.on);
+        if let (Some(_), Some(Xdp { place, .. })) = (share, xdp) {
+            let text = format!(
+                "'{}' is virtual: {} is for hooked devices",
+                names.text(name),
+                key::XDP
+            );
+            return Err((place, text));
+        }
         Kind::Device(Device {
             subsystem: draft.kind.ok_or_else(|| lacks(key::SUBSYSTEM))?,
             ifname: draft.ifname.unwrap_or(name),
             share,
+            xdp: xdp.is_some(),
         })
     } else {
         Kind::Made(draft.kind.ok_or_else(|| lacks(key::TYPE))?)

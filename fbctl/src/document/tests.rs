@@ -66,6 +66,7 @@ fn value(target: &Target<'_>, names: &Names) -> Table {
                 subsystem,
                 ifname,
                 share,
+                xdp,
             }) => {
                 table.insert("subsystem".into(), text(subsystem));
                 if ifname != name {
@@ -74,6 +75,9 @@ fn value(target: &Target<'_>, names: &Names) -> Table {
                 if let Some(Share { carrier, id }) = share {
                     table.insert("carrier".into(), text(carrier));
                     table.insert("id".into(), i64::from(id).into());
+                }
+                if xdp {
+                    table.insert("xdp".into(), true.into());
                 }
                 devices.insert(name_text, table.into());
             }
@@ -134,6 +138,7 @@ fn files_are_read_as_toml() {
         "[ blocks . a ]\r\n type\t=\t'x' # why\r\n[devices.e]\r\nsubsystem='s'\r\nifname='f'\r\n",
         "blocks.a.type = 'x'\n[blocks.b]\ntype = 'y'\n[blocks.b.options]\nk = \"\"\"a\\\n   b\"\"\"",
         "[devices]\nv = { id = 0xf_f, carrier = 'e', subsystem = 's' }\nw.id = +1_0\nw.carrier = 'e'\nw.subsystem = 's'",
+        "[devices]\nv = { xdp = true, subsystem = 's' }\nw.xdp = true # frames\nw.subsystem = 's'",
         "devices.v.subsystem = 's'\ndevices.v.carrier = ''\ndevices.v.id = 0b1 # one\n",
         "bindings = [\n [ 'a', # one\n 'b' ] # two\n ,\n]\nblocks = { a.type = 't', b.type = 't' }",
     ] {
@@ -193,6 +198,9 @@ fn what_is_no_toml_is_refused() {
         "[devices.v]\nid = 0xfg",
         "[devices.v]\nid = +",
         "[devices.v]\nid = 1\nid = 1",
+        "[devices.v]\nxdp = true\nxdp = true",
+        "[devices.v]\nxdp = yes",
+        "[devices.v]\nxdp = True",
     ] {
         let theirs = ::toml::from_str::<Table>(file).unwrap_err();
         let before = file.get(..theirs.span().unwrap().start).unwrap();
@@ -218,7 +226,7 @@ fn what_is_no_graph_is_refused() {
         ),
         (
             "[devices.a]\ntype = 'x'",
-            "2: unknown key 'type': not subsystem, ifname, carrier, id, options",
+            "2: unknown key 'type': not subsystem, ifname, carrier, id, xdp, options",
         ),
         (
             "[blocks.a]\nifname = 'x'",
@@ -335,6 +343,52 @@ fn what_is_no_virtual_device_is_refused() {
     }
 }
 
+#[test]
+fn xdp_is_for_hooked_devices() {
+    let v = "[devices.v]\nsubsystem = 's'\n";
+    for (file, expected) in [
+        (format!("{v}xdp = true"), true),
+        (format!("{v}xdp = false"), false),
+        (v.to_owned(), false),
+        (format!("{v}xdp = false\ncarrier = 'x'\nid = 1"), false),
+    ] {
+        let mut names = Names::default();
+        let target = read(&file, &mut names).unwrap();
+        let block = target.blocks.get(names.name("v")).unwrap();
+        let Kind::Device(device) = block.kind else {
+            panic!("{file}");
+        };
+        assert_eq!(device.xdp, expected, "{file}");
+    }
+    for (file, expected) in [
+        (
+            "[blocks.a]\nxdp = true",
+            "2: unknown key 'xdp': not type, options",
+        ),
+        (
+            "[devices.a]\nxdp = true\ncarrier = 'x'\nid = 1\nsubsystem = 's'",
+            "2: 'a' is virtual: xdp is for hooked devices",
+        ),
+        ("[devices.a]\nxdp = 'on'", "2: true or false is wanted here"),
+        (
+            "[devices.a]\nxdp = 1",
+            "2: true or false is wanted here, not integer",
+        ),
+        (
+            "[devices.a]\nxdp = [true]",
+            "2: true or false is wanted here",
+        ),
+        ("[devices.a]\nxdp = {}", "2: true or false is wanted here"),
+        ("[devices.a]\nxdp.x = true", "2: it is no table"),
+        (
+            "[devices.a]\nid = true",
+            "2: an integer from 0 to 255 is wanted here, not boolean",
+        ),
+    ] {
+        assert_eq!(mistake(file), expected, "{file}");
+    }
+}
+
 /// Whatever comes, nothing panics; and what is read has a place in the file.
 #[test]
 fn damaged_files_do_no_harm() {
@@ -422,8 +476,13 @@ fn schema_has_the_same_keys() {
         key::IFNAME,
         key::OPTIONS,
         key::SUBSYSTEM,
+        key::XDP,
     ];
     assert_eq!(keys("/$defs/device"), device);
     let together = serde_json::json!({ key::CARRIER: [key::ID], key::ID: [key::CARRIER] });
     assert_eq!(schema["$defs"]["device"]["dependentRequired"], together);
+    let hooked = serde_json::json!({
+        key::CARRIER: { "properties": { key::XDP: { "const": false } } },
+    });
+    assert_eq!(schema["$defs"]["device"]["dependentSchemas"], hooked);
 }

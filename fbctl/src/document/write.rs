@@ -60,6 +60,7 @@ fn item(out: &mut String, name: Name, block: &Block<'_>, names: &Names) -> fmt::
             subsystem,
             ifname,
             share,
+            xdp,
         }) => {
             value(out, key::SUBSYSTEM, names.text(subsystem))?;
             if ifname != name {
@@ -68,6 +69,9 @@ fn item(out: &mut String, name: Name, block: &Block<'_>, names: &Names) -> fmt::
             if let Some(Share { carrier, id }) = share {
                 value(out, key::CARRIER, names.text(carrier))?;
                 value(out, key::ID, id)?;
+            }
+            if xdp {
+                value(out, key::XDP, xdp)?;
             }
         }
     }
