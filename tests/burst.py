@@ -75,7 +75,7 @@ def alternating(array, one, other, *changed):
 
 class Burst:
     """For one device of this thread's namespace. Its driver has to have XDP queues: a veth has them while an
-    XDP program is on it."""
+    XDP program is on it. Or for none (0), where the program redirects the frames."""
 
     def __init__(self, device, frame=FRAME, numbered=False, program=None):
         self.device, self.frame = device, frame
@@ -89,7 +89,7 @@ class Burst:
     def send(self, count, at_once=AT_ONCE):
         """Comes back when the device has received them."""
         frame = ctypes.create_string_buffer(self.frame, len(self.frame))
-        context = struct.pack("IIIIII", 0, len(self.frame), 0, socket.if_nametoindex(self.device), 0, 0)
+        context = struct.pack("IIIIII", 0, len(self.frame), 0, self.device and socket.if_nametoindex(self.device), 0, 0)
         context = ctypes.create_string_buffer(context, len(context))
         bpf(TEST_RUN, struct.pack("IIIIQQIIIIQQIII", self.program, 0, len(self.frame), 0, ctypes.addressof(frame), 0,
                                   count, 0, len(context), 0, ctypes.addressof(context), 0, LIVE, 0, at_once))
