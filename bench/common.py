@@ -31,7 +31,7 @@ TURNS = 25  # in so many turns, where they are not as short as the scheduler mak
 INGRESS = ["xmit_mode netif_receive", "burst 1024"]
 OWNED = ["xmit_mode netif_receive", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
 WIRE = ["xmit_mode start_xmit", "clone_skb 0", "burst 1", "flag !SHARED", "flag NO_TIMESTAMP"]
-BURST = ["64 at once"]  # not pktgen's: see send_bursts(); a frame and its answer may follow, in hexadecimal digits
+BURST = ["64 at once"]  # not pktgen's: see bursts(); a frame and its answer may follow, in hexadecimal digits
 LOADS = [("ingress", INGRESS), ("ingress, owned", OWNED), ("wire", WIRE)]
 
 
@@ -261,19 +261,17 @@ class Contender:
         self.lost = self.sent = 0
 
 
-class Bursts(Contender):
-    """Packets that are received as from a driver: each on its own, 64 in one go."""
+class Called(Contender):
+    """A load that is a call of this program, which returns when all is sent: `sender.send(count)`."""
 
-    def __init__(self, device, load, sink, size=SMALLEST):
+    def __init__(self, device, load, sink, sender, size=SMALLEST):
         super().__init__(device, load, sink, size)
-        frame, *answers = map(bytes.fromhex, load[1:] or [burst.FRAME[:size].ljust(size, b"\0").hex()])
-        program = burst.load(burst.XDP, burst.renewing(frame, *answers)) if answers else None
-        self.burst, self.overhead, self.seconds = burst.Burst(device, frame, program=program), 0.0, 0.0
+        self.sender, self.overhead, self.seconds = sender, 0.0, 0.0
 
     def send(self, count):
         """Seconds."""
         before = clock()
-        self.burst.send(count)
+        self.sender.send(count)
         return clock() - before
 
     def begin(self):
@@ -294,9 +292,16 @@ class Bursts(Contender):
         super().warm_up()
 
 
+def bursts(device, load, sink, size=SMALLEST):
+    """Packets that are received as from a driver: each on its own, 64 in one go."""
+    frame, *answers = map(bytes.fromhex, load[1:] or [burst.FRAME[:size].ljust(size, b"\0").hex()])
+    program = burst.load(burst.XDP, burst.renewing(frame, *answers)) if answers else None
+    return Called(device, load, sink, burst.Burst(device, frame, program=program), size)
+
+
 def contender(device, load, sink, size=SMALLEST):
     """One for either kind of load."""
-    return (Bursts if load[:1] == BURST else Contender)(device, load, sink, size)
+    return (bursts if load[:1] == BURST else Contender)(device, load, sink, size)
 
 
 def prove(one):

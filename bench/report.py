@@ -140,6 +140,21 @@ def chain_figures(results):
         yield Figure("chain", f"chain of {blocks} / chain of 1, wire", value, goal, limit=limit)
 
 
+def frame_figures(results):
+    def figure(what, load, one, other, goal):
+        value = results.ratio("frames", {"load": load, "name": one}, {"load": load, "name": other})
+        return Figure("frames", what, value, goal)
+    ours = "LANA, 1 block"
+    yield figure("frames, drop, 1 block / receive handler, freed at once", "drop", ours,
+                 "receive handler, freed at once", 2.5)
+    yield figure("frames, drop, 1 block / XDP native drop", "drop", ours, "XDP native drop", 1)
+    ends = [{"load": "chain", "name": LANA, "x": blocks} for blocks in (10, 50)]
+    value = results.combine("frames", lambda few, many: (1e9 / many - 1e9 / few) / 40, *ends)
+    yield Figure("frames", "frames, each further block, chains of 10 to 50", value, 2, most=True, unit=" ns")
+    yield figure("frames, forwarding, LANA / XDP native redirect", "forward", "LANA, eth - dummy - eth",
+                 "XDP native redirect", 1)
+
+
 def forward_figures(results):
     for peer, goal in [("bridge", 1.1), ("tc mirred redirect", 1.2), ("tc-bpf redirect", None), ("nft fwd", None),
                        ("Open vSwitch", None)]:
@@ -202,7 +217,7 @@ def trafgen_figures(results):
                      results.ratio("trafgen", ours, ours | {"name": peer}), goal)
 
 
-FIGURES = [drop_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
+FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
            reconfig_figures, trafgen_figures]
 
 
