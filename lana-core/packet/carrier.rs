@@ -35,12 +35,12 @@ pub trait Carried: Sized {
 
 /// A packet that its holder may read, change, pass on or drop: an [`Skb`], or a [`Frame`], for which no skb is made
 /// yet. It begins with its link layer header.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "an empty packet is nothing special"
+)]
 pub trait Packet: Carried {
     /// Length in bytes, from the link layer header on. A super-packet (GRO, GSO) counts whole.
-    #[allow(
-        clippy::len_without_is_empty,
-        reason = "an empty packet is nothing special"
-    )]
     fn len(&self) -> u32;
 
     /// The first `n` bytes, or `None` when the packet is shorter. Makes them linear first where

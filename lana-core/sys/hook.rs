@@ -168,16 +168,15 @@ impl Device {
 
 impl Hook {
     /// Takes what `device` receives, which is that of `held`, for the block behind `idp` of the graph of a
-    /// datapath, whose slot is given: with a program frames, else skbs. The hook has the program from then on: see
+    /// datapath, whose slot is given, in the name of a subsystem: with a program frames, else skbs. The hook has the program from then on: see
     /// [`Program::given`]. Sleeps.
     pub(crate) fn new<P: Entered>(
         rtnl: &Rtnl,
         device: &Device,
         held: Held,
         datapath: &P,
-        idp: Idp,
+        (subsystem, idp): (&'static str, Idp),
         entrance: Entrance<P>,
-        subsystem: &'static str,
         program: Option<&Program>,
     ) -> Result<Self, Failure> {
         if !device.is_ethernet() {

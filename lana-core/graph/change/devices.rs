@@ -173,16 +173,8 @@ impl Change<'_> {
                 // No program is dropped here, where the graph is locked.
                 let program = xdp.then(|| self.programs.find(&device).ok_or(EINVAL));
                 let program = program.transpose()?;
-                let hook = Hook::new(
-                    rtnl,
-                    &device,
-                    held,
-                    graph.ppe(),
-                    idp,
-                    entrance,
-                    subsystem,
-                    program,
-                );
+                let who = (subsystem, idp);
+                let hook = Hook::new(rtnl, &device, held, graph.ppe(), who, entrance, program);
                 let hook = hook.map_err(|e| e.at(at))?;
                 if xdp {
                     self.programs.given(&device);
