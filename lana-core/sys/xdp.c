@@ -60,16 +60,32 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 	return (const struct lana_hook **)insn;
 }
 
+/* The device that a frame on this CPU is to leave by, where that is by XDP_REDIRECT. */
+static DEFINE_PER_CPU(int, lana_frame_target);
+
 /* A frame is received: NAPI of the driver, with bottom halves off, so a read-side section. */
 static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 {
 	const struct lana_hook *hook = READ_ONCE(*lana_xdp_hook(insn));
 	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
+	struct bpf_redirect_info *ri;
+	unsigned int action;
 
 	/* Not hooked yet, or not any more. */
 	if (unlikely(!hook || xdp->data + ETH_HLEN > xdp->data_end))
 		return XDP_PASS;
-	return lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_this_cpu_offset());
+	action = lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_this_cpu_offset());
+	if (action != XDP_REDIRECT)
+		return action;
+	/*
+	 * As bpf_redirect() does it for an index. Not earlier: skbs that were made of the frame
+	 * have been sent since, and classifiers at their devices write here, too.
+	 */
+	ri = bpf_net_ctx_get_ri();
+	ri->tgt_index = this_cpu_read(lana_frame_target);
+	ri->map_id = INT_MAX;
+	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+	return action;
 }
 
 static struct bpf_prog *lana_xdp_prog(void)
@@ -232,7 +248,6 @@ unsigned int lana_frame_room(const struct xdp_buff *xdp)
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	struct net_device *from = xdp->rxq->dev;
-	struct bpf_redirect_info *ri;
 
 	if (unlikely(!netif_running(dev) || !netif_carrier_ok(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
@@ -245,11 +260,7 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
 	if (dev == from)
 		return XDP_TX;
-	/* As bpf_redirect() does it for an index. */
-	ri = bpf_net_ctx_get_ri();
-	ri->tgt_index = dev->ifindex;
-	ri->map_id = INT_MAX;
-	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+	this_cpu_write(lana_frame_target, dev->ifindex);
 	return XDP_REDIRECT;
 }
 
