@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
+#include <linux/module.h>
 #include <linux/rtnetlink.h>
 #include <net/netdev_lock.h>
 #include <net/xdp.h>
@@ -99,6 +100,12 @@ static struct bpf_prog *lana_xdp_prog(void)
 	prog->gpl_compatible = 1;
 	prog->bpf_func = lana_xdp_run;
 	prog->aux->xdp_has_frags = true;
+	/*
+	 * A driver may refuse to give a program back, and keep it until its device goes. Its
+	 * function is in this module, which stays as long: bpf_prog_put() gives it back.
+	 */
+	__module_get(THIS_MODULE);
+	prog->aux->mod = THIS_MODULE;
 	atomic64_set(&prog->aux->refcnt, 1);
 	return prog;
 }
