@@ -264,6 +264,13 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 			    !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
 			    !net_eq(dev_net(dev), dev_net(from))))
 		return -1;
+	/*
+	 * A driver that can send frames, but has said that it does not now: a veth whose other
+	 * end takes none. It would lose what it is told to send, without a word.
+	 */
+	if (dev == from && unlikely(dev->netdev_ops->ndo_xdp_xmit &&
+				    !(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT)))
+		return -1;
 	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
 	if (dev == from)
 		return XDP_TX;

@@ -83,6 +83,10 @@ ip -n alice neigh replace 192.0.2.77 lladdr $lan0_mac dev a0
 check "icmp-echo answers by XDP_TX" ping_quietly alice 20 192.0.2.77
 check "large ones, too" ping_quietly alice 5 192.0.2.77 -s 1400
 check "and makes no skbs" is "$(skbs e) $(skbs lan0)" "0 0"
+vlink -n alice ethernet unhook a0
+check "to a host that takes no frames it answers by skbs" ping_quietly alice 5 192.0.2.77
+check "which are counted there" is "$(skbs e)" 5
+take_frames alice a0
 clean
 
 # --- Out by another one ---
