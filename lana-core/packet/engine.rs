@@ -312,7 +312,10 @@ impl<'r> Context<'r> {
 
     /// Goes on with the skb that was made of a frame.
     #[cold]
-    fn walk_made<const BANK: usize>(&mut self, version: Version<'r, BANK>, verdict: Verdict<Skb>) {
+    fn walk_made<const BANK: usize>(&mut self, version: Version<'r, BANK>) {
+        let Some(verdict) = self.made.take() else {
+            return;
+        };
         let mut direction = self.direction;
         let end = match self.follow(self.hop, verdict, &mut direction) {
             Ok((skb, slot)) => self.walk(version, skb, slot),
@@ -449,10 +452,8 @@ fn pass<'r, const BANK: usize, P: Packet>(
         return cx.unbound(hop, packet, Direction::Ingress);
     };
     let end = cx.walk(version, packet, first);
-    if P::IS_FRAME {
-        if let Some(verdict) = cx.made.take() {
-            cx.walk_made(version, verdict);
-        }
+    if P::IS_FRAME && cx.made.is_some() {
+        cx.walk_made(version);
     }
     let called = HOP_LIMIT.wrapping_sub(cx.left);
     engine.calls.add(called.into());

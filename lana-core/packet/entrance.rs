@@ -59,35 +59,6 @@ impl Ppe {
         self.live.read(reader)
     }
 
-    /// What is no frame, as it is in several buffers, enters as an skb.
-    #[cold]
-    fn receive_copy<'r>(
-        &'r self,
-        slot: &'r Slot,
-        frame: &Frame,
-        entries: u16,
-        reader: Reader<'r>,
-        cpu: ThisCpu,
-    ) -> Action {
-        let hop = match self.version(reader) {
-            Parity::Even(version) => slot.hop(version),
-            Parity::Odd(version) => slot.hop(version),
-        };
-        let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
-            return Action::PASS;
-        };
-        let Some(skb) = frame.to_skb() else {
-            hop.counters(cpu).dropped(DropReason::NoMemory);
-            return Action::DROP;
-        };
-        hop.counters(cpu).made_skb();
-        let way = Direction::Ingress;
-        if let Err(skb) = engine::enter(self, slot, way, skb, entries, reader, cpu) {
-            skb.up();
-        }
-        Action::DROP
-    }
-
     /// The engine's counters.
     #[inline]
     pub(crate) fn stats(&self) -> &PerCpu<EngineStats> {
@@ -128,12 +99,37 @@ impl Datapath for Ppe {
         reader: Reader<'r>,
         cpu: ThisCpu,
     ) -> Action {
-        if !frame.is_linear() {
-            return self.receive_copy(slot, &frame, entries, reader, cpu);
-        }
         let way = Direction::Ingress;
         let end = engine::enter(self, slot, way, frame, entries, reader, cpu);
         end.unwrap_or(Action::PASS)
+    }
+
+    /// It enters as an skb.
+    fn receive_parts<'r>(
+        &'r self,
+        slot: &'r Slot,
+        frame: Frame,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Action {
+        let hop = match self.version(reader) {
+            Parity::Even(version) => slot.hop(version),
+            Parity::Odd(version) => slot.hop(version),
+        };
+        let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+            return Action::PASS;
+        };
+        let Some(skb) = frame.to_skb() else {
+            hop.counters(cpu).dropped(DropReason::NoMemory);
+            return Action::DROP;
+        };
+        hop.counters(cpu).made_skb();
+        let way = Direction::Ingress;
+        if let Err(skb) = engine::enter(self, slot, way, skb, entries, reader, cpu) {
+            skb.up();
+        }
+        Action::DROP
     }
 
     #[inline(always)]

@@ -80,10 +80,10 @@ static unsigned int lana_batch_step(struct lana_queue *q, unsigned int most)
 	q->running = true;
 	rcu_read_lock();
 	if (n > 1) {
-		lana_receive_batch(hook, first, lana_this_cpu_offset());
+		lana_receive_batch(hook, first, lana_cpu_offset());
 	} else {
 		/* For one the other way is shorter. How often it has entered was looked at before. */
-		lana_receive(hook, first, 0, lana_this_cpu_offset(), NULL);
+		lana_receive(hook, first, 0, lana_cpu_offset(), NULL);
 	}
 	rcu_read_unlock();
 	q->running = false;

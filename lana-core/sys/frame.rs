@@ -16,8 +16,9 @@ use super::{
 use crate::base::checksum;
 use core::{ptr::NonNull, slice};
 
-/// A packet in the buffer that its driver has received it in, and nobody else's. All of it is linear; what is not
-/// becomes an skb where it enters a graph.
+/// A packet in the buffer that its driver has received it in, and nobody else's. All of it is linear; of what is
+/// not the value is the first part, which is only good for [`Frame::to_skb`]: that becomes an skb where it enters a
+/// graph.
 ///
 /// The driver has the buffer again when the handler of its frames has answered, so what is kept of a frame is
 /// [a copy](Frame::to_skb).
@@ -158,13 +159,6 @@ impl Frame {
         // SAFETY: the buffer is live, and so is the device of its queue, which is an Ethernet device: its
         // address has six bytes.
         unsafe { *(*(*(*self.as_ptr()).rxq).dev).dev_addr.cast() }
-    }
-
-    /// Whether it is one: a buffer with fragments is none, and is only good for [`Frame::to_skb`].
-    #[inline(always)]
-    pub(crate) fn is_linear(&self) -> bool {
-        // SAFETY: the buffer is live.
-        !unsafe { bindings::lana_frame_has_frags(self.as_ptr()) }
     }
 
     /// An skb with a copy of it; `None` when there is no memory.

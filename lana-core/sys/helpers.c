@@ -13,12 +13,6 @@
 
 /* CPUs. */
 
-/* gcc has an address space of its own for per-CPU pointers: casts go through an integer. */
-static void __percpu *lana_percpu(void *base)
-{
-	return (void __percpu *)(__force unsigned long)base;
-}
-
 void *lana_percpu_alloc(size_t size, size_t align)
 {
 	return (void *)(__force unsigned long)__alloc_percpu(size, align);
@@ -37,7 +31,7 @@ void *lana_percpu_ptr(void *base, unsigned int cpu)
 /* What, added to a per-CPU base, gives this CPU's part. Preemption is off. */
 unsigned long lana_this_cpu_offset(void)
 {
-	return (__force unsigned long)raw_cpu_ptr(lana_percpu(NULL));
+	return lana_cpu_offset();
 }
 
 unsigned int lana_nr_cpu_ids(void)

@@ -21,6 +21,7 @@
 
 #include <linux/llist.h>
 #include <linux/netdevice.h>
+#include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/skbuff.h>
@@ -95,7 +96,18 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 extern bool lana_watch_drops;
 void lana_dropped(u32 why, u32 idp, u32 hops, const struct net *net);
 
-/* CPUs. */
+/* CPUs. gcc has an address space of its own for per-CPU pointers: casts go through an integer. */
+static inline void __percpu *lana_percpu(void *base)
+{
+	return (void __percpu *)(__force unsigned long)base;
+}
+
+/* As lana_this_cpu_offset(), for C. */
+static __always_inline unsigned long lana_cpu_offset(void)
+{
+	return (__force unsigned long)raw_cpu_ptr(lana_percpu(NULL));
+}
+
 void *lana_percpu_alloc(size_t size, size_t align);
 void lana_percpu_free(void *base);
 void *lana_percpu_ptr(void *base, unsigned int cpu);
@@ -165,7 +177,6 @@ void lana_xdp_set_hook(struct bpf_prog *prog, const struct lana_hook *hook);
 bool lana_xdp_displaced(const struct bpf_prog *prog);
 void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog);
 struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp);
-bool lana_frame_has_frags(const struct xdp_buff *xdp);
 void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
@@ -270,6 +281,8 @@ void lana_bpf_destroy(struct bpf_prog *prog);
 rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
 				 unsigned long cpu_offset, struct sk_buff **pskb);
 u32 lana_receive_frame(const struct lana_hook *hook, struct xdp_buff *xdp, u16 entries,
+		       unsigned long cpu_offset);
+u32 lana_receive_parts(const struct lana_hook *hook, struct xdp_buff *xdp, u16 entries,
 		       unsigned long cpu_offset);
 void lana_receive_batch(const struct lana_hook *hook, struct sk_buff *list,
 			unsigned long cpu_offset);

@@ -35,7 +35,7 @@ static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
 	/* What came before goes before. */
 	if (unlikely(this_cpu_read(lana_batch_waiting)))
 		lana_batch_run();
-	return lana_receive(hook, skb, entries, lana_this_cpu_offset(), pskb);
+	return lana_receive(hook, skb, entries, lana_cpu_offset(), pskb);
 }
 
 /*
@@ -57,7 +57,7 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 		     lana_skb_mark(skb) || this_cpu_read(lana_batch_waiting)))
 		return lana_rx_rarely(pskb, hook);
 	__skb_push(skb, ETH_HLEN);
-	return lana_receive(hook, skb, 0, lana_this_cpu_offset(), pskb);
+	return lana_receive(hook, skb, 0, lana_cpu_offset(), pskb);
 }
 
 /*

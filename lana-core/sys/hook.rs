@@ -356,6 +356,27 @@ pub(crate) unsafe fn receive_frame<P: Entered>(
     action.to_wire()
 }
 
+/// The same of a packet that is in several buffers.
+///
+/// # Safety
+///
+/// As for [`receive_frame`].
+pub(crate) unsafe fn receive_parts<P: Entered>(
+    hook: *const bindings::lana_hook,
+    xdp: NonNull<bindings::xdp_buff>,
+    entries: u16,
+    cpu_offset: usize,
+) -> u32 {
+    // SAFETY: `hook` is the first field of a `Target`, which lives until no CPU is in the function.
+    let (datapath, slot) = unsafe { &*hook.cast::<Target>() }.entrance::<P>();
+    // SAFETY: drivers call programs by NAPI, with bottom halves off: a read-side section.
+    let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
+    // SAFETY: the first buffer is as the invariants of frames say.
+    let frame = unsafe { Frame::from_raw(xdp) };
+    let action = datapath.receive_parts(slot, frame, entries, reader, cpu);
+    action.to_wire()
+}
+
 /// Packets that a hooked device has received before. Takes them all.
 ///
 /// # Safety
@@ -463,6 +484,20 @@ macro_rules! entrances {
         ) -> u32 {
             // SAFETY: the contract is the same.
             unsafe { $crate::sys::hook::receive_frame::<$datapath>(hook, xdp, entries, cpu_offset) }
+        }
+
+        /// # Safety
+        ///
+        /// See [`receive_parts`]($crate::sys::hook::receive_parts).
+        #[no_mangle]
+        unsafe extern "C" fn lana_receive_parts(
+            hook: *const $crate::sys::bindings::lana_hook,
+            xdp: ::core::ptr::NonNull<$crate::sys::bindings::xdp_buff>,
+            entries: u16,
+            cpu_offset: usize,
+        ) -> u32 {
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::hook::receive_parts::<$datapath>(hook, xdp, entries, cpu_offset) }
         }
 
         /// # Safety

@@ -73,6 +73,16 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
         cpu: ThisCpu,
     ) -> Action;
 
+    /// The same of a packet that is in several buffers, of which `frame` is the first.
+    fn receive_parts<'r>(
+        &'r self,
+        slot: &'r Slot<Self>,
+        frame: Frame,
+        entries: u16,
+        reader: Reader<'r>,
+        cpu: ThisCpu,
+    ) -> Action;
+
     /// It has received some before. None is given back.
     fn receive_batch<'r>(
         &'r self,

@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
+#include <linux/unaligned.h>
 #include <net/netdev_lock.h>
 #include <net/xdp.h>
 
@@ -28,7 +29,7 @@
 #define LANA_FRAME_MARK		0x4c414e00u
 #define LANA_FRAME_ENTRIES	0x000000ffu
 
-static u16 lana_frame_entries(const struct xdp_buff *xdp)
+static __always_inline u16 lana_frame_entries(const struct xdp_buff *xdp)
 {
 	u32 mark;
 
@@ -37,11 +38,11 @@ static u16 lana_frame_entries(const struct xdp_buff *xdp)
 		return 0;
 	if (xdp->data - xdp->data_meta != sizeof(mark))
 		return 0;
-	memcpy(&mark, xdp->data_meta, sizeof(mark));
+	mark = get_unaligned((const u32 *)xdp->data_meta);
 	return (mark & ~LANA_FRAME_ENTRIES) == LANA_FRAME_MARK ? mark & LANA_FRAME_ENTRIES : 0;
 }
 
-static void lana_frame_set_entries(struct xdp_buff *xdp, u16 entries)
+static __always_inline void lana_frame_set_entries(struct xdp_buff *xdp, u16 entries)
 {
 	u32 mark = LANA_FRAME_MARK | min(entries, LANA_FRAME_ENTRIES);
 
@@ -50,7 +51,7 @@ static void lana_frame_set_entries(struct xdp_buff *xdp, u16 entries)
 	if (xdp->data - sizeof(mark) < xdp->data_hard_start + sizeof(struct xdp_frame))
 		return;
 	xdp->data_meta = xdp->data - sizeof(mark);
-	memcpy(xdp->data_meta, &mark, sizeof(mark));
+	put_unaligned(mark, (u32 *)xdp->data_meta);
 }
 
 /* A program has the address of its hook in the place of its only instruction. */
@@ -75,7 +76,9 @@ static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 	/* Not hooked yet, or not any more. */
 	if (unlikely(!hook || xdp->data + ETH_HLEN > xdp->data_end))
 		return XDP_PASS;
-	action = lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_this_cpu_offset());
+	if (unlikely(xdp_buff_has_frags(xdp)))
+		return lana_receive_parts(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());
+	action = lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());
 	if (action != XDP_REDIRECT)
 		return action;
 	/*
@@ -221,11 +224,6 @@ struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp)
 	if (unlikely(i))
 		lana_skb_set_entries(skb, i);
 	return skb;
-}
-
-bool lana_frame_has_frags(const struct xdp_buff *xdp)
-{
-	return xdp_buff_has_frags(xdp);
 }
 
 /* The stack gets an skb that was made of a frame. */
