@@ -16,7 +16,7 @@ from report import PAGES, missing_table, table
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
-SECTIONS = ["drop", "chain", "forward", "echo", "sockets"]
+SECTIONS = ["drop", "frames", "chain", "forward", "echo", "sockets"]
 # A name, and what tells the kernel so.
 KERNELS = {"retpolines": "spectre_v2=retpoline", "without": "spectre_v2=off"}
 
@@ -52,7 +52,7 @@ def rows(found):
 
 def step(found):
     """What each further block takes."""
-    for where, who, few in ("ingress", "LANA,", 1), ("bursts", "LANA, batched,", 10):
+    for where, who, few in ("ingress", "LANA,", 1), ("bursts", "LANA, batched,", 10), ("chain", "LANA,", 10):
         blocks = {x: pair for load, name, x, *pair in rows(found) if load == where and name.startswith(who)}
         for kernel, pair in zip(KERNELS, zip(blocks[few], blocks[50])) if few in blocks and 50 in blocks else []:
             yield (f"Each further block, {few} to 50, {where}{who[4:-1]}, {kernel}: "

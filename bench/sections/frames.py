@@ -4,15 +4,47 @@ made for them. BPF's machine makes them, and redirects them into a veth, whose o
 
 import burst
 import ebpf
-from common import SMALLEST, Called, Room, Wire, batch, do, engine, floor, received
+import xdp
+from bpfload import XDP
+from common import FOREIGN, SMALLEST, Called, Missing, Room, Wire, batch, do, engine, floor, received, stack, write
+from sections.echo import HERE, THERE, frame as echo_frame
 
-DROP, CHAIN, FORWARD = "drop", "chain", "forward"
+DROP, CHAIN, FORWARD, ECHO = "drop", "chain", "forward", "echo"
+NATIVE = "xdpdrv"
+FRAME = burst.FRAME[:SMALLEST].ljust(SMALLEST, b"\0")
+TAIL_CALLS = 33  # the most that the kernel makes
 
 
-def frames(wire, sink, size=SMALLEST):
-    program = burst.load(burst.XDP, ebpf.redirect(wire.far))
-    frame = burst.FRAME[:size].ljust(size, b"\0")
-    return Called(wire.far, [], sink, burst.Burst(0, frame, program=program), size)
+class Sent:
+    """For the load alone: all that was sent has come."""
+
+    def __init__(self, sender):
+        self.sender = sender
+
+    def __call__(self):
+        return self.sender.sent
+
+
+class Sender(burst.Burst):
+    def __init__(self, frame, program):
+        super().__init__(0, frame, program=program)
+        self.sent = 0
+
+    def send(self, count, at_once=burst.AT_ONCE):
+        super().send(count, at_once)
+        self.sent += count
+
+
+def frames(wire, sink, frame=FRAME, changed=None):
+    """What the other end of a wire gets."""
+    return Called(wire.far, [], sink, Sender(frame, xdp.sender(frame, wire.far, changed)))
+
+
+def alone(frame=FRAME, changed=None):
+    """What the load itself takes: the frames are made, and dropped at once."""
+    Room()
+    sender = Sender(frame, xdp.sender(frame, None, changed))
+    return Called("lo", [], Sent(sender), sender)
 
 
 def place():
@@ -25,18 +57,24 @@ def hook(*devices):
         do("vlink", "ethernet", "hook", device, "--xdp")
 
 
+def without_program(wire):
+    """A veth receives frames without a program while it has GRO; an skb is made for each."""
+    do("ethtool", "-K", wire.near, "gro", "on")
+
+
+# --- Drop, and a chain of blocks ---
+
 def native(code):
     """A BPF program at the driver."""
     wire = place()
-    ebpf.on_xdp(wire.near, "xdpdrv", code)
+    ebpf.on_xdp(wire.near, NATIVE, code())
     return frames(wire, received(wire.near))
 
 
 def least():
-    """The fastest possible receive handler. A veth receives frames without a program while it has GRO; an skb is made for
-    each."""
+    """The fastest possible receive handler."""
     wire = place()
-    do("ethtool", "-K", wire.near, "gro", "on")
+    without_program(wire)
     floor(wire.near)
     return frames(wire, received(wire.near))
 
@@ -51,18 +89,23 @@ def lana(blocks):
     return frames(wire, engine())
 
 
+# --- Forwarding ---
+
 def forward(setup):
     """The far end wants a program, too: it drops, so that no skb is made there; the device counts."""
     Room()
     source, target = Wire(), Wire()
-    ebpf.on_xdp(target.far, "xdpdrv", ebpf.XDP_DROP)
+    ebpf.on_xdp(target.far, NATIVE, ebpf.XDP_DROP)
     setup(source.near, target.near)
-    return frames(source, received(target.far))
+    return frames(source, received(target.far), changed=FRAME)
 
 
-def redirect(source, target):
-    ebpf.on_xdp(target, "xdpdrv", ebpf.XDP_DROP)
-    ebpf.on_xdp(source, "xdpdrv", ebpf.redirect(target))
+def redirect(make):
+    """A veth takes frames while the other end has a program. This end has one, as LANA has."""
+    def setup(source, target):
+        ebpf.on_xdp(target, NATIVE, ebpf.XDP_DROP)
+        ebpf.on_xdp(source, NATIVE, make(target))
+    return setup
 
 
 def lana_forward(source, target):
@@ -70,14 +113,86 @@ def lana_forward(source, target):
     batch(f"add {source}b dummy", f"bind {source}b {source}", f"bind {target} {source}b")
 
 
+# --- Echo ---
+
+def messages(mac):
+    """An echo request to a MAC address, and its answer."""
+    return (bytes.fromhex(echo_frame(FOREIGN, mac, 8, (THERE, HERE))),
+            bytes.fromhex(echo_frame(mac, FOREIGN, 0, (HERE, THERE))))
+
+
+def requests(wire, sink):
+    return frames(wire, sink, *messages(wire.mac))
+
+
+def responders(setup):
+    """Who sends frames back by the same device: the program at the far end drops them."""
+    wire = place()
+    ebpf.on_xdp(wire.far, NATIVE, ebpf.XDP_DROP)
+    setup(wire)
+    return requests(wire, received(wire.far))
+
+
+def program(**options):
+    def setup(wire):
+        code = xdp.echo(wire.mac, b"\xc0\0\2\3", **options)
+        request, answer = messages(wire.mac)
+        if xdp.answered(code, request) != answer:
+            raise RuntimeError("the XDP program gives a wrong answer")
+        ebpf.on_xdp(wire.near, NATIVE, code)
+    return lambda: responders(setup)
+
+
+def mirror():
+    """Sends each frame back as it is: the least that a program can do."""
+    return responders(lambda wire: ebpf.on_xdp(wire.near, NATIVE, ebpf.XDP_TX))
+
+
+def icmp_echo(wire):
+    try:
+        do("modprobe", "fb_icmp_echo")
+    except Missing:
+        raise Missing("there is no module fb_icmp_echo") from None
+    hook(wire.near)
+    batch("add echo icmp-echo", f"set echo addr+={HERE}", f"bind echo {wire.near}")
+
+
+def kernel():
+    """Its answers are skbs, and are dropped by the stack of the far end, at the head of ip_rcv()."""
+    wire = place()
+    without_program(wire)
+    do("ip", "address", "add", HERE + "/24", "dev", wire.near)
+    do("ip", "neighbour", "add", THERE, "lladdr", FOREIGN, "nud", "permanent", "dev", wire.near)
+    for name, value in ("icmp_ratelimit", "0"), ("icmp_msgs_per_sec", "1000000000"):
+        write("/proc/sys/net/ipv4/" + name, value)
+    return requests(wire, stack(wire.far))
+
+
 def run(section):
+    section.offer(DROP, "the load alone", alone)
     section.offer(DROP, "receive handler, freed at once", least)
-    section.offer(DROP, "XDP native drop", lambda: native(ebpf.XDP_DROP))
+    section.offer(DROP, "XDP native drop", lambda: native(lambda: ebpf.XDP_DROP))
+    section.offer(DROP, "XDP native drop, as xdp-bench", lambda: native(xdp.bench_drop))
     section.offer(DROP, "LANA, 1 block", lambda: lana(1))
     section.take_turns()
     for blocks in 1, 10, 50:
         section.offer(CHAIN, "LANA", lambda number=blocks: lana(number), blocks)
+    for steps in 1, 10, TAIL_CALLS:
+        section.offer(CHAIN, "XDP native, tail calls",
+                      lambda number=steps: native(lambda: ebpf.chain(number, ebpf.XDP_DROP, XDP)), steps)
     section.take_turns()
-    section.offer(FORWARD, "XDP native redirect", lambda: forward(redirect))
+    section.offer(FORWARD, "the load alone", lambda: alone(changed=FRAME))
+    section.offer(FORWARD, "XDP native redirect", lambda: forward(redirect(ebpf.redirect)))
+    section.offer(FORWARD, "XDP native redirect, as xdp-bench",
+                  lambda: forward(redirect(lambda to: xdp.bench_redirect(ebpf.redirect(to)))))
+    section.offer(FORWARD, "XDP native redirect-map, as xdp-bench",
+                  lambda: forward(redirect(xdp.bench_redirect_map)))
     section.offer(FORWARD, "LANA, eth - dummy - eth", lambda: forward(lana_forward))
+    section.take_turns()
+    section.offer(ECHO, "the load alone", lambda: alone(*messages("02:00:00:00:00:01")))
+    section.offer(ECHO, "kernel ICMP", kernel)
+    section.offer(ECHO, "XDP native, sent back as it is", mirror)
+    section.offer(ECHO, "XDP program", program())
+    section.offer(ECHO, "XDP program, checksums verified", program(checked=True))
+    section.offer(ECHO, "LANA, icmp-echo", lambda: responders(icmp_echo))
     section.take_turns()
