@@ -16,7 +16,7 @@ ARRAY, PROG_ARRAY, PERCPU_ARRAY, DEVMAP = 2, 3, 6, 14
 LOOKUP, CPU, TAIL_CALL, REDIRECT, REDIRECT_MAP = 1, 8, 12, 23, 51
 TC_DROP, XDP_DROP, XDP_PASS, XDP_TX = answer(2), answer(1), answer(2), answer(3)
 # Offsets in struct xdp_md.
-DATA, DATA_END, DATA_META = 0, 4, 8
+DATA, DATA_END = 0, 4
 
 
 def assemble(*steps):

@@ -12,23 +12,22 @@ import ebpf
 from bpfload import XDP, answer, bpf, insn
 from ebpf import assemble, look_up
 
-ADJUST_META, CSUM_DIFF = 54, 28
+CSUM_DIFF, ADJUST_TAIL = 28, 65
 PASS, TX = 2, 3
 
 
 def sender(frame, device=None, changed=None):
     """The program that BPF_PROG_TEST_RUN makes frames by, a descriptor. They leave by a device, or are dropped where
     there is none. A frame's memory comes again, as whoever had it last has left it: those words are written anew in which
-    `changed` differs, and so is the word of metadata that LANA leaves in frames."""
+    `changed` differs. The kernel forgets the metadata that LANA has left in a frame only where the program
+    changes its bounds: so it is made a byte too long, and has its length then."""
     steps, stores = [], []
     if changed is not None:
         places = burst.words(frame, changed)
         stores = burst.writing(3, frame, places)
         steps = [
-            insn(0xBF, 0x16), insn(0xB7, 2, 0, -4), insn(0x85, 0, 0, ADJUST_META),
-            insn(0x61, 0x62, ebpf.DATA_META), insn(0x61, 0x63, ebpf.DATA), insn(0x61, 0x61, ebpf.DATA_END),
-            insn(0xBF, 0x24), insn(0x07, 4, 0, 4), (0x2D, 0x34, 0, "send"),
-            insn(0x62, 2, 0, 0),
+            insn(0xBF, 0x16), insn(0xB7, 2, 0, -1), insn(0x85, 0, 0, ADJUST_TAIL),
+            insn(0x61, 0x63, ebpf.DATA), insn(0x61, 0x61, ebpf.DATA_END),
             insn(0xBF, 0x34), insn(0x07, 4, 0, max(places, default=0) + 4), (0x2D, 0x14, 0, "send")]
     last = ebpf.redirect(device) if device else ebpf.XDP_DROP
     return bpfload.load(XDP, assemble(*steps, *stores, "send", last))

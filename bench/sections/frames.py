@@ -26,8 +26,9 @@ class Sent:
 
 
 class Sender(burst.Burst):
-    def __init__(self, frame, program):
-        super().__init__(0, frame, program=program)
+    def __init__(self, frame, device, changed):
+        program = xdp.sender(frame, device, changed)
+        super().__init__(0, frame if changed is None else frame + b"\0", program=program)
         self.sent = 0
 
     def send(self, count, at_once=burst.AT_ONCE):
@@ -37,13 +38,13 @@ class Sender(burst.Burst):
 
 def frames(wire, sink, frame=FRAME, changed=None):
     """What the other end of a wire gets."""
-    return Called(wire.far, [], sink, Sender(frame, xdp.sender(frame, wire.far, changed)))
+    return Called(wire.far, [], sink, Sender(frame, wire.far, changed))
 
 
 def alone(frame=FRAME, changed=None):
     """What the load itself takes: the frames are made, and dropped at once."""
     Room()
-    sender = Sender(frame, xdp.sender(frame, None, changed))
+    sender = Sender(frame, None, changed)
     return Called("lo", [], Sent(sender), sender)
 
 

@@ -213,14 +213,20 @@ impl<'r> Context<'r> {
         self.drop(self.hop, packet, reason);
     }
 
-    #[cold]
-    fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
+    /// Counts a packet that ends at a block for a bad reason.
+    #[inline(always)]
+    fn count_drop(&self, at: &Hop, reason: DropReason) {
         at.counters(self.cpu).dropped(reason);
         self.engine.drops.add(1);
         if let Some(alarm) = Alarm::of(reason) {
             self.engine.raise(alarm, at.idp());
             self.ppe.net().alarm();
         }
+    }
+
+    #[cold]
+    fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
+        self.count_drop(at, reason);
         if watch::is_on() {
             self.watched(at, reason);
         }
@@ -242,7 +248,12 @@ impl<'r> Context<'r> {
         if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
             return self.give_back(packet);
         }
-        self.drop(at, Some(packet), DropReason::Unbound);
+        if P::IS_FRAME && !watch::is_on() {
+            // What a call would take is most of a drop here: the driver frees the frame.
+            self.count_drop(at, DropReason::Unbound);
+        } else {
+            self.drop(at, Some(packet), DropReason::Unbound);
+        }
         Ok(Action::DROP)
     }
 

@@ -42,7 +42,7 @@ impl BlockStats {
     }
 
     /// Counts a packet that ends here for a bad reason.
-    #[cold]
+    #[inline]
     pub(crate) fn dropped(&self, reason: DropReason) {
         if let Some(count) = self.drops.get(reason as usize) {
             count.add(1);

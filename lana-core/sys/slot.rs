@@ -383,6 +383,12 @@ impl<D: Datapath> Hop<D> {
         if index == 0 {
             return self.first(direction);
         }
+        self.further(direction, index)
+    }
+
+    /// The same of a port that is not the first. A call, which keeps the way of the first a single load.
+    #[inline(never)]
+    fn further<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
         let all = self.all.as_ref()?.get(direction as usize)?;
         // SAFETY: the type's invariants say that slots outlive the hops that lead to them.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })

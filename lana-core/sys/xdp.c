@@ -254,7 +254,8 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	struct net_device *from = xdp->rxq->dev;
 
-	if (unlikely(!netif_running(dev) || !netif_carrier_ok(dev)))
+	/* It has received the frame just now, else. */
+	if (dev != from && unlikely(!netif_running(dev) || !netif_carrier_ok(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
 	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
