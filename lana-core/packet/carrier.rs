@@ -26,6 +26,9 @@ pub trait Carried: Sized {
     /// Whether no skb is made yet.
     const IS_FRAME: bool;
 
+    /// No block takes it: what the driver is to do with its frame, or the skb, which the stack is to have.
+    fn give_back(self) -> Result<Action, Self>;
+
     /// Frees a dropped packet, for the reason given.
     fn free(self, reason: DropReason);
 
@@ -122,6 +125,11 @@ pub trait Packet: Carried {
 impl Carried for Skb {
     const IS_FRAME: bool = false;
 
+    #[inline(always)]
+    fn give_back(self) -> Result<Action, Self> {
+        Err(self)
+    }
+
     #[inline]
     fn free(self, reason: DropReason) {
         Skb::free(self, reason);
@@ -205,6 +213,11 @@ impl Packet for Skb {
 
 impl Carried for Frame {
     const IS_FRAME: bool = true;
+
+    #[inline(always)]
+    fn give_back(self) -> Result<Action, Self> {
+        Ok(Action::PASS)
+    }
 
     #[inline]
     fn free(self, _reason: DropReason) {}

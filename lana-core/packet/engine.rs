@@ -29,7 +29,7 @@ use crate::{
         xdp::Action,
     },
 };
-use core::ptr;
+use core::{mem, ptr};
 
 /// What stands behind an IDP, as the engine reads it.
 pub(crate) type Slot = slot::Slot<Ppe>;
@@ -259,9 +259,9 @@ impl<'r> Context<'r> {
 
     /// No block takes the packet that entered.
     #[cold]
-    fn give_back<P>(&self, packet: P) -> Result<Action, P> {
+    fn give_back<P: Packet>(&self, packet: P) -> Result<Action, P> {
         self.engine.unclaimed.add(1);
-        Err(packet)
+        packet.give_back()
     }
 
     /// What comes after a block that has said this: another one, or the end.
@@ -428,7 +428,7 @@ fn pass<'r, const BANK: usize, P: Packet>(
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
     else {
-        return Err(packet);
+        return packet.give_back();
     };
     let engine = ppe.stats().this(cpu);
     let mut cx = Context {
@@ -471,6 +471,8 @@ fn pass<'r, const BANK: usize, P: Packet>(
     if !cx.none_waits() {
         cx.walk_waiting(version, called);
     }
+    // Nothing is left in it.
+    mem::forget(cx);
     end
 }
 

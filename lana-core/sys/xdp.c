@@ -245,6 +245,14 @@ unsigned int lana_frame_room(const struct xdp_buff *xdp)
 	return xdp_data_hard_end(xdp) - xdp->data;
 }
 
+/* netif_running() and netif_carrier_ok(), by one load. */
+static bool lana_frame_dev_up(const struct net_device *dev)
+{
+	const unsigned long start = BIT(__LINK_STATE_START), no_carrier = BIT(__LINK_STATE_NOCARRIER);
+
+	return (READ_ONCE(dev->state) & (start | no_carrier)) == start;
+}
+
 /*
  * What the driver is to answer for a frame to leave by a device: XDP_TX by the one
  * that it came by, XDP_REDIRECT by another one whose driver takes frames. Else -1:
@@ -252,27 +260,28 @@ unsigned int lana_frame_room(const struct xdp_buff *xdp)
  */
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
-	struct net_device *from = xdp->rxq->dev;
+	const struct net_device *from = xdp->rxq->dev;
+	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
 
-	/* It has received the frame just now, else. */
-	if (dev != from && unlikely(!netif_running(dev) || !netif_carrier_ok(dev)))
+	/* That which has received the frame is up. */
+	if (dev != from && unlikely(!lana_frame_dev_up(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
 	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
-	if (dev != from && (!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) ||
-			    !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
-			    !net_eq(dev_net(dev), dev_net(from))))
-		return -1;
-	/*
-	 * A driver that can send frames, but has said that it does not now: a veth whose other
-	 * end takes none. It would lose what it is told to send, without a word.
-	 */
-	if (dev == from && unlikely(dev->netdev_ops->ndo_xdp_xmit &&
-				    !(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT)))
+	if (dev == from) {
+		/*
+		 * A driver that can send frames may say that it does not now: a veth whose other
+		 * end takes none. It would lose what it is told to send, without a word.
+		 */
+		if (unlikely(!takes && dev->netdev_ops->ndo_xdp_xmit))
+			return -1;
+		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+		return XDP_TX;
+	}
+	if (unlikely(!takes || !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
+		     !net_eq(dev_net(dev), dev_net(from))))
 		return -1;
 	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	if (dev == from)
-		return XDP_TX;
 	this_cpu_write(lana_frame_target, dev->ifindex);
 	return XDP_REDIRECT;
 }
