@@ -64,6 +64,10 @@ class Results:
             return None
         return Value([formula(*samples) for samples in zip(*all_samples)], formula(*map(max, all_samples)))
 
+    def cost_ratio(self, section, one, other, load):
+        """How many times the time of the one the other takes, when that of the load alone is taken off both."""
+        return self.combine(section, lambda a, b, load: (1 / b - 1 / load) / (1 / a - 1 / load), one, other, load)
+
     def value(self, section, name):
         """A value that a section has worked out itself: samples."""
         samples = self.sections.get(section, {}).get("values", {}).get(name)
@@ -141,18 +145,30 @@ def chain_figures(results):
 
 
 def frame_figures(results):
-    def figure(what, load, one, other, goal):
-        value = results.ratio("frames", {"load": load, "name": one}, {"load": load, "name": other})
-        return Figure("frames", what, value, goal)
-    ours = "LANA, 1 block"
-    yield figure("frames, drop, 1 block / receive handler, freed at once", "drop", ours,
-                 "receive handler, freed at once", 2.5)
-    yield figure("frames, drop, 1 block / XDP native drop", "drop", ours, "XDP native drop", 1)
+    def figures(load, one, goals, least=None, off=()):
+        """Those beside each peer; for some also without what the load itself takes."""
+        for peer, goal in goals:
+            names = one, peer, "the load alone", least
+            ours, other, alone, limit = ({"load": load, "name": name} for name in names)
+            what = f"frames, {load}, {one} / {peer}"
+            bound = results.ratio("frames", limit, other) if least else None
+            yield Figure("frames", what, results.ratio("frames", ours, other), goal, limit=bound)
+            if peer in off:
+                bound = results.cost_ratio("frames", limit, other, alone) if least else None
+                yield Figure("frames", what + ", the load taken off", results.cost_ratio("frames", ours, other, alone),
+                             goal, limit=bound)
+    handler = "receive handler, freed at once"
+    yield from figures("drop", "LANA, 1 block", [(handler, 2.5), ("XDP native drop", 1),
+                                                 ("XDP native drop, as xdp-bench", 1)], off=[handler])
     ends = [{"load": "chain", "name": LANA, "x": blocks} for blocks in (10, 50)]
     value = results.combine("frames", lambda few, many: (1e9 / many - 1e9 / few) / 40, *ends)
     yield Figure("frames", "frames, each further block, chains of 10 to 50", value, 2, most=True, unit=" ns")
-    yield figure("frames, forwarding, LANA / XDP native redirect", "forward", "LANA, eth - dummy - eth",
-                 "XDP native redirect", 1)
+    yield from figures("forward", "LANA, eth - dummy - eth", [
+        ("XDP native redirect", 1), ("XDP native redirect, as xdp-bench", 1),
+        ("XDP native redirect-map, as xdp-bench", 1)])
+    yield from figures("echo", "LANA, icmp-echo", [
+        ("kernel ICMP", 5), ("XDP program", 1), ("XDP program, checksums verified", 1)],
+        least="XDP native, sent back as it is", off=["kernel ICMP"])
 
 
 def forward_figures(results):
@@ -170,9 +186,7 @@ def echo_figures(results):
             name, "kernel ICMP", "the least, sent back as it is", "the load alone"))
         about = f"{name.removeprefix('LANA, ')} / kernel ICMP, {load}"
         yield Figure("echo", about, results.ratio("echo", lana, linux), 2.5, limit=results.ratio("echo", least, linux))
-        value = results.combine("echo", lambda lana, linux, load: (1 / linux - 1 / load) / (1 / lana - 1 / load),
-                                lana, linux, alone)
-        yield Figure("echo", f"{about}, the load taken off", value, 2.5)
+        yield Figure("echo", f"{about}, the load taken off", results.cost_ratio("echo", lana, linux, alone), 2.5)
 
 
 def socket_figures(results):
@@ -304,13 +318,13 @@ def bars(results, folder, section, load, title):
                   [row["name"] for row in rows if row["name"].startswith(LANA)])
 
 
-def chain_plot(results, folder, load):
-    rows = [row for row in results.rows("chain", load=load) if row["x"]]
+def chain_plot(results, folder, load, section="chain", file=None, title=""):
+    rows = [row for row in results.rows(section, load=load) if row["x"]]
     names = list(dict.fromkeys(row["name"] for row in rows))
     series = [(name, [(row["x"], *point(row)) for row in rows if row["name"] == name]) for name in names]
-    for row in results.rows("chain", load=load, x=0):
+    for row in results.rows(section, load=load, x=0):
         series.append((row["name"], [(x, *point(row)) for x in (1, 50)]))
-    plot.lines(f"{folder}/chain-{load}.svg", f"Rate against chain length, 64 bytes, {load} (thesis, figure 6.7)",
+    plot.lines(f"{folder}/{file or 'chain-' + load}.svg", f"Rate against chain length, 64 bytes, {title}",
                "steps in the chain", "million packets a second", series, logx=True, xticks=[1, 2, 5, 10, 20, 50])
 
 
@@ -326,10 +340,14 @@ def plots(results, folder):
     for load in "ingress", "ingress, owned", "wire":
         bars(results, folder, "drop", load, f"Receive and drop, 64 bytes, {load}")
     for load in "ingress", "bursts", "wire":
-        chain_plot(results, folder, load)
+        chain_plot(results, folder, load, title=f"{load} (thesis, figure 6.7)")
     bars(results, folder, "forward", "wire", "Forward from one device to another, 64 bytes, wire")
     for load in "bursts", "wire":
         bars(results, folder, "echo", load, f"Echo requests answered, 64 bytes, {load}")
+    for load, title in [("drop", "Receive and drop"), ("forward", "Forward to another device"),
+                        ("echo", "Echo requests answered")]:
+        bars(results, folder, "frames", load, f"{title}, 64 bytes, frames (native XDP)")
+    chain_plot(results, folder, "chain", "frames", "frames-chain", "frames (native XDP)")
     names = list(dict.fromkeys(row["name"] for row in results.rows("sizes")))
     few = [name for name in names if name.startswith("Linux") or int(name.split()[1]) <= 10]
     many = [name for name in names if name.startswith("Linux") or int(name.split()[1]) >= 10]

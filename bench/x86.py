@@ -16,7 +16,8 @@ from report import PAGES, missing_table, table
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
-SECTIONS = ["drop", "frames", "chain", "forward", "echo", "sockets"]
+SECTIONS = ["drop", "frames", "virtio", "chain", "forward", "echo", "sockets"]
+FRAMES = ["frames", "virtio"]
 # A name, and what tells the kernel so.
 KERNELS = {"retpolines": "spectre_v2=retpoline", "without": "spectre_v2=off"}
 
@@ -59,6 +60,26 @@ def step(found):
                    f"{(pair[1] - pair[0]) / (50 - few):.1f} instructions.\n")
 
 
+# Who stands beside whom, where packets come as frames.
+BESIDE = {"drop": ("LANA, 1 block", ["XDP native drop", "XDP native drop, as xdp-bench"]),
+          "forward": ("LANA, eth - dummy - eth", ["XDP native redirect", "XDP native redirect, as xdp-bench",
+                                                  "XDP native redirect-map, as xdp-bench"]),
+          "echo": ("LANA, icmp-echo", ["XDP program", "XDP program, checksums verified", "kernel ICMP"])}
+
+
+def ratios(found):
+    """How many times the instructions of LANA a peer takes, the load taken off."""
+    takes = {(load, name): pair for load, name, _, *pair in rows(found)}
+    loads = [load for load, name in takes if name == "the load alone"]
+    for load, (ours, peers) in BESIDE.items():
+        # The load is the same for all, but where frames come again and are to be renewed.
+        alone = takes.get((load, "the load alone")) or takes[loads[0], "the load alone"]
+        for peer in peers:
+            if (load, peer) in takes and (load, ours) in takes:
+                pairs = zip(takes[load, peer], takes[load, ours], alone)
+                yield [load, ours, peer, *[f"{(other - base) / (lana - base):.2f}" for other, lana, base in pairs]]
+
+
 def main(wanted, save):
     begun, text, failed = time.monotonic(), [], []
     for section in wanted or SECTIONS:
@@ -79,6 +100,9 @@ def main(wanted, save):
                  table(["load", "who", "retpolines", "without", "more"],
                        [[load, name, f"{one:.0f}", f"{other:.0f}", f"{one - other:.0f}"]
                         for load, name, _, one, other in rows(found)], 2), *step(found)]
+        if section in FRAMES:
+            text.append(table(["load", "LANA", "peer, whose instructions / LANA's, the load taken off", "retpolines",
+                               "without"], [*ratios(found)], 3))
         if found["retpolines"]["missing"]:
             text.append(missing_table(found["retpolines"]))
     with open(OUT + "/report.md", "w") as file:
