@@ -10,8 +10,17 @@
 #[inline(always)]
 pub fn sum(bytes: &[u8]) -> u16 {
     let (mut total, mut rest) = (0, bytes);
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        total = around(total, u64::from_ne_bytes(*word));
+    while let Some((words, behind)) = rest.split_first_chunk::<32>() {
+        total = sum_words(total, words);
+        rest = behind;
+    }
+    // Most messages are short. A loop would be unrolled, and ask how often to go round, first.
+    if let Some((words, behind)) = rest.split_first_chunk::<16>() {
+        total = sum_words(total, words);
+        rest = behind;
+    }
+    if let Some((words, behind)) = rest.split_first_chunk::<8>() {
+        total = sum_words(total, words);
         rest = behind;
     }
     if let Some((word, behind)) = rest.split_first_chunk() {
@@ -28,6 +37,17 @@ pub fn sum(bytes: &[u8]) -> u16 {
     let (low, carry) = (total as u32).overflowing_add((total >> 32) as u32);
     let total = low.wrapping_add(carry.into());
     add(total as u16, (total >> 16) as u16)
+}
+
+/// A sum and those of words of 64 bits: the compiler knows how many there are.
+#[inline(always)]
+fn sum_words<const N: usize>(mut total: u64, words: &[u8; N]) -> u64 {
+    let mut rest = words.as_slice();
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        total = around(total, u64::from_ne_bytes(*word));
+        rest = behind;
+    }
+    total
 }
 
 /// The sum of two, where a carry out of the top comes in at the bottom: 2^64 is as good as 1, as 2^16 is.
