@@ -28,7 +28,7 @@ def main(name):
     for place in "all", "default":
         write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
     write("/proc/sys/kernel/printk", "1")
-    do("modprobe", "-a", "lana", "fb_eth", "fb_dummy", "fb_pflana")
+    do("modprobe", "-a", "lana", "fb_eth", "fb_dummy", "fb_pflana", "pktgen")
     kernel = {"release": os.uname().release, "command line": command_line(), "mitigations": mitigations(),
               "bpf jit": os.path.exists("/proc/sys/net/core/bpf_jit_enable")}
     section = Section(name)

@@ -28,7 +28,6 @@ def card(driver):
 class Card:
     def __init__(self, section):
         self.section, self.near, self.far = section, card("virtio_net"), card("e1000e")
-        do("modprobe", "pktgen")
 
     @staticmethod
     def up(*device):
