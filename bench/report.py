@@ -145,21 +145,21 @@ def chain_figures(results):
 
 
 def frame_figures(results):
-    def figures(load, one, goals, least=None, off=()):
-        """Those beside each peer; for some also without what the load itself takes."""
+    def figures(load, one, goals, least=None):
+        """Those beside each peer; beside who makes skbs, what the load itself takes is taken off, as that is no part of
+        either."""
         for peer, goal in goals:
             names = one, peer, "the load alone", least
             ours, other, alone, limit = ({"load": load, "name": name} for name in names)
             what = f"frames, {load}, {one} / {peer}"
-            bound = results.ratio("frames", limit, other) if least else None
-            yield Figure("frames", what, results.ratio("frames", ours, other), goal, limit=bound)
-            if peer in off:
-                bound = results.cost_ratio("frames", limit, other, alone) if least else None
-                yield Figure("frames", what + ", the load taken off", results.cost_ratio("frames", ours, other, alone),
-                             goal, limit=bound)
-    handler = "receive handler, freed at once"
-    yield from figures("drop", "LANA, 1 block", [(handler, 2.5), ("XDP native drop", 1),
-                                                 ("XDP native drop, as xdp-bench", 1)], off=[handler])
+            if goal > 1:
+                value, bound = (results.cost_ratio("frames", who, other, alone) for who in (ours, limit))
+                yield Figure("frames", what + ", the load taken off", value, goal, limit=bound)
+            else:
+                value, bound = (results.ratio("frames", who, other) for who in (ours, limit))
+                yield Figure("frames", what, value, goal, limit=bound)
+    yield from figures("drop", "LANA, 1 block", [("receive handler, freed at once", 2.5), ("XDP native drop", 1),
+                                                 ("XDP native drop, as xdp-bench", 1)])
     ends = [{"load": "chain", "name": LANA, "x": blocks} for blocks in (10, 50)]
     value = results.combine("frames", lambda few, many: (1e9 / many - 1e9 / few) / 40, *ends)
     yield Figure("frames", "frames, each further block, chains of 10 to 50", value, 2, most=True, unit=" ns")
@@ -168,7 +168,7 @@ def frame_figures(results):
         ("XDP native redirect-map, as xdp-bench", 1)])
     yield from figures("echo", "LANA, icmp-echo", [
         ("kernel ICMP", 5), ("XDP program", 1), ("XDP program, checksums verified", 1)],
-        least="XDP native, sent back as it is", off=["kernel ICMP"])
+        least="XDP native, sent back as it is")
 
 
 def forward_figures(results):
@@ -310,8 +310,8 @@ def point(row):
     return value.median / 1e6, value.low / 1e6, value.high / 1e6
 
 
-def bars(results, folder, section, load, title):
-    rows = results.rows(section, load=load)
+def bars(results, folder, section, load, title, without=None):
+    rows = [row for row in results.rows(section, load=load) if row["name"] != without]
     if rows:
         plot.bars(f"{folder}/{section}-{load.replace(', ', '-')}.svg", title, "million packets a second",
                   [(row["name"], *point(row)) for row in rows],
@@ -346,7 +346,7 @@ def plots(results, folder):
         bars(results, folder, "echo", load, f"Echo requests answered, 64 bytes, {load}")
     for load, title in [("drop", "Receive and drop"), ("forward", "Forward to another device"),
                         ("echo", "Echo requests answered")]:
-        bars(results, folder, "frames", load, f"{title}, 64 bytes, frames (native XDP)")
+        bars(results, folder, "frames", load, f"{title}, 64 bytes, frames (native XDP)", without="the load alone")
     chain_plot(results, folder, "chain", "frames", "frames-chain", "frames (native XDP)")
     names = list(dict.fromkeys(row["name"] for row in results.rows("sizes")))
     few = [name for name in names if name.startswith("Linux") or int(name.split()[1]) <= 10]

@@ -176,9 +176,9 @@ def run(section):
     section.offer(DROP, "XDP native drop, as xdp-bench", lambda: native(xdp.bench_drop))
     section.offer(DROP, "LANA, 1 block", lambda: lana(1))
     section.take_turns()
-    for blocks in 1, 10, 50:
+    for blocks in 1, 2, 5, 10, 20, 50:
         section.offer(CHAIN, "LANA", lambda number=blocks: lana(number), blocks)
-    for steps in 1, 10, TAIL_CALLS:
+    for steps in 1, 2, 5, 10, 20, TAIL_CALLS:
         section.offer(CHAIN, "XDP native, tail calls",
                       lambda number=steps: native(lambda: ebpf.chain(number, ebpf.XDP_DROP, XDP)), steps)
     section.take_turns()
