@@ -38,7 +38,7 @@ static __always_inline u16 lana_frame_entries(const struct xdp_buff *xdp)
 		return 0;
 	if (xdp->data - xdp->data_meta != sizeof(mark))
 		return 0;
-	mark = get_unaligned((const u32 *)xdp->data_meta);
+	mark = get_unaligned((u32 *)xdp->data_meta);
 	return (mark & ~LANA_FRAME_ENTRIES) == LANA_FRAME_MARK ? mark & LANA_FRAME_ENTRIES : 0;
 }
 
