@@ -152,7 +152,6 @@ int lana_net_register(void)
 pernet:
 	unregister_pernet_subsys(&lana_net_ops);
 batch:
-	lana_hook_exit();
 	lana_batch_exit();
 wq:
 	destroy_workqueue(lana_wq);
@@ -163,6 +162,7 @@ void lana_net_unregister(void)
 {
 	unregister_netdevice_notifier(&lana_netdev_notifier);
 	unregister_pernet_subsys(&lana_net_ops);
+	lana_hook_exit();
 	/* Devices are given back: the grace period, and then the work. */
 	rcu_barrier();
 	destroy_workqueue(lana_wq);
