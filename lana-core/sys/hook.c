@@ -88,10 +88,16 @@ rx_handler_result_t lana_give_back(struct sk_buff **pskb, struct sk_buff *skb)
 	return RX_HANDLER_PASS;
 }
 
-/* An skb of a device whose frames enter before: it has passed the graph, or came before the program. */
+/*
+ * An skb of a device whose frames enter before: it has passed the graph, or came
+ * before the program. But where somebody else's program has taken the place of
+ * ours, what that one passes enters here.
+ */
 static rx_handler_result_t lana_rx_behind(struct sk_buff **pskb)
 {
-	return RX_HANDLER_PASS;
+	const struct lana_hook *hook = rcu_dereference((*pskb)->dev->rx_handler_data);
+
+	return unlikely(READ_ONCE(hook->displaced)) ? lana_rx(pskb) : RX_HANDLER_PASS;
 }
 
 /* What a hooked device was hooked with. */

@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
+#include <linux/if_vlan.h>
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
 #include <linux/unaligned.h>
@@ -141,12 +142,24 @@ struct bpf_prog *lana_xdp_attach(struct net_device *dev, char *why, size_t len, 
 	ASSERT_RTNL();
 	*why = 0;
 	if (netif_is_bond_slave(dev)) {
-		strscpy(why, "it is a port of a bond: hook the bond", len);
+		strscpy(why, "it is a port of a bond: hook the bond without --xdp", len);
 		*err = -EBUSY;
+		return NULL;
+	}
+	/* Its ports would run the program before bonding has looked: at LACP, and who is active. */
+	if (netif_is_bond_master(dev)) {
+		strscpy(why, "it is a bond: hook it without --xdp", len);
+		*err = -EOPNOTSUPP;
 		return NULL;
 	}
 	if (!dev->netdev_ops->ndo_bpf || !(dev->xdp_features & NETDEV_XDP_ACT_BASIC)) {
 		strscpy(why, "its driver has no native XDP: hook it without --xdp", len);
+		*err = -EOPNOTSUPP;
+		return NULL;
+	}
+	if ((dev->features & (NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_STAG_RX)) &&
+	    !(dev->xdp_metadata_ops && dev->xdp_metadata_ops->xmo_rx_vlan_tag)) {
+		strscpy(why, "its driver takes VLAN tags out: ethtool -K DEVICE rxvlan off", len);
 		*err = -EOPNOTSUPP;
 		return NULL;
 	}
@@ -186,10 +199,26 @@ bool lana_xdp_displaced(const struct bpf_prog *prog)
 /* Take a program back, which has no hook. The caller holds RTNL and has no graph locked. */
 void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog)
 {
+	int err = 0;
+
 	ASSERT_RTNL();
 	if (!lana_xdp_displaced(prog))
-		lana_xdp_install(dev, NULL, NULL);
+		err = lana_xdp_install(dev, NULL, NULL);
+	if (err)
+		netdev_warn(dev, "lana: the driver keeps the XDP program: error %d\n", err);
 	bpf_prog_put(prog);
+}
+
+/*
+ * Whether the driver has taken a VLAN tag out of a frame: which one. It stays beside
+ * the packet, as in the way of skbs.
+ */
+static bool lana_frame_tag(const struct xdp_buff *xdp, __be16 *proto, u16 *tci)
+{
+	const struct xdp_metadata_ops *ops = xdp->rxq->dev->xdp_metadata_ops;
+
+	return ops && ops->xmo_rx_vlan_tag &&
+	       !ops->xmo_rx_vlan_tag((const struct xdp_md *)xdp, proto, tci);
 }
 
 /*
@@ -203,6 +232,8 @@ struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp)
 	struct net_device *dev = xdp->rxq->dev;
 	unsigned int i, linear = xdp->data_end - xdp->data, len = linear;
 	struct sk_buff *skb;
+	__be16 proto;
+	u16 tci;
 
 	if (unlikely(xdp_buff_has_frags(xdp))) {
 		shinfo = xdp_get_shared_info_from_buff((struct xdp_buff *)xdp);
@@ -220,6 +251,8 @@ struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp)
 	skb_reset_network_header(skb);
 	skb_reset_mac_len(skb);
 	__skb_push(skb, ETH_HLEN);
+	if (lana_frame_tag(xdp, &proto, &tci))
+		__vlan_hwaccel_put_tag(skb, proto, tci);
 	i = lana_frame_entries(xdp);
 	if (unlikely(i))
 		lana_skb_set_entries(skb, i);
@@ -262,12 +295,17 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	const struct net_device *from = xdp->rxq->dev;
 	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
+	__be16 proto;
+	u16 tci;
 
 	/* That which has received the frame is up. */
 	if (dev != from && unlikely(!lana_frame_dev_up(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
 	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
+	/* No frame can have its tag beside it. */
+	if (unlikely(lana_frame_tag(xdp, &proto, &tci)))
+		return -1;
 	if (dev == from) {
 		/*
 		 * A driver that can send frames may say that it does not now: a veth whose other

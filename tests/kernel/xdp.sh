@@ -32,6 +32,14 @@ ip link add plain type dummy
 remember
 check_fails "a driver that has no XDP" 2 "no native XDP" xdp_hook plain
 ip link del plain
+ip link add bond7 type bond
+ip link add port7 type veth peer name far7
+ip link set port7 master bond7
+remember
+check_fails "a bond" 2 "it is a bond" xdp_hook bond7
+check_fails "a port of a bond" 2 "it is a port of a bond" xdp_hook port7
+ip link del bond7
+ip link del port7
 remember
 check_fails "a change that fails later" 2 "nobody" vlink -b - <<<$'ethernet hook lan0 --xdp\nethernet hook nobody'
 check "leaves no program" ip link set lan0 xdpdrv pinned bpf/xdp-pass
@@ -104,6 +112,19 @@ vlink -n bob ethernet unhook b0
 check "to a device that takes none, by skbs" ping_quietly alice 20 192.0.2.2
 check "which are counted" matches "$(skbs lan1)" "^(2[0-9]|1[0-9])$"
 take_frames bob b0
+# A veth leaves the tag beside the packet.
+ip -n alice link add link a0 name a0.10 type vlan id 10
+ip -n alice link set a0.10 up
+ip -n alice address add 198.51.100.1/24 dev a0.10
+before=$(skbs lan1)
+ip netns exec alice ping -q -c 3 -W 0.1 198.51.100.2 >/dev/null || :
+check "a frame with a VLAN tag beside it leaves as an skb" test "$(skbs lan1)" -gt "$before"
+ip -n bob link add link b0 name b0.10 type vlan id 10
+ip -n bob link set b0.10 up
+ip -n bob address add 198.51.100.2/24 dev b0.10
+check "and keeps the tag" ping_quietly alice 5 198.51.100.2
+ip -n bob link del b0.10
+ip -n alice link del a0.10
 
 # --- Copies, sockets ---
 
@@ -132,6 +153,10 @@ xdp_hook lan0
 ip link set lan0 xdpdrv pinned bpf/xdp-pass
 check "a program that takes our place is noticed" wait_for 3 grep -q "xdp-replaced" events
 check "vlink shows it" contains "$(vlink show)" xdp-replaced
+fbctl -b - <<<$'add behind counter\nbind behind lan0\nset lan0 unclaimed=stack'
+check "what that program passes" ping_quietly alice 5 192.0.2.3
+check "enters as skbs" matches "$(counted behind)" "^[1-9]"
+fbctl -b - <<<$'unbind behind lan0\nrm behind'
 check "the device can be given back" vlink ethernet unhook lan0
 check "and the program stays" contains "$(ip link show lan0)" "prog/xdp"
 ip link set lan0 xdpdrv off
