@@ -76,7 +76,7 @@ impl Op {
         }
     }
 
-    fn run(&self, packet: &mut Packet) -> bool {
+    fn run(&self, packet: &mut impl Packet) -> bool {
         match self {
             Self::Replace(offset, bytes, sums) => packet.replace(*offset, bytes, sums),
             Self::Complete => packet.complete_checksum(),

@@ -15,7 +15,7 @@ block_module! {
 }
 
 struct Misuse {
-    kept: SetOnce<Packet>,
+    kept: SetOnce<Skb>,
 }
 
 impl Block for Misuse {

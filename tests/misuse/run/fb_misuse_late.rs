@@ -21,7 +21,7 @@ struct Module;
 impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
         MODULE.populate(module);
-        core::mem::forget(lana::glue::register::<Misuse>(module, None)?);
+        lana::glue::register::<Misuse>(module, None)?;
         match lana::glue::register::<Misuse>(module, None) {
             Err(e) if e == EEXIST => (),
             _ => return Err(EINVAL),

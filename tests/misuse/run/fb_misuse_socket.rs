@@ -37,7 +37,7 @@ impl Block for Misuse {
 
     fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         match KEPT.as_ref() {
-            Some(socket) => socket.deliver(packet, cx),
+            Some(socket) => packet.with_skb(cx, |skb, cx| socket.deliver(skb, cx)),
             None => cx.pass(packet),
         }
     }
