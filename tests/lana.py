@@ -160,9 +160,10 @@ class Socket:
     def unsubscribe(self, subscriber, publisher):
         return self.subscribe(subscriber, publisher, "UNSUBSCRIBE")
 
-    def hook(self, device, cmd="VLINK_HOOK"):
+    def hook(self, device, cmd="VLINK_HOOK", xdp=False):
+        """With `xdp` its driver hands frames over, before there are skbs."""
         pair = attr("VLINK_SUBSYSTEM", "ethernet") + attr("VLINK_IFNAME", device)
-        return self.request(cmd, pair)
+        return self.request(cmd, pair + (attr("VLINK_XDP", b"") if xdp else b""))
 
     def unhook(self, device):
         return self.hook(device, "VLINK_UNHOOK")

@@ -211,7 +211,7 @@ class Block:
 
     def __init__(self, data):
         self.drops, self.options, self.ports, self.publishers = {}, {}, [], []
-        self.packets = self.bytes = 0
+        self.packets = self.bytes = self.skbs = 0
         self.ifname, self.partial = None, False
         for kind, value in attrs(data):
             if kind == C["LANA_A_FB_NAME"]:
@@ -247,6 +247,8 @@ class Block:
                 self.packets = number(value)
             elif kind == C["LANA_A_STATS_BYTES"]:
                 self.bytes = number(value)
+            elif kind == C["LANA_A_STATS_SKBS"]:
+                self.skbs = number(value)
             elif kind == C["LANA_A_STATS_DROP"]:
                 drop = dict(attrs(value))
                 self.drops[REASONS[number(drop[C["LANA_A_DROP_REASON"]])]] = \
