@@ -122,12 +122,14 @@ PROMISING = {
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
         Attribute(FAMILY.sets["replacement"]["drop-state"]["number"], b"")],
-    "vlink-hook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"])),
+    # By the receive handler or by native XDP.
+    "vlink-hook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"])) + pick(
+        [[], [Attribute(FAMILY.sets["vlink"]["xdp"]["number"], b"")]]),
     "vlink-new": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]),
                                       carrier=pick(["lan2", "lan3"])),
     "vlink-del": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]))}
 PROMISING.update({"unbind": PROMISING["bind"], "unsubscribe": PROMISING["subscribe"],
-                  "vlink-unhook": PROMISING["vlink-hook"]})
+                  "vlink-unhook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"]))})
 
 
 def script(rng):
@@ -359,12 +361,12 @@ def ready(function, *args):
     must(answer)
 
 
-def build(lana):
+def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
     for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo")]:
         ready(lana.add, name, kind)
-    ready(lana.hook, "lan0")
-    ready(lana.hook, "lan1")
+    for name in ("lan0", "lan1"):
+        ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
     for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))
@@ -581,7 +583,7 @@ def one_round(seed, number, totals, upto=None):
     """One round; what is wrong is raised."""
     lana = Lana()
     rng = random.Random(f"{seed} {number}")
-    build(lana)
+    build(lana, rng)
     for count in range(ROUND if upto is None else upto + 1):
         message = Message(rng)
         for _ in range(rng.choice([0, 0, 0, 0, 1, 1, 1, 2, 5])):

@@ -413,8 +413,16 @@ class Route(Socket):
     def up(self, name, up=True):
         return self.send(self.link_message(self.NEWLINK, name, int(up), 1))
 
+    def program(self, name, program=-1):
+        """An XDP program for the driver (a file descriptor), or none."""
+        more = attr(1, struct.pack("i", program)) + attr(3, struct.pack("I", 4))  # XDP_FLAGS_DRV_MODE
+        return self.send(self.link_message(self.NEWLINK, name, more=attr(43 | NLA_F_NESTED, more)))
+
     def rename(self, name, new):
         return self.send(self.link_message(self.NEWLINK, new, index=socket.if_nametoindex(name)))
+
+    def mtu(self, name, size):
+        return self.send(self.link_message(self.NEWLINK, name, more=attr(4, struct.pack("I", size))))
 
     def move(self, name, netns):
         """To the namespace of a file descriptor."""

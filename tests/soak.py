@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 
+import bpfload
 from lana import check, end
 from rig import (CPUS, FINIT_MODULE, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load, Route, inside, link, memory,
                  quiesce, read, tc, write)
@@ -419,7 +420,8 @@ class Exact:
 
 
 WILD = ["add", "add", "add", "add", "rm", "bind", "bind", "bind", "bind", "unbind", "subscribe", "set",
-        "replace", "transact", "hook", "hook", "unhook", "down", "rename", "delete", "loop", "move", "dump"]
+        "replace", "transact", "hook", "xdp", "hook", "xdp", "unhook", "down", "rename", "delete", "loop", "move", "dump",
+        "program", "mtu"]
 
 
 def wild(rng, tally, number):
@@ -429,6 +431,7 @@ def wild(rng, tally, number):
     with open(f"/run/netns/{name}") as file, open("/run/netns/gw") as outside:
         route = inside(name, Route)
         lana = inside(name, Lana)
+        program = bpfload.load(bpfload.XDP, bpfload.answer(2))
         tally("namespace create", 0)
         devices = [f"d{i}" for i in range(3)]
 
@@ -473,8 +476,18 @@ def wild(rng, tally, number):
                 lana.transact(("UNBIND", "t1", any_of()), ("FB_DEL", "t1"))
             elif kind == "hook":
                 answer = lana.hook(rng.choice(devices))
+            elif kind == "xdp":
+                answer = lana.hook(rng.choice(devices), xdp=True)
             elif kind == "unhook":
                 answer = lana.unhook(rng.choice(devices))
+            elif kind == "program":
+                # One of somebody else, over ours, or instead of it.
+                device = rng.choice(devices)
+                answer = route.program(device, program)
+                if rng.random() < 0.7:
+                    route.program(device)
+            elif kind == "mtu":
+                answer = route.mtu(rng.choice(devices), rng.choice([1400, 1500, 9000]))
             elif kind == "down":
                 device = rng.choice(devices)
                 route.up(device, False)
@@ -507,11 +520,11 @@ def wild(rng, tally, number):
                 device = rng.choice(devices)
                 answer = route.move(device, outside.fileno())
                 if not answer.error:
-                    inside(other, back, device, file)
+                    inside(other, back, device, file, rng.random() < 0.5)
             else:
                 lana.names()
                 answer = 0
-            tally("wild " + kind if kind in ("down", "rename", "delete", "move", "loop") else kind, answer)
+            tally("wild " + kind if kind in ("down", "rename", "delete", "move", "loop", "program", "mtu") else kind, answer)
         if rng.random() < 0.5:
             lana.sock.close()  # else it keeps the namespace for a moment
         subprocess.run(["ip", "netns", "del", name], check=True)
@@ -522,6 +535,7 @@ def wild(rng, tally, number):
                     lana.add(rng.choice(blocks), "dummy")
                 except OSError:
                     break
+    os.close(program)
     lana.sock.close()
     route.sock.close()
     load.halt()
@@ -538,10 +552,10 @@ def stir(device):
         pass
 
 
-def back(device, file):
+def back(device, file, xdp):
     """A device that was moved to here is hooked here, and goes back as it is."""
     there = Lana()
-    there.hook(device)
+    there.hook(device, xdp=xdp)
     Route().move(device, file.fileno())
     there.sock.close()
 

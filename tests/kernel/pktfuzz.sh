@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Malformed packets, at full speed, through the blocks that look into packets. LANA_SEED, LANA_MINUTES: for
-# the long form.
+# the long form. First as skbs, then as frames, by native XDP.
 
 . "${0%/*}/../lib.sh"
 
@@ -9,45 +9,81 @@ load
 hosts
 ip link set lan0 mtu 9000
 ip -n alice link set a0 mtu 9000
-hook lan0
-fbctl -b - <<-END
-	set lan0 unclaimed=stack
-	add f bpf
-	add e icmp-echo
-	bind f lan0
-	bind e f
-	set f program=@$top/examples/ipv4.txt
-	set f direction=egress
-	set e addr=192.0.2.3,198.51.100.0/24,2001:db8::3,2001:db8:1::/64
-	set e arp=on
-	set e rate-source=1000
-	set e rate=1000000
-END
 counted() { awk -v key="$1" '$1 ~ key { sum += $2 } END { print sum + 0 }' "$fblock/e"; }
-seconds=$((${LANA_MINUTES:-0} * 60))
-for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.0.2.99 --to fe80::99"; do
-	# shellcheck disable=SC2086
-	check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
-		--seconds $((seconds / 3 + 3)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
+passed_up() { awk 'NR > 1 { sum += $8 } END { print sum }' /proc/net/lana/ppe; }
+for way in skbs frames; do
+	about="$way: "
+	unclaimed_before=$(passed_up)
+	if [ $way = frames ]; then vlink ethernet hook lan0 --xdp; else hook lan0; fi
+	fbctl -b - <<-END
+		set lan0 unclaimed=stack
+		add f bpf
+		add e icmp-echo
+		bind f lan0
+		bind e f
+		set f program=@$top/examples/ipv4.txt
+		set f direction=egress
+		set e addr=192.0.2.3,198.51.100.0/24,2001:db8::3,2001:db8:1::/64
+		set e arp=on
+		set e rate-source=1000
+		set e rate=1000000
+	END
+	seconds=$((${LANA_MINUTES:-0} * 60))
+	for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.0.2.99 --to fe80::99"; do
+		# shellcheck disable=SC2086
+		check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
+			--seconds $((seconds / 3 + 3)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
+	done
+	still
+	packets=$(fbctl -j stats e | number packets)
+	answered=$(counted '^answered$|^answered.arp|^answered.neighbour')
+	refused=$(counted '^refused')
+	unclaimed=$(($(passed_up) - unclaimed_before))
+	diag "$packets packets: $answered answered, $refused refused, $unclaimed for Linux" "$(<"$fblock/e")"
+	check "some were answered, and some refused" [ "$answered" -gt 0 -a "$refused" -gt 0 ]
+	for kind in answered answered.arp answered.neighbour; do
+		check "$kind: some" [ "$(counted "^$kind\$")" -gt 0 ]
+	done
+	# Of a packet whose checksum a device is to put where the packet is cut off no reply can be made.
+	lost=$(drops e no-memory)
+	check "each was answered, refused, or passed on" is "$((answered + refused + unclaimed + lost))" "$packets"
+	check "or, hardly ever, none could be made" [ "$lost" -le $((packets / 10000)) ]
+	fbctl set e rate-source=
+	fbctl set f program=
+	ip -n alice neigh replace 192.0.2.3 lladdr $lan0_mac dev a0
+	check "a ping is still answered" ping_quietly alice 3 192.0.2.3
+	clean
 done
-still
-packets=$(fbctl -j stats e | number packets)
-answered=$(counted '^answered$|^answered.arp|^answered.neighbour')
-refused=$(counted '^refused')
-unclaimed=$(awk 'NR > 1 { sum += $8 } END { print sum }' /proc/net/lana/ppe)
-diag "$packets packets: $answered answered, $refused refused, $unclaimed for Linux" "$(<"$fblock/e")"
-check "some were answered, and some refused" [ "$answered" -gt 0 -a "$refused" -gt 0 ]
-for kind in answered answered.arp answered.neighbour; do
-	check "$kind: some" [ "$(counted "^$kind\$")" -gt 0 ]
+about=
+
+# Two wires, and equal graphs at their ends: one gets skbs, the other one frames.
+ip link set lan0 mtu 1500
+ip -n alice link set a0 mtu 1500
+ip link add lan2 address $lan0_mac type veth peer name a2 netns alice address $alice_mac
+devices+=(lan2)
+ip link set lan2 up
+ip -n alice link set a2 up
+# The hosts of alice must not speak of their own.
+ip -n alice address flush dev a0
+hook lan0
+vlink ethernet hook lan2 --xdp
+vlink -n alice ethernet hook a2 --xdp
+fbctl -n alice set a2 unclaimed=stack
+for device in lan0 lan2; do
+	fbctl -b - <<-END
+		add c-$device counter
+		add e-$device icmp-echo
+		bind c-$device $device
+		bind e-$device c-$device
+		set e-$device addr=192.0.2.3,198.51.100.0/24,2001:db8::3,2001:db8:1::/64
+		set e-$device arp=on
+		set e-$device rate-source=1000000
+		set e-$device rate=1000000
+	END
 done
-# Of a packet whose checksum a device is to put where the packet is cut off no reply can be made.
-lost=$(drops e no-memory)
-check "each was answered, refused, or passed on" is "$((answered + refused + unclaimed + lost))" "$packets"
-check "or, hardly ever, none could be made" [ "$lost" -le $((packets / 10000)) ]
-fbctl set e rate-source=
-fbctl set f program=
-ip -n alice neigh replace 192.0.2.3 lladdr $lan0_mac dev a0
-check "a ping is still answered" ping_quietly alice 3 192.0.2.3
+fold ip netns exec alice python3 -S "$tests/twoways.py" "$(scale 20000)" "${LANA_SEED:-1}" $lan0_mac 192.0.2.3 2001:db8::3
+vlink -n alice ethernet unhook a2
+diag "skbs: $(<"$fblock/c-lan0"); frames: $(<"$fblock/c-lan2")"
 clean
 
 done_testing
