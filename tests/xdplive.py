@@ -12,12 +12,26 @@ from lana import check, end
 from rig import CPUS, Lana, Leaks, Load, Route, inside, quiesce
 
 TIMES, PROGRAM = int(sys.argv[1]), sys.argv[2]
-lana, route = Lana(), Route()
+lana, route, load = Lana(), Route(), None
 
 
 def must(answer):
     if answer.error:
         raise OSError(answer.error, str(answer))
+
+
+def feed():
+    """The generator ends when its device has no carrier."""
+    global load  # pylint: disable=global-statement
+    if load and load.thread.is_alive() and all(load.known(cpu)[0] for cpu in range(CPUS)):
+        return
+    if load:
+        load.halt()
+        load.forget()
+    load = Load("alice")
+    for cpu in range(CPUS):
+        load.add(f"a0@{cpu}", cpu, "flag !SHARED")
+    load.start()
 
 
 def ip(*words):
@@ -27,7 +41,7 @@ def ip(*words):
 
 def passing():
     """Frames come to the block on top of lan0."""
-    was, deadline = lana.get("c").packets, time.monotonic() + 30
+    was, deadline = lana.get("c").packets, time.monotonic() + 10
     while lana.get("c").packets == was and time.monotonic() < deadline:
         time.sleep(0.01)
     return lana.get("c").packets != was
@@ -37,9 +51,12 @@ def again(name, change):
     """Makes a change again and again while frames come."""
     why, done = "", 0
     while done < TIMES and not why:
+        feed()
         why, done = change(), done + 1
     check(f"{name}: {TIMES} times under load", not why, why)
-    check(f"{name}: frames pass afterwards", passing())
+    feed()
+    check(f"{name}: frames pass afterwards", passing(), lana.get("c").ports, ip("-s", "link", "show", "lan0"),
+          {device: load.sofar(device) for device in load.devices}, f"sending: {load.thread.is_alive()}")
 
 
 def unhooked():
@@ -103,10 +120,6 @@ must(lana.hook("lan0", xdp=True))
 must(lana.hook("lan1", xdp=True))
 must(lana.bind("c", "lan0"))
 must(lana.bind("lan1", "c"))
-load = Load("alice")
-for cpu in range(CPUS):
-    load.add(f"a0@{cpu}", cpu, "flag !SHARED")
-load.start()
 again("hooked anew", anew)
 again("another program, and back", other_program)
 again("the other entrance, and back", entrances)
@@ -120,6 +133,7 @@ again("another namespace, and back", netns)
 check("no frame has become an skb", not any(block.skbs for block in lana.blocks().values()),
       {name: block.skbs for name, block in lana.blocks().items()})
 # Under load, to its end: the sender's device goes with it.
+feed()
 must(route.remove("lan0"))
 load.halt()
 load.forget()
