@@ -86,7 +86,9 @@ class Traffic:
     @staticmethod
     def full():
         """What found no room on the wires to lan0 and from lan1, and the skbs that left by lan1."""
-        return (link("alice", "a0", "tx_drop"), link("", "lan1", "tx_drop"), tc("", "lan1", "egress")[0]) if XDP else (0, 0, 0)
+        if not XDP:
+            return 0, 0, 0
+        return link("alice", "a0", "tx_drop"), link("", "lan1", "tx_drop"), tc("", "lan1", "egress")[0]
 
     def __exit__(self, kind, *_):
         seconds = time.monotonic() - self.started

@@ -190,7 +190,7 @@ def link(namespace, device, key):
 
 def tc(namespace, device, direction="ingress"):
     """Packets and bytes that tc has counted: a witness who does not know LANA."""
-    text = subprocess.run(["tc", "-n", namespace, "-s", "-j", "filter", "show", "dev", device, direction],
+    text = subprocess.run(["tc", *["-n", namespace] * bool(namespace), "-s", "-j", "filter", "show", "dev", device, direction],
                           capture_output=True, text=True, check=True).stdout
     for entry in json.loads(text):
         for action in entry.get("options", {}).get("actions", []):
