@@ -50,7 +50,7 @@ def main():
             for frame in some:
                 one, other = (answers(sock, [frame], 0.5) for sock in ports)
                 if one != other:
-                    why = why or f"{frame.hex()}\nskb: {[a.hex() for a in one]}\nframe: {[a.hex() for a in other]}"
+                    why = why or f"{len(frame)} bytes: {frame.hex()}\nskb: {[a.hex() for a in one]}\nframe: {[a.hex() for a in other]}"
         compared += len(one)
         same += 1
     print(f"# {same * AT_ONCE} frames, {compared} answers")
