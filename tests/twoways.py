@@ -35,15 +35,24 @@ def answers(sock, frames, wait):
     return came
 
 
+def tags(frame):
+    """How many VLAN tags it begins with."""
+    count, at = 0, 12
+    while frame[at:at + 2] in (b"\x81\0", b"\x88\xa8"):
+        count, at = count + 1, at + 4
+    return count
+
+
 def main():
     os.sched_setaffinity(0, {0})
     with open("/sys/class/net/a0/mtu") as file:
         frames = Frames(SEED, MAC, sys.argv[4:], int(file.read()))
     ports = port("a0"), port("a2")
-    compared = same = 0
+    compared = sent = 0
     why = ""
     for _ in range(0, COUNT, AT_ONCE):
-        some = [frames.frame() for _ in range(AT_ONCE)]
+        # Linux takes the first tag out of an skb, so icmp-echo, which looks behind two, gets to a third.
+        some = [frame for frame in (frames.frame() for _ in range(AT_ONCE)) if tags(frame) < 3]
         one, other = (answers(sock, some, 0.05) for sock in ports)
         if one != other:
             # Slowly, one by one: which one it is, and whether it was just late.
@@ -52,8 +61,8 @@ def main():
                 if one != other:
                     why = why or f"{len(frame)} bytes: {frame.hex()}\nskb: {[a.hex() for a in one]}\nframe: {[a.hex() for a in other]}"
         compared += len(one)
-        same += 1
-    print(f"# {same * AT_ONCE} frames, {compared} answers")
+        sent += len(some)
+    print(f"# {sent} frames, {compared} answers")
     check("a graph answers a frame as it answers an skb, to the byte", not why, why)
     check("many were answered", compared > COUNT // 50, compared)
     end()
