@@ -196,6 +196,25 @@ else
 fi
 clean
 
+# --- Frames ---
+
+# They enter before tc. Nobody fills in a checksum that was left to the device.
+alice ethtool -K a0 tx off >/dev/null
+bob ethtool -K b0 tx off >/dev/null
+vlink ethernet hook lan0 --xdp
+vlink ethernet hook lan1 --xdp
+bridge m counter
+tc qdisc add dev lan0 clsact
+tc filter add dev lan0 ingress protocol all matchall action drop
+bytes=$(scale 20000000)
+bob python3 -S "$tests/tcp.py" receive 5001 >tcp.in &
+alice python3 -S "$tests/tcp.py" send 192.0.2.2 5001 "$bytes" >tcp.out
+wait $!
+check "TCP passes by native XDP, every byte of it" is "$(<tcp.in)" "$(<tcp.out)"
+check "it was as much as it should be, and tc did not see it" matches "$(<tcp.in)" "^$bytes "
+tc qdisc del dev lan0 clsact
+clean
+
 # --- What is told of devices ---
 
 hook lan1
