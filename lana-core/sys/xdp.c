@@ -87,7 +87,7 @@ static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 	 * have been sent since, and classifiers at their devices write here, too.
 	 */
 	ri = bpf_net_ctx_get_ri();
-	ri->tgt_index = this_cpu_read(lana_frame_target);
+	ri->tgt_index = __this_cpu_read(lana_frame_target);
 	ri->map_id = INT_MAX;
 	ri->map_type = BPF_MAP_TYPE_UNSPEC;
 	return action;
@@ -320,7 +320,7 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 		     !net_eq(dev_net(dev), dev_net(from))))
 		return -1;
 	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	this_cpu_write(lana_frame_target, dev->ifindex);
+	__this_cpu_write(lana_frame_target, dev->ifindex);
 	return XDP_REDIRECT;
 }
 
