@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of sockets share: sock.c and ring.c. */
+/* What the files of sockets share: sock.c and sock-ring.c. */
 #ifndef LANA_SOCK_H
 #define LANA_SOCK_H
 
@@ -71,7 +71,7 @@ static inline bool lana_ring_ready(struct lana_sock *ls)
 	return ls->memory && READ_ONCE(ls->memory->ring->lr_tail) != ls->head;
 }
 
-/* ring.c */
+/* sock-ring.c */
 u8 lana_sock_flags(const struct sk_buff *skb);
 enum hrtimer_restart lana_ring_timer(struct hrtimer *timer);
 void lana_memory_free(struct lana_memory *memory);

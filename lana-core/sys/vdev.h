@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of virtual devices share: vdev.c, carrier.c and link.c. */
+/* What the files of virtual devices share: vdev.c, vdev-carrier.c and link.c. */
 #ifndef LANA_VDEV_H
 #define LANA_VDEV_H
 
@@ -27,7 +27,7 @@ int lana_vdev_listen(struct net_device *dev, const u8 *addr);
 void lana_vdev_setup(struct net_device *dev);
 void lana_vdev_dellink(struct net_device *dev, struct list_head *head);
 
-/* carrier.c */
+/* vdev-carrier.c */
 int lana_carrier_join(struct net_device *dev, struct net_device *vdev, u8 id);
 void lana_carrier_leave(struct net_device *dev, u8 id);
 extern struct notifier_block lana_carrier_notifier;
