@@ -28,6 +28,8 @@ if BATCH or XDP:
 def times(what):
     short, long = TIMES[what]
     number = long if LONG else short // SLOW
+    if XDP and SLOW == 50 and not LONG:
+        return max(number // 10, 10)  # a change waits for polls of the drivers, half a second there
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
@@ -85,9 +87,11 @@ class Traffic:
 
     @staticmethod
     def full():
-        """What found no room on the wire from lan1, and the skbs that left by it. The generator does not count what
-        finds none on that to lan0."""
-        return (link("", "lan1", "tx_drop"), tc("", "lan1", "egress")[0]) if XDP else (0, 0)
+        """What found no room on the wire from lan1, the skbs that left by it, and those of which lan0's driver had no
+        memory to make frames. The generator does not count what finds no room on the wire to lan0."""
+        if not XDP:
+            return 0, 0, 0
+        return link("", "lan1", "tx_drop"), tc("", "lan1", "egress")[0], link("", "lan0", "rx_drop")
 
     def __exit__(self, kind, *_):
         seconds = time.monotonic() - self.started
@@ -99,7 +103,7 @@ class Traffic:
         if kind is not None:
             return
         now = settled() if XDP else tc("bob", "b0")
-        self.lost, skbs = (a - b for a, b in zip(self.full(), self.wires))
+        self.lost, skbs, unmade = (a - b for a, b in zip(self.full(), self.wires))
         # Of what is received, tc does not count the Ethernet header.
         packets = now[0] - self.received[0]
         self.arrived = packets, now[1] - self.received[1] + 14 * packets
@@ -113,8 +117,8 @@ class Traffic:
                     self.drops[name, reason] = count
         print(f"# {self.name}: {self.sent} packets in {seconds:.1f} s, with {CPUS} CPUs")
         check(f"{self.name}: there was traffic all the time", self.sent > 100, self.sent)
-        check(f"{self.name}: every packet sent has come to the graph", self.blocks["lan0"][0] == self.sent,
-              self.sent, self.blocks)
+        check(f"{self.name}: every packet sent has come to the graph", self.blocks["lan0"][0] == self.sent - unmade,
+              self.sent, unmade, self.blocks)
         if XDP:
             made = {name: block.skbs for name, block in lana.blocks().items() if block.skbs}
             check(f"{self.name}: every packet was a frame to its end, none became an skb", not made and skbs == 0,
