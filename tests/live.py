@@ -28,8 +28,8 @@ if BATCH or XDP:
 def times(what):
     short, long = TIMES[what]
     number = long if LONG else short // SLOW
-    if XDP and SLOW == 50 and not LONG:
-        return max(number // 10, 10)  # a change waits for polls of the drivers, half a second there
+    if XDP and not LONG:
+        return max(number // 10, 10)  # a change waits for polls of the drivers, where Linux is slow half a second
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
