@@ -29,7 +29,7 @@ def times(what):
     short, long = TIMES[what]
     number = long if LONG else short // SLOW
     if XDP and not LONG:
-        return max(number // 10, 10)  # a change waits for polls of the drivers, where Linux is slow half a second
+        return max(number // (50 if SLOW == 50 else 10), 4)  # a change waits for polls of the drivers: seconds, where Linux is slow
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
@@ -87,11 +87,11 @@ class Traffic:
 
     @staticmethod
     def full():
-        """What found no room on the wire from lan1, the skbs that left by it, and those of which lan0's driver had no
-        memory to make frames. The generator does not count what finds no room on the wire to lan0."""
+        """What found no room on the wire from lan1, or no memory at its end; the skbs that left by it; and those of which
+        lan0's driver had no memory to make frames. The generator does not count what finds no room on the wire to lan0."""
         if not XDP:
             return 0, 0, 0
-        return link("", "lan1", "tx_drop"), tc("", "lan1", "egress")[0], link("", "lan0", "rx_drop")
+        return link("bob", "b0", "rx_drop"), tc("", "lan1", "egress")[0], link("", "lan0", "rx_drop")
 
     def __exit__(self, kind, *_):
         seconds = time.monotonic() - self.started
