@@ -29,7 +29,7 @@ def times(what):
     short, long = TIMES[what]
     number = long if LONG else short // SLOW
     if XDP and not LONG:
-        return max(number // (50 if SLOW == 50 else 10), 4)  # a change waits for polls of the drivers: seconds, where Linux is slow
+        return max(number // 10, 10)  # a change waits for polls of the drivers
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
