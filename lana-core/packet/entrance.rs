@@ -4,7 +4,7 @@
 
 use super::{
     batch::Batch,
-    engine::{self, Context, Slot},
+    engine::{self, Context, Hop, Slot},
     stats::{BlockStats, EngineStats},
     verdict::{Unclaimed, Verdict},
 };
@@ -57,6 +57,15 @@ impl Ppe {
     #[inline]
     pub(super) fn version<'r>(&'r self, reader: Reader<'r>) -> Parity<'r> {
         self.live.read(reader)
+    }
+
+    /// What is at a slot in the version that is live.
+    #[inline(always)]
+    fn hop<'r>(&'r self, slot: &'r Slot, reader: Reader<'r>) -> Option<&'r Hop> {
+        match self.version(reader) {
+            Parity::Even(version) => slot.hop(version),
+            Parity::Odd(version) => slot.hop(version),
+        }
     }
 
     /// The engine's counters.
@@ -113,10 +122,7 @@ impl Datapath for Ppe {
         reader: Reader<'r>,
         cpu: ThisCpu,
     ) -> Action {
-        let hop = match self.version(reader) {
-            Parity::Even(version) => slot.hop(version),
-            Parity::Odd(version) => slot.hop(version),
-        };
+        let hop = self.hop(slot, reader);
         let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
             return Action::PASS;
         };
@@ -149,10 +155,7 @@ impl Datapath for Ppe {
 
     #[inline(always)]
     fn send<'r>(&'r self, slot: &'r Slot, packet: Skb, reader: Reader<'r>, cpu: ThisCpu) -> bool {
-        let hop = match self.version(reader) {
-            Parity::Even(version) => slot.hop(version),
-            Parity::Odd(version) => slot.hop(version),
-        };
+        let hop = self.hop(slot, reader);
         let bound = [Direction::Egress, Direction::Ingress]
             .into_iter()
             .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));

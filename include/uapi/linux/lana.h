@@ -91,7 +91,7 @@ enum lana_drop_reason {
  *   before.
  * @LANA_EVENT_KIND_XDP_REPLACED: Somebody has installed an XDP program in the
  *   place of the one by which frames of the device of fb enter. None do any
- *   more.
+ *   more; what that program passes enters as skbs.
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,

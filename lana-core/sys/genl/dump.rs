@@ -50,7 +50,8 @@ impl<'a> Dump<'a> {
 
     /// Moves on.
     pub(crate) fn set_cursor(&mut self, cursor: u64) {
-        // SAFETY: as in `cursor`.
+        // SAFETY: netlink keeps 48 bytes, aligned for pointers, for a dump between its calls; nobody else writes to
+        // them while the callback is ours.
         unsafe {
             (&raw mut self.cb.__bindgen_anon_1)
                 .cast::<u64>()
