@@ -55,6 +55,12 @@ static __always_inline void lana_frame_set_entries(struct xdp_buff *xdp, u16 ent
 	put_unaligned(mark, (u32 *)xdp->data_meta);
 }
 
+/* Whether a driver can tell which VLAN tag it has taken out of a frame. */
+static bool lana_dev_tells_tags(const struct net_device *dev)
+{
+	return dev->xdp_metadata_ops && dev->xdp_metadata_ops->xmo_rx_vlan_tag;
+}
+
 /* A program has the address of its hook in the place of its only instruction. */
 static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 {
@@ -158,7 +164,7 @@ struct bpf_prog *lana_xdp_attach(struct net_device *dev, char *why, size_t len, 
 		return NULL;
 	}
 	if ((dev->features & (NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_STAG_RX)) &&
-	    !(dev->xdp_metadata_ops && dev->xdp_metadata_ops->xmo_rx_vlan_tag)) {
+	    !lana_dev_tells_tags(dev)) {
 		strscpy(why, "its driver takes VLAN tags out: ethtool -K DEVICE rxvlan off", len);
 		*err = -EOPNOTSUPP;
 		return NULL;
@@ -215,10 +221,19 @@ void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog)
  */
 static bool lana_frame_tag(const struct xdp_buff *xdp, __be16 *proto, u16 *tci)
 {
-	const struct xdp_metadata_ops *ops = xdp->rxq->dev->xdp_metadata_ops;
+	const struct net_device *dev = xdp->rxq->dev;
 
-	return ops && ops->xmo_rx_vlan_tag &&
-	       !ops->xmo_rx_vlan_tag((const struct xdp_md *)xdp, proto, tci);
+	return lana_dev_tells_tags(dev) &&
+	       !dev->xdp_metadata_ops->xmo_rx_vlan_tag((const struct xdp_md *)xdp, proto, tci);
+}
+
+/* Out of line: who has variables to be written to pays for the guard of their stack. */
+static noinline bool lana_frame_is_tagged(const struct xdp_buff *xdp)
+{
+	__be16 proto;
+	u16 tci;
+
+	return lana_frame_tag(xdp, &proto, &tci);
 }
 
 /*
@@ -295,8 +310,6 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	const struct net_device *from = xdp->rxq->dev;
 	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
-	__be16 proto;
-	u16 tci;
 
 	/* That which has received the frame is up. */
 	if (dev != from && unlikely(!lana_frame_dev_up(dev)))
@@ -304,7 +317,7 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
 	/* No frame can have its tag beside it. */
-	if (unlikely(lana_frame_tag(xdp, &proto, &tci)))
+	if (lana_dev_tells_tags(from) && unlikely(lana_frame_is_tagged(xdp)))
 		return -1;
 	if (dev == from) {
 		/*
