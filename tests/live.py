@@ -12,7 +12,7 @@ import time
 
 import burst
 from lana import check, end
-from rig import CPUS, LONG, PASS_ALL, SLOW, Lana, Load, inside, link, quiesce, tc, write
+from rig import CPUS, FRAMES, LONG, PASS_ALL, SLOW, Lana, Load, inside, link, quiesce, tc, write
 
 # How often: in the suite, and in the long form (LANA_LONG=1).
 TIMES = {"cuts": (10000, 20000), "rebinds": (20000, 100000), "replaces": (5000, 10000),
@@ -28,8 +28,8 @@ if BATCH or XDP:
 def times(what):
     short, long = TIMES[what]
     number = long if LONG else short // SLOW
-    if XDP and not LONG:
-        return max(number // 10, 10)  # a change waits for polls of the drivers
+    if XDP and not LONG and SLOW != 50:
+        return number // 10  # a change waits for polls of the drivers
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
@@ -79,8 +79,7 @@ class Traffic:
         else:
             self.load = Load("alice")
             for cpu in range(CPUS):
-                # Not shared with the generator: the driver would have to copy them all.
-                self.load.add(f"a0@{cpu}", cpu, *["flag !SHARED"] * XDP)
+                self.load.add(f"a0@{cpu}", cpu, *FRAMES if XDP else [])
         self.load.start()
         self.started = time.monotonic()
         return self

@@ -9,7 +9,7 @@ import sys
 import time
 
 from lana import check, end
-from rig import CPUS, Lana, Leaks, Load, Route, inside, quiesce
+from rig import CPUS, FRAMES, Lana, Leaks, Load, Route, inside, quiesce
 
 TIMES, PROGRAM = int(sys.argv[1]), sys.argv[2]
 lana, route, load = Lana(), Route(), None
@@ -30,7 +30,7 @@ def feed():
         load.forget()
     load = Load("alice")
     for cpu in range(CPUS):
-        load.add(f"a0@{cpu}", cpu, "flag !SHARED")
+        load.add(f"a0@{cpu}", cpu, *FRAMES)
     load.start()
 
 
