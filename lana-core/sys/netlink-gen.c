@@ -10,6 +10,12 @@
 #include "netlink-gen.h"
 
 #include <uapi/linux/lana.h>
+#include <helpers.h>
+
+/* Integer value ranges */
+static const struct netlink_range_validation lana_a_probe_snaplen_range = {
+	.max	= 65000ULL,
+};
 
 /* Common nested types */
 const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_DEL + 1] = {
@@ -157,6 +163,19 @@ static const struct nla_policy lana_vlink_del_nl_policy[LANA_A_VLINK_FB + 1] = {
 	[LANA_A_VLINK_FB] = { .type = NLA_NUL_STRING, .len = 255, },
 };
 
+/* LANA_CMD_PROBE - do */
+static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_SNAPLEN + 1] = {
+	[LANA_A_PROBE_FROM] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_PROBE_AT] = { .type = NLA_STRING, .len = 255, },
+	[LANA_A_PROBE_POINTS] = NLA_POLICY_MASK(NLA_U32, 0x7),
+	[LANA_A_PROBE_ENDS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[LANA_A_PROBE_FILTER] = NLA_POLICY_MAX_LEN(32768),
+	[LANA_A_PROBE_LIMIT] = { .type = NLA_UINT, },
+	[LANA_A_PROBE_RATE] = { .type = NLA_U32, },
+	[LANA_A_PROBE_SAMPLE] = { .type = NLA_U32, },
+	[LANA_A_PROBE_SNAPLEN] = NLA_POLICY_FULL_RANGE(NLA_U32, &lana_a_probe_snaplen_range),
+};
+
 /* Ops table for lana */
 static const struct genl_split_ops lana_nl_ops[] = {
 	{
@@ -277,11 +296,28 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.maxattr	= LANA_A_VLINK_FB,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
+	{
+		.cmd		= LANA_CMD_PROBE,
+		.doit		= lana_nl_probe_doit,
+		.policy		= lana_probe_nl_policy,
+		.maxattr	= LANA_A_PROBE_SNAPLEN,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
 };
 
 static const struct genl_multicast_group lana_nl_mcgrps[] = {
 	[LANA_NLGRP_EVENTS] = { "events", },
 };
+
+static void __lana_nl_sock_priv_init(void *priv)
+{
+	lana_nl_sock_priv_init(priv);
+}
+
+static void __lana_nl_sock_priv_destroy(void *priv)
+{
+	lana_nl_sock_priv_destroy(priv);
+}
 
 struct genl_family lana_nl_family __ro_after_init = {
 	.name		= LANA_FAMILY_NAME,
@@ -293,4 +329,7 @@ struct genl_family lana_nl_family __ro_after_init = {
 	.n_split_ops	= ARRAY_SIZE(lana_nl_ops),
 	.mcgrps		= lana_nl_mcgrps,
 	.n_mcgrps	= ARRAY_SIZE(lana_nl_mcgrps),
+	.sock_priv_size	= sizeof(struct lana_probe_owner),
+	.sock_priv_init	= __lana_nl_sock_priv_init,
+	.sock_priv_destroy = __lana_nl_sock_priv_destroy,
 };

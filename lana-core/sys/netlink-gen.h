@@ -11,6 +11,7 @@
 #include <net/genetlink.h>
 
 #include <uapi/linux/lana.h>
+#include <helpers.h>
 
 /* Common nested types */
 extern const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_DEL + 1];
@@ -39,11 +40,15 @@ int lana_nl_replace_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_transact_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_vlink_new_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_vlink_del_doit(struct sk_buff *skb, struct genl_info *info);
+int lana_nl_probe_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	LANA_NLGRP_EVENTS,
 };
 
 extern struct genl_family lana_nl_family;
+
+void lana_nl_sock_priv_init(struct lana_probe_owner *priv);
+void lana_nl_sock_priv_destroy(struct lana_probe_owner *priv);
 
 #endif /* _LINUX_LANA_GEN_H */

@@ -114,6 +114,46 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_XDP_REPLACED,
 };
 
+/**
+ * enum lana_hop_end - What became of a packet at a block.
+ * @LANA_HOP_END_FORWARDED: It left by a port, to another block.
+ * @LANA_HOP_END_DROPPED: It was dropped, for a reason.
+ * @LANA_HOP_END_LEFT: It left the graph, by a device or a socket, or has
+ *   arrived.
+ * @LANA_HOP_END_UNCLAIMED: No block took it, and the network stack got it.
+ * @LANA_HOP_END_CUT: The record has no room for what became of it.
+ */
+enum lana_hop_end {
+	LANA_HOP_END_FORWARDED,
+	LANA_HOP_END_DROPPED,
+	LANA_HOP_END_LEFT,
+	LANA_HOP_END_UNCLAIMED,
+	LANA_HOP_END_CUT,
+};
+
+/**
+ * enum lana_probe_point - Which packets of a block are captured.
+ * @LANA_PROBE_POINT_IN: Those that come to it, before it has seen them.
+ * @LANA_PROBE_POINT_OUT: Those that it passes on, as it has left them.
+ * @LANA_PROBE_POINT_DROPS: Those that it drops, as they came to it.
+ */
+enum lana_probe_point {
+	LANA_PROBE_POINT_IN = 1,
+	LANA_PROBE_POINT_OUT = 2,
+	LANA_PROBE_POINT_DROPS = 4,
+};
+
+/**
+ * enum lana_probe_end - Which packets are traced, by what becomes of them and
+ *   of the copies made of them.
+ * @LANA_PROBE_END_OK: Those of which nothing was dropped.
+ * @LANA_PROBE_END_DROPS: Those of which something was dropped.
+ */
+enum lana_probe_end {
+	LANA_PROBE_END_OK = 1,
+	LANA_PROBE_END_DROPS = 2,
+};
+
 enum {
 	LANA_A_FB_NAME = 1,
 	LANA_A_FB_TYPE,
@@ -269,6 +309,60 @@ enum {
 };
 
 enum {
+	LANA_A_PROBE_FROM = 1,
+	LANA_A_PROBE_AT,
+	LANA_A_PROBE_POINTS,
+	LANA_A_PROBE_ENDS,
+	LANA_A_PROBE_FILTER,
+	LANA_A_PROBE_LIMIT,
+	LANA_A_PROBE_RATE,
+	LANA_A_PROBE_SAMPLE,
+	LANA_A_PROBE_SNAPLEN,
+	LANA_A_PROBE_TIME,
+	LANA_A_PROBE_LOST,
+	LANA_A_PROBE_CPU,
+	LANA_A_PROBE_IDP,
+	LANA_A_PROBE_POINT,
+	LANA_A_PROBE_DIRECTION,
+	LANA_A_PROBE_REASON,
+	LANA_A_PROBE_LEN,
+	LANA_A_PROBE_DATA,
+	LANA_A_PROBE_VLAN,
+	LANA_A_PROBE_HOP,
+	LANA_A_PROBE_FRAME,
+
+	__LANA_A_PROBE_MAX,
+	LANA_A_PROBE_MAX = (__LANA_A_PROBE_MAX - 1)
+};
+
+enum {
+	LANA_A_HOP_PACKET = 1,
+	LANA_A_HOP_IDP,
+	LANA_A_HOP_DIRECTION,
+	LANA_A_HOP_TIME,
+	LANA_A_HOP_END,
+	LANA_A_HOP_REASON,
+	LANA_A_HOP_PORT_DIRECTION,
+	LANA_A_HOP_PORT,
+	LANA_A_HOP_MADE,
+	LANA_A_HOP_LEN,
+	LANA_A_HOP_CHANGE,
+	LANA_A_HOP_FRAME,
+
+	__LANA_A_HOP_MAX,
+	LANA_A_HOP_MAX = (__LANA_A_HOP_MAX - 1)
+};
+
+enum {
+	LANA_A_CHANGE_OFFSET = 1,
+	LANA_A_CHANGE_OLD,
+	LANA_A_CHANGE_NEW,
+
+	__LANA_A_CHANGE_MAX,
+	LANA_A_CHANGE_MAX = (__LANA_A_CHANGE_MAX - 1)
+};
+
+enum {
 	LANA_A_OP_FB_NEW = 1,
 	LANA_A_OP_FB_DEL,
 	LANA_A_OP_FB_SET,
@@ -312,6 +406,7 @@ enum lana_cmd {
 	LANA_CMD_TRANSACT,
 	LANA_CMD_VLINK_NEW,
 	LANA_CMD_VLINK_DEL,
+	LANA_CMD_PROBE,
 
 	__LANA_CMD_MAX,
 	LANA_CMD_MAX = (__LANA_CMD_MAX - 1)
