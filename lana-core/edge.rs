@@ -4,5 +4,6 @@
 
 mod control;
 mod links;
+mod probes;
 mod procfs;
 mod sockets;

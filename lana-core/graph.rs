@@ -18,6 +18,7 @@ use self::{
 use crate::{
     packet::{
         entrance::Ppe,
+        probe::Probes,
         stats::{Alarm, EngineStats},
     },
     sys::{
@@ -30,7 +31,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{lock::mutex::MutexGuard, new_mutex, Mutex},
+    sync::{lock::mutex::MutexGuard, new_mutex, Arc, Mutex},
 };
 
 /// The graph of a namespace.
@@ -54,6 +55,8 @@ pub(crate) struct State {
     pub(crate) watchers: KVVec<Idp>,
     /// Files that are to be removed by [`PerNet::chores`].
     pub(crate) stale: Files,
+    /// What looks at packets.
+    pub(crate) probes: Option<Arc<Probes>>,
     /// Counts the changes.
     pub(crate) generation: u32,
     /// Counts the sockets, for their names.
@@ -69,6 +72,26 @@ impl Graph {
     /// What packets read of it.
     pub(crate) fn ppe(&self) -> &Ppe {
         &self.ppe
+    }
+
+    /// Ends the probe for a socket. Sleeps.
+    pub(crate) fn close_probe(&self, portid: u32) {
+        let state = self.lock();
+        let mut found = false;
+        for probe in state.probes.iter().flat_map(|probes| probes.iter()) {
+            if probe.is_of(portid) {
+                probe.close();
+                found = true;
+            }
+        }
+        if !found {
+            return;
+        }
+        let mut change = Change::of(self, state, None);
+        if change.end_probes().and_then(|()| change.commit()).is_err() {
+            // It sees nothing any more, and goes later.
+            self.net().chores(true);
+        }
     }
 
     /// Locks the graph, as it is without the blocks of what has gone. Sleeps. RTNL, where it is needed, is
@@ -106,6 +129,7 @@ impl PerNet for Graph {
                         proc: None,
                         watchers: KVVec::new(),
                         stale: KVVec::new(),
+                        probes: None,
                         generation: 1,
                         sockets: 0,
                     },
@@ -122,7 +146,8 @@ impl PerNet for Graph {
     /// Does what was put off: removes the blocks of what has gone, and their files; and has blocks hear
     /// of their ports, where there was no memory for that. Sleeps, for as long as user space likes.
     fn chores(&self) {
-        if Change::new(self, None).last_try().commit().is_err() {
+        let mut change = Change::new(self, None).last_try();
+        if change.end_probes().and_then(|()| change.commit()).is_err() {
             self.net().chores(true);
         }
         let mut files = core::mem::take(&mut self.lock().stale);

@@ -8,6 +8,7 @@ pub(crate) mod carrier;
 pub(crate) mod engine;
 pub(crate) mod entrance;
 pub(crate) mod exit;
+pub(crate) mod probe;
 pub(crate) mod stats;
 mod storm;
 pub(crate) mod verdict;

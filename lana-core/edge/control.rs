@@ -5,6 +5,7 @@
 //! All run in process context and may sleep. The kernel has checked the rights and the form of
 //! the attributes, by the tables that are generated from the specification.
 
+use super::probes;
 use crate::{
     base::{
         error::Failure,
@@ -44,6 +45,8 @@ use kernel::{prelude::*, str::CString};
 struct Control;
 
 impl genl::Operations for Control {
+    type Graph = Graph;
+
     /// A change: one operation, or a transaction of any number. All take effect together, or none.
     fn change(request: &Request<'_>) -> Result<(), Failure> {
         let graph: &Graph = request.graph()?;
@@ -99,6 +102,14 @@ impl genl::Operations for Control {
             done => done,
         }
         .inspect_err(|failure| attrs.note(failure))
+    }
+
+    fn probe(request: &Request<'_>) -> Result<(), Failure> {
+        probes::probe(request).inspect_err(|failure| request.attrs().note(failure))
+    }
+
+    fn probe_closed(graph: &Graph, portid: u32) {
+        graph.close_probe(portid);
     }
 
     /// All blocks, in the order of their IDPs; the cursor is the next IDP to look at. One that is

@@ -10,6 +10,7 @@
 mod commit;
 pub(crate) mod devices;
 mod ports;
+mod probes;
 mod search;
 
 use self::devices::Programs;
@@ -27,6 +28,7 @@ use crate::{
         port::Direction,
     },
     fail,
+    packet::probe::Probes,
     sys::{
         bindings,
         compat::EOPNOTSUPP,
@@ -36,7 +38,11 @@ use crate::{
         sock::{Socket, SocketHandle},
     },
 };
-use kernel::{prelude::*, str::CString, sync::lock::mutex::MutexGuard};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{lock::mutex::MutexGuard, Arc},
+};
 
 const INGRESS: usize = Direction::Ingress as usize;
 const EGRESS: usize = Direction::Egress as usize;
@@ -64,6 +70,8 @@ pub(crate) struct Change<'g> {
     going: KVec<Device>,
     /// Those that drivers run already, for the devices that are to be hooked by their frames.
     programs: Programs,
+    /// The probes that the next version is to have, where these change.
+    probes: Option<Option<Arc<Probes>>>,
 }
 
 impl<'g> Change<'g> {
@@ -91,6 +99,7 @@ impl<'g> Change<'g> {
             coming: KVec::new(),
             going: KVec::new(),
             programs: Programs::default(),
+            probes: None,
         }
     }
 
@@ -104,6 +113,12 @@ impl<'g> Change<'g> {
     pub(crate) fn last_try(mut self) -> Self {
         self.last_try = true;
         self
+    }
+
+    /// The IDP of a block.
+    pub(crate) fn place(&self, name: &[u8]) -> Result<Idp, Failure> {
+        let state = self.state.as_deref().ok_or(EINVAL)?;
+        Ok(state.registry.find(name)?.0)
     }
 
     fn state(&mut self) -> Result<&mut State> {

@@ -32,6 +32,12 @@ pub trait Carried: Sized {
     /// Frees a dropped packet, for the reason given.
     fn free(self, reason: DropReason);
 
+    /// Copies bytes from `offset` on; false when the packet is shorter, or they are in a device's memory.
+    fn read(&self, offset: u32, to: &mut [u8]) -> bool;
+
+    /// The VLAN tag beside the bytes: the EtherType in the upper 16 bits, the tag in the lower.
+    fn tag(&self) -> Option<u32>;
+
     /// Runs a block's handler.
     fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self>;
 }
@@ -135,6 +141,14 @@ impl Carried for Skb {
         Skb::free(self, reason);
     }
 
+    fn read(&self, offset: u32, to: &mut [u8]) -> bool {
+        Skb::read(self, offset, to)
+    }
+
+    fn tag(&self) -> Option<u32> {
+        Skb::tag(self)
+    }
+
     #[inline(always)]
     fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
         hop.call(self, cx)
@@ -221,6 +235,14 @@ impl Carried for Frame {
 
     #[inline]
     fn free(self, _reason: DropReason) {}
+
+    fn read(&self, offset: u32, to: &mut [u8]) -> bool {
+        Frame::read(self, offset, to)
+    }
+
+    fn tag(&self) -> Option<u32> {
+        None
+    }
 
     #[inline(always)]
     fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {

@@ -11,9 +11,10 @@ use super::{
     batch::Batch,
     carrier::Packet,
     entrance::Ppe,
+    probe::{End, Observer, Probes, Tracer},
     stats::{Alarm, EngineStats},
     storm::CALL_LIMIT,
-    verdict::{Decision, Unclaimed, Verdict},
+    verdict::{Decision, Entry, Unclaimed, Verdict},
 };
 use crate::{
     base::port::{Direction, Port},
@@ -138,6 +139,16 @@ impl<'r> Context<'r> {
         self.cpu
     }
 
+    /// How many packets wait for the end of the walk.
+    pub(super) fn waiting(&self) -> u64 {
+        self.engine.backlog.get()
+    }
+
+    /// Whether the walk goes on with an skb that was made of its frame.
+    pub(super) fn has_made(&self) -> bool {
+        self.made.is_some()
+    }
+
     /// The read-side section.
     #[inline]
     pub(super) fn reader(&self) -> Reader<'r> {
@@ -244,10 +255,19 @@ impl<'r> Context<'r> {
 
     /// A packet comes to a port without a peer, at a block. Given back where the stack is to have it.
     #[inline(always)]
-    fn unbound<P: Packet>(&self, at: &Hop, packet: P, direction: Direction) -> Result<Action, P> {
+    fn unbound<P: Packet>(
+        &self,
+        at: &Hop,
+        mut packet: P,
+        direction: Direction,
+        observer: &mut impl Observer,
+    ) -> Result<Action, P> {
         if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
+            observer.ends(self, at, End::Unclaimed, Some(&mut packet));
             return self.give_back(packet);
         }
+        let end = End::Dropped(DropReason::Unbound);
+        observer.ends(self, at, end, Some(&mut packet));
         if P::IS_FRAME && !watch::is_on() {
             // What a call would take is most of a drop here: the driver frees the frame.
             self.count_drop(at, DropReason::Unbound);
@@ -271,23 +291,34 @@ impl<'r> Context<'r> {
         hop: &'r Hop,
         verdict: Verdict<P>,
         direction: &mut Direction,
+        observer: &mut impl Observer,
     ) -> Result<(P, &'r Slot), Result<Action, P>> {
-        let (packet, next) = match verdict.decide() {
-            Decision::Pass(packet) => (packet, hop.first(*direction)),
+        let (mut packet, next, index) = match verdict.decide() {
+            Decision::Pass(packet) => (packet, hop.first(*direction), 0),
             Decision::Forward(packet, port) => {
                 *direction = port.direction;
                 self.direction = port.direction;
-                (packet, hop.port(port.direction, u32::from(port.index)))
+                let next = hop.port(port.direction, u32::from(port.index));
+                (packet, next, port.index)
             }
-            Decision::Drop(packet, reason) => {
+            Decision::Drop(mut packet, reason) => {
+                observer.ends(self, hop, End::Dropped(reason), packet.as_mut());
                 self.drop(hop, packet, reason);
                 return Err(Ok(Action::DROP));
             }
-            Decision::Left(action) => return Err(Ok(action)),
+            Decision::Left(action) => {
+                observer.ends::<P>(self, hop, End::Left, None);
+                return Err(Ok(action));
+            }
         };
+        let direction = *direction;
         match next {
-            Some(next) => Ok((packet, next)),
-            None => Err(self.unbound(hop, packet, *direction)),
+            Some(next) => {
+                let end = End::Forwarded(Port { direction, index });
+                observer.ends(self, hop, end, Some(&mut packet));
+                Ok((packet, next))
+            }
+            None => Err(self.unbound(hop, packet, direction, observer)),
         }
     }
 
@@ -299,14 +330,18 @@ impl<'r> Context<'r> {
         version: Version<'r, BANK>,
         mut packet: P,
         mut slot: &'r Slot,
+        observer: &mut impl Observer,
     ) -> Result<Action, P> {
         // What is needed for each hop is better off outside of what handlers get.
         let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
         loop {
             let Some(hop) = slot.hop(version) else {
-                return self.unbound(self.hop, packet, direction);
+                return self.unbound(self.hop, packet, direction, observer);
             };
+            observer.comes(self, hop, &mut packet, direction);
             let Some(fewer) = left.checked_sub(1) else {
+                let end = End::Dropped(DropReason::HopLimit);
+                observer.ends(self, hop, end, Some(&mut packet));
                 self.drop(hop, Some(packet), DropReason::HopLimit);
                 return Ok(Action::DROP);
             };
@@ -314,7 +349,7 @@ impl<'r> Context<'r> {
             self.hop = hop;
             hop.counters(cpu).received(packet.len());
             let verdict = packet.call(hop, self);
-            (packet, slot) = match self.follow(hop, verdict, &mut direction) {
+            (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
                 Ok(next) => next,
                 Err(end) => return end,
             };
@@ -323,13 +358,17 @@ impl<'r> Context<'r> {
 
     /// Goes on with the skb that was made of a frame.
     #[cold]
-    fn walk_made<const BANK: usize>(&mut self, version: Version<'r, BANK>) {
+    fn walk_made<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        observer: &mut impl Observer,
+    ) {
         let Some(verdict) = self.made.take() else {
             return;
         };
         let mut direction = self.direction;
-        let end = match self.follow(self.hop, verdict, &mut direction) {
-            Ok((skb, slot)) => self.walk(version, skb, slot),
+        let end = match self.follow(self.hop, verdict, &mut direction, observer) {
+            Ok((skb, slot)) => self.walk(version, skb, slot, observer),
             Err(end) => end,
         };
         if let Err(skb) = end {
@@ -340,7 +379,12 @@ impl<'r> Context<'r> {
     /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
     /// so many handlers.
     #[inline(never)]
-    fn walk_waiting<const BANK: usize>(&mut self, version: Version<'r, BANK>, mut called: u32) {
+    fn walk_waiting<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        mut called: u32,
+        observer: &mut impl Observer,
+    ) {
         // What was made of a packet is not what the device received.
         self.unclaimed = Unclaimed::Drop;
         let allowed = self.engine.storm.allowance();
@@ -353,8 +397,9 @@ impl<'r> Context<'r> {
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
             let before = self.left;
+            observer.next();
             // What was made in the graph is not given back.
-            let _ = self.walk(version, packet, next.slot);
+            let _ = self.walk(version, packet, next.slot, observer);
             called = before.wrapping_sub(self.left);
             self.engine.calls.add(called.into());
         }
@@ -424,12 +469,85 @@ fn pass<'r, const BANK: usize, P: Packet>(
     entries: u16,
     cpu: ThisCpu,
 ) -> Result<Action, P> {
-    let Some((hop, unclaimed)) = slot
-        .hop(version)
-        .and_then(|hop| Some((hop, hop.entrance()?)))
-    else {
+    let hop = slot.hop(version);
+    let unclaimed = match hop.map(Hop::entrance) {
+        Some(Some(Entry::Drop)) => Unclaimed::Drop,
+        Some(Some(Entry::Stack)) => Unclaimed::Stack,
+        _ => return pass_rarely(ppe, hop, version, direction, packet, entries, cpu),
+    };
+    let Some(hop) = hop else {
         return packet.give_back();
     };
+    let entered = Entered {
+        hop,
+        unclaimed,
+        direction,
+        entries,
+    };
+    run(ppe, version, packet, cpu, &entered, &mut ())
+}
+
+/// How a packet has entered.
+struct Entered<'r> {
+    hop: &'r Hop,
+    unclaimed: Unclaimed,
+    direction: Direction,
+    entries: u16,
+}
+
+/// The same where nobody enters, or where the version has probes.
+#[cold]
+#[inline(never)]
+fn pass_rarely<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    hop: Option<&'r Hop>,
+    version: Version<'r, BANK>,
+    direction: Direction,
+    mut packet: P,
+    entries: u16,
+    cpu: ThisCpu,
+) -> Result<Action, P> {
+    let Some((hop, entry)) = hop.and_then(|hop| Some((hop, hop.entrance()?))) else {
+        return packet.give_back();
+    };
+    let unclaimed = match entry {
+        Entry::Drop | Entry::ProbedDrop => Unclaimed::Drop,
+        Entry::Stack | Entry::ProbedStack => Unclaimed::Stack,
+    };
+    let entered = Entered {
+        hop,
+        unclaimed,
+        direction,
+        entries,
+    };
+    let probes: Option<&Probes> = ppe.live().beside(version);
+    let probes = probes.map_or(&[][..], |probes| probes);
+    match Tracer::new(ppe.net(), probes, hop, &mut packet, direction, cpu) {
+        Some(mut tracer) => {
+            let end = run(ppe, version, packet, cpu, &entered, &mut tracer);
+            tracer.finish();
+            end
+        }
+        None => run(ppe, version, packet, cpu, &entered, &mut ()),
+    }
+}
+
+/// A packet has entered.
+#[inline(always)]
+fn run<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    version: Version<'r, BANK>,
+    mut packet: P,
+    cpu: ThisCpu,
+    entered: &Entered<'r>,
+    observer: &mut impl Observer,
+) -> Result<Action, P> {
+    let &Entered {
+        hop,
+        unclaimed,
+        direction,
+        entries,
+    } = entered;
     let engine = ppe.stats().this(cpu);
     let mut cx = Context {
         ppe,
@@ -450,8 +568,11 @@ fn pass<'r, const BANK: usize, P: Packet>(
     let len = packet.len();
     engine.bytes.add(u64::from(len));
     hop.counters(cpu).received(len);
+    observer.comes(&cx, hop, &mut packet, direction);
 
     if entries >= ENTRY_LIMIT {
+        let end = End::Dropped(DropReason::HopLimit);
+        observer.ends(&cx, hop, end, Some(&mut packet));
         cx.drop(hop, Some(packet), DropReason::HopLimit);
         return Ok(Action::DROP);
     }
@@ -460,16 +581,19 @@ fn pass<'r, const BANK: usize, P: Packet>(
         hop.first(cx.direction)
     });
     let Some(first) = first else {
-        return cx.unbound(hop, packet, Direction::Ingress);
+        return cx.unbound(hop, packet, Direction::Ingress, observer);
     };
-    let end = cx.walk(version, packet, first);
+    let (direction, index) = (cx.direction, 0);
+    let port = Port { direction, index };
+    observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
+    let end = cx.walk(version, packet, first, observer);
     if P::IS_FRAME && cx.made.is_some() {
-        cx.walk_made(version);
+        cx.walk_made(version, observer);
     }
     let called = HOP_LIMIT.wrapping_sub(cx.left);
     engine.calls.add(called.into());
     if !cx.none_waits() {
-        cx.walk_waiting(version, called);
+        cx.walk_waiting(version, called, observer);
     }
     // Nothing is left in it.
     mem::forget(cx);
@@ -502,9 +626,18 @@ fn pass_batch<'r, const BANK: usize>(
     cpu: ThisCpu,
 ) {
     let hop = slot.hop(version);
-    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
-        return;
+    let hop = match hop.map(Hop::entrance) {
+        Some(Some(Entry::Drop | Entry::Stack)) => hop,
+        Some(Some(_)) => {
+            // Probes look at packets one by one.
+            return batch.drain(|packet| {
+                let direction = Direction::Ingress;
+                let _ = pass_rarely(ppe, hop, version, direction, packet, 0, cpu);
+            });
+        }
+        _ => None,
     };
+    let Some(hop) = hop else { return };
     let engine = ppe.stats().this(cpu);
     let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());

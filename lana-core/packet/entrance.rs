@@ -6,7 +6,8 @@ use super::{
     batch::Batch,
     engine::{self, Context, Hop, Slot},
     stats::{BlockStats, EngineStats},
-    verdict::{Unclaimed, Verdict},
+    probe::Probes,
+    verdict::{Entry, Verdict},
 };
 use crate::{
     base::port::Direction,
@@ -29,7 +30,7 @@ use kernel::prelude::*;
 /// The packet processing engine of a graph: what packets read of it, other than the slots.
 pub(crate) struct Ppe {
     net: Net,
-    live: LiveVersion,
+    live: LiveVersion<Probes>,
     stats: PerCpu<EngineStats>,
 }
 
@@ -49,7 +50,7 @@ impl Ppe {
     }
 
     /// The version that packets go by, for who changes it.
-    pub(crate) fn live(&self) -> &LiveVersion {
+    pub(crate) fn live(&self) -> &LiveVersion<Probes> {
         &self.live
     }
 
@@ -80,7 +81,8 @@ impl Datapath for Ppe {
     type Verdict<P> = Verdict<P>;
     type Batch = Batch;
     type Counters = BlockStats;
-    type Unclaimed = Unclaimed;
+    type Entry = Entry;
+    type Beside = Probes;
 
     fn net(&self) -> &Net {
         &self.net

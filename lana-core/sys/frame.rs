@@ -153,6 +153,16 @@ impl Frame {
         part.get(..len as usize).map(checksum::sum)
     }
 
+    /// Copies bytes from `offset` on; false when the frame is shorter.
+    pub(crate) fn read(&self, offset: u32, to: &mut [u8]) -> bool {
+        let from = self.bytes().get(offset as usize..);
+        let Some(from) = from.and_then(|from| from.get(..to.len())) else {
+            return false;
+        };
+        to.copy_from_slice(from);
+        true
+    }
+
     /// The Ethernet address of the device it came by.
     #[inline]
     pub(crate) fn device_address(&self) -> [u8; 6] {

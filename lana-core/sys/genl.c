@@ -2,20 +2,49 @@
 /* Generic netlink: messages and their attributes. */
 
 #include <linux/capability.h>
+#include <linux/notifier.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
 
 #include "helpers.h"
 #include "netlink-gen.h"
 
+/* How many probes there are, in all namespaces. */
+static atomic_t lana_probes = ATOMIC_INIT(0);
+
+/* A socket was closed: its probe ends. Process context. */
+static int lana_genl_notify(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const struct netlink_notify *n = data;
+
+	if (event == NETLINK_URELEASE && n->protocol == NETLINK_GENERIC && atomic_read(&lana_probes))
+		lana_probe_closed(n->net, n->portid);
+	return NOTIFY_DONE;
+}
+
+void lana_probes_add(int n)
+{
+	atomic_add(n, &lana_probes);
+}
+
+static struct notifier_block lana_genl_notifier = { .notifier_call = lana_genl_notify };
+
 int lana_genl_register(void)
 {
-	return genl_register_family(&lana_nl_family);
+	int err = netlink_register_notifier(&lana_genl_notifier);
+
+	if (err)
+		return err;
+	err = genl_register_family(&lana_nl_family);
+	if (err)
+		netlink_unregister_notifier(&lana_genl_notifier);
+	return err;
 }
 
 void lana_genl_unregister(void)
 {
 	genl_unregister_family(&lana_nl_family);
+	netlink_unregister_notifier(&lana_genl_notifier);
 }
 
 struct net *lana_genl_net(struct genl_info *info)
@@ -47,6 +76,24 @@ void lana_genl_dump_check(struct netlink_callback *cb, void *head)
 struct sk_buff *lana_genl_new(size_t size)
 {
 	return genlmsg_new(size, GFP_KERNEL);
+}
+
+/* For any context. */
+struct sk_buff *lana_genl_new_atomic(size_t size)
+{
+	return genlmsg_new(size, GFP_ATOMIC);
+}
+
+/* How many bytes can still be put into a message. */
+u32 lana_genl_room(const struct sk_buff *skb)
+{
+	return skb_tailroom(skb);
+}
+
+/* Any context. */
+int lana_genl_unicast(struct net *net, struct sk_buff *skb, u32 portid)
+{
+	return genlmsg_unicast(net, skb, portid);
 }
 
 void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd)
@@ -92,6 +139,20 @@ int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len)
 int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value)
 {
 	return nla_put_uint(skb, type, value);
+}
+
+/* An attribute of zeros, whose bytes are written then; NULL where there is no room. */
+void *lana_nla_reserve(struct sk_buff *skb, u16 type, u32 len)
+{
+	struct nlattr *attr = nla_reserve(skb, type, len);
+
+	return attr ? memset(nla_data(attr), 0, len) : NULL;
+}
+
+/* A number of 4 or 8 bytes, as the policy has checked. */
+u64 lana_nla_get_uint(const struct nlattr *attr)
+{
+	return nla_get_uint(attr);
 }
 
 struct nlattr *lana_nla_nest(struct sk_buff *skb, u16 type)

@@ -12,7 +12,7 @@ pub(crate) mod message;
 pub(crate) mod request;
 
 use self::{dump::Dump, request::Request};
-use super::bindings;
+use super::{bindings, net::Registered};
 use crate::base::error::Failure;
 use kernel::{error::to_result, prelude::*};
 
@@ -37,10 +37,16 @@ impl Drop for Family {
 
 /// What the operations do. All may sleep.
 pub(crate) trait Operations {
+    /// What a namespace has.
+    type Graph: Registered;
     /// One that changes the graph, or a transaction of them.
     fn change(request: &Request<'_>) -> Result<(), Failure>;
     /// `fb-get` by name.
     fn fb_get(request: &Request<'_>) -> Result<(), Failure>;
+    /// `probe`.
+    fn probe(request: &Request<'_>) -> Result<(), Failure>;
+    /// The socket of a probe was closed.
+    fn probe_closed(graph: &Self::Graph, portid: u32);
     /// Dump of `fb-get`.
     fn fb_get_dump(dump: &mut Dump<'_>) -> Result;
     /// Dump of `type-get`.
@@ -57,6 +63,7 @@ macro_rules! operations {
     ($operations:ty) => {
         $crate::sys::genl::operations! { @get $operations,
             lana_nl_fb_get_doit up to LANA_A_FB_NAME => fb_get,
+            lana_nl_probe_doit up to LANA_A_PROBE_SNAPLEN => probe,
         }
         $crate::sys::genl::operations! { @change $operations,
             lana_nl_fb_new_doit up to LANA_A_FB_TYPE => Some(LANA_A_OP_FB_NEW),
@@ -80,6 +87,17 @@ macro_rules! operations {
             lana_nl_type_get_dumpit => type_get_dump,
             lana_nl_ppe_get_dumpit => ppe_get_dump,
             lana_nl_vlink_get_dumpit => vlink_get_dump,
+        }
+
+        /// # Safety
+        ///
+        /// Called with a live namespace, while the family is registered.
+        #[no_mangle]
+        unsafe extern "C" fn lana_probe_closed(net: *mut $crate::sys::bindings::net, portid: u32) {
+            // SAFETY: the namespace lives during the call, and graphs go after the family.
+            if let Some(graph) = unsafe { $crate::sys::net::graph_of(net) } {
+                <$operations as $crate::sys::genl::Operations>::probe_closed(graph, portid);
+            }
         }
     };
     (@get $operations:ty, $($symbol:ident up to $max:ident => $function:ident,)*) => {
@@ -125,3 +143,9 @@ macro_rules! operations {
     };
 }
 pub(crate) use operations;
+
+/// Counts a probe that is there from now on, or no more: while none is, closed sockets are of no interest.
+pub(crate) fn count_probe(there: bool) {
+    // SAFETY: no preconditions.
+    unsafe { bindings::lana_probes_add(if there { 1 } else { -1 }) };
+}

@@ -63,6 +63,11 @@ u64 lana_time_now(void)
 	return ktime_get_ns();
 }
 
+u64 lana_time_real(void)
+{
+	return ktime_get_real_ns();
+}
+
 void lana_random(void *data, size_t len)
 {
 	get_random_bytes(data, len);

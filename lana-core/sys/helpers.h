@@ -90,6 +90,8 @@ bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes,
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
+bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len);
+u32 lana_skb_tag(const struct sk_buff *skb);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
 /* For who waits for drops. */
@@ -119,6 +121,7 @@ bool lana_cpu_possible(unsigned int cpu);
 u64 lana_time_coarse(void);
 u64 lana_time_second(void);
 u64 lana_time_now(void);
+u64 lana_time_real(void);
 void lana_random(void *data, size_t len);
 u64 lana_siphash(const void *key, const u64 *words, size_t count);
 
@@ -243,6 +246,8 @@ void lana_seq_write(struct seq_file *m, const void *data, size_t len);
 void lana_seq_pointer(struct seq_file *m, const void *p);
 
 /* Generic netlink. */
+void lana_probe_closed(struct net *net, u32 portid);
+void lana_probes_add(int n);
 int lana_genl_register(void);
 void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
@@ -251,6 +256,9 @@ u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
 void lana_genl_dump_check(struct netlink_callback *cb, void *head);
 struct sk_buff *lana_genl_new(size_t size);
+struct sk_buff *lana_genl_new_atomic(size_t size);
+u32 lana_genl_room(const struct sk_buff *skb);
+int lana_genl_unicast(struct net *net, struct sk_buff *skb, u32 portid);
 void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd);
 void lana_genl_end(struct sk_buff *skb, void *head);
 void lana_genl_cancel(struct sk_buff *skb, void *head);
@@ -260,6 +268,8 @@ bool lana_genl_listeners(struct net *net);
 void lana_genl_free(struct sk_buff *skb);
 int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len);
 int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value);
+void *lana_nla_reserve(struct sk_buff *skb, u16 type, u32 len);
+u64 lana_nla_get_uint(const struct nlattr *attr);
 struct nlattr *lana_nla_nest(struct sk_buff *skb, u16 type);
 void lana_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 void lana_nla_nest_cancel(struct sk_buff *skb, struct nlattr *nest);

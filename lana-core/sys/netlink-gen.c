@@ -10,7 +10,6 @@
 #include "netlink-gen.h"
 
 #include <uapi/linux/lana.h>
-#include <helpers.h>
 
 /* Integer value ranges */
 static const struct netlink_range_validation lana_a_probe_snaplen_range = {
@@ -309,16 +308,6 @@ static const struct genl_multicast_group lana_nl_mcgrps[] = {
 	[LANA_NLGRP_EVENTS] = { "events", },
 };
 
-static void __lana_nl_sock_priv_init(void *priv)
-{
-	lana_nl_sock_priv_init(priv);
-}
-
-static void __lana_nl_sock_priv_destroy(void *priv)
-{
-	lana_nl_sock_priv_destroy(priv);
-}
-
 struct genl_family lana_nl_family __ro_after_init = {
 	.name		= LANA_FAMILY_NAME,
 	.version	= LANA_FAMILY_VERSION,
@@ -329,7 +318,4 @@ struct genl_family lana_nl_family __ro_after_init = {
 	.n_split_ops	= ARRAY_SIZE(lana_nl_ops),
 	.mcgrps		= lana_nl_mcgrps,
 	.n_mcgrps	= ARRAY_SIZE(lana_nl_mcgrps),
-	.sock_priv_size	= sizeof(struct lana_probe_owner),
-	.sock_priv_init	= __lana_nl_sock_priv_init,
-	.sock_priv_destroy = __lana_nl_sock_priv_destroy,
 };

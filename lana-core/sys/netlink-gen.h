@@ -11,7 +11,6 @@
 #include <net/genetlink.h>
 
 #include <uapi/linux/lana.h>
-#include <helpers.h>
 
 /* Common nested types */
 extern const struct nla_policy lana_op_nl_policy[LANA_A_OP_VLINK_DEL + 1];
@@ -47,8 +46,5 @@ enum {
 };
 
 extern struct genl_family lana_nl_family;
-
-void lana_nl_sock_priv_init(struct lana_probe_owner *priv);
-void lana_nl_sock_priv_destroy(struct lana_probe_owner *priv);
 
 #endif /* _LINUX_LANA_GEN_H */

@@ -2,6 +2,7 @@
 /* What blocks do to packets: see skb.h for those that are shared. */
 
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/skbuff.h>
 
 #include "helpers.h"
@@ -218,6 +219,18 @@ bool lana_skb_resize(struct sk_buff *skb, unsigned int len)
 	}
 	skb_put_zero(skb, more);
 	return true;
+}
+
+/* Copy bytes of a packet; false where it is shorter, or they are in a device's memory. */
+bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len)
+{
+	return !skb_copy_bits(skb, offset, to, len);
+}
+
+/* The VLAN tag beside a packet: EtherType and tag; 0 for none. */
+u32 lana_skb_tag(const struct sk_buff *skb)
+{
+	return skb_vlan_tag_present(skb) ? ntohs(skb->vlan_proto) << 16 | skb_vlan_tag_get(skb) : 0;
 }
 
 /*

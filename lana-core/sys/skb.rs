@@ -233,6 +233,21 @@ impl Skb {
         self.unshare() && unsafe { bindings::lana_skb_complete(self.as_ptr()) }
     }
 
+    /// Copies bytes from `offset` on; false when the packet is shorter, or they are in a device's memory.
+    pub(crate) fn read(&self, offset: u32, to: &mut [u8]) -> bool {
+        let Ok(len) = to.len().try_into() else {
+            return false;
+        };
+        // SAFETY: the buffer is live, and there is room for as many bytes.
+        unsafe { bindings::lana_skb_read(self.as_ptr(), offset, to.as_mut_ptr().cast(), len) }
+    }
+
+    /// The VLAN tag beside it: the EtherType in the upper 16 bits, the tag in the lower.
+    pub(crate) fn tag(&self) -> Option<u32> {
+        // SAFETY: the buffer is live.
+        Some(unsafe { bindings::lana_skb_tag(self.as_ptr()) }).filter(|&tag| tag != 0)
+    }
+
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     #[inline]
     pub fn device_address(&self) -> Option<[u8; 6]> {

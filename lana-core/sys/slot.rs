@@ -45,8 +45,10 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
     type Batch;
     /// The counters of a block, on one CPU.
     type Counters: Zeroable + Sync;
-    /// What becomes of packets that enter at a slot and that no block takes.
-    type Unclaimed: Copy + Send + Sync;
+    /// How packets enter at a slot.
+    type Entry: Copy + Send + Sync;
+    /// What belongs to a version beside its slots.
+    type Beside: Send + Sync;
 
     /// The namespace.
     fn net(&self) -> &Net;
@@ -280,9 +282,8 @@ pub(crate) struct Hop<D: Datapath> {
     /// All of both, where one of them has more than one.
     all: Option<AllPorts<D>>,
     idp: Idp,
-    /// What the block's device receives, or its socket sends, enters the graph here; and what
-    /// becomes of what no block takes.
-    entrance: Option<D::Unclaimed>,
+    /// What the block's device receives, or its socket sends, enters the graph here, and how.
+    entrance: Option<D::Entry>,
 }
 
 /// The slots that the ports of each direction are bound to.
@@ -311,7 +312,7 @@ impl<D: Datapath> Hop<D> {
         block: &BlockRef<D, O>,
         counters: &PerCpu<D::Counters>,
         idp: Idp,
-        entrance: Option<D::Unclaimed>,
+        entrance: Option<D::Entry>,
     ) -> Self {
         // INVARIANT: by the contract.
         Self {
@@ -410,10 +411,9 @@ impl<D: Datapath> Hop<D> {
         self.idp
     }
 
-    /// Whether packets of a device or a socket enter the graph here, and what becomes of those that
-    /// no block takes.
+    /// Whether packets of a device or a socket enter the graph here, and how.
     #[inline]
-    pub(crate) fn entrance(&self) -> Option<D::Unclaimed> {
+    pub(crate) fn entrance(&self) -> Option<D::Entry> {
         self.entrance
     }
 }
@@ -489,16 +489,35 @@ pub(crate) enum Parity<'r> {
     Odd(Version<'r, 1>),
 }
 
-/// A graph's version, as packets read it.
+/// A graph's version, as packets read it, and what belongs to it beside the slots.
 ///
 /// # Invariants
 ///
 /// The number is 0 or 1.
-pub(crate) struct LiveVersion(AtomicUsize);
+pub(crate) struct LiveVersion<X> {
+    number: AtomicUsize,
+    pub(super) beside: [UnsafeCell<Option<Arc<X>>>; 2],
+}
 
-impl LiveVersion {
+// SAFETY: as with slots, readers only read the live bank, and the one writer only writes the standby bank.
+unsafe impl<X: Send + Sync> Sync for LiveVersion<X> {}
+
+impl<X> LiveVersion<X> {
     pub(crate) fn new() -> Self {
-        Self(AtomicUsize::new(0))
+        Self {
+            number: AtomicUsize::new(0),
+            beside: [const { UnsafeCell::new(None) }; 2],
+        }
+    }
+
+    /// What belongs to a version beside its slots.
+    #[expect(clippy::indexing_slicing, reason = "the compiler checks the constant")]
+    pub(crate) fn beside<'r, const BANK: usize>(
+        &'r self,
+        _version: Version<'r, BANK>,
+    ) -> Option<&'r X> {
+        // SAFETY: the version's bank is not written to while the version exists, by its invariants.
+        unsafe { (*self.beside[BANK].get()).as_deref() }
     }
 
     /// The version for a packet to go by.
@@ -514,12 +533,12 @@ impl LiveVersion {
     /// The bank that is live.
     pub(super) fn bank(&self) -> usize {
         // What is read of the bank is read after this: the writer releases what is acquired here.
-        self.0.load(Acquire)
+        self.number.load(Acquire)
     }
 
     /// Makes the other bank the live one. For the writer, of whom there is one.
     pub(super) fn flip(&self) {
         // The banks are complete before the version that leads to them is seen.
-        self.0.store(self.bank() ^ 1, Release);
+        self.number.store(self.bank() ^ 1, Release);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Time that goes on while the machine runs, in nanoseconds.
+//! Time, in nanoseconds: mostly that which goes on while the machine runs.
 //!
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
@@ -28,4 +28,10 @@ pub fn second() -> u64 {
 pub fn now() -> u64 {
     // SAFETY: no preconditions.
     unsafe { bindings::lana_time_now() }
+}
+
+/// The time since 1970, as far as this machine knows. Reads a clock. Any context.
+pub(crate) fn real() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { bindings::lana_time_real() }
 }

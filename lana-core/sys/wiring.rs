@@ -22,7 +22,7 @@ pub(crate) struct Draft<'a, D: Datapath, O: ?Sized + 'static, I> {
     pub(crate) instance: &'a Arc<I>,
     /// The IDPs that the ports are bound to, by direction.
     pub(crate) ports: [&'a [Idp]; 2],
-    pub(crate) entrance: Option<D::Unclaimed>,
+    pub(crate) entrance: Option<D::Entry>,
 }
 
 /// Keeps what a bank's hop points to.
@@ -53,13 +53,15 @@ struct OwnedSlot<D: Datapath, O: ?Sized + 'static, I> {
 ///
 /// # Invariants
 ///
-/// When `since` is none and `written` is empty, both banks of all slots are the same, and no
+/// When `since` is none, `written` is empty and `written_beside` false, both banks of all slots are the same, and no
 /// packet reads the standby ones. Slots are not given back before the graph is.
 pub(crate) struct Wiring<D: Datapath, O: ?Sized + 'static, I> {
     /// By IDP, from 1 on.
     slots: KVVec<OwnedSlot<D, O, I>>,
     /// The IDPs of the slots whose banks differ.
     written: KVVec<Idp>,
+    /// Whether those of what belongs to the versions differ.
+    written_beside: bool,
     /// When the last change was published, unless it has been brought over to both banks since.
     since: Option<Snapshot>,
 }
@@ -69,6 +71,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Default for Wiring<D, O, I> {
         Self {
             slots: KVVec::new(),
             written: KVVec::new(),
+            written_beside: false,
             since: None,
         }
     }
@@ -107,7 +110,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
 
     /// Waits until nobody reads the bank that was live before the last change, and brings it up
     /// to date. Sleeps.
-    pub(crate) fn settle(&mut self, live: &LiveVersion) {
+    pub(crate) fn settle(&mut self, live: &LiveVersion<D::Beside>) {
         if let Some(since) = self.since.take() {
             since.wait();
             self.copy(live);
@@ -120,7 +123,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     }
 
     /// Takes back what was drafted. Sleeps.
-    pub(crate) fn revert(&mut self, live: &LiveVersion) {
+    pub(crate) fn revert(&mut self, live: &LiveVersion<D::Beside>) {
         if self.since.is_none() {
             self.copy(live);
         }
@@ -128,7 +131,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
 
     /// Makes the standby banks what the live ones are. No packet reads the standby ones.
     /// Sleeps.
-    fn copy(&mut self, live: &LiveVersion) {
+    fn copy(&mut self, live: &LiveVersion<D::Beside>) {
         let bank = live.bank();
         let process = Process::new();
         for idp in core::mem::take(&mut self.written) {
@@ -142,13 +145,46 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
             // SAFETY: the bank is the standby one, which no packet reads, by the callers.
             unsafe { self.write(bank ^ 1, idp, hop, owner) };
         }
+        if core::mem::take(&mut self.written_beside) {
+            // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
+            let beside = unsafe { (*live.beside.get_unchecked(bank).get()).clone() };
+            // SAFETY: the bank is the standby one, which no packet reads, by the callers.
+            unsafe { Self::write_beside(live, bank ^ 1, beside) };
+        }
+    }
+
+    /// Drafts what belongs to the next version beside its slots. Sleeps as [`Wiring::draft`] does.
+    pub(crate) fn draft_beside(
+        &mut self,
+        live: &LiveVersion<D::Beside>,
+        beside: Option<Arc<D::Beside>>,
+    ) {
+        self.settle(live);
+        self.written_beside = true;
+        // SAFETY: the banks are settled, so that no packet reads the standby one.
+        unsafe { Self::write_beside(live, live.bank() ^ 1, beside) };
+    }
+
+    /// # Safety
+    ///
+    /// No packet reads the bank, and the wiring is that of the version.
+    unsafe fn write_beside(
+        live: &LiveVersion<D::Beside>,
+        bank: usize,
+        beside: Option<Arc<D::Beside>>,
+    ) {
+        if let Some(to) = live.beside.get(bank) {
+            // SAFETY: no packet reads the bank, as the caller says, and there is one wiring for a version, borrowed
+            // exclusively by those who call this.
+            unsafe { *to.get() = beside };
+        }
     }
 
     /// Drafts what stands behind an IDP from the next version on. Sleeps until the readers of the
     /// version before the last one have ended.
     pub(crate) fn draft(
         &mut self,
-        live: &LiveVersion,
+        live: &LiveVersion<D::Beside>,
         idp: Idp,
         draft: Option<Draft<'_, D, O, I>>,
     ) -> Result {
@@ -216,7 +252,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     }
 
     /// Makes what was drafted take effect, all at once. Does not fail.
-    pub(crate) fn publish(&mut self, live: &LiveVersion) {
+    pub(crate) fn publish(&mut self, live: &LiveVersion<D::Beside>) {
         live.flip();
         self.since = Some(Snapshot::now());
     }

@@ -134,7 +134,7 @@ enum lana_hop_end {
 /**
  * enum lana_probe_point - Which packets of a block are captured.
  * @LANA_PROBE_POINT_IN: Those that come to it, before it has seen them.
- * @LANA_PROBE_POINT_OUT: Those that it passes on, as it has left them.
+ * @LANA_PROBE_POINT_OUT: Those that it passes on or sends, as they leave it.
  * @LANA_PROBE_POINT_DROPS: Those that it drops, as they came to it.
  */
 enum lana_probe_point {
@@ -345,6 +345,7 @@ enum {
 	LANA_A_HOP_PORT_DIRECTION,
 	LANA_A_HOP_PORT,
 	LANA_A_HOP_MADE,
+	LANA_A_HOP_MADE_FIRST,
 	LANA_A_HOP_LEN,
 	LANA_A_HOP_CHANGE,
 	LANA_A_HOP_FRAME,

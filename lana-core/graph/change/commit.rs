@@ -7,6 +7,7 @@ use crate::{
     base::error::Failure,
     fail,
     graph::{notifier::Kind, registry::Files, State},
+    packet::verdict::Entry,
     sys::{netdev::Device, proc, wiring::Draft},
 };
 use kernel::prelude::*;
@@ -28,9 +29,11 @@ impl Change<'_> {
         if ports::watch(registry, watchers)? && !self.last_try {
             graph.net().chores(true);
         }
-        if registry.touched().is_empty() && self.going.is_empty() {
+        if registry.touched().is_empty() && self.going.is_empty() && self.probes.is_none() {
             return Ok(());
         }
+        let probes = self.probes.as_ref().unwrap_or(&state.probes);
+        let probed = probes.is_some();
         let mut retired = false;
         for &idp in registry.touched() {
             let face = registry.face(idp);
@@ -49,9 +52,15 @@ impl Change<'_> {
                 block: &face.block,
                 counters: face.instance.stats(),
                 ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
-                entrance: face.stands_for().map(|_| face.block.object().unclaimed()),
+                entrance: face.stands_for().map(|_| {
+                    let unclaimed = face.block.object().unclaimed();
+                    Entry::new(unclaimed, probed)
+                }),
             });
             wiring.draft(graph.ppe().live(), idp, draft)?;
+        }
+        if self.probes.is_some() {
+            wiring.draft_beside(graph.ppe().live(), probes.clone());
         }
         if let Some(tree) = &state.proc {
             registry.make_files(|name| proc::File::new(tree, graph, name))?;
@@ -68,6 +77,10 @@ impl Change<'_> {
                     hook.set_batch(face.block.object().batch());
                 }
             }
+        }
+        let probes_changed = self.probes.is_some();
+        if let Some(probes) = self.probes.take() {
+            state.probes = probes;
         }
         // 0 is for no dump.
         state.generation = state.generation.wrapping_add(1).max(1);
@@ -91,6 +104,7 @@ impl Change<'_> {
         }
         // What has been set or removed is to be gone when the request has ended.
         if retired
+            || probes_changed
             || self
                 .events
                 .iter()

@@ -10,7 +10,7 @@ use core::{marker::PhantomData, ptr, ptr::NonNull, slice};
 use kernel::prelude::*;
 
 /// How many attributes a set can have, of those that requests use.
-pub(super) const TABLE: usize = bindings::LANA_A_FB_OPTION as usize + 1;
+pub(super) const TABLE: usize = bindings::LANA_A_PROBE_SNAPLEN as usize + 1;
 
 /// The attributes of a request, or of an operation in one.
 ///
@@ -103,6 +103,19 @@ impl<'a> Attrs<'a> {
         Some(unsafe { attr.add(1).cast::<u32>().read_unaligned() })
     }
 
+    /// The same of one of four or eight bytes.
+    pub(crate) fn uint(&self, attr: u32) -> Option<u64> {
+        let attr = self.attr(attr)?;
+        // SAFETY: by the type's invariants the attribute is in the message, and checked.
+        Some(unsafe { bindings::lana_nla_get_uint(attr.as_ptr()) })
+    }
+
+    /// The bytes of an attribute, if it is there.
+    pub(crate) fn bytes(&self, attr: u32) -> Option<&'a [u8]> {
+        // SAFETY: by the type's invariants.
+        self.attr(attr).map(|attr| unsafe { bytes(attr) })
+    }
+
     /// Notes in the extended ack why this failed.
     pub(crate) fn note(&self, failure: &Failure) {
         let culprit = failure.culprit.and_then(|attr| self.attr(attr));
@@ -130,17 +143,27 @@ pub(crate) unsafe fn note(
     unsafe { bindings::lana_extack_set(extack, text.cast(), len, culprit) };
 }
 
-/// The text of an attribute that the policy says ends with NUL.
+/// The bytes of an attribute.
 ///
 /// # Safety
 ///
 /// The attribute is one of a message that the kernel has checked, and that lives for `'a`.
-unsafe fn text<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
+unsafe fn bytes<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
     const HEADER: usize = size_of::<bindings::nlattr>();
     // SAFETY: the kernel has checked the message, so the attribute's length lies within it.
-    let bytes = unsafe {
+    unsafe {
         let len = usize::from((*attr.as_ptr()).nla_len).saturating_sub(HEADER);
         slice::from_raw_parts(attr.as_ptr().cast::<u8>().add(HEADER), len)
-    };
+    }
+}
+
+/// The text of an attribute, up to its NUL.
+///
+/// # Safety
+///
+/// The attribute is one of a message that the kernel has checked, and that lives for `'a`.
+pub(super) unsafe fn text<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
+    // SAFETY: the caller says the same.
+    let bytes = unsafe { bytes(attr) };
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use super::super::{bindings, net::Net};
 use core::{
     ffi::{c_int, c_void},
     ptr::NonNull,
+    slice,
 };
 use kernel::{error::to_result, prelude::*};
 
@@ -22,7 +23,7 @@ pub(crate) struct Message {
 }
 
 /// The beginning of a message in its buffer.
-pub(super) struct Head(pub(super) NonNull<c_void>);
+pub(crate) struct Head(pub(super) NonNull<c_void>);
 
 impl Message {
     pub(super) fn new(size: usize) -> Result<Self> {
@@ -32,6 +33,47 @@ impl Message {
             skb: NonNull::new(skb).ok_or(ENOMEM)?,
             owned: true,
         })
+    }
+
+    /// The same in any context, with its beginning: a message for one socket.
+    pub(crate) fn atomic(size: usize, portid: u32, seq: u32, cmd: u32) -> Result<(Self, Head)> {
+        // SAFETY: no preconditions.
+        let skb = unsafe { bindings::lana_genl_new_atomic(size) };
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        let mut msg = Self { skb, owned: true };
+        let head = msg.begin(portid, seq, 0, cmd)?;
+        Ok((msg, head))
+    }
+
+    /// Sends it to a socket of a namespace. Any context. `ECONNREFUSED` where there is none, `EAGAIN` where that
+    /// has no room.
+    pub(crate) fn unicast(mut self, head: Head, net: &Net, portid: u32) -> Result {
+        self.end(head);
+        // SAFETY: the namespace is live; the message is complete and given away.
+        to_result(unsafe { bindings::lana_genl_unicast(net.as_ptr(), self.into_raw(), portid) })
+    }
+
+    /// How many bytes there is room for.
+    pub(crate) fn room(&self) -> usize {
+        // SAFETY: the buffer is live.
+        unsafe { bindings::lana_genl_room(self.skb.as_ptr()) as usize }
+    }
+
+    /// Bytes that `write` writes; `EFAULT` where it says that it cannot.
+    pub(crate) fn put_with(
+        &mut self,
+        attr: u32,
+        len: u32,
+        write: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Result {
+        // SAFETY: the buffer is live.
+        let to = unsafe { bindings::lana_nla_reserve(self.skb.as_ptr(), attr as u16, len) };
+        let to = NonNull::new(to.cast::<u8>()).ok_or(EMSGSIZE)?;
+        // SAFETY: as many bytes are there, of value zero, and nobody else has them before the message is sent.
+        match write(unsafe { slice::from_raw_parts_mut(to.as_ptr(), len as usize) }) {
+            true => Ok(()),
+            false => Err(EFAULT),
+        }
     }
 
     pub(super) fn into_raw(mut self) -> *mut bindings::sk_buff {
@@ -57,7 +99,7 @@ impl Message {
         unsafe { bindings::lana_genl_cancel(self.skb.as_ptr(), head.0.as_ptr()) };
     }
 
-    fn put(&mut self, attr: u32, data: &[u8]) -> Result {
+    pub(crate) fn put(&mut self, attr: u32, data: &[u8]) -> Result {
         const MAX: usize = u16::MAX as usize - size_of::<bindings::nlattr>();
         if data.len() > MAX {
             return Err(EMSGSIZE);

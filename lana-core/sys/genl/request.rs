@@ -9,7 +9,7 @@ use super::{
         bindings,
         net::{self, Registered},
     },
-    attrs::{note, Attrs, TABLE},
+    attrs::{note, text, Attrs, TABLE},
     message::Message,
 };
 use crate::{base::error::Failure, fail};
@@ -115,6 +115,30 @@ impl<'a> Request<'a> {
             let attrs = unsafe { Attrs::within(inner, operation_max(kind), self.info.extack) };
             each(&Operation { kind, attrs })?;
         }
+    }
+
+    /// Does something for each attribute of a type that may be there more than once, which is a text.
+    pub(crate) fn each_text(
+        &self,
+        attr: u32,
+        mut f: impl FnMut(&'a [u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let info = ptr::from_ref(self.info);
+        let mut found: *const bindings::nlattr = ptr::null();
+        loop {
+            // SAFETY: the request is live; `found` is null or an attribute of it.
+            found = unsafe { bindings::lana_genl_attr(info, found, attr as u16) };
+            let Some(at) = NonNull::new(found.cast_mut()) else {
+                return Ok(());
+            };
+            // SAFETY: a part of the request, which the kernel has checked.
+            f(unsafe { text(at) })?;
+        }
+    }
+
+    /// Where an answer that comes later is to be sent: the socket, and the number of the request.
+    pub(crate) fn sender(&self) -> (u32, u32) {
+        (self.info.snd_portid, self.info.snd_seq)
     }
 
     /// The graph of the namespace that the request came from.
