@@ -168,7 +168,7 @@ static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_SNAPLEN + 1] = 
 	[LANA_A_PROBE_AT] = { .type = NLA_STRING, .len = 255, },
 	[LANA_A_PROBE_POINTS] = NLA_POLICY_MASK(NLA_U32, 0x7),
 	[LANA_A_PROBE_ENDS] = NLA_POLICY_MASK(NLA_U32, 0x3),
-	[LANA_A_PROBE_FILTER] = NLA_POLICY_MAX_LEN(32768),
+	[LANA_A_PROBE_FILTER] = { .type = NLA_BINARY, },
 	[LANA_A_PROBE_LIMIT] = { .type = NLA_UINT, },
 	[LANA_A_PROBE_RATE] = { .type = NLA_U32, },
 	[LANA_A_PROBE_SAMPLE] = { .type = NLA_U32, },
