@@ -76,18 +76,11 @@ impl Graph {
 
     /// Ends the probe for a socket. Sleeps.
     pub(crate) fn close_probe(&self, portid: u32) {
-        let state = self.lock();
-        let mut found = false;
-        for probe in state.probes.iter().flat_map(|probes| probes.iter()) {
-            if probe.is_of(portid) {
-                probe.close();
-                found = true;
-            }
-        }
-        if !found {
+        // Sockets of all kinds are closed, and are not to wait for a graph that is being changed.
+        if !self.ppe.close_probe(portid) {
             return;
         }
-        let mut change = Change::of(self, state, None);
+        let mut change = Change::new(self, None);
         if change.end_probes().and_then(|()| change.commit()).is_err() {
             // It sees nothing any more, and goes later.
             self.net().chores(true);

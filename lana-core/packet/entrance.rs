@@ -5,8 +5,8 @@
 use super::{
     batch::Batch,
     engine::{self, Context, Hop, Slot},
-    stats::{BlockStats, EngineStats},
     probe::Probes,
+    stats::{BlockStats, EngineStats},
     verdict::{Entry, Verdict},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         net::Net,
         percpu::{PerCpu, ThisCpu},
         queue::List,
-        rcu::Reader,
+        rcu::{self, Reader},
         reason::DropReason,
         skb::Skb,
         slot::{Datapath, LiveVersion, Parity},
@@ -67,6 +67,24 @@ impl Ppe {
             Parity::Even(version) => slot.hop(version),
             Parity::Odd(version) => slot.hop(version),
         }
+    }
+
+    /// Has the probe for a socket see nothing any more. Says whether there was one. Any context.
+    pub(crate) fn close_probe(&self, portid: u32) -> bool {
+        rcu::read(|reader| {
+            let probes = match self.version(reader) {
+                Parity::Even(version) => self.live.beside(version),
+                Parity::Odd(version) => self.live.beside(version),
+            };
+            let mut found = false;
+            for probe in probes.into_iter().flat_map(|probes| probes.iter()) {
+                if probe.is_of(portid) {
+                    probe.close();
+                    found = true;
+                }
+            }
+            found
+        })
     }
 
     /// The engine's counters.

@@ -261,12 +261,7 @@ impl Probe {
     }
 
     /// The record of a packet that is captured.
-    fn capture<P: Packet>(
-        &self,
-        idp: Idp,
-        packet: &P,
-        direction: Direction,
-    ) -> Option<Record> {
+    fn capture<P: Packet>(&self, idp: Idp, packet: &P, direction: Direction) -> Option<Record> {
         let size = packet.len().min(self.bounds.snaplen).saturating_add(256);
         self.record(size as usize, idp, packet, direction)
     }
@@ -281,7 +276,12 @@ impl Probe {
             0 => Ok(()),
             lost => record.message.put_uint(bindings::LANA_A_PROBE_LOST, lost),
         };
-        if told.is_err() || record.message.unicast(record.head, net, self.socket.0).is_err() {
+        if told.is_err()
+            || record
+                .message
+                .unicast(record.head, net, self.socket.0)
+                .is_err()
+        {
             self.lose();
         }
     }
@@ -289,9 +289,13 @@ impl Probe {
     /// Sends the record of a packet that was captured.
     fn send_captured(&self, mut record: Record, point: u32, reason: Option<DropReason>, net: &Net) {
         let mut say = || -> Result {
-            record.message.put_u32(bindings::LANA_A_PROBE_POINT, point)?;
+            record
+                .message
+                .put_u32(bindings::LANA_A_PROBE_POINT, point)?;
             match reason {
-                Some(reason) => record.message.put_u32(bindings::LANA_A_PROBE_REASON, reason as u32),
+                Some(reason) => record
+                    .message
+                    .put_u32(bindings::LANA_A_PROBE_REASON, reason as u32),
                 None => Ok(()),
             }
         };
@@ -383,11 +387,7 @@ impl First {
 }
 
 /// Says which bytes differ: where, and both.
-fn changes(
-    old: &[u8],
-    new: &[u8],
-    mut tell: impl FnMut(usize, &[u8], &[u8]) -> Result,
-) -> Result {
+fn changes(old: &[u8], new: &[u8], mut tell: impl FnMut(usize, &[u8], &[u8]) -> Result) -> Result {
     let differs = |at: usize| old.get(at) != new.get(at);
     let both = old.len().min(new.len());
     let (mut at, mut told) = (0, 0);
@@ -493,7 +493,14 @@ impl<'r> Tracer<'r> {
     }
 
     /// Adds a hop to a trace.
-    fn hop(&self, record: &mut Record, idp: Idp, end: End, made: u32, after: Option<(u32, &First)>) {
+    fn hop(
+        &self,
+        record: &mut Record,
+        idp: Idp,
+        end: End,
+        made: u32,
+        after: Option<(u32, &First)>,
+    ) {
         let (packet, first, seen) = (self.packet, self.made.wrapping_add(1), &self.seen);
         record.dropped |= matches!(end, End::Dropped(_));
         record.add(|message, begun| {
@@ -564,10 +571,17 @@ impl Observer for Tracer<'_> {
                     }
                     if points & bindings::LANA_PROBE_POINT_IN != 0 {
                         if let Some(record) = probe.capture(idp, packet, direction) {
-                            probe.send_captured(record, bindings::LANA_PROBE_POINT_IN, None, self.net);
+                            probe.send_captured(
+                                record,
+                                bindings::LANA_PROBE_POINT_IN,
+                                None,
+                                self.net,
+                            );
                         }
                     }
-                    if points & (bindings::LANA_PROBE_POINT_OUT | bindings::LANA_PROBE_POINT_DROPS) != 0 {
+                    if points & (bindings::LANA_PROBE_POINT_OUT | bindings::LANA_PROBE_POINT_DROPS)
+                        != 0
+                    {
                         *record = probe.capture(idp, packet, direction);
                     }
                 }
@@ -589,7 +603,9 @@ impl Observer for Tracer<'_> {
             return;
         }
         let made = cx.waiting().saturating_sub(self.waiting) as u32;
-        let first = packet.as_ref().map(|packet| (packet.len(), First::of(&**packet)));
+        let first = packet
+            .as_ref()
+            .map(|packet| (packet.len(), First::of(&**packet)));
         let after = first.as_ref().map(|(len, first)| (*len, first));
         let mut records = core::mem::take(&mut self.records);
         for (probe, slot) in self.probes.iter().zip(&mut records) {

@@ -6,7 +6,7 @@
 
 use super::bindings;
 use core::marker::PhantomData;
-use kernel::types::NotThreadSafe;
+use kernel::{sync::rcu, types::NotThreadSafe};
 
 /// Evidence that the caller is in an RCU read-side section that lasts for `'r`.
 #[derive(Clone, Copy)]
@@ -22,6 +22,13 @@ impl<'r> Reader<'r> {
     pub(crate) unsafe fn new() -> Self {
         Self(PhantomData)
     }
+}
+
+/// Does something in a read-side section. Any context.
+pub(crate) fn read<R>(f: impl FnOnce(Reader<'_>) -> R) -> R {
+    let _guard = rcu::read_lock();
+    // SAFETY: the section lasts as long as the guard does, and `f` cannot keep the evidence.
+    f(unsafe { Reader::new() })
 }
 
 /// A snapshot of RCU's state: who read when it was taken can be waited for.
