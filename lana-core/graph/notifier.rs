@@ -17,6 +17,7 @@ use crate::{
         net::{self, Net},
         netdev::DeviceName,
         slot::Idp,
+        watch,
     },
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
@@ -168,6 +169,7 @@ impl Events {
             }
         }
 
+        watch::changed(net, event.kind as u32, event.block(), idp, other);
         let seq = self.number();
         message::multicast(net, |msg| {
             msg.put_uint(bindings::LANA_A_EVENT_SEQ, seq)?;

@@ -18,6 +18,7 @@ use crate::sys::{
     netdev::DeviceHandle,
     reason::DropReason,
     skb::{Skb, Sum, Summed},
+    watch::Watched,
     xdp::Action,
 };
 
@@ -37,6 +38,9 @@ pub trait Carried: Sized {
 
     /// The VLAN tag beside the bytes: the EtherType in the upper 16 bits, the tag in the lower.
     fn tag(&self) -> Option<u32>;
+
+    /// What tracers see of it.
+    fn watched(&self) -> Watched;
 
     /// Runs a block's handler.
     fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self>;
@@ -149,6 +153,10 @@ impl Carried for Skb {
         Skb::tag(self)
     }
 
+    fn watched(&self) -> Watched {
+        Skb::watched(self)
+    }
+
     #[inline(always)]
     fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
         hop.call(self, cx)
@@ -242,6 +250,10 @@ impl Carried for Frame {
 
     fn tag(&self) -> Option<u32> {
         None
+    }
+
+    fn watched(&self) -> Watched {
+        Watched::NONE
     }
 
     #[inline(always)]

@@ -26,7 +26,7 @@ use crate::{
         reason::DropReason,
         skb::Skb,
         slot::{self, Parity, Version},
-        watch,
+        watch::{self, Watched},
         xdp::Action,
     },
 };
@@ -239,7 +239,8 @@ impl<'r> Context<'r> {
     fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
         self.count_drop(at, reason);
         if watch::is_on() {
-            self.watched(at, reason);
+            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
+            self.watched(at, reason, packet);
         }
         if let Some(packet) = packet {
             packet.free(reason);
@@ -248,9 +249,9 @@ impl<'r> Context<'r> {
 
     #[cold]
     #[inline(never)]
-    fn watched(&self, at: &Hop, reason: DropReason) {
+    fn watched(&self, at: &Hop, reason: DropReason, packet: Watched) {
         let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
-        watch::dropped(reason, at.idp(), hops, self.ppe.net());
+        watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
     }
 
     /// A packet comes to a port without a peer, at a block. Given back where the stack is to have it.

@@ -28,6 +28,7 @@ use crate::{
         reason::DropReason,
         slot::Idp,
         time,
+        watch::{self, Watched},
     },
 };
 use kernel::{
@@ -65,6 +66,18 @@ pub(super) enum End {
     Left,
     /// The network stack gets it.
     Unclaimed,
+}
+
+impl End {
+    /// As it is told: which one, and the port or the reason.
+    fn told(self) -> (u32, u32) {
+        match self {
+            Self::Forwarded(port) => (bindings::LANA_HOP_END_FORWARDED, port.index.into()),
+            Self::Dropped(reason) => (bindings::LANA_HOP_END_DROPPED, reason as u32),
+            Self::Left => (bindings::LANA_HOP_END_LEFT, 0),
+            Self::Unclaimed => (bindings::LANA_HOP_END_UNCLAIMED, 0),
+        }
+    }
 }
 
 /// What the engine tells of the packets that it walks.
@@ -461,7 +474,7 @@ impl<'r> Tracer<'r> {
                 },
             },
         };
-        let mut wanted = false;
+        let mut wanted = watch::hops();
         for (probe, record) in probes.iter().zip(&mut tracer.records) {
             match probe.looks {
                 Looks::Trace { from: None, .. } => {
@@ -511,19 +524,15 @@ impl<'r> Tracer<'r> {
             if seen.frame {
                 message.put_flag(bindings::LANA_A_HOP_FRAME)?;
             }
-            let what = match end {
-                End::Forwarded(port) => {
-                    message.put_u32(bindings::LANA_A_HOP_PORT_DIRECTION, port.direction as u32)?;
-                    message.put_u32(bindings::LANA_A_HOP_PORT, port.index.into())?;
-                    bindings::LANA_HOP_END_FORWARDED
-                }
-                End::Dropped(reason) => {
-                    message.put_u32(bindings::LANA_A_HOP_REASON, reason as u32)?;
-                    bindings::LANA_HOP_END_DROPPED
-                }
-                End::Left => bindings::LANA_HOP_END_LEFT,
-                End::Unclaimed => bindings::LANA_HOP_END_UNCLAIMED,
-            };
+            let (what, detail) = end.told();
+            if let End::Forwarded(port) = end {
+                let direction = port.direction as u32;
+                message.put_u32(bindings::LANA_A_HOP_PORT_DIRECTION, direction)?;
+                message.put_u32(bindings::LANA_A_HOP_PORT, detail)?;
+            }
+            if let End::Dropped(_) = end {
+                message.put_u32(bindings::LANA_A_HOP_REASON, detail)?;
+            }
             message.put_u32(bindings::LANA_A_HOP_END, what)?;
             if made > 0 {
                 message.put_u32(bindings::LANA_A_HOP_MADE, made)?;
@@ -601,6 +610,11 @@ impl Observer for Tracer<'_> {
         // The frame has ended, but the walk goes on with an skb that was made of it, of which the engine tells now.
         if P::IS_FRAME && matches!(end, End::Left) && cx.has_made() {
             return;
+        }
+        if watch::hops() {
+            let packet = packet.as_ref().map_or(Watched::NONE, |packet| packet.watched());
+            let (what, detail) = end.told();
+            watch::hopped(self.net, packet, hop.idp(), what, detail);
         }
         let made = cx.waiting().saturating_sub(self.waiting) as u32;
         let first = packet

@@ -94,9 +94,13 @@ bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, uns
 u32 lana_skb_tag(const struct sk_buff *skb);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
-/* For who waits for drops. */
-extern bool lana_watch_drops;
-void lana_dropped(u32 why, u32 idp, u32 hops, const struct net *net);
+/* For who watches: watch.c. */
+extern u8 lana_watch_drops;
+extern u8 lana_watch_hops;
+void lana_dropped(u32 why, u32 idp, u32 hops, const struct net *net, const struct sk_buff *skb);
+void lana_hopped(const struct net *net, const struct sk_buff *skb, u32 idp, u32 end, u32 detail);
+void lana_changed(const struct net *net, u32 kind, const char *block, size_t len, u32 idp, u32 peer);
+void lana_net_chores_all(void);
 
 /* CPUs. gcc has an address space of its own for per-CPU pointers: casts go through an integer. */
 static inline void __percpu *lana_percpu(void *base)

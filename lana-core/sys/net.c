@@ -59,6 +59,32 @@ void lana_net_chores(struct net *net, bool later)
 	queue_delayed_work(lana_wq, &ln->chores, later ? HZ / 10 : 0);
 }
 
+/* Whether there are graphs. Tracepoints are there a little before them, and a little longer. */
+static bool lana_nets;
+static DEFINE_MUTEX(lana_nets_lock);
+
+/* Have all graphs do so. */
+void lana_net_chores_all(void)
+{
+	struct net *net;
+
+	mutex_lock(&lana_nets_lock);
+	if (lana_nets) {
+		down_read(&net_rwsem);
+		for_each_net(net)
+			lana_net_chores(net, false);
+		up_read(&net_rwsem);
+	}
+	mutex_unlock(&lana_nets_lock);
+}
+
+static void lana_nets_set(bool there)
+{
+	mutex_lock(&lana_nets_lock);
+	lana_nets = there;
+	mutex_unlock(&lana_nets_lock);
+}
+
 /*
  * Something has gone whose block is to go: the graph hears of it when it is
  * locked next, by the work at the latest. Any context; waits for nobody.
@@ -109,7 +135,11 @@ static int __net_init lana_net_init(struct net *net)
 	init_llist_head(&ln->gone);
 	INIT_DELAYED_WORK(&ln->chores, lana_net_chores_work);
 	ln->graph = lana_graph_new(net);
-	return ln->graph ? 0 : -ENOMEM;
+	if (!ln->graph)
+		return -ENOMEM;
+	if (lana_watch_hops)
+		lana_net_chores(net, false);
+	return 0;
 }
 
 static void __net_exit lana_net_exit(struct net *net)
@@ -148,6 +178,7 @@ int lana_net_register(void)
 	err = register_netdevice_notifier(&lana_netdev_notifier);
 	if (err)
 		goto pernet;
+	lana_nets_set(true);
 	return 0;
 pernet:
 	unregister_pernet_subsys(&lana_net_ops);
@@ -160,6 +191,7 @@ wq:
 
 void lana_net_unregister(void)
 {
+	lana_nets_set(false);
 	unregister_netdevice_notifier(&lana_netdev_notifier);
 	unregister_pernet_subsys(&lana_net_ops);
 	lana_hook_exit();

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use super::{bindings, netdev::DeviceHandle, percpu::ThisCpu, rcu::Reader, reason::DropReason};
+use super::{
+    bindings, netdev::DeviceHandle, percpu::ThisCpu, rcu::Reader, reason::DropReason,
+    watch::Watched,
+};
 use crate::base::checksum;
 use core::{hint::assert_unchecked, mem::ManuallyDrop, ptr::NonNull, slice};
 
@@ -240,6 +243,11 @@ impl Skb {
         };
         // SAFETY: the buffer is live, and there is room for as many bytes.
         unsafe { bindings::lana_skb_read(self.as_ptr(), offset, to.as_mut_ptr().cast(), len) }
+    }
+
+    /// What tracers see of it.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched(self.as_ptr())
     }
 
     /// The VLAN tag beside it: the EtherType in the upper 16 bits, the tag in the lower.

@@ -7,7 +7,7 @@ use crate::{
     base::error::Failure,
     fail,
     packet::probe::{Probe, Probes, PROBES},
-    sys::slot::Idp,
+    sys::{slot::Idp, watch},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -28,19 +28,22 @@ impl Change<'_> {
         self.set_probes(Some(Arc::new(probes, GFP_KERNEL)?))
     }
 
-    /// Ends the probes that see nothing any more. Sleeps.
+    /// Ends the probes that see nothing any more; and heeds whether hops are watched. Sleeps.
     pub(crate) fn end_probes(&mut self) -> Result<(), Failure> {
-        let Some(old) = &self.state()?.probes else {
-            return Ok(());
-        };
-        if !old.iter().any(|probe| probe.is_closed()) {
-            return Ok(());
-        }
+        let old = &self.state()?.probes;
+        let mut all = old.iter().flat_map(|old| old.iter());
+        let ended = all.any(|probe| probe.is_closed());
         let mut probes = Probes::new();
-        for probe in old.iter().filter(|probe| !probe.is_closed()) {
-            probes.push(probe.clone(), GFP_KERNEL)?;
+        for probe in old.iter().flat_map(|old| old.iter()) {
+            if !probe.is_closed() {
+                probes.push(probe.clone(), GFP_KERNEL)?;
+            }
         }
-        let some = !probes.is_empty();
+        // Hops are watched where there are probes, be it none.
+        let some = !probes.is_empty() || watch::hops();
+        if !ended && some == old.is_some() {
+            return Ok(());
+        }
         let probes = some.then(|| Arc::new(probes, GFP_KERNEL)).transpose()?;
         self.set_probes(probes)
     }
