@@ -125,6 +125,9 @@ PROMISING = {
     # By the receive handler or by native XDP.
     "vlink-hook": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["lan2", "lan3"])) + pick(
         [[], [Attribute(FAMILY.sets["vlink"]["xdp"]["number"], b"")]]),
+    "probe": lambda pick: pick([[], strings("probe", **{"from": pick(BLOCKS)}), strings("probe", at=pick(BLOCKS)),
+                                strings("probe", at=pick(BLOCKS)) + [
+                                    Attribute(FAMILY.sets["probe"]["points"]["number"], struct.pack("I", 7))]]),
     "vlink-new": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]),
                                       carrier=pick(["lan2", "lan3"])),
     "vlink-del": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]))}
@@ -185,14 +188,17 @@ def content(rng, of, names=None):
     return found
 
 
-OPERATIONS = [(name, op) for name, op in FAMILY.operations.items() if "do" in op or "dump" in op]
+# A probe goes on and on: it has sockets of its own.
+OPERATIONS = [(name, op) for name, op in FAMILY.operations.items() if ("do" in op or "dump" in op) and name != "probe"]
 
 
 class Message:
     """A request: valid when it is made."""
 
-    def __init__(self, rng):
-        name, op = rng.choice(OPERATIONS)
+    def __init__(self, rng, name=None):
+        op = FAMILY.operations.get(name)
+        if op is None:
+            name, op = rng.choice(OPERATIONS)
         # What changes something, more often.
         if "admin-perm" not in op.get("flags", []) and rng.random() < 0.6:
             name, op = rng.choice(OPERATIONS)
@@ -538,6 +544,27 @@ def dump_churn(rng):
     sock.close()
 
 
+def probe_churn(rng):
+    """Probes that are asked for rightly and wrongly, read or not, and end with their sockets."""
+    time.sleep(rng.random() / 50)
+    message = Message(rng, "probe")
+    for _ in range(rng.choice([0, 0, 0, 1, 2])):
+        nodes = [node for child in message.body for node in child.all()]
+        if nodes:
+            rng.choice(BENT)(rng, message.body, rng.choice(message.body))
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rng.choice([1, 8192, 1 << 20]))
+    sock.settimeout(0.05)
+    try:
+        for seq in range(rng.choice([1, 1, 2])):
+            sock.send(message.encode(FAMILY_ID, seq))
+            for _ in range(rng.choice([0, 1, 10, 100])):
+                sock.recv(rng.choice([1, 1 << 17]))
+    except OSError:
+        pass
+    sock.close()
+
+
 def packet_churn(rng):
     """Frames of all sizes, from both sides."""
     for name in ["far0", "far1", "far2"]:
@@ -636,7 +663,7 @@ def main():
         SOCKETS[name].setblocking(False)
         SOCKETS[name].bind((name, 0))
     children = {}
-    for function in [module_churn, procfs_churn, dump_churn, packet_churn]:
+    for function in [module_churn, procfs_churn, dump_churn, probe_churn, packet_churn]:
         children[meanwhile(function, args.seed)] = function.__name__
     load = Load().add("lan0", 0, "xmit_mode netif_receive", "delay 150000").start()
     deadline = time.monotonic() + args.minutes * 60

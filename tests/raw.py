@@ -104,6 +104,38 @@ refused("a subsystem with an odd name", lana.request(
     "VLINK_HOOK", attr("VLINK_SUBSYSTEM", "a/b") + attr("VLINK_IFNAME", "lan0")),
     errno.EINVAL, "subsystem 'a/b' has characters", FIRST)
 
+refused("a probe of a block that does not exist", lana.request("PROBE", attr("PROBE_FROM", "nobody")),
+        errno.ENOENT, "no block 'nobody'", FIRST)
+refused("a capture at a block that does not exist",
+        lana.request("PROBE", attr("PROBE_AT", "f") + attr("PROBE_AT", "nobody")), errno.ENOENT, "no block 'nobody'")
+refused("a probe that traces and captures",
+        lana.request("PROBE", attr("PROBE_FROM", "f") + attr("PROBE_AT", "f")), errno.EINVAL,
+        "a probe traces or captures", FIRST)
+refused("a capture at 17 blocks", lana.request("PROBE", attr("PROBE_AT", "f") * 17), errno.E2BIG,
+        "more than 16 blocks")
+refused("a filter that ends in the middle of an instruction",
+        lana.request("PROBE", attr("PROBE_FILTER", b"1234567")), errno.EINVAL, "no array of instructions", FIRST)
+for what, program in [("of no instructions", b""), ("without an end", struct.pack("HBBI", 0x28, 0, 0, 12)),
+                      ("that jumps behind its end", struct.pack("HBBIHBBI", 0x15, 9, 9, 0, 6, 0, 0, 0))]:
+    refused(f"a filter {what}", lana.request("PROBE", attr("PROBE_FILTER", program)), errno.EINVAL,
+            "the kernel refuses the filter's program", FIRST)
+for name, bits in [("POINTS", 8), ("ENDS", 4)]:
+    refused(f"a probe with unknown {name.lower()}",
+            lana.request("PROBE", attr("PROBE_" + name, struct.pack("I", bits))), errno.EINVAL, offset=FIRST)
+refused("a probe of more bytes than a message has",
+        lana.request("PROBE", attr("PROBE_SNAPLEN", struct.pack("I", 65001))), errno.ERANGE, offset=FIRST)
+
+# A socket has one probe, and they end with it.
+probes = [Socket() for _ in range(4)]
+check("four sockets have a probe each, one of them a second time",
+      all(socket.request("PROBE").error == 0 for socket in [*probes, probes[0]]))
+refused("a fifth", lana.request("PROBE"), errno.EBUSY, "4 probes already")
+probes.pop().sock.close()
+again = Socket()
+check("a probe can be made as soon as a socket with one is closed", again.request("PROBE").error == 0)
+for socket in [*probes, again]:
+    socket.sock.close()
+
 # The kernel looks at the last of two that are the same, as it does everywhere.
 answer = lana.request("FB_DEL", attr(NAME, "f") + attr(NAME, "nonexistent"))
 refused("a name that is given twice", answer, errno.ENOENT, "no block 'nonexistent'")
