@@ -184,6 +184,7 @@ fn rust_type(spec: &Spec, attribute: &Attribute) -> Result<String> {
         return Ok(pascal(spec.whole_set(nest)?) + "Attrs");
     }
     Ok(match (attribute.kind.as_str(), &attribute.enumeration) {
+        ("u32", Some(_)) if attribute.enum_as_flags => "u32".to_owned(),
         ("u32", Some(name)) => format!("wire::Value<{}>", pascal(name)),
         (kind, Some(_)) => bail!("{}: an enum in a {kind} is not supported", attribute.name),
         ("string", None) => "::std::string::String".to_owned(),

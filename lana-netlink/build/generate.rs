@@ -4,7 +4,7 @@
 
 use crate::{
     attributes::attribute_set,
-    model::{AttributeSet, Definition, Entry, Enum, Spec},
+    model::{AttributeSet, Definition, Entry, Enum, Numbered, Spec},
 };
 use anyhow::{Context, Result};
 use std::{collections::BTreeMap, fmt::Write};
@@ -43,7 +43,12 @@ pub(crate) fn generate(spec: &Spec) -> Result<String> {
                 )?;
                 numbers.push((spec.c_const(item), item.value));
             }
-            Definition::Enum(item) => enumeration(&mut out, spec, item, &mut numbers)?,
+            Definition::Enum(item) => {
+                enumeration(&mut out, item, &spec.entries(item), &mut numbers)?;
+            }
+            Definition::Flags(item) => {
+                enumeration(&mut out, item, &spec.flags(item), &mut numbers)?;
+            }
         }
     }
     let whole = |set: &&AttributeSet| set.subset_of.is_none();
@@ -60,8 +65,12 @@ pub(crate) fn generate(spec: &Spec) -> Result<String> {
     Ok(out)
 }
 
-fn enumeration(out: &mut String, spec: &Spec, item: &Enum, numbers: &mut Numbers) -> Result<()> {
-    let entries = spec.entries(item);
+fn enumeration(
+    out: &mut String,
+    item: &Enum,
+    entries: &[Numbered<'_, Entry>],
+    numbers: &mut Numbers,
+) -> Result<()> {
     let name = pascal(&item.name);
     doc(out, 0, item.doc.as_deref(), &item.name)?;
     writeln!(
@@ -69,7 +78,7 @@ fn enumeration(out: &mut String, spec: &Spec, item: &Enum, numbers: &mut Numbers
         "#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]"
     )?;
     writeln!(out, "pub enum {name} {{")?;
-    for entry in &entries {
+    for entry in entries {
         doc(out, 1, entry.item.doc(), entry.item.name())?;
         writeln!(out, "    {} = {},", pascal(entry.item.name()), entry.value)?;
         numbers.push((entry.c_name.clone(), u64::from(entry.value)));
@@ -104,7 +113,7 @@ fn enumeration(out: &mut String, spec: &Spec, item: &Enum, numbers: &mut Numbers
         "    fn try_from(value: u32) -> Result<Self, Self::Error> {{"
     )?;
     writeln!(out, "        match value {{")?;
-    for entry in &entries {
+    for entry in entries {
         let variant = pascal(entry.item.name());
         writeln!(out, "            {} => Ok(Self::{variant}),", entry.value)?;
     }

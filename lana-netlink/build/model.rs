@@ -29,6 +29,8 @@ fn one() -> u8 {
 pub(crate) enum Definition {
     Const(Const),
     Enum(Enum),
+    /// An enum whose entries are bits.
+    Flags(Enum),
 }
 
 #[derive(Deserialize)]
@@ -80,6 +82,9 @@ pub(crate) struct Attribute {
     pub(crate) doc: Option<String>,
     #[serde(rename = "enum")]
     pub(crate) enumeration: Option<String>,
+    /// It has any number of the entries, which are bits.
+    #[serde(default)]
+    pub(crate) enum_as_flags: bool,
     pub(crate) nested_attributes: Option<String>,
     #[serde(default)]
     pub(crate) multi_attr: bool,
@@ -152,6 +157,15 @@ impl Spec {
             }
         };
         item.entries.iter().map(number).collect()
+    }
+
+    /// The entries of a set of flags with their bits.
+    pub(crate) fn flags<'a>(&self, item: &'a Enum) -> Vec<Numbered<'a, Entry>> {
+        let mut entries = self.entries(item);
+        for entry in &mut entries {
+            entry.value = 1 << entry.value;
+        }
+        entries
     }
 
     /// The attributes of a set with their numbers, which start at 1.

@@ -11,7 +11,7 @@ use crate::{
     wire::Attributes,
 };
 use netlink_packet_generic::constants::{CTRL_CMD_DELFAMILY, GENL_ID_CTRL};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io, os::fd::BorrowedFd};
 
 const ENOBUFS: i32 = 105;
 /// The controller's own group, `notify`, has the controller's number.
@@ -69,9 +69,27 @@ impl EventStream {
         })
     }
 
-    /// Waits for a datagram and takes it apart.
-    fn read(&mut self) -> Result<(), Error> {
-        let datagram = match self.transport.receive() {
+    /// What to wait for until there is a notice.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.transport.fd()
+    }
+
+    /// The next notice, if there is one already. [`Notice::Unloaded`] is the last.
+    pub fn take_notice(&mut self) -> Result<Option<Notice>, Error> {
+        loop {
+            if let Some(notice) = self.waiting.pop_front() {
+                return Ok(Some(notice));
+            }
+            let Some(datagram) = self.transport.try_receive().transpose() else {
+                return Ok(None);
+            };
+            self.read(datagram)?;
+        }
+    }
+
+    /// Takes a datagram apart.
+    fn read(&mut self, datagram: io::Result<Vec<u8>>) -> Result<(), Error> {
+        let datagram = match datagram {
             Err(error) if error.raw_os_error() == Some(ENOBUFS) => {
                 self.waiting.push_back(Notice::Overrun);
                 return Ok(());
@@ -121,7 +139,8 @@ impl Iterator for EventStream {
             if self.ended {
                 return self.failure.take().map(Err);
             }
-            if let Err(error) = self.read() {
+            let datagram = self.transport.receive();
+            if let Err(error) = self.read(datagram) {
                 // What came before it is told first.
                 self.failure = Some(error);
                 self.ended = true;

@@ -2,7 +2,8 @@
 
 //! Speaks LANA's generic netlink family.
 //!
-//! A [`Connection`] makes requests, an [`EventStream`] listens to the events. Everything about the
+//! A [`Connection`] makes requests, an [`EventStream`] listens to the events, a [`Probe`] follows
+//! packets. Everything about the
 //! wire (numbers, names, types) is generated from `Documentation/netlink/specs/lana.yaml`: see
 //! [`spec`].
 //!
@@ -27,6 +28,7 @@ mod extack;
 mod family;
 mod message;
 mod op;
+mod probe;
 mod refusal;
 mod socket;
 pub mod spec;
@@ -39,5 +41,6 @@ pub use connection::{Connection, Done};
 pub use error::{errno_text, Error};
 pub use events::{EventStream, Notice};
 pub use op::{Device, Op, Transaction};
+pub use probe::Probe;
 pub use refusal::Refusal;
 pub use socket::Transport;

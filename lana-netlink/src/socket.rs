@@ -4,10 +4,15 @@
 
 use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
 use rustix::net::sockopt;
-use std::io::{self, ErrorKind};
+use std::{
+    io::{self, ErrorKind},
+    os::fd::{AsFd, BorrowedFd},
+};
 
 /// Peek, and tell the whole length of what is there (`linux/socket.h`).
 const PEEK_LENGTH: i32 = 0x02 | 0x20;
+/// Do not wait (`linux/socket.h`).
+const DONT_WAIT: i32 = 0x40;
 /// What any socket has room to send.
 const PLENTY: usize = 64 << 10;
 /// Receive buffer of a socket that listens to events; `net.core.rmem_max` may cap it.
@@ -19,6 +24,14 @@ pub trait Transport {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
     /// Waits for the next datagram of the kernel.
     fn receive(&mut self) -> io::Result<Vec<u8>>;
+    /// The next datagram, if it is there already. One that cannot tell waits.
+    fn try_receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.receive().map(Some)
+    }
+    /// What to wait for until there is a datagram.
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Joins a multicast group.
     fn join(&mut self, group: u32) -> io::Result<()>;
 }
@@ -44,6 +57,31 @@ impl KernelSocket {
     /// Makes room for bursts of events.
     pub(crate) fn enlarge(&self) -> io::Result<()> {
         self.socket.set_rx_buf_sz(EVENT_BUFFER)
+    }
+
+    /// Makes room for so many bytes of answers. Only `CAP_NET_ADMIN` may have more than
+    /// `net.core.rmem_max`.
+    pub(crate) fn enlarge_to(&self, length: usize) -> io::Result<()> {
+        match sockopt::set_socket_recv_buffer_size_force(&self.socket, length) {
+            Ok(()) => Ok(()),
+            Err(_) => self
+                .socket
+                .set_rx_buf_sz(i32::try_from(length).unwrap_or(i32::MAX)),
+        }
+    }
+
+    /// The next datagram of the kernel.
+    fn next(&self, flags: i32) -> io::Result<Vec<u8>> {
+        loop {
+            let peek = PEEK_LENGTH | flags;
+            let length = uninterrupted(|| self.socket.recv(&mut Vec::with_capacity(1), peek))?;
+            // A large buffer also lets the kernel put more of a dump into one datagram.
+            let mut datagram = Vec::with_capacity(length.max(32 << 10));
+            let (_, from) = uninterrupted(|| self.socket.recv_from(&mut datagram, flags))?;
+            if from.port_number() == 0 {
+                return Ok(datagram);
+            } // else some process wrote to us
+        }
     }
 
     /// Makes room to send a long message. Only `CAP_NET_ADMIN` may have more than
@@ -75,16 +113,19 @@ impl Transport for KernelSocket {
     }
 
     fn receive(&mut self) -> io::Result<Vec<u8>> {
-        loop {
-            let length =
-                uninterrupted(|| self.socket.recv(&mut Vec::with_capacity(1), PEEK_LENGTH))?;
-            // A large buffer also lets the kernel put more of a dump into one datagram.
-            let mut datagram = Vec::with_capacity(length.max(32 << 10));
-            let (_, from) = uninterrupted(|| self.socket.recv_from(&mut datagram, 0))?;
-            if from.port_number() == 0 {
-                return Ok(datagram);
-            } // else some process wrote to us
+        self.next(0)
+    }
+
+    fn try_receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        match self.next(DONT_WAIT) {
+            Ok(datagram) => Ok(Some(datagram)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.socket.as_fd())
     }
 
     fn join(&mut self, group: u32) -> io::Result<()> {

@@ -5,7 +5,6 @@
 use super::*;
 use crate::testing::*;
 use netlink_packet_generic::constants::{CTRL_ATTR_FAMILY_ID, CTRL_CMD_NEWFAMILY};
-use std::io;
 
 fn bytes(seq: u64) -> Vec<u8> {
     let attrs = EventAttrs {
