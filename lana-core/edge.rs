@@ -2,8 +2,8 @@
 
 //! The edges: where user space and the network stack reach a graph, other than by packets.
 
-mod control;
 mod links;
+mod netlink;
 mod probes;
 mod procfs;
 mod sockets;

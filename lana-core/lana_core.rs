@@ -38,8 +38,8 @@ pub mod prelude {
         },
         packet::{
             batch::Batch,
-            carrier::Packet,
             engine::Context,
+            skb_or_frame::Packet,
             verdict::{Unclaimed, Verdict},
         },
         sys::{

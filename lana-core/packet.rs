@@ -4,11 +4,11 @@
 //! [`exit`]. It knows no names and no types of blocks, and waits for nothing.
 
 pub(crate) mod batch;
-pub(crate) mod carrier;
 pub(crate) mod engine;
 pub(crate) mod entrance;
 pub(crate) mod exit;
 pub(crate) mod probe;
+pub(crate) mod skb_or_frame;
 pub(crate) mod stats;
 mod storm;
 pub(crate) mod verdict;

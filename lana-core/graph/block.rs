@@ -11,9 +11,9 @@ use crate::{
     fail,
     packet::{
         batch::Batch,
-        carrier::Packet,
         engine::Context,
         entrance::Ppe,
+        skb_or_frame::Packet,
         verdict::{Unclaimed, Verdict},
     },
     sys::{

@@ -9,9 +9,9 @@
 
 use super::{
     batch::Batch,
-    carrier::Packet,
     entrance::Ppe,
     probe::{End, Observer, Probes, Tracer},
+    skb_or_frame::Packet,
     stats::{Alarm, EngineStats},
     storm::CALL_LIMIT,
     verdict::{Decision, Entry, Unclaimed, Verdict},

@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ways out of a graph beside a device: a socket, and the end of a packet.
+//! The ways out of a graph: a device, a socket, and the end of a packet.
 
-use super::{engine::Context, verdict::Verdict};
-use crate::sys::{reason::DropReason, skb::Skb, sock::SocketHandle};
+use super::{engine::Context, skb_or_frame::Packet, verdict::Verdict};
+use crate::sys::{
+    frame::Frame, netdev::DeviceHandle, reason::DropReason, skb::Skb, sock::SocketHandle,
+};
+
+impl Frame {
+    /// Sends it by a device: as a frame where the drivers can do that, else by an skb.
+    #[inline]
+    pub(super) fn leave(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
+        match self.send(device, cx.reader(), cx.cpu()) {
+            Ok(Ok(action)) => Verdict::left(action),
+            Ok(Err(frame)) => frame.with_skb(cx, |skb, cx| skb.leave(device, cx)),
+            Err(unsent) => Verdict::unsent(unsent, DropReason::Device),
+        }
+    }
+}
 
 impl Skb {
+    /// Sends it by a device.
+    #[inline]
+    pub(super) fn leave(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
+        let sent = self.send(device, cx.reader(), cx.cpu());
+        Verdict::sent(sent, DropReason::Device)
+    }
+
     /// Ends a packet that has arrived.
     pub fn consume(self) -> Verdict<Self> {
         self.arrived();

@@ -10,8 +10,8 @@
 //! message that cannot be made or sent is counted as lost.
 
 use super::{
-    carrier::Packet,
     engine::{Context, Hop},
+    skb_or_frame::Packet,
 };
 use crate::{
     base::port::{Direction, Port},
@@ -612,7 +612,9 @@ impl Observer for Tracer<'_> {
             return;
         }
         if watch::hops() {
-            let packet = packet.as_ref().map_or(Watched::NONE, |packet| packet.watched());
+            let packet = packet
+                .as_ref()
+                .map_or(Watched::NONE, |packet| packet.watched());
             let (what, detail) = end.told();
             watch::hopped(self.net, packet, hop.idp(), what, detail);
         }

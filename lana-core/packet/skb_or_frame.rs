@@ -219,8 +219,7 @@ impl Packet for Skb {
 
     #[inline]
     fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
-        let sent = self.send(device, cx.reader(), cx.cpu());
-        Verdict::sent(sent, DropReason::Device)
+        self.leave(device, cx)
     }
 
     #[inline(always)]
@@ -317,11 +316,7 @@ impl Packet for Frame {
 
     #[inline]
     fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
-        match self.send(device, cx.reader(), cx.cpu()) {
-            Ok(Ok(action)) => Verdict::left(action),
-            Ok(Err(frame)) => frame.with_skb(cx, |skb, cx| skb.transmit(device, cx)),
-            Err(unsent) => Verdict::unsent(unsent, DropReason::Device),
-        }
+        self.leave(device, cx)
     }
 
     #[cold]
