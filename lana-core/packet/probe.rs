@@ -374,6 +374,8 @@ impl Record {
 /// A packet as it came to a block.
 struct Seen {
     time: u64,
+    /// How long the block had it.
+    took: u64,
     len: u32,
     frame: bool,
     direction: Direction,
@@ -465,6 +467,7 @@ impl<'r> Tracer<'r> {
             waiting: 0,
             seen: Seen {
                 time: 0,
+                took: 0,
                 len: 0,
                 frame: P::IS_FRAME,
                 direction,
@@ -521,6 +524,7 @@ impl<'r> Tracer<'r> {
             message.put_u32(bindings::LANA_A_HOP_IDP, idp)?;
             message.put_u32(bindings::LANA_A_HOP_DIRECTION, seen.direction as u32)?;
             message.put_uint(bindings::LANA_A_HOP_TIME, seen.time.saturating_sub(begun))?;
+            message.put_uint(bindings::LANA_A_HOP_TOOK, seen.took)?;
             if seen.frame {
                 message.put_flag(bindings::LANA_A_HOP_FRAME)?;
             }
@@ -602,6 +606,7 @@ impl Observer for Tracer<'_> {
             frame: P::IS_FRAME,
             direction,
             first: First::of(packet),
+            took: 0,
             time: time::now(),
         };
     }
@@ -611,6 +616,7 @@ impl Observer for Tracer<'_> {
         if P::IS_FRAME && matches!(end, End::Left) && cx.has_made() {
             return;
         }
+        self.seen.took = time::now().saturating_sub(self.seen.time);
         if watch::hops() {
             let packet = packet
                 .as_ref()
