@@ -14,7 +14,7 @@ use super::{
     skb_or_frame::Packet,
     stats::{Alarm, EngineStats},
     storm::CALL_LIMIT,
-    verdict::{Decision, Entry, Unclaimed, Verdict},
+    verdict::{Decision, Unclaimed, Verdict},
 };
 use crate::{
     base::port::{Direction, Port},
@@ -470,14 +470,11 @@ fn pass<'r, const BANK: usize, P: Packet>(
     entries: u16,
     cpu: ThisCpu,
 ) -> Result<Action, P> {
-    let hop = slot.hop(version);
-    let unclaimed = match hop.map(Hop::entrance) {
-        Some(Some(Entry::Drop)) => Unclaimed::Drop,
-        Some(Some(Entry::Stack)) => Unclaimed::Stack,
-        _ => return pass_rarely(ppe, hop, version, direction, packet, entries, cpu),
-    };
-    let Some(hop) = hop else {
-        return packet.give_back();
+    let Some((hop, unclaimed)) = slot
+        .hop(version)
+        .and_then(|hop| Some((hop, hop.entrance()?)))
+    else {
+        return pass_rarely(ppe, slot, version, direction, packet, entries, cpu);
     };
     let entered = Entered {
         hop,
@@ -501,19 +498,18 @@ struct Entered<'r> {
 #[inline(never)]
 fn pass_rarely<'r, const BANK: usize, P: Packet>(
     ppe: &'r Ppe,
-    hop: Option<&'r Hop>,
+    slot: &'r Slot,
     version: Version<'r, BANK>,
     direction: Direction,
     mut packet: P,
     entries: u16,
     cpu: ThisCpu,
 ) -> Result<Action, P> {
-    let Some((hop, entry)) = hop.and_then(|hop| Some((hop, hop.entrance()?))) else {
+    let Some((hop, unclaimed)) = slot
+        .hop(version)
+        .and_then(|hop| Some((hop, hop.probed()?)))
+    else {
         return packet.give_back();
-    };
-    let unclaimed = match entry {
-        Entry::Drop | Entry::ProbedDrop => Unclaimed::Drop,
-        Entry::Stack | Entry::ProbedStack => Unclaimed::Stack,
     };
     let entered = Entered {
         hop,
@@ -627,18 +623,16 @@ fn pass_batch<'r, const BANK: usize>(
     cpu: ThisCpu,
 ) {
     let hop = slot.hop(version);
-    let hop = match hop.map(Hop::entrance) {
-        Some(Some(Entry::Drop | Entry::Stack)) => hop,
-        Some(Some(_)) => {
+    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+        if hop.is_some_and(|hop| hop.probed().is_some()) {
             // Probes look at packets one by one.
-            return batch.drain(|packet| {
+            batch.drain(|packet| {
                 let direction = Direction::Ingress;
-                let _ = pass_rarely(ppe, hop, version, direction, packet, 0, cpu);
+                let _ = pass_rarely(ppe, slot, version, direction, packet, 0, cpu);
             });
         }
-        _ => None,
+        return;
     };
-    let Some(hop) = hop else { return };
     let engine = ppe.stats().this(cpu);
     let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());

@@ -7,7 +7,7 @@ use super::{
     engine::{self, Context, Hop, Slot},
     probe::Probes,
     stats::{BlockStats, EngineStats},
-    verdict::{Entry, Verdict},
+    verdict::{Unclaimed, Verdict},
 };
 use crate::{
     base::port::Direction,
@@ -99,7 +99,7 @@ impl Datapath for Ppe {
     type Verdict<P> = Verdict<P>;
     type Batch = Batch;
     type Counters = BlockStats;
-    type Entry = Entry;
+    type Unclaimed = Unclaimed;
     type Beside = Probes;
 
     fn net(&self) -> &Net {
@@ -143,7 +143,7 @@ impl Datapath for Ppe {
         cpu: ThisCpu,
     ) -> Action {
         let hop = self.hop(slot, reader);
-        let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+        let Some(hop) = hop.filter(|hop| hop.entrance().or(hop.probed()).is_some()) else {
             return Action::PASS;
         };
         let Some(skb) = frame.to_skb() else {

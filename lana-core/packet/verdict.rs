@@ -21,29 +21,6 @@ pub enum Unclaimed {
     Stack,
 }
 
-/// How packets enter at a block that stands for a device or a socket.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// With this to become of what no block takes.
-    Drop,
-    Stack,
-    /// The same, and the version has probes.
-    ProbedDrop,
-    ProbedStack,
-}
-
-impl Entry {
-    /// With this to become of what no block takes, in a version with or without probes.
-    pub(crate) fn new(unclaimed: Unclaimed, probed: bool) -> Self {
-        match (unclaimed, probed) {
-            (Unclaimed::Drop, false) => Self::Drop,
-            (Unclaimed::Stack, false) => Self::Stack,
-            (Unclaimed::Drop, true) => Self::ProbedDrop,
-            (Unclaimed::Stack, true) => Self::ProbedStack,
-        }
-    }
-}
-
 /// What the engine makes of a [`Verdict`].
 pub(crate) enum Decision<P> {
     Pass(P),

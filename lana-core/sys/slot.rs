@@ -45,8 +45,8 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
     type Batch;
     /// The counters of a block, on one CPU.
     type Counters: Zeroable + Sync;
-    /// How packets enter at a slot.
-    type Entry: Copy + Send + Sync;
+    /// What becomes of packets that enter at a slot and that no block takes.
+    type Unclaimed: Copy + Send + Sync;
     /// What belongs to a version beside its slots.
     type Beside: Send + Sync;
 
@@ -282,8 +282,11 @@ pub(crate) struct Hop<D: Datapath> {
     /// All of both, where one of them has more than one.
     all: Option<AllPorts<D>>,
     idp: Idp,
-    /// What the block's device receives, or its socket sends, enters the graph here, and how.
-    entrance: Option<D::Entry>,
+    /// As `entrance`, and in its place in a version with probes: so who looks at that need not ask for probes.
+    probed: Option<D::Unclaimed>,
+    /// What the block's device receives, or its socket sends, enters the graph here; and what
+    /// becomes of what no block takes. The last one: it also says whether there is a hop at all.
+    entrance: Option<D::Unclaimed>,
 }
 
 /// The slots that the ports of each direction are bound to.
@@ -298,6 +301,7 @@ impl<D: Datapath> Clone for Hop<D> {
             all: self.all.clone(),
             idp: self.idp,
             entrance: self.entrance,
+            probed: self.probed,
         }
     }
 }
@@ -312,8 +316,13 @@ impl<D: Datapath> Hop<D> {
         block: &BlockRef<D, O>,
         counters: &PerCpu<D::Counters>,
         idp: Idp,
-        entrance: Option<D::Entry>,
+        entrance: Option<D::Unclaimed>,
+        probed: bool,
     ) -> Self {
+        let (entrance, probed) = match probed {
+            true => (None, entrance),
+            false => (entrance, None),
+        };
         // INVARIANT: by the contract.
         Self {
             handler: block.handler,
@@ -322,6 +331,7 @@ impl<D: Datapath> Hop<D> {
             all: None,
             idp,
             entrance,
+            probed,
         }
     }
 
@@ -411,10 +421,16 @@ impl<D: Datapath> Hop<D> {
         self.idp
     }
 
-    /// Whether packets of a device or a socket enter the graph here, and how.
+    /// Whether packets of a device or a socket enter the graph here, in a version without probes, and what becomes
+    /// of those that no block takes.
     #[inline]
-    pub(crate) fn entrance(&self) -> Option<D::Entry> {
+    pub(crate) fn entrance(&self) -> Option<D::Unclaimed> {
         self.entrance
+    }
+
+    /// The same in a version with probes.
+    pub(crate) fn probed(&self) -> Option<D::Unclaimed> {
+        self.probed
     }
 }
 

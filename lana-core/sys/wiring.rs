@@ -22,7 +22,9 @@ pub(crate) struct Draft<'a, D: Datapath, O: ?Sized + 'static, I> {
     pub(crate) instance: &'a Arc<I>,
     /// The IDPs that the ports are bound to, by direction.
     pub(crate) ports: [&'a [Idp]; 2],
-    pub(crate) entrance: Option<D::Entry>,
+    pub(crate) entrance: Option<D::Unclaimed>,
+    /// Whether the version has probes.
+    pub(crate) probed: bool,
 }
 
 /// Keeps what a bank's hop points to.
@@ -208,7 +210,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
 
     fn hop(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Hop<D>> {
         // SAFETY: `draft` keeps both beside it.
-        let mut hop = unsafe { Hop::new(draft.block, draft.counters, idp, draft.entrance) };
+        let mut hop = unsafe { Hop::new(draft.block, draft.counters, idp, draft.entrance, draft.probed) };
         let mut first = [None; 2];
         for (peers, first) in draft.ports.iter().zip(first.iter_mut()) {
             *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;

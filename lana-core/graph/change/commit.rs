@@ -7,7 +7,6 @@ use crate::{
     base::error::Failure,
     fail,
     graph::{notifier::Kind, registry::Files, State},
-    packet::verdict::Entry,
     sys::{netdev::Device, proc, wiring::Draft},
 };
 use kernel::prelude::*;
@@ -52,10 +51,8 @@ impl Change<'_> {
                 block: &face.block,
                 counters: face.instance.stats(),
                 ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
-                entrance: face.stands_for().map(|_| {
-                    let unclaimed = face.block.object().unclaimed();
-                    Entry::new(unclaimed, probed)
-                }),
+                entrance: face.stands_for().map(|_| face.block.object().unclaimed()),
+                probed,
             });
             wiring.draft(graph.ppe().live(), idp, draft)?;
         }
