@@ -133,9 +133,12 @@ class Load:
             self.thread.join(0.5)
 
     def forget(self):
+        """A generator does that when it has a CPU; told a second time it might remove what is added next."""
         for cpu in range(CPUS):
-            while any(self.known(cpu)):
+            if any(self.known(cpu)):
                 self.tell(f"kpktgend_{cpu}", "rem_device_all")
+            while any(self.known(cpu)):
+                time.sleep(0.01)
 
     def known(self, cpu):
         """The devices of a generator: those that are sending, and the others."""
