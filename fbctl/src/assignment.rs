@@ -62,7 +62,8 @@ impl Assignment {
     }
 }
 
-fn slurp(from: io::Result<impl Read>) -> Result<String> {
+/// The text of a file.
+pub(crate) fn slurp(from: io::Result<impl Read>) -> Result<String> {
     let mut text = String::new();
     from.and_then(|from| from.take(ENOUGH).read_to_string(&mut text))
         .map_err(|error| usage(errno_text(&error)))?;

@@ -6,6 +6,7 @@ use crate::{assignment::Assignment, graph::Format};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
+use lana_netlink::spec::ProbePoint;
 use std::path::PathBuf;
 
 /// What a file for `apply` looks like.
@@ -41,6 +42,9 @@ Examples:
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the same for programs
   fbctl graph | dot -Tsvg > graph.svg   a picture
+  fbctl trace --from eth0 -c 3          three packets, hop by hop
+  fbctl capture fb3 -w - | wireshark -k -i -
+                                        what comes to fb3, live
   fbctl replace fb3 fb7                 let fb7 take the place of fb3
   fbctl save graph.toml                 write the graph down
   fbctl apply graph.toml                make it so again
@@ -105,6 +109,18 @@ pub(crate) enum Command {
     },
     /// Print what changes, a line an event, until interrupted
     Monitor(Monitor),
+    /// Follow packets through the graph, hop by hop
+    ///
+    /// Each packet is a line about it and a line for each block that it has passed: when, since the
+    /// packet came in; the block; the way; what became of it there; the bytes that have changed.
+    /// Packets that were made of it (a copy of a tee, an answer) stand below the block that made
+    /// them. No packet is held up, lost or reordered by that.
+    Trace(Trace),
+    /// Print the packets that come to blocks or leave them, or write them to a file for Wireshark
+    ///
+    /// Without -w each packet is a line: the time of day in UTC, the block, the point, the way, why it
+    /// was dropped, and the packet as `tcpdump -e -n` shows it.
+    Capture(Capture),
     /// Print the graph
     Graph {
         /// For Graphviz, or as JSON (which --json chooses too)
@@ -208,6 +224,86 @@ pub(crate) struct Monitor {
     /// Stop after so many events
     #[arg(short, long, value_name = "EVENTS")]
     pub(crate) count: Option<u64>,
+}
+
+/// What a filter looks like.
+const FILTER: &str = "\
+Filter:
+  An expression as tcpdump takes it, which compiles it, or @FILE with a program of classic BPF as
+  bpfc writes it. It sees the bytes of a packet: not a VLAN tag that the driver has put beside them.";
+
+#[derive(Debug, Args)]
+#[command(after_help = FILTER)]
+pub(crate) struct Trace {
+    /// From this block on, or from that of this device; from where packets enter the graph if absent
+    #[arg(long, value_name = "DEV|BLOCK")]
+    pub(crate) from: Option<String>,
+    /// Only packets for which this is true where the trace begins
+    #[arg(long, value_name = "EXPRESSION|@FILE")]
+    pub(crate) filter: Option<String>,
+    /// Stop after so many packets
+    #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Only packets of which nothing was dropped
+    #[arg(long, conflicts_with = "drops")]
+    pub(crate) ok: bool,
+    /// Only packets of which something was dropped
+    #[arg(long)]
+    pub(crate) drops: bool,
+    /// Only one of so many packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: Option<u32>,
+    /// At most so many packets a second; those beyond are counted as lost [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = FILTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(crate) struct Capture {
+    /// The blocks, or the devices that they stand for; up to 16
+    #[arg(required = true, value_name = "BLOCK|DEV")]
+    pub(crate) blocks: Vec<String>,
+    /// Packets that come to the block, as it gets them: so it is without any of these
+    #[arg(long = "in")]
+    pub(crate) incoming: bool,
+    /// Packets that the block passes on or sends, as they leave it
+    #[arg(long = "out")]
+    pub(crate) outgoing: bool,
+    /// Packets that the block drops, as they came to it
+    #[arg(long)]
+    pub(crate) drops: bool,
+    /// Only packets for which this is true
+    #[arg(long, value_name = "EXPRESSION|@FILE")]
+    pub(crate) filter: Option<String>,
+    /// Stop after so many packets
+    #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// So many bytes of each packet, from its first one on; all of them if absent
+    #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
+    pub(crate) snaplen: Option<u32>,
+    /// At most so many packets a second; those beyond are counted as lost
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+    /// Write the packets to FILE as pcapng, which Wireshark reads; - is the standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+}
+
+impl Capture {
+    /// The points that were asked for.
+    pub(crate) fn points(&self) -> Vec<ProbePoint> {
+        let none = !self.incoming && !self.outgoing && !self.drops;
+        [
+            (self.incoming || none, ProbePoint::In),
+            (self.outgoing, ProbePoint::Out),
+            (self.drops, ProbePoint::Drops),
+        ]
+        .into_iter()
+        .filter_map(|(wanted, point)| wanted.then_some(point))
+        .collect()
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod advice;
 mod apply;
 mod assignment;
+mod capture;
 mod cli;
 mod diff;
 mod document;
@@ -13,12 +14,14 @@ mod installed;
 mod model;
 mod monitor;
 mod order;
+mod probe;
 mod program;
 mod run;
 mod running;
 mod save;
 mod show;
 mod stats;
+mod trace;
 mod types;
 mod utc;
 

@@ -39,6 +39,18 @@ pub(crate) fn fitting(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// The instructions of a program as the kernel has them: an array of `struct sock_filter`.
+pub(crate) fn sock_filters(program: &str) -> Result<Vec<u8>, text::BadText> {
+    let mut bytes = Vec::new();
+    text::parse(program.as_bytes(), |(code, jt, jf, k)| {
+        bytes.extend(code.to_ne_bytes());
+        bytes.extend([jt, jf]);
+        bytes.extend(k.to_ne_bytes());
+        true
+    })?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,9 @@
 //! From commands to what does them.
 
 use crate::{
-    advice, apply,
+    advice, apply, capture,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, program, save, show, stats, types,
+    graph, monitor, program, save, show, stats, trace, types,
 };
 use anyhow::Result;
 use clap::CommandFactory;
@@ -36,6 +36,8 @@ impl Action for Command {
             } => about("stats", &[name]),
             Command::Stats { name: None, .. } => "stats".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
+            Command::Trace(_) => "trace".to_owned(),
+            Command::Capture(_) => "capture".to_owned(),
             Command::Graph { .. } => "graph".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
             Command::Man { .. } => "man".to_owned(),
@@ -65,6 +67,8 @@ impl Action for Command {
             Command::Types { name } => types::run(session, name.as_deref()),
             Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
             Command::Monitor(options) => monitor::run(session, options),
+            Command::Trace(options) => trace::run(session, options),
+            Command::Capture(options) => capture::run(session, options),
             Command::Graph { format } => graph::run(session, *format),
             Command::Completions { shell } => {
                 write_completions(Cli::command(), *shell, &mut session.out)

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl capture`: the packets that come to blocks, that leave them, or that they drop.
+
+mod lines;
+mod pcapng;
+
+use crate::{
+    cli,
+    probe::{
+        filter,
+        names::Names,
+        watch::{Show, Watch},
+    },
+};
+use anyhow::{Context, Result};
+use lana_cli::{usage, Session};
+use lana_netlink::{
+    errno_text,
+    spec::{ProbeAttrs, ProbePoint},
+    Connection,
+};
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+/// The kernel's own limit is that of what people read.
+const NO_RATE: u32 = u32::MAX;
+
+pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
+    if session.globals.stats {
+        return Err(usage("-s is --stats; how much of a packet: --snaplen"));
+    }
+    let standard = options.write.as_deref() == Some(Path::new("-"));
+    if standard && io::stdout().is_terminal() {
+        return Err(usage("-w -: the standard output is a terminal"));
+    }
+    let filter = options.filter.as_deref().map(filter::compile).transpose()?;
+    let points = options.points();
+    let mut lana = Connection::open()?;
+    let mut names = Names::default();
+    names.refresh(&mut lana)?;
+    let mut at = Vec::new();
+    let mut blocks = Vec::new();
+    for text in &options.blocks {
+        // A block that is not there is the kernel's to refuse.
+        let found = names.find(text);
+        at.push(found.map_or(text.as_str(), |(_, name)| name).to_owned());
+        let found = found.map(|(idp, name)| (idp, name.to_owned()));
+        blocks.extend(found.filter(|(idp, _)| blocks.iter().all(|(other, _)| other != idp)));
+    }
+    let request = ProbeAttrs {
+        at,
+        points: Some(points.iter().map(|point| u32::from(*point)).sum()),
+        filter,
+        limit: options.count,
+        rate: Some(options.rate.unwrap_or(NO_RATE)),
+        snaplen: options.snaplen,
+        ..Default::default()
+    };
+    let watch = Watch {
+        request,
+        blocks: blocks.clone(),
+        limit: options.count,
+        verb: "captured",
+    };
+    let mut show: Box<dyn Show + '_> = match &options.write {
+        None => Box::new(lines::Lines::to(&mut session.out)),
+        Some(_) => Box::new(ToFile {
+            file: options.write.clone().filter(|_| !standard),
+            blocks: blocks.into_iter().map(|(idp, _)| idp).collect(),
+            points,
+            snaplen: options.snaplen,
+            writer: None,
+        }),
+    };
+    watch.run(&mut lana, names, show.as_mut())
+}
+
+/// Writes a file once the kernel has said yes.
+struct ToFile {
+    /// Which, if it is not the standard output.
+    file: Option<PathBuf>,
+    blocks: Vec<u32>,
+    points: Vec<ProbePoint>,
+    snaplen: Option<u32>,
+    writer: Option<pcapng::Writer<Box<dyn Write>>>,
+}
+
+impl ToFile {
+    fn writer(&mut self) -> Result<&mut pcapng::Writer<Box<dyn Write>>> {
+        self.writer.as_mut().context("nothing is open")
+    }
+
+    fn name(&self) -> String {
+        let file = self.file.as_ref();
+        file.map_or_else(
+            || "standard output".to_owned(),
+            |file| file.display().to_string(),
+        )
+    }
+
+    /// What could not be written is the user's to mend, but for a reader that is gone.
+    fn told<T>(&self, result: io::Result<T>) -> Result<T> {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(usage(errno_text(&error))).with_context(|| self.name())
+            }
+            result => Ok(result?),
+        }
+    }
+}
+
+impl Show for ToFile {
+    fn begin(&mut self, names: &Names) -> Result<()> {
+        let to = match &self.file {
+            Some(file) => File::create(file),
+            // Without the buffer of `Stdout`, which writes at each end of line.
+            None => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+        };
+        let to: Box<dyn Write> = Box::new(self.told(to)?);
+        let begun = pcapng::Writer::begin(to, &self.blocks, &self.points, self.snaplen, names);
+        self.writer = Some(self.told(begun)?);
+        Ok(())
+    }
+
+    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
+        let written = self.writer()?.record(record, lost, names);
+        self.told(written)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let flushed = self.writer()?.flush();
+        self.told(flushed)
+    }
+
+    fn end(&mut self, _totals: &crate::probe::watch::Totals) -> Result<()> {
+        let ended = self.writer()?.end();
+        self.told(ended)
+    }
+
+    fn is_standard(&self) -> bool {
+        self.file.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is printed and written of captured packets. The files are read here by a reader of our own,
+//! after draft-ietf-opsawg-pcapng.
+
+use super::*;
+use lana_netlink::{
+    spec::{Direction, DropReason},
+    wire::Value,
+};
+
+fn names() -> Names {
+    Names::of(&[(1, "eth0", "eth"), (4, "filter", "bpf")])
+}
+
+fn record(idp: u32, point: ProbePoint, vlan: Option<u32>) -> ProbeAttrs {
+    let dropped = point == ProbePoint::Drops;
+    ProbeAttrs {
+        time: Some(1_735_689_599_123_456_789),
+        cpu: Some(1),
+        idp: Some(idp),
+        point: Some(Value::Known(point)),
+        direction: Some(Value::Known(if idp == 1 {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        })),
+        reason: dropped.then_some(Value::Known(DropReason::Filtered)),
+        len: Some(1000),
+        data: Some(vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0xac, 0x0a, 9]),
+        vlan,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_line_a_packet() {
+    let what = "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype";
+    assert_eq!(
+        lines::line(&record(1, ProbePoint::In, None), &names()),
+        format!("23:59:59.123456789 eth0 in up: {what} Unknown (0xac0a), length 1000")
+    );
+    assert_eq!(
+        lines::line(&record(4, ProbePoint::Drops, Some(0x8100_0005)), &names()),
+        format!(
+            "23:59:59.123456789 filter drop down (filtered): {what} 802.1Q (0x8100), length 1004: \
+             vlan 5, p 0, ethertype Unknown (0xac0a)"
+        )
+    );
+}
+
+#[test]
+fn a_document_a_packet() {
+    let document = lines::Document::of(&record(4, ProbePoint::Drops, None), 7, &names());
+    let json = serde_json::to_value(document).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "time": 1_735_689_599_123_456_789u64, "lost": 7, "cpu": 1, "idp": 4, "block": "filter",
+            "point": "drops", "direction": "egress", "reason": "filtered", "frame": false, "len": 1000,
+            "data": "020000000002020000000001ac0a09",
+            "summary": "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype Unknown (0xac0a), length 1000",
+        })
+    );
+}
+
+/// A block of a pcapng file: its type and its body.
+type Block = (u32, Vec<u8>);
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn u64_of(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+fn blocks(mut file: &[u8]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    while !file.is_empty() {
+        let length = u32_at(file, 4) as usize;
+        assert_eq!(length % 4, 0);
+        assert_eq!(u32_at(file, length - 4) as usize, length);
+        blocks.push((u32_at(file, 0), file[8..length - 4].to_vec()));
+        file = &file[length..];
+    }
+    blocks
+}
+
+/// Code and value of each option.
+fn options(mut bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let mut options = Vec::new();
+    loop {
+        let (code, length) = (u16_at(bytes, 0), usize::from(u16_at(bytes, 2)));
+        if code == 0 {
+            assert_eq!((length, bytes.len()), (0, 4));
+            return options;
+        }
+        options.push((code, bytes[4..4 + length].to_vec()));
+        bytes = &bytes[4 + length.next_multiple_of(4)..];
+    }
+}
+
+/// When (from the halves), bytes, length on the wire, options.
+fn packet(body: &[u8]) -> (u32, u64, Vec<u8>, u32, Vec<(u16, Vec<u8>)>) {
+    let time = u64::from(u32_at(body, 4)) << 32 | u64::from(u32_at(body, 8));
+    let length = u32_at(body, 12) as usize;
+    let data = body[20..20 + length].to_vec();
+    let rest = &body[20 + length.next_multiple_of(4)..];
+    (u32_at(body, 0), time, data, u32_at(body, 16), options(rest))
+}
+
+fn written(snaplen: Option<u32>, records: &[(ProbeAttrs, u64)]) -> Vec<Block> {
+    let mut file = Vec::new();
+    let points = [ProbePoint::In, ProbePoint::Drops];
+    let mut writer = pcapng::Writer::begin(&mut file, &[1, 4], &points, snaplen, &names()).unwrap();
+    for (record, lost) in records {
+        writer.record(record, *lost, &names()).unwrap();
+    }
+    writer.end().unwrap();
+    drop(writer);
+    blocks(&file)
+}
+
+#[test]
+fn files_have_what_the_kernel_said() {
+    let all = written(
+        None,
+        &[
+            (record(1, ProbePoint::In, Some(0x8100_6005)), 0),
+            (record(4, ProbePoint::Drops, None), 5),
+            (record(4, ProbePoint::Out, None), 0),
+        ],
+    );
+    let kinds: Vec<_> = all.iter().map(|block| block.0).collect();
+    assert_eq!(kinds, [0x0a0d_0d0a, 1, 1, 1, 1, 6, 6, 1, 6, 5, 5, 5, 5, 5]);
+    assert_eq!(u32_at(&all[0].1, 0), 0x1a2b_3c4d);
+    let interface = &all[1].1;
+    assert_eq!((u16_at(interface, 0), u32_at(interface, 4)), (1, 0));
+    assert_eq!(
+        options(&interface[8..]),
+        [
+            (2, b"eth0".to_vec()),
+            (3, b"eth: packets that come to it".to_vec()),
+            (9, vec![9])
+        ]
+    );
+    let time = 1_735_689_599_123_456_789;
+    let bytes = record(1, ProbePoint::In, None).data.unwrap();
+    let tagged = [&bytes[..12], &[0x81, 0, 0x60, 5], &bytes[12..]].concat();
+    let inbound = vec![(1, b"eth0 in up".to_vec()), (2, vec![1, 0, 0, 0])];
+    assert_eq!(packet(&all[5].1), (0, time, tagged, 1004, inbound));
+    let outbound = vec![
+        (1, b"filter drop down (filtered)".to_vec()),
+        (2, vec![2, 0, 0, 0]),
+        (4, 5u64.to_le_bytes().to_vec()),
+    ];
+    assert_eq!(packet(&all[6].1), (3, time, bytes, 1000, outbound));
+    // A point that was not asked for gets an interface of its own.
+    assert_eq!(packet(&all[8].1).0, 4);
+    let counts = &all[12].1;
+    assert_eq!(u32_at(counts, 0), 3);
+    let when = u64::from(u32_at(counts, 4)) << 32 | u64::from(u32_at(counts, 8));
+    assert_eq!(when, time);
+    let counts: Vec<_> = options(&counts[12..])
+        .iter()
+        .map(|(code, value)| (*code, u64_of(value)))
+        .collect();
+    assert_eq!(counts, [(4, 6), (7, 5), (8, 1)]);
+}
+
+#[test]
+fn tags_count_among_the_bytes_that_are_kept() {
+    let tagged = record(1, ProbePoint::In, Some(0x8100_0005));
+    let all = written(Some(14), &[(tagged, 0)]);
+    assert_eq!(u32_at(&all[1].1, 4), 14);
+    let (_, _, data, length, _) = packet(&all[5].1);
+    assert_eq!(
+        (data.len(), &data[12..], length),
+        (14, &[0x81, 0][..], 1004)
+    );
+}
+
+#[test]
+fn without_packets_a_file_is_whole() {
+    let kinds: Vec<_> = written(None, &[]).iter().map(|block| block.0).collect();
+    assert_eq!(kinds, [0x0a0d_0d0a, 1, 1, 1, 1, 5, 5, 5, 5]);
+}

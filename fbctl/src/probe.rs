@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `trace` and `capture` have in common: they ask for a probe, and show what it records.
+
+pub(crate) mod filter;
+pub(crate) mod hex;
+pub(crate) mod names;
+pub(crate) mod packet;
+pub(crate) mod summary;
+pub(crate) mod watch;
+
+use lana_netlink::{spec::Direction, wire::Value};
+
+/// The way of a packet, as people say it.
+pub(crate) fn way(direction: Option<Value<Direction>>) -> &'static str {
+    match direction {
+        Some(Value::Known(Direction::Ingress)) => "up",
+        Some(Value::Known(Direction::Egress)) => "down",
+        _ => "?",
+    }
+}

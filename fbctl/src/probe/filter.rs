@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `--filter`: an expression that tcpdump compiles, or a program in a file.
+
+use crate::{assignment::slurp, program};
+use anyhow::{Context, Result};
+use lana_cli::{usage, without_bom};
+use lana_netlink::errno_text;
+use std::{
+    fs::File,
+    io,
+    process::{Command, Output},
+};
+
+/// The program of classic BPF that `filter` stands for, as the kernel takes it: an array of
+/// `struct sock_filter`.
+pub(crate) fn compile(filter: &str) -> Result<Vec<u8>> {
+    let text = match filter.strip_prefix('@') {
+        Some("") => return Err(usage("@ wants the name of a file").context("--filter")),
+        Some("-") => slurp(Ok(io::stdin())).context("--filter: standard input")?,
+        Some(file) => slurp(File::open(file)).with_context(|| format!("--filter: {file}"))?,
+        None => tcpdump("tcpdump", filter).context("--filter")?,
+    };
+    let text = without_bom(&text);
+    program::sock_filters(text).map_err(|bad| usage(bad.to_string()).context("--filter"))
+}
+
+/// Has `program` compile an expression.
+fn tcpdump(program: &str, expression: &str) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(["-y", "EN10MB", "-ddd", "--", expression]);
+    match command.output() {
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+        Ok(output) => Err(usage(complaint(program, &output))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(usage(format!(
+            "{program} is not installed, which compiles expressions; @FILE takes a compiled one"
+        ))),
+        Err(error) => Err(usage(format!("{program}: {}", errno_text(&error)))),
+    }
+}
+
+/// What it said, in a line.
+fn complaint(program: &str, output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
+        return format!("{program}: {}", output.status);
+    }
+    lines.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(filter: &str) -> String {
+        format!("{:#}", compile(filter).unwrap_err())
+    }
+
+    #[test]
+    fn programs_come_from_files() {
+        let directory = std::env::temp_dir();
+        let file = directory.join(format!("fbctl-filter-{}", std::process::id()));
+        std::fs::write(&file, "1\n6 0 0 262144\n").unwrap();
+        let name = format!("@{}", file.display());
+        let expected = [&6u16.to_ne_bytes()[..], &[0, 0], &262_144u32.to_ne_bytes()].concat();
+        assert_eq!(compile(&name).unwrap(), expected);
+        std::fs::write(&file, "1\nhello\n").unwrap();
+        let said = error(&name);
+        assert_eq!(said, "--filter: program: line 2 is not an instruction");
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(
+            error(&name),
+            format!("--filter: {}: No such file or directory", file.display())
+        );
+        assert_eq!(error("@"), "--filter: @ wants the name of a file");
+    }
+
+    #[test]
+    fn a_compiler_that_is_not_there_is_named() {
+        let error = tcpdump("/nonexistent/tcpdump", "arp").unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("/nonexistent/tcpdump is not installed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn complaints_are_a_line() {
+        let said = tcpdump("ls", "arp").unwrap_err().to_string();
+        assert!(said.contains("ls: ") && !said.contains('\n'), "{said}");
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From IDPs to the names of blocks.
+
+use anyhow::Result;
+use lana_netlink::{wire::Attributes, Connection, Fb};
+use std::collections::{HashMap, HashSet};
+
+/// A block as the graph last had it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    /// The device that it stands for.
+    pub(crate) ifname: Option<String>,
+}
+
+/// The blocks by their IDPs. Those that are gone stay until another one gets the IDP: packets that
+/// passed them may still be told about.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    blocks: HashMap<u32, Block>,
+    /// Those that are not gone.
+    present: HashSet<u32>,
+}
+
+impl Names {
+    /// Reads the graph, at first or again.
+    pub(crate) fn refresh(&mut self, lana: &mut Connection) -> Result<()> {
+        self.present.clear();
+        lana.visit_fbs(None, |attrs| {
+            self.take(Fb::decode(attrs)?);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn take(&mut self, fb: Fb) {
+        let (Some(idp), Some(name)) = (fb.idp, fb.name) else {
+            return;
+        };
+        let block = Block {
+            name,
+            kind: fb.r#type.unwrap_or_default(),
+            ifname: fb.ifname,
+        };
+        self.blocks.insert(idp, block);
+        self.present.insert(idp);
+    }
+
+    /// The block of an IDP.
+    pub(crate) fn get(&self, idp: u32) -> Option<&Block> {
+        self.blocks.get(&idp)
+    }
+
+    /// The name of a block, or its IDP where the graph has no name for it.
+    pub(crate) fn name(&self, idp: u32) -> String {
+        let block = self.get(idp);
+        block.map_or_else(|| format!("idp {idp}"), |block| block.name.clone())
+    }
+
+    /// The block that is called so, or that stands for the device that is: IDP and name.
+    pub(crate) fn find(&self, text: &str) -> Option<(u32, &str)> {
+        let find = |is: &dyn Fn(&Block) -> bool| {
+            let mut all = self.blocks.iter();
+            all.find(|(idp, block)| self.present.contains(idp) && is(block))
+        };
+        let (idp, block) = find(&|block| block.name == text)
+            .or_else(|| find(&|block| block.ifname.as_deref() == Some(text)))?;
+        Some((*idp, block.name.as_str()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(blocks: &[(u32, &str, &str)]) -> Self {
+        let mut names = Names::default();
+        for (idp, name, kind) in blocks {
+            names.take(Fb {
+                idp: Some(*idp),
+                name: Some((*name).to_owned()),
+                r#type: Some((*kind).to_owned()),
+                ifname: (*kind == "eth").then(|| format!("dev-{name}")),
+                ..Default::default()
+            });
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_found_by_name_first_and_by_device() {
+        let names = Names::of(&[(1, "eth0", "eth"), (2, "dev-eth0", "tee"), (3, "up", "eth")]);
+        assert_eq!(names.find("eth0"), Some((1, "eth0")));
+        assert_eq!(names.find("dev-eth0"), Some((2, "dev-eth0")));
+        assert_eq!(names.find("dev-up"), Some((3, "up")));
+        assert_eq!(names.find("nosuch"), None);
+    }
+
+    #[test]
+    fn what_is_gone_keeps_its_name_until_the_idp_is_used_again() {
+        let mut names = Names::of(&[(1, "old", "tee")]);
+        names.present.clear();
+        assert_eq!(names.find("old"), None);
+        assert_eq!(names.name(1), "old");
+        assert_eq!(names.name(7), "idp 7");
+        names.take(Fb {
+            idp: Some(1),
+            name: Some("new".into()),
+            ..Default::default()
+        });
+        assert_eq!(names.name(1), "new");
+    }
+}

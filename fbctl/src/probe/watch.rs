@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a probe: from the request, over records that come and blocks that go, to the totals.
+
+use super::names::Names;
+use anyhow::{Context, Error, Result};
+use lana_cli::clean;
+use lana_netlink::{
+    spec::{EventAttrs, EventKind, ProbeAttrs},
+    wire::Value,
+    Connection, EventStream, Notice, Probe,
+};
+use rustix::event::{poll, PollFd, PollFlags};
+use signal_hook::{consts, flag, low_level::pipe};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// So many records are shown before we look for events and signals again.
+const BATCH: usize = 256;
+
+/// What shows the records.
+pub(crate) trait Show {
+    /// The probe is there.
+    fn begin(&mut self, _names: &Names) -> Result<()> {
+        Ok(())
+    }
+    /// Shows a record. `lost` are those that were lost since the one before.
+    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()>;
+    /// No record waits: what was shown is to go out.
+    fn flush(&mut self) -> Result<()>;
+    /// The probe has ended.
+    fn end(&mut self, _totals: &Totals) -> Result<()> {
+        Ok(())
+    }
+    /// Whether the standard output is where it goes.
+    fn is_standard(&self) -> bool {
+        true
+    }
+}
+
+/// What a probe has come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Records that were shown.
+    pub(crate) records: u64,
+    /// Records that were lost before the last of these.
+    pub(crate) lost: u64,
+}
+
+/// What to do, and until when.
+pub(crate) struct Watch {
+    /// The request; without blocks, which have their names from `blocks`.
+    pub(crate) request: ProbeAttrs,
+    /// The end, when all of these are gone: IDP and name. Without any there is no such end.
+    pub(crate) blocks: Vec<(u32, String)>,
+    /// The end, after so many records.
+    pub(crate) limit: Option<u64>,
+    /// What happens to packets, for the totals.
+    pub(crate) verb: &'static str,
+}
+
+/// Why there is no more.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Limit,
+    Removed,
+    Signal,
+    /// Nobody reads what we write.
+    Closed,
+}
+
+impl Watch {
+    /// Shows records until the end, and tells the totals.
+    pub(crate) fn run(
+        self,
+        lana: &mut Connection,
+        names: Names,
+        show: &mut dyn Show,
+    ) -> Result<()> {
+        let signals = Signals::listen()?;
+        // From before the probe is there: no removal is missed.
+        let events = EventStream::open()?;
+        let probe = Probe::open(&self.request)?;
+        let verb = self.verb;
+        let mut running = Running {
+            left: self.blocks.iter().map(|(idp, _)| *idp).collect(),
+            watch: self,
+            names,
+            stale: true,
+            totals: Totals::default(),
+        };
+        let begun = show.begin(&running.names).and_then(|()| show.flush());
+        let end = begun.and_then(|()| running.follow(lana, probe, events, &signals, show));
+        let end = match end {
+            Err(error) if is_closed(&error) => End::Closed,
+            end => end?,
+        };
+        if end != End::Closed {
+            let shown = show.end(&running.totals).and_then(|()| show.flush());
+            match shown {
+                Err(error) if is_closed(&error) => {}
+                shown => shown?,
+            }
+        }
+        // Nobody need be there to read it.
+        let _ = writeln!(io::stderr(), "{}", running.totals.text(verb));
+        Ok(())
+    }
+}
+
+impl Totals {
+    fn text(&self, verb: &str) -> String {
+        let packets = if self.records == 1 {
+            "packet"
+        } else {
+            "packets"
+        };
+        format!("{} {packets} {verb}, {} lost", self.records, self.lost)
+    }
+}
+
+/// How a number of records ended.
+enum Batch {
+    /// There may be more.
+    Full,
+    /// There are no more yet.
+    Idle,
+    /// There are no more.
+    End(End),
+}
+
+/// A probe that is there.
+struct Running {
+    watch: Watch,
+    names: Names,
+    /// The graph has changed since its names were read.
+    stale: bool,
+    /// The blocks that are not gone.
+    left: BTreeSet<u32>,
+    totals: Totals,
+}
+
+impl Running {
+    fn follow(
+        &mut self,
+        lana: &mut Connection,
+        mut probe: Probe,
+        mut events: EventStream,
+        signals: &Signals,
+        show: &mut dyn Show,
+    ) -> Result<End> {
+        // What was there when the signal came is shown still.
+        let mut stopped = None;
+        loop {
+            while let Some(notice) = events.take_notice()? {
+                self.heed(&notice)?;
+            }
+            if self.stale {
+                self.names.refresh(lana)?;
+                self.stale = false;
+            }
+            if stopped.is_none() && signals.came() {
+                stopped = Some(now());
+            }
+            let end = match self.batch(&mut probe, stopped, show)? {
+                Batch::Full => continue,
+                Batch::End(end) => end,
+                Batch::Idle => {
+                    show.flush()?;
+                    if stopped.is_some() {
+                        End::Signal
+                    } else if self.left.is_empty() && !self.watch.blocks.is_empty() {
+                        End::Removed
+                    } else if wait(&probe, &events, signals, show.is_standard())? {
+                        End::Closed
+                    } else {
+                        continue;
+                    }
+                }
+            };
+            show.flush()?;
+            return Ok(end);
+        }
+    }
+
+    /// Shows records that are there.
+    fn batch(
+        &mut self,
+        probe: &mut Probe,
+        stopped: Option<u64>,
+        show: &mut dyn Show,
+    ) -> Result<Batch> {
+        for _ in 0..BATCH {
+            let Some(record) = probe.take_record()? else {
+                return Ok(Batch::Idle);
+            };
+            if stopped.is_some_and(|stopped| record.time > Some(stopped)) {
+                return Ok(Batch::End(End::Signal));
+            }
+            self.show(&record, show)?;
+            if self.watch.limit == Some(self.totals.records) {
+                return Ok(Batch::End(End::Limit));
+            }
+        }
+        Ok(Batch::Full)
+    }
+
+    fn show(&mut self, record: &ProbeAttrs, show: &mut dyn Show) -> Result<()> {
+        let lost = record
+            .lost
+            .unwrap_or(self.totals.lost)
+            .max(self.totals.lost);
+        show.record(record, lost - self.totals.lost, &self.names)?;
+        self.totals.lost = lost;
+        self.totals.records += 1;
+        Ok(())
+    }
+
+    /// Does what an event asks for.
+    fn heed(&mut self, notice: &Notice) -> Result<()> {
+        match notice {
+            Notice::Unloaded => return Err(lana_netlink::Error::Unloaded.into()),
+            Notice::Event(event) => self.heed_event(event),
+            _ => self.stale = true,
+        }
+        Ok(())
+    }
+
+    fn heed_event(&mut self, event: &EventAttrs) {
+        let Some(Value::Known(kind)) = event.kind else {
+            return;
+        };
+        match kind {
+            EventKind::Removed => {
+                if event.idp.is_some_and(|idp| self.left.remove(&idp)) {
+                    let name = event.fb.as_deref().unwrap_or_default();
+                    // Nobody need be there to read it.
+                    let _ = writeln!(io::stderr(), "fbctl: {} was removed", clean(name));
+                }
+                self.stale = true;
+            }
+            EventKind::Added | EventKind::Replaced | EventKind::Renamed => self.stale = true,
+            _ => {}
+        }
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn is_closed(error: &Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(broken)
+}
+
+/// Waits until there is something to do. Whether nobody reads the standard output any more is the
+/// result.
+fn wait(probe: &Probe, events: &EventStream, signals: &Signals, standard: bool) -> Result<bool> {
+    let stdout = io::stdout();
+    let mut fds = Vec::new();
+    if standard {
+        fds.push(PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()));
+    }
+    for fd in [probe.fd(), events.fd(), Some(signals.wake.as_fd())] {
+        fds.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    }
+    match poll(&mut fds, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(io::Error::from(error)).context("poll"),
+    }
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    let closed = |fd: &PollFd<'_>| fd.revents().intersects(gone);
+    Ok(standard && fds.first().is_some_and(closed))
+}
+
+/// The signals that end us.
+struct Signals {
+    came: Arc<AtomicBool>,
+    /// Readable after one.
+    wake: UnixStream,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let (wake, write) = UnixStream::pair().context("signals")?;
+        for signal in [consts::SIGINT, consts::SIGTERM, consts::SIGHUP] {
+            // The second one ends us even where we cannot write.
+            flag::register_conditional_default(signal, Arc::clone(&came)).context("signals")?;
+            flag::register(signal, Arc::clone(&came)).context("signals")?;
+            pipe::register(signal, write.try_clone().context("signals")?).context("signals")?;
+        }
+        Ok(Signals { came, wake })
+    }
+
+    fn came(&self) -> bool {
+        self.came.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_count() {
+        let totals = |records, lost| Totals { records, lost }.text("traced");
+        assert_eq!(totals(1, 0), "1 packet traced, 0 lost");
+        assert_eq!(totals(2, 7), "2 packets traced, 7 lost");
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl trace`: packets on their way through the graph, hop by hop.
+
+mod json;
+mod text;
+mod tree;
+
+use crate::{
+    cli,
+    probe::{
+        filter,
+        names::Names,
+        watch::{Show, Watch},
+    },
+};
+use anyhow::Result;
+use lana_cli::{Output, Session};
+use lana_netlink::{
+    spec::{ProbeAttrs, ProbeEnd},
+    Connection,
+};
+
+pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
+    let filter = options.filter.as_deref().map(filter::compile).transpose()?;
+    let mut lana = Connection::open()?;
+    let mut names = Names::default();
+    names.refresh(&mut lana)?;
+    let from = options.from.as_deref();
+    // A block that is not there is the kernel's to refuse.
+    let found = from.and_then(|text| names.find(text));
+    let name = found.map(|(_, name)| name.to_owned());
+    let blocks = found.map(|(idp, name)| (idp, name.to_owned()));
+    let ends = match (options.ok, options.drops) {
+        (true, _) => Some(ProbeEnd::Ok.into()),
+        (_, true) => Some(ProbeEnd::Drops.into()),
+        _ => None,
+    };
+    let request = ProbeAttrs {
+        from: name.or_else(|| from.map(str::to_owned)),
+        ends,
+        filter,
+        limit: options.count,
+        rate: options.rate,
+        sample: options.sample,
+        ..Default::default()
+    };
+    let watch = Watch {
+        request,
+        blocks: blocks.into_iter().collect(),
+        limit: options.count,
+        verb: "traced",
+    };
+    let mut show = Packets {
+        out: &mut session.out,
+        number: 0,
+    };
+    watch.run(&mut lana, names, &mut show)
+}
+
+/// Prints the packets, counted from 1.
+struct Packets<'a> {
+    out: &'a mut Output,
+    number: u64,
+}
+
+impl Show for Packets<'_> {
+    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
+        self.number += 1;
+        if self.out.is_json() {
+            let document = json::Packet::of(self.number, record, lost, names);
+            return self.out.json_line(&document);
+        }
+        for line in text::lines(self.number, record, lost, names) {
+            self.out.line(&line)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A traced packet as a document of JSON. The keys are those of the specification; names, and what
+//! can be read off the bytes, stand beside the numbers.
+
+use super::tree::rows;
+use crate::probe::{hex::hex, names::Names, packet::Packet as Bytes, summary::summary};
+use lana_netlink::{
+    spec::{Direction, DropReason, HopEnd, ProbeAttrs},
+    wire::Value,
+};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Packet {
+    number: u64,
+    /// Nanoseconds since 1970.
+    time: u64,
+    /// Records that were lost since the last one.
+    lost: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<u32>,
+    idp: u32,
+    block: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Value<Direction>>,
+    frame: bool,
+    len: u32,
+    data: String,
+    summary: String,
+    hops: Vec<Hop>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Hop {
+    packet: u32,
+    idp: u32,
+    block: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Value<Direction>>,
+    frame: bool,
+    /// Nanoseconds since the first one.
+    time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<Value<HopEnd>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Value<DropReason>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port_direction: Option<Value<Direction>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_first: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    len: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    change: Vec<Change>,
+}
+
+#[derive(Debug, Serialize)]
+struct Change {
+    offset: u32,
+    old: String,
+    new: String,
+}
+
+impl Packet {
+    pub(crate) fn of(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
+        let bytes = Bytes::of(record);
+        let idp = record.idp.unwrap_or_default();
+        Packet {
+            number,
+            time: record.time.unwrap_or_default(),
+            lost,
+            cpu: record.cpu,
+            idp,
+            block: names.name(idp),
+            direction: record.direction,
+            frame: record.frame.is_some(),
+            len: bytes.len,
+            data: hex(&bytes.data),
+            summary: summary(&bytes.data, bytes.len),
+            hops: hops(record, names),
+        }
+    }
+}
+
+/// The hops in the order of the text.
+fn hops(record: &ProbeAttrs, names: &Names) -> Vec<Hop> {
+    let rows = rows(&record.hop);
+    let hop = |row: &super::tree::Row<'_>| {
+        let hop = row.hop;
+        let idp = hop.idp.unwrap_or_default();
+        let change = hop.change.iter().map(|change| Change {
+            offset: change.offset.unwrap_or_default(),
+            old: hex(change.old.as_deref().unwrap_or_default()),
+            new: hex(change.new.as_deref().unwrap_or_default()),
+        });
+        Hop {
+            packet: hop.packet.unwrap_or_default(),
+            idp,
+            block: names.name(idp),
+            r#type: names.get(idp).map(|block| block.kind.clone()),
+            direction: hop.direction,
+            frame: hop.frame.is_some(),
+            time: hop.time.unwrap_or_default(),
+            end: hop.end,
+            reason: hop.reason,
+            port_direction: hop.port_direction,
+            port: hop.port,
+            next: row.next.map(|next| names.name(next)),
+            made: hop.made,
+            made_first: hop.made_first,
+            len: hop.len,
+            change: change.collect(),
+        }
+    };
+    rows.iter().map(hop).collect()
+}

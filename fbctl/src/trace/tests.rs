@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is printed of packets.
+
+use super::*;
+use lana_netlink::{
+    spec::{ChangeAttrs, Direction, DropReason, HopAttrs, HopEnd},
+    wire::{Flag, Value},
+};
+
+fn names() -> Names {
+    Names::of(&[
+        (1, "eth0", "eth"),
+        (2, "fb2", "tee"),
+        (3, "count", "counter"),
+        (4, "filter", "bpf"),
+    ])
+}
+
+fn hop(packet: u32, idp: u32, time: u64, end: HopEnd) -> HopAttrs {
+    let forwarded = end == HopEnd::Forwarded;
+    HopAttrs {
+        packet: Some(packet),
+        idp: Some(idp),
+        direction: Some(Value::Known(Direction::Ingress)),
+        time: Some(time),
+        end: Some(Value::Known(end)),
+        port_direction: forwarded.then_some(Value::Known(Direction::Ingress)),
+        port: forwarded.then_some(packet),
+        ..Default::default()
+    }
+}
+
+fn change(offset: u32, old: &[u8], new: &[u8]) -> ChangeAttrs {
+    ChangeAttrs {
+        offset: Some(offset),
+        old: Some(old.to_vec()),
+        new: Some(new.to_vec()),
+    }
+}
+
+/// eth0 -> fb2, which makes a copy for count; the packet itself goes to the filter, which drops it.
+fn record() -> ProbeAttrs {
+    let tee = HopAttrs {
+        made: Some(1),
+        made_first: Some(1),
+        ..hop(0, 2, 417, HopEnd::Forwarded)
+    };
+    let count = HopAttrs {
+        len: Some(60),
+        change: vec![
+            change(22, &[64], &[63]),
+            change(24, &[0xb1, 0xe6], &[0xb2, 0xe6]),
+        ],
+        ..hop(1, 3, 700, HopEnd::Unclaimed)
+    };
+    let filter = HopAttrs {
+        reason: Some(Value::Known(DropReason::Filtered)),
+        ..hop(0, 4, 12_034, HopEnd::Dropped)
+    };
+    ProbeAttrs {
+        time: Some(1_735_689_599_123_456_789),
+        cpu: Some(1),
+        idp: Some(1),
+        direction: Some(Value::Known(Direction::Ingress)),
+        len: Some(14),
+        data: Some(vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0xac, 0x0a]),
+        hop: vec![hop(0, 1, 0, HopEnd::Forwarded), tee, filter, count],
+        ..Default::default()
+    }
+}
+
+const PACKET: &str = "\
+1. 23:59:59.123456789 cpu 1 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype Unknown (0xac0a), length 14
+    0.000 us  eth0 (eth)         up    -> ingress 0 fb2
+    0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1 packet
+    0.700 us  +-count (counter)  up    to the network stack, length 60, byte 22: 40 -> 3f, byte 24: b1e6 -> b2e6
+   12.034 us  filter (bpf)       up    dropped: filtered";
+
+#[test]
+fn hops_stand_below_each_other_and_copies_below_their_maker() {
+    assert_eq!(text::lines(1, &record(), 0, &names()).join("\n"), PACKET);
+    let lines = text::lines(7, &record(), 3, &names());
+    assert_eq!(lines[0], "(3 lost)");
+    assert!(lines[1].starts_with("7. 23:59:59"));
+}
+
+#[test]
+fn packets_of_packets_stand_deeper() {
+    let made = |packet, idp, from: u32| HopAttrs {
+        made: Some(2),
+        made_first: Some(from),
+        ..hop(packet, idp, 0, HopEnd::Left)
+    };
+    let hops = [
+        made(4, 1, 5),
+        made(5, 2, 7),
+        hop(6, 2, 0, HopEnd::Left),
+        hop(7, 3, 0, HopEnd::Forwarded),
+        hop(8, 3, 0, HopEnd::Left),
+        hop(7, 4, 0, HopEnd::Left),
+        hop(30, 4, 0, HopEnd::Cut),
+    ];
+    let rows = tree::rows(&hops);
+    let places: Vec<_> = rows
+        .iter()
+        .map(|row| (row.hop.packet.unwrap(), row.depth, row.first))
+        .collect();
+    let expected = [
+        (4, 0, true),
+        (5, 1, true),
+        (7, 2, true),
+        (7, 2, false),
+        (8, 2, true),
+        (6, 1, true),
+        (30, 1, true),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(rows[2].next, Some(4));
+    let record = ProbeAttrs {
+        hop: hops.to_vec(),
+        frame: Some(Flag),
+        ..Default::default()
+    };
+    let lines = text::lines(1, &record, 0, &names());
+    assert!(
+        lines[0].starts_with("1. 00:00:00.000000000 cpu 0 frame "),
+        "{lines:?}"
+    );
+    assert!(lines[3].contains("  | +-count (counter)"), "{lines:?}");
+    assert!(lines[4].contains("  | | filter (bpf)"), "{lines:?}");
+    assert!(lines[7].ends_with("(no room for more)"), "{lines:?}");
+}
+
+#[test]
+fn whatever_the_kernel_says_no_hop_is_lost_or_shown_twice() {
+    let round = |packet, from, made| HopAttrs {
+        made: Some(made),
+        made_first: Some(from),
+        ..hop(packet, 1, 0, HopEnd::Left)
+    };
+    let hops = [round(0, 0, 9), round(1, 0, u32::MAX), round(2, u32::MAX, 7)];
+    assert_eq!(tree::rows(&hops).len(), hops.len());
+    assert!(tree::rows(&[]).is_empty());
+}
+
+#[test]
+fn many_changes_are_cut() {
+    let record = ProbeAttrs {
+        hop: vec![HopAttrs {
+            change: (0..6).map(|n| change(n, &[0; 9], &[])).collect(),
+            ..hop(0, 9, 0, HopEnd::Left)
+        }],
+        ..Default::default()
+    };
+    let lines = text::lines(1, &record, 0, &names());
+    assert!(
+        lines[1]
+            .contains("idp 9  up    left the graph, byte 0: 0000000000000000.. -> none, byte 1: "),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].ends_with(" -> none, and 2 more changes"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn documents_have_names_and_numbers() {
+    let json = serde_json::to_value(json::Packet::of(7, &record(), 3, &names())).unwrap();
+    assert_eq!(json["number"], 7);
+    assert_eq!(json["lost"], 3);
+    assert_eq!(json["time"], 1_735_689_599_123_456_789u64);
+    assert_eq!(json["block"], "eth0");
+    assert_eq!(json["data"], "020000000002020000000001ac0a");
+    let hops = json["hops"].as_array().unwrap();
+    let blocks: Vec<_> = hops
+        .iter()
+        .map(|hop| hop["block"].as_str().unwrap())
+        .collect();
+    assert_eq!(blocks, ["eth0", "fb2", "count", "filter"]);
+    assert_eq!(
+        hops[2],
+        serde_json::json!({
+            "packet": 1, "idp": 3, "block": "count", "type": "counter", "direction": "ingress",
+            "frame": false, "time": 700, "end": "unclaimed", "len": 60,
+            "change": [
+                { "offset": 22, "old": "40", "new": "3f" },
+                { "offset": 24, "old": "b1e6", "new": "b2e6" },
+            ],
+        })
+    );
+    assert_eq!(hops[1]["next"], "filter");
+    assert_eq!(hops[3]["reason"], "filtered");
+}
