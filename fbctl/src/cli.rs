@@ -260,7 +260,6 @@ pub(crate) struct Trace {
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Capture {
     /// The blocks, or the devices that they stand for; up to 16
     #[arg(required = true, value_name = "BLOCK|DEV")]

@@ -22,6 +22,7 @@ use pcap_file::{
     DataLink, Endianness, PcapError,
 };
 use std::{
+    fmt::Write as _,
     io::{self, BufWriter, Write},
     time::Duration,
 };
@@ -193,7 +194,8 @@ fn comment(record: &ProbeAttrs, names: &Names) -> String {
         way(record.direction)
     );
     if let Some(reason) = record.reason {
-        out.push_str(&format!(" ({reason})"));
+        // Writing to a string does not fail.
+        let _ = write!(out, " ({reason})");
     }
     out
 }

@@ -105,8 +105,12 @@ fn options(mut bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
     }
 }
 
-/// When (from the halves), bytes, length on the wire, options.
-fn packet(body: &[u8]) -> (u32, u64, Vec<u8>, u32, Vec<(u16, Vec<u8>)>) {
+/// Code and value.
+type Opt = (u16, Vec<u8>);
+/// Interface, time, bytes, length on the wire, options.
+type Enhanced = (u32, u64, Vec<u8>, u32, Vec<Opt>);
+
+fn packet(body: &[u8]) -> Enhanced {
     let time = u64::from(u32_at(body, 4)) << 32 | u64::from(u32_at(body, 8));
     let length = u32_at(body, 12) as usize;
     let data = body[20..20 + length].to_vec();
