@@ -61,8 +61,10 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
         snaplen: options.snaplen,
         ..Default::default()
     };
+    let begins = format!("capturing packets at {}", request.at.join(", "));
     let watch = Watch {
         request,
+        begins,
         blocks: blocks.clone(),
         limit: options.count,
         verb: "captured",

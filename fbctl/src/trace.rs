@@ -45,8 +45,14 @@ pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
         sample: options.sample,
         ..Default::default()
     };
+    let begins = request.from.as_ref();
+    let begins = begins.map_or_else(
+        || "tracing packets".to_owned(),
+        |from| format!("tracing packets from {from} on"),
+    );
     let watch = Watch {
         request,
+        begins,
         blocks: blocks.into_iter().collect(),
         limit: options.count,
         verb: "traced",

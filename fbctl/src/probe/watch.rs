@@ -63,6 +63,8 @@ pub(crate) struct Watch {
     pub(crate) blocks: Vec<(u32, String)>,
     /// The end, after so many records.
     pub(crate) limit: Option<u64>,
+    /// What begins, for who waits for that.
+    pub(crate) begins: String,
     /// What happens to packets, for the totals.
     pub(crate) verb: &'static str,
 }
@@ -89,7 +91,7 @@ impl Watch {
         // From before the probe is there: no removal is missed.
         let events = EventStream::open()?;
         let probe = Probe::open(&self.request)?;
-        let verb = self.verb;
+        let (verb, begins) = (self.verb, clean(&self.begins));
         let mut running = Running {
             left: self.blocks.iter().map(|(idp, _)| *idp).collect(),
             watch: self,
@@ -98,6 +100,10 @@ impl Watch {
             totals: Totals::default(),
         };
         let begun = show.begin(&running.names).and_then(|()| show.flush());
+        if begun.is_ok() {
+            // Nobody need be there to read it.
+            let _ = writeln!(io::stderr(), "{begins}");
+        }
         let end = begun.and_then(|()| running.follow(lana, probe, events, &signals, show));
         let end = match end {
             Err(error) if is_closed(&error) => End::Closed,
