@@ -38,7 +38,7 @@ refused "a program that never ends" 2 "filter" capture lan0 --filter @<(printf '
 refused "both of --ok and --drops" 1 "cannot be used with" trace --ok --drops
 refused "no packets" 1 "0 is not in" trace -c 0
 refused "one of no packets" 1 "0 is not in" trace --sample 0
-refused "a name that no block can have" 2 "name" trace --from "a b"
+refused "a name that no block can have" 2 "no block 'a b'" trace --from "a b"
 refused "a file that cannot be made" 1 "/no/such/file: No such file" capture lan0 -w /no/such/file
 refused "-s, which means something else" 1 "--snaplen" capture lan0 -s
 mkdir -p none

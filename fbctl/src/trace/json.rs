@@ -45,6 +45,9 @@ struct Hop {
     frame: bool,
     /// Nanoseconds since the first one.
     time: u64,
+    /// Nanoseconds in the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<Value<HopEnd>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,7 @@ fn hops(record: &ProbeAttrs, names: &Names) -> Vec<Hop> {
             direction: hop.direction,
             frame: hop.frame.is_some(),
             time: hop.time.unwrap_or_default(),
+            took: hop.took,
             end: hop.end,
             reason: hop.reason,
             port_direction: hop.port_direction,

@@ -44,6 +44,7 @@ fn record() -> ProbeAttrs {
     let tee = HopAttrs {
         made: Some(1),
         made_first: Some(1),
+        took: Some(212),
         ..hop(0, 2, 417, HopEnd::Forwarded)
     };
     let count = HopAttrs {
@@ -73,7 +74,7 @@ fn record() -> ProbeAttrs {
 const PACKET: &str = "\
 1. 23:59:59.123456789 cpu 1 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype Unknown (0xac0a), length 14
     0.000 us  eth0 (eth)         up    -> ingress 0 fb2
-    0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1 packet
+    0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1 packet, took 0.212 us
     0.700 us  +-count (counter)  up    to the network stack, length 60, byte 22: 40 -> 3f, byte 24: b1e6 -> b2e6
    12.034 us  filter (bpf)       up    dropped: filtered";
 

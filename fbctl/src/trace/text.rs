@@ -76,6 +76,9 @@ fn line(row: &Row<'_>, name: &str, width: usize, names: &Names) -> String {
         let _ = write!(out, ", length {len}");
     }
     out.push_str(&changes(hop));
+    if let Some(took) = hop.took {
+        let _ = write!(out, ", took {}", micros(took));
+    }
     out
 }
 
