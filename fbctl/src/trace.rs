@@ -2,6 +2,7 @@
 
 //! `fbctl trace`: packets on their way through the graph, hop by hop.
 
+mod fields;
 mod json;
 mod text;
 mod tree;

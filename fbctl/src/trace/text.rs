@@ -2,24 +2,28 @@
 
 //! A traced packet in lines of text.
 
-use super::tree::{rows, Row};
+use super::{
+    fields::Fields,
+    tree::{rows, Row},
+};
 use crate::probe::{
-    hex::hex,
     names::Names,
     packet::{clock, Packet},
     summary::summary,
     way,
 };
 use lana_netlink::{
-    spec::{ChangeAttrs, HopAttrs, HopEnd, ProbeAttrs},
+    spec::{HopEnd, ProbeAttrs},
     wire::Value,
 };
 use std::fmt::Write;
 
 /// So many changes of a hop are shown.
-const CHANGES: usize = 4;
-/// So many bytes of a change are shown.
-const BYTES: usize = 8;
+const CHANGES: usize = 12;
+/// So many of them in a line.
+const ABREAST: usize = 3;
+/// Where the blocks stand in a line.
+const MARGIN: usize = 14;
 
 /// The lines of a packet: what it is, and each hop.
 pub(crate) fn lines(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Vec<String> {
@@ -38,8 +42,10 @@ pub(crate) fn lines(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) 
     let rows = rows(&record.hop);
     let names_of: Vec<_> = rows.iter().map(|row| block(row, names)).collect();
     let width = names_of.iter().map(|name| name.chars().count()).max();
+    let mut fields = Fields::of(&rows, record.data.as_deref().unwrap_or_default());
     for (row, name) in rows.iter().zip(&names_of) {
         lines.push(line(row, name, width.unwrap_or_default(), names));
+        changes(&mut lines, row, &fields.changed(row.hop));
     }
     lines
 }
@@ -75,7 +81,6 @@ fn line(row: &Row<'_>, name: &str, width: usize, names: &Names) -> String {
     if let Some(len) = hop.len {
         let _ = write!(out, ", length {len}");
     }
-    out.push_str(&changes(hop));
     if let Some(took) = hop.took {
         let _ = write!(out, ", took {}", micros(took));
     }
@@ -113,31 +118,18 @@ fn outcome(row: &Row<'_>, names: &Names) -> String {
     }
 }
 
-/// The bytes that were changed: where, what they were, what they are.
-fn changes(hop: &HopAttrs) -> String {
-    let mut out = String::new();
-    for change in hop.change.iter().take(CHANGES) {
-        let ChangeAttrs { offset, old, new } = change;
-        let at = offset.unwrap_or_default();
-        let (old, new) = (short(old.as_deref()), short(new.as_deref()));
-        let _ = write!(out, ", byte {at}: {old} -> {new}");
+/// Lines with what the block has changed.
+fn changes(lines: &mut Vec<String>, row: &Row<'_>, texts: &[String]) {
+    let tree = "| ".repeat(row.depth);
+    let shown = texts.get(..CHANGES).unwrap_or(texts);
+    for some in shown.chunks(ABREAST) {
+        let margin = " ".repeat(MARGIN);
+        lines.push(format!("{margin}{tree}  {}", some.join(", ")));
     }
-    match hop.change.len().saturating_sub(CHANGES) {
-        0 => {}
-        1 => out.push_str(", and 1 more change"),
-        more => {
-            let _ = write!(out, ", and {more} more changes");
+    match (texts.len().saturating_sub(shown.len()), lines.last_mut()) {
+        (more @ 1.., Some(last)) => {
+            let _ = write!(last, ", and {more} more");
         }
-    }
-    out
-}
-
-fn short(bytes: Option<&[u8]>) -> String {
-    match bytes.unwrap_or_default() {
-        [] => "none".to_owned(),
-        bytes => match bytes.get(..BYTES) {
-            Some(first) if first.len() < bytes.len() => format!("{}..", hex(first)),
-            _ => hex(bytes),
-        },
+        _ => {}
     }
 }
