@@ -65,6 +65,14 @@ fn wrong_command_lines_are_usage() {
             "fbctl: network namespace no such namespace: No such file or directory\n",
         ),
         (
+            &["trace", "--filter", "@/no/such/file"],
+            "fbctl: trace: --filter: /no/such/file: No such file or directory\n",
+        ),
+        (
+            &["capture", "eth0", "-s"],
+            "fbctl: capture: -s is --stats; how much of a packet: --snaplen\n",
+        ),
+        (
             &["-b", "-", "show"],
             "fbctl: either a command or --batch, not both\n",
         ),
