@@ -48,9 +48,13 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
     for text in &options.blocks {
         // A block that is not there is the kernel's to refuse.
         let found = names.find(text);
-        at.push(found.map_or(text.as_str(), |(_, name)| name).to_owned());
+        let name = found.map_or(text.as_str(), |(_, name)| name);
+        if at.iter().any(|other| other == name) {
+            continue;
+        }
+        at.push(name.to_owned());
         let found = found.map(|(idp, name)| (idp, name.to_owned()));
-        blocks.extend(found.filter(|(idp, _)| blocks.iter().all(|(other, _)| other != idp)));
+        blocks.extend(found);
     }
     let request = ProbeAttrs {
         at,

@@ -126,10 +126,8 @@ fn changes(lines: &mut Vec<String>, row: &Row<'_>, texts: &[String]) {
         let margin = " ".repeat(MARGIN);
         lines.push(format!("{margin}{tree}  {}", some.join(", ")));
     }
-    match (texts.len().saturating_sub(shown.len()), lines.last_mut()) {
-        (more @ 1.., Some(last)) => {
-            let _ = write!(last, ", and {more} more");
-        }
-        _ => {}
+    let more = texts.len().saturating_sub(shown.len());
+    if let (1.., Some(last)) = (more, lines.last_mut()) {
+        let _ = write!(last, ", and {more} more");
     }
 }
