@@ -17,6 +17,8 @@ use std::{collections::VecDeque, os::fd::BorrowedFd};
 const ENOBUFS: i32 = 105;
 /// Receive buffer: what waits there while we write is not lost.
 const BUFFER: usize = 8 << 20;
+/// More than a record can have: 65000 bytes of a packet, or 16 KiB of hops.
+const LONGEST: usize = 128 << 10;
 /// The number of the request.
 const SEQ: u32 = 1;
 
@@ -31,8 +33,9 @@ pub struct Probe {
 impl Probe {
     /// Opens a socket and asks for a probe of the graph of this namespace.
     pub fn open(request: &ProbeAttrs) -> Result<Self, Error> {
-        let socket = KernelSocket::open().map_err(Error::Socket)?;
+        let mut socket = KernelSocket::open().map_err(Error::Socket)?;
         socket.enlarge_to(BUFFER).map_err(Error::Socket)?;
+        socket.expect_up_to(LONGEST);
         Self::over(Box::new(socket), request)
     }
 

@@ -11,6 +11,8 @@ use std::{
 
 /// Peek, and tell the whole length of what is there (`linux/socket.h`).
 const PEEK_LENGTH: i32 = 0x02 | 0x20;
+/// Tell the whole length, also of what did not fit (`linux/socket.h`).
+const WHOLE_LENGTH: i32 = 0x20;
 /// Do not wait (`linux/socket.h`).
 const DONT_WAIT: i32 = 0x40;
 /// What any socket has room to send.
@@ -41,6 +43,8 @@ pub(crate) struct KernelSocket {
     socket: Socket,
     /// What it has room to send.
     room: usize,
+    /// Where a message is read to that is no longer than this has room for: see `expect_up_to()`.
+    buffer: Vec<u8>,
 }
 
 impl KernelSocket {
@@ -50,8 +54,11 @@ impl KernelSocket {
         socket.set_cap_ack(true)?;
         socket.set_netlink_get_strict_chk(true)?;
         socket.bind_auto()?;
-        let room = PLENTY;
-        Ok(KernelSocket { socket, room })
+        Ok(KernelSocket {
+            socket,
+            room: PLENTY,
+            buffer: Vec::new(),
+        })
     }
 
     /// Makes room for bursts of events.
@@ -70,8 +77,26 @@ impl KernelSocket {
         }
     }
 
+    /// No datagram will be longer. So its length need not be asked for first, which takes as long as
+    /// reading it.
+    pub(crate) fn expect_up_to(&mut self, length: usize) {
+        self.buffer.reserve_exact(length);
+    }
+
     /// The next datagram of the kernel.
-    fn next(&self, flags: i32) -> io::Result<Vec<u8>> {
+    fn next(&mut self, flags: i32) -> io::Result<Vec<u8>> {
+        while self.buffer.capacity() > 0 {
+            self.buffer.clear();
+            let flags = flags | WHOLE_LENGTH;
+            let read = || self.socket.recv_from(&mut self.buffer, flags);
+            let (length, from) = uninterrupted(read)?;
+            if length > self.buffer.len() {
+                return Err(io::Error::other(format!("a message of {length} bytes")));
+            }
+            if from.port_number() == 0 {
+                return Ok(self.buffer.clone());
+            } // else some process wrote to us
+        }
         loop {
             let peek = PEEK_LENGTH | flags;
             let length = uninterrupted(|| self.socket.recv(&mut Vec::with_capacity(1), peek))?;
