@@ -315,13 +315,4 @@ impl Signals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn totals_count() {
-        let totals = |records, lost| Totals { records, lost }.text("traced");
-        assert_eq!(totals(1, 0), "1 packet traced, 0 lost");
-        assert_eq!(totals(2, 7), "2 packets traced, 7 lost");
-    }
-}
+mod tests;
