@@ -24,7 +24,7 @@ struct Script {
 }
 
 impl Script {
-    fn of(datagrams: impl IntoIterator<Item = Option<Vec<u8>>>) -> Box<Self> {
+    fn of(datagrams: impl IntoIterator<Item = Option<Vec<u8>>>) -> Box<dyn Transport> {
         let (ready, mut other) = UnixStream::pair().unwrap();
         other.write_all(b"x").unwrap();
         let all = [Some(family(NEW_FAMILY)), Some(ack(0))];
@@ -92,27 +92,27 @@ fn of<A: Attributes>(seq: u32, command: Command, attrs: &A) -> Vec<u8> {
 }
 
 /// A dump of one block.
-fn dump(seq: u32, name: &str) -> Option<Vec<u8>> {
+fn dump(seq: u32, name: &str) -> Vec<u8> {
     let fb = FbAttrs {
         idp: Some(5),
         name: Some(name.into()),
         ..Default::default()
     };
     let end = control(3, seq, &[0; 4]);
-    Some([of(seq, Command::FbGet, &fb), end].concat())
+    [of(seq, Command::FbGet, &fb), end].concat()
 }
 
-fn record(lost: u64) -> Option<Vec<u8>> {
+fn record(lost: u64) -> Vec<u8> {
     let record = ProbeAttrs {
         idp: Some(5),
         time: Some(1),
         lost: (lost > 0).then_some(lost),
         ..Default::default()
     };
-    Some(of(1, Command::Probe, &record))
+    of(1, Command::Probe, &record)
 }
 
-fn event(kind: EventKind, idp: u32) -> Option<Vec<u8>> {
+fn event(kind: EventKind, idp: u32) -> Vec<u8> {
     let event = EventAttrs {
         seq: Some(1),
         kind: Some(Value::Known(kind)),
@@ -120,7 +120,7 @@ fn event(kind: EventKind, idp: u32) -> Option<Vec<u8>> {
         idp: Some(idp),
         ..Default::default()
     };
-    Some(of(0, Command::EventNtf, &event))
+    of(0, Command::EventNtf, &event)
 }
 
 /// Takes down the name of each record, and what was lost before it.
@@ -146,7 +146,7 @@ fn followed(
     events: Vec<Option<Vec<u8>>>,
     limit: Option<u64>,
 ) -> (Result<End>, Vec<(String, u64)>) {
-    let mut lana = Connection::over(Script::of([dump(1, "a"), dump(2, "b")])).unwrap();
+    let mut lana = Connection::over(Script::of([Some(dump(1, "a")), Some(dump(2, "b"))])).unwrap();
     let request = ProbeAttrs::default();
     let answers = [Some(ack(1))].into_iter().chain(records);
     let probe = Probe::over(Script::of(answers), &request).unwrap();
@@ -177,8 +177,14 @@ fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 #[test]
 fn names_are_those_of_the_time() {
-    let records = vec![record(0), None, record(0), record(0), record(0)];
-    let events = vec![None, event(EventKind::Replaced, 5)];
+    let records = vec![
+        Some(record(0)),
+        None,
+        Some(record(0)),
+        Some(record(0)),
+        Some(record(0)),
+    ];
+    let events = vec![None, Some(event(EventKind::Replaced, 5))];
     let (end, shown) = followed(records, events, Some(3));
     assert_eq!(end.unwrap(), End::Limit);
     assert_eq!(shown, pairs(&[("a", 0), ("b", 0), ("b", 0)]));
@@ -186,7 +192,12 @@ fn names_are_those_of_the_time() {
 
 #[test]
 fn losses_are_told_once() {
-    let records = vec![record(3), record(3), record(0), record(10)];
+    let records = vec![
+        Some(record(3)),
+        Some(record(3)),
+        Some(record(0)),
+        Some(record(10)),
+    ];
     let (end, shown) = followed(records, vec![], Some(4));
     assert_eq!(end.unwrap(), End::Limit);
     assert_eq!(shown, pairs(&[("a", 3), ("a", 0), ("a", 0), ("a", 7)]));
@@ -195,11 +206,11 @@ fn losses_are_told_once() {
 #[test]
 fn the_block_that_goes_ends_it_behind_its_last_packet() {
     let events = vec![
-        event(EventKind::Removed, 4),
+        Some(event(EventKind::Removed, 4)),
         None,
-        event(EventKind::Removed, 5),
+        Some(event(EventKind::Removed, 5)),
     ];
-    let (end, shown) = followed(vec![None, record(0), record(0)], events, None);
+    let (end, shown) = followed(vec![None, Some(record(0)), Some(record(0))], events, None);
     assert_eq!(end.unwrap(), End::Removed);
     assert_eq!(shown.len(), 2);
 }
