@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the command line tools of LANA have in common: the options before the command, the way
-//! from a command line to an exit code, tables and JSON, batch files, man pages.
+//! from a command line to an exit code, tables and JSON, batch files, man pages, rates and the screens that show them.
 //!
 //! A tool implements [`Tool`] for its command line and [`Action`] for its commands, and its `main`
 //! is [`main`].
@@ -14,7 +14,10 @@ mod netns;
 mod one_dash;
 mod output;
 mod pages;
+mod rates;
+pub mod screen;
 mod session;
+mod stop;
 mod table;
 mod tool;
 
@@ -23,7 +26,9 @@ pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
 pub use output::Output;
 pub use pages::{write_completions, write_pages};
+pub use rates::{Block, BlockRates, Count, Scale};
 pub use session::Session;
+pub use stop::Stop;
 pub use table::{clean, Column, Table};
 pub use tool::{main, plain, Action, Tool};
 
