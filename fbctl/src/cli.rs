@@ -2,11 +2,11 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
-use crate::{assignment::Assignment, graph::Format};
+use crate::{assignment::Assignment, graph::Format, metrics::ADDRESS, select::Wanted, top::Sort};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// What a file for `apply` looks like.
 const FORMAT: &str = "\
@@ -40,11 +40,25 @@ Examples:
   fbctl set fb3 program=@ipv4.bpf       load a filter from a file
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the same for programs
+  fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
+  fbctl stats fb2 -w                    packets, bits and drops of fb2 each second
+  fbctl top                             the blocks that carry the most, on a screen
   fbctl graph | dot -Tsvg > graph.svg   a picture
   fbctl replace fb3 fb7                 let fb7 take the place of fb3
   fbctl save graph.toml                 write the graph down
   fbctl apply graph.toml                make it so again
   fbctl -b setup.fb                     make the changes in a file, all or none";
+
+const KEYS: &str = "\
+Keys:
+  q, Esc         end
+  p, blank       pause, and go on
+  s              sort by the next column
+  N T P B D      sort by name, type, packets, bits, drops
+  r              the other way round
+  /              filter: parts of names, type=TYPE, bound-to=NAME; Enter takes it, Esc leaves it
+  z              count totals from now on; Z takes it back
+  arrows, page up and down, home, end: scroll";
 
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
@@ -85,10 +99,12 @@ pub(crate) enum Command {
     ///
     /// The column BINDINGS has the blocks that are on top of this one (up:), those it is on top of
     /// (down:), and those whose events it gets by an explicit subscription (sub:). Options are cut
-    /// where they get long; --json has all of them.
+    /// where they get long; --json has all of them. Those that are numbered, such as multipath's
+    /// port.N.weight, are a table below, with a line for each number.
     Show {
-        /// Only this one
-        name: Option<String>,
+        /// Only these: names, type=TYPE, bound-to=NAME
+        #[arg(value_name = "NAME|KEY=VALUE")]
+        wanted: Vec<Wanted>,
     },
     /// List the types of block that can be made, those whose module is only installed included
     Types {
@@ -97,12 +113,29 @@ pub(crate) enum Command {
     },
     /// Show the counters of blocks and of the packet processing engine
     Stats {
-        /// Only those of this block, and what it counts itself
-        name: Option<String>,
-        /// Only those of the engine, CPU by CPU
-        #[arg(long, conflicts_with = "name")]
-        cpu: bool,
+        /// Only those of these blocks, and what they count themselves: names, type=TYPE, bound-to=NAME
+        #[arg(value_name = "NAME|KEY=VALUE")]
+        wanted: Vec<Wanted>,
+        #[command(flatten)]
+        how: StatsHow,
     },
+    /// Show which blocks carry and drop the most, second by second
+    ///
+    /// Rates are those of the last interval; the totals are all that a block has counted, or what it has
+    /// counted since the key z was pressed, which changes nothing for anybody else.
+    #[command(after_help = KEYS)]
+    Top {
+        /// Only these: parts of names, type=TYPE, bound-to=NAME
+        #[arg(value_name = "PART|KEY=VALUE")]
+        wanted: Vec<Wanted>,
+        #[command(flatten)]
+        how: TopHow,
+    },
+    /// Print all that is counted, for Prometheus: OpenMetrics text
+    ///
+    /// Engine, devices, blocks, and what blocks themselves count, of the network namespace. What a block
+    /// shows as a number is lana_fb_TYPE_KEY; what it shows as text are labels of lana_fb_TYPE_info.
+    Metrics(MetricsHow),
     /// Print what changes, a line an event, until interrupted
     Monitor(Monitor),
     /// Print the graph
@@ -198,6 +231,60 @@ pub(crate) struct ApplyHow {
     /// Remove the whole graph if FILE has no block and no device
     #[arg(long)]
     pub(crate) empty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsHow {
+    /// Only those of the engine, CPU by CPU
+    #[arg(long, conflicts_with_all = ["wanted", "watch"])]
+    pub(crate) cpu: bool,
+    /// Show what comes in a second, each second, or as often as said; with --json, a line each time
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+    /// With --watch: stop after so many times
+    #[arg(short, long, value_name = "TIMES", requires = "watch")]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopHow {
+    /// Print text, not a screen; --json prints a line of JSON each time
+    #[arg(short, long)]
+    pub(crate) batch: bool,
+    /// End after so many times
+    #[arg(short = 'n', long, value_name = "TIMES")]
+    pub(crate) count: Option<u64>,
+    /// How long an interval is
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) delay: Duration,
+    /// What blocks are sorted by
+    #[arg(short = 'o', long, value_name = "COLUMN", value_enum, default_value_t)]
+    pub(crate) sort: Sort,
+    /// The other way round
+    #[arg(short, long)]
+    pub(crate) reverse: bool,
+    // The global option without its letter, which is that of top(1) here.
+    /// Act in the network namespace NAME; as -n, this stands before the command
+    #[arg(long, value_name = "NAME")]
+    pub(crate) netns: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsHow {
+    /// Serve it by HTTP at ADDRESS, in the network namespace; a port alone is one of 127.0.0.1
+    #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ADDRESS)]
+    pub(crate) listen: Option<String>,
+    /// Answer one request of HTTP on the standard input and output: for a socket of systemd with Accept=yes
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) inetd: bool,
+}
+
+/// An interval in seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|s| (0.1..=86_400.0).contains(s));
+    let seconds =
+        seconds.ok_or("an interval is 0.1 to 86400 seconds; names stand before the option")?;
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 #[derive(Debug, Args)]

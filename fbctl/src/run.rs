@@ -5,7 +5,9 @@
 use crate::{
     advice, apply,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, program, save, show, stats, types,
+    graph, metrics, monitor, program, save,
+    select::Wanted,
+    show, stats, top, types,
 };
 use anyhow::Result;
 use clap::CommandFactory;
@@ -27,14 +29,12 @@ impl Action for Command {
             Command::Change(change) => change.label(),
             Command::Apply { .. } => "apply".to_owned(),
             Command::Save { .. } => "save".to_owned(),
-            Command::Show { name: Some(name) } => about("show", &[name]),
-            Command::Show { name: None } => "show".to_owned(),
+            Command::Show { wanted } => about_blocks("show", wanted),
             Command::Types { name: Some(name) } => about("types", &[name]),
             Command::Types { name: None } => "types".to_owned(),
-            Command::Stats {
-                name: Some(name), ..
-            } => about("stats", &[name]),
-            Command::Stats { name: None, .. } => "stats".to_owned(),
+            Command::Stats { wanted, .. } => about_blocks("stats", wanted),
+            Command::Top { wanted, .. } => about_blocks("top", wanted),
+            Command::Metrics(_) => "metrics".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
             Command::Graph { .. } => "graph".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
@@ -61,9 +61,11 @@ impl Action for Command {
             }
             Command::Apply { file, how } => apply::run(session, file, how),
             Command::Save { file } => save::run(session, file.as_deref()),
-            Command::Show { name } => show::run(session, name.as_deref()),
+            Command::Show { wanted } => show::run(session, wanted),
             Command::Types { name } => types::run(session, name.as_deref()),
-            Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
+            Command::Stats { wanted, how } => stats::run(session, wanted, how),
+            Command::Top { wanted, how } => top::run(session, wanted, how),
+            Command::Metrics(how) => metrics::run(session, how),
             Command::Monitor(options) => monitor::run(session, options),
             Command::Graph { format } => graph::run(session, *format),
             Command::Completions { shell } => {
@@ -124,6 +126,13 @@ impl Change {
             },
         })
     }
+}
+
+/// A command and the blocks that it is about.
+fn about_blocks(command: &str, wanted: &[Wanted]) -> String {
+    let words: Vec<_> = wanted.iter().map(Wanted::text).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    about(command, &words)
 }
 
 /// A command and what it is about.
