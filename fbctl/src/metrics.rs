@@ -68,13 +68,10 @@ fn listen(address: &str) -> Result<()> {
     let listener = listener.map_err(|error| kernel(address, &error))?;
     let clients = Arc::new(AtomicUsize::new(0));
     loop {
-        let client = match listener.accept() {
-            Ok((client, _)) => client,
+        let Ok((client, _)) = listener.accept() else {
             // The client has gone, or we have too many files: neither lasts.
-            Err(_) => {
-                thread::sleep(Duration::from_millis(50));
-                continue;
-            }
+            thread::sleep(Duration::from_millis(50));
+            continue;
         };
         if clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
             clients.fetch_sub(1, Ordering::Relaxed);

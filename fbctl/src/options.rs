@@ -3,7 +3,11 @@
 //! The options of a block as text: words on a line, and a table of those that are numbered, such as
 //! multipath's `port.N.weight`, in which each number has a line.
 
-use lana_netlink::{spec::OptionAttrs, Fb};
+use lana_netlink::{
+    spec::{Direction, OptionAttrs},
+    wire::Value,
+    Fb,
+};
 use std::collections::BTreeMap;
 
 /// Longest value of an option in the table; JSON has all of it.
@@ -31,12 +35,17 @@ pub(crate) fn numbered(key: &str) -> Option<Numbered<'_>> {
 /// The options of a block: lines of words, of which the first may stand in a table's cell, and then the tables.
 pub(crate) fn lines(fb: &Fb) -> Vec<String> {
     let mut words = Vec::new();
-    let mut tables = Vec::new();
+    let mut tables: Vec<Numbers> = Vec::new();
     for option in &fb.option {
         let key = option.key.as_deref().unwrap_or_default();
         let value = shorten(option.value.as_deref().unwrap_or_default());
         match numbered(key) {
-            Some(key) => put(&mut tables, key, value),
+            Some(key) => {
+                if let Some(to) = leads_to(fb, key) {
+                    put(&mut tables, Numbered { what: "to", ..key }, to.to_owned());
+                }
+                put(&mut tables, key, value);
+            }
             None => words.push(format!("{key}={value}")),
         }
     }
@@ -59,8 +68,16 @@ pub(crate) fn counted(fb: &Fb) -> impl Iterator<Item = &OptionAttrs> {
     fb.option.iter().filter(|option| option.config.is_none())
 }
 
+/// What the port leads to that an option is about: `port.N.…` is about the egress port N.
+pub(crate) fn leads_to<'a>(fb: &'a Fb, key: Numbered<'_>) -> Option<&'a str> {
+    let mut ports = fb.port.iter().filter(|_| key.of == "port");
+    let egress = Some(Value::Known(Direction::Egress));
+    let port = ports.find(|port| port.direction == egress && port.index == Some(key.number))?;
+    port.peer_name.as_deref()
+}
+
 /// Words on as many lines as they need.
-fn wrap(words: &[String]) -> Vec<String> {
+pub(crate) fn wrap(words: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words {
         match lines.last_mut() {
@@ -159,7 +176,7 @@ fn shorten(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lana_netlink::wire::Flag;
+    use lana_netlink::{spec::PortAttrs, wire::Flag};
 
     fn fb(options: &[(&str, &str)]) -> Fb {
         let option = |(key, value): &(&str, &str)| OptionAttrs {
@@ -224,6 +241,30 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= LINE_WIDTH));
         let words: Vec<_> = lines.iter().flat_map(|line| line.split(' ')).collect();
         assert_eq!(words.len(), 12);
+    }
+
+    #[test]
+    fn ports_tell_what_they_lead_to() {
+        let mut fb = fb(&[
+            ("port.1.link", "up"),
+            ("port.2.link", "up"),
+            ("row.1.x", "y"),
+        ]);
+        fb.port.push(PortAttrs {
+            direction: Some(Value::Known(Direction::Egress)),
+            index: Some(1),
+            peer_name: Some("dsl1".into()),
+            ..Default::default()
+        });
+        let expected = [
+            "",
+            "port  to    link",
+            "   1  dsl1  up",
+            "   2  -     up",
+            "row  x",
+            "  1  y",
+        ];
+        assert_eq!(lines(&fb), expected);
     }
 
     #[test]

@@ -113,9 +113,12 @@ impl Report {
     /// Takes out the blocks that the selection does not have. Its names are whole names, or parts of them.
     pub(crate) fn keep(&mut self, selection: &Selection, parts: bool) {
         let is_named = |name: &str| {
-            let has = |wanted: &String| match parts {
-                true => name.contains(wanted.as_str()),
-                false => name == wanted,
+            let has = |wanted: &String| {
+                if parts {
+                    name.contains(wanted.as_str())
+                } else {
+                    name == wanted
+                }
             };
             selection.names.is_empty() || selection.names.iter().any(has)
         };
@@ -331,7 +334,7 @@ pub(crate) fn json(out: &mut Output, report: &Report) -> Result<()> {
     let engine = &report.engine;
     out.json_line(&Line {
         time: rfc3339(report.time),
-        seconds: rounded(report.seconds),
+        seconds: (report.seconds * 1e6).round() / 1e6,
         fb: report.blocks.iter().map(BlockLine::new).collect(),
         engine: EngineLine {
             packets_per_second: rounded(engine.packets.rate),

@@ -15,6 +15,10 @@ use lana_netlink::{
 };
 use std::collections::HashMap;
 
+/// How wide the bindings may get that stand in the table, and how many names always do.
+const BINDINGS_WIDTH: usize = 60;
+const FEW: usize = 3;
+
 /// Names of blocks by IDP, for what the kernel tells by number only.
 type Names = HashMap<u32, String>;
 
@@ -55,16 +59,17 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
     ]);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     for fb in fbs {
+        let (bindings, more_bindings) = bindings(fb, names);
         let mut options = options::lines(fb).into_iter();
         table.row([
             fb.name.clone().unwrap_or_default(),
             fb.r#type.clone().unwrap_or_default(),
             number(fb.idp),
             number(fb.refcnt),
-            bindings(fb, names),
+            bindings,
             options.next().unwrap_or_default(),
         ]);
-        for line in options {
+        for line in more_bindings.into_iter().chain(options) {
             table.note(&line);
         }
         if with_stats {
@@ -95,18 +100,36 @@ pub(crate) fn publishers(fb: &Fb, names: &Names) -> Vec<String> {
     fb.publisher.iter().map(name).collect()
 }
 
-/// Who is on top of it, what it is on top of, whose events it gets.
-fn bindings(fb: &Fb, names: &Names) -> String {
+/// Who is on top of it, what it is on top of, whose events it gets. Where that gets long, names are counted,
+/// and stand in lines of their own.
+fn bindings(fb: &Fb, names: &Names) -> (String, Vec<String>) {
     let groups = [
         ("up", peers(fb, Direction::Ingress)),
         ("down", peers(fb, Direction::Egress)),
         ("sub", publishers(fb, names)),
     ];
-    let some = groups.iter().filter(|(_, names)| !names.is_empty());
-    let parts: Vec<_> = some
-        .map(|(kind, names)| format!("{kind}: {}", names.join(" ")))
+    let some: Vec<_> = groups
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
         .collect();
-    parts.join("  ")
+    let all = some
+        .iter()
+        .map(|(kind, names)| format!("{kind}: {}", names.join(" ")));
+    let all = all.collect::<Vec<_>>().join("  ");
+    if all.chars().count() <= BINDINGS_WIDTH {
+        return (all, Vec::new());
+    }
+    let (mut parts, mut lines) = (Vec::new(), Vec::new());
+    for (kind, names) in some {
+        if names.len() <= FEW {
+            parts.push(format!("{kind}: {}", names.join(" ")));
+            continue;
+        }
+        parts.push(format!("{kind}: {} blocks", names.len()));
+        let words = [vec![format!("{kind}:")], names.clone()].concat();
+        lines.extend(options::wrap(&words));
+    }
+    (parts.join("  "), lines)
 }
 
 #[cfg(test)]
@@ -189,8 +212,22 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         let text = table(&fbs[1..2], &names(&fbs), true).render(false);
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert!(lines[0].ends_with("down: eth0  per=packet"), "{text}");
-        assert_eq!(lines[1..3], ["    port  link", "       0  up"]);
+        assert_eq!(lines[1..3], ["    port  to    link", "       0  eth0  up"]);
         assert!(lines[3].starts_with("    packets 0"), "{text}");
+    }
+
+    #[test]
+    fn many_bindings_go_below() {
+        use Direction::{Egress, Ingress};
+        let mut ports = vec![port(Ingress, 0, 2, "lan0")];
+        ports.extend((0..64).map(|n| port(Egress, n, n + 9, &format!("end{n}"))));
+        let fbs = [fb("m", "multipath", 3, ports)];
+        let text = table(&fbs, &names(&fbs), false).render(false);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[1].contains("  up: lan0  down: 64 blocks  "), "{text}");
+        assert!(lines[2].starts_with("    down: end0 end1 "), "{text}");
+        assert!(lines.last().unwrap().ends_with("end63"), "{text}");
+        assert!(lines.iter().all(|line| line.len() < 110), "{text}");
     }
 
     #[test]

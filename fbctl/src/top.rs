@@ -41,7 +41,7 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Res
     let view = View::new(selection, how.sort, how.reverse);
     let stop = Stop::new()?;
     if how.batch || session.out.is_json() {
-        return print(session, meter, view, how.count, &stop);
+        return print(session, meter, &view, how.count, &stop);
     }
     let report = Report::new(&first, &first);
     let mut shown = Shown {
@@ -58,7 +58,7 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Res
 fn print(
     session: &mut Session,
     mut meter: Meter,
-    view: View,
+    view: &View,
     count: Option<u64>,
     stop: &Stop,
 ) -> Result<()> {
@@ -73,7 +73,7 @@ fn print(
             let report = view.arranged(&report);
             rates::json(&mut session.out, &report)?;
         } else {
-            let (head, lines) = picture(&report, &view);
+            let (head, lines) = picture(&report, view);
             for line in head.iter().chain(&lines) {
                 session.out.line(line.to_string().trim_end())?;
             }

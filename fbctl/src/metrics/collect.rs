@@ -3,8 +3,12 @@
 //! From what the kernel tells to families of numbers.
 
 use super::text::{word, Families, Kind};
-use crate::options::{counted, numbered};
-use lana_netlink::{spec::DropReason, wire::Value, Connection, Error, Fb, PpeCpu, Type, Vlink};
+use crate::options::{counted, leads_to, numbered};
+use lana_netlink::{
+    spec::{DropReason, OptionAttrs},
+    wire::Value,
+    Connection, Error, Fb, PpeCpu, Type, Vlink,
+};
 
 /// Longest text of a block that is a label.
 const LONGEST: usize = 64;
@@ -167,12 +171,16 @@ fn own(families: &mut Families, fb: &Fb) {
     let prefix = format!("lana_fb_{}", word(kind));
     // Text is for the labels of one number: those of the block, or of each that has a number.
     let mut texts: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for option in counted(fb) {
+    // A dash stands for what there is not.
+    let is_there = |option: &&OptionAttrs| !matches!(option.value.as_deref(), None | Some("-"));
+    for option in counted(fb).filter(is_there) {
         let key = option.key.as_deref().unwrap_or_default();
         let value = option.value.as_deref().unwrap_or_default().trim();
         let mut labels = vec![("block".to_owned(), name.to_owned())];
+        let mut to = None;
         let (base, what) = match numbered(key) {
             Some(key) => {
+                to = leads_to(fb, key);
                 labels.push((word(key.of), key.number.to_string()));
                 (format!("{prefix}_{}", word(key.of)), key.what)
             }
@@ -192,10 +200,13 @@ fn own(families: &mut Families, fb: &Fb) {
                     *other == base && with.starts_with(&labels)
                 };
                 let text = (word(what), value.to_owned());
-                match texts.iter_mut().find(known) {
-                    Some((_, with)) => with.push(text),
-                    None => texts.push((base, [labels, vec![text]].concat())),
+                if let Some((_, with)) = texts.iter_mut().find(known) {
+                    with.push(text);
+                    continue;
                 }
+                let to = to.map(|to| ("to".to_owned(), to.to_owned()));
+                labels.extend(to.into_iter().chain([text]));
+                texts.push((base, labels));
             }
             None => {}
         }
@@ -242,7 +253,10 @@ fn number(value: &str) -> Option<(String, bool)> {
 mod tests {
     use super::*;
     use crate::show::tests::sample;
-    use lana_netlink::{spec::OptionAttrs, wire::Flag};
+    use lana_netlink::{
+        spec::{Direction, PortAttrs},
+        wire::Flag,
+    };
 
     fn option(key: &str, value: &str) -> OptionAttrs {
         OptionAttrs {
@@ -291,9 +305,16 @@ mod tests {
                 option("refused.rate-source", "-1.5"),
                 option("info", "1"),
                 option("odd", "1.2.3"),
+                option("given", "-"),
                 option("long", &"x".repeat(65)),
                 program,
             ],
+            port: vec![PortAttrs {
+                direction: Some(Value::Known(Direction::Egress)),
+                index: Some(1),
+                peer_name: Some("dsl1".into()),
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let text = text_of(&[fb]);
@@ -309,7 +330,7 @@ mod tests {
             "lana_fb_multi_path_info_{block=\"m\"} 1",
             "# TYPE lana_fb_multi_path_port info",
             "lana_fb_multi_path_port_info{block=\"m\",port=\"0\",link=\"up\"} 1",
-            "lana_fb_multi_path_port_info{block=\"m\",port=\"1\",link=\"down\",state_x=\"a\"} 1",
+            "lana_fb_multi_path_port_info{block=\"m\",port=\"1\",to=\"dsl1\",link=\"down\",state_x=\"a\"} 1",
             "# TYPE lana_fb_multi_path_port_packets unknown",
             "lana_fb_multi_path_port_packets{block=\"m\",port=\"0\"} 18446744073709551615",
             "# TYPE lana_fb_multi_path_port_wanted_ratio unknown",
