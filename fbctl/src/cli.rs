@@ -239,7 +239,7 @@ pub(crate) struct StatsHow {
     #[arg(long, conflicts_with_all = ["wanted", "watch"])]
     pub(crate) cpu: bool,
     /// Show what comes in a second, each second, or as often as said; with --json, a line each time
-    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = watched)]
     pub(crate) watch: Option<Duration>,
     /// With --watch: stop after so many times
     #[arg(short, long, value_name = "TIMES", requires = "watch")]
@@ -279,11 +279,15 @@ pub(crate) struct MetricsHow {
     pub(crate) inetd: bool,
 }
 
+/// The same behind an option that may stand without a value.
+fn watched(text: &str) -> Result<Duration, String> {
+    seconds(text).map_err(|error| format!("{error}; names stand before the option"))
+}
+
 /// An interval in seconds.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|s| (0.1..=86_400.0).contains(s));
-    let seconds =
-        seconds.ok_or("an interval is 0.1 to 86400 seconds; names stand before the option")?;
+    let seconds = seconds.ok_or("an interval is 0.1 to 86400 seconds")?;
     Ok(Duration::from_secs_f64(seconds))
 }
 

@@ -25,7 +25,7 @@ use std::{
 pub(crate) const ADDRESS: &str = "127.0.0.1:9526";
 /// How many are answered at once; others are turned away.
 const CLIENTS: usize = 16;
-/// How long a client may take to ask.
+/// How long a client may take to ask and to hear.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(session: &mut Session, how: &MetricsHow) -> Result<()> {
@@ -77,39 +77,58 @@ fn listen(address: &str) -> Result<()> {
             clients.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let clients = Arc::clone(&clients);
-        thread::spawn(move || {
+        let theirs = Arc::clone(&clients);
+        let spawned = thread::Builder::new().spawn(move || {
             // A client that does not listen any more is none of our business.
             let _ = serve(client);
-            clients.fetch_sub(1, Ordering::Relaxed);
+            theirs.fetch_sub(1, Ordering::Relaxed);
         });
+        if spawned.is_err() {
+            clients.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 fn serve(client: TcpStream) -> io::Result<()> {
-    client.set_write_timeout(Some(PATIENCE))?;
-    let mut output = client.try_clone()?;
-    let mut input = Impatient {
-        client,
-        until: Instant::now() + PATIENCE,
+    let until = Instant::now() + PATIENCE;
+    let mut output = Impatient {
+        client: client.try_clone()?,
+        until,
     };
-    http::answer(&mut input, &mut output, metrics)
+    http::answer(&mut Impatient { client, until }, &mut output, metrics)
 }
 
-/// A client that is given so much time, however it divides what it sends.
+/// A client that is given so much time, however it divides what it sends and takes.
 struct Impatient {
     client: TcpStream,
     until: Instant,
 }
 
-impl io::Read for Impatient {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Impatient {
+    fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.client.set_read_timeout(Some(left))?;
+        Ok(Some(left))
+    }
+}
+
+impl io::Read for Impatient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.client.set_read_timeout(self.left()?)?;
         self.client.read(buffer)
+    }
+}
+
+impl io::Write for Impatient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.client.set_write_timeout(self.left()?)?;
+        self.client.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.client.flush()
     }
 }
 
@@ -135,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_is_left() {
+    fn who_says_or_takes_nothing_is_left() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
@@ -148,5 +167,8 @@ mod tests {
         assert_eq!(input.read(&mut said).unwrap(), 5);
         assert!(input.read(&mut said).is_err());
         assert!(input.read(&mut said).is_err());
+        input.until = Instant::now() + Duration::from_millis(20);
+        let much = vec![0; 1 << 26];
+        assert!(input.write_all(&much).is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Result;
 use lana_cli::{Block, BlockRates, Column, Count, Output, Scale, Session, Stop, Table};
-use lana_netlink::{Connection, PpeCpu};
+use lana_netlink::PpeCpu;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -57,14 +57,16 @@ impl Sample {
     /// Takes one. A block of `bound-to=` that is not there (any more) is bound to nothing.
     pub(crate) fn take(session: &mut Session, selection: &Selection) -> Result<Self> {
         let at = Instant::now();
-        let fbs = session.all(Connection::fbs_in_brief)?;
-        let engine = Engine::new(&session.all(Connection::ppe)?);
+        // That the graph has changed meanwhile is no matter, and nobody is to write on a screen.
+        let lana = session.lana()?;
+        let fbs = lana.fbs_in_brief()?.items;
+        let engine = Engine::new(&lana.ppe()?.items);
         Ok(Sample {
             at,
             time: SystemTime::now(),
             blocks: fbs.into_iter().map(Block::from).collect(),
             engine,
-            peers: selection.peers(session.lana()?).unwrap_or_default(),
+            peers: selection.peers(lana).unwrap_or_default(),
         })
     }
 }

@@ -65,6 +65,20 @@ fn wrong_command_lines_are_usage() {
             "fbctl: network namespace no such namespace: No such file or directory\n",
         ),
         (
+            &["stats", "-w", "fb2"],
+            "fbctl: invalid value 'fb2' for '--watch [<SECONDS>]': an interval is 0.1 to 86400 \
+             seconds; names stand before the option\n",
+        ),
+        (
+            &["top", "-d", "0"],
+            "fbctl: invalid value '0' for '--delay <SECONDS>': an interval is 0.1 to 86400 seconds\n",
+        ),
+        (
+            &["metrics", "--listen", "nowhere"],
+            "fbctl: metrics: 'nowhere' is no address to listen at, such as 127.0.0.1:9526 or \
+             [::]:9526\n",
+        ),
+        (
             &["-b", "-", "show"],
             "fbctl: either a command or --batch, not both\n",
         ),
