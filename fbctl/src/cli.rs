@@ -2,11 +2,14 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
-use crate::{assignment::Assignment, graph::Format};
+use crate::{
+    assignment::Assignment,
+    graph::{seconds, Format},
+};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// What a file for `apply` looks like.
 const FORMAT: &str = "\
@@ -40,7 +43,7 @@ Examples:
   fbctl set fb3 program=@ipv4.bpf       load a filter from a file
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the same for programs
-  fbctl graph | dot -Tsvg > graph.svg   a picture
+  fbctl graph svg > graph.svg           a picture; -w 2 with the rates of two seconds
   fbctl replace fb3 fb7                 let fb7 take the place of fb3
   fbctl save graph.toml                 write the graph down
   fbctl apply graph.toml                make it so again
@@ -105,12 +108,12 @@ pub(crate) enum Command {
     },
     /// Print what changes, a line an event, until interrupted
     Monitor(Monitor),
-    /// Print the graph
-    Graph {
-        /// For Graphviz, or as JSON (which --json chooses too)
-        #[arg(value_enum, default_value_t = Format::Dot)]
-        format: Format,
-    },
+    /// Print the graph as a picture, or for programs
+    ///
+    /// Devices are at the bottom, in the colours of their state. The ports of a block are from left to
+    /// right in the order of their numbers, which stand at the lines of a block that has more than
+    /// one. Drops are shown where there were any; with --stats the packets of each block too.
+    Graph(Graph),
     /// Print the completions for a shell
     Completions {
         /// Which
@@ -198,6 +201,16 @@ pub(crate) struct ApplyHow {
     /// Remove the whole graph if FILE has no block and no device
     #[arg(long)]
     pub(crate) empty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// What to print; --json chooses JSON too
+    #[arg(value_enum, default_value_t = Format::Dot)]
+    pub(crate) format: Format,
+    /// Watch for so long, and show packets and drops a second
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) window: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

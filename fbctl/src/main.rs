@@ -13,6 +13,7 @@ mod installed;
 mod model;
 mod monitor;
 mod order;
+mod picture;
 mod program;
 mod run;
 mod running;

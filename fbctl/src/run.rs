@@ -36,7 +36,7 @@ impl Action for Command {
             } => about("stats", &[name]),
             Command::Stats { name: None, .. } => "stats".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
-            Command::Graph { .. } => "graph".to_owned(),
+            Command::Graph(_) => "graph".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
             Command::Man { .. } => "man".to_owned(),
         }
@@ -65,7 +65,7 @@ impl Action for Command {
             Command::Types { name } => types::run(session, name.as_deref()),
             Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
             Command::Monitor(options) => monitor::run(session, options),
-            Command::Graph { format } => graph::run(session, *format),
+            Command::Graph(options) => graph::run(session, options),
             Command::Completions { shell } => {
                 write_completions(Cli::command(), *shell, &mut session.out)
             }
