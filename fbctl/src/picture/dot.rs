@@ -3,8 +3,8 @@
 //! A graph in the language of Graphviz.
 
 use super::{
-    model::{state_text, Block, Graph, Ports, Role},
-    scene::{detail, drops, short},
+    model::{short, state_text, Block, Graph, Ports, Role},
+    scene::detail,
 };
 use lana_cli::clean;
 use lana_netlink::LinkState;
@@ -44,13 +44,11 @@ pub(crate) fn dot(graph: &Graph) -> String {
 fn node(block: &Block) -> String {
     let name = escape(&block.name);
     let mut texts = vec![block.name.clone(), detail(block)];
-    if let Some(rate) = block.rate {
+    if let Some(rate) = &block.rate {
         texts.push(format!("{}/s", short(rate.packets)));
-        if rate.drops > 0.0 {
-            texts.push(format!("{}/s dropped", short(rate.drops)));
-        }
-    } else if drops(block) > 0 {
-        texts.push(format!("{} dropped", drops(block)));
+        texts.extend(block.loss_rate().map(|loss| loss.text));
+    } else {
+        texts.extend(block.loss().map(|loss| loss.text));
     }
     let style = match &block.role {
         Role::Device(device) => {

@@ -3,10 +3,9 @@
 //! The graph as pictures and programs get it: blocks with what they stand for, bindings with their ports, counters and
 //! rates.
 
-use lana_cli::drop_total;
 use lana_netlink::{
     links,
-    spec::{Direction, StatsAttrs},
+    spec::{Direction, DropReason, StatsAttrs},
     wire::Value,
     Connection, Fb, LinkState, Vlink,
 };
@@ -84,11 +83,18 @@ pub(crate) struct Device {
 }
 
 /// What a block does in a second.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Rate {
     pub(crate) packets: f64,
     pub(crate) bytes: f64,
-    pub(crate) drops: f64,
+    /// The packets that it drops, by reason.
+    pub(crate) drop: Vec<DropRate>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct DropRate {
+    pub(crate) reason: Value<DropReason>,
+    pub(crate) packets: f64,
 }
 
 /// A binding by the names of its blocks, with the numbers of the ports, as far as they are known.
@@ -255,12 +261,72 @@ impl Rate {
     /// Nothing if the counters have begun anew.
     fn between(old: &StatsAttrs, now: &StatsAttrs, passed: Duration) -> Option<Rate> {
         let rate = |old: u64, now: u64| Some(per_second(now.checked_sub(old)?, passed));
+        let drop = now.drop.iter().filter_map(|drop| {
+            let reason = drop.reason?;
+            let old = old.drop.iter().find(|old| old.reason == Some(reason));
+            let old = old.and_then(|old| old.packets).unwrap_or(0);
+            let packets = rate(old, drop.packets.unwrap_or(0))?;
+            Some(DropRate { reason, packets })
+        });
         Some(Rate {
             packets: rate(old.packets.unwrap_or(0), now.packets.unwrap_or(0))?,
             bytes: rate(old.bytes.unwrap_or(0), now.bytes.unwrap_or(0))?,
-            drops: rate(drop_total(old), drop_total(now))?,
+            drop: drop.filter(|drop| drop.packets > 0.0).collect(),
         })
     }
+}
+
+/// What a picture says of the packets that a block drops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// How many and why, where there is one reason.
+    pub(crate) text: String,
+    /// There is more than what filters are for, and more than packets that have arrived at the end.
+    pub(crate) bad: bool,
+}
+
+impl Loss {
+    /// Of drops by reason; behind the number goes `unit`.
+    pub(crate) fn of(drops: &[(Value<DropReason>, f64)], unit: &str) -> Option<Loss> {
+        let total: f64 = drops.iter().map(|(_, packets)| packets).sum();
+        let (first, more) = drops.split_first()?;
+        let why = if more.is_empty() { first.0.to_string() } else { "dropped".to_owned() };
+        let usual = [DropReason::Filtered, DropReason::Unbound].map(Value::Known);
+        Some(Loss {
+            text: format!("{}{unit} {why}", short(total)),
+            bad: drops.iter().any(|(reason, _)| !usual.contains(reason)),
+        })
+    }
+}
+
+impl Block {
+    /// The packets that it has dropped.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        let drops = self.stats.as_ref()?.drop.iter();
+        let drops = drops.filter_map(|drop| Some((drop.reason?, drop.packets.filter(|n| *n > 0)?)));
+        let drops: Vec<_> = drops.map(|(reason, packets)| (reason, float(packets))).collect();
+        Loss::of(&drops, "")
+    }
+
+    /// Those that it drops in a second.
+    pub(crate) fn loss_rate(&self) -> Option<Loss> {
+        let drops = self.rate.as_ref()?.drop.iter();
+        let drops: Vec<_> = drops.map(|drop| (drop.reason, drop.packets)).collect();
+        Loss::of(&drops, "/s")
+    }
+}
+
+/// A number with at most four characters and the letter of its magnitude.
+pub(crate) fn short(number: f64) -> String {
+    let mut number = number;
+    for unit in ["", "k", "M", "G", "T"] {
+        if number < 999.95 {
+            let digits = usize::from(number < 99.95 && (number - number.round()).abs() >= 0.05);
+            return format!("{number:.digits$}{unit}");
+        }
+        number /= 1000.0;
+    }
+    format!("{number:.0}P")
 }
 
 fn per_second(count: u64, passed: Duration) -> f64 {

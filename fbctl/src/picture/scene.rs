@@ -7,7 +7,7 @@ use super::{
     layout::{lay_out, Edge, Ends, Graph as Boxes, Node, Point, Route},
     model::{state_text, Block, Graph, Ports, Role},
 };
-use lana_cli::{clean, drop_total};
+use lana_cli::clean;
 use serde::Serialize;
 use std::{collections::HashMap, fmt::Write};
 
@@ -280,22 +280,4 @@ pub(crate) fn tenth(length: f64) -> f64 {
     let rounded = (length * 10.0).round() / 10.0;
     // Not -0.
     rounded + 0.0
-}
-
-/// Packets that a block dropped since it was made.
-pub(crate) fn drops(block: &Block) -> u64 {
-    block.stats.as_ref().map_or(0, drop_total)
-}
-
-/// A number with at most four characters and the letter of its magnitude.
-pub(crate) fn short(number: f64) -> String {
-    let mut number = number;
-    for unit in ["", "k", "M", "G", "T"] {
-        if number < 999.95 {
-            let digits = usize::from(number < 99.95 && (number - number.round()).abs() >= 0.05);
-            return format!("{number:.digits$}{unit}");
-        }
-        number /= 1000.0;
-    }
-    format!("{number:.0}P")
 }

@@ -3,8 +3,8 @@
 //! A graph as SVG.
 
 use super::{
-    model::{Block, Graph, Role},
-    scene::{drops, short, tenth, Box, Line, Scene},
+    model::{short, Block, Graph, Loss, Role},
+    scene::{tenth, Box, Line, Scene},
 };
 use lana_cli::clean;
 use std::fmt::Write;
@@ -31,7 +31,7 @@ pub(crate) enum Figures {
 }
 
 pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
-    let with_figures = figures != Figures::Drops || graph.blocks.iter().any(|block| drops(block) > 0);
+    let with_figures = figures != Figures::Drops || graph.blocks.iter().any(|block| block.loss().is_some());
     let scene = Scene::new(graph, with_figures);
     let legend = legend(graph);
     let legend_width = legend.iter().map(|entry| entry.width());
@@ -86,34 +86,21 @@ fn title(graph: &Graph) -> String {
 }
 
 /// What the third line of a box says: packets, and drops.
-fn figures_of(block: &Block, figures: Figures) -> (String, String) {
-    let count = |count: u64| short(super::model::float(count));
-    let dropped = drops(block);
+fn figures_of(block: &Block, figures: Figures) -> (String, Option<Loss>) {
+    let packets = || block.stats.as_ref().and_then(|stats| stats.packets).unwrap_or(0);
     match figures {
-        Figures::Rates => match block.rate {
-            Some(rate) if rate.drops > 0.0 => (
-                format!("{}/s", short(rate.packets)),
-                format!("{}/s dropped", short(rate.drops)),
-            ),
-            Some(rate) => (format!("{}/s", short(rate.packets)), String::new()),
-            None => (String::new(), String::new()),
-        },
-        _ if dropped == 0 && figures == Figures::Drops => (String::new(), String::new()),
-        Figures::Drops => (String::new(), format!("{} dropped", count(dropped))),
-        Figures::Totals => {
-            let packets = block.stats.as_ref().and_then(|stats| stats.packets);
-            let dropped = match dropped {
-                0 => String::new(),
-                dropped => format!("{} dropped", count(dropped)),
-            };
-            (count(packets.unwrap_or(0)), dropped)
+        Figures::Drops => (String::new(), block.loss()),
+        Figures::Totals => (short(super::model::float(packets())), block.loss()),
+        Figures::Rates => {
+            let rate = block.rate.as_ref().map(|rate| format!("{}/s", short(rate.packets)));
+            (rate.unwrap_or_default(), block.loss_rate())
         }
     }
 }
 
 fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
     let block = |number: usize| graph.blocks.get(number);
-    let rate = |number: usize| block(number)?.rate.map(|rate| rate.packets);
+    let rate = |number: usize| block(number)?.rate.as_ref().map(|rate| rate.packets);
     // No more can have gone this way than either end had.
     let rate = rate(line.lower).zip(rate(line.upper)).map(|(a, b)| a.min(b));
     let (class, style) = match (line.loose, rate) {
@@ -138,7 +125,7 @@ fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
     );
 }
 
-fn draw_box(out: &mut String, of: &Box, figures: &(String, String)) {
+fn draw_box(out: &mut String, of: &Box, figures: &(String, Option<Loss>)) {
     let _ = writeln!(out, "<g class=\"{}\" transform=\"translate({},{})\">", of.class, of.x, of.y);
     let round = match of.class.as_str() {
         "block" => 6.0,
@@ -168,11 +155,12 @@ fn draw_box(out: &mut String, of: &Box, figures: &(String, String)) {
     text(out, "name", 18.0, &escape(&of.name));
     text(out, "detail", 33.0, &escape(&of.detail));
     match figures {
-        (packets, dropped) if packets.is_empty() && dropped.is_empty() => {}
-        (packets, dropped) if dropped.is_empty() => text(out, "figures", 48.0, packets),
-        (packets, dropped) => {
-            let gap = if packets.is_empty() { "" } else { " " };
-            let both = format!("{packets}{gap}<tspan class=\"drops\">{dropped}</tspan>");
+        (packets, None) if packets.is_empty() => {}
+        (packets, None) => text(out, "figures", 48.0, packets),
+        (packets, Some(loss)) => {
+            let gap = if packets.is_empty() { "" } else { " · " };
+            let class = if loss.bad { "bad" } else { "usual" };
+            let both = format!("{packets}{gap}<tspan class=\"{class}\">{}</tspan>", escape(&loss.text));
             text(out, "figures", 48.0, &both);
         }
     }

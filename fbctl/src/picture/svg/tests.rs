@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{
-    picture::model::{Binding, Device, Ports, Rate, Subscription},
+    picture::model::{Binding, Device, DropRate, Ports, Rate, Subscription},
     show::tests::sample,
 };
-use lana_netlink::LinkState;
+use lana_netlink::{spec::DropReason, wire::Value, LinkState};
 
 fn block(name: &str, kind: &str, idp: u32, ports: (u32, u32)) -> Block {
     Block {
@@ -136,6 +136,10 @@ fn ports_are_numbered_in_their_order() {
 
 #[test]
 fn states_kinds_rates_and_drops_are_shown() {
+    let drop = |reason, packets| DropRate {
+        reason: Value::Known(reason),
+        packets,
+    };
     let mut graph = fan(2);
     graph.netns = Some("<red>".into());
     graph.seconds = Some(2.0);
@@ -143,7 +147,11 @@ fn states_kinds_rates_and_drops_are_shown() {
         block.rate = Some(Rate {
             packets: 12_345.0,
             bytes: 0.0,
-            drops: if block.name == "filter0" { 30.0 } else { 0.0 },
+            drop: match block.name.as_str() {
+                "filter0" => vec![drop(DropReason::Filtered, 30.0)],
+                "tee" => vec![drop(DropReason::Unbound, 1.0), drop(DropReason::NoMemory, 4.0)],
+                _ => Vec::new(),
+            },
         });
     }
     graph.blocks.push(device("eth1", 50, LinkState::NoCarrier));
@@ -172,7 +180,8 @@ fn states_kinds_rates_and_drops_are_shown() {
         "class=\"socket\"",
         "eth 53 · lan7 · 10 on eth1 · xdp · up",
         ">12.3k/s</text>",
-        "12.3k/s <tspan class=\"drops\">30/s dropped</tspan>",
+        "12.3k/s · <tspan class=\"usual\">30/s filtered</tspan>",
+        "12.3k/s · <tspan class=\"bad\">5/s dropped</tspan>",
         "class=\"line active\" style=\"stroke-width:3.9px\"",
         "count0 gets the events of eth0",
         ">virtual device</text>",
@@ -189,9 +198,9 @@ fn drops_are_shown_without_being_asked_for() {
         ..Default::default()
     };
     let graph = readout.graph();
-    assert!(svg(&graph, Figures::Drops).contains("<tspan class=\"drops\">3 dropped</tspan>"));
+    assert!(svg(&graph, Figures::Drops).contains("<tspan class=\"bad\">3 dropped</tspan>"));
     let text = svg(&graph, Figures::Totals);
-    assert!(text.contains(">10 <tspan class=\"drops\">3 dropped</tspan>"));
+    assert!(text.contains(">10 · <tspan class=\"bad\">3 dropped</tspan>"));
     let none = svg(&Graph::default(), Figures::Drops);
     assert!(none.contains("0 blocks") && none.ends_with("</svg>\n"));
 }
