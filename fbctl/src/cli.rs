@@ -5,11 +5,12 @@
 use crate::{
     assignment::Assignment,
     graph::{seconds, Format},
+    web::address,
 };
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What a file for `apply` looks like.
 const FORMAT: &str = "\
@@ -44,6 +45,7 @@ Examples:
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the same for programs
   fbctl graph svg > graph.svg           a picture; -w 2 with the rates of two seconds
+  fbctl web                             a page that shows it live
   fbctl replace fb3 fb7                 let fb7 take the place of fb3
   fbctl save graph.toml                 write the graph down
   fbctl apply graph.toml                make it so again
@@ -114,6 +116,13 @@ pub(crate) enum Command {
     /// right in the order of their numbers, which stand at the lines of a block that has more than
     /// one. Drops are shown where there were any; with --stats the packets of each block too.
     Graph(Graph),
+    /// Show the graph as a page that is alive, until interrupted
+    ///
+    /// Prints the URL to open. The page shows what packets and drops there are in a second, the state of
+    /// devices, the options and counters of a block that is clicked on, and each version of the graph
+    /// since it was opened. It can only look, unless --write is there. The URL has a token: who has it
+    /// may do what the page can do.
+    Web(Web),
     /// Print the completions for a shell
     Completions {
         /// Which
@@ -211,6 +220,17 @@ pub(crate) struct Graph {
     /// Watch for so long, and show packets and drops a second
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Web {
+    /// Where to listen, in the network namespace that fbctl is started in; a port alone is one of
+    /// 127.0.0.1, and 0 any that is free
+    #[arg(short, long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
+    pub(crate) listen: SocketAddr,
+    /// Let the page bind and unbind blocks: several changes as one transaction, with a preview
+    #[arg(short, long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, Args)]

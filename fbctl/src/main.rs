@@ -22,6 +22,7 @@ mod show;
 mod stats;
 mod types;
 mod utc;
+mod web;
 
 use std::process::ExitCode;
 

@@ -67,7 +67,7 @@ fn tell(out: &mut Output, notice: &Notice, time: Option<&str>) -> Result<()> {
 }
 
 /// The kind, the block, and whatever else the event has, by the names of the specification.
-fn describe(event: &EventAttrs) -> String {
+pub(crate) fn describe(event: &EventAttrs) -> String {
     let mut out = event
         .kind
         .map_or_else(|| "event".to_owned(), |kind| kind.to_string());

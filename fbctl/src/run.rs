@@ -5,7 +5,7 @@
 use crate::{
     advice, apply,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, program, save, show, stats, types,
+    graph, monitor, program, save, show, stats, types, web,
 };
 use anyhow::Result;
 use clap::CommandFactory;
@@ -37,6 +37,7 @@ impl Action for Command {
             Command::Stats { name: None, .. } => "stats".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
             Command::Graph(_) => "graph".to_owned(),
+            Command::Web(_) => "web".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
             Command::Man { .. } => "man".to_owned(),
         }
@@ -66,6 +67,7 @@ impl Action for Command {
             Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
             Command::Monitor(options) => monitor::run(session, options),
             Command::Graph(options) => graph::run(session, options),
+            Command::Web(options) => web::run(session, options),
             Command::Completions { shell } => {
                 write_completions(Cli::command(), *shell, &mut session.out)
             }

@@ -307,7 +307,7 @@ mod tests {
     }
 
     fn session() -> Session {
-        Session::new("tool", Globals::default())
+        Session::new("tool", Globals::default(), None)
     }
 
     #[test]

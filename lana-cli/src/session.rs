@@ -2,12 +2,14 @@
 
 //! What a command has at hand while it runs.
 
-use crate::{globals::Globals, output::Output, table::clean};
+use crate::{globals::Globals, netns, output::Output, table::clean};
 use anyhow::Result;
 use lana_netlink::{Connection, Done, Dump, Op, Transaction};
 use std::{
+    fs::File,
     io::{self, Write},
     path::Path,
+    thread,
 };
 
 /// One run of a tool.
@@ -18,16 +20,30 @@ pub struct Session {
     /// Where results go.
     pub out: Output,
     connection: Option<Connection>,
+    /// The network namespace that the tool was started in, if it is another one.
+    home: Option<File>,
 }
 
 impl Session {
-    pub(crate) fn new(tool: &'static str, globals: Globals) -> Self {
+    pub(crate) fn new(tool: &'static str, globals: Globals, home: Option<File>) -> Self {
         Session {
             tool,
             out: Output::standard(&globals),
             globals,
             connection: None,
+            home,
         }
+    }
+
+    /// Does something in the network namespace that the tool was started in, whatever --netns says.
+    pub fn at_home<T: Send>(&self, job: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let Some(home) = &self.home else {
+            return job();
+        };
+        // A thread of its own, as each has a namespace of its own.
+        let there = || netns::enter_open(home).and_then(|()| job());
+        let done = thread::scope(|scope| scope.spawn(there).join());
+        done.unwrap_or_else(|_| Err(io::Error::other("it panicked")))
     }
 
     /// The connection to the kernel, opened when it is first wanted.

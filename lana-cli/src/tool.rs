@@ -148,10 +148,12 @@ fn say(tool: &str, failure: &Failure) {
 
 fn run<T: Tool>(tool: T) -> Result<(), Failure> {
     let (globals, action) = tool.into_parts();
+    let mut home = None;
     if let Some(name) = &globals.netns {
+        home = netns::own().ok();
         netns::enter(name)?;
     }
-    let mut session = Session::new(T::NAME, globals.clone());
+    let mut session = Session::new(T::NAME, globals.clone(), home);
     match (action, &globals.batch) {
         (Some(action), None) => perform(&action, &mut session),
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),

@@ -20,10 +20,30 @@ const MARGIN: f64 = 12.0;
 /// How far a line goes upright before it bends.
 const STUB: f64 = 12.0;
 const NARROWEST: f64 = 84.0;
+/// Where drops are shown: so long is what is said of them.
+const WITH_DROPS: f64 = 126.0;
 /// The name and the type.
 const HEIGHT: f64 = 42.0;
-/// What the counters add.
+/// What each line of counters adds.
 const FIGURES: f64 = 15.0;
+
+/// Which counters there is room for in the boxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) packets: bool,
+    pub(crate) drops: bool,
+}
+
+impl Room {
+    pub(crate) const ALL: Room = Room {
+        packets: true,
+        drops: true,
+    };
+
+    fn height(self) -> f64 {
+        HEIGHT + FIGURES * (f64::from(u8::from(self.packets)) + f64::from(u8::from(self.drops)))
+    }
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Scene {
@@ -72,12 +92,12 @@ pub(crate) struct PortLabel {
 }
 
 impl Scene {
-    /// Lays out a graph; with room for a line of counters in each box if that is wanted.
-    pub(crate) fn new(graph: &Graph, figures: bool) -> Self {
-        let height = HEIGHT + if figures { FIGURES } else { 0.0 };
+    /// Lays out a graph, with room for counters in each box.
+    pub(crate) fn new(graph: &Graph, room: Room) -> Self {
+        let height = room.height();
         let details: Vec<_> = graph.blocks.iter().map(detail).collect();
         let node = |(block, detail): (&Block, &String)| Node {
-            width: width(block, detail),
+            width: width(block, detail, room),
             height,
             top: block.ports.ingress.len(),
             bottom: block.ports.egress.len(),
@@ -245,11 +265,12 @@ fn class(block: &Block) -> String {
     }
 }
 
-fn width(block: &Block, detail: &str) -> f64 {
+fn width(block: &Block, detail: &str, room: Room) -> f64 {
+    let narrowest = if room.drops { WITH_DROPS } else { NARROWEST };
     let Ports { ingress, egress } = &block.ports;
     let text = (length(&block.name) * NAME_WIDTH).max(length(detail) * DETAIL_WIDTH) + 2.0 * MARGIN;
     let ports = [ingress, egress].map(|ports| side(ports));
-    ports.into_iter().fold(text.max(NARROWEST), f64::max).ceil()
+    ports.into_iter().fold(text.max(narrowest), f64::max).ceil()
 }
 
 /// How much room ports and their numbers need.
@@ -268,7 +289,7 @@ fn count(number: usize) -> f64 {
 }
 
 /// A colour for each type: those that LANA comes with have their own.
-pub(super) fn hue(kind: &str) -> usize {
+pub(crate) fn hue(kind: &str) -> usize {
     const KNOWN: [&str; 5] = ["tee", "bpf", "counter", "icmp-echo", "multipath"];
     let known = KNOWN.iter().position(|known| *known == kind);
     let mix = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());

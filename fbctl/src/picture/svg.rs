@@ -4,7 +4,7 @@
 
 use super::{
     model::{short, Block, Graph, Loss, Role},
-    scene::{tenth, Box, Line, Scene},
+    scene::{tenth, Box, Line, Room, Scene},
 };
 use lana_cli::clean;
 use std::fmt::Write;
@@ -31,8 +31,12 @@ pub(crate) enum Figures {
 }
 
 pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
-    let with_figures = figures != Figures::Drops || graph.blocks.iter().any(|block| block.loss().is_some());
-    let scene = Scene::new(graph, with_figures);
+    let texts: Vec<_> = graph.blocks.iter().map(|block| figures_of(block, figures)).collect();
+    let room = Room {
+        packets: figures != Figures::Drops,
+        drops: texts.iter().any(|(_, loss)| loss.is_some()),
+    };
+    let scene = Scene::new(graph, room);
     let legend = legend(graph);
     let legend_width = legend.iter().map(|entry| entry.width());
     let title = title(graph);
@@ -59,8 +63,8 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
     for line in &scene.lines {
         draw_line(&mut out, line, graph);
     }
-    for (of, block) in scene.boxes.iter().zip(&graph.blocks) {
-        draw_box(&mut out, of, &figures_of(block, figures));
+    for (of, texts) in scene.boxes.iter().zip(&texts) {
+        draw_box(&mut out, of, texts);
     }
     for port in scene.lines.iter().flat_map(|line| &line.ports) {
         let _ = writeln!(out, "<text class=\"port\" x=\"{}\" y=\"{}\">{}</text>", port.x, port.y, port.number);
@@ -85,7 +89,7 @@ fn title(graph: &Graph) -> String {
     parts.join(" · ")
 }
 
-/// What the third line of a box says: packets, and drops.
+/// What the last lines of a box say: packets, and drops.
 fn figures_of(block: &Block, figures: Figures) -> (String, Option<Loss>) {
     let packets = || block.stats.as_ref().and_then(|stats| stats.packets).unwrap_or(0);
     match figures {
@@ -125,7 +129,7 @@ fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
     );
 }
 
-fn draw_box(out: &mut String, of: &Box, figures: &(String, Option<Loss>)) {
+fn draw_box(out: &mut String, of: &Box, (packets, loss): &(String, Option<Loss>)) {
     let _ = writeln!(out, "<g class=\"{}\" transform=\"translate({},{})\">", of.class, of.x, of.y);
     let round = match of.class.as_str() {
         "block" => 6.0,
@@ -154,15 +158,14 @@ fn draw_box(out: &mut String, of: &Box, figures: &(String, Option<Loss>)) {
     };
     text(out, "name", 18.0, &escape(&of.name));
     text(out, "detail", 33.0, &escape(&of.detail));
-    match figures {
-        (packets, None) if packets.is_empty() => {}
-        (packets, None) => text(out, "figures", 48.0, packets),
-        (packets, Some(loss)) => {
-            let gap = if packets.is_empty() { "" } else { " · " };
-            let class = if loss.bad { "bad" } else { "usual" };
-            let both = format!("{packets}{gap}<tspan class=\"{class}\">{}</tspan>", escape(&loss.text));
-            text(out, "figures", 48.0, &both);
-        }
+    let mut y = 48.0;
+    if !packets.is_empty() {
+        text(out, "figures", y, packets);
+        y += 15.0;
+    }
+    if let Some(loss) = loss {
+        let class = if loss.bad { "figures bad" } else { "figures usual" };
+        text(out, class, y, &escape(&loss.text));
     }
     out.push_str("</g>\n");
 }

@@ -180,8 +180,8 @@ fn states_kinds_rates_and_drops_are_shown() {
         "class=\"socket\"",
         "eth 53 · lan7 · 10 on eth1 · xdp · up",
         ">12.3k/s</text>",
-        "12.3k/s · <tspan class=\"usual\">30/s filtered</tspan>",
-        "12.3k/s · <tspan class=\"bad\">5/s dropped</tspan>",
+        "<text class=\"figures usual\" x=\"63\" y=\"63\" text-anchor=\"middle\">30/s filtered</text>",
+        "<text class=\"figures bad\" x=\"63\" y=\"63\" text-anchor=\"middle\">5/s dropped</text>",
         "class=\"line active\" style=\"stroke-width:3.9px\"",
         "count0 gets the events of eth0",
         ">virtual device</text>",
@@ -198,9 +198,9 @@ fn drops_are_shown_without_being_asked_for() {
         ..Default::default()
     };
     let graph = readout.graph();
-    assert!(svg(&graph, Figures::Drops).contains("<tspan class=\"bad\">3 dropped</tspan>"));
+    assert!(svg(&graph, Figures::Drops).contains("y=\"48\" text-anchor=\"middle\">3 dropped</text>"));
     let text = svg(&graph, Figures::Totals);
-    assert!(text.contains(">10 · <tspan class=\"bad\">3 dropped</tspan>"));
+    assert!(text.contains(">10</text>\n<text class=\"figures bad\""));
     let none = svg(&Graph::default(), Figures::Drops);
     assert!(none.contains("0 blocks") && none.ends_with("</svg>\n"));
 }
