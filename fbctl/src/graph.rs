@@ -76,7 +76,10 @@ fn graph(session: &Session, readout: &Readout) -> Graph {
 
 /// A time of the command line.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (0.1..=3600.0).contains(seconds));
     let seconds = seconds.ok_or("it must be a number of seconds from 0.1 to 3600")?;
     Ok(Duration::from_secs_f64(seconds))
 }

@@ -9,7 +9,11 @@ mod feed;
 mod guard;
 mod http;
 
-use crate::{cli, picture::scene::{Room, Scene}, picture::svg};
+use crate::{
+    cli,
+    picture::scene::{Room, Scene},
+    picture::svg,
+};
 use anyhow::{Context, Result};
 use change::Wish;
 use feed::Feed;
@@ -48,7 +52,9 @@ pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
     session.lana()?;
     let at = options.listen;
     let listener = session.at_home(move || TcpListener::bind(at));
-    let listener = listener.map_err(|error| usage(errno_text(&error))).with_context(|| at.to_string())?;
+    let listener = listener
+        .map_err(|error| usage(errno_text(&error)))
+        .with_context(|| at.to_string())?;
     let at = listener.local_addr()?;
     if !at.ip().is_loopback() {
         session.warn("others on the network can listen in: what the page shows is not encrypted");
@@ -60,7 +66,9 @@ pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
         connections: AtomicUsize::new(0),
     });
     server.feed.listen()?;
-    session.out.line(&format!("http://{at}/?token={}", server.guard.token()))?;
+    session
+        .out
+        .line(&format!("http://{at}/?token={}", server.guard.token()))?;
     session.out.flush()?;
     let acceptor = server.clone();
     thread::spawn(move || acceptor.accept(&listener));
@@ -130,11 +138,14 @@ impl Server {
             ("GET", "/versions") => Answer::json(&self.feed.versions()),
             ("GET", "/version") => self.version(request),
             ("GET", "/block") => block(request),
-            ("POST", "/preview" | "/change") if !self.write => {
-                Answer::text(403, "this page only shows: fbctl web --write lets it change the graph")
-            }
-            ("POST", "/preview") => self.preview(&request.body).unwrap_or_else(refusal),
-            ("POST", "/change") => change(&request.body).unwrap_or_else(refusal),
+            ("POST", "/preview" | "/change") if !self.write => Answer::text(
+                403,
+                "this page only shows: fbctl web --write lets it change the graph",
+            ),
+            ("POST", "/preview") => self
+                .preview(&request.body)
+                .unwrap_or_else(|error| refusal(&error)),
+            ("POST", "/change") => change(&request.body).unwrap_or_else(|error| refusal(&error)),
             _ => Answer::text(404, "there is nothing of this name"),
         }
     }
@@ -152,7 +163,10 @@ impl Server {
 
     /// The picture of an earlier version.
     fn version(&self, request: &Request) -> Answer {
-        let number = request.query.get("number").and_then(|text| text.parse().ok());
+        let number = request
+            .query
+            .get("number")
+            .and_then(|text| text.parse().ok());
         match number.and_then(|number| self.feed.graph(Some(number))) {
             Some(graph) => Answer::json(&Scene::new(&graph, Room::ALL)),
             None => Answer::text(404, "there is no such version"),
@@ -184,7 +198,8 @@ struct Previewed {
 }
 
 /// What the page may load: only what comes from here.
-const POLICY: &str = "Content-Security-Policy: default-src 'none'; style-src 'self' 'unsafe-inline'; \
+const POLICY: &str =
+    "Content-Security-Policy: default-src 'none'; style-src 'self' 'unsafe-inline'; \
                       script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'\r\n";
 
@@ -216,7 +231,7 @@ fn change(body: &[u8]) -> Result<Answer> {
     Ok(Answer::json(&done.warning))
 }
 
-fn refusal(error: anyhow::Error) -> Answer {
+fn refusal(error: &anyhow::Error) -> Answer {
     Answer::text(409, &format!("{error:#}"))
 }
 
@@ -269,7 +284,11 @@ mod tests {
 
     #[test]
     fn the_page_is_whole() {
-        for id in SCRIPT.split("byId(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        for id in SCRIPT
+            .split("byId(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+        {
             assert!(PAGE.contains(&format!("id=\"{id}\"")), "{id}");
         }
         // Nothing that others wrote becomes part of the page unread.

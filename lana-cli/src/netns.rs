@@ -31,7 +31,10 @@ pub(crate) fn own() -> io::Result<File> {
 
 /// Moves the calling thread into one that is open.
 pub(crate) fn enter_open(namespace: &File) -> io::Result<()> {
-    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
+    Ok(move_into_link_name_space(
+        namespace.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?)
 }
 
 /// Moves the calling thread into a network namespace: its sockets will be there.

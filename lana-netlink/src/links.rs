@@ -148,7 +148,10 @@ mod tests {
     }
 
     fn message(kind: u16, body: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(HEADER + body.len()).unwrap().to_ne_bytes().to_vec();
+        let mut bytes = u32::try_from(HEADER + body.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.resize(HEADER, 0);
         bytes.extend(body);
@@ -166,7 +169,11 @@ mod tests {
 
     #[test]
     fn states_are_read() {
-        let first = [device("eth0", IFF_UP | IFF_LOWER_UP), device("wan0", IFF_UP)].concat();
+        let first = [
+            device("eth0", IFF_UP | IFF_LOWER_UP),
+            device("wan0", IFF_UP),
+        ]
+        .concat();
         let second = [device("lan0", IFF_LOWER_UP), message(NLMSG_DONE, &[0; 4])].concat();
         let links = read_links(&mut Kernel([first, second].into())).unwrap();
         assert_eq!(links.len(), 3);

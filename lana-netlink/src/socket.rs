@@ -2,7 +2,10 @@
 
 //! The socket to the kernel.
 
-use netlink_sys::{protocols::{NETLINK_GENERIC, NETLINK_ROUTE}, Socket, SocketAddr};
+use netlink_sys::{
+    protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+    Socket, SocketAddr,
+};
 use rustix::net::sockopt;
 use std::io::{self, ErrorKind};
 

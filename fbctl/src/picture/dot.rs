@@ -24,8 +24,18 @@ pub(crate) fn dot(graph: &Graph) -> String {
     lines.extend(graph.blocks.iter().map(node));
     for binding in &graph.bindings {
         let ports = |name: &String| blocks.get(name.as_str()).map(|block| &block.ports);
-        let tail = end(&binding.lower, 'i', binding.ingress, ports(&binding.lower).map(|p| p.ingress.as_slice()));
-        let head = end(&binding.upper, 'e', binding.egress, ports(&binding.upper).map(|p| p.egress.as_slice()));
+        let tail = end(
+            &binding.lower,
+            'i',
+            binding.ingress,
+            ports(&binding.lower).map(|p| p.ingress.as_slice()),
+        );
+        let head = end(
+            &binding.upper,
+            'e',
+            binding.egress,
+            ports(&binding.upper).map(|p| p.egress.as_slice()),
+        );
         lines.push(format!("{tail} -> {head} [dir=both];"));
     }
     for s in &graph.subscriptions {
@@ -58,7 +68,11 @@ fn node(block: &Block) -> String {
                 Some(LinkState::Down) => "lightpink",
                 None => "lightgrey",
             };
-            let dashed = if device.carrier.is_some() { ",dashed" } else { "" };
+            let dashed = if device.carrier.is_some() {
+                ",dashed"
+            } else {
+                ""
+            };
             let state = device.state.map_or("", state_text);
             format!(", style=\"filled{dashed}\", fillcolor={colour}, tooltip=\"{state}\"")
         }
@@ -84,7 +98,10 @@ fn node(block: &Block) -> String {
     if egress.len() > 1 {
         rows.push(row('e', egress));
     }
-    format!("\"{name}\" [shape=record, label=\"{{{}}}\"{style}];", rows.join("|"))
+    format!(
+        "\"{name}\" [shape=record, label=\"{{{}}}\"{style}];",
+        rows.join("|")
+    )
 }
 
 /// The end of a binding: at a port, if the block has several.

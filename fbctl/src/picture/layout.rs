@@ -101,7 +101,12 @@ pub(crate) fn lay_out(graph: &Graph) -> Layout {
         .map(|part| part.lay_out(graph))
         .collect();
     // The highest first, so that the parts of a shelf are of about the same height.
-    parts.sort_by_key(|(_, layout)| (Reverse(tenths(layout.height)), Reverse(tenths(layout.width))));
+    parts.sort_by_key(|(_, layout)| {
+        (
+            Reverse(tenths(layout.height)),
+            Reverse(tenths(layout.width)),
+        )
+    });
     let area = |layout: &Layout| (layout.width + PART_GAP) * (layout.height + PART_GAP);
     let areas: f64 = parts.iter().map(|(_, layout)| area(layout)).sum();
     let widest = parts.iter().map(|(_, layout)| layout.width);
@@ -198,7 +203,10 @@ fn parts(graph: &Graph) -> Vec<Part> {
     let count = graph.nodes.len();
     let mut leaders: Vec<usize> = (0..count).collect();
     for edge in &graph.edges {
-        let (a, b) = (leader(&mut leaders, edge.lower), leader(&mut leaders, edge.upper));
+        let (a, b) = (
+            leader(&mut leaders, edge.lower),
+            leader(&mut leaders, edge.upper),
+        );
         leaders[a.max(b)] = a.min(b);
     }
     // Who stands on ports needs no loose line to stand on.
@@ -298,12 +306,18 @@ impl Point {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there is not that much in a picture")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there is not that much in a picture"
+)]
 fn float(number: usize) -> f64 {
     number as f64
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "pictures are not that large")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "pictures are not that large"
+)]
 fn tenths(length: f64) -> i64 {
     (length * 10.0) as i64
 }

@@ -125,7 +125,11 @@ pub(crate) fn state_text(state: LinkState) -> &'static str {
     }
 }
 
-#[expect(clippy::ref_option, reason = "so says serde")]
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "so says serde"
+)]
 fn state_name<S: Serializer>(state: &Option<LinkState>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(state.map_or("", state_text))
 }
@@ -146,7 +150,11 @@ impl Readout {
         let devices = fbs.items.iter().any(|fb| fb.ifname.is_some());
         Ok(Readout {
             interrupted: fbs.interrupted,
-            vlinks: if devices { lana.vlinks()?.items } else { Vec::new() },
+            vlinks: if devices {
+                lana.vlinks()?.items
+            } else {
+                Vec::new()
+            },
             links: if devices { links()? } else { HashMap::new() },
             fbs: fbs.items,
         })
@@ -154,8 +162,14 @@ impl Readout {
 
     pub(crate) fn graph(&self) -> Graph {
         let vlinks = self.vlinks.iter();
-        let vlinks: HashMap<_, _> = vlinks.filter_map(|vlink| Some((vlink.idp?, vlink))).collect();
-        let names: HashMap<_, _> = self.fbs.iter().filter_map(|fb| Some((fb.idp?, name(fb)))).collect();
+        let vlinks: HashMap<_, _> = vlinks
+            .filter_map(|vlink| Some((vlink.idp?, vlink)))
+            .collect();
+        let names: HashMap<_, _> = self
+            .fbs
+            .iter()
+            .filter_map(|fb| Some((fb.idp?, name(fb))))
+            .collect();
         let mut graph = Graph::default();
         let mut ports = HashMap::new();
         for fb in &self.fbs {
@@ -216,7 +230,10 @@ fn name(fb: &Fb) -> &str {
 
 /// The numbers of the ports of a direction, in their order.
 fn numbers(fb: &Fb, direction: Direction) -> Vec<u32> {
-    let ours = fb.port.iter().filter(|port| port.direction == Some(Value::Known(direction)));
+    let ours = fb
+        .port
+        .iter()
+        .filter(|port| port.direction == Some(Value::Known(direction)));
     let mut numbers: Vec<_> = ours.filter_map(|port| port.index).collect();
     numbers.sort_unstable();
     numbers
@@ -228,7 +245,9 @@ type End = (Option<u32>, Option<u32>);
 /// Notes the ports by which a block is bound. Both ends tell of a binding.
 fn ends<'a>(fb: &'a Fb, ports: &mut HashMap<(&'a str, &'a str), End>) {
     for port in &fb.port {
-        let Some(peer) = port.peer_name.as_deref() else { continue };
+        let Some(peer) = port.peer_name.as_deref() else {
+            continue;
+        };
         match port.direction {
             Some(Value::Known(Direction::Ingress)) => {
                 ports.entry((peer, name(fb))).or_default().1 = port.index;
@@ -250,9 +269,9 @@ impl Graph {
         for block in &mut self.blocks {
             let old = before.get(&block.idp);
             let old = old.filter(|old| old.name.as_deref() == Some(&block.name));
-            block.rate = old.zip(block.stats.as_ref()).and_then(|(old, now)| {
-                Rate::between(old.stats.as_ref()?, now, passed)
-            });
+            block.rate = old
+                .zip(block.stats.as_ref())
+                .and_then(|(old, now)| Rate::between(old.stats.as_ref()?, now, passed));
         }
     }
 }
@@ -290,7 +309,11 @@ impl Loss {
     pub(crate) fn of(drops: &[(Value<DropReason>, f64)], unit: &str) -> Option<Loss> {
         let total: f64 = drops.iter().map(|(_, packets)| packets).sum();
         let (first, more) = drops.split_first()?;
-        let why = if more.is_empty() { first.0.to_string() } else { "dropped".to_owned() };
+        let why = if more.is_empty() {
+            first.0.to_string()
+        } else {
+            "dropped".to_owned()
+        };
         let usual = [DropReason::Filtered, DropReason::Unbound].map(Value::Known);
         Some(Loss {
             text: format!("{}{unit} {why}", short(total)),
@@ -304,7 +327,9 @@ impl Block {
     pub(crate) fn loss(&self) -> Option<Loss> {
         let drops = self.stats.as_ref()?.drop.iter();
         let drops = drops.filter_map(|drop| Some((drop.reason?, drop.packets.filter(|n| *n > 0)?)));
-        let drops: Vec<_> = drops.map(|(reason, packets)| (reason, float(packets))).collect();
+        let drops: Vec<_> = drops
+            .map(|(reason, packets)| (reason, float(packets)))
+            .collect();
         Loss::of(&drops, "")
     }
 
@@ -334,7 +359,10 @@ fn per_second(count: u64, passed: Duration) -> f64 {
     (rate * 10.0).round() / 10.0
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people, who see three digits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "for people, who see three digits"
+)]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }

@@ -109,7 +109,9 @@ impl Scene {
         };
         let mut numbers = Vec::new();
         let places = graph.blocks.iter().enumerate();
-        let places: HashMap<_, _> = places.map(|(number, block)| (block.name.as_str(), number)).collect();
+        let places: HashMap<_, _> = places
+            .map(|(number, block)| (block.name.as_str(), number))
+            .collect();
         for binding in &graph.bindings {
             let (Some(lower), Some(upper)) = (
                 places.get(binding.lower.as_str()),
@@ -146,12 +148,22 @@ impl Scene {
         let lines = boxes.edges.iter().zip(&layout.routes).zip(numbers);
         let lines = lines.map(|((edge, route), (ingress, egress))| {
             let ports = |number: usize| graph.blocks.get(number).map(|block| &block.ports);
-            Line::new(edge, route, [
-                ingress.filter(|_| ports(edge.lower).is_some_and(|ports| ports.ingress.len() > 1)),
-                egress.filter(|_| ports(edge.upper).is_some_and(|ports| ports.egress.len() > 1)),
-            ])
+            Line::new(
+                edge,
+                route,
+                [
+                    ingress
+                        .filter(|_| ports(edge.lower).is_some_and(|ports| ports.ingress.len() > 1)),
+                    egress
+                        .filter(|_| ports(edge.upper).is_some_and(|ports| ports.egress.len() > 1)),
+                ],
+            )
         });
-        let found = graph.blocks.iter().zip(details).zip(boxes.nodes.iter().zip(&layout.nodes));
+        let found = graph
+            .blocks
+            .iter()
+            .zip(details)
+            .zip(boxes.nodes.iter().zip(&layout.nodes));
         let found = found.map(|((block, detail), (node, at))| Box {
             name: block.name.clone(),
             idp: block.idp,
@@ -223,7 +235,7 @@ fn path(route: &Route) -> String {
         if curve && (point.x - last.x).abs() >= 0.5 {
             // Upright for a bit at both ends: the numbers of the ports are there.
             let (begin, end) = (tenth(last.y - STUB), tenth(point.y + STUB));
-            let middle = tenth((last.y + point.y) / 2.0);
+            let middle = tenth(f64::midpoint(last.y, point.y));
             let from = tenth(last.x);
             let _ = write!(out, "V{begin}C{from},{middle} {x},{middle} {x},{end}V{y}");
         } else {
@@ -259,7 +271,11 @@ fn class(block: &Block) -> String {
         Role::None {} => "block".to_owned(),
         Role::Socket(_) => "socket".to_owned(),
         Role::Device(device) => {
-            let kind = if device.carrier.is_some() { "virtual device" } else { "device" };
+            let kind = if device.carrier.is_some() {
+                "virtual device"
+            } else {
+                "device"
+            };
             format!("{kind} {}", device.state.map_or("unknown", state_text))
         }
     }

@@ -31,14 +31,18 @@ pub(crate) enum Figures {
 }
 
 pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
-    let texts: Vec<_> = graph.blocks.iter().map(|block| figures_of(block, figures)).collect();
+    let texts: Vec<_> = graph
+        .blocks
+        .iter()
+        .map(|block| figures_of(block, figures))
+        .collect();
     let room = Room {
         packets: figures != Figures::Drops,
         drops: texts.iter().any(|(_, loss)| loss.is_some()),
     };
     let scene = Scene::new(graph, room);
     let legend = legend(graph);
-    let legend_width = legend.iter().map(|entry| entry.width());
+    let legend_width = legend.iter().map(Entry::width);
     let title = title(graph);
     let title_width = tenth(LEGEND_CHARACTER * 1.2 * character_count(&title));
     // The entries of the legend go into as many lines as they need.
@@ -46,7 +50,11 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
     let (entries, lines) = arrange(&legend, inner);
     let width = inner + 2.0 * BORDER;
     let top = BORDER + TITLE;
-    let bottom = if lines > 0.0 { lines * LEGEND + 14.0 } else { 0.0 };
+    let bottom = if lines > 0.0 {
+        lines * LEGEND + 14.0
+    } else {
+        0.0
+    };
     let height = top + scene.height + bottom + BORDER;
     let mut out = String::new();
     let head = format!(
@@ -57,7 +65,12 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
     );
     out.push_str(&head);
     // Writing to a string does not fail.
-    let _ = writeln!(out, "<text class=\"title\" x=\"{BORDER}\" y=\"{}\">{}</text>", BORDER + 10.0, escape(&title));
+    let _ = writeln!(
+        out,
+        "<text class=\"title\" x=\"{BORDER}\" y=\"{}\">{}</text>",
+        BORDER + 10.0,
+        escape(&title)
+    );
     let aside = tenth(BORDER + (inner - scene.width) / 2.0);
     let _ = writeln!(out, "<g transform=\"translate({aside},{top})\">");
     for line in &scene.lines {
@@ -67,7 +80,11 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
         draw_box(&mut out, of, texts);
     }
     for port in scene.lines.iter().flat_map(|line| &line.ports) {
-        let _ = writeln!(out, "<text class=\"port\" x=\"{}\" y=\"{}\">{}</text>", port.x, port.y, port.number);
+        let _ = writeln!(
+            out,
+            "<text class=\"port\" x=\"{}\" y=\"{}\">{}</text>",
+            port.x, port.y, port.number
+        );
     }
     out.push_str("</g>\n");
     for (entry, x, y) in entries {
@@ -79,24 +96,38 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
 fn title(graph: &Graph) -> String {
     let mut parts = Vec::new();
     parts.extend(graph.netns.as_ref().map(|name| format!("namespace {name}")));
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let count =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     parts.push(count(graph.blocks.len(), "block"));
     parts.push(count(graph.bindings.len(), "binding"));
     if !graph.subscriptions.is_empty() {
         parts.push(count(graph.subscriptions.len(), "subscription"));
     }
-    parts.extend(graph.seconds.map(|seconds| format!("rates over {} s", tenth(seconds))));
+    parts.extend(
+        graph
+            .seconds
+            .map(|seconds| format!("rates over {} s", tenth(seconds))),
+    );
     parts.join(" · ")
 }
 
 /// What the last lines of a box say: packets, and drops.
 fn figures_of(block: &Block, figures: Figures) -> (String, Option<Loss>) {
-    let packets = || block.stats.as_ref().and_then(|stats| stats.packets).unwrap_or(0);
+    let packets = || {
+        block
+            .stats
+            .as_ref()
+            .and_then(|stats| stats.packets)
+            .unwrap_or(0)
+    };
     match figures {
         Figures::Drops => (String::new(), block.loss()),
         Figures::Totals => (short(super::model::float(packets())), block.loss()),
         Figures::Rates => {
-            let rate = block.rate.as_ref().map(|rate| format!("{}/s", short(rate.packets)));
+            let rate = block
+                .rate
+                .as_ref()
+                .map(|rate| format!("{}/s", short(rate.packets)));
             (rate.unwrap_or_default(), block.loss_rate())
         }
     }
@@ -106,7 +137,9 @@ fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
     let block = |number: usize| graph.blocks.get(number);
     let rate = |number: usize| block(number)?.rate.as_ref().map(|rate| rate.packets);
     // No more can have gone this way than either end had.
-    let rate = rate(line.lower).zip(rate(line.upper)).map(|(a, b)| a.min(b));
+    let rate = rate(line.lower)
+        .zip(rate(line.upper))
+        .map(|(a, b)| a.min(b));
     let (class, style) = match (line.loose, rate) {
         (true, _) => ("line loose", String::new()),
         (false, Some(rate)) if rate > 0.0 => {
@@ -117,7 +150,11 @@ fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
     };
     let name = |number: usize| block(number).map_or("", |block| block.name.as_str());
     let what = if line.loose {
-        format!("{} gets the events of {}", name(line.upper), name(line.lower))
+        format!(
+            "{} gets the events of {}",
+            name(line.upper),
+            name(line.lower)
+        )
     } else {
         format!("{} on {}", name(line.upper), name(line.lower))
     };
@@ -130,7 +167,11 @@ fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
 }
 
 fn draw_box(out: &mut String, of: &Box, (packets, loss): &(String, Option<Loss>)) {
-    let _ = writeln!(out, "<g class=\"{}\" transform=\"translate({},{})\">", of.class, of.x, of.y);
+    let _ = writeln!(
+        out,
+        "<g class=\"{}\" transform=\"translate({},{})\">",
+        of.class, of.x, of.y
+    );
     let round = match of.class.as_str() {
         "block" => 6.0,
         "socket" => of.height / 2.0,
@@ -164,7 +205,11 @@ fn draw_box(out: &mut String, of: &Box, (packets, loss): &(String, Option<Loss>)
         y += 15.0;
     }
     if let Some(loss) = loss {
-        let class = if loss.bad { "figures bad" } else { "figures usual" };
+        let class = if loss.bad {
+            "figures bad"
+        } else {
+            "figures usual"
+        };
         text(out, class, y, &escape(&loss.text));
     }
     out.push_str("</g>\n");
@@ -184,16 +229,31 @@ impl Entry {
 
     fn draw(&self, out: &mut String, x: f64, y: f64) {
         let (x, y) = (tenth(x), tenth(y));
-        let _ = writeln!(out, "<g class=\"{}\" transform=\"translate({x},{y})\">", self.class);
+        let _ = writeln!(
+            out,
+            "<g class=\"{}\" transform=\"translate({x},{y})\">",
+            self.class
+        );
         let sign = match (self.class, self.hue) {
             ("binding", _) => "<path class=\"line\" d=\"M0,7L20,7\"/>".to_owned(),
-            ("active", _) => "<path class=\"line active\" style=\"stroke-width:3px\" d=\"M0,7L20,7\"/>".to_owned(),
+            ("active", _) => {
+                "<path class=\"line active\" style=\"stroke-width:3px\" d=\"M0,7L20,7\"/>"
+                    .to_owned()
+            }
             ("subscription", _) => "<path class=\"line loose\" d=\"M0,7L20,7\"/>".to_owned(),
-            (_, Some(hue)) => format!("<rect class=\"hue{hue}\" x=\"8\" width=\"4\" height=\"14\" rx=\"2\"/>"),
-            ("socket", _) => "<rect class=\"shape\" width=\"20\" height=\"14\" rx=\"7\"/>".to_owned(),
+            (_, Some(hue)) => {
+                format!("<rect class=\"hue{hue}\" x=\"8\" width=\"4\" height=\"14\" rx=\"2\"/>")
+            }
+            ("socket", _) => {
+                "<rect class=\"shape\" width=\"20\" height=\"14\" rx=\"7\"/>".to_owned()
+            }
             _ => "<rect class=\"shape\" width=\"20\" height=\"14\"/>".to_owned(),
         };
-        let _ = writeln!(out, "{sign}<text class=\"legend\" x=\"26\" y=\"11\">{}</text></g>", escape(&self.text));
+        let _ = writeln!(
+            out,
+            "{sign}<text class=\"legend\" x=\"26\" y=\"11\">{}</text></g>",
+            escape(&self.text)
+        );
     }
 }
 
@@ -203,17 +263,21 @@ fn legend(graph: &Graph) -> Vec<Entry> {
         let text = clean(text);
         entries.push(Entry { class, text, hue });
     };
-    let devices = || graph.blocks.iter().filter_map(|block| match &block.role {
-        Role::Device(device) => Some(device),
-        _ => None,
-    });
+    let devices = || {
+        graph.blocks.iter().filter_map(|block| match &block.role {
+            Role::Device(device) => Some(device),
+            _ => None,
+        })
+    };
     for (class, text) in [
         ("device up", "device, up"),
         ("device no-carrier", "no carrier"),
         ("device down", "down"),
     ] {
         let state = |device: &super::model::Device| {
-            device.state.is_some_and(|state| class.ends_with(super::model::state_text(state)))
+            device
+                .state
+                .is_some_and(|state| class.ends_with(super::model::state_text(state)))
         };
         if devices().any(state) {
             add(class, text, None);
@@ -222,10 +286,17 @@ fn legend(graph: &Graph) -> Vec<Entry> {
     if devices().any(|device| device.carrier.is_some()) {
         add("virtual device", "virtual device", None);
     }
-    if graph.blocks.iter().any(|block| matches!(block.role, Role::Socket(_))) {
+    if graph
+        .blocks
+        .iter()
+        .any(|block| matches!(block.role, Role::Socket(_)))
+    {
         add("socket", "socket", None);
     }
-    let blocks = graph.blocks.iter().filter(|block| block.role == Role::None {});
+    let blocks = graph
+        .blocks
+        .iter()
+        .filter(|block| block.role == Role::None {});
     let mut kinds: Vec<_> = blocks.map(|block| block.kind.as_str()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -251,7 +322,11 @@ fn arrange(legend: &[Entry], width: f64) -> (Vec<(&Entry, f64, f64)>, f64) {
         placed.push((entry, x, y));
         x += entry.width();
     }
-    let lines = if placed.is_empty() { 0.0 } else { y / LEGEND + 1.0 };
+    let lines = if placed.is_empty() {
+        0.0
+    } else {
+        y / LEGEND + 1.0
+    };
     (placed, lines)
 }
 

@@ -76,12 +76,19 @@ impl Change {
             }
         }
         let command = |what: &str| format!("fbctl {what} {} {}", word(upper), word(lower));
-        let bound = graph.bindings.iter().find(|b| b.upper == *upper && b.lower == *lower);
+        let bound = graph
+            .bindings
+            .iter()
+            .find(|b| b.upper == *upper && b.lower == *lower);
         match (self, bound.cloned()) {
-            (Change::Bind { .. }, Some(_)) => {
-                Err(anyhow!("{} is bound to {} already", word(upper), word(lower)))
+            (Change::Bind { .. }, Some(_)) => Err(anyhow!(
+                "{} is bound to {} already",
+                word(upper),
+                word(lower)
+            )),
+            (Change::Unbind { .. }, None) => {
+                Err(anyhow!("{} is not bound to {}", word(upper), word(lower)))
             }
-            (Change::Unbind { .. }, None) => Err(anyhow!("{} is not bound to {}", word(upper), word(lower))),
             (Change::Bind { .. }, None) if upper == lower => {
                 Err(anyhow!("{} cannot be on top of itself", word(upper)))
             }
@@ -107,9 +114,15 @@ impl Change {
                 graph.bindings.remove(&binding);
                 for block in &mut graph.blocks {
                     if block.name == *upper {
-                        block.ports.egress.retain(|port| Some(*port) != binding.egress);
+                        block
+                            .ports
+                            .egress
+                            .retain(|port| Some(*port) != binding.egress);
                     } else if block.name == *lower {
-                        block.ports.ingress.retain(|port| Some(*port) != binding.ingress);
+                        block
+                            .ports
+                            .ingress
+                            .retain(|port| Some(*port) != binding.ingress);
                     }
                 }
                 Ok(command("unbind"))
@@ -146,8 +159,16 @@ mod tests {
             {"change": "bind", "upper": "fb3", "lower": "eth0"}
         ]}"#;
         let preview = wish(text).unwrap().preview(&graph).unwrap();
-        assert_eq!(preview.commands, ["fbctl unbind fb3 fb2", "fbctl bind fb3 eth0"]);
-        let bindings: Vec<_> = preview.graph.bindings.iter().map(|b| (b.upper.as_str(), b.lower.as_str())).collect();
+        assert_eq!(
+            preview.commands,
+            ["fbctl unbind fb3 fb2", "fbctl bind fb3 eth0"]
+        );
+        let bindings: Vec<_> = preview
+            .graph
+            .bindings
+            .iter()
+            .map(|b| (b.upper.as_str(), b.lower.as_str()))
+            .collect();
         assert_eq!(bindings, [("fb2", "eth0"), ("fb3", "eth0")]);
         assert!(!wish(text).unwrap().transaction().unwrap().is_empty());
         for (upper, lower, why) in [
@@ -155,14 +176,28 @@ mod tests {
             ("x", "eth0", "no block x"),
             ("fb2", "fb2", "fb2 cannot be on top of itself"),
         ] {
-            let text = format!(r#"{{"changes": [{{"change": "bind", "upper": "{upper}", "lower": "{lower}"}}]}}"#);
-            assert_eq!(wish(&text).unwrap().preview(&graph).unwrap_err().to_string(), why);
+            let text = format!(
+                r#"{{"changes": [{{"change": "bind", "upper": "{upper}", "lower": "{lower}"}}]}}"#
+            );
+            assert_eq!(
+                wish(&text)
+                    .unwrap()
+                    .preview(&graph)
+                    .unwrap_err()
+                    .to_string(),
+                why
+            );
         }
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "{}", r#"{"changes": []}"#, r#"{"changes": [{"change": "rm", "name": "x"}]}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"changes": []}"#,
+            r#"{"changes": [{"change": "rm", "name": "x"}]}"#,
+        ] {
             assert!(wish(text).is_err(), "{text}");
         }
     }

@@ -52,7 +52,10 @@ impl Counters {
             Ok(())
         })?;
         let now = Instant::now();
-        let passed = self.when.replace(now).map(|then| now.duration_since(then).as_secs_f64());
+        let passed = self
+            .when
+            .replace(now)
+            .map(|then| now.duration_since(then).as_secs_f64());
         Ok(self.compare(counts, passed))
     }
 
@@ -100,7 +103,11 @@ impl Figures {
         let drops = drops.map(|((old, new), reason)| (Value::from(reason), rate(*old, *new)));
         let drops: Vec<_> = drops.filter(|(_, rate)| *rate > 0.0).collect();
         let loss = Loss::of(&drops, "/s");
-        let text = if packets > 0.0 { format!("{}/s", short(packets)) } else { String::new() };
+        let text = if packets > 0.0 {
+            format!("{}/s", short(packets))
+        } else {
+            String::new()
+        };
         Figures {
             idp,
             rate: packets,
@@ -145,7 +152,9 @@ fn drops(attrs: &[u8], count: &mut Count) -> Result<(), DecodeError> {
             _ => {}
         }
     }
-    let reason = usize::try_from(reason).unwrap_or(usize::MAX).min(REASONS - 1);
+    let reason = usize::try_from(reason)
+        .unwrap_or(usize::MAX)
+        .min(REASONS - 1);
     if let Some(drops) = count.drops.get_mut(reason) {
         *drops += packets;
     }
@@ -192,7 +201,7 @@ mod tests {
             loss: "10/s filtered".into(),
             bad: false,
         };
-        assert_eq!(told, [busy.clone()]);
+        assert_eq!(told, [busy]);
         assert_eq!(counters.all(), told);
         // As fast as before: there is nothing to tell.
         assert!(counters.compare(counts(2100, 10), Some(0.5)).is_empty());

@@ -53,18 +53,38 @@ impl Head {
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(old: &'a Scene, new: &'a Scene, graph: &'a Graph, version: &'a VersionInfo) -> Self {
+    pub(super) fn new(
+        old: &'a Scene,
+        new: &'a Scene,
+        graph: &'a Graph,
+        version: &'a VersionInfo,
+    ) -> Self {
         let known: HashMap<_, _> = old.boxes.iter().map(|of| (of.name.as_str(), of)).collect();
-        let boxes = new.boxes.iter().filter(|of| known.get(of.name.as_str()) != Some(of));
+        let boxes = new
+            .boxes
+            .iter()
+            .filter(|of| known.get(of.name.as_str()) != Some(of));
         let there: HashSet<_> = new.boxes.iter().map(|of| of.name.as_str()).collect();
         let gone = old.boxes.iter().map(|of| of.name.as_str());
-        let old_lines: HashMap<_, _> = old.lines.iter().map(|line| PageLine::new(line, old)).map(by_id).collect();
-        let new_lines: Vec<_> = new.lines.iter().map(|line| PageLine::new(line, new)).collect();
+        let old_lines: HashMap<_, _> = old
+            .lines
+            .iter()
+            .map(|line| PageLine::new(line, old))
+            .map(by_id)
+            .collect();
+        let new_lines: Vec<_> = new
+            .lines
+            .iter()
+            .map(|line| PageLine::new(line, new))
+            .collect();
         let there_lines: HashSet<_> = new_lines.iter().map(|line| line.id.clone()).collect();
         let gone_lines = old_lines.keys().filter(|id| !there_lines.contains(*id));
         let mut gone_lines: Vec<_> = gone_lines.cloned().collect();
         gone_lines.sort_unstable();
-        let plain = graph.blocks.iter().filter(|block| block.role == Role::None {});
+        let plain = graph
+            .blocks
+            .iter()
+            .filter(|block| block.role == Role::None {});
         Change {
             version,
             width: new.width,
@@ -72,10 +92,15 @@ impl<'a> Change<'a> {
             blocks: graph.blocks.len(),
             bindings: graph.bindings.len(),
             boxes: boxes.collect(),
-            lines: new_lines.into_iter().filter(|line| old_lines.get(&line.id) != Some(line)).collect(),
+            lines: new_lines
+                .into_iter()
+                .filter(|line| old_lines.get(&line.id) != Some(line))
+                .collect(),
             gone_boxes: gone.filter(|name| !there.contains(name)).collect(),
             gone_lines,
-            kinds: plain.map(|block| (block.kind.as_str(), hue(&block.kind))).collect(),
+            kinds: plain
+                .map(|block| (block.kind.as_str(), hue(&block.kind)))
+                .collect(),
         }
     }
 }

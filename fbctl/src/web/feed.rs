@@ -118,7 +118,10 @@ impl Feed {
         let state = self.lock();
         let found = match number {
             None => state.versions.back(),
-            Some(number) => state.versions.iter().find(|version| version.number == number),
+            Some(number) => state
+                .versions
+                .iter()
+                .find(|version| version.number == number),
         };
         found.map(|version| version.graph.clone())
     }
@@ -210,7 +213,10 @@ impl Feed {
                 return Ok((joining, changed, idle));
             }
             idle = true;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -219,14 +225,18 @@ impl Feed {
         let until = Instant::now() + time;
         let mut state = self.lock();
         while state.failure.is_none() {
-            let Some(left) = until.checked_duration_since(Instant::now()) else { return };
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                return;
+            };
             let waited = self.wake.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn tell(&self, message: &Arc<str>) {
-        self.lock().pages.retain(|page| page.try_send(message.clone()).is_ok());
+        self.lock()
+            .pages
+            .retain(|page| page.try_send(message.clone()).is_ok());
     }
 
     /// Reads the graph, and tells what has changed in it.
@@ -266,6 +276,15 @@ impl Feed {
     }
 }
 
+/// What a page gets to begin with.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    change: Change<'a>,
+    head: Head,
+    rates: Vec<counters::Figures>,
+}
+
 /// What the reader knows.
 #[derive(Default)]
 struct Watch {
@@ -282,18 +301,14 @@ impl Watch {
             return "".into();
         };
         let head = Head::new(graph);
-        #[derive(Serialize)]
-        struct Whole<'a> {
-            #[serde(flatten)]
-            change: Change<'a>,
-            head: Head,
-            rates: Vec<counters::Figures>,
-        }
-        message("graph", &Whole {
-            change: Change::new(&Scene::default(), &self.scene, graph, info),
-            head,
-            rates: self.counters.all(),
-        })
+        message(
+            "graph",
+            &Whole {
+                change: Change::new(&Scene::default(), &self.scene, graph, info),
+                head,
+                rates: self.counters.all(),
+            },
+        )
     }
 
     /// Reads the counters, and tells those that count at another rate than before.
@@ -313,7 +328,9 @@ pub(super) fn message(kind: &str, value: &impl Serialize) -> Arc<str> {
 }
 
 fn now() -> u64 {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let passed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
 }
 

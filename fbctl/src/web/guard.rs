@@ -36,7 +36,10 @@ impl Guard {
     pub(super) fn check(&self, request: &Request) -> Result<(), Answer> {
         let header = |name: &str| request.headers.get(name).map(String::as_str);
         let Some(host) = header("host").filter(|host| self.is_ours(host)) else {
-            return Err(Answer::text(403, "the Host is neither an address nor localhost, with our port"));
+            return Err(Answer::text(
+                403,
+                "the Host is neither an address nor localhost, with our port",
+            ));
         };
         let ours = format!("http://{host}");
         if header("origin").is_some_and(|origin| origin != ours) {
@@ -47,15 +50,17 @@ impl Guard {
         }
         let given = request.query.get("token").map(String::as_str);
         if !given.is_some_and(|given| same(given, &self.token)) {
-            return Err(Answer::text(401, "the token is missing or wrong: open the URL that fbctl web has printed"));
+            return Err(Answer::text(
+                401,
+                "the token is missing or wrong: open the URL that fbctl web has printed",
+            ));
         }
         match request.method.as_str() {
-            "GET" => Ok(()),
             // Forms of other pages cannot send this type.
             "POST" if header("content-type") != Some("application/json") => {
                 Err(Answer::text(400, "the body is to be application/json"))
             }
-            "POST" => Ok(()),
+            "GET" | "POST" => Ok(()),
             _ => Err(Answer::text(405, "GET or POST")),
         }
     }
@@ -65,7 +70,9 @@ impl Guard {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
             _ => (host, Some(80)),
         };
-        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
         let address = bare.unwrap_or(name).parse::<IpAddr>().is_ok();
         port == Some(self.port) && (address || name.eq_ignore_ascii_case("localhost"))
     }
@@ -73,7 +80,10 @@ impl Guard {
 
 /// Whether two texts are the same, in a time that does not tell where they differ.
 fn same(a: &str, b: &str) -> bool {
-    let differences = a.bytes().zip(b.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    let differences = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |sum, (a, b)| sum | (a ^ b));
     a.len() == b.len() && differences == 0
 }
 
@@ -96,7 +106,10 @@ mod tests {
             headers: headers.iter().map(owned).collect(),
             ..Request::default()
         };
-        guard().check(&request).err().map_or(200, |answer| answer.status)
+        guard()
+            .check(&request)
+            .err()
+            .map_or(200, |answer| answer.status)
     }
 
     #[test]
@@ -113,10 +126,23 @@ mod tests {
 
     #[test]
     fn names_of_others_are_refused() {
-        for host in ["127.0.0.1:8080", "[::1]:8080", "LocalHost:8080", "192.0.2.1:8080"] {
+        for host in [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "LocalHost:8080",
+            "192.0.2.1:8080",
+        ] {
             assert_eq!(status("GET", "abc", &[("host", host)]), 200, "{host}");
         }
-        for host in ["evil.example:8080", "127.0.0.1", "127.0.0.1:81", "localhost", "", "[::1]", "::1"] {
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:81",
+            "localhost",
+            "",
+            "[::1]",
+            "::1",
+        ] {
             assert_eq!(status("GET", "abc", &[("host", host)]), 403, "{host}");
         }
         assert_eq!(status("GET", "abc", &[]), 403);
@@ -133,13 +159,21 @@ mod tests {
             status("GET", "abc", &[("host", "127.0.0.1:8080"), more])
         };
         assert_eq!(with(("origin", "http://127.0.0.1:8080")), 200);
-        for origin in ["null", "http://evil.example", "https://127.0.0.1:8080", "http://localhost:8080"] {
+        for origin in [
+            "null",
+            "http://evil.example",
+            "https://127.0.0.1:8080",
+            "http://localhost:8080",
+        ] {
             assert_eq!(with(("origin", origin)), 403, "{origin}");
         }
         assert_eq!(with(("sec-fetch-site", "same-origin")), 200);
         assert_eq!(with(("sec-fetch-site", "cross-site")), 403);
         let host = ("host", "127.0.0.1:8080");
         assert_eq!(status("POST", "abc", &[host]), 400);
-        assert_eq!(status("POST", "abc", &[host, ("content-type", "application/json")]), 200);
+        assert_eq!(
+            status("POST", "abc", &[host, ("content-type", "application/json")]),
+            200
+        );
     }
 }

@@ -105,7 +105,9 @@ pub(super) fn read(from: &mut impl Read) -> Result<Request, Answer> {
     };
     let length = match request.headers.get("content-length") {
         None => 0,
-        Some(text) => text.parse().map_err(|_| bad("Content-Length is no number"))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| bad("Content-Length is no number"))?,
     };
     if request.headers.contains_key("transfer-encoding") {
         return Err(bad("a body has a Content-Length here"));
@@ -162,7 +164,11 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Answer> {
     for header in parsed.headers {
         let value = std::str::from_utf8(header.value).map_err(|_| bad("a header is not UTF-8"))?;
         let name = header.name.to_ascii_lowercase();
-        if request.headers.insert(name, value.trim().to_owned()).is_some() {
+        if request
+            .headers
+            .insert(name, value.trim().to_owned())
+            .is_some()
+        {
             return Err(bad("a header is there twice"));
         }
     }
@@ -195,10 +201,14 @@ mod tests {
 
     #[test]
     fn requests_are_read() {
-        let text = "POST /block?name=a%26b%25&token=x HTTP/1.1\r\nHost: localhost:1\r\nORIGIN:  o \r\n\
+        let text =
+            "POST /block?name=a%26b%25&token=x HTTP/1.1\r\nHost: localhost:1\r\nORIGIN:  o \r\n\
                     Content-Length: 3\r\n\r\nabcdef";
         let request = read(&mut text.as_bytes()).unwrap();
-        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/block"));
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", "/block")
+        );
         assert_eq!(request.query["name"], "a&b%");
         assert_eq!(request.headers["origin"], "o");
         assert_eq!(request.body, b"abc");
@@ -211,9 +221,18 @@ mod tests {
         assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
         assert_eq!(status("GET /?a=%zz HTTP/1.1\r\n\r\n"), 400);
         assert_eq!(status("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"), 400);
-        assert_eq!(status("GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"), 400);
-        assert_eq!(status("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
-        assert_eq!(status("GET / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"), 413);
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"),
+            400
+        );
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            400
+        );
+        assert_eq!(
+            status("GET / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"),
+            413
+        );
         let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(HEAD + 4096));
         assert_eq!(status(&long), 431);
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADERS + 1));
@@ -226,6 +245,9 @@ mod tests {
         Answer::text(404, "no").write(&mut out, "X: y\r\n").unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("HTTP/1.1 404 Not Found\r\n"), "{text}");
-        assert!(text.ends_with("Content-Length: 3\r\nX: y\r\n\r\nno\n"), "{text}");
+        assert!(
+            text.ends_with("Content-Length: 3\r\nX: y\r\n\r\nno\n"),
+            "{text}"
+        );
     }
 }

@@ -91,7 +91,10 @@ pub(super) fn fold(graph: &Graph, edges: &[usize], rows: &Rows, layers: &mut Vec
     for layer in layers.iter() {
         counts[*layer] += 1;
     }
-    let wide = widths.iter().zip(counts).map(|(width, count)| *width > WIDE && count >= FEW);
+    let wide = widths
+        .iter()
+        .zip(counts)
+        .map(|(width, count)| *width > WIDE && count >= FEW);
     let wide: Vec<_> = wide.collect();
     // Neighbouring layers together, which keeps together what belongs together; or each on its own.
     let ways = [
@@ -160,7 +163,11 @@ fn bands(wide: &[bool], most: usize) -> Vec<Band> {
     let mut bands = vec![None; wide.len()];
     let mut first = 0;
     while first < wide.len() {
-        let count = wide[first..].iter().take_while(|wide| **wide).take(most).count();
+        let count = wide[first..]
+            .iter()
+            .take_while(|wide| **wide)
+            .take(most)
+            .count();
         bands[first..first + count].fill(Some((first, count)));
         first += count.max(1);
     }
@@ -186,9 +193,11 @@ fn strands(
     let mut numbers = vec![0; graph.nodes.len()];
     let mut named = vec![None; graph.nodes.len()];
     let mut next = vec![0; bands.len()];
-    for row in &rows.rows {
+    for row in &rows.layers {
         for node in row.iter().filter_map(|vertex| rows.vertices[*vertex].node) {
-            let Some((first, _)) = bands[layers[node]] else { continue };
+            let Some((first, _)) = bands[layers[node]] else {
+                continue;
+            };
             let number = named[super::leader(&mut leaders, node)].get_or_insert_with(|| {
                 next[first] += 1;
                 next[first] - 1

@@ -33,7 +33,7 @@ pub(super) struct Piece {
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) vertices: Vec<Vertex>,
-    pub(super) rows: Vec<Vec<usize>>,
+    pub(super) layers: Vec<Vec<usize>>,
     /// The pieces of each line, from the bottom; in the order of the lines.
     pub(super) lines: Vec<Vec<Piece>>,
 }
@@ -47,8 +47,8 @@ struct Neighbours {
 pub(super) fn sort(graph: &Graph, edges: &[usize], layers: &[usize]) -> Rows {
     let mut rows = cut(graph, edges, layers);
     let neighbours = Neighbours::new(&rows);
-    rows.rows = walk(&rows, &neighbours);
-    let mut best = (crossings(&rows), rows.rows.clone());
+    rows.layers = walk(&rows, &neighbours);
+    let mut best = (crossings(&rows), rows.layers.clone());
     for sweep in 0..SWEEPS {
         if best.0 == 0 {
             break;
@@ -56,10 +56,10 @@ pub(super) fn sort(graph: &Graph, edges: &[usize], layers: &[usize]) -> Rows {
         sort_by_neighbours(&mut rows, &neighbours, sweep % 2 == 0);
         let crossings = crossings(&rows);
         if crossings < best.0 {
-            best = (crossings, rows.rows.clone());
+            best = (crossings, rows.layers.clone());
         }
     }
-    rows.rows = best.1;
+    rows.layers = best.1;
     if best.0 > 0 && rows.vertices.len() <= SMALL {
         exchange(&mut rows, &neighbours);
     }
@@ -113,7 +113,7 @@ fn cut(graph: &Graph, edges: &[usize], layers: &[usize]) -> Rows {
     let count = layers.iter().max().map_or(0, |top| top + 1);
     Rows {
         vertices,
-        rows: vec![Vec::new(); count],
+        layers: vec![Vec::new(); count],
         lines,
     }
 }
@@ -141,7 +141,7 @@ impl Neighbours {
 
 /// An order to begin with: each vertex as it is first come to from the left below, port by port.
 fn walk(rows: &Rows, neighbours: &Neighbours) -> Vec<Vec<usize>> {
-    let mut found = vec![Vec::new(); rows.rows.len()];
+    let mut found = vec![Vec::new(); rows.layers.len()];
     let mut seen = vec![false; rows.vertices.len()];
     let mut starts: Vec<_> = (0..rows.vertices.len()).collect();
     starts.sort_by_key(|vertex| rows.vertices[*vertex].layer);
@@ -162,7 +162,7 @@ fn walk(rows: &Rows, neighbours: &Neighbours) -> Vec<Vec<usize>> {
 /// The place of each vertex in its layer.
 fn places(rows: &Rows) -> Vec<f64> {
     let mut places = vec![0.0; rows.vertices.len()];
-    for row in &rows.rows {
+    for row in &rows.layers {
         for (place, vertex) in row.iter().enumerate() {
             places[*vertex] = super::float(place);
         }
@@ -173,7 +173,7 @@ fn places(rows: &Rows) -> Vec<f64> {
 /// Sorts each layer by where its lines come from: from below, or from above.
 fn sort_by_neighbours(rows: &mut Rows, neighbours: &Neighbours, up: bool) {
     let mut places = places(rows);
-    let count = rows.rows.len();
+    let count = rows.layers.len();
     for step in 1..count {
         let row = if up { step } else { count - 1 - step };
         let wanted = |vertex: usize| {
@@ -194,21 +194,24 @@ fn sort_by_neighbours(rows: &mut Rows, neighbours: &Neighbours, up: bool) {
                 count => pieces.iter().map(other).sum::<f64>() / super::float(count),
             }
         };
-        let mut sorted: Vec<_> = rows.rows[row].iter().map(|v| (wanted(*v), *v)).collect();
+        let mut sorted: Vec<_> = rows.layers[row].iter().map(|v| (wanted(*v), *v)).collect();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (place, (_, vertex)) in sorted.iter().enumerate() {
             places[*vertex] = super::float(place);
         }
-        rows.rows[row] = sorted.into_iter().map(|(_, vertex)| vertex).collect();
+        rows.layers[row] = sorted.into_iter().map(|(_, vertex)| vertex).collect();
     }
 }
 
 /// How often lines cross.
 fn crossings(rows: &Rows) -> usize {
     let places = places(rows);
-    let mut gaps = vec![Vec::new(); rows.rows.len()];
+    let mut gaps = vec![Vec::new(); rows.layers.len()];
     for piece in rows.lines.iter().flatten() {
-        let ends = (places[piece.lower] + piece.from, places[piece.upper] + piece.to);
+        let ends = (
+            places[piece.lower] + piece.from,
+            places[piece.upper] + piece.to,
+        );
         gaps[rows.vertices[piece.lower].layer].push(ends);
     }
     gaps.into_iter().map(inversions).sum()
@@ -244,7 +247,7 @@ fn exchange(rows: &mut Rows, neighbours: &Neighbours) {
     let mut places = places(rows);
     for _ in 0..SWEEPS {
         let mut better = false;
-        for row in &mut rows.rows {
+        for row in &mut rows.layers {
             for left in 1..row.len() {
                 let (a, b) = (row[left - 1], row[left]);
                 let (now, then) = (
@@ -268,11 +271,15 @@ fn exchange(rows: &mut Rows, neighbours: &Neighbours) {
 fn pair_crossings(neighbours: &Neighbours, places: &[f64], left: usize, right: usize) -> usize {
     let cross = |ends: &dyn Fn(usize) -> Vec<f64>| {
         let (left, right) = (ends(left), ends(right));
-        left.iter().map(|l| right.iter().filter(|r| l > r).count()).sum::<usize>()
+        left.iter()
+            .map(|l| right.iter().filter(|r| l > r).count())
+            .sum::<usize>()
     };
     let below = |vertex: usize| {
         let pieces = neighbours.below[vertex].iter();
-        pieces.map(|piece| places[piece.lower] + piece.from).collect()
+        pieces
+            .map(|piece| places[piece.lower] + piece.from)
+            .collect()
     };
     let above = |vertex: usize| {
         let pieces = neighbours.above[vertex].iter();

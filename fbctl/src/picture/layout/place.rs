@@ -2,10 +2,7 @@
 
 //! Coordinates for boxes whose layer and order are known, and the ways of the lines.
 
-use super::{
-    order::Rows,
-    Edge, Ends, Graph, Layout, Point, Route, GAP, LANE,
-};
+use super::{order::Rows, Edge, Ends, Graph, Layout, Point, Route, GAP, LANE};
 
 /// How often layers are moved to where their lines are straight.
 const SWEEPS: usize = 24;
@@ -23,10 +20,18 @@ struct Row {
 }
 
 pub(super) fn place(graph: &Graph, edges: &[usize], rows: &Rows) -> Layout {
-    let width = |vertex: usize| rows.vertices[vertex].node.map_or(0.0, |node| graph.nodes[node].width);
-    let spaced: Vec<_> = rows.rows.iter().map(|row| Row::new(row, rows, width)).collect();
+    let width = |vertex: usize| {
+        rows.vertices[vertex]
+            .node
+            .map_or(0.0, |node| graph.nodes[node].width)
+    };
+    let spaced: Vec<_> = rows
+        .layers
+        .iter()
+        .map(|row| Row::new(row, rows, width))
+        .collect();
     let mut x = vec![0.0; rows.vertices.len()];
-    for (row, spaced) in rows.rows.iter().zip(&spaced) {
+    for (row, spaced) in rows.layers.iter().zip(&spaced) {
         for (vertex, offset) in row.iter().zip(&spaced.offsets) {
             x[*vertex] = *offset;
         }
@@ -43,7 +48,11 @@ impl Row {
             let is_node = |vertex: &usize| rows.vertices[*vertex].node.is_some();
             let next = row.get(place + 1).is_some_and(is_node);
             let gap = if is_node(vertex) || next { GAP } else { LANE };
-            let gap = if is_node(vertex) == next { gap } else { GAP / 2.0 };
+            let gap = if is_node(vertex) == next {
+                gap
+            } else {
+                GAP / 2.0
+            };
             at += width(*vertex) + gap;
         }
         Row { offsets }
@@ -56,13 +65,18 @@ impl Row {
         let mut pools: Vec<(f64, f64, usize)> = Vec::new();
         for ((place, weight), offset) in wanted.iter().zip(&self.offsets) {
             let mut pool = (*weight, weight * (place - offset), 1);
-            while let Some(last) = pools.last().filter(|last| last.1 * pool.0 >= pool.1 * last.0) {
+            while let Some(last) = pools
+                .last()
+                .filter(|last| last.1 * pool.0 >= pool.1 * last.0)
+            {
                 pool = (pool.0 + last.0, pool.1 + last.1, pool.2 + last.2);
                 pools.pop();
             }
             pools.push(pool);
         }
-        let starts = pools.iter().flat_map(|pool| std::iter::repeat_n(pool.1 / pool.0, pool.2));
+        let starts = pools
+            .iter()
+            .flat_map(|pool| std::iter::repeat_n(pool.1 / pool.0, pool.2));
         for ((vertex, offset), start) in row.iter().zip(&self.offsets).zip(starts) {
             x[*vertex] = start + offset;
         }
@@ -91,12 +105,16 @@ fn straighten(rows: &Rows, spaced: &[Row], width: impl Fn(usize) -> f64, x: &mut
         pulls[piece.upper].push((true, piece.lower, bend, weight));
         pulls[piece.lower].push((false, piece.upper, -bend, weight));
     }
-    let count = rows.rows.len();
+    let count = rows.layers.len();
     for sweep in 0..SWEEPS {
         let both = sweep + 6 >= SWEEPS;
         for step in 0..count {
-            let number = if sweep % 2 == 0 { step } else { count - 1 - step };
-            let row = &rows.rows[number];
+            let number = if sweep % 2 == 0 {
+                step
+            } else {
+                count - 1 - step
+            };
+            let row = &rows.layers[number];
             let want = |vertex: &usize| {
                 let (mut weight, mut sum) = (0.0, 0.0);
                 for (below, other, bend, pull) in &pulls[*vertex] {
@@ -122,9 +140,9 @@ fn straighten(rows: &Rows, spaced: &[Row], width: impl Fn(usize) -> f64, x: &mut
 fn finish(graph: &Graph, edges: &[usize], rows: &Rows, x: &[f64]) -> Layout {
     let left = x.iter().copied().fold(f64::INFINITY, f64::min);
     let x = |vertex: usize| x[vertex] - left;
-    let mut heights = vec![0.0_f64; rows.rows.len()];
+    let mut heights = vec![0.0_f64; rows.layers.len()];
     let mut layer_of = vec![0; rows.vertices.len()];
-    for (layer, row) in rows.rows.iter().enumerate() {
+    for (layer, row) in rows.layers.iter().enumerate() {
         for vertex in row {
             layer_of[*vertex] = layer;
             if let Some(node) = rows.vertices[*vertex].node {
@@ -132,18 +150,22 @@ fn finish(graph: &Graph, edges: &[usize], rows: &Rows, x: &[f64]) -> Layout {
             }
         }
     }
-    let width = |vertex: usize| rows.vertices[vertex].node.map_or(0.0, |node| graph.nodes[node].width);
+    let width = |vertex: usize| {
+        rows.vertices[vertex]
+            .node
+            .map_or(0.0, |node| graph.nodes[node].width)
+    };
     // The further lines go to the side, the more room they get.
-    let mut gaps = vec![LOW; rows.rows.len()];
+    let mut gaps = vec![LOW; rows.layers.len()];
     for piece in rows.lines.iter().flatten() {
         let from = x(piece.lower) + width(piece.lower) * piece.from;
         let to = x(piece.upper) + width(piece.upper) * piece.to;
         let gap = &mut gaps[layer_of[piece.lower]];
         *gap = gap.max((from - to).abs() * 0.09 + LOW * 0.8).min(HIGH);
     }
-    let mut tops = vec![0.0; rows.rows.len()];
+    let mut tops = vec![0.0; rows.layers.len()];
     let mut y = 0.0;
-    for layer in (0..rows.rows.len()).rev() {
+    for layer in (0..rows.layers.len()).rev() {
         tops[layer] = y;
         y += heights[layer] + if layer > 0 { gaps[layer - 1] } else { 0.0 };
     }
@@ -196,8 +218,14 @@ pub(super) fn beside(graph: &Graph, nodes: &[Point], edge: &Edge) -> Route {
         let floor = up.y + upper.height;
         return Route::Curve([
             Point { x: from, y: low.y },
-            Point { x: from - AWAY, y: low.y - AWAY },
-            Point { x: to - AWAY, y: floor + AWAY },
+            Point {
+                x: from - AWAY,
+                y: low.y - AWAY,
+            },
+            Point {
+                x: to - AWAY,
+                y: floor + AWAY,
+            },
             Point { x: to, y: floor },
         ]);
     }

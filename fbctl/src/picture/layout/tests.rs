@@ -25,7 +25,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 }
@@ -39,11 +42,19 @@ fn any(seed: u64, count: usize) -> Graph {
         node.width = 50.0 + super::float(random.below(150));
         node.grounded = number < 3 || random.below(6) == 0;
         graph.nodes.push(node);
-        let lowers = if node.grounded { 0 } else { 1 + random.below(2) };
+        let lowers = if node.grounded {
+            0
+        } else {
+            1 + random.below(2)
+        };
         for _ in 0..lowers {
             let lower = random.below(number);
             // Some go the other way round: there may be circles.
-            let (lower, upper) = if random.below(20) == 0 { (number, lower) } else { (lower, number) };
+            let (lower, upper) = if random.below(20) == 0 {
+                (number, lower)
+            } else {
+                (lower, number)
+            };
             let (top, bottom) = (graph.nodes[lower].top, graph.nodes[upper].bottom);
             graph.nodes[lower].top += 1;
             graph.nodes[upper].bottom += 1;
@@ -92,7 +103,9 @@ fn sound(graph: &Graph, layout: &Layout) {
         // Where a line passes a layer, it passes no box.
         if let Route::Up(points) = route {
             for pass in points[1..points.len() - 1].chunks(2) {
-                let [from, to] = pass else { panic!("{points:?}") };
+                let [from, to] = pass else {
+                    panic!("{points:?}")
+                };
                 assert!((from.x - to.x).abs() < 0.01 && from.y >= to.y);
                 for (at, node) in &boxes {
                     let beside = from.x <= at.x || from.x >= at.x + node.width;

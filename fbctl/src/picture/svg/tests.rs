@@ -47,7 +47,10 @@ fn binding(upper: &str, egress: u32, lower: &str, ingress: u32) -> Binding {
 /// A tee on a device, with so many filters on top, each with a counter.
 pub(crate) fn fan(count: u32) -> Graph {
     let mut graph = Graph {
-        blocks: vec![device("eth0", 1, LinkState::Up), block("tee", "tee", 2, (count, 1))],
+        blocks: vec![
+            device("eth0", 1, LinkState::Up),
+            block("tee", "tee", 2, (count, 1)),
+        ],
         ..Graph::default()
     };
     graph.bindings.insert(binding("tee", 0, "eth0", 0));
@@ -55,8 +58,12 @@ pub(crate) fn fan(count: u32) -> Graph {
         let (filter, counter) = (format!("filter{number}"), format!("count{number}"));
         graph.bindings.insert(binding(&filter, 0, "tee", number));
         graph.bindings.insert(binding(&counter, 0, &filter, 0));
-        graph.blocks.push(block(&filter, "bpf", 3 + 2 * number, (1, 1)));
-        graph.blocks.push(block(&counter, "counter", 4 + 2 * number, (0, 1)));
+        graph
+            .blocks
+            .push(block(&filter, "bpf", 3 + 2 * number, (1, 1)));
+        graph
+            .blocks
+            .push(block(&counter, "counter", 4 + 2 * number, (0, 1)));
     }
     graph
 }
@@ -66,21 +73,32 @@ fn mixed(count: u32) -> Graph {
     let mut graph = Graph::default();
     let mut number = 0;
     while number < count {
-        let states = [LinkState::Up, LinkState::Up, LinkState::NoCarrier, LinkState::Down];
+        let states = [
+            LinkState::Up,
+            LinkState::Up,
+            LinkState::NoCarrier,
+            LinkState::Down,
+        ];
         let mut below = format!("eth{number}");
-        graph.blocks.push(device(&below, number + 1, states[number as usize / 3 % 4]));
+        graph
+            .blocks
+            .push(device(&below, number + 1, states[number as usize / 3 % 4]));
         let length = 1 + number * 7 % 5;
         for step in 0..length {
             number += 1;
             let kind = ["counter", "bpf", "tee", "icmp-echo", "multipath"][(number % 5) as usize];
             let name = format!("{kind}-{number}");
             let several = if step == 0 && number % 3 == 0 { 2 } else { 1 };
-            graph.blocks.push(block(&name, kind, number + 1, (several, 1)));
+            graph
+                .blocks
+                .push(block(&name, kind, number + 1, (several, 1)));
             graph.bindings.insert(binding(&name, 0, &below, 0));
             if several == 2 {
                 number += 1;
                 let echo = format!("echo{number}");
-                graph.blocks.push(block(&echo, "icmp-echo", number + 1, (0, 1)));
+                graph
+                    .blocks
+                    .push(block(&echo, "icmp-echo", number + 1, (0, 1)));
                 graph.bindings.insert(binding(&echo, 0, &name, 1));
             }
             below = name;
@@ -95,19 +113,35 @@ fn web(count: u32) -> Graph {
     let mut graph = Graph::default();
     for number in 0..count {
         if number < 4 {
-            graph.blocks.push(device(&format!("b{number}"), number + 1, LinkState::Up));
+            graph
+                .blocks
+                .push(device(&format!("b{number}"), number + 1, LinkState::Up));
             continue;
         }
-        let lowers = [number - 1 - number * 5 % 4, number - 1 - (number * 3 + 1) % 4];
-        let lowers = if lowers[0] == lowers[1] { &lowers[..1] } else { &lowers[..] };
+        let lowers = [
+            number - 1 - number * 5 % 4,
+            number - 1 - (number * 3 + 1) % 4,
+        ];
+        let lowers = if lowers[0] == lowers[1] {
+            &lowers[..1]
+        } else {
+            &lowers[..]
+        };
         let egress = u32::try_from(lowers.len()).unwrap();
         let kind = ["counter", "bpf", "tee", "multipath"][(number % 4) as usize];
-        graph.blocks.push(block(&format!("b{number}"), kind, number + 1, (0, egress)));
+        graph
+            .blocks
+            .push(block(&format!("b{number}"), kind, number + 1, (0, egress)));
         for (port, lower) in (0..).zip(lowers) {
             let ports = &mut graph.blocks[*lower as usize].ports.ingress;
             let ingress = u32::try_from(ports.len()).unwrap();
             ports.push(ingress);
-            graph.bindings.insert(binding(&format!("b{number}"), port, &format!("b{lower}"), ingress));
+            graph.bindings.insert(binding(
+                &format!("b{number}"),
+                port,
+                &format!("b{lower}"),
+                ingress,
+            ));
         }
     }
     graph
@@ -120,7 +154,10 @@ fn ports_are_numbered_in_their_order() {
         let (_, rest) = line.split_once("x=\"")?;
         rest.split_once('"')?.0.parse::<f64>().ok()
     };
-    let ports: Vec<_> = text.lines().filter(|line| line.starts_with("<text class=\"port\"")).collect();
+    let ports: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("<text class=\"port\""))
+        .collect();
     assert_eq!(ports.len(), 12);
     let mut known: Vec<_> = ports
         .iter()
@@ -149,7 +186,10 @@ fn states_kinds_rates_and_drops_are_shown() {
             bytes: 0.0,
             drop: match block.name.as_str() {
                 "filter0" => vec![drop(DropReason::Filtered, 30.0)],
-                "tee" => vec![drop(DropReason::Unbound, 1.0), drop(DropReason::NoMemory, 4.0)],
+                "tee" => vec![
+                    drop(DropReason::Unbound, 1.0),
+                    drop(DropReason::NoMemory, 4.0),
+                ],
                 _ => Vec::new(),
             },
         });
@@ -198,7 +238,9 @@ fn drops_are_shown_without_being_asked_for() {
         ..Default::default()
     };
     let graph = readout.graph();
-    assert!(svg(&graph, Figures::Drops).contains("y=\"48\" text-anchor=\"middle\">3 dropped</text>"));
+    assert!(
+        svg(&graph, Figures::Drops).contains("y=\"48\" text-anchor=\"middle\">3 dropped</text>")
+    );
     let text = svg(&graph, Figures::Totals);
     assert!(text.contains(">10</text>\n<text class=\"figures bad\""));
     let none = svg(&Graph::default(), Figures::Drops);
@@ -208,13 +250,27 @@ fn drops_are_shown_without_being_asked_for() {
 /// Pictures to look at: `LANA_PICTURES=DIRECTORY cargo test -p fbctl pictures`.
 #[test]
 fn pictures_to_look_at() {
-    let Some(directory) = std::env::var_os("LANA_PICTURES") else { return };
+    let Some(directory) = std::env::var_os("LANA_PICTURES") else {
+        return;
+    };
     let directory = std::path::Path::new(&directory);
     for count in [1, 2, 10, 60, 150] {
-        std::fs::write(directory.join(format!("fan{count}.svg")), svg(&fan(count), Figures::Drops)).unwrap();
+        std::fs::write(
+            directory.join(format!("fan{count}.svg")),
+            svg(&fan(count), Figures::Drops),
+        )
+        .unwrap();
     }
-    for (name, graph) in [("mixed", mixed(300)), ("web", web(40)), ("web300", web(300))] {
-        std::fs::write(directory.join(format!("{name}.svg")), svg(&graph, Figures::Totals)).unwrap();
+    for (name, graph) in [
+        ("mixed", mixed(300)),
+        ("web", web(40)),
+        ("web300", web(300)),
+    ] {
+        std::fs::write(
+            directory.join(format!("{name}.svg")),
+            svg(&graph, Figures::Totals),
+        )
+        .unwrap();
     }
 }
 
