@@ -2,9 +2,9 @@
 
 //! Watches the graph as long as somebody looks at it, and tells all pages what has changed.
 //!
-//! One thread reads: the whole graph after an event, the counters ten times a second. Its time on the CPU, the kernel's work
-//! for it included, is kept to a share of a core: the more a look costs, the fewer there are. When no page is open, it
-//! waits.
+//! One thread reads: the whole graph after an event, the counters ten times a second. The time that this takes, the
+//! kernel's work for it included, is kept to a share of a core: the longer a look takes, be it that the machine is
+//! busy, the fewer there are. When no page is open, it waits.
 
 use super::{
     counters::{self, Counters},
@@ -15,7 +15,6 @@ use crate::picture::{
     scene::{Room, Scene},
 };
 use lana_netlink::{Connection, Error, EventStream, LinkStream, Notice};
-use rustix::time::{clock_gettime, ClockId};
 use serde::Serialize;
 use std::{
     collections::VecDeque,
@@ -182,7 +181,7 @@ impl Feed {
                 self.tell(&": alive\n\n".into());
             }
             let (joining, changed, idle) = self.wait()?;
-            let begin = cpu_time();
+            let begin = Instant::now();
             if changed || idle || watch.graph.is_none() {
                 self.look(lana, &mut watch)?;
             }
@@ -193,7 +192,7 @@ impl Feed {
                 }
             }
             watch.count(lana, |message| self.tell(message))?;
-            budget.spend(cpu_time().saturating_sub(begin));
+            budget.spend(begin.elapsed());
             self.pause(budget.pause());
         }
     }
@@ -334,14 +333,7 @@ fn now() -> u64 {
     u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What this thread has spent on the CPU, in the kernel too.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Time on the CPU that may be spent: it grows as time passes.
+/// Time that may be spent at work: it grows as time passes.
 struct Budget {
     credit: f64,
     last: Instant,

@@ -327,10 +327,8 @@ const drag = (event) => {
   if (!from) return;
   const name = boxAt(document.elementFromPoint(event.clientX, event.clientY));
   const target = name && name !== press.box ? name : null;
-  press.target = target;
   for (const [other, group] of drawn.boxes) group.classList.toggle("target", other === target);
-  const x = from.x + from.width / 2, y = from.y + from.height;
-  byId("drag").setAttribute("d", `M${x},${y}C${x},${y + 40} ${to.x},${to.y - 40} ${to.x},${to.y}`);
+  byId("drag").setAttribute("d", `M${from.x + from.width / 2},${from.y + from.height / 2}L${to.x},${to.y}`);
   byId("drag").classList.remove("hidden");
   hint(target ? `bind ${press.box} on top of ${target}` : `${press.box}: drop it on the block that it is to be on top of`);
   dragged = target;
