@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import subprocess
+import tempfile
 import time
 
 from lana import check, end
@@ -180,6 +181,49 @@ def writes(page):
     fbctl("unbind", "fresh", "a")
 
 
+def wait_for_lines(path, count):
+    """Waits until a file has so many lines. How many it has."""
+    for _ in range(600):
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
+            found = file.read().count("\n")
+            if found >= count:
+                return found
+        time.sleep(0.05)
+    raise TimeoutError(path)
+
+
+def replay():
+    """What `fbctl monitor --record` has written can be seen again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/record"
+        with subprocess.Popen(["fbctl", "monitor", "-r", path, "-c", "2"], stdout=subprocess.DEVNULL) as monitor:
+            lines = wait_for_lines(path, 1)
+            fbctl("add", "passing", "dummy")
+            wait_for_lines(path, lines + 1)
+            fbctl("rm", "passing")
+            monitor.wait(30)
+        with open(path, encoding="ascii") as file:
+            written = [json.loads(line) for line in file]
+        check("the graph is recorded at once, and again when it has changed",
+              written[0]["events"] == [] and written[-1]["events"], written)
+        with contextlib.closing(Page("--replay", path)) as page:
+            page.listen()
+            page.hear("graph")
+            versions = json.loads(page.ask("/versions")[1])
+            first = json.loads(page.ask("/version?number=1")[1])
+            check("a page begins with what was recorded", len(versions) >= len(written) and
+                  [v["time"] for v in versions[:len(written)]] == [v["time"] for v in written], versions)
+            check("and shows it", {box["name"] for box in first["boxes"]} >= {"lan0", "t", "a", "b"}, first)
+        with open(path, "a", encoding="ascii") as file:
+            file.write("nonsense\n")
+        done = subprocess.run(["fbctl", "web", "--replay", path], capture_output=True, text=True, check=False)
+        check("a line that is none is named", done.returncode == 1 and
+              done.stderr == f"fbctl: web: {path}:{len(written) + 1}: this is no version of a graph\n", done.stderr)
+    done = subprocess.run(["fbctl", "monitor", "--record", "/no/such/file"], capture_output=True, text=True, check=False)
+    check("a file that cannot be written, too", done.returncode == 1 and
+          done.stderr == "fbctl: monitor: /no/such/file: No such file or directory\n", done.stderr)
+
+
 def cost():
     """What it costs to look at a thousand blocks."""
     names = "".join(f"add n{i} counter\n" + (f"bind n{i} n{i - 1}\n" if i else "") for i in range(1000))
@@ -203,6 +247,7 @@ def main():
     for test, options in ((guard, ()), (shows, ()), (writes, ("--write",))):
         with contextlib.closing(Page(*options)) as page:
             test(page)
+    replay()
     cost()
     end()
 

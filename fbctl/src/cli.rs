@@ -228,6 +228,9 @@ pub(crate) struct Web {
     /// 127.0.0.1, and 0 any that is free
     #[arg(short, long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// Begin with the versions in a file that `fbctl monitor --record` has written
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
     /// Let the page bind and unbind blocks: several changes as one transaction, with a preview
     #[arg(short, long)]
     pub(crate) write: bool,
@@ -241,6 +244,9 @@ pub(crate) struct Monitor {
     /// Stop after so many events
     #[arg(short, long, value_name = "EVENTS")]
     pub(crate) count: Option<u64>,
+    /// Write the graph as it is, and as it is after each event, to a file for `fbctl web --replay`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 #[cfg(test)]

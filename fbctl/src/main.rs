@@ -15,6 +15,7 @@ mod monitor;
 mod order;
 mod picture;
 mod program;
+mod record;
 mod run;
 mod running;
 mod save;

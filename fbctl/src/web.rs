@@ -11,8 +11,11 @@ mod http;
 
 use crate::{
     cli,
-    picture::scene::{Room, Scene},
-    picture::svg,
+    picture::{
+        scene::{Room, Scene},
+        svg,
+    },
+    record,
 };
 use anyhow::{Context, Result};
 use change::Wish;
@@ -50,6 +53,10 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 
 pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
     session.lana()?;
+    let replay = match &options.replay {
+        Some(path) => record::read(path)?,
+        None => Vec::new(),
+    };
     let at = options.listen;
     let listener = session.at_home(move || TcpListener::bind(at));
     let listener = listener
@@ -61,7 +68,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
     }
     let server = Arc::new(Server {
         guard: Guard::new(at.port())?,
-        feed: Feed::new(session.globals.netns.clone()),
+        feed: Feed::new(session.globals.netns.clone(), replay),
         write: options.write,
         connections: AtomicUsize::new(0),
     });
@@ -251,7 +258,7 @@ mod tests {
     fn server(write: bool) -> Server {
         Server {
             guard: Guard::new(1).unwrap(),
-            feed: Feed::new(None),
+            feed: Feed::new(None, Vec::new()),
             write,
             connections: AtomicUsize::new(0),
         }

@@ -125,6 +125,12 @@ pub(crate) fn state_text(state: LinkState) -> &'static str {
     }
 }
 
+/// The state that is called so.
+pub(crate) fn state_of(text: &str) -> Option<LinkState> {
+    let states = [LinkState::Up, LinkState::NoCarrier, LinkState::Down];
+    states.into_iter().find(|state| state_text(*state) == text)
+}
+
 #[expect(
     clippy::ref_option,
     clippy::trivially_copy_pass_by_ref,
