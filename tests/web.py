@@ -62,10 +62,9 @@ class Page:
         raise TimeoutError(kind)
 
     def cpu(self):
-        """Seconds that the server has spent on the CPU."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / 100
+        """Seconds that the server has spent on the CPU. By its clock: what ticks tell is not true of who is woken by
+        them."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # clock_getcpuclockid()
 
     def close(self):
         """Ends it."""
