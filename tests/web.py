@@ -21,7 +21,8 @@ class Page:
     """A server of the page, and what it is asked."""
 
     def __init__(self, *options):
-        self.process = subprocess.Popen(["fbctl", "web", "--listen", "0", *options], stdout=subprocess.PIPE, text=True)
+        command = ["fbctl", "web", "--listen", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         url = self.process.stdout.readline().strip()
         self.host, _, self.token = url.removeprefix("http://").partition("/?token=")
         self.stream = None
@@ -180,6 +181,19 @@ def writes(page):
     fbctl("unbind", "fresh", "a")
 
 
+def namespaces():
+    """A page of another namespace is served in this one."""
+    subprocess.run(["ip", "netns", "add", "red"], check=True)
+    fbctl("-n", "red", "add", "inside", "dummy")
+    with contextlib.closing(Page("-n", "red")) as page:
+        page.listen()
+        whole = page.hear("graph")
+        check("-n shows the graph of another namespace here", whole["head"]["netns"] == "red" and
+              [box["name"] for box in whole["boxes"]] == ["inside"], whole)
+        check("a block is asked for there", page.ask("/block?name=inside")[0] == 200)
+    subprocess.run(["ip", "netns", "del", "red"], check=True)
+
+
 def wait_for_lines(path, count):
     """Waits until a file has so many lines. How many it has."""
     for _ in range(600):
@@ -246,6 +260,7 @@ def main():
     for test, options in ((guard, ()), (shows, ()), (writes, ("--write",))):
         with contextlib.closing(Page(*options)) as page:
             test(page)
+    namespaces()
     replay()
     cost()
     end()
