@@ -112,13 +112,11 @@ impl Server {
         stream.set_write_timeout(Some(http::TIME))?;
         stream.set_nodelay(true)?;
         let mut to = BufWriter::new(stream);
-        let request = http::read(&mut &*stream).and_then(|request| {
-            self.guard.check(&request)?;
-            if busy {
-                return Err(Answer::text(503, "there are too many connections"));
-            }
-            Ok(request)
-        });
+        if busy {
+            return Answer::text(503, "there are too many connections").write(&mut to, "");
+        }
+        let request = http::read(&mut &*stream)
+            .and_then(|request| self.guard.check(&request).map(|()| request));
         let request = match request {
             Ok(request) => request,
             Err(answer) => return answer.write(&mut to, ""),

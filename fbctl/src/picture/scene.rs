@@ -305,7 +305,7 @@ fn count(number: usize) -> f64 {
 }
 
 /// A colour for each type: those that LANA comes with have their own.
-pub(crate) fn hue(kind: &str) -> usize {
+pub(super) fn hue(kind: &str) -> usize {
     const KNOWN: [&str; 5] = ["tee", "bpf", "counter", "icmp-echo", "multipath"];
     let known = KNOWN.iter().position(|known| *known == kind);
     let mix = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());

@@ -4,11 +4,11 @@
 
 use super::feed::VersionInfo;
 use crate::picture::{
-    model::{Graph, Role},
-    scene::{hue, Box, Line, PortLabel, Scene},
+    model::Graph,
+    scene::{Box, Line, PortLabel, Scene},
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// What a page has to draw anew.
 #[derive(Debug, Serialize)]
@@ -16,15 +16,12 @@ pub(super) struct Change<'a> {
     version: &'a VersionInfo,
     width: f64,
     height: f64,
-    blocks: usize,
-    bindings: usize,
     /// New ones, and others than before.
     boxes: Vec<&'a Box>,
     lines: Vec<PageLine<'a>>,
     /// The names of boxes and lines that are no more.
     gone_boxes: Vec<&'a str>,
     gone_lines: Vec<String>,
-    kinds: BTreeMap<&'a str, usize>,
 }
 
 /// A line, with the names of its boxes.
@@ -53,12 +50,7 @@ impl Head {
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(
-        old: &'a Scene,
-        new: &'a Scene,
-        graph: &'a Graph,
-        version: &'a VersionInfo,
-    ) -> Self {
+    pub(super) fn new(old: &'a Scene, new: &'a Scene, version: &'a VersionInfo) -> Self {
         let known: HashMap<_, _> = old.boxes.iter().map(|of| (of.name.as_str(), of)).collect();
         let boxes = new
             .boxes
@@ -81,16 +73,10 @@ impl<'a> Change<'a> {
         let gone_lines = old_lines.keys().filter(|id| !there_lines.contains(*id));
         let mut gone_lines: Vec<_> = gone_lines.cloned().collect();
         gone_lines.sort_unstable();
-        let plain = graph
-            .blocks
-            .iter()
-            .filter(|block| block.role == Role::None {});
         Change {
             version,
             width: new.width,
             height: new.height,
-            blocks: graph.blocks.len(),
-            bindings: graph.bindings.len(),
             boxes: boxes.collect(),
             lines: new_lines
                 .into_iter()
@@ -98,9 +84,6 @@ impl<'a> Change<'a> {
                 .collect(),
             gone_boxes: gone.filter(|name| !there.contains(name)).collect(),
             gone_lines,
-            kinds: plain
-                .map(|block| (block.kind.as_str(), hue(&block.kind)))
-                .collect(),
         }
     }
 }
@@ -123,5 +106,35 @@ impl<'a> PageLine<'a> {
             path: &line.path,
             ports: &line.ports,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        picture::{model::Readout, scene::Room},
+        show::tests::sample,
+    };
+
+    #[test]
+    fn only_what_is_different_is_told() {
+        let mut readout = Readout {
+            fbs: sample(),
+            ..Readout::default()
+        };
+        let whole = Scene::new(&readout.graph(), Room::ALL);
+        let info = VersionInfo::default();
+        let first = Scene::default();
+        let begin = Change::new(&first, &whole, &info);
+        assert_eq!((begin.boxes.len(), begin.lines.len()), (3, 3));
+        let same = Change::new(&whole, &whole, &info);
+        assert!(same.boxes.is_empty() && same.lines.is_empty() && same.gone_boxes.is_empty());
+        readout.fbs.pop();
+        let less = Scene::new(&readout.graph(), Room::ALL);
+        let change = Change::new(&whole, &less, &info);
+        assert_eq!(change.gone_boxes, ["fb3"]);
+        assert_eq!(change.gone_lines, ["fb3 - fb2", "fb3 ~ eth0"]);
+        assert_eq!(Head::new(&readout.graph()).netns, None);
     }
 }

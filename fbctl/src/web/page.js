@@ -35,7 +35,7 @@ const tell = (name, text, parent, kind = "") => {
 // --- What is known --------------------------------------------------------------------------
 
 // The live picture, kept up to date while another one is shown.
-const live = { width: 0, height: 0, boxes: new Map(), lines: new Map(), kinds: {}, blocks: 0, bindings: 0 };
+const live = { width: 0, height: 0, boxes: new Map(), lines: new Map() };
 const rates = new Map(); // by IDP
 const drawn = { boxes: new Map(), lines: new Map() };
 let versions = [], shown = null; // nothing: live
