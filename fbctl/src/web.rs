@@ -204,7 +204,7 @@ struct Previewed {
 
 /// What the page may load: only what comes from here.
 const POLICY: &str =
-    "Content-Security-Policy: default-src 'none'; style-src 'self' 'unsafe-inline'; \
+    "Content-Security-Policy: default-src 'none'; style-src 'self'; \
                       script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'\r\n";
 
