@@ -203,8 +203,7 @@ struct Previewed {
 }
 
 /// What the page may load: only what comes from here.
-const POLICY: &str =
-    "Content-Security-Policy: default-src 'none'; style-src 'self'; \
+const POLICY: &str = "Content-Security-Policy: default-src 'none'; style-src 'self'; \
                       script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'\r\n";
 
