@@ -10,8 +10,8 @@ use crate::{
     running,
 };
 use anyhow::{Context, Result};
-use lana_cli::{usage, without_bom, Output, Session};
-use lana_netlink::{errno_text, Connection, Error, Transaction};
+use lana_cli::{refused, usage, without_bom, Describe, Output, Session};
+use lana_netlink::{errno_text, Connection, Error};
 use serde::{Serialize, Serializer};
 use std::{
     fs,
@@ -24,7 +24,7 @@ const CHANGED: &str = "the graph was changed";
 
 pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let done = apply(session, path, how);
-    if how.dry_run {
+    if session.globals.dry_run {
         return done;
     }
     done.map_err(|error| match error.downcast_ref() {
@@ -37,32 +37,45 @@ fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> 
     let name = path.display().to_string();
     let bytes = slurp(path, session).with_context(|| name.clone())?;
     let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
-    let file = File {
-        name: &name,
-        text: without_bom(text),
-    };
+    make(session, &name, without_bom(text), how.empty)
+}
+
+/// Makes the graph again what it was: `text` is what `save` wrote.
+pub(crate) fn restore(session: &mut Session, name: &str, text: &str) -> Result<()> {
+    match make(session, name, text, true) {
+        Err(error) if error.downcast_ref() != Some(&CHANGED) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn make(session: &mut Session, name: &str, text: &str, empty: bool) -> Result<()> {
+    let file = File { name, text };
     if document::is_cut_off(file.text) {
         let text = format!("it is cut off: the line '{}' is missing", document::END);
         let line = file.text.lines().count();
-        return Err(mistake(&name, &Mistake { line, text }));
+        return Err(mistake(name, &Mistake { line, text }));
     }
     let mut names = Names::default();
-    let target = document::read(file.text, &mut names).map_err(|m| mistake(&name, &m))?;
+    let target = document::read(file.text, &mut names).map_err(|m| mistake(name, &m))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
-    if target.is_empty() && !changes.is_empty() && !how.empty {
+    if target.is_empty() && !changes.is_empty() && !empty {
         let text = "it has no block and no device, so the whole graph would go: \
                     --empty if that is meant";
-        return Err(usage(text).context(name.clone()));
+        return Err(usage(text).context(name.to_owned()));
     }
-    if how.dry_run || changes.is_empty() {
+    if changes.is_empty() {
         return tell(&mut session.out, &changes, &names);
     }
-    let mut transaction = Transaction::default();
+    let mut plan = session.plan(Describe::Not);
     for change in &changes {
-        let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
+        let pushed = plan.push(&change.op(&names), false).map_err(Error::from);
         pushed.with_context(|| file.origin(change, &names))?;
     }
-    let Err(mut error) = session.transact(transaction) else {
+    let done = session.carry_out(plan);
+    if done.is_ok() && session.globals.dry_run {
+        return tell(&mut session.out, &changes, &names);
+    }
+    let Err(mut error) = done else {
         let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
         return told.context(CHANGED);
     };
@@ -71,7 +84,7 @@ fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> 
             advise(&mut error, upto, &names, session);
             error.context(file.origin(change, &names))
         }
-        _ => error.context(name.clone()),
+        _ => error.context(name.to_owned()),
     };
     let now = file.compare(session.lana()?, &target, &mut names);
     if now.is_ok_and(|now| now != changes) {
@@ -85,14 +98,6 @@ fn advise(error: &mut anyhow::Error, changes: &[Change<'_>], names: &Names, sess
     if let Some(Error::Refused(refusal)) = error.downcast_mut() {
         let ops: Vec<_> = changes.iter().map(|change| change.op(names)).collect();
         refusal.advice = advice::advice(refusal, &ops, session);
-    }
-}
-
-/// Which change the kernel objects to.
-fn refused(error: &anyhow::Error) -> Option<usize> {
-    match error.downcast_ref() {
-        Some(Error::Refused(refusal)) => refusal.change,
-        _ => None,
     }
 }
 

@@ -44,6 +44,8 @@ Examples:
   fbctl replace fb3 fb7                 let fb7 take the place of fb3
   fbctl save graph.toml                 write the graph down
   fbctl apply graph.toml                make it so again
+  fbctl --dry-run apply graph.toml      only say what that would change
+  fbctl apply graph.toml --confirm 60   take it back unless `fbctl confirm` comes within a minute
   fbctl -b setup.fb                     make the changes in a file, all or none";
 
 /// Build and show LANA's graph of functional blocks
@@ -80,6 +82,14 @@ pub(crate) enum Command {
     Save {
         /// Where to, instead of the standard output
         file: Option<PathBuf>,
+    },
+    /// Keep the change that was made with --confirm
+    Confirm,
+    /// Take the graph back to what it is now unless it is confirmed
+    #[command(hide = true)]
+    Hold {
+        /// After how many seconds
+        seconds: u32,
     },
     /// Show blocks, how they are bound, and their options
     ///
@@ -192,9 +202,6 @@ pub(crate) struct Subscription {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyHow {
-    /// Only print what would change
-    #[arg(long)]
-    pub(crate) dry_run: bool,
     /// Remove the whole graph if FILE has no block and no device
     #[arg(long)]
     pub(crate) empty: bool,

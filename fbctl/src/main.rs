@@ -9,6 +9,7 @@ mod cli;
 mod diff;
 mod document;
 mod graph;
+mod hold;
 mod installed;
 mod model;
 mod monitor;

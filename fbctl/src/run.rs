@@ -5,7 +5,7 @@
 use crate::{
     advice, apply,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, program, save, show, stats, types,
+    graph, hold, monitor, program, save, show, stats, types,
 };
 use anyhow::Result;
 use clap::CommandFactory;
@@ -27,6 +27,8 @@ impl Action for Command {
             Command::Change(change) => change.label(),
             Command::Apply { .. } => "apply".to_owned(),
             Command::Save { .. } => "save".to_owned(),
+            Command::Confirm => "confirm".to_owned(),
+            Command::Hold { .. } => "hold".to_owned(),
             Command::Show { name: Some(name) } => about("show", &[name]),
             Command::Show { name: None } => "show".to_owned(),
             Command::Types { name: Some(name) } => about("types", &[name]),
@@ -42,11 +44,15 @@ impl Action for Command {
         }
     }
 
-    fn change(&self, session: &Session) -> Result<Option<Op<'_>>> {
+    fn changes(&self, session: &Session) -> Result<Vec<Op<'_>>> {
         match self {
-            Command::Change(change) => change.op(session.stdin_is_taken()).map(Some),
-            _ => Ok(None),
+            Command::Change(change) => Ok(vec![change.op(session.stdin_is_taken())?]),
+            _ => Ok(Vec::new()),
         }
+    }
+
+    fn plans(&self) -> bool {
+        matches!(self, Command::Apply { .. })
     }
 
     fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
@@ -57,10 +63,12 @@ impl Action for Command {
         match self {
             Command::Change(change) => {
                 let op = change.op(session.stdin_is_taken())?;
-                session.change(&op)
+                session.change(&[op])
             }
             Command::Apply { file, how } => apply::run(session, file, how),
             Command::Save { file } => save::run(session, file.as_deref()),
+            Command::Confirm => hold::confirm(session),
+            Command::Hold { seconds } => hold::run(session, *seconds),
             Command::Show { name } => show::run(session, name.as_deref()),
             Command::Types { name } => types::run(session, name.as_deref()),
             Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),

@@ -10,21 +10,30 @@ mod batch;
 mod counters;
 mod failure;
 mod globals;
+mod guard;
+mod held;
 mod netns;
 mod one_dash;
 mod output;
 mod pages;
+mod plan;
 mod session;
 mod table;
+mod told;
 mod tool;
 
+pub use batch::refused;
 pub use counters::{count, drop_reasons, drop_total, stats_summary};
 pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
+pub use guard::CutOff;
+pub use held::{fbctl, FAILED, MADE, READY};
 pub use output::Output;
 pub use pages::{write_completions, write_pages};
+pub use plan::{Describe, Plan};
 pub use session::Session;
 pub use table::{clean, Column, Table};
+pub use told::{told, How, Told};
 pub use tool::{main, plain, Action, Tool};
 
 /// The text of a file without the byte order mark that some editors put before it.

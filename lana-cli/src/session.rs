@@ -2,9 +2,17 @@
 
 //! What a command has at hand while it runs.
 
-use crate::{globals::Globals, output::Output, table::clean};
+use crate::{
+    failure::kernel,
+    globals::Globals,
+    guard,
+    held::Held,
+    output::Output,
+    plan::{Describe, Plan},
+    table::clean,
+};
 use anyhow::Result;
-use lana_netlink::{Connection, Done, Dump, Op, Transaction};
+use lana_netlink::{Connection, Done, Dump, Error, Op, Transaction};
 use std::{
     io::{self, Write},
     path::Path,
@@ -38,18 +46,114 @@ impl Session {
         }
     }
 
-    /// Asks for a change.
-    pub fn change(&mut self, change: &Op<'_>) -> Result<()> {
-        let done = self.lana()?.change(change)?;
+    /// Asks for changes that are made together or not at all.
+    pub fn change(&mut self, ops: &[Op<'_>]) -> Result<()> {
+        let mut plan = self.plan(Describe::Each);
+        for op in ops {
+            plan.push(op, false).map_err(Error::from)?;
+        }
+        match ops {
+            // A request of its own.
+            [op] => self.carry_out_by(plan, |lana, _| lana.change(op)),
+            _ => self.carry_out(plan),
+        }
+    }
+
+    /// A plan without changes.
+    pub fn plan(&self, describe: Describe) -> Plan {
+        let dry = self.globals.dry_run;
+        Plan::new(describe == Describe::Each && dry, dry)
+    }
+
+    /// Asks for the changes of a plan. If they are not to be made, the kernel looks at them, and they are described.
+    pub fn carry_out(&mut self, plan: Plan) -> Result<()> {
+        self.carry_out_by(plan, Connection::transact)
+    }
+
+    fn carry_out_by(
+        &mut self,
+        plan: Plan,
+        make: impl FnOnce(&mut Connection, Transaction) -> Result<Done, Error>,
+    ) -> Result<()> {
+        self.guard(&plan)?;
+        if self.globals.dry_run {
+            return self.check(plan);
+        }
+        let held = match self.globals.confirm {
+            Some(seconds) => Some(Held::start(seconds)?),
+            None => None,
+        };
+        let made = self.lana().and_then(|lana| make(lana, plan.transaction));
+        let done = match (made, held) {
+            (Ok(done), Some(held)) => {
+                held.made()?;
+                let keep = match &self.globals.netns {
+                    Some(name) => format!("fbctl -n {} confirm", crate::word(name)),
+                    None => "fbctl confirm".to_owned(),
+                };
+                let seconds = self.globals.confirm.unwrap_or_default();
+                self.warn(&format!(
+                    "`{keep}` within {seconds} s, or the change is taken back"
+                ));
+                done
+            }
+            (Err(error), Some(held)) => {
+                held.failed();
+                return Err(error.into());
+            }
+            (made, None) => made?,
+        };
         self.note(done);
         Ok(())
     }
 
-    /// Asks for changes that are made together or not at all.
-    pub fn transact(&mut self, transaction: Transaction) -> Result<()> {
-        let done = self.lana()?.transact(transaction)?;
-        self.note(done);
-        Ok(())
+    /// Refuses to hook a device that the host needs.
+    fn guard(&mut self, plan: &Plan) -> Result<()> {
+        if self.globals.yes || self.globals.confirm.is_some() || plan.risky().next().is_none() {
+            return Ok(());
+        }
+        let vlinks = self.lana()?.vlinks()?.items.into_iter();
+        let hooked = vlinks.filter(|vlink| vlink.carrier.is_none());
+        let hooked: Vec<u32> = hooked.filter_map(|vlink| vlink.ifindex).collect();
+        match guard::check(plan.risky(), &hooked) {
+            Ok(Some(cut_off)) => Err(cut_off.into()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(kernel("what the device has cannot be seen", &error)
+                .context("--yes hooks it all the same")),
+        }
+    }
+
+    /// Lets the kernel look at changes without making them: it makes all of a transaction or nothing, and the last
+    /// of this one cannot be made.
+    fn check(&mut self, mut plan: Plan) -> Result<()> {
+        const EPERM: i32 = 1;
+        let checked = plan.checked.unwrap_or_default();
+        let nobody = format!("dry-run-{}", std::process::id());
+        let last = Op::FbDel { name: &nobody };
+        plan.transaction.push(&last).map_err(Error::from)?;
+        match self.lana()?.transact(plan.transaction) {
+            Err(Error::Refused(refusal)) if refusal.change == Some(checked) => {}
+            Err(Error::Refused(refusal)) if refusal.errno == EPERM && refusal.change.is_none() => {
+                self.warn(&format!("the kernel has not looked at it: {refusal}"));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err(Error::Unsettled.into()),
+        }
+        if checked < plan.count {
+            let count = plan.count - checked;
+            self.warn(&format!(
+                "the kernel has not looked at the last {count} of {} changes, as it would have to make a virtual device",
+                plan.count
+            ));
+        }
+        match plan.told {
+            Some(told) if self.out.is_json() => self.out.json(&told),
+            told => {
+                let told = told.unwrap_or_default();
+                told.iter()
+                    .try_for_each(|told| self.out.line(&told.to_string()))
+            }
+        }
     }
 
     /// Passes on what the kernel says about a change that it made.

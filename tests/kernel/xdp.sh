@@ -13,7 +13,7 @@ load
 hosts
 counted() { cat "$fblock/$1"; }
 skbs() { fbctl -j stats "$1" | number skbs; }
-xdp_hook() { vlink ethernet hook "$1" --xdp; }
+xdp_hook() { vlink ethernet hook "$1" --xdp --yes; }
 mkdir -p bpf
 mount -t bpf bpf bpf
 python3 -S "$tests/bpfload.py" bpf
@@ -45,8 +45,7 @@ check_fails "a change that fails later" 2 "nobody" vlink -b - <<<$'ethernet hook
 check "leaves no program" ip link set lan0 xdpdrv pinned bpf/xdp-pass
 ip link set lan0 xdpdrv off
 take_frames() { # NAMESPACE DEVICE
-	vlink -n "$1" ethernet hook "$2" --xdp
-	fbctl -n "$1" set "$2" unclaimed=stack
+	vlink -n "$1" ethernet hook "$2" --xdp unclaimed=stack
 }
 take_frames alice a0
 take_frames bob b0

@@ -5,7 +5,7 @@
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use lana_cli::{Globals, EXIT_STATUS};
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 /// Name of the subsystem for Ethernet devices.
 pub(crate) const ETHERNET: &str = "ethernet";
@@ -16,6 +16,8 @@ Examples:
   vlink ethernet unhook eth0          give it back
   vlink ethernet hook eth0 --block a  the same, with a block called a
   vlink ethernet hook eth0 --xdp      the same, before socket buffers are made: native XDP
+  vlink ethernet hook eth0 unclaimed=stack   Linux gets what no block takes
+  vlink ethernet hook eth0 --confirm 60      taken back unless `fbctl confirm` comes within a minute
   vlink ethernet add mydev0 eth0 10   make mydev0: what eth0 receives with EtherType 0xac0a
   vlink ethernet rm mydev0            remove it
   vlink -j show                       what is connected, for programs
@@ -197,6 +199,9 @@ pub(crate) enum Device {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Change {
     /// Connect a device to the graph: a block of its name takes every frame it receives
+    ///
+    /// A device that has addresses, a default route, or the connection by which you are logged in is refused, as
+    /// this host would be cut off: unless unclaimed=stack, --confirm or --yes is there.
     Hook {
         #[command(flatten)]
         device: Free,
@@ -206,6 +211,9 @@ pub(crate) enum Change {
         /// Let packets enter as frames of the driver, before socket buffers are made for them (native XDP)
         #[arg(long)]
         xdp: bool,
+        /// Options of the block, set at the same time: with unclaimed=stack Linux goes on to get what no block takes
+        #[arg(value_name = "KEY=VALUE")]
+        options: Vec<Assignment>,
     },
     /// Give a device back to Linux and remove its block
     Unhook {
@@ -234,6 +242,27 @@ pub(crate) enum Change {
         #[command(flatten)]
         device: Hooked,
     },
+}
+
+/// An option of a block, and what to set it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Assignment {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("an option is KEY=VALUE"),
+        }
+    }
 }
 
 fn id(text: &str) -> Result<u8, &'static str> {

@@ -26,7 +26,7 @@ fn wrong_command_lines_are_usage() {
     assert_eq!(
         text(&output.stderr),
         "vlink: the following required arguments were not provided: <DEVICE|--index <IFINDEX>>; \
-         usage: vlink ethernet hook <DEVICE|--index <IFINDEX>>\n"
+         usage: vlink ethernet hook <DEVICE|--index <IFINDEX>> [KEY=VALUE]...\n"
     );
     for args in [
         &[][..],
