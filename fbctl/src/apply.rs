@@ -6,6 +6,7 @@ use crate::{
     advice, cli,
     diff::{changes, Change},
     document::{self, Mistake},
+    files::{self, Files, Source},
     model::{Names, Place, Target},
     running,
 };
@@ -35,28 +36,46 @@ pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Re
 
 fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let name = path.display().to_string();
-    let bytes = slurp(path, session).with_context(|| name.clone())?;
-    let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
-    make(session, &name, without_bom(text), how.empty)
+    let read = |path: &Path, session: &Session| -> Result<Source> {
+        let name = path.display().to_string();
+        let bytes = slurp(path, session).with_context(|| name.clone())?;
+        let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
+        let text = without_bom(text).to_owned();
+        Ok(Source { name, text })
+    };
+    let sources = if path.is_dir() {
+        let paths = files::of(path).map_err(|error| usage(errno_text(&error)));
+        let paths = paths.with_context(|| name.clone())?;
+        let sources = paths.iter().map(|path| read(path, session));
+        sources.collect::<Result<Vec<_>>>()?
+    } else {
+        vec![read(path, session)?]
+    };
+    make(session, &name, &sources, how.empty)
 }
 
 /// Makes the graph again what it was: `text` is what `save` wrote.
 pub(crate) fn restore(session: &mut Session, name: &str, text: &str) -> Result<()> {
-    match make(session, name, text, true) {
+    let (of, text) = (name.to_owned(), text.to_owned());
+    match make(session, name, &[Source { name: of, text }], true) {
         Err(error) if error.downcast_ref() != Some(&CHANGED) => Err(error),
         _ => Ok(()),
     }
 }
 
-fn make(session: &mut Session, name: &str, text: &str, empty: bool) -> Result<()> {
-    let file = File { name, text };
-    if document::is_cut_off(file.text) {
-        let text = format!("it is cut off: the line '{}' is missing", document::END);
-        let line = file.text.lines().count();
-        return Err(mistake(name, &Mistake { line, text }));
+fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> Result<()> {
+    let file = Files(sources);
+    for Source { name, text } in sources {
+        if document::is_cut_off(text) {
+            let what = format!("it is cut off: the line '{}' is missing", document::END);
+            let line = text.lines().count();
+            return Err(mistake(name, &Mistake { line, text: what }));
+        }
     }
     let mut names = Names::default();
-    let target = document::read(file.text, &mut names).map_err(|m| mistake(name, &m))?;
+    let target = file
+        .read(&mut names)
+        .map_err(|(name, m)| mistake(&name, &m))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
     if target.is_empty() && !changes.is_empty() && !empty {
         let text = "it has no block and no device, so the whole graph would go: \
@@ -69,7 +88,7 @@ fn make(session: &mut Session, name: &str, text: &str, empty: bool) -> Result<()
     let mut plan = session.plan(Describe::Not);
     for change in &changes {
         let pushed = plan.push(&change.op(&names), false).map_err(Error::from);
-        pushed.with_context(|| file.origin(change, &names))?;
+        pushed.with_context(|| file.origin(name, change, &names))?;
     }
     let done = session.carry_out(plan);
     if done.is_ok() && session.globals.dry_run {
@@ -82,7 +101,7 @@ fn make(session: &mut Session, name: &str, text: &str, empty: bool) -> Result<()
     let error = match refused(&error).and_then(|at| changes.get(..=at)) {
         Some(upto @ [.., change]) => {
             advise(&mut error, upto, &names, session);
-            error.context(file.origin(change, &names))
+            error.context(file.origin(name, change, &names))
         }
         _ => error.context(name.to_owned()),
     };
@@ -127,13 +146,7 @@ fn mistake(name: &str, mistake: &Mistake) -> anyhow::Error {
     usage(format!("{name}:{}: {}", mistake.line, mistake.text))
 }
 
-/// The file, for messages about it.
-struct File<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl File<'_> {
+impl Files<'_> {
     /// What is to change.
     fn compare<'t>(
         &self,
@@ -143,20 +156,21 @@ impl File<'_> {
     ) -> Result<Vec<Change<'t>>> {
         let running = running::read(lana, names)?;
         let wrong = |(place, text): (Place, String)| {
-            mistake(self.name, &Mistake::new(self.text, place, text))
+            let (name, line) = self.at(place);
+            mistake(name, &Mistake { line, text })
         };
         changes(&running, target, names).map_err(wrong)
     }
 
-    /// Where a change comes from: a line of the file, if it has one that asks for it.
-    fn origin(&self, change: &Change<'_>, names: &Names) -> String {
+    /// Where a change comes from: a line of a file, if one asks for it.
+    fn origin(&self, name: &str, change: &Change<'_>, names: &Names) -> String {
         let what = change.describe(names);
         match change.place {
             Some(place) => {
-                let line = document::line(self.text, place);
-                format!("{}:{line}: {what}", self.name)
+                let (name, line) = self.at(place);
+                format!("{name}:{line}: {what}")
             }
-            None => format!("{}: {what}", self.name),
+            None => format!("{name}: {what}"),
         }
     }
 }

@@ -2,10 +2,17 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
-use crate::{assignment::Assignment, graph::Format};
+use crate::{
+    assignment::Assignment,
+    graph::Format,
+    words::{options, types},
+};
 use clap::{Args, Parser, Subcommand};
-use clap_complete::Shell;
-use lana_cli::{Globals, EXIT_STATUS};
+use clap_complete::{
+    engine::{ArgValueCandidates, ArgValueCompleter},
+    Shell,
+};
+use lana_cli::{candidates::blocks, Globals, EXIT_STATUS};
 use std::path::PathBuf;
 
 /// What a file for `apply` looks like.
@@ -46,6 +53,8 @@ Examples:
   fbctl apply graph.toml                make it so again
   fbctl --dry-run apply graph.toml      only say what that would change
   fbctl apply graph.toml --confirm 60   take it back unless `fbctl confirm` comes within a minute
+  fbctl log                             who has changed what
+  fbctl undo                            take the last change back
   fbctl -b setup.fb                     make the changes in a file, all or none";
 
 /// Build and show LANA's graph of functional blocks
@@ -73,7 +82,7 @@ pub(crate) enum Command {
     /// its traffic.
     #[command(after_help = FORMAT)]
     Apply {
-        /// A TOML file; - is the standard input
+        /// A TOML file; - is the standard input; of a folder, its files *.toml, each a part with bindings of its own
         file: PathBuf,
         #[command(flatten)]
         how: ApplyHow,
@@ -85,6 +94,31 @@ pub(crate) enum Command {
     },
     /// Keep the change that was made with --confirm
     Confirm,
+    /// Change the kernel modules of LANA for those that are installed now, while a graph runs
+    ///
+    /// Saves the graphs of all namespaces that have names, takes them out, loads the modules anew, and makes the graphs
+    /// again, with the counts of their counters. How long they were away is printed. Devices that are hooked with
+    /// unclaimed=stack or not at all are Linux's meanwhile; packets for the blocks are lost. If something fails, what was there
+    /// is put back, as far as that can be; the saved graphs are in /run/lana.
+    Upgrade,
+    /// Show who has changed what, and when
+    ///
+    /// The tools write down what they change, where there is the folder /var/lib/lana. What others change stands there, too,
+    /// if `fbctl monitor --record` runs: by the events, without a user.
+    Log {
+        /// Only the last so many
+        #[arg(short = 'N', long, value_name = "CHANGES")]
+        last: Option<usize>,
+    },
+    /// Take the last changes back, in one transaction
+    ///
+    /// The graph becomes what it was before them. It is refused if somebody else has changed it in between. What was
+    /// taken back is not counted again: `fbctl undo` twice takes back two changes.
+    Undo {
+        /// How many, as `fbctl log` lists them
+        #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        changes: u32,
+    },
     /// Take the graph back to what it is now unless it is confirmed
     #[command(hide = true)]
     Hold {
@@ -98,16 +132,19 @@ pub(crate) enum Command {
     /// where they get long; --json has all of them.
     Show {
         /// Only this one
+        #[arg(add = ArgValueCandidates::new(blocks))]
         name: Option<String>,
     },
     /// List the types of block that can be made, those whose module is only installed included
     Types {
         /// Show the options of this one: what they can be set to, and what a new block has
+        #[arg(add = ArgValueCandidates::new(types))]
         name: Option<String>,
     },
     /// Show the counters of blocks and of the packet processing engine
     Stats {
         /// Only those of this block, and what it counts itself
+        #[arg(add = ArgValueCandidates::new(blocks))]
         name: Option<String>,
         /// Only those of the engine, CPU by CPU
         #[arg(long, conflicts_with = "name")]
@@ -142,21 +179,23 @@ pub(crate) enum Change {
         /// What to call it
         name: String,
         /// Its type, as `fbctl types` lists it; the module of a type that is not there is loaded
-        #[arg(value_name = "TYPE")]
+        #[arg(value_name = "TYPE", add = ArgValueCandidates::new(types))]
         kind: String,
     },
     /// Remove a block that nothing is bound or subscribed to
     Rm {
         /// Which
+        #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
     },
     /// Set an option of a block
     Set {
         /// Of which
+        #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
         /// The option; a VALUE of @FILE stands for what is in the file, @- for the standard
         /// input, @@ for an @; an empty one sets it back to what a new block has
-        #[arg(value_name = "KEY=VALUE")]
+        #[arg(value_name = "KEY=VALUE", add = ArgValueCompleter::new(options))]
         assignment: Assignment,
     },
     /// Put a block on top of another
@@ -175,8 +214,10 @@ pub(crate) enum Change {
     /// --drop-state is there.
     Replace {
         /// The block whose place is taken
+        #[arg(add = ArgValueCandidates::new(blocks))]
         old: String,
         /// The block that takes it; nothing may be bound or subscribed to it
+        #[arg(add = ArgValueCandidates::new(blocks))]
         new: String,
         /// Do not carry the state over
         #[arg(long)]
@@ -187,16 +228,20 @@ pub(crate) enum Change {
 #[derive(Debug, Args)]
 pub(crate) struct Binding {
     /// The block on top
+    #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) upper: String,
     /// The block below
+    #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) lower: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Subscription {
     /// The block that gets the events
+    #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) subscriber: String,
     /// The block whose events it gets
+    #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) publisher: String,
 }
 
@@ -212,6 +257,9 @@ pub(crate) struct Monitor {
     /// Say when, in UTC
     #[arg(short, long)]
     pub(crate) timestamp: bool,
+    /// Write them into the log that `fbctl log` shows, too
+    #[arg(long)]
+    pub(crate) record: bool,
     /// Stop after so many events
     #[arg(short, long, value_name = "EVENTS")]
     pub(crate) count: Option<u64>,

@@ -5,9 +5,9 @@
 //!
 //! They meet at an abstract socket, so there is one in a network namespace, and it goes with the process.
 
-use crate::{apply, save};
+use crate::{apply, history, save};
 use anyhow::{Context, Result};
-use lana_cli::{denied, kernel, usage, Session, FAILED, MADE, READY};
+use lana_cli::{denied, history::now, kernel, usage, Session, FAILED, MADE, READY};
 use rustix::{net::sockopt::socket_peercred, process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::{
@@ -49,6 +49,8 @@ enum Heard {
 
 /// `fbctl hold`: says that it is ready, or why not.
 pub(crate) fn run(session: &mut Session, seconds: u32) -> Result<()> {
+    // The change begins when it is told that this is ready.
+    let since = now();
     let begun = begin(session);
     let said = match &begun {
         Ok(_) => session.out.line(READY),
@@ -59,6 +61,7 @@ pub(crate) fn run(session: &mut Session, seconds: u32) -> Result<()> {
     if wait(listener, Duration::from_secs(u64::from(seconds)))? {
         return Ok(());
     }
+    session.undoes = history::since(since);
     let done = take_back(session, &before);
     log(&match &done {
         Ok(()) => format!("a change was not confirmed within {seconds} s: it is taken back"),

@@ -8,7 +8,9 @@ mod assignment;
 mod cli;
 mod diff;
 mod document;
+mod files;
 mod graph;
+mod history;
 mod hold;
 mod installed;
 mod model;
@@ -21,7 +23,9 @@ mod save;
 mod show;
 mod stats;
 mod types;
+mod upgrade;
 mod utc;
+mod words;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 //! `fbctl monitor`: events as they come, a line each.
 
-use crate::{cli, utc::rfc3339};
+use crate::{cli, history, utc::rfc3339};
 use anyhow::Result;
 use lana_cli::{Output, Session};
 use lana_netlink::{spec::EventAttrs, EventStream, Notice};
@@ -33,6 +33,9 @@ pub(crate) fn run(session: &mut Session, options: &cli::Monitor) -> Result<()> {
     }
     for notice in EventStream::open()? {
         let notice = notice?;
+        if options.record {
+            history::record(&notice)?;
+        }
         let time = options.timestamp.then(|| rfc3339(SystemTime::now()));
         tell(&mut session.out, &notice, time.as_deref())?;
         session.out.flush()?;
@@ -67,7 +70,7 @@ fn tell(out: &mut Output, notice: &Notice, time: Option<&str>) -> Result<()> {
 }
 
 /// The kind, the block, and whatever else the event has, by the names of the specification.
-fn describe(event: &EventAttrs) -> String {
+pub(crate) fn describe(event: &EventAttrs) -> String {
     let mut out = event
         .kind
         .map_or_else(|| "event".to_owned(), |kind| kind.to_string());

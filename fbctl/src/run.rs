@@ -5,11 +5,11 @@
 use crate::{
     advice, apply,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, hold, monitor, program, save, show, stats, types,
+    graph, history, hold, monitor, program, save, show, stats, types, upgrade,
 };
 use anyhow::Result;
 use clap::CommandFactory;
-use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
+use lana_cli::{word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool};
 use lana_netlink::{Op, Refusal};
 
 impl Tool for Cli {
@@ -28,6 +28,9 @@ impl Action for Command {
             Command::Apply { .. } => "apply".to_owned(),
             Command::Save { .. } => "save".to_owned(),
             Command::Confirm => "confirm".to_owned(),
+            Command::Upgrade => "upgrade".to_owned(),
+            Command::Log { .. } => "log".to_owned(),
+            Command::Undo { .. } => "undo".to_owned(),
             Command::Hold { .. } => "hold".to_owned(),
             Command::Show { name: Some(name) } => about("show", &[name]),
             Command::Show { name: None } => "show".to_owned(),
@@ -51,8 +54,15 @@ impl Action for Command {
         }
     }
 
+    fn graph(session: &mut Session) -> Result<String> {
+        Ok(save::text(session.lana()?)?)
+    }
+
     fn plans(&self) -> bool {
-        matches!(self, Command::Apply { .. })
+        matches!(
+            self,
+            Command::Apply { .. } | Command::Undo { .. } | Command::Upgrade
+        )
     }
 
     fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
@@ -67,6 +77,9 @@ impl Action for Command {
             }
             Command::Apply { file, how } => apply::run(session, file, how),
             Command::Save { file } => save::run(session, file.as_deref()),
+            Command::Upgrade => upgrade::run(session),
+            Command::Log { last } => history::run(session, *last),
+            Command::Undo { changes } => history::undo(session, *changes as usize),
             Command::Confirm => hold::confirm(session),
             Command::Hold { seconds } => hold::run(session, *seconds),
             Command::Show { name } => show::run(session, name.as_deref()),
@@ -75,7 +88,7 @@ impl Action for Command {
             Command::Monitor(options) => monitor::run(session, options),
             Command::Graph { format } => graph::run(session, *format),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), *shell, &mut session.out)
+                write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
             Command::Man { directory } => write_pages(Cli::command(), directory),
         }

@@ -168,7 +168,7 @@ fn completions_are_made() {
     for shell in ["bash", "zsh", "fish"] {
         let output = fbctl(&["completions", shell], "");
         assert_eq!(output.status.code(), Some(0));
-        assert!(text(&output.stdout).contains("unsubscribe"), "{shell}");
+        assert!(text(&output.stdout).contains("LANA_COMPLETE"), "{shell}");
     }
 }
 
@@ -232,7 +232,7 @@ fn a_standard_error_that_is_full_changes_nothing() {
     assert_eq!(full(&["nosuch"], "", true), (Some(1), String::new()));
     let (code, said) = full(&["--force", "-b", "-"], "nosuch\ncompletions bash\n", true);
     assert_eq!(code, Some(1));
-    assert!(said.contains("unsubscribe"), "{said}");
+    assert!(said.contains("LANA_COMPLETE"), "{said}");
 }
 
 #[test]

@@ -199,7 +199,10 @@ pub(crate) fn advise<'a, A: Action + 'a>(
             if let Some(change) = refusal.change {
                 ops.truncate(change + 1);
             }
-            refusal.advice = A::advice(refusal, &ops, session);
+            // A command that is no list of changes has given its own.
+            if !ops.is_empty() {
+                refusal.advice = A::advice(refusal, &ops, session);
+            }
         }
     }
 }
@@ -338,7 +341,7 @@ mod tests {
     }
 
     fn session() -> Session {
-        Session::new("tool", Globals::default())
+        Session::new("tool", Globals::default(), |_| Ok(String::new()))
     }
 
     #[test]

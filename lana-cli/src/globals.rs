@@ -2,7 +2,9 @@
 
 //! The options that go with every command.
 
+use crate::candidates;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use std::path::PathBuf;
 
 /// Options before (or after) the command, as in iproute2.
@@ -22,7 +24,8 @@ pub struct Globals {
     pub stats: bool,
 
     /// Act in the network namespace NAME, as `ip netns` lists it
-    #[arg(short = 'n', long, value_name = "NAME", global = true)]
+    #[arg(short = 'n', long, value_name = "NAME", global = true,
+        add = ArgValueCandidates::new(candidates::namespaces))]
     pub netns: Option<String>,
 
     /// Make the changes in FILE (- is the standard input), one a line, together or not at all; #

@@ -99,9 +99,12 @@ fn losses(network: &Network, link: &Link, xdp: bool, way: Option<(u32, &Login)>)
     }
     let mut losses = Vec::new();
     for device in devices {
-        let of = |what: String| match device.index == link.index {
-            true => what,
-            false => format!("{what} of {}", device.name),
+        let of = |what: String| {
+            if device.index == link.index {
+                what
+            } else {
+                format!("{what} of {}", device.name)
+            }
         };
         let addresses = network.addresses.iter().filter(|a| a.index == device.index);
         let addresses = addresses.filter(|a| !is_of_link(a.ip));

@@ -28,6 +28,19 @@ pub fn fbctl() -> PathBuf {
     }
 }
 
+/// What `fbctl save` prints, of the namespace of this thread.
+pub(crate) fn saved() -> Result<String> {
+    let program = fbctl();
+    let done = Command::new(&program).arg("save").output();
+    let done = done.map_err(|error| kernel(&program.display().to_string(), &error))?;
+    if !done.status.success() {
+        return Err(denied(
+            String::from_utf8_lossy(&done.stderr).trim().to_owned(),
+        ));
+    }
+    Ok(String::from_utf8(done.stdout)?)
+}
+
 /// The process that waits.
 pub(crate) struct Held {
     process: Child,
@@ -66,7 +79,10 @@ impl Held {
     /// The change was made: the time runs.
     pub(crate) fn made(mut self) -> Result<()> {
         let told = writeln!(self.told, "{MADE}");
-        told.map_err(|error| kernel("--confirm", &error))
+        told.map_err(|error| {
+            let what = "the change was made, and nobody takes it back";
+            kernel("--confirm", &error).context(what)
+        })
     }
 
     /// Nothing was changed.

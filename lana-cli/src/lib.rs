@@ -7,11 +7,13 @@
 //! is [`main`].
 
 mod batch;
+pub mod candidates;
 mod counters;
 mod failure;
 mod globals;
 mod guard;
 mod held;
+pub mod history;
 mod netns;
 mod one_dash;
 mod output;
@@ -28,8 +30,9 @@ pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
 pub use guard::CutOff;
 pub use held::{fbctl, FAILED, MADE, READY};
+pub use netns::enter_namespace;
 pub use output::Output;
-pub use pages::{write_completions, write_pages};
+pub use pages::{write_completions, write_dynamic_completions, write_pages};
 pub use plan::{Describe, Plan};
 pub use session::Session;
 pub use table::{clean, Column, Table};

@@ -2,7 +2,7 @@
 
 //! Network namespaces by name.
 
-use crate::failure::Failure;
+use crate::failure::{denied, Failure};
 use lana_netlink::errno_text;
 use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 use std::{
@@ -43,6 +43,11 @@ pub(crate) fn enter(name: &str) -> Result<(), Failure> {
     let file = File::open(path_of(name)).map_err(|error| failure(1, &error))?;
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
         .map_err(|error| failure(2, &error.into()))
+}
+
+/// The same, for commands.
+pub fn enter_namespace(name: &str) -> anyhow::Result<()> {
+    enter(name).map_err(|failure| denied(failure.text.unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -43,21 +43,23 @@ pub struct Plan {
     stack: HashMap<String, bool>,
     /// How many changes.
     pub(crate) count: usize,
-    /// What they are, where somebody is to be told.
-    pub(crate) told: Option<Vec<Told>>,
+    /// What the first of them are, and how many somebody wants to be told of.
+    pub(crate) told: Vec<Told>,
+    tells: usize,
     /// How many of them the transaction has, where it is only for the kernel to look at.
     pub(crate) checked: Option<usize>,
 }
 
 impl Plan {
     /// None yet.
-    pub(crate) fn new(tells: bool, dry: bool) -> Self {
+    pub(crate) fn new(tells: usize, dry: bool) -> Self {
         Plan {
             transaction: Transaction::default(),
             hooks: Vec::new(),
             stack: HashMap::new(),
             count: 0,
-            told: tells.then(Vec::new),
+            told: Vec::new(),
+            tells,
             checked: dry.then_some(0),
         }
     }
@@ -98,8 +100,8 @@ impl Plan {
             }
             Some(_) => {}
         }
-        if let Some(all) = &mut self.told {
-            all.push(told(op));
+        if self.told.len() < self.tells {
+            self.told.push(told(op));
         }
         self.count += 1;
         Ok(())
@@ -174,7 +176,7 @@ mod tests {
     }
 
     fn risky(ops: &[Op<'_>], yes: bool) -> usize {
-        let mut plan = Plan::new(false, false);
+        let mut plan = Plan::new(0, false);
         for op in ops {
             plan.push(op, yes).unwrap();
         }
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_ends_it() {
-        let mut plan = Plan::new(true, true);
+        let mut plan = Plan::new(3, true);
         let add = |name| Op::FbNew { name, kind: "tee" };
         plan.push(&add("a"), false).unwrap();
         plan.push(&hook_of("eth0", None), false).unwrap();
@@ -213,6 +215,6 @@ mod tests {
         plan.push(&new, false).unwrap();
         plan.push(&add("b"), false).unwrap();
         assert_eq!((plan.count, plan.checked), (4, Some(2)));
-        assert_eq!(plan.told.unwrap().len(), 4);
+        assert_eq!(plan.told.len(), 3);
     }
 }

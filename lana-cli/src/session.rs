@@ -7,6 +7,7 @@ use crate::{
     globals::Globals,
     guard,
     held::Held,
+    history::{self, Before},
     output::Output,
     plan::{Describe, Plan},
     table::clean,
@@ -25,12 +26,22 @@ pub struct Session {
     pub globals: Globals,
     /// Where results go.
     pub out: Output,
+    /// How many changes of the log the next one takes back.
+    pub undoes: usize,
     connection: Option<Connection>,
+    /// Saves the graph.
+    graph: fn(&mut Session) -> Result<String>,
 }
 
 impl Session {
-    pub(crate) fn new(tool: &'static str, globals: Globals) -> Self {
+    pub(crate) fn new(
+        tool: &'static str,
+        globals: Globals,
+        graph: fn(&mut Session) -> Result<String>,
+    ) -> Self {
         Session {
+            graph,
+            undoes: 0,
             tool,
             out: Output::standard(&globals),
             globals,
@@ -59,10 +70,20 @@ impl Session {
         }
     }
 
+    /// The graph as a file for `fbctl apply`.
+    pub fn graph(&mut self) -> Result<String> {
+        (self.graph)(self)
+    }
+
     /// A plan without changes.
     pub fn plan(&self, describe: Describe) -> Plan {
         let dry = self.globals.dry_run;
-        Plan::new(describe == Describe::Each && dry, dry)
+        let told = match (dry, describe) {
+            (true, Describe::Each) => usize::MAX,
+            (false, _) if history::file().is_some() => history::TOLD,
+            _ => 0,
+        };
+        Plan::new(told, dry)
     }
 
     /// Asks for the changes of a plan. If they are not to be made, the kernel looks at them, and they are described.
@@ -83,6 +104,7 @@ impl Session {
             Some(seconds) => Some(Held::start(seconds)?),
             None => None,
         };
+        let before = Before::read(self);
         let made = self.lana().and_then(|lana| make(lana, plan.transaction));
         let done = match (made, held) {
             (Ok(done), Some(held)) => {
@@ -103,6 +125,9 @@ impl Session {
             }
             (made, None) => made?,
         };
+        if let Some(before) = before {
+            before.note(self, plan.told, plan.count);
+        }
         self.note(done);
         Ok(())
     }
@@ -128,8 +153,9 @@ impl Session {
     fn check(&mut self, mut plan: Plan) -> Result<()> {
         const EPERM: i32 = 1;
         let checked = plan.checked.unwrap_or_default();
-        let nobody = format!("dry-run-{}", std::process::id());
-        let last = Op::FbDel { name: &nobody };
+        // Nothing is bound to itself, whether there is one of this name or not.
+        let (upper, lower) = ("dry-run", "dry-run");
+        let last = Op::Bind { upper, lower };
         plan.transaction.push(&last).map_err(Error::from)?;
         match self.lana()?.transact(plan.transaction) {
             Err(Error::Refused(refusal)) if refusal.change == Some(checked) => {}
@@ -146,14 +172,15 @@ impl Session {
                 plan.count
             ));
         }
-        match plan.told {
-            Some(told) if self.out.is_json() => self.out.json(&told),
-            told => {
-                let told = told.unwrap_or_default();
-                told.iter()
-                    .try_for_each(|told| self.out.line(&told.to_string()))
-            }
+        // The command has words of its own.
+        if plan.told.is_empty() {
+            return Ok(());
         }
+        if self.out.is_json() {
+            return self.out.json(&plan.told);
+        }
+        let mut lines = plan.told.iter().map(ToString::to_string);
+        lines.try_for_each(|line| self.out.line(&line))
     }
 
     /// Passes on what the kernel says about a change that it made.

@@ -4,8 +4,10 @@
 
 use crate::{
     batch::{self, Together},
+    candidates::VARIABLE,
     failure::{clap_text, usage, Failure},
     globals::Globals,
+    held::saved,
     netns, one_dash,
     output::{self, Output},
     pages,
@@ -17,7 +19,7 @@ use anyhow::Result;
 use clap::{
     error::ErrorKind, value_parser, Arg, CommandFactory, FromArgMatches, Parser, Subcommand,
 };
-use clap_complete::Shell;
+use clap_complete::{CompleteEnv, Shell};
 use lana_netlink::{errno_text, Op, Refusal};
 use std::{
     env,
@@ -54,6 +56,11 @@ pub trait Action: Subcommand {
         let _ = (refusal, ops, session);
         None
     }
+    /// The graph as a file for `fbctl apply`.
+    fn graph(session: &mut Session) -> Result<String> {
+        let _ = session;
+        saved()
+    }
     /// Runs it.
     fn run(&self, session: &mut Session) -> Result<()>;
 }
@@ -71,6 +78,10 @@ struct Line<A: Action> {
 
 /// Runs the tool on the command line of the process.
 pub fn main<T: Tool>() -> ExitCode {
+    // A shell asks what the next word may be.
+    CompleteEnv::with_factory(T::command)
+        .var(VARIABLE)
+        .complete();
     match T::try_parse() {
         Ok(tool) => report(T::NAME, run(tool)),
         Err(error) if !error.use_stderr() => {
@@ -158,7 +169,7 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
     if let Some(name) = &globals.netns {
         netns::enter(name)?;
     }
-    let mut session = Session::new(T::NAME, globals.clone());
+    let mut session = Session::new(T::NAME, globals.clone(), T::Action::graph);
     match (action, &globals.batch) {
         (Some(action), None) => perform(&action, &mut session),
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),

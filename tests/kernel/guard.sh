@@ -75,7 +75,7 @@ fbctl add c counter
 remember
 check "--dry-run says what would change" is "$(fbctl --dry-run add x tee)" "+ block x tee"
 check "of a batch" is "$(printf 'add x tee\nbind x c\nset c direction=\n' | said fbctl -b - --dry-run)" \
-	"fbctl: -:3: set c direction: type counter has no option 'direction': it has none (attribute 'option')"
+	"fbctl: -:3: set c direction: type counter has no option 'direction': it has packets, bytes (attribute 'option')"
 check "line by line" is "$(printf 'add x tee\nbind x c\nsubscribe x c\n' | fbctl -b - --dry-run)" \
 	$'+ block x tee\n+ binding x c\n+ subscription x c'
 check "in JSON" contains "$(fbctl -j --dry-run rm c)" '[{"change":"remove","item":"block","names":["c"]}]'

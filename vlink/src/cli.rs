@@ -3,8 +3,8 @@
 //! The command line, from which help, man pages and completions are made too.
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
-use clap_complete::Shell;
-use lana_cli::{Globals, EXIT_STATUS};
+use clap_complete::{engine::ArgValueCandidates, Shell};
+use lana_cli::{candidates, Globals, EXIT_STATUS};
 use std::{path::PathBuf, str::FromStr};
 
 /// Name of the subsystem for Ethernet devices.
@@ -23,6 +23,13 @@ Examples:
   vlink -j show                       what is connected, for programs
   vlink -n red show                   the same in the network namespace red
   vlink -b setup.vlink                make the changes in a file, all or none";
+
+const HOOK: &str = "\
+Examples:
+  vlink ethernet hook eth1
+  vlink ethernet hook eth0 unclaimed=stack
+  vlink ethernet hook eth0 --confirm 60
+  vlink ethernet hook --index 3 --block lan --xdp";
 
 /// Connect devices to LANA's graph of functional blocks
 #[derive(Debug, Parser)]
@@ -163,7 +170,7 @@ struct Other {
 #[group(required = true, multiple = false)]
 pub(crate) struct Free {
     /// Which
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::devices))]
     pub(crate) ifname: Option<String>,
     /// The same by its number
     #[arg(long, value_name = "IFINDEX")]
@@ -175,7 +182,7 @@ pub(crate) struct Free {
 #[group(required = true, multiple = false)]
 pub(crate) struct Hooked {
     /// Which
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::hooked))]
     pub(crate) ifname: Option<String>,
     /// The same by its number
     #[arg(long, value_name = "IFINDEX")]
@@ -202,6 +209,7 @@ pub(crate) enum Change {
     ///
     /// A device that has addresses, a default route, or the connection by which you are logged in is refused, as
     /// this host would be cut off: unless unclaimed=stack, --confirm or --yes is there.
+    #[command(after_help = HOOK)]
     Hook {
         #[command(flatten)]
         device: Free,
@@ -229,6 +237,7 @@ pub(crate) enum Change {
         #[arg(value_name = "NAME")]
         ifname: String,
         /// The device that it shares with others
+        #[arg(add = ArgValueCandidates::new(candidates::devices))]
         carrier: String,
         /// From 0 to 255, or from 0x0 to 0xff; the lowest free one if it is not there
         #[arg(value_parser = id)]

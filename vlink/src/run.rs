@@ -8,7 +8,9 @@ use crate::{
 };
 use anyhow::Result;
 use clap::CommandFactory;
-use lana_cli::{usage, word, write_completions, write_pages, Action, Globals, Session, Tool};
+use lana_cli::{
+    usage, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
+};
 use lana_netlink::{self as netlink, Op};
 
 impl Tool for Cli {
@@ -51,7 +53,7 @@ impl Action for Command {
             },
             Command::Show => show::run(session, None),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), *shell, &mut session.out)
+                write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
             Command::Man { directory } => write_pages(Cli::command(), directory),
         }
