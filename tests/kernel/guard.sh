@@ -8,7 +8,7 @@
 load
 hosts
 neighbours
-ip -n alice neigh replace 192.0.2.3 lladdr $lan0_mac dev a0
+ip -n alice neigh replace 192.0.2.3 lladdr "$lan0_mac" dev a0
 said() { "$@" 2>&1 || :; }
 hooked() { vlink show | grep -q "$1 "; }
 saved() { fbctl save; }
@@ -41,8 +41,8 @@ SSH_CONNECTION="192.0.2.9 40000 192.0.2.3 22" check_fails "also if sudo has forg
 SSH_CONNECTION="192.0.2.9 40000 198.51.100.3 22" check_fails "a connection to another namespace is none of it" 1 \
 	"lan0 has 192.0.2.3/24 and the default route: " vlink ethernet hook lan0
 echo "ethernet hook lan1
-ethernet hook lan0" >batch
-check_fails "a batch says which line" 1 "batch:2: ethernet hook lan0: lan0 has 192.0.2.3/24" vlink -b batch
+ethernet hook lan0" >hooks
+check_fails "a batch says which line" 1 "hooks:2: ethernet hook lan0: lan0 has 192.0.2.3/24" vlink -b hooks
 printf '[devices.lan1]\nsubsystem = "ethernet"\n[devices.lan0]\nsubsystem = "ethernet"\n' >graph.toml
 check_fails "so does a file" 1 "graph.toml:3: + device lan0 ethernet: lan0 has 192.0.2.3/24" fbctl apply graph.toml
 check "both say what can be done" contains "$(said fbctl apply graph.toml)" "--yes hooks it all the same"
@@ -55,7 +55,7 @@ check_fails "a device that is hooked has nothing to lose" 2 "hooked already" vli
 vlink ethernet unhook lan0
 check "in a line of a batch, too" vlink -b - <<<"ethernet hook lan0 --yes"
 vlink ethernet unhook lan0
-check "and for all of a batch" vlink --yes -b batch
+check "and for all of a batch" vlink --yes -b hooks
 check "a file needs none for what is hooked already" fbctl apply graph.toml
 vlink -b - <<<$'ethernet unhook lan0\nethernet unhook lan1'
 check "unclaimed=stack hooks it" vlink ethernet hook lan0 unclaimed=stack
