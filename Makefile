@@ -34,7 +34,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
 .PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
-	modules block modules_install tools install deb check clean
+	modules block modules_install tools install uninstall deb check clean
 
 help:
 	@echo 'make demo             set up, build, and watch real packets go through a graph'
@@ -59,8 +59,8 @@ help:
 	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'
 	@echo 'make tools            fbctl, vlink, bpfc, ifpps, otst, trafgen and the example programs, in target/release'
-	@echo 'make install          the tools, with manual pages and completions, and the headers, below'
-	@echo '                      PREFIX=/usr/local'
+	@echo 'make install          the tools, with manual pages, completions, units and the headers, below'
+	@echo '                      PREFIX=/usr/local; make uninstall removes them'
 	@echo 'make deb              Debian packages, in build/deb; KVER=... adds one of the modules for that kernel'
 	@echo 'make test-deb         the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
 	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
@@ -191,24 +191,53 @@ tools:
 	@$(inside) cargo build --release --locked $(if $(filter arm64%,$(LANE)), \
 		-p fbctl -p vlink -p bpfc -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
 
-# The tools with their manual pages and completions.
+# The tools with their manual pages, completions and units. What is installed, `uninstall` removes: the same list.
+share = $(DESTDIR)$(PREFIX)/share
+units = lana.service lana@.service lana-record.service lana-metrics.socket lana-metrics@.service
+programs = fbctl vlink bpfc ifpps otst trafgen
 install: tools
-	install -D -t $(DESTDIR)$(PREFIX)/sbin target/release/fbctl target/release/vlink \
-		target/release/bpfc target/release/ifpps target/release/otst target/release/trafgen
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax tools/bpfc/vim/syntax/bpf.vim
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect tools/bpfc/vim/ftdetect/bpf.vim
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/lana*.h
-	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	rm -rf build/install && mkdir -p build/install/man8 build/install/man7
 	for tool in fbctl vlink; do \
-		target/release/$$tool man $(DESTDIR)$(PREFIX)/share/man/man8 && \
-		target/release/$$tool completions bash \
-			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
+		target/release/$$tool man build/install/man8 && \
+		for shell in bash zsh fish; do \
+			target/release/$$tool completions $$shell > build/install/$$tool.$$shell || exit 1; \
+		done || exit 1; \
 	done
 	for tool in bpfc ifpps otst trafgen; do \
-		target/release/$$tool --man $(DESTDIR)$(PREFIX)/share/man/man8 && \
-		target/release/$$tool --completions bash \
-			> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool || exit 1; \
+		target/release/$$tool --man build/install/man8 && \
+		for shell in bash zsh fish; do \
+			target/release/$$tool --completions $$shell > build/install/$$tool.$$shell || exit 1; \
+		done || exit 1; \
 	done
+	$(inside) scripts/block-pages build/install/man7
+	install -D -t $(DESTDIR)$(PREFIX)/sbin $(programs:%=target/release/%)
+	install -D -m 644 -t $(share)/vim/vimfiles/syntax tools/bpfc/vim/syntax/bpf.vim
+	install -D -m 644 -t $(share)/vim/vimfiles/ftdetect tools/bpfc/vim/ftdetect/bpf.vim
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux include/uapi/linux/lana*.h
+	install -D -m 644 -t $(share)/man/man8 build/install/man8/*.8
+	install -D -m 644 -t $(share)/man/man7 build/install/man7/*.7
+	for tool in $(programs); do \
+		install -D -m 644 build/install/$$tool.bash $(share)/bash-completion/completions/$$tool && \
+		install -D -m 644 build/install/$$tool.zsh $(share)/zsh/site-functions/_$$tool && \
+		install -D -m 644 build/install/$$tool.fish $(share)/fish/vendor_completions.d/$$tool.fish || exit 1; \
+	done
+	for unit in $(units); do \
+		sed 's,/usr/sbin,$(PREFIX)/sbin,' systemd/$$unit > build/install/$$unit || exit 1; \
+	done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(units:%=build/install/%)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/modules-load.d systemd/lana.conf
+	install -d $(DESTDIR)/etc/lana $(DESTDIR)/var/lib/lana
+
+# Your graphs in /etc/lana and the log in /var/lib/lana stay, unless these are empty.
+uninstall:
+	rm -f $(programs:%=$(DESTDIR)$(PREFIX)/sbin/%) $(DESTDIR)$(PREFIX)/include/linux/lana*.h \
+		$(share)/vim/vimfiles/syntax/bpf.vim $(share)/vim/vimfiles/ftdetect/bpf.vim \
+		$(programs:%=$(share)/bash-completion/completions/%) $(programs:%=$(share)/zsh/site-functions/_%) \
+		$(programs:%=$(share)/fish/vendor_completions.d/%.fish) \
+		$(programs:%=$(share)/man/man8/%.8) $(share)/man/man8/fbctl-*.8 $(share)/man/man8/vlink-*.8 \
+		$(share)/man/man7/lana-*.7 \
+		$(units:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%) $(DESTDIR)$(PREFIX)/lib/modules-load.d/lana.conf
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)/etc/lana $(DESTDIR)/var/lib/lana
 
 # In a Debian 13: this one, if it has the build dependencies.
 deb:

@@ -58,7 +58,7 @@ def batch(*lines):
 
 def hook(*devices):
     for device in devices:
-        do("vlink", "ethernet", "hook", device)
+        do("vlink", "ethernet", "hook", device, "--yes")
 
 
 def floor(what):

@@ -19,9 +19,13 @@ struct Counts {
     bytes: Count,
 }
 
+const PACKETS: &str = "packets";
+const BYTES: &str = "bytes";
+
 struct Counter {
     counts: Arc<PerCpu<Counts>>,
-    /// What another block had counted whose place it took: packets and bytes.
+    /// What is added to that, packets and bytes: what another block had counted whose place it took, or what it
+    /// takes to be what it was set to.
     before: [u64; 2],
 }
 
@@ -42,6 +46,20 @@ impl Counter {
 impl Block for Counter {
     const TYPE: &'static str = "counter";
     const FILE: File = File::Read;
+    const OPTIONS: &'static [OptionSpec] = &[
+        OptionSpec {
+            key: PACKETS,
+            values: Values::Range(0, u64::MAX),
+            default: "0",
+            doc: "How many packets it has counted; it goes on from there",
+        },
+        OptionSpec {
+            key: BYTES,
+            values: Values::Range(0, u64::MAX),
+            default: "0",
+            doc: "How many bytes it has counted; it goes on from there",
+        },
+    ];
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
@@ -63,6 +81,28 @@ impl Block for Counter {
         counts.bytes.add(batch.bytes());
     }
 
+    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+        let value = core::str::from_utf8(value).unwrap_or("?");
+        let value: u64 = match value {
+            "" => 0,
+            text => text
+                .parse()
+                .map_err(|_| fail!(EINVAL, "{key}: not a number"))?,
+        };
+        let [packets, bytes] = self.totals();
+        let [more_packets, more_bytes] = self.before;
+        let moved = |before: u64, total: u64| before.wrapping_sub(total).wrapping_add(value);
+        let before = match key {
+            PACKETS => [moved(more_packets, packets), more_bytes],
+            BYTES => [more_packets, moved(more_bytes, bytes)],
+            _ => return Err(Self::unknown(key)),
+        };
+        Ok(Self {
+            counts: self.counts.clone(),
+            before,
+        })
+    }
+
     fn options(&self, to: &mut dyn Options, process: &Process) {
         self.export(to, process);
     }
@@ -76,8 +116,8 @@ impl Block for Counter {
 
     fn export(&self, to: &mut dyn Options, _process: &Process) {
         let [packets, bytes] = self.totals();
-        to.put("packets", format_args!("{packets}"));
-        to.put("bytes", format_args!("{bytes}"));
+        to.put(PACKETS, format_args!("{packets}"));
+        to.put(BYTES, format_args!("{bytes}"));
     }
 
     fn import(&self, key: &str, value: &str, _process: &Process) -> Result<Self, Failure> {
@@ -85,8 +125,8 @@ impl Block for Counter {
         let value = value.parse();
         let value = value.map_err(|_| fail!(EINVAL, "{key}: not a number"))?;
         let before = match key {
-            "packets" => [value, bytes],
-            "bytes" => [packets, value],
+            PACKETS => [value, bytes],
+            BYTES => [packets, value],
             _ => return Err(Self::no_import(key)),
         };
         Ok(Self {

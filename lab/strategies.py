@@ -24,7 +24,8 @@ def lana(strategy, weights, capacities):
     network.enter("balancer")
     network.run("modprobe", "lana")
     for device in ("in", *network.UPLINKS):
-        network.run("vlink", "ethernet", "hook", device)
+        # It has an address, which it is to lose.
+        network.run("vlink", "ethernet", "hook", device, "--yes")
     network.run("fbctl", "add", "m", "multipath")
     network.run("fbctl", "bind", "in", "m")
     for uplink in network.UPLINKS:

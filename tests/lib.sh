@@ -286,10 +286,11 @@ bridge() {
 	} | fbctl -b -
 }
 
+# What is to be seen may be that a host loses its device.
 hook() {
 	local device
 	for device; do
-		vlink ethernet hook "$device"
+		vlink ethernet hook "$device" --yes
 		[ -z "${batch:-}" ] || fbctl set "$device" batch=on
 	done
 }

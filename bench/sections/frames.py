@@ -55,7 +55,7 @@ def place():
 
 def hook(*devices):
     for device in devices:
-        do("vlink", "ethernet", "hook", device, "--xdp")
+        do("vlink", "ethernet", "hook", device, "--xdp", "--yes")
 
 
 def without_program(wire):

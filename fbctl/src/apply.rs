@@ -6,12 +6,13 @@ use crate::{
     advice, cli,
     diff::{changes, Change},
     document::{self, Mistake},
+    files::{self, Files, Source},
     model::{Names, Place, Target},
     running,
 };
 use anyhow::{Context, Result};
-use lana_cli::{usage, without_bom, Output, Session};
-use lana_netlink::{errno_text, Connection, Error, Transaction};
+use lana_cli::{refused, usage, without_bom, Describe, Output, Session};
+use lana_netlink::{errno_text, Connection, Error};
 use serde::{Serialize, Serializer};
 use std::{
     fs,
@@ -24,7 +25,7 @@ const CHANGED: &str = "the graph was changed";
 
 pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let done = apply(session, path, how);
-    if how.dry_run {
+    if session.globals.dry_run {
         return done;
     }
     done.map_err(|error| match error.downcast_ref() {
@@ -35,43 +36,74 @@ pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Re
 
 fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let name = path.display().to_string();
-    let bytes = slurp(path, session).with_context(|| name.clone())?;
-    let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
-    let file = File {
-        name: &name,
-        text: without_bom(text),
+    let read = |path: &Path, session: &Session| -> Result<Source> {
+        let name = path.display().to_string();
+        let bytes = slurp(path, session).with_context(|| name.clone())?;
+        let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
+        let text = without_bom(text).to_owned();
+        Ok(Source { name, text })
     };
-    if document::is_cut_off(file.text) {
-        let text = format!("it is cut off: the line '{}' is missing", document::END);
-        let line = file.text.lines().count();
-        return Err(mistake(&name, &Mistake { line, text }));
+    let sources = if path.is_dir() {
+        let paths = files::of(path).map_err(|error| usage(errno_text(&error)));
+        let paths = paths.with_context(|| name.clone())?;
+        let sources = paths.iter().map(|path| read(path, session));
+        sources.collect::<Result<Vec<_>>>()?
+    } else {
+        vec![read(path, session)?]
+    };
+    make(session, &name, &sources, how.empty)
+}
+
+/// Makes the graph again what it was: `text` is what `save` wrote.
+pub(crate) fn restore(session: &mut Session, name: &str, text: &str) -> Result<()> {
+    let (of, text) = (name.to_owned(), text.to_owned());
+    match make(session, name, &[Source { name: of, text }], true) {
+        Err(error) if error.downcast_ref() != Some(&CHANGED) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> Result<()> {
+    let file = Files(sources);
+    for Source { name, text } in sources {
+        if document::is_cut_off(text) {
+            let what = format!("it is cut off: the line '{}' is missing", document::END);
+            let line = text.lines().count();
+            return Err(mistake(name, &Mistake { line, text: what }));
+        }
     }
     let mut names = Names::default();
-    let target = document::read(file.text, &mut names).map_err(|m| mistake(&name, &m))?;
+    let target = file
+        .read(&mut names)
+        .map_err(|(name, m)| mistake(&name, &m))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
-    if target.is_empty() && !changes.is_empty() && !how.empty {
+    if target.is_empty() && !changes.is_empty() && !empty {
         let text = "it has no block and no device, so the whole graph would go: \
                     --empty if that is meant";
-        return Err(usage(text).context(name.clone()));
+        return Err(usage(text).context(name.to_owned()));
     }
-    if how.dry_run || changes.is_empty() {
+    if changes.is_empty() {
         return tell(&mut session.out, &changes, &names);
     }
-    let mut transaction = Transaction::default();
+    let mut plan = session.plan(Describe::Not);
     for change in &changes {
-        let pushed = transaction.push(&change.op(&names)).map_err(Error::from);
-        pushed.with_context(|| file.origin(change, &names))?;
+        let pushed = plan.push(&change.op(&names), false).map_err(Error::from);
+        pushed.with_context(|| file.origin(name, change, &names))?;
     }
-    let Err(mut error) = session.transact(transaction) else {
+    let done = session.carry_out(plan);
+    if done.is_ok() && session.globals.dry_run {
+        return tell(&mut session.out, &changes, &names);
+    }
+    let Err(mut error) = done else {
         let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
         return told.context(CHANGED);
     };
     let error = match refused(&error).and_then(|at| changes.get(..=at)) {
         Some(upto @ [.., change]) => {
             advise(&mut error, upto, &names, session);
-            error.context(file.origin(change, &names))
+            error.context(file.origin(name, change, &names))
         }
-        _ => error.context(name.clone()),
+        _ => error.context(name.to_owned()),
     };
     let now = file.compare(session.lana()?, &target, &mut names);
     if now.is_ok_and(|now| now != changes) {
@@ -85,14 +117,6 @@ fn advise(error: &mut anyhow::Error, changes: &[Change<'_>], names: &Names, sess
     if let Some(Error::Refused(refusal)) = error.downcast_mut() {
         let ops: Vec<_> = changes.iter().map(|change| change.op(names)).collect();
         refusal.advice = advice::advice(refusal, &ops, session);
-    }
-}
-
-/// Which change the kernel objects to.
-fn refused(error: &anyhow::Error) -> Option<usize> {
-    match error.downcast_ref() {
-        Some(Error::Refused(refusal)) => refusal.change,
-        _ => None,
     }
 }
 
@@ -122,13 +146,7 @@ fn mistake(name: &str, mistake: &Mistake) -> anyhow::Error {
     usage(format!("{name}:{}: {}", mistake.line, mistake.text))
 }
 
-/// The file, for messages about it.
-struct File<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl File<'_> {
+impl Files<'_> {
     /// What is to change.
     fn compare<'t>(
         &self,
@@ -138,20 +156,21 @@ impl File<'_> {
     ) -> Result<Vec<Change<'t>>> {
         let running = running::read(lana, names)?;
         let wrong = |(place, text): (Place, String)| {
-            mistake(self.name, &Mistake::new(self.text, place, text))
+            let (name, line) = self.at(place);
+            mistake(name, &Mistake { line, text })
         };
         changes(&running, target, names).map_err(wrong)
     }
 
-    /// Where a change comes from: a line of the file, if it has one that asks for it.
-    fn origin(&self, change: &Change<'_>, names: &Names) -> String {
+    /// Where a change comes from: a line of a file, if one asks for it.
+    fn origin(&self, name: &str, change: &Change<'_>, names: &Names) -> String {
         let what = change.describe(names);
         match change.place {
             Some(place) => {
-                let line = document::line(self.text, place);
-                format!("{}:{line}: {what}", self.name)
+                let (name, line) = self.at(place);
+                format!("{name}:{line}: {what}")
             }
-            None => format!("{}: {what}", self.name),
+            None => format!("{name}: {what}"),
         }
     }
 }

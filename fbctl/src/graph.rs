@@ -2,125 +2,76 @@
 
 //! `fbctl graph`: the whole graph, for pictures and for programs.
 
-use crate::show::{names, peers, publishers};
+use crate::{
+    cli,
+    picture::{
+        dot::dot,
+        model::{Graph, Readout},
+        svg::{svg, Figures},
+    },
+};
 use anyhow::Result;
 use clap::ValueEnum;
-use lana_cli::{clean, Session};
-use lana_netlink::{spec::Direction, Connection, Fb};
-use serde::Serialize;
-use std::{collections::BTreeSet, fmt::Write};
+use lana_cli::Session;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// What to print it as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// The language of Graphviz
     Dot,
+    /// A picture
+    Svg,
     /// One object: blocks, bindings, subscriptions
     Json,
 }
 
-#[derive(Debug, Serialize)]
-struct Graph {
-    blocks: Vec<Block>,
-    bindings: BTreeSet<Binding>,
-    subscriptions: BTreeSet<Subscription>,
-}
-
-#[derive(Debug, Serialize)]
-struct Block {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    idp: u32,
-}
-
-#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Binding {
-    upper: String,
-    lower: String,
-}
-
-#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Subscription {
-    subscriber: String,
-    publisher: String,
-}
-
-pub(crate) fn run(session: &mut Session, format: Format) -> Result<()> {
-    let graph = Graph::new(&session.all(Connection::fbs)?);
-    if format == Format::Json || session.out.is_json() {
+pub(crate) fn run(session: &mut Session, options: &cli::Graph) -> Result<()> {
+    let mut graph = read(session, options.window)?;
+    if options.format == Format::Json || session.out.is_json() {
+        if !session.globals.stats {
+            for block in &mut graph.blocks {
+                block.stats = None;
+            }
+        }
         return session.out.json(&graph);
     }
-    session.out.text(&graph.dot())
+    let figures = match (options.window, session.globals.stats) {
+        (Some(_), _) => Figures::Rates,
+        (None, true) => Figures::Totals,
+        (None, false) => Figures::Drops,
+    };
+    session.out.text(&match options.format {
+        Format::Svg => svg(&graph, figures),
+        _ => dot(&graph),
+    })
 }
 
-impl Graph {
-    fn new(fbs: &[Fb]) -> Self {
-        let known = names(fbs);
-        let mut graph = Graph {
-            blocks: Vec::new(),
-            bindings: BTreeSet::new(),
-            subscriptions: BTreeSet::new(),
-        };
-        for fb in fbs {
-            let name = fb.name.clone().unwrap_or_default();
-            // Both ends tell of a binding; a set has it once.
-            for upper in peers(fb, Direction::Ingress) {
-                let lower = name.clone();
-                graph.bindings.insert(Binding { upper, lower });
-            }
-            for lower in peers(fb, Direction::Egress) {
-                let upper = name.clone();
-                graph.bindings.insert(Binding { upper, lower });
-            }
-            for publisher in publishers(fb, &known) {
-                let subscriber = name.clone();
-                let subscription = Subscription {
-                    subscriber,
-                    publisher,
-                };
-                graph.subscriptions.insert(subscription);
-            }
-            graph.blocks.push(Block {
-                name,
-                kind: fb.r#type.clone().unwrap_or_default(),
-                idp: fb.idp.unwrap_or_default(),
-            });
-        }
-        graph
-    }
-
-    /// For Graphviz: devices at the bottom, subscriptions dashed from publisher to subscriber.
-    fn dot(&self) -> String {
-        let mut lines = vec!["rankdir=BT;".to_owned(), "node [shape=box];".to_owned()];
-        for block in &self.blocks {
-            let (name, kind) = (escape(&block.name), escape(&block.kind));
-            lines.push(format!(
-                "\"{name}\" [label=\"{name}\\n{kind}\\n{}\"];",
-                block.idp
-            ));
-        }
-        for binding in &self.bindings {
-            let (lower, upper) = (escape(&binding.lower), escape(&binding.upper));
-            lines.push(format!("\"{lower}\" -> \"{upper}\" [dir=both];"));
-        }
-        for s in &self.subscriptions {
-            let (publisher, subscriber) = (escape(&s.publisher), escape(&s.subscriber));
-            let style = "[style=dashed, constraint=false]";
-            lines.push(format!("\"{publisher}\" -> \"{subscriber}\" {style};"));
-        }
-        let mut out = "digraph lana {\n".to_owned();
-        for line in lines {
-            // Writing to a string does not fail.
-            let _ = writeln!(out, "\t{line}");
-        }
-        out + "}\n"
-    }
+/// Reads the graph, and with a window once more after it.
+fn read(session: &mut Session, window: Option<Duration>) -> Result<Graph> {
+    let first = Readout::read(session.lana()?)?;
+    let Some(window) = window else {
+        return Ok(graph(session, &first));
+    };
+    let begin = Instant::now();
+    thread::sleep(window);
+    let second = Readout::read(session.lana()?)?;
+    let passed = begin.elapsed();
+    let mut graph = graph(session, &second);
+    graph.add_rates(&first, passed);
+    Ok(graph)
 }
 
-/// The text as it may stand in a quotation of Graphviz.
-fn escape(text: &str) -> String {
-    clean(text).replace('\\', "\\\\").replace('"', "\\\"")
+fn graph(session: &Session, readout: &Readout) -> Graph {
+    if readout.interrupted {
+        session.warn("the graph kept changing while it was read");
+    }
+    let mut graph = readout.graph();
+    graph.netns.clone_from(&session.globals.netns);
+    graph
 }
 
 #[cfg(test)]
@@ -129,39 +80,31 @@ mod tests {
     use crate::show::tests::sample;
 
     #[test]
-    fn picture() {
-        let expected = r##"digraph lana {
-	rankdir=BT;
-	node [shape=box];
-	"eth0" [label="eth0\neth\n1"];
-	"fb2" [label="fb2\ntee\n2"];
-	"fb3" [label="fb3\nbpf\n3"];
-	"fb2" -> "#5" [dir=both];
-	"eth0" -> "fb2" [dir=both];
-	"fb2" -> "fb3" [dir=both];
-	"#77" -> "fb3" [style=dashed, constraint=false];
-	"eth0" -> "fb3" [style=dashed, constraint=false];
-}
-"##;
-        assert_eq!(Graph::new(&sample()).dot(), expected);
-        assert_eq!(escape(r#"a"b\c"#), r#"a\"b\\c"#);
-    }
-
-    #[test]
     fn object() {
-        let json = serde_json::to_value(Graph::new(&sample()[..2])).unwrap();
+        let readout = Readout {
+            fbs: sample(),
+            ..Readout::default()
+        };
+        let mut graph = readout.graph();
+        for block in &mut graph.blocks {
+            block.stats = None;
+        }
         let expected = serde_json::json!({
             "blocks": [
                 { "name": "eth0", "type": "eth", "idp": 1 },
                 { "name": "fb2", "type": "tee", "idp": 2 },
+                { "name": "fb3", "type": "bpf", "idp": 3 },
             ],
             "bindings": [
-                { "upper": "#5", "lower": "fb2" },
-                { "upper": "fb2", "lower": "eth0" },
-                { "upper": "fb3", "lower": "fb2" },
+                { "upper": "fb2", "lower": "eth0", "egress": 0, "ingress": 0 },
+                { "upper": "fb3", "lower": "fb2", "egress": 0, "ingress": 0 },
             ],
-            "subscriptions": [],
+            "subscriptions": [{ "subscriber": "fb3", "publisher": "eth0" }],
         });
-        assert_eq!(json, expected);
+        let json = serde_json::to_value(&graph).unwrap();
+        // The other end of a binding is not always told by name.
+        assert_eq!(json["blocks"], expected["blocks"]);
+        assert_eq!(json["subscriptions"], expected["subscriptions"]);
+        assert_eq!(json["bindings"][1], expected["bindings"][1]);
     }
 }

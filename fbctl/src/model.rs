@@ -155,6 +155,11 @@ impl<T> ByName<T> {
         self.things.iter().map(|(name, thing)| (*name, thing))
     }
 
+    /// All of them.
+    pub(crate) fn into_things(self) -> impl Iterator<Item = (Name, T)> {
+        self.things.into_iter()
+    }
+
     /// The same with other things.
     pub(crate) fn try_map<U, E>(
         self,

@@ -2,7 +2,7 @@
 
 //! `fbctl monitor`: events as they come, a line each.
 
-use crate::{cli, utc::rfc3339};
+use crate::{cli, history, record::Recorder, utc::rfc3339};
 use anyhow::Result;
 use lana_cli::{Output, Session};
 use lana_netlink::{spec::EventAttrs, EventStream, Notice};
@@ -31,8 +31,19 @@ pub(crate) fn run(session: &mut Session, options: &cli::Monitor) -> Result<()> {
     if left == Some(0) {
         return Ok(());
     }
-    for notice in EventStream::open()? {
+    let events = EventStream::open()?;
+    let mut recorder = match &options.record {
+        Some(path) => Some(Recorder::new(path, session.globals.netns.clone())?),
+        None => None,
+    };
+    for notice in events {
         let notice = notice?;
+        if options.log {
+            history::record(&notice)?;
+        }
+        if let (Some(recorder), Notice::Event(event)) = (&mut recorder, &notice) {
+            recorder.record(event)?;
+        }
         let time = options.timestamp.then(|| rfc3339(SystemTime::now()));
         tell(&mut session.out, &notice, time.as_deref())?;
         session.out.flush()?;
@@ -67,7 +78,7 @@ fn tell(out: &mut Output, notice: &Notice, time: Option<&str>) -> Result<()> {
 }
 
 /// The kind, the block, and whatever else the event has, by the names of the specification.
-fn describe(event: &EventAttrs) -> String {
+pub(crate) fn describe(event: &EventAttrs) -> String {
     let mut out = event
         .kind
         .map_or_else(|| "event".to_owned(), |kind| kind.to_string());

@@ -5,11 +5,13 @@
 use crate::{
     advice, apply, capture,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, monitor, program, save, show, stats, trace, types,
+    graph, history, hold, metrics, monitor, program, save,
+    select::Wanted,
+    show, stats, top, trace, types, upgrade, web,
 };
 use anyhow::Result;
 use clap::CommandFactory;
-use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
+use lana_cli::{word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool};
 use lana_netlink::{Op, Refusal};
 
 impl Tool for Cli {
@@ -27,28 +29,43 @@ impl Action for Command {
             Command::Change(change) => change.label(),
             Command::Apply { .. } => "apply".to_owned(),
             Command::Save { .. } => "save".to_owned(),
-            Command::Show { name: Some(name) } => about("show", &[name]),
-            Command::Show { name: None } => "show".to_owned(),
+            Command::Confirm => "confirm".to_owned(),
+            Command::Upgrade => "upgrade".to_owned(),
+            Command::Log { .. } => "log".to_owned(),
+            Command::Undo { .. } => "undo".to_owned(),
+            Command::Hold { .. } => "hold".to_owned(),
+            Command::Show { wanted } => about_blocks("show", wanted),
             Command::Types { name: Some(name) } => about("types", &[name]),
             Command::Types { name: None } => "types".to_owned(),
-            Command::Stats {
-                name: Some(name), ..
-            } => about("stats", &[name]),
-            Command::Stats { name: None, .. } => "stats".to_owned(),
+            Command::Stats { wanted, .. } => about_blocks("stats", wanted),
+            Command::Top { wanted, .. } => about_blocks("top", wanted),
+            Command::Metrics(_) => "metrics".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
             Command::Trace(_) => "trace".to_owned(),
             Command::Capture(_) => "capture".to_owned(),
-            Command::Graph { .. } => "graph".to_owned(),
+            Command::Graph(_) => "graph".to_owned(),
+            Command::Web(_) => "web".to_owned(),
             Command::Completions { .. } => "completions".to_owned(),
             Command::Man { .. } => "man".to_owned(),
         }
     }
 
-    fn change(&self, session: &Session) -> Result<Option<Op<'_>>> {
+    fn changes(&self, session: &Session) -> Result<Vec<Op<'_>>> {
         match self {
-            Command::Change(change) => change.op(session.stdin_is_taken()).map(Some),
-            _ => Ok(None),
+            Command::Change(change) => Ok(vec![change.op(session.stdin_is_taken())?]),
+            _ => Ok(Vec::new()),
         }
+    }
+
+    fn graph(session: &mut Session) -> Result<String> {
+        Ok(save::text(session.lana()?)?)
+    }
+
+    fn plans(&self) -> bool {
+        matches!(
+            self,
+            Command::Apply { .. } | Command::Undo { .. } | Command::Upgrade
+        )
     }
 
     fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
@@ -59,19 +76,27 @@ impl Action for Command {
         match self {
             Command::Change(change) => {
                 let op = change.op(session.stdin_is_taken())?;
-                session.change(&op)
+                session.change(&[op])
             }
             Command::Apply { file, how } => apply::run(session, file, how),
             Command::Save { file } => save::run(session, file.as_deref()),
-            Command::Show { name } => show::run(session, name.as_deref()),
+            Command::Upgrade => upgrade::run(session),
+            Command::Log { last } => history::run(session, *last),
+            Command::Undo { changes } => history::undo(session, *changes as usize),
+            Command::Confirm => hold::confirm(session),
+            Command::Hold { seconds } => hold::run(session, *seconds),
+            Command::Show { wanted } => show::run(session, wanted),
             Command::Types { name } => types::run(session, name.as_deref()),
-            Command::Stats { name, cpu } => stats::run(session, name.as_deref(), *cpu),
+            Command::Stats { wanted, how } => stats::run(session, wanted, how),
+            Command::Top { wanted, how } => top::run(session, wanted, how),
+            Command::Metrics(how) => metrics::run(session, how),
             Command::Monitor(options) => monitor::run(session, options),
             Command::Trace(options) => trace::run(session, options),
             Command::Capture(options) => capture::run(session, options),
-            Command::Graph { format } => graph::run(session, *format),
+            Command::Graph(options) => graph::run(session, options),
+            Command::Web(options) => web::run(session, options),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), *shell, &mut session.out)
+                write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
             Command::Man { directory } => write_pages(Cli::command(), directory),
         }
@@ -128,6 +153,13 @@ impl Change {
             },
         })
     }
+}
+
+/// A command and the blocks that it is about.
+fn about_blocks(command: &str, wanted: &[Wanted]) -> String {
+    let words: Vec<_> = wanted.iter().map(Wanted::text).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    about(command, &words)
 }
 
 /// A command and what it is about.

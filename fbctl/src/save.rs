@@ -5,7 +5,7 @@
 use crate::{document, model::Names, order::order, running};
 use anyhow::{Context, Result};
 use lana_cli::{usage, Session};
-use lana_netlink::{errno_text, Error};
+use lana_netlink::{errno_text, Connection, Error};
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind, Write},
@@ -13,11 +13,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) fn run(session: &mut Session, path: Option<&Path>) -> Result<()> {
+/// What runs, as a file.
+pub(crate) fn text(lana: &mut Connection) -> Result<String, Error> {
     let mut names = Names::default();
-    let running = running::read(session.lana()?, &mut names)?;
+    let running = running::read(lana, &mut names)?;
     let order = order(&running, &names).ok_or(Error::Unsettled)?;
-    let text = document::write(&running, &order, &names);
+    Ok(document::write(&running, &order, &names))
+}
+
+pub(crate) fn run(session: &mut Session, path: Option<&Path>) -> Result<()> {
+    let text = text(session.lana()?)?;
     match path.filter(|path| *path != Path::new("-")) {
         None => session.out.text(&text),
         Some(path) => put(path, text.as_bytes())

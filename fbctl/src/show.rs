@@ -2,6 +2,10 @@
 
 //! `fbctl show`: blocks, how they are wired, and their options.
 
+use crate::{
+    options,
+    select::{Selection, Wanted},
+};
 use anyhow::Result;
 use lana_cli::{stats_summary, Column, Session, Table};
 use lana_netlink::{
@@ -9,19 +13,18 @@ use lana_netlink::{
     wire::Value,
     Connection, Fb,
 };
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
-/// Longest value of an option in the table; JSON has all of it.
-const VALUE_WIDTH: usize = 32;
+/// How wide the bindings may get that stand in the table, and how many names always do.
+const BINDINGS_WIDTH: usize = 60;
+const FEW: usize = 3;
 
 /// Names of blocks by IDP, for what the kernel tells by number only.
 type Names = HashMap<u32, String>;
 
-pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
-    let mut fbs = match name {
-        Some(name) => vec![session.lana()?.fb(name)?],
-        None => session.all(Connection::fbs)?,
-    };
+pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
+    let selection = Selection::new(wanted);
+    let mut fbs = selection.blocks(session)?;
     let with_stats = session.globals.stats;
     if session.out.is_json() {
         if !with_stats {
@@ -31,7 +34,7 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
         }
         return session.out.json(&fbs);
     }
-    let known = if name.is_some() && fbs.iter().any(|fb| !fb.publisher.is_empty()) {
+    let known = if !selection.is_all() && fbs.iter().any(|fb| !fb.publisher.is_empty()) {
         names(&session.all(Connection::fbs)?)
     } else {
         names(&fbs)
@@ -56,14 +59,19 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
     ]);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     for fb in fbs {
+        let (bindings, more_bindings) = bindings(fb, names);
+        let mut options = options::lines(fb).into_iter();
         table.row([
             fb.name.clone().unwrap_or_default(),
             fb.r#type.clone().unwrap_or_default(),
             number(fb.idp),
             number(fb.refcnt),
-            bindings(fb, names),
-            options(fb),
+            bindings,
+            options.next().unwrap_or_default(),
         ]);
+        for line in more_bindings.into_iter().chain(options) {
+            table.note(&line);
+        }
         if with_stats {
             table.note(&stats_summary(&fb.stats.clone().unwrap_or_default()));
         }
@@ -92,52 +100,36 @@ pub(crate) fn publishers(fb: &Fb, names: &Names) -> Vec<String> {
     fb.publisher.iter().map(name).collect()
 }
 
-/// Who is on top of it, what it is on top of, whose events it gets.
-fn bindings(fb: &Fb, names: &Names) -> String {
+/// Who is on top of it, what it is on top of, whose events it gets. Where that gets long, names are counted,
+/// and stand in lines of their own.
+fn bindings(fb: &Fb, names: &Names) -> (String, Vec<String>) {
     let groups = [
         ("up", peers(fb, Direction::Ingress)),
         ("down", peers(fb, Direction::Egress)),
         ("sub", publishers(fb, names)),
     ];
-    let some = groups.iter().filter(|(_, names)| !names.is_empty());
-    let parts: Vec<_> = some
-        .map(|(kind, names)| format!("{kind}: {}", names.join(" ")))
+    let some: Vec<_> = groups
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
         .collect();
-    parts.join("  ")
-}
-
-pub(crate) fn options(fb: &Fb) -> String {
-    let mut out = String::new();
-    for option in &fb.option {
-        let (key, value) = (option.key.as_deref(), option.value.as_deref());
-        let gap = if out.is_empty() { "" } else { " " };
-        let value = shorten(value.unwrap_or_default());
-        // Writing to a string does not fail.
-        let _ = write!(out, "{gap}{}={value}", key.unwrap_or_default());
+    let all = some
+        .iter()
+        .map(|(kind, names)| format!("{kind}: {}", names.join(" ")));
+    let all = all.collect::<Vec<_>>().join("  ");
+    if all.chars().count() <= BINDINGS_WIDTH {
+        return (all, Vec::new());
     }
-    let missing = [
-        (fb.partial.is_some(), "(more than can be shown)"),
-        (fb.withheld.is_some(), "(more for CAP_NET_ADMIN)"),
-    ];
-    for (_, text) in missing.iter().filter(|(is, _)| *is) {
-        let gap = if out.is_empty() { "" } else { " " };
-        let _ = write!(out, "{gap}{text}");
+    let (mut parts, mut lines) = (Vec::new(), Vec::new());
+    for (kind, names) in some {
+        if names.len() <= FEW {
+            parts.push(format!("{kind}: {}", names.join(" ")));
+            continue;
+        }
+        parts.push(format!("{kind}: {} blocks", names.len()));
+        let words = [vec![format!("{kind}:")], names.clone()].concat();
+        lines.extend(options::wrap(&words));
     }
-    out
-}
-
-/// A value as one word or one quotation, cut where it gets long.
-fn shorten(value: &str) -> String {
-    let one_line = value.trim_end().replace('\n', "\\n");
-    let mut short: String = one_line.chars().take(VALUE_WIDTH).collect();
-    if short.len() < one_line.len() {
-        short.push_str("...");
-    }
-    if short.is_empty() || short.contains(char::is_whitespace) {
-        format!("\"{short}\"")
-    } else {
-        short
-    }
+    (parts.join("  "), lines)
 }
 
 #[cfg(test)]
@@ -209,14 +201,33 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
     }
 
     #[test]
-    fn what_is_not_shown_is_told() {
+    fn numbered_options_go_below() {
         let mut fbs = sample();
-        fbs[0].partial = Some(lana_netlink::wire::Flag);
-        assert_eq!(options(&fbs[0]), "(more than can be shown)");
-        let json = serde_json::to_value(&fbs[0]).unwrap();
-        assert_eq!(json["partial"], true);
-        fbs[0].withheld = Some(lana_netlink::wire::Flag);
-        assert!(options(&fbs[0]).ends_with("shown) (more for CAP_NET_ADMIN)"));
+        let option = |key: &str, value: &str| OptionAttrs {
+            key: Some(key.into()),
+            value: Some(value.into()),
+            ..Default::default()
+        };
+        fbs[1].option = vec![option("per", "packet"), option("port.0.link", "up")];
+        let text = table(&fbs[1..2], &names(&fbs), true).render(false);
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert!(lines[0].ends_with("down: eth0  per=packet"), "{text}");
+        assert_eq!(lines[1..3], ["    port  to    link", "       0  eth0  up"]);
+        assert!(lines[3].starts_with("    packets 0"), "{text}");
+    }
+
+    #[test]
+    fn many_bindings_go_below() {
+        use Direction::{Egress, Ingress};
+        let mut ports = vec![port(Ingress, 0, 2, "lan0")];
+        ports.extend((0..64).map(|n| port(Egress, n, n + 9, &format!("end{n}"))));
+        let fbs = [fb("m", "multipath", 3, ports)];
+        let text = table(&fbs, &names(&fbs), false).render(false);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[1].contains("  up: lan0  down: 64 blocks  "), "{text}");
+        assert!(lines[2].starts_with("    down: end0 end1 "), "{text}");
+        assert!(lines.last().unwrap().ends_with("end63"), "{text}");
+        assert!(lines.iter().all(|line| line.len() < 110), "{text}");
     }
 
     #[test]
@@ -245,14 +256,5 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
             },
         });
         assert_eq!(json, expected);
-    }
-
-    #[test]
-    fn values_stay_on_their_line() {
-        assert_eq!(shorten(""), "\"\"");
-        assert_eq!(shorten("on\n"), "on");
-        assert_eq!(shorten("a\nb"), "a\\nb");
-        assert_eq!(shorten("a b"), "\"a b\"");
-        assert_eq!(shorten(&"x".repeat(33)), format!("{}...", "x".repeat(32)));
     }
 }

@@ -2,7 +2,11 @@
 
 //! `fbctl stats`: the counters of blocks and of the packet processing engine.
 
-use crate::show::options;
+use crate::{
+    cli::StatsHow,
+    options, rates,
+    select::{Selection, Wanted},
+};
 use anyhow::Result;
 use lana_cli::{count, drop_reasons, drop_total, Column, Session, Table};
 use lana_netlink::{
@@ -29,21 +33,20 @@ struct Block<'a> {
     option: &'a [OptionAttrs],
 }
 
-pub(crate) fn run(session: &mut Session, name: Option<&str>, cpu_only: bool) -> Result<()> {
-    let fbs = match name {
-        Some(name) => Some(vec![counters(session.lana()?.fb(name)?)]),
-        None if cpu_only => None,
-        None => Some(
-            session
-                .all(Connection::fbs)?
-                .into_iter()
-                .map(brief)
-                .collect(),
-        ),
-    };
-    let ppe = match name {
-        Some(_) => None,
-        None => Some(session.all(Connection::ppe)?),
+pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &StatsHow) -> Result<()> {
+    let selection = Selection::new(wanted);
+    if let Some(interval) = how.watch {
+        return rates::watch(session, &selection, interval, how.count);
+    }
+    let (fbs, ppe): (Option<Vec<_>>, _) = if how.cpu {
+        (None, Some(session.all(Connection::ppe)?))
+    } else if selection.is_all() {
+        let fbs = session.all(Connection::fbs_in_brief)?;
+        let ppe = session.all(Connection::ppe)?;
+        (Some(fbs.into_iter().map(brief).collect()), Some(ppe))
+    } else {
+        let fbs = selection.blocks(session)?;
+        (Some(fbs.into_iter().map(counters).collect()), None)
     };
     if session.out.is_json() {
         return session.out.json(&report(fbs.as_deref(), ppe.as_deref()));
@@ -108,8 +111,8 @@ fn blocks(fbs: &[Fb]) -> Table {
         }
         cells.push(drop_reasons(&stats));
         table.row(cells);
-        if !fb.option.is_empty() {
-            table.note(&options(fb));
+        for line in options::lines(fb).iter().filter(|line| !line.is_empty()) {
+            table.note(line);
         }
     }
     table

@@ -13,8 +13,7 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
         let known: Vec<_> = types.iter().filter_map(|kind| kind.name.clone()).collect();
         types.retain(|kind| kind.name.as_deref() == Some(name));
         if types.is_empty() {
-            let tip = tip("type", name, known.iter().map(String::as_str));
-            return Err(usage(format!("unknown type '{name}'{tip}")));
+            return Err(unknown(name, &known));
         }
     }
     if session.out.is_json() {
@@ -47,6 +46,12 @@ pub(crate) fn all(session: &mut Session) -> Result<Vec<Type>> {
         }
     }
     Ok(types)
+}
+
+/// There is no type of this name.
+pub(crate) fn unknown(name: &str, known: &[String]) -> anyhow::Error {
+    let tip = tip("type", name, known.iter().map(String::as_str));
+    usage(format!("unknown type '{name}'{tip}"))
 }
 
 /// What a user may have meant by `word`; nothing where no name is near.

@@ -16,6 +16,14 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
+/// The time of day in UTC.
+pub(crate) fn clock(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let of_day = since.as_secs() % DAY;
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// The Gregorian date so many days after 1970-01-01. Counted in years that begin in March, so that
 /// the leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
@@ -45,6 +53,7 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::new(seconds, 5_000);
             assert_eq!(rfc3339(time), text);
+            assert!(text.contains(clock(time).trim_end_matches('Z')));
         }
     }
 }

@@ -73,6 +73,20 @@ fn wrong_command_lines_are_usage() {
             "fbctl: capture: -s is --stats; how much of a packet: --snaplen\n",
         ),
         (
+            &["stats", "-w", "fb2"],
+            "fbctl: invalid value 'fb2' for '--watch [<SECONDS>]': an interval is 0.1 to 86400 \
+             seconds; names stand before the option\n",
+        ),
+        (
+            &["top", "-d", "0"],
+            "fbctl: invalid value '0' for '--delay <SECONDS>': an interval is 0.1 to 86400 seconds\n",
+        ),
+        (
+            &["metrics", "--listen", "nowhere"],
+            "fbctl: metrics: 'nowhere' is no address to listen at, such as 127.0.0.1:9526 or \
+             [::]:9526\n",
+        ),
+        (
             &["-b", "-", "show"],
             "fbctl: either a command or --batch, not both\n",
         ),
@@ -176,7 +190,7 @@ fn completions_are_made() {
     for shell in ["bash", "zsh", "fish"] {
         let output = fbctl(&["completions", shell], "");
         assert_eq!(output.status.code(), Some(0));
-        assert!(text(&output.stdout).contains("unsubscribe"), "{shell}");
+        assert!(text(&output.stdout).contains("LANA_COMPLETE"), "{shell}");
     }
 }
 
@@ -240,7 +254,7 @@ fn a_standard_error_that_is_full_changes_nothing() {
     assert_eq!(full(&["nosuch"], "", true), (Some(1), String::new()));
     let (code, said) = full(&["--force", "-b", "-"], "nosuch\ncompletions bash\n", true);
     assert_eq!(code, Some(1));
-    assert!(said.contains("unsubscribe"), "{said}");
+    assert!(said.contains("LANA_COMPLETE"), "{said}");
 }
 
 #[test]

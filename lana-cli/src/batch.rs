@@ -2,8 +2,15 @@
 
 //! Files of commands: one transaction, or line by line.
 
-use crate::{failure::Failure, session::Session, tool::Action, without_bom};
-use lana_netlink::{errno_text, Error, Transaction};
+use crate::{
+    failure::Failure,
+    guard::CutOff,
+    plan::{Describe, Plan},
+    session::Session,
+    tool::Action,
+    without_bom,
+};
+use lana_netlink::{errno_text, Error};
 use std::io::BufRead;
 
 /// Splits a line into words. Words are parted by blanks; `'…'` keeps everything, `"…"` everything
@@ -90,19 +97,27 @@ pub(crate) fn run(
 
 /// The changes that a file asks for, and where it does.
 pub(crate) struct Together<A> {
-    transaction: Transaction,
-    /// The line of each.
-    lines: Vec<usize>,
-    actions: Vec<A>,
+    plan: Plan,
+    lines: Lines<A>,
+}
+
+/// Where changes come from.
+struct Lines<A> {
+    /// Of each change, by which action it is.
+    changes: Vec<usize>,
+    /// The actions, each with the number of its line.
+    actions: Vec<(usize, A)>,
 }
 
 impl<A: Action> Together<A> {
     /// None yet.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(session: &Session) -> Self {
         Self {
-            transaction: Transaction::default(),
-            lines: Vec::new(),
-            actions: Vec::new(),
+            plan: session.plan(Describe::Each),
+            lines: Lines {
+                changes: Vec::new(),
+                actions: Vec::new(),
+            },
         }
     }
 
@@ -111,33 +126,42 @@ impl<A: Action> Together<A> {
         &mut self,
         number: usize,
         action: A,
+        yes: bool,
         session: &Session,
     ) -> Result<(), Failure> {
         let failed = |error| Failure::new(&action.label(), &error);
-        let Some(change) = action.change(session).map_err(failed)? else {
+        let changes = action.changes(session).map_err(failed)?;
+        if changes.is_empty() {
             let text = "changes nothing that a transaction can hold; --force goes line by line";
             return Err(Failure::usage(format!("{}: {text}", action.label())));
-        };
-        let pushed = self.transaction.push(&change);
-        pushed.map_err(|e| failed(Error::from(e).into()))?;
-        drop(change);
-        self.lines.push(number);
-        self.actions.push(action);
+        }
+        for change in &changes {
+            let pushed = self.plan.push(change, yes);
+            pushed.map_err(|e| failed(Error::from(e).into()))?;
+            self.lines.changes.push(self.lines.actions.len());
+        }
+        drop(changes);
+        self.lines.actions.push((number, action));
         Ok(())
     }
 
     /// Asks the kernel for all of it.
     pub(crate) fn send(self, name: &str, session: &mut Session) -> Result<(), Failure> {
-        if self.transaction.is_empty() {
+        let Self { plan, lines } = self;
+        if plan.is_empty() {
             return Ok(());
         }
-        let Self {
-            transaction,
-            lines,
-            actions,
-        } = self;
-        let result = session.transact(transaction);
-        result.map_err(|error| explain(error, name, &lines, &actions, session))
+        let done = session.carry_out(plan).and_then(|()| session.out.flush());
+        done.map_err(|error| explain(error, name, &lines, session))
+    }
+}
+
+/// Which of the changes an error is about.
+pub fn refused(error: &anyhow::Error) -> Option<usize> {
+    match (error.downcast_ref(), error.downcast_ref::<CutOff>()) {
+        (Some(Error::Refused(refusal)), _) => refusal.change,
+        (_, Some(cut_off)) => Some(cut_off.change),
+        _ => None,
     }
 }
 
@@ -145,30 +169,40 @@ impl<A: Action> Together<A> {
 fn explain<A: Action>(
     mut error: anyhow::Error,
     name: &str,
-    lines: &[usize],
-    actions: &[A],
+    lines: &Lines<A>,
     session: &mut Session,
 ) -> Failure {
-    let change = match error.downcast_ref() {
-        Some(Error::Refused(refusal)) => refusal.change,
-        _ => None,
-    };
-    let refused = change.and_then(|at| Some((lines.get(at)?, actions.get(..=at)?)));
-    let Some((line, upto @ [.., last])) = refused else {
+    let action = refused(&error).and_then(|change| lines.changes.get(change));
+    let upto = action.and_then(|at| lines.actions.get(..=*at));
+    let Some([.., (line, last)]) = upto else {
         return Failure::new(name, &error);
     };
-    advise(&mut error, upto, session);
+    advise(
+        &mut error,
+        upto.into_iter().flatten().map(|(_, action)| action),
+        session,
+    );
     Failure::new(&last.label(), &error).at(name, *line)
 }
 
-/// Adds what may help where the kernel refused the last of the actions.
-pub(crate) fn advise<A: Action>(error: &mut anyhow::Error, actions: &[A], session: &mut Session) {
+/// Adds what may help where the kernel refused one of the actions.
+pub(crate) fn advise<'a, A: Action + 'a>(
+    error: &mut anyhow::Error,
+    actions: impl IntoIterator<Item = &'a A>,
+    session: &mut Session,
+) {
     if let Some(Error::Refused(refusal)) = error.downcast_mut() {
-        let ops = actions.iter().map(|action| action.change(session));
+        let ops = actions.into_iter().map(|action| action.changes(session));
         // What cannot be read a second time gives no advice.
-        let ops: Option<Vec<_>> = ops.map(|op| op.ok().flatten()).collect();
-        if let Some(ops) = ops {
-            refusal.advice = A::advice(refusal, &ops, session);
+        if let Ok(ops) = ops.collect::<Result<Vec<_>, _>>() {
+            let mut ops: Vec<_> = ops.into_iter().flatten().collect();
+            if let Some(change) = refusal.change {
+                ops.truncate(change + 1);
+            }
+            // A command that is no list of changes has given its own.
+            if !ops.is_empty() {
+                refusal.advice = A::advice(refusal, &ops, session);
+            }
         }
     }
 }
@@ -286,11 +320,11 @@ mod tests {
                 Command::Show => "show".to_owned(),
             }
         }
-        fn change(&self, _session: &Session) -> anyhow::Result<Option<Op<'_>>> {
+        fn changes(&self, _session: &Session) -> anyhow::Result<Vec<Op<'_>>> {
             let kind = "dummy";
             Ok(match self {
-                Command::Add { name } => Some(Op::FbNew { name, kind }),
-                Command::Show => None,
+                Command::Add { name } => vec![Op::FbNew { name, kind }],
+                Command::Show => Vec::new(),
             })
         }
         fn advice(_refusal: &Refusal, ops: &[Op<'_>], _session: &mut Session) -> Option<String> {
@@ -307,15 +341,16 @@ mod tests {
     }
 
     fn session() -> Session {
-        Session::new("tool", Globals::default())
+        Session::new("tool", Globals::default(), None, |_| Ok(String::new()))
     }
 
     #[test]
     fn errors_of_a_transaction_name_the_line() {
-        let (mut together, mut session) = (Together::new(), session());
-        assert_eq!(together.push(3, add("a"), &session), Ok(()));
-        assert_eq!(together.push(7, add("b"), &session), Ok(()));
-        let failure = together.push(8, add("c\0"), &session).unwrap_err();
+        let mut session = session();
+        let mut together = Together::new(&session);
+        assert_eq!(together.push(3, add("a"), false, &session), Ok(()));
+        assert_eq!(together.push(7, add("b"), false, &session), Ok(()));
+        let failure = together.push(8, add("c\0"), false, &session).unwrap_err();
         assert_eq!(failure.code, 1);
         let text = failure.text.unwrap();
         assert!(
@@ -334,13 +369,7 @@ mod tests {
                 advice: None,
             };
             let error = Error::from(refusal).into();
-            explain(
-                error,
-                "file",
-                &together.lines,
-                &together.actions,
-                &mut session,
-            )
+            explain(error, "file", &together.lines, &mut session)
         };
         for (change, text) in [
             (
@@ -357,7 +386,8 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_refused() {
-        let result = Together::new().push(1, Command::Show, &session());
+        let session = session();
+        let result = Together::new(&session).push(1, Command::Show, false, &session);
         let text = result.unwrap_err().text.unwrap();
         assert!(text.starts_with("show: changes nothing"), "{text}");
     }

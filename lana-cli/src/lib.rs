@@ -1,30 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the command line tools of LANA have in common: the options before the command, the way
-//! from a command line to an exit code, tables and JSON, batch files, man pages.
+//! from a command line to an exit code, tables and JSON, batch files, man pages, rates and the screens that show them.
 //!
 //! A tool implements [`Tool`] for its command line and [`Action`] for its commands, and its `main`
 //! is [`main`].
 
 mod batch;
+pub mod candidates;
 mod counters;
 mod failure;
 mod globals;
+mod guard;
+mod held;
+pub mod history;
 mod netns;
 mod one_dash;
 mod output;
 mod pages;
+mod plan;
+mod rates;
+pub mod screen;
 mod session;
+mod stop;
 mod table;
+mod told;
 mod tool;
 
+pub use batch::refused;
 pub use counters::{count, drop_reasons, drop_total, stats_summary};
 pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
+pub use guard::CutOff;
+pub use held::{fbctl, FAILED, MADE, READY};
+pub use netns::enter_namespace;
 pub use output::Output;
-pub use pages::{write_completions, write_pages};
+pub use pages::{write_completions, write_dynamic_completions, write_pages};
+pub use plan::{Describe, Plan};
+pub use rates::{Block, BlockRates, Count, Scale};
 pub use session::Session;
+pub use stop::Stop;
 pub use table::{clean, Column, Table};
+pub use told::{told, How, Told};
 pub use tool::{main, plain, Action, Tool};
 
 /// The text of a file without the byte order mark that some editors put before it.

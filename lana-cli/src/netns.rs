@@ -2,7 +2,7 @@
 
 //! Network namespaces by name.
 
-use crate::failure::Failure;
+use crate::failure::{denied, Failure};
 use lana_netlink::errno_text;
 use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 use std::{
@@ -24,6 +24,19 @@ fn path_of(name: &str) -> PathBuf {
     }
 }
 
+/// The network namespace of the calling thread.
+pub(crate) fn own() -> io::Result<File> {
+    File::open("/proc/thread-self/ns/net")
+}
+
+/// Moves the calling thread into one that is open.
+pub(crate) fn enter_open(namespace: &File) -> io::Result<()> {
+    Ok(move_into_link_name_space(
+        namespace.as_fd(),
+        Some(LinkNameSpaceType::Network),
+    )?)
+}
+
 /// Moves the calling thread into a network namespace: its sockets will be there.
 pub(crate) fn enter(name: &str) -> Result<(), Failure> {
     let failure = |code, error: &io::Error| {
@@ -41,8 +54,12 @@ pub(crate) fn enter(name: &str) -> Result<(), Failure> {
         }
     };
     let file = File::open(path_of(name)).map_err(|error| failure(1, &error))?;
-    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-        .map_err(|error| failure(2, &error.into()))
+    enter_open(&file).map_err(|error| failure(2, &error))
+}
+
+/// The same, for commands.
+pub fn enter_namespace(name: &str) -> anyhow::Result<()> {
+    enter(name).map_err(|failure| denied(failure.text.unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Output {
         Self::to(to, globals, colour)
     }
 
+    /// Results go nowhere from now on.
+    pub fn silence(&mut self) {
+        self.to = Box::new(io::sink());
+    }
+
     /// Any other.
     pub fn to(to: Box<dyn Write>, globals: &Globals, colour: bool) -> Self {
         Output {

@@ -2,10 +2,10 @@
 
 //! Man pages and shell completions, from the definitions the command line is parsed by.
 
-use crate::{failure::usage, output::Output};
+use crate::{candidates::VARIABLE, failure::usage, output::Output};
 use anyhow::{Context, Result};
 use clap::Command;
-use clap_complete::Shell;
+use clap_complete::{env::Shells, Shell};
 use clap_mangen::Man;
 use lana_netlink::errno_text;
 use std::{
@@ -61,6 +61,18 @@ fn write_section(paragraph: &str, to: &mut impl Write) -> io::Result<()> {
         writeln!(to, "\\&{line}")?;
     }
     writeln!(to, ".fi")
+}
+
+/// Prints the completions for a shell: a script that asks the tool, which knows what there is.
+pub fn write_dynamic_completions(tool: &str, shell: Shell, out: &mut Output) -> Result<()> {
+    let shells = Shells::builtins();
+    let name = shell.to_string();
+    let shell = shells
+        .completer(&name)
+        .ok_or_else(|| usage(format!("no script for {name}")))?;
+    let mut script = Vec::new();
+    shell.write_registration(VARIABLE, tool, tool, tool, &mut script)?;
+    out.text(&String::from_utf8(script)?)
 }
 
 /// Prints the completions for a shell.

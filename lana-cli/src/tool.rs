@@ -4,8 +4,10 @@
 
 use crate::{
     batch::{self, Together},
-    failure::{clap_text, Failure},
+    candidates::VARIABLE,
+    failure::{clap_text, usage, Failure},
     globals::Globals,
+    held::saved,
     netns, one_dash,
     output::{self, Output},
     pages,
@@ -17,7 +19,7 @@ use anyhow::Result;
 use clap::{
     error::ErrorKind, value_parser, Arg, CommandFactory, FromArgMatches, Parser, Subcommand,
 };
-use clap_complete::Shell;
+use clap_complete::{CompleteEnv, Shell};
 use lana_netlink::{errno_text, Op, Refusal};
 use std::{
     env,
@@ -42,13 +44,22 @@ pub trait Tool: Parser {
 pub trait Action: Subcommand {
     /// What it is called in messages: the command and what it is about.
     fn label(&self) -> String;
-    /// The change that it asks the kernel for, if that is what it does: for a transaction.
-    fn change(&self, session: &Session) -> Result<Option<Op<'_>>>;
+    /// The changes that it asks the kernel for, for a transaction: none if it does something else.
+    fn changes(&self, session: &Session) -> Result<Vec<Op<'_>>>;
+    /// Whether it changes the graph in another way, and knows about `--dry-run`.
+    fn plans(&self) -> bool {
+        false
+    }
     /// What may help where the kernel refuses the last of `ops`, which were to be made in this order: to
     /// stand behind the error.
     fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -> Option<String> {
         let _ = (refusal, ops, session);
         None
+    }
+    /// The graph as a file for `fbctl apply`.
+    fn graph(session: &mut Session) -> Result<String> {
+        let _ = session;
+        saved()
     }
     /// Runs it.
     fn run(&self, session: &mut Session) -> Result<()>;
@@ -60,10 +71,17 @@ pub trait Action: Subcommand {
 struct Line<A: Action> {
     #[command(subcommand)]
     action: A,
+    /// As on the command line.
+    #[arg(long, global = true)]
+    yes: bool,
 }
 
 /// Runs the tool on the command line of the process.
 pub fn main<T: Tool>() -> ExitCode {
+    // A shell asks what the next word may be.
+    CompleteEnv::with_factory(T::command)
+        .var(VARIABLE)
+        .complete();
     match T::try_parse() {
         Ok(tool) => report(T::NAME, run(tool)),
         Err(error) if !error.use_stderr() => {
@@ -148,10 +166,12 @@ fn say(tool: &str, failure: &Failure) {
 
 fn run<T: Tool>(tool: T) -> Result<(), Failure> {
     let (globals, action) = tool.into_parts();
+    let mut home = None;
     if let Some(name) = &globals.netns {
+        home = netns::own().ok();
         netns::enter(name)?;
     }
-    let mut session = Session::new(T::NAME, globals.clone());
+    let mut session = Session::new(T::NAME, globals.clone(), home, T::Action::graph);
     match (action, &globals.batch) {
         (Some(action), None) => perform(&action, &mut session),
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),
@@ -165,11 +185,30 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
 
 fn perform<A: Action>(action: &A, session: &mut Session) -> Result<(), Failure> {
     let label = action.label();
-    let result = action.run(session).and_then(|()| session.out.flush());
+    let result = carry_out(action, session).and_then(|()| session.out.flush());
     result.map_err(|mut error| {
         batch::advise(&mut error, slice::from_ref(action), session);
         Failure::new(&label, &error)
     })
+}
+
+/// Asks for the changes of a command, or runs it if it is of another kind.
+fn carry_out<A: Action>(action: &A, session: &mut Session) -> Result<()> {
+    let ops = action.changes(session)?;
+    if !ops.is_empty() {
+        return session.change(&ops);
+    }
+    if !action.plans() {
+        for (given, option) in [
+            (session.globals.dry_run, "--dry-run"),
+            (session.globals.confirm.is_some(), "--confirm"),
+        ] {
+            if given {
+                return Err(usage(format!("{option}: this command changes no graph")));
+            }
+        }
+    }
+    action.run(session)
 }
 
 fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result<(), Failure> {
@@ -184,20 +223,29 @@ fn run_batch<T: Tool>(file: &Path, force: bool, session: &mut Session) -> Result
     let mut definition = Line::<T::Action>::command().name(T::NAME).bin_name(T::NAME);
     let mut parse = |words| {
         let matches = definition.try_get_matches_from_mut(words)?;
-        Line::<T::Action>::from_arg_matches(&matches).map(|line| line.action)
+        Line::<T::Action>::from_arg_matches(&matches)
     };
     if force {
+        if session.globals.dry_run || session.globals.confirm.is_some() {
+            let text =
+                "--dry-run and --confirm are for changes that are made together, not for --force";
+            return Err(Failure::usage(text));
+        }
+        let yes = session.globals.yes;
         let command = |_, words| match parse(words) {
-            Ok(action) => perform(&action, session),
+            Ok(line) => {
+                session.globals.yes = yes || line.yes;
+                perform(&line.action, session)
+            }
             Err(error) if !error.use_stderr() => print(&error, &mut session.out),
             Err(error) => Err(Failure::usage(clap_text(&error))),
         };
         return batch::run(input, &name, true, command, |f| say(T::NAME, f));
     }
-    let mut together = Together::new();
+    let mut together = Together::new(session);
     let command = |number, words| {
-        let action = parse(words).map_err(|error| Failure::usage(clap_text(&error)))?;
-        together.push(number, action, session)
+        let line = parse(words).map_err(|error| Failure::usage(clap_text(&error)))?;
+        together.push(number, line.action, line.yes, session)
     };
     batch::run(input, &name, false, command, |_| ())?;
     together.send(&name, session)

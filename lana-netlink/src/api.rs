@@ -55,6 +55,12 @@ impl Connection {
         Ok(Dump { items, interrupted })
     }
 
+    /// All blocks, by IDP. Large ones are [`partial`](Fb::partial): their counters are there, their ports and
+    /// options are not.
+    pub fn fbs_in_brief(&mut self) -> Result<Dump<Fb>, Error> {
+        self.dump(Command::FbGet)
+    }
+
     /// Shows the attributes of each block, by IDP, or of one by name. Those of a large one are
     /// [`partial`](Fb::partial) if it was not asked for by name. Whether the graph changed meanwhile
     /// is the result.

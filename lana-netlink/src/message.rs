@@ -103,9 +103,9 @@ pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message<'
     })
 }
 
-type Split<'a> = (NetlinkBuffer<&'a [u8]>, &'a [u8]);
+pub(crate) type Split<'a> = (NetlinkBuffer<&'a [u8]>, &'a [u8]);
 
-fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
+pub(crate) fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
     let message = NetlinkBuffer::new_checked(bytes).map_err(|e| DecodeError::new(e.to_string()))?;
     let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
     let next = length.checked_next_multiple_of(4).unwrap_or(usize::MAX);

@@ -2,7 +2,10 @@
 
 //! The socket to the kernel.
 
-use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
+use netlink_sys::{
+    protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+    Socket, SocketAddr,
+};
 use rustix::net::sockopt;
 use std::{
     io::{self, ErrorKind},
@@ -49,7 +52,16 @@ pub(crate) struct KernelSocket {
 
 impl KernelSocket {
     pub(crate) fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_GENERIC)?;
+        Self::of(NETLINK_GENERIC)
+    }
+
+    /// One to rtnetlink.
+    pub(crate) fn route() -> io::Result<Self> {
+        Self::of(NETLINK_ROUTE)
+    }
+
+    fn of(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.set_ext_ack(true)?;
         socket.set_cap_ack(true)?;
         socket.set_netlink_get_strict_chk(true)?;

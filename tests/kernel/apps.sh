@@ -13,8 +13,8 @@ ip -batch - <<-END
 END
 ip -n alice link set a0 up
 ip -n bob link set b0 up
-alice vlink ethernet hook a0
-bob vlink ethernet hook b0
+alice vlink ethernet hook a0 --yes
+bob vlink ethernet hook b0 --yes
 
 # start NAMESPACE NAME PROGRAM [ARG...]: a program that opens a socket of that name, in the background.
 start() {

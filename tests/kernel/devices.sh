@@ -59,9 +59,9 @@ ip link add br0 type bridge
 devices+=(br0 mac0 bond9)
 check "given back, it can be a bridge port" ip link set lan0 master br0
 check "a bridge port cannot be hooked, and the error says so" \
-	contains "$(vlink ethernet hook lan0 2>&1 || :)" "lan0 is a bridge port"
+	contains "$(vlink ethernet hook lan0 --yes 2>&1 || :)" "lan0 is a bridge port"
 ip link set lan0 nomaster
-check "no port any more, it can be hooked" vlink ethernet hook lan0
+check "no port any more, it can be hooked" vlink ethernet hook lan0 --yes
 check "hooked, it cannot be a bridge port" not ip link set lan0 master br0
 check "nor carry a macvlan" not ip link add link lan0 name mac0 type macvlan
 check "100 times hooked and given back" vlink -b <(for ((i = 0; i < 100; i++)); do

@@ -18,9 +18,8 @@ check "without LANA, Linux answers" ping_quietly alice 1 192.0.2.3
 
 # --- Unclaimed ---
 
-vlink ethernet hook lan0 # not in batches
+vlink ethernet hook lan0 unclaimed=stack # not in batches
 fbctl -b - <<-END
-	set lan0 unclaimed=stack
 	add c counter
 	add f bpf
 	bind f lan0

@@ -13,7 +13,7 @@ load
 hosts
 counted() { cat "$fblock/$1"; }
 skbs() { fbctl -j stats "$1" | number skbs; }
-xdp_hook() { vlink ethernet hook "$1" --xdp; }
+xdp_hook() { vlink ethernet hook "$1" --xdp --yes; }
 mkdir -p bpf
 mount -t bpf bpf bpf
 python3 -S "$tests/bpfload.py" bpf
@@ -45,8 +45,7 @@ check_fails "a change that fails later" 2 "nobody" vlink -b - <<<$'ethernet hook
 check "leaves no program" ip link set lan0 xdpdrv pinned bpf/xdp-pass
 ip link set lan0 xdpdrv off
 take_frames() { # NAMESPACE DEVICE
-	vlink -n "$1" ethernet hook "$2" --xdp
-	fbctl -n "$1" set "$2" unclaimed=stack
+	vlink -n "$1" ethernet hook "$2" --xdp unclaimed=stack
 }
 take_frames alice a0
 take_frames bob b0
@@ -163,38 +162,38 @@ check "and hooked again" xdp_hook lan0
 
 # --- Graph files ---
 
-fbctl apply --empty /dev/null >changes
+fbctl apply --yes --empty /dev/null >changes
 xdp_hook lan0
 vlink ethernet hook lan1
 fbctl save >graph.toml
 check "a file says which device takes frames" is "$(grep -A 2 '^.devices' graph.toml | tr '\n' ' ')" \
 	'[devices.lan0] subsystem = "ethernet" xdp = true -- [devices.lan1] subsystem = "ethernet"  '
-check "what was saved changes nothing" is "$(fbctl apply graph.toml)" "nothing to change"
+check "what was saved changes nothing" is "$(fbctl apply --yes graph.toml)" "nothing to change"
 sed '/^xdp/d' graph.toml >skbs.toml
 remember
 check_fails "a device that takes frames cannot go over to skbs" 1 \
-	"skbs.toml:3: lan0 is hooked with xdp: unhook it first (vlink ethernet unhook lan0)" fbctl apply skbs.toml
+	"skbs.toml:3: lan0 is hooked with xdp: unhook it first (vlink ethernet unhook lan0)" fbctl apply --yes skbs.toml
 check "doing so helps" vlink ethernet unhook lan0
-check "then it takes skbs" fbctl apply skbs.toml
+check "then it takes skbs" fbctl apply --yes skbs.toml
 remember
-check_fails "nor back" 1 "graph.toml:3: lan0 is hooked without xdp: unhook it first" fbctl apply graph.toml
-fbctl apply --empty /dev/null >changes
-check "a dry run says how a device is hooked" is "$(fbctl apply --dry-run graph.toml)" \
+check_fails "nor back" 1 "graph.toml:3: lan0 is hooked without xdp: unhook it first" fbctl apply --yes graph.toml
+fbctl apply --yes --empty /dev/null >changes
+check "a dry run says how a device is hooked" is "$(fbctl apply --yes --dry-run graph.toml)" \
 	"+ device lan0 ethernet --xdp"$'\n'"+ device lan1 ethernet"
-check "a file hooks by frames" fbctl apply graph.toml
+check "a file hooks by frames" fbctl apply --yes graph.toml
 check "one device of them" is "$(vlink -j show | grep -o '"xdp":true' | wc -l)" 1
 fbctl save >again.toml
 check "saved again, it is the same" cmp graph.toml again.toml
 check "a block of another name takes the device over, and its frames" \
-	contains "$(sed 's/devices.lan0/devices.port/; /^xdp/a ifname = "lan0"' graph.toml | fbctl apply -)" \
+	contains "$(sed 's/devices.lan0/devices.port/; /^xdp/a ifname = "lan0"' graph.toml | fbctl apply --yes -)" \
 	"+ device port ethernet --xdp"
 check "it still takes frames" matches "$(vlink show)" "lan0.* xdp"
-check "and goes back" fbctl apply graph.toml
+check "and goes back" fbctl apply --yes graph.toml
 printf '[devices.%s]\nsubsystem = "ethernet"\nxdp = true\n' lan0 plain >plain.toml
 ip link add plain type dummy
 remember
 check_fails "a device without XDP changes nothing, and has its line" 2 "plain.toml:4: + device plain ethernet --xdp: " \
-	fbctl apply plain.toml
+	fbctl apply --yes plain.toml
 ip link del plain
 
 # --- Devices that go ---

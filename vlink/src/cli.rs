@@ -3,9 +3,9 @@
 //! The command line, from which help, man pages and completions are made too.
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
-use clap_complete::Shell;
-use lana_cli::{Globals, EXIT_STATUS};
-use std::path::PathBuf;
+use clap_complete::{engine::ArgValueCandidates, Shell};
+use lana_cli::{candidates, Globals, EXIT_STATUS};
+use std::{path::PathBuf, str::FromStr};
 
 /// Name of the subsystem for Ethernet devices.
 pub(crate) const ETHERNET: &str = "ethernet";
@@ -16,11 +16,20 @@ Examples:
   vlink ethernet unhook eth0          give it back
   vlink ethernet hook eth0 --block a  the same, with a block called a
   vlink ethernet hook eth0 --xdp      the same, before socket buffers are made: native XDP
+  vlink ethernet hook eth0 unclaimed=stack   Linux gets what no block takes
+  vlink ethernet hook eth0 --confirm 60      taken back unless `fbctl confirm` comes within a minute
   vlink ethernet add mydev0 eth0 10   make mydev0: what eth0 receives with EtherType 0xac0a
   vlink ethernet rm mydev0            remove it
   vlink -j show                       what is connected, for programs
   vlink -n red show                   the same in the network namespace red
   vlink -b setup.vlink                make the changes in a file, all or none";
+
+const HOOK: &str = "\
+Examples:
+  vlink ethernet hook eth1
+  vlink ethernet hook eth0 unclaimed=stack
+  vlink ethernet hook eth0 --confirm 60
+  vlink ethernet hook --index 3 --block lan --xdp";
 
 /// Connect devices to LANA's graph of functional blocks
 #[derive(Debug, Parser)]
@@ -161,7 +170,7 @@ struct Other {
 #[group(required = true, multiple = false)]
 pub(crate) struct Free {
     /// Which
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::devices))]
     pub(crate) ifname: Option<String>,
     /// The same by its number
     #[arg(long, value_name = "IFINDEX")]
@@ -173,7 +182,7 @@ pub(crate) struct Free {
 #[group(required = true, multiple = false)]
 pub(crate) struct Hooked {
     /// Which
-    #[arg(value_name = "DEVICE")]
+    #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::hooked))]
     pub(crate) ifname: Option<String>,
     /// The same by its number
     #[arg(long, value_name = "IFINDEX")]
@@ -197,6 +206,10 @@ pub(crate) enum Device {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Change {
     /// Connect a device to the graph: a block of its name takes every frame it receives
+    ///
+    /// A device that has addresses, a default route, or the connection by which you are logged in is refused, as
+    /// this host would be cut off: unless unclaimed=stack, --confirm or --yes is there.
+    #[command(after_help = HOOK)]
     Hook {
         #[command(flatten)]
         device: Free,
@@ -206,6 +219,9 @@ pub(crate) enum Change {
         /// Let packets enter as frames of the driver, before socket buffers are made for them (native XDP)
         #[arg(long)]
         xdp: bool,
+        /// Options of the block, set at the same time: with unclaimed=stack Linux goes on to get what no block takes
+        #[arg(value_name = "KEY=VALUE")]
+        options: Vec<Assignment>,
     },
     /// Give a device back to Linux and remove its block
     Unhook {
@@ -221,6 +237,7 @@ pub(crate) enum Change {
         #[arg(value_name = "NAME")]
         ifname: String,
         /// The device that it shares with others
+        #[arg(add = ArgValueCandidates::new(candidates::devices))]
         carrier: String,
         /// From 0 to 255, or from 0x0 to 0xff; the lowest free one if it is not there
         #[arg(value_parser = id)]
@@ -234,6 +251,27 @@ pub(crate) enum Change {
         #[command(flatten)]
         device: Hooked,
     },
+}
+
+/// An option of a block, and what to set it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Assignment {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("an option is KEY=VALUE"),
+        }
+    }
 }
 
 fn id(text: &str) -> Result<u8, &'static str> {

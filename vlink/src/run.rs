@@ -3,12 +3,14 @@
 //! From commands to what does them.
 
 use crate::{
-    cli::{Change, Cli, Command, Device, Free, Hooked},
+    cli::{Assignment, Change, Cli, Command, Device, Free, Hooked},
     show,
 };
 use anyhow::Result;
 use clap::CommandFactory;
-use lana_cli::{word, write_completions, write_pages, Action, Globals, Session, Tool};
+use lana_cli::{
+    usage, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
+};
 use lana_netlink::{self as netlink, Op};
 
 impl Tool for Cli {
@@ -33,25 +35,25 @@ impl Action for Command {
         }
     }
 
-    fn change(&self, _session: &Session) -> Result<Option<Op<'_>>> {
-        Ok(match self {
+    fn changes(&self, _session: &Session) -> Result<Vec<Op<'_>>> {
+        match self {
             Command::Devices {
                 subsystem,
                 command: Device::Change(change),
-            } => Some(change.op(subsystem)),
-            _ => None,
-        })
+            } => change.ops(subsystem),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn run(&self, session: &mut Session) -> Result<()> {
         match self {
             Command::Devices { subsystem, command } => match command {
-                Device::Change(change) => session.change(&change.op(subsystem)),
+                Device::Change(change) => session.change(&change.ops(subsystem)?),
                 Device::Show => show::run(session, Some(subsystem)),
             },
             Command::Show => show::run(session, None),
             Command::Completions { shell } => {
-                write_completions(Cli::command(), *shell, &mut session.out)
+                write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
             Command::Man { directory } => write_pages(Cli::command(), directory),
         }
@@ -99,9 +101,35 @@ impl Change {
         format!("{} {verb} {device}", word(subsystem))
     }
 
+    /// To hook a device, and to set options of its block.
+    fn ops<'a>(&'a self, subsystem: &'a str) -> Result<Vec<Op<'a>>> {
+        let mut ops = vec![self.op(subsystem)];
+        if let Change::Hook {
+            device,
+            block,
+            options,
+            ..
+        } = self
+        {
+            let name = block.as_ref().or(device.ifname.as_ref());
+            for Assignment { key, value } in options {
+                let name =
+                    name.ok_or_else(|| usage("options want a device by name, or --block"))?;
+                ops.push(Op::FbSet {
+                    name,
+                    key,
+                    value: value.into(),
+                });
+            }
+        }
+        Ok(ops)
+    }
+
     fn op<'a>(&'a self, subsystem: &'a str) -> Op<'a> {
         match self {
-            Change::Hook { device, block, xdp } => Op::VlinkHook {
+            Change::Hook {
+                device, block, xdp, ..
+            } => Op::VlinkHook {
                 subsystem,
                 device: device.device(),
                 block: block.as_deref(),

@@ -6,10 +6,14 @@ use super::{devices::Programs, ports, Change, EGRESS, INGRESS};
 use crate::{
     base::error::Failure,
     fail,
-    graph::{notifier::Kind, registry::Files, State},
+    graph::{
+        notifier::Kind,
+        registry::{Files, Registry},
+        State,
+    },
     sys::{netdev::Device, proc, wiring::Draft},
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 impl Change<'_> {
     /// Makes the change, for all packets at once, and tells of it. When that fails nothing has
@@ -93,6 +97,7 @@ impl Change<'_> {
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);
         }
+        log(registry);
         // All devices that were unhooked wait together, for what those wait for that were removed.
         if let Some(rtnl) = &self.rtnl {
             if registry.detach(rtnl) {
@@ -134,6 +139,34 @@ impl Change<'_> {
             *file = None;
         }
         self.graph.lock().registry.gone(&files);
+    }
+}
+
+/// Says in the kernel's log which devices are hooked now, and which are not any more: who is cut off looks there.
+fn log(registry: &Registry) {
+    for &idp in registry.touched() {
+        let hooks = [registry.before(idp), registry.face(idp)].map(|face| {
+            let face = face.filter(|face| !face.instance.kind().is_virtual())?;
+            face.hook.as_ref()
+        });
+        let same = match hooks {
+            [Some(before), Some(now)] => Arc::ptr_eq(before, now),
+            _ => false,
+        };
+        if same {
+            continue;
+        }
+        for (hook, what) in hooks.into_iter().zip(["unhooked", "hooked"]) {
+            let Some(hook) = hook else { continue };
+            let entrance = match hook.takes_frames() {
+                true => "XDP",
+                false => "its receive handler",
+            };
+            let (device, by) = (hook.ifname(), hook.subsystem());
+            let device =
+                core::str::from_utf8(device.as_bytes()).unwrap_or("a device whose name is no text");
+            pr_info!("{device}: {what}, by {by} at {entrance}\n");
+        }
     }
 }
 

@@ -6,18 +6,12 @@ use crate::{
     parse::{Device, Side, Ticks},
     sample::{Link, Sample},
 };
+use lana_cli::{BlockRates, Count, Scale};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
-
-/// A counter: all of it, and what came in an interval.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Count {
-    pub(crate) total: u64,
-    pub(crate) rate: f64,
-}
 
 /// One way of a device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -69,18 +63,6 @@ pub(crate) struct Cpu {
     pub(crate) soirq_tx: Count,
 }
 
-/// A block of LANA.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct BlockRates {
-    pub(crate) name: String,
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) packets: Count,
-    pub(crate) bytes: Count,
-    pub(crate) drops: Count,
-    pub(crate) reasons: BTreeMap<String, u64>,
-}
-
 /// What is shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Report {
@@ -108,45 +90,26 @@ pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole as f64
 }
 
-/// By how much a counter of so long an interval is to be multiplied.
-struct Scale(f64);
-
-impl Scale {
-    #[expect(clippy::cast_precision_loss, reason = "a rate, not a sum")]
-    fn count(&self, old: Option<u64>, new: u64) -> Count {
-        // One that began anew counts from 0: of that time nothing is known.
-        let more = old.and_then(|old| new.checked_sub(old)).unwrap_or_default();
-        Count {
-            total: new,
-            rate: more as f64 * self.0,
-        }
-    }
-
-    fn way(&self, old: Option<Side>, new: Side) -> Way {
-        Way {
-            bytes: self.count(old.map(|old| old.bytes), new.bytes),
-            packets: self.count(old.map(|old| old.packets), new.packets),
-            drops: self.count(old.map(|old| old.drops), new.drops),
-            errors: self.count(old.map(|old| old.errors), new.errors),
-            load: None,
-        }
+fn way(scale: Scale, old: Option<Side>, new: Side) -> Way {
+    Way {
+        bytes: scale.count(old.map(|old| old.bytes), new.bytes),
+        packets: scale.count(old.map(|old| old.packets), new.packets),
+        drops: scale.count(old.map(|old| old.drops), new.drops),
+        errors: scale.count(old.map(|old| old.errors), new.errors),
+        load: None,
     }
 }
 
 /// Rates per `interval` from two samples, of the devices in `names`.
 pub(crate) fn report(old: &Sample, new: &Sample, interval: Duration, names: &[String]) -> Report {
-    let seconds = new.at.saturating_duration_since(old.at).as_secs_f64();
-    let scale = Scale(if seconds > 0.0 {
-        interval.as_secs_f64() / seconds
-    } else {
-        0.0
-    });
-    let per_second = if seconds > 0.0 { 1.0 / seconds } else { 0.0 };
+    let passed = new.at.saturating_duration_since(old.at);
+    let scale = Scale::new(interval, passed);
+    let per_second = Scale::new(Duration::from_secs(1), passed);
     let devices = names
         .iter()
-        .map(|name| device(old, new, &scale, per_second, name));
+        .map(|name| device(old, new, scale, per_second, name));
     Report {
-        seconds,
+        seconds: passed.as_secs_f64(),
         switches: scale.count(Some(old.stat.switches), new.stat.switches).rate,
         memory: percent(new.memory.0, new.memory.1),
         running: new.stat.running,
@@ -156,13 +119,13 @@ pub(crate) fn report(old: &Sample, new: &Sample, interval: Duration, names: &[St
             .stat
             .cpus
             .keys()
-            .map(|&number| cpu(old, new, &scale, number))
+            .map(|&number| cpu(old, new, scale, number))
             .collect(),
-        blocks: blocks(old, new, &scale),
+        blocks: BlockRates::between(&old.blocks, &new.blocks, scale),
     }
 }
 
-fn device(old: &Sample, new: &Sample, scale: &Scale, per_second: f64, name: &str) -> DeviceRates {
+fn device(old: &Sample, new: &Sample, scale: Scale, per_second: Scale, name: &str) -> DeviceRates {
     let (Some(now), Some(link)) = (new.devices.get(name), new.links.get(name)) else {
         return DeviceRates {
             name: name.to_owned(),
@@ -177,12 +140,12 @@ fn device(old: &Sample, new: &Sample, scale: &Scale, per_second: f64, name: &str
         .is_some_and(|before| before.index == link.index);
     let before: Option<&Device> = old.devices.get(name).filter(|_| same);
     let load = |old: Option<Side>, new: Side, link: &Link| {
-        let seconds = Scale(per_second).count(old.map(|old| old.bytes), new.bytes);
+        let seconds = per_second.count(old.map(|old| old.bytes), new.bytes);
         let speed = u32::try_from(link.speed?).ok()?;
         Some(seconds.rate * 8.0 * 100.0 / (f64::from(speed) * 1e6))
     };
-    let mut rx = scale.way(before.map(|before| before.rx), now.rx);
-    let mut tx = scale.way(before.map(|before| before.tx), now.tx);
+    let mut rx = way(scale, before.map(|before| before.rx), now.rx);
+    let mut tx = way(scale, before.map(|before| before.tx), now.tx);
     rx.load = load(before.map(|before| before.rx), now.rx, link);
     tx.load = load(before.map(|before| before.tx), now.tx, link);
     let sum = |sample: &Sample, number: &str| -> Option<u64> {
@@ -208,7 +171,7 @@ fn device(old: &Sample, new: &Sample, scale: &Scale, per_second: f64, name: &str
     }
 }
 
-fn cpu(old: &Sample, new: &Sample, scale: &Scale, cpu: usize) -> Cpu {
+fn cpu(old: &Sample, new: &Sample, scale: Scale, cpu: usize) -> Cpu {
     let ticks = |sample: &Sample| sample.stat.cpus.get(&cpu).copied();
     let now = ticks(new).unwrap_or_default();
     let before = ticks(old).unwrap_or(now);
@@ -241,26 +204,6 @@ fn cpu(old: &Sample, new: &Sample, scale: &Scale, cpu: usize) -> Cpu {
         soirq_rx: soft(|sample| &sample.softirq_rx),
         soirq_tx: soft(|sample| &sample.softirq_tx),
     }
-}
-
-fn blocks(old: &Sample, new: &Sample, scale: &Scale) -> Vec<BlockRates> {
-    let drops = |drops: &BTreeMap<String, u64>| drops.values().sum();
-    let block = |block: &crate::blocks::Block| {
-        let mut before = old.blocks.iter();
-        let before = before.find(|other| other.idp == block.idp && other.name == block.name);
-        BlockRates {
-            name: block.name.clone(),
-            kind: block.kind.clone(),
-            packets: scale.count(before.map(|before| before.packets), block.packets),
-            bytes: scale.count(before.map(|before| before.bytes), block.bytes),
-            drops: scale.count(
-                before.map(|before| drops(&before.drops)),
-                drops(&block.drops),
-            ),
-            reasons: block.drops.clone(),
-        }
-    };
-    new.blocks.iter().map(block).collect()
 }
 
 /// The rates of devices over the last intervals, of which the one in the middle counts.
@@ -312,7 +255,8 @@ fn counts(device: &mut DeviceRates) -> [&mut Count; 8] {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{blocks::Block, parse};
+    use crate::parse;
+    use lana_cli::Block;
     use std::time::Instant;
 
     /// A sample of a machine with so many CPUs, after so many steps.

@@ -13,52 +13,19 @@ use crate::{
     view::View,
 };
 use anyhow::{Context, Result};
-use crossterm::event::{self, Event};
-use lana_cli::{usage, Globals, Output};
-use signal_hook::{consts, flag};
+use crossterm::event::KeyEvent;
+use lana_cli::{
+    screen::{show, Live},
+    usage, Globals, Output, Stop,
+};
+use ratatui::Frame;
 use std::{
     collections::BTreeSet,
     fs,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
-    thread,
     time::{Duration, Instant, SystemTime},
 };
-
-/// Whether one of the signals has come that end us.
-struct Stop(Arc<AtomicBool>);
-
-/// As long as this nobody looks whether a signal has come.
-const NAP: Duration = Duration::from_millis(50);
-
-impl Stop {
-    fn new() -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [consts::SIGINT, consts::SIGTERM, consts::SIGHUP] {
-            flag::register(signal, stop.clone()).context("signals")?;
-        }
-        Ok(Stop(stop))
-    }
-
-    fn has_come(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Sleeps until then, or until a signal.
-    fn sleep(&self, until: Instant) {
-        while !self.has_come() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            thread::sleep(left.min(NAP));
-        }
-    }
-}
 
 /// What goes from report to report.
 struct Meter {
@@ -140,20 +107,51 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     if cli.csv || cli.json {
         return print(&cli, &mut meter, &stop);
     }
-    if !io::stdout().is_terminal() {
-        return Err(usage(
-            "the standard output is no terminal: -c prints CSV, -j JSON",
-        ));
-    }
-    let mut view = View {
+    let view = View {
         cpus: cli.num_cpus,
         percentage: cli.percentage,
         ..View::default()
     };
-    let mut terminal = ratatui::try_init().context("the terminal")?;
-    let result = show(&mut terminal, &mut meter, &mut view, &stop);
-    ratatui::try_restore().context("the terminal")?;
-    result
+    let report = meter.first();
+    let mut shown = Shown {
+        meter,
+        view,
+        report,
+    };
+    show(&mut shown, &stop, "-c prints CSV, -j JSON")
+}
+
+/// What the screen shows.
+struct Shown {
+    meter: Meter,
+    view: View,
+    report: Report,
+}
+
+impl Live for Shown {
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        screen::draw(frame, &self.report, &mut self.view);
+    }
+
+    fn key(&mut self, key: KeyEvent) {
+        self.view.key(key);
+    }
+
+    fn due(&self) -> Instant {
+        self.meter.due()
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let report = self.meter.next()?;
+        if !self.view.scroll.paused {
+            self.report = report;
+        }
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.view.scroll.quit
+    }
 }
 
 /// Says which devices have nothing to tell.
@@ -197,30 +195,4 @@ fn print(cli: &Cli, meter: &mut Meter, stop: &Stop) -> Result<()> {
             return Ok(());
         }
     }
-}
-
-fn show(
-    terminal: &mut ratatui::DefaultTerminal,
-    meter: &mut Meter,
-    view: &mut View,
-    stop: &Stop,
-) -> Result<()> {
-    let mut report = meter.first();
-    while !view.quit && !stop.has_come() {
-        terminal
-            .draw(|frame| screen::draw(frame, &report, view))
-            .context("the terminal")?;
-        let left = meter.due().saturating_duration_since(Instant::now());
-        if event::poll(left.min(NAP)).context("the terminal")? {
-            if let Event::Key(key) = event::read().context("the terminal")? {
-                view.key(key);
-            }
-        } else if left.is_zero() {
-            let next = meter.next()?;
-            if !view.paused {
-                report = next;
-            }
-        }
-    }
-    Ok(())
 }

@@ -3,11 +3,11 @@
 //! The state of all counters at one moment.
 
 use crate::{
-    blocks::{Block, Blocks},
+    blocks::Blocks,
     parse::{self, Device, Interrupt, Stat},
 };
 use anyhow::{Context, Result};
-use lana_cli::usage;
+use lana_cli::{usage, Block};
 use lana_netlink::errno_text;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -6,51 +6,23 @@ use crate::{
     rates::{DeviceRates, Report, Way},
     view::View,
 };
-use lana_cli::clean;
+use lana_cli::{
+    clean,
+    screen::{alarm, bold},
+};
 use ratatui::{
-    layout::Rect,
-    style::{Color, Modifier, Style},
+    style::{Color, Style},
     text::{Line, Span},
     Frame,
 };
 
 const MIB: f64 = 1_048_576.0;
 
-fn bold(text: impl Into<String>) -> Line<'static> {
-    Line::styled(text.into(), Style::new().add_modifier(Modifier::BOLD))
-}
-
 /// Draws a report.
 pub(crate) fn draw(frame: &mut Frame<'_>, report: &Report, view: &mut View) {
-    let area = frame.area();
     let lines = lines(report, view);
-    // The last line says where we are.
-    let height = usize::from(area.height.saturating_sub(1));
-    view.fit(lines.len(), height);
-    for (y, line) in (area.y..).zip(lines.iter().skip(view.top).take(height)) {
-        frame.render_widget(line, Rect::new(area.x, y, area.width, 1));
-    }
-    if area.height > 0 {
-        let bottom = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
-        frame.render_widget(status(view), bottom);
-    }
-}
-
-fn status(view: &View) -> Line<'static> {
-    let mut text = String::new();
-    if view.paused {
-        text.push_str("PAUSED  ");
-    }
-    if view.lines > view.height {
-        let last = view.top.saturating_add(view.height);
-        text.push_str(&format!(
-            "{}-{last}/{}  ",
-            view.top.saturating_add(1),
-            view.lines
-        ));
-    }
-    text.push_str(&format!("q end  p pause  s sort: {}", view.sort.name()));
-    Line::styled(text, Style::new().add_modifier(Modifier::REVERSED))
+    let status = format!("q end  p pause  s sort: {}", view.sort.name());
+    view.scroll.draw(frame, &[], &lines, &status);
 }
 
 /// All lines, of which the screen may show a part.
@@ -124,15 +96,6 @@ fn device(device: &DeviceRates, view: &View, lines: &mut Vec<Line<'static>>) {
 )]
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / MIB
-}
-
-/// What must not be, in red where there is some.
-fn alarm(rate: f64, text: String) -> Span<'static> {
-    if rate > 0.0 {
-        Span::styled(text, Style::new().fg(Color::Red))
-    } else {
-        Span::from(text)
-    }
 }
 
 fn rates(what: &str, way: &Way, percentage: bool) -> Line<'static> {
@@ -240,18 +203,10 @@ mod tests {
     use super::*;
     use crate::{rates::tests::two, view::Sort};
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-    use ratatui::{backend::TestBackend, Terminal};
+    use lana_cli::screen::text_of;
 
-    fn shown(report: &Report, view: &mut View, (width, height): (u16, u16)) -> Vec<String> {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, report, view)).unwrap();
-        let buffer = terminal.backend().buffer().clone();
-        let row = |y| {
-            (0..width)
-                .map(|x| buffer[(x, y)].symbol())
-                .collect::<String>()
-        };
-        (0..height).map(|y| row(y).trim_end().to_owned()).collect()
+    fn shown(report: &Report, view: &mut View, size: (u16, u16)) -> Vec<String> {
+        text_of(size, |frame| draw(frame, report, view))
     }
 
     fn press(view: &mut View, code: KeyCode) {
@@ -300,9 +255,9 @@ mod tests {
         press(&mut view, KeyCode::Down);
         press(&mut view, KeyCode::PageUp);
         press(&mut view, KeyCode::Up);
-        assert_eq!(view.top, view.lines - 9 - 9 - 1);
+        assert_eq!(view.scroll.top, view.scroll.lines - 9 - 9 - 1);
         press(&mut view, KeyCode::Home);
-        assert_eq!(view.top, 0);
+        assert_eq!(view.scroll.top, 0);
         // Taller again: no line is lost.
         press(&mut view, KeyCode::End);
         assert_eq!(
@@ -341,8 +296,8 @@ mod tests {
         view.cpus = Some(1);
         assert_eq!(order(&view), [2]);
         press(&mut view, KeyCode::Char('p'));
-        assert!(view.paused && status(&view).to_string().starts_with("PAUSED"));
+        assert!(view.scroll.paused);
         press(&mut view, KeyCode::Char('q'));
-        assert!(view.quit);
+        assert!(view.scroll.quit);
     }
 }

@@ -2,8 +2,9 @@
 
 //! What the keys change: order, place, pause.
 
-use crate::rates::{BlockRates, Cpu, Report};
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crate::rates::{Cpu, Report};
+use crossterm::event::{KeyCode, KeyEvent};
+use lana_cli::{screen::Scroll, BlockRates};
 
 /// By what CPUs and blocks are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,13 +40,7 @@ impl Sort {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) sort: Sort,
-    pub(crate) paused: bool,
-    pub(crate) quit: bool,
-    /// How many lines are above the first that is shown.
-    pub(crate) top: usize,
-    /// How many lines there are, and how many of them fit: set when it is drawn.
-    pub(crate) lines: usize,
-    pub(crate) height: usize,
+    pub(crate) scroll: Scroll,
     /// How many CPUs are shown, those with the most to do.
     pub(crate) cpus: Option<usize>,
     pub(crate) percentage: bool,
@@ -54,27 +49,11 @@ pub(crate) struct View {
 impl View {
     /// A key was pressed.
     pub(crate) fn key(&mut self, key: KeyEvent) {
-        match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.quit = true,
-            KeyCode::Char('q') | KeyCode::Esc => self.quit = true,
-            KeyCode::Char('p' | ' ') => self.paused = !self.paused,
-            KeyCode::Char('s') => self.sort = self.sort.next(),
-            KeyCode::Up | KeyCode::Char('k') => self.top = self.top.saturating_sub(1),
-            KeyCode::Down | KeyCode::Char('j') => self.top = self.top.saturating_add(1),
-            KeyCode::PageUp => self.top = self.top.saturating_sub(self.height),
-            KeyCode::PageDown => self.top = self.top.saturating_add(self.height),
-            KeyCode::Home => self.top = 0,
-            KeyCode::End => self.top = self.lines,
-            _ => {}
+        if key.code == KeyCode::Char('s') {
+            self.sort = self.sort.next();
+        } else {
+            self.scroll.key(key);
         }
-        self.fit(self.lines, self.height);
-    }
-
-    /// So many lines are there, and so many fit.
-    pub(crate) fn fit(&mut self, lines: usize, height: usize) {
-        self.lines = lines;
-        self.height = height;
-        self.top = self.top.min(lines.saturating_sub(height));
     }
 
     /// The CPUs in order.

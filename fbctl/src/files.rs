@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A graph in several files, as in `/etc/lana`: each is a part of it, with blocks and bindings of its own.
+
+use crate::{
+    document::{self, Mistake},
+    model::{Names, Place, Target},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// A file.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Files that are one graph. A place counts the bytes of those before.
+pub(crate) struct Files<'a>(pub(crate) &'a [Source]);
+
+/// The files of a folder, in the order of their names.
+pub(crate) fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "toml") && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+impl<'a> Files<'a> {
+    /// The graph that they describe together, or what is wrong in which.
+    pub(crate) fn read(&self, names: &mut Names) -> Result<Target<'a>, (String, Mistake)> {
+        let mut whole = Target::default();
+        let mut base: Place = 0;
+        for source in self.0 {
+            let wrong = |mistake| (source.name.clone(), mistake);
+            let part = document::read(&source.text, names).map_err(wrong)?;
+            for (name, mut block) in part.blocks.into_things() {
+                if let Some(other) = whole.blocks.get(name) {
+                    let (other, line) = self.at(other.place);
+                    let text = format!("'{}' stands in {other}:{line}, too", names.text(name));
+                    return Err(wrong(Mistake::new(&source.text, block.place, text)));
+                }
+                block.place = block.place.saturating_add(base);
+                for setting in &mut block.settings {
+                    setting.place = setting.place.saturating_add(base);
+                }
+                whole.blocks.enter(name, || block);
+            }
+            for (bonds, all) in [
+                (part.bindings, &mut whole.bindings),
+                (part.subscriptions, &mut whole.subscriptions),
+            ] {
+                all.extend(bonds.into_iter().map(|mut bond| {
+                    bond.place = bond.place.saturating_add(base);
+                    bond
+                }));
+            }
+            base = base.saturating_add(length(source));
+        }
+        Ok(whole)
+    }
+
+    /// The file and the line of a place.
+    pub(crate) fn at(&self, place: Place) -> (&str, usize) {
+        let mut place = place;
+        for source in self.0 {
+            if place < length(source) {
+                return (&source.name, document::line(&source.text, place));
+            }
+            place -= length(source);
+        }
+        self.0.last().map_or(("", 1), |last| {
+            (&last.name, document::line(&last.text, Place::MAX))
+        })
+    }
+}
+
+fn length(source: &Source) -> Place {
+    Place::try_from(source.text.len() + 1).unwrap_or(Place::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str, text: &str) -> Source {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        Source { name, text }
+    }
+
+    #[test]
+    fn parts_make_a_whole() {
+        let parts = [
+            source("a", "[blocks.x]\ntype = \"tee\"\n[blocks.y]\ntype = \"tee\"\n"),
+            source("b", "bindings = [[\"u\", \"v\"]]\n[blocks.u]\ntype = \"tee\"\n[blocks.v]\ntype = \"tee\"\noptions.k = \"1\"\n"),
+        ];
+        let files = Files(&parts);
+        let mut names = Names::default();
+        let whole = files.read(&mut names).unwrap();
+        let places: Vec<_> = whole
+            .blocks
+            .iter()
+            .map(|(name, block)| (names.text(name), files.at(block.place)))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("x", ("a", 1)),
+                ("y", ("a", 3)),
+                ("u", ("b", 2)),
+                ("v", ("b", 4))
+            ]
+        );
+        assert_eq!(files.at(whole.bindings[0].place), ("b", 1));
+        assert_eq!(files.at(Place::MAX).0, "b");
+    }
+
+    #[test]
+    fn a_block_stands_in_one() {
+        let text = "[blocks.x]\ntype = \"tee\"\n";
+        let parts = [source("a", text), source("b", &format!("\n{text}"))];
+        let (name, mistake) = Files(&parts).read(&mut Names::default()).unwrap_err();
+        assert_eq!((name.as_str(), mistake.line), ("b", 2));
+        assert_eq!(mistake.text, "'x' stands in a:1, too");
+    }
+}

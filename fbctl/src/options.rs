@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The options of a block as text: words on a line, and a table of those that are numbered, such as
+//! multipath's `port.N.weight`, in which each number has a line.
+
+use lana_netlink::{
+    spec::{Direction, OptionAttrs},
+    wire::Value,
+    Fb,
+};
+use std::collections::BTreeMap;
+
+/// Longest value of an option in the table; JSON has all of it.
+const VALUE_WIDTH: usize = 32;
+/// How wide a line of options may get.
+const LINE_WIDTH: usize = 100;
+
+/// A key of the form `port.3.weight`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Numbered<'a> {
+    pub(crate) of: &'a str,
+    pub(crate) number: u32,
+    pub(crate) what: &'a str,
+}
+
+/// Takes a key apart, if it is of that form.
+pub(crate) fn numbered(key: &str) -> Option<Numbered<'_>> {
+    let (of, rest) = key.split_once('.')?;
+    let (number, what) = rest.split_once('.')?;
+    let is_plain = !of.is_empty() && !what.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| is_plain)?;
+    Some(Numbered { of, number, what })
+}
+
+/// The options of a block: lines of words, of which the first may stand in a table's cell, and then the tables.
+pub(crate) fn lines(fb: &Fb) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut tables: Vec<Numbers> = Vec::new();
+    for option in &fb.option {
+        let key = option.key.as_deref().unwrap_or_default();
+        let value = shorten(option.value.as_deref().unwrap_or_default());
+        match numbered(key) {
+            Some(key) => {
+                if let Some(to) = leads_to(fb, key) {
+                    put(&mut tables, Numbered { what: "to", ..key }, to.to_owned());
+                }
+                put(&mut tables, key, value);
+            }
+            None => words.push(format!("{key}={value}")),
+        }
+    }
+    let missing = [
+        (fb.partial.is_some(), "(more than can be shown)"),
+        (fb.withheld.is_some(), "(more for CAP_NET_ADMIN)"),
+    ];
+    let missing = missing.iter().filter(|(is, _)| *is);
+    words.extend(missing.map(|(_, text)| (*text).to_owned()));
+    let mut lines = wrap(&words);
+    if lines.is_empty() && !tables.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(tables.iter().flat_map(Numbers::lines));
+    lines
+}
+
+/// Those options that only show: what the block itself counts.
+pub(crate) fn counted(fb: &Fb) -> impl Iterator<Item = &OptionAttrs> {
+    fb.option.iter().filter(|option| option.config.is_none())
+}
+
+/// What the port leads to that an option is about: `port.N.…` is about the egress port N.
+pub(crate) fn leads_to<'a>(fb: &'a Fb, key: Numbered<'_>) -> Option<&'a str> {
+    let mut ports = fb.port.iter().filter(|_| key.of == "port");
+    let egress = Some(Value::Known(Direction::Egress));
+    let port = ports.find(|port| port.direction == egress && port.index == Some(key.number))?;
+    port.peer_name.as_deref()
+}
+
+/// Words on as many lines as they need.
+pub(crate) fn wrap(words: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < LINE_WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.clone()),
+        }
+    }
+    lines
+}
+
+/// The numbered options that begin with the same word.
+struct Numbers {
+    of: String,
+    columns: Vec<String>,
+    /// By number, in the order of the columns.
+    rows: BTreeMap<u32, Vec<String>>,
+}
+
+fn put(tables: &mut Vec<Numbers>, key: Numbered<'_>, value: String) {
+    let at = tables.iter().position(|table| table.of == key.of);
+    let at = at.unwrap_or_else(|| {
+        tables.push(Numbers {
+            of: key.of.to_owned(),
+            columns: Vec::new(),
+            rows: BTreeMap::new(),
+        });
+        tables.len() - 1
+    });
+    let Some(table) = tables.get_mut(at) else {
+        return;
+    };
+    let column = table.columns.iter().position(|column| column == key.what);
+    let column = column.unwrap_or_else(|| {
+        table.columns.push(key.what.to_owned());
+        table.columns.len() - 1
+    });
+    let row = table.rows.entry(key.number).or_default();
+    if row.len() <= column {
+        row.resize(column + 1, String::new());
+    }
+    if let Some(cell) = row.get_mut(column) {
+        *cell = value;
+    }
+}
+
+impl Numbers {
+    /// Columns that line up: what begins with a digit leans to the right.
+    fn lines(&self) -> Vec<String> {
+        let head = [self.of.clone()].into_iter().chain(self.columns.clone());
+        let mut lines: Vec<Vec<String>> = vec![head.collect()];
+        for (number, row) in &self.rows {
+            let mut cells = vec![number.to_string()];
+            for column in 0..self.columns.len() {
+                let cell = row.get(column).filter(|cell| !cell.is_empty());
+                cells.push(cell.cloned().unwrap_or_else(|| "-".to_owned()));
+            }
+            lines.push(cells);
+        }
+        let column = |at: usize| {
+            let cells: Vec<_> = lines.iter().filter_map(|line| line.get(at)).collect();
+            let width = cells.iter().map(|cell| cell.chars().count()).max();
+            let mut values = cells.iter().skip(1).filter(|cell| **cell != "-");
+            let is_number = values.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()));
+            (width.unwrap_or_default(), is_number)
+        };
+        let columns: Vec<_> = (0..=self.columns.len()).map(column).collect();
+        let line = |cells: &Vec<String>| {
+            let pad = |(cell, (width, is_number)): (&String, &(usize, bool))| match is_number {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:width$}"),
+            };
+            let padded: Vec<_> = cells.iter().zip(&columns).map(pad).collect();
+            padded.join("  ").trim_end().to_owned()
+        };
+        lines.iter().map(line).collect()
+    }
+}
+
+/// A value as one word or one quotation, cut where it gets long.
+fn shorten(value: &str) -> String {
+    let one_line = value.trim_end().replace('\n', "\\n");
+    let mut short: String = one_line.chars().take(VALUE_WIDTH).collect();
+    if short.len() < one_line.len() {
+        short.push_str("...");
+    }
+    if short.is_empty() || short.contains(char::is_whitespace) {
+        format!("\"{short}\"")
+    } else {
+        short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lana_netlink::{spec::PortAttrs, wire::Flag};
+
+    fn fb(options: &[(&str, &str)]) -> Fb {
+        let option = |(key, value): &(&str, &str)| OptionAttrs {
+            key: Some((*key).to_owned()),
+            value: Some((*value).to_owned()),
+            ..Default::default()
+        };
+        Fb {
+            option: options.iter().map(option).collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn keys_with_a_number() {
+        let key = Numbered {
+            of: "port",
+            number: 12,
+            what: "a.b",
+        };
+        assert_eq!(numbered("port.12.a.b"), Some(key));
+        for key in [
+            "port",
+            "port.12",
+            "port.x.y",
+            ".1.x",
+            "port.1.",
+            "port..x",
+            "port.+1.x",
+        ] {
+            assert_eq!(numbered(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_a_line_each() {
+        let fb = fb(&[
+            ("strategy", "session"),
+            ("port.1.weight", "2"),
+            ("port.0.link", "up"),
+            ("port.0.wanted", "33.33%"),
+            ("port.1.link", "down"),
+            ("port.1.wanted", "100.00%"),
+            ("port.10.link", "off"),
+        ]);
+        let expected = [
+            "strategy=session",
+            "port  weight  link   wanted",
+            "   0       -  up     33.33%",
+            "   1       2  down  100.00%",
+            "  10       -  off         -",
+        ];
+        assert_eq!(lines(&fb), expected);
+    }
+
+    #[test]
+    fn many_words_have_many_lines() {
+        let keys: Vec<_> = (0..12).map(|n| format!("refused.reason-{n}")).collect();
+        let options: Vec<_> = keys.iter().map(|key| (key.as_str(), "1")).collect();
+        let lines = lines(&fb(&options));
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.chars().count() <= LINE_WIDTH));
+        let words: Vec<_> = lines.iter().flat_map(|line| line.split(' ')).collect();
+        assert_eq!(words.len(), 12);
+    }
+
+    #[test]
+    fn ports_tell_what_they_lead_to() {
+        let mut fb = fb(&[
+            ("port.1.link", "up"),
+            ("port.2.link", "up"),
+            ("row.1.x", "y"),
+        ]);
+        fb.port.push(PortAttrs {
+            direction: Some(Value::Known(Direction::Egress)),
+            index: Some(1),
+            peer_name: Some("dsl1".into()),
+            ..Default::default()
+        });
+        let expected = [
+            "",
+            "port  to    link",
+            "   1  dsl1  up",
+            "   2  -     up",
+            "row  x",
+            "  1  y",
+        ];
+        assert_eq!(lines(&fb), expected);
+    }
+
+    #[test]
+    fn numbers_alone_leave_the_cell_empty() {
+        assert_eq!(lines(&fb(&[("port.0.link", "up")]))[0], "");
+        assert!(lines(&fb(&[])).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_shown_is_told() {
+        let mut fb = fb(&[("program", "a\nb")]);
+        fb.partial = Some(Flag);
+        fb.withheld = Some(Flag);
+        let line = "program=a\\nb (more than can be shown) (more for CAP_NET_ADMIN)";
+        assert_eq!(lines(&fb), [line]);
+    }
+
+    #[test]
+    fn values_stay_on_their_line() {
+        assert_eq!(shorten(""), "\"\"");
+        assert_eq!(shorten("on\n"), "on");
+        assert_eq!(shorten("a\nb"), "a\\nb");
+        assert_eq!(shorten("a b"), "\"a b\"");
+        assert_eq!(shorten(&"x".repeat(33)), format!("{}...", "x".repeat(32)));
+    }
+}

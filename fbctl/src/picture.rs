@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pictures of the graph.
+
+pub(crate) mod dot;
+pub(crate) mod layout;
+pub(crate) mod model;
+pub(crate) mod scene;
+pub(crate) mod svg;

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the boxes of a picture stand and the lines between them run: a layered drawing, with the lowest
+//! blocks at the bottom and the ports of a block from left to right in the order of their numbers.
+//!
+//! What hangs together is laid out on its own, in the steps of Sugiyama, Tagawa and Toda (1981): [`layer`] gives
+//! each box its layer, and folds layers that would be far too wide; [`order`] sorts each layer so that few lines
+//! cross; [`place`] gives coordinates. Last, the parts are put side by side on shelves. The same graph always gives
+//! the same picture.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "numbers of boxes, lines and layers are made here, from how many there are"
+)]
+
+mod layer;
+mod order;
+mod place;
+
+use std::{cmp::Reverse, collections::HashMap};
+
+/// Between boxes that are side by side.
+const GAP: f64 = 26.0;
+/// Room for a line that passes a layer.
+const LANE: f64 = 9.0;
+/// Between parts that do not hang together.
+const PART_GAP: f64 = 44.0;
+/// How much wider than high a picture is to be.
+const ASPECT: f64 = 1.6;
+
+/// A box.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// How many ports are at its upper side.
+    pub(crate) top: usize,
+    /// How many at its lower side.
+    pub(crate) bottom: usize,
+    /// It stands as low as it can.
+    pub(crate) grounded: bool,
+}
+
+/// A line between two boxes, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) lower: usize,
+    pub(crate) upper: usize,
+    pub(crate) ends: Ends,
+}
+
+/// Where a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// At ports: their places at the upper side of the lower box, and at the lower side of the upper box.
+    Ports { top: usize, bottom: usize },
+    /// At no port. It moves no box, unless the upper one has nothing else to stand on.
+    Loose,
+}
+
+/// What is to be laid out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+}
+
+/// The way of a line, from the lower box to the upper one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Route {
+    /// From point to point: a curve that begins and ends upright, then a straight line, and so on in turn.
+    Up(Vec<Point>),
+    /// A curve with two control points: to a box that does not stand above, or from side to side.
+    Curve([Point; 4]),
+}
+
+/// A picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Layout {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    /// The upper left corner of each box.
+    pub(crate) nodes: Vec<Point>,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// How far from its left side a box has the port at a place of a side with so many.
+pub(crate) fn port_offset(width: f64, place: usize, count: usize) -> f64 {
+    width * float(2 * place + 1) / float(2 * count.max(1))
+}
+
+/// Lays a graph out. The numbers of its lines must be those of boxes that are there.
+pub(crate) fn lay_out(graph: &Graph) -> Layout {
+    let mut parts: Vec<_> = parts(graph)
+        .into_iter()
+        .map(|part| part.lay_out(graph))
+        .collect();
+    // The highest first, so that the parts of a shelf are of about the same height.
+    parts.sort_by_key(|(_, layout)| {
+        (
+            Reverse(tenths(layout.height)),
+            Reverse(tenths(layout.width)),
+        )
+    });
+    let area = |layout: &Layout| (layout.width + PART_GAP) * (layout.height + PART_GAP);
+    let areas: f64 = parts.iter().map(|(_, layout)| area(layout)).sum();
+    let widest = parts.iter().map(|(_, layout)| layout.width);
+    let limit = widest.fold((areas * ASPECT).sqrt(), f64::max);
+    let mut whole = Layout {
+        nodes: vec![Point::default(); graph.nodes.len()],
+        routes: vec![Route::Up(Vec::new()); graph.edges.len()],
+        ..Layout::default()
+    };
+    let (mut x, mut y, mut shelf) = (0.0, 0.0, 0.0_f64);
+    for (part, layout) in parts {
+        if x > 0.0 && x + layout.width > limit + 0.5 {
+            y += shelf + PART_GAP;
+            (x, shelf) = (0.0, 0.0);
+        }
+        // The first of a shelf is its highest: the others stand on the same floor.
+        shelf = shelf.max(layout.height);
+        let by = Point {
+            x,
+            y: y + shelf - layout.height,
+        };
+        x += layout.width + PART_GAP;
+        whole.width = whole.width.max(x - PART_GAP);
+        whole.height = whole.height.max(y + shelf);
+        part.put(&layout, by, &mut whole);
+    }
+    for (edge, route) in graph.edges.iter().zip(&mut whole.routes) {
+        if *route == Route::Up(Vec::new()) {
+            *route = place::beside(graph, &whole.nodes, edge);
+        }
+    }
+    whole.fit();
+    whole
+}
+
+impl Layout {
+    /// Makes room for what goes beyond the boxes.
+    fn fit(&mut self) {
+        let (mut low, mut high) = (
+            Point::default(),
+            Point {
+                x: self.width,
+                y: self.height,
+            },
+        );
+        for route in &self.routes {
+            for point in route.points() {
+                low = Point {
+                    x: low.x.min(point.x),
+                    y: low.y.min(point.y),
+                };
+                high = Point {
+                    x: high.x.max(point.x),
+                    y: high.y.max(point.y),
+                };
+            }
+        }
+        let by = Point {
+            x: -low.x,
+            y: -low.y,
+        };
+        (self.width, self.height) = (high.x - low.x, high.y - low.y);
+        let points = self.nodes.iter_mut();
+        for point in points.chain(self.routes.iter_mut().flat_map(Route::points_mut)) {
+            *point = point.moved(by);
+        }
+    }
+}
+
+impl Route {
+    pub(crate) fn points(&self) -> &[Point] {
+        match self {
+            Route::Up(points) => points,
+            Route::Curve(points) => points,
+        }
+    }
+
+    fn points_mut(&mut self) -> &mut [Point] {
+        match self {
+            Route::Up(points) => points,
+            Route::Curve(points) => points,
+        }
+    }
+}
+
+/// Boxes that hang together, and the lines between them that say where they stand.
+struct Part {
+    nodes: Vec<usize>,
+    edges: Vec<usize>,
+}
+
+/// The parts of a graph, each with its boxes in their order.
+fn parts(graph: &Graph) -> Vec<Part> {
+    let count = graph.nodes.len();
+    let mut leaders: Vec<usize> = (0..count).collect();
+    for edge in &graph.edges {
+        let (a, b) = (
+            leader(&mut leaders, edge.lower),
+            leader(&mut leaders, edge.upper),
+        );
+        leaders[a.max(b)] = a.min(b);
+    }
+    // Who stands on ports needs no loose line to stand on.
+    let mut standing = vec![false; count];
+    for edge in &graph.edges {
+        if let Ends::Ports { .. } = edge.ends {
+            standing[edge.upper] = true;
+            standing[edge.lower] = true;
+        }
+    }
+    let mut places = vec![None; count];
+    let mut parts: Vec<Part> = Vec::new();
+    for node in 0..count {
+        let leader = leader(&mut leaders, node);
+        let place = *places[leader].get_or_insert_with(|| {
+            parts.push(Part {
+                nodes: Vec::new(),
+                edges: Vec::new(),
+            });
+            parts.len() - 1
+        });
+        parts[place].nodes.push(node);
+    }
+    for (number, edge) in graph.edges.iter().enumerate() {
+        let moves = edge.ends != Ends::Loose || !standing[edge.upper];
+        let place = places[leader(&mut leaders, edge.lower)];
+        if let (true, true, Some(place)) = (moves, edge.lower != edge.upper, place) {
+            parts[place].edges.push(number);
+        }
+    }
+    parts
+}
+
+/// The first of those that hang together with a box.
+fn leader(leaders: &mut [usize], mut node: usize) -> usize {
+    while leaders[node] != node {
+        leaders[node] = leaders[leaders[node]];
+        node = leaders[node];
+    }
+    node
+}
+
+impl Part {
+    fn lay_out(self, graph: &Graph) -> (Part, Layout) {
+        let mut numbers = HashMap::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            numbers.insert(*node, number);
+        }
+        let edge = |number: &usize| Edge {
+            lower: numbers[&graph.edges[*number].lower],
+            upper: numbers[&graph.edges[*number].upper],
+            ends: graph.edges[*number].ends,
+        };
+        let own = Graph {
+            nodes: self.nodes.iter().map(|node| graph.nodes[*node]).collect(),
+            edges: self.edges.iter().map(edge).collect(),
+        };
+        let layout = lay_part(&own);
+        (self, layout)
+    }
+
+    /// Puts its layout into that of the whole.
+    fn put(&self, layout: &Layout, by: Point, whole: &mut Layout) {
+        for (node, point) in self.nodes.iter().zip(&layout.nodes) {
+            whole.nodes[*node] = point.moved(by);
+        }
+        for (edge, route) in self.edges.iter().zip(&layout.routes) {
+            whole.routes[*edge] = match route {
+                Route::Up(points) => Route::Up(points.iter().map(|p| p.moved(by)).collect()),
+                Route::Curve(points) => Route::Curve(points.map(|point| point.moved(by))),
+            };
+        }
+    }
+}
+
+/// Lays out what hangs together.
+fn lay_part(graph: &Graph) -> Layout {
+    let (edges, back) = layer::acyclic(graph);
+    let mut layers = layer::layers(graph, &edges);
+    let mut rows = order::sort(graph, &edges, &layers);
+    if layer::fold(graph, &edges, &rows, &mut layers) {
+        rows = order::sort(graph, &edges, &layers);
+    }
+    let mut layout = place::place(graph, &edges, &rows);
+    for number in back {
+        layout.routes[number] = place::beside(graph, &layout.nodes, &graph.edges[number]);
+    }
+    layout
+}
+
+impl Point {
+    fn moved(self, by: Point) -> Point {
+        Point {
+            x: self.x + by.x,
+            y: self.y + by.y,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there is not that much in a picture"
+)]
+fn float(number: usize) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "pictures are not that large"
+)]
+fn tenths(length: f64) -> i64 {
+    (length * 10.0) as i64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What comes each second: samples of the counters of blocks and of the engine, and `fbctl stats --watch`.
+
+use crate::{
+    select::{about, Selection},
+    utc::rfc3339,
+};
+use anyhow::Result;
+use lana_cli::{Block, BlockRates, Column, Count, Output, Scale, Session, Stop, Table};
+use lana_netlink::PpeCpu;
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant, SystemTime},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the engine has counted, on all CPUs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Engine {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) calls: u64,
+    pub(crate) drops: u64,
+    pub(crate) unclaimed: u64,
+}
+
+impl Engine {
+    fn new(cpus: &[PpeCpu]) -> Self {
+        let sum = |of: fn(&PpeCpu) -> Option<u64>| {
+            cpus.iter().filter_map(of).fold(0, u64::saturating_add)
+        };
+        Engine {
+            packets: sum(|cpu| cpu.packets),
+            bytes: sum(|cpu| cpu.bytes),
+            calls: sum(|cpu| cpu.calls),
+            drops: sum(|cpu| cpu.drops),
+            unclaimed: sum(|cpu| cpu.unclaimed),
+        }
+    }
+}
+
+/// All counters at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) at: Instant,
+    pub(crate) time: SystemTime,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) engine: Engine,
+    /// What the blocks of `bound-to=` are bound to.
+    peers: HashSet<String>,
+}
+
+impl Sample {
+    /// Takes one. A block of `bound-to=` that is not there (any more) is bound to nothing.
+    pub(crate) fn take(session: &mut Session, selection: &Selection) -> Result<Self> {
+        let at = Instant::now();
+        // That the graph has changed meanwhile is no matter, and nobody is to write on a screen.
+        let lana = session.lana()?;
+        let fbs = lana.fbs_in_brief()?.items;
+        let engine = Engine::new(&lana.ppe()?.items);
+        Ok(Sample {
+            at,
+            time: SystemTime::now(),
+            blocks: fbs.into_iter().map(Block::from).collect(),
+            engine,
+            peers: selection.peers(lana).unwrap_or_default(),
+        })
+    }
+}
+
+/// The engine's rates.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct EngineRates {
+    pub(crate) packets: Count,
+    pub(crate) bytes: Count,
+    pub(crate) calls: Count,
+    pub(crate) drops: Count,
+    pub(crate) unclaimed: Count,
+}
+
+/// What has come between two samples.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) time: SystemTime,
+    pub(crate) seconds: f64,
+    pub(crate) blocks: Vec<BlockRates>,
+    pub(crate) engine: EngineRates,
+    peers: HashSet<String>,
+}
+
+impl Report {
+    /// From two samples.
+    pub(crate) fn new(old: &Sample, new: &Sample) -> Self {
+        let passed = new.at.saturating_duration_since(old.at);
+        let scale = Scale::new(SECOND, passed);
+        let count = |of: fn(&Engine) -> u64| scale.count(Some(of(&old.engine)), of(&new.engine));
+        Report {
+            time: new.time,
+            seconds: passed.as_secs_f64(),
+            blocks: BlockRates::between(&old.blocks, &new.blocks, scale),
+            engine: EngineRates {
+                packets: count(|engine| engine.packets),
+                bytes: count(|engine| engine.bytes),
+                calls: count(|engine| engine.calls),
+                drops: count(|engine| engine.drops),
+                unclaimed: count(|engine| engine.unclaimed),
+            },
+            peers: new.peers.clone(),
+        }
+    }
+
+    /// Takes out the blocks that the selection does not have. Its names are whole names, or parts of them.
+    pub(crate) fn keep(&mut self, selection: &Selection, parts: bool) {
+        let is_named = |name: &str| {
+            let has = |wanted: &String| {
+                if parts {
+                    name.contains(wanted.as_str())
+                } else {
+                    name == wanted
+                }
+            };
+            selection.names.is_empty() || selection.names.iter().any(has)
+        };
+        let peers = &self.peers;
+        self.blocks.retain(|block| {
+            is_named(&block.name) && selection.passes(&block.name, &block.kind, peers)
+        });
+    }
+}
+
+/// Makes a report each interval.
+pub(crate) struct Meter {
+    pub(crate) last: Sample,
+    interval: Duration,
+}
+
+impl Meter {
+    pub(crate) fn new(last: Sample, interval: Duration) -> Self {
+        Meter { last, interval }
+    }
+
+    /// When the next sample is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.last.at + self.interval
+    }
+
+    pub(crate) fn next(&mut self, session: &mut Session, selection: &Selection) -> Result<Report> {
+        let sample = Sample::take(session, selection)?;
+        let report = Report::new(&self.last, &sample);
+        self.last = sample;
+        Ok(report)
+    }
+}
+
+/// `fbctl stats --watch`: a table, or a line of JSON, each interval.
+pub(crate) fn watch(
+    session: &mut Session,
+    selection: &Selection,
+    interval: Duration,
+    count: Option<u64>,
+) -> Result<()> {
+    let stop = Stop::new()?;
+    // What is not there is told at once.
+    selection.check_types(session)?;
+    for name in &selection.names {
+        session
+            .lana()?
+            .fb(name)
+            .map_err(|error| about(name, error))?;
+    }
+    selection.peers(session.lana()?)?;
+    let mut meter = Meter::new(Sample::take(session, selection)?, interval);
+    let mut left = count.unwrap_or(u64::MAX);
+    let mut is_first = true;
+    while left > 0 {
+        stop.sleep(meter.due());
+        if stop.has_come() {
+            return Ok(());
+        }
+        let mut report = meter.next(session, selection)?;
+        report.keep(selection, false);
+        if session.out.is_json() {
+            json(&mut session.out, &report)?;
+        } else {
+            if !is_first {
+                session.out.line("")?;
+            }
+            session.out.table(&table(&report))?;
+        }
+        session.out.flush()?;
+        is_first = false;
+        left -= 1;
+    }
+    Ok(())
+}
+
+/// A rate as text: those below 10 with a digit behind the point.
+pub(crate) fn number(rate: f64) -> String {
+    if rate > 0.0 && rate < 9.95 {
+        format!("{rate:.1}")
+    } else {
+        format!("{rate:.0}")
+    }
+}
+
+/// A large number with three digits or more, and the letter of a thousand, a million, …
+pub(crate) fn scaled(value: f64) -> String {
+    let mut value = value;
+    for letter in ["", "k", "M", "G", "T"] {
+        if value < 999.5 {
+            let digits = match value {
+                value if letter.is_empty() => return number(value),
+                value if value < 9.995 => 2,
+                value if value < 99.95 => 1,
+                _ => 0,
+            };
+            return format!("{value:.digits$}{letter}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.0}P")
+}
+
+/// The reasons for drops in an interval, with their rates.
+pub(crate) fn reasons(rates: &BTreeMap<String, f64>) -> String {
+    let some = rates.iter().filter(|(_, rate)| **rate > 0.0);
+    let parts: Vec<_> = some
+        .map(|(reason, rate)| format!("{reason} {}", number(*rate)))
+        .collect();
+    parts.join(", ")
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::new([
+        Column::Left("NAME"),
+        Column::Left("TYPE"),
+        Column::Right("PACKETS/S"),
+        Column::Right("BITS/S"),
+        Column::Right("DROPS/S"),
+        Column::Left("REASONS"),
+    ]);
+    for block in &report.blocks {
+        table.row([
+            block.name.clone(),
+            block.kind.clone(),
+            number(block.packets.rate),
+            scaled(block.bytes.rate * 8.0),
+            number(block.drops.rate),
+            reasons(&block.reason_rates),
+        ]);
+    }
+    table
+}
+
+/// A report as a line of JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line<'a> {
+    time: String,
+    seconds: f64,
+    fb: Vec<BlockLine<'a>>,
+    engine: EngineLine,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct BlockLine<'a> {
+    name: &'a str,
+    idp: u32,
+    r#type: &'a str,
+    packets_per_second: f64,
+    bits_per_second: f64,
+    drops_per_second: f64,
+    drop: Vec<ReasonLine<'a>>,
+    packets: u64,
+    bytes: u64,
+    drops: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ReasonLine<'a> {
+    reason: &'a str,
+    packets_per_second: f64,
+    packets: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct EngineLine {
+    packets_per_second: f64,
+    bits_per_second: f64,
+    calls_per_second: f64,
+    drops_per_second: f64,
+    unclaimed_per_second: f64,
+    packets: u64,
+    bytes: u64,
+    calls: u64,
+    drops: u64,
+    unclaimed: u64,
+}
+
+/// With three digits behind the point.
+fn rounded(rate: f64) -> f64 {
+    (rate * 1000.0).round() / 1000.0
+}
+
+impl<'a> BlockLine<'a> {
+    fn new(block: &'a BlockRates) -> Self {
+        let rate = |reason| block.reason_rates.get(reason).copied();
+        let reasons = block.reasons.iter();
+        let reasons = reasons.map(|(reason, packets)| ReasonLine {
+            reason,
+            packets_per_second: rounded(rate(reason).unwrap_or_default()),
+            packets: *packets,
+        });
+        BlockLine {
+            name: &block.name,
+            idp: block.idp,
+            r#type: &block.kind,
+            packets_per_second: rounded(block.packets.rate),
+            bits_per_second: rounded(block.bytes.rate * 8.0),
+            drops_per_second: rounded(block.drops.rate),
+            drop: reasons.collect(),
+            packets: block.packets.total,
+            bytes: block.bytes.total,
+            drops: block.drops.total,
+        }
+    }
+}
+
+pub(crate) fn json(out: &mut Output, report: &Report) -> Result<()> {
+    let engine = &report.engine;
+    out.json_line(&Line {
+        time: rfc3339(report.time),
+        seconds: (report.seconds * 1e6).round() / 1e6,
+        fb: report.blocks.iter().map(BlockLine::new).collect(),
+        engine: EngineLine {
+            packets_per_second: rounded(engine.packets.rate),
+            bits_per_second: rounded(engine.bytes.rate * 8.0),
+            calls_per_second: rounded(engine.calls.rate),
+            drops_per_second: rounded(engine.drops.rate),
+            unclaimed_per_second: rounded(engine.unclaimed.rate),
+            packets: engine.packets.total,
+            bytes: engine.bytes.total,
+            calls: engine.calls.total,
+            drops: engine.drops.total,
+            unclaimed: engine.unclaimed.total,
+        },
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// After so many steps.
+    pub(crate) fn sample(step: u64, at: Instant) -> Sample {
+        let block = |idp, name: &str, kind: &str, packets: u64| Block {
+            idp,
+            name: name.into(),
+            kind: kind.into(),
+            packets: packets * step,
+            bytes: packets * 100 * step,
+            drops: BTreeMap::new(),
+        };
+        let mut filter = block(2, "web-filter", "bpf", 1000);
+        filter.drops.insert("filtered".into(), 400 * step);
+        Sample {
+            at,
+            time: SystemTime::UNIX_EPOCH,
+            blocks: vec![
+                block(1, "eth0", "eth", 1000),
+                filter,
+                block(3, "web-count", "counter", 600),
+                block(4, "idle", "dummy", 0),
+            ],
+            engine: Engine {
+                packets: 1000 * step,
+                bytes: 100_000 * step,
+                calls: 2600 * step,
+                drops: 400 * step,
+                unclaimed: 0,
+            },
+            peers: ["eth0".to_owned()].into(),
+        }
+    }
+
+    /// What came between two samples that are a second apart.
+    pub(crate) fn report() -> Report {
+        let begin = Instant::now();
+        Report::new(&sample(1, begin), &sample(3, begin + SECOND))
+    }
+
+    fn names(words: &[&str], parts: bool) -> Vec<String> {
+        let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
+        let mut report = report();
+        report.keep(&Selection::new(&words), parts);
+        report.blocks.into_iter().map(|block| block.name).collect()
+    }
+
+    #[test]
+    fn table_of_rates() {
+        let expected = "\
+NAME        TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS
+eth0        eth           2000   1.60M        0  -
+web-filter  bpf           2000   1.60M      800  filtered 800
+web-count   counter       1200    960k        0  -
+idle        dummy            0       0        0  -
+";
+        assert_eq!(table(&report()).render(false), expected);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (rate, text) in [
+            (0.0, "0"),
+            (0.25, "0.2"),
+            (9.96, "10"),
+            (999.4, "999"),
+            (999.6, "1.00k"),
+            (12_345.0, "12.3k"),
+            (999_600.0, "1.00M"),
+            (9.999e9, "10.0G"),
+            (4e15, "4P"),
+        ] {
+            assert_eq!(scaled(rate), text, "{rate}");
+        }
+        assert_eq!(number(12_345_678.4), "12345678");
+    }
+
+    #[test]
+    fn blocks_are_kept_by_name_and_filter() {
+        assert_eq!(names(&[], false).len(), 4);
+        assert_eq!(names(&["eth0", "web"], false), ["eth0"]);
+        assert_eq!(names(&["web"], true), ["web-filter", "web-count"]);
+        assert_eq!(names(&["web", "type=bpf"], true), ["web-filter"]);
+        assert_eq!(names(&["bound-to=web-filter"], true), ["eth0"]);
+    }
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `fbctl top`: the blocks that carry the most, on a screen, or as text again and again.
+
+mod view;
+
+use crate::{
+    cli::TopHow,
+    rates::{self, number, reasons, scaled, Meter, Report, Sample},
+    select::{Selection, Wanted},
+    utc::clock,
+};
+use anyhow::Result;
+use crossterm::event::KeyEvent;
+use lana_cli::{
+    clean,
+    screen::{self, alarm, bold, Live},
+    usage, BlockRates, Session, Stop,
+};
+use ratatui::{
+    style::{Modifier, Style},
+    text::{Line, Span},
+    Frame,
+};
+use std::time::Instant;
+pub(crate) use view::Sort;
+use view::View;
+
+/// What stands above the columns: the title, the engine, and a line between.
+const HEAD: usize = 4;
+
+pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
+    if how.netns != session.globals.netns {
+        return Err(usage("--netns stands before the command, not in a file"));
+    }
+    let selection = Selection::new(wanted);
+    selection.check_types(session)?;
+    selection.peers(session.lana()?)?;
+    let first = Sample::take(session, &selection)?;
+    let meter = Meter::new(first.clone(), how.delay);
+    let view = View::new(selection, how.sort, how.reverse);
+    let stop = Stop::new()?;
+    if how.batch || session.out.is_json() {
+        return print(session, meter, &view, how.count, &stop);
+    }
+    let report = Report::new(&first, &first);
+    let mut shown = Shown {
+        session,
+        meter,
+        view,
+        report,
+        left: how.count.unwrap_or(u64::MAX),
+    };
+    screen::show(&mut shown, &stop, "-b prints text, -j JSON")
+}
+
+/// Text or JSON each interval.
+fn print(
+    session: &mut Session,
+    mut meter: Meter,
+    view: &View,
+    count: Option<u64>,
+    stop: &Stop,
+) -> Result<()> {
+    let mut left = count.unwrap_or(u64::MAX);
+    while left > 0 {
+        stop.sleep(meter.due());
+        if stop.has_come() {
+            return Ok(());
+        }
+        let report = meter.next(session, &view.selection)?;
+        if session.out.is_json() {
+            let report = view.arranged(&report);
+            rates::json(&mut session.out, &report)?;
+        } else {
+            let (head, lines) = picture(&report, view);
+            for line in head.iter().chain(&lines) {
+                session.out.line(line.to_string().trim_end())?;
+            }
+            session.out.line("")?;
+        }
+        session.out.flush()?;
+        left -= 1;
+    }
+    Ok(())
+}
+
+/// The screen.
+struct Shown<'a> {
+    session: &'a mut Session,
+    meter: Meter,
+    view: View,
+    report: Report,
+    left: u64,
+}
+
+impl Live for Shown<'_> {
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let (head, lines) = picture(&self.report, &self.view);
+        let status = self.view.status();
+        self.view.scroll.draw(frame, &head, &lines, &status);
+    }
+
+    fn key(&mut self, key: KeyEvent) {
+        self.view.key(key, &self.meter.last);
+    }
+
+    fn due(&self) -> Instant {
+        self.meter.due()
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let report = self.meter.next(self.session, &self.view.selection)?;
+        if !self.view.scroll.paused {
+            self.report = report;
+        }
+        self.left = self.left.saturating_sub(1);
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.view.scroll.quit || self.left == 0
+    }
+}
+
+/// The lines that stay, and those that scroll.
+fn picture(report: &Report, view: &View) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
+    let shown = view.arranged(report);
+    let engine = view.engine(&report.engine);
+    let mut head = Vec::with_capacity(HEAD);
+    let filter = match view.selection.text() {
+        text if text.is_empty() => String::new(),
+        text => format!(", {}", clean(&text)),
+    };
+    head.push(bold(format!(
+        "fbctl top - {}, {} of {} blocks{filter}, totals since {}",
+        clock(report.time),
+        shown.blocks.len(),
+        report.blocks.len(),
+        match &view.reference {
+            Some(sample) => clock(sample.time),
+            None => "they were made".to_owned(),
+        }
+    )));
+    head.push(Line::from(vec![
+        Span::from(format!(
+            "engine:  {} packets/s  {}bit/s  {} calls/s  ",
+            number(engine.packets.rate),
+            unit(engine.bytes.rate * 8.0),
+            number(engine.calls.rate)
+        )),
+        alarm(
+            engine.drops.rate,
+            format!("{} drops/s", number(engine.drops.rate)),
+        ),
+        Span::from(format!("  {} unclaimed/s", number(engine.unclaimed.rate))),
+    ]));
+    head.push(Line::from(format!(
+        "total:   {} packets  {}B  {} calls  {} drops  {} unclaimed",
+        engine.packets.total,
+        unit(float(engine.bytes.total)),
+        engine.calls.total,
+        engine.drops.total,
+        engine.unclaimed.total
+    )));
+    let (titles, lines) = columns(&shown.blocks);
+    head.push(Line::styled(
+        titles,
+        Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+    ));
+    (head, lines)
+}
+
+/// A number with a blank before its unit.
+fn unit(value: f64) -> String {
+    let text = scaled(value);
+    match text.find(char::is_alphabetic) {
+        Some(at) => format!(
+            "{} {}",
+            &text.get(..at).unwrap_or(&text),
+            text.get(at..).unwrap_or_default()
+        ),
+        None => format!("{text} "),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+fn float(total: u64) -> f64 {
+    total as f64
+}
+
+/// The titles of the columns, and a line for each block.
+fn columns(blocks: &[BlockRates]) -> (String, Vec<Line<'static>>) {
+    let names: Vec<_> = blocks.iter().map(|block| clean(&block.name)).collect();
+    let widest = names.iter().map(|name| name.chars().count()).max();
+    let width = widest.unwrap_or_default().clamp(5, 31);
+    let kinds = blocks.iter().map(|block| block.kind.chars().count()).max();
+    let kind_width = kinds.unwrap_or_default().clamp(4, 31);
+    let titles = format!(
+        "{:<width$}  {:<kind_width$}  PACKETS/S  BITS/S    DROPS/S       PACKETS   BYTES         DROPS  REASONS",
+        "BLOCK", "TYPE"
+    );
+    let line = |(block, name): (&BlockRates, &String)| {
+        Line::from(vec![
+            Span::from(format!(
+                "{name:<width$}  {:<kind_width$}  {:>9}  {:>6}  ",
+                clean(&block.kind),
+                number(block.packets.rate),
+                scaled(block.bytes.rate * 8.0)
+            )),
+            alarm(block.drops.rate, format!("{:>9}", number(block.drops.rate))),
+            Span::from(format!(
+                "  {:>12}  {:>6}  {:>12}  {}",
+                block.packets.total,
+                scaled(float(block.bytes.total)),
+                block.drops.total,
+                reasons(&block.reason_rates)
+            )),
+        ])
+    };
+    (titles, blocks.iter().zip(&names).map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rates::tests::{report, sample};
+    use crossterm::event::{KeyCode, KeyModifiers};
+    use lana_cli::screen::text_of;
+    use std::time::Instant;
+
+    fn view(words: &[&str]) -> View {
+        let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
+        View::new(Selection::new(&words), view::Sort::Packets, false)
+    }
+
+    fn drawn(view: &mut View, size: (u16, u16)) -> Vec<String> {
+        let (head, lines) = picture(&report(), view);
+        let status = view.status();
+        text_of(size, |frame| {
+            view.scroll.draw(frame, &head, &lines, &status);
+        })
+    }
+
+    fn press(view: &mut View, keys: &str) {
+        for key in keys.chars() {
+            let code = match key {
+                '\n' => KeyCode::Enter,
+                '\x08' => KeyCode::Backspace,
+                '\x1b' => KeyCode::Esc,
+                key => KeyCode::Char(key),
+            };
+            let key = KeyEvent::new(code, KeyModifiers::NONE);
+            view.key(key, &sample(3, Instant::now()));
+        }
+    }
+
+    #[test]
+    fn what_carries_the_most_stands_above() {
+        let expected = [
+            "fbctl top - 00:00:00Z, 4 of 4 blocks, totals since they were made",
+            "engine:  2000 packets/s  1.60 Mbit/s  5200 calls/s  800 drops/s  0 unclaimed/s",
+            "total:   3000 packets  300 kB  7800 calls  1200 drops  0 unclaimed",
+            "BLOCK       TYPE     PACKETS/S  BITS/S    DROPS/S       PACKETS   BYTES         DROPS  REASONS",
+            "eth0        eth           2000   1.60M          0          3000    300k             0",
+            "web-filter  bpf           2000   1.60M        800          3000    300k          1200  filtered 800",
+            "web-count   counter       1200    960k          0          1800    180k             0",
+            "idle        dummy            0       0          0             0       0             0",
+        ];
+        let lines = drawn(&mut view(&[]), (120, 10));
+        assert_eq!(lines[..8], expected);
+    }
+
+    #[test]
+    fn keys_sort_and_turn_round() {
+        let mut view = view(&[]);
+        let first = |view: &View| view.arranged(&report()).blocks[0].name.clone();
+        press(&mut view, "D");
+        assert_eq!(first(&view), "web-filter");
+        press(&mut view, "r");
+        assert_eq!(first(&view), "eth0");
+        press(&mut view, "rN");
+        assert_eq!(first(&view), "eth0");
+        press(&mut view, "r");
+        assert_eq!(first(&view), "web-filter");
+        press(&mut view, "s");
+        assert!(view.status().contains("sort: type"), "{}", view.status());
+    }
+
+    #[test]
+    fn a_filter_is_typed() {
+        let mut view = view(&[]);
+        press(&mut view, "/web typ");
+        assert!(view.status().starts_with("filter: web typ"));
+        press(&mut view, "e=counterx\x08\n");
+        let lines = drawn(&mut view, (90, 8));
+        assert_eq!(
+            lines[0],
+            "fbctl top - 00:00:00Z, 1 of 4 blocks, web type=counter, totals since they were made"
+        );
+        assert!(lines[4].starts_with("web-count "));
+        // The keys of the screen are letters while one types, and leaving that leaves nothing else.
+        press(&mut view, "/q\x1b");
+        assert!(!view.scroll.quit);
+        assert_eq!(view.selection.text(), "web type=counter");
+        press(
+            &mut view,
+            "/\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\n",
+        );
+        assert!(view.selection.is_all());
+        press(&mut view, "q");
+        assert!(view.scroll.quit);
+    }
+
+    #[test]
+    fn totals_count_from_the_reference() {
+        let mut view = view(&["eth0"]);
+        press(&mut view, "z");
+        let lines = drawn(&mut view, (120, 8));
+        assert!(lines[0].ends_with("totals since 00:00:00Z"), "{}", lines[0]);
+        assert!(
+            lines[2].starts_with("total:   0 packets  0 B  0 calls"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines[4].starts_with("eth0   eth        2000   1.60M          0             0       0"),
+            "{}",
+            lines[4]
+        );
+        press(&mut view, "Z");
+        assert!(drawn(&mut view, (120, 8))[2].starts_with("total:   3000 packets"));
+    }
+
+    #[test]
+    fn no_size_is_too_small() {
+        for size in [(1, 1), (20, 2), (40, 5), (1, 80), (300, 100)] {
+            assert_eq!(drawn(&mut view(&[]), size).len(), usize::from(size.1));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the keys of `fbctl top` change: order, filter, reference point.
+
+use crate::{
+    rates::{EngineRates, Report, Sample},
+    select::Selection,
+};
+use clap::ValueEnum;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use lana_cli::{screen::Scroll, Block, BlockRates, Count};
+use std::collections::HashMap;
+
+/// By what blocks are sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Their names
+    Name,
+    /// Their types
+    Type,
+    /// Packets a second
+    #[default]
+    Packets,
+    /// Bits a second
+    Bits,
+    /// Drops a second
+    Drops,
+    /// All drops
+    Total,
+}
+
+impl Sort {
+    fn name(self) -> &'static str {
+        match self {
+            Sort::Name => "name",
+            Sort::Type => "type",
+            Sort::Packets => "packets",
+            Sort::Bits => "bits",
+            Sort::Drops => "drops",
+            Sort::Total => "total drops",
+        }
+    }
+
+    fn next(self) -> Self {
+        let all = Sort::value_variants();
+        let at = all.iter().position(|sort| *sort == self);
+        let next = at.and_then(|at| all.get(at + 1)).or(all.first());
+        next.copied().unwrap_or_default()
+    }
+}
+
+/// The user's view.
+pub(crate) struct View {
+    pub(crate) scroll: Scroll,
+    pub(crate) selection: Selection,
+    sort: Sort,
+    reverse: bool,
+    /// From where totals count.
+    pub(crate) reference: Option<Sample>,
+    /// The filter that is being typed.
+    typed: Option<String>,
+}
+
+impl View {
+    pub(crate) fn new(selection: Selection, sort: Sort, reverse: bool) -> Self {
+        View {
+            scroll: Scroll::default(),
+            selection,
+            sort,
+            reverse,
+            reference: None,
+            typed: None,
+        }
+    }
+
+    /// A key was pressed, when `now` was the last sample.
+    pub(crate) fn key(&mut self, key: KeyEvent, now: &Sample) {
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if let (Some(typed), false) = (&mut self.typed, is_control) {
+            match key.code {
+                KeyCode::Char(c) => typed.push(c),
+                KeyCode::Backspace => {
+                    typed.pop();
+                }
+                KeyCode::Esc => self.typed = None,
+                KeyCode::Enter => {
+                    self.selection = Selection::parse(typed);
+                    self.typed = None;
+                }
+                _ => {}
+            }
+            return;
+        }
+        match key.code {
+            KeyCode::Char('s') => self.sort = self.sort.next(),
+            KeyCode::Char('N') => self.sort = Sort::Name,
+            KeyCode::Char('T') => self.sort = Sort::Type,
+            KeyCode::Char('P') => self.sort = Sort::Packets,
+            KeyCode::Char('B') => self.sort = Sort::Bits,
+            KeyCode::Char('D') => self.sort = Sort::Drops,
+            KeyCode::Char('r') => self.reverse = !self.reverse,
+            KeyCode::Char('z') => self.reference = Some(now.clone()),
+            KeyCode::Char('Z') => self.reference = None,
+            KeyCode::Char('/') => self.typed = Some(self.selection.text()),
+            _ => self.scroll.key(key),
+        }
+    }
+
+    /// The line at the bottom.
+    pub(crate) fn status(&self) -> String {
+        if let Some(typed) = &self.typed {
+            return format!("filter: {typed}_  (Enter takes it, Esc leaves it)");
+        }
+        let turned = if self.reverse { ", reversed" } else { "" };
+        let sort = self.sort.name();
+        format!("q end  p pause  s sort: {sort}{turned}  r reverse  / filter  z zero")
+    }
+
+    /// The blocks that are selected, in order, with totals since the reference.
+    pub(crate) fn arranged(&self, report: &Report) -> Report {
+        let mut report = report.clone();
+        report.keep(&self.selection, true);
+        let less = |from: Option<u64>, count: &mut Count| {
+            // What has begun anew since then has counted all it has since.
+            let less = from.and_then(|from| count.total.checked_sub(from));
+            count.total = less.unwrap_or(count.total);
+        };
+        if let Some(reference) = &self.reference {
+            let key = |block: &Block| (block.idp, block.name.clone());
+            let known: HashMap<_, _> = reference.blocks.iter().map(|b| (key(b), b)).collect();
+            for block in &mut report.blocks {
+                let from = known.get(&(block.idp, block.name.clone()));
+                less(from.map(|from| from.packets), &mut block.packets);
+                less(from.map(|from| from.bytes), &mut block.bytes);
+                less(from.map(|from| from.drop_total()), &mut block.drops);
+            }
+        }
+        self.sort(&mut report.blocks);
+        report
+    }
+
+    fn sort(&self, blocks: &mut [BlockRates]) {
+        blocks.sort_by(|a, b| {
+            let order = match self.sort {
+                Sort::Name => a.name.cmp(&b.name),
+                Sort::Type => a.kind.cmp(&b.kind),
+                Sort::Packets => b.packets.rate.total_cmp(&a.packets.rate),
+                Sort::Bits => b.bytes.rate.total_cmp(&a.bytes.rate),
+                Sort::Drops => b.drops.rate.total_cmp(&a.drops.rate),
+                Sort::Total => b.drops.total.cmp(&a.drops.total),
+            };
+            let order = if self.reverse { order.reverse() } else { order };
+            order.then_with(|| a.name.cmp(&b.name))
+        });
+    }
+
+    /// The engine's rates, with totals since the reference.
+    pub(crate) fn engine(&self, engine: &EngineRates) -> EngineRates {
+        let Some(reference) = &self.reference else {
+            return *engine;
+        };
+        let from = &reference.engine;
+        let less = |count: Count, from: u64| Count {
+            total: count.total.checked_sub(from).unwrap_or(count.total),
+            ..count
+        };
+        EngineRates {
+            packets: less(engine.packets, from.packets),
+            bytes: less(engine.bytes, from.bytes),
+            calls: less(engine.calls, from.calls),
+            drops: less(engine.drops, from.drops),
+            unclaimed: less(engine.unclaimed, from.unclaimed),
+        }
+    }
+}

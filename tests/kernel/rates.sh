@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What comes each second, fbctl stats --watch and fbctl top: what they tell is what was sent; and which blocks
+# are shown, and how those with many options are.
+
+. "${0%/*}/../lib.sh"
+
+# value FILE EXPRESSION: of the JSON in the last line of a file, which is `r`; b has its blocks by name.
+value() {
+	tail -n 1 "$1" | python3 -S -c 'import json, sys; r = json.load(sys.stdin); b = {fb["name"]: fb for fb in r["fb"]}; print(eval(sys.argv[1]))' "$2"
+}
+ends() { status=0 && wait "$1" || status=$?; }
+said() { "$@" 2>&1 >/dev/null </dev/null || echo "status $?"; }
+names() { "$@" | tail -n +2 | grep '^[^ ]' | cut -d ' ' -f 1 | tr '\n' ' '; }
+
+check "without LANA it says so" is "$(said fbctl top -b -n 1)" \
+	$'fbctl: top: lana is not loaded (modprobe lana)\nstatus 2'
+
+load
+hosts
+neighbours
+hook lan0
+hook lan1
+fbctl -b - <<-END
+	add mid tee
+	add wall bpf
+	add sum counter
+	add idle dummy
+	bind mid lan0
+	bind wall mid
+	bind sum mid
+END
+echo "{ 0x6, 0, 0, 0x00000000 }," >$fblock/wall
+
+# --- Each second ---
+
+# Everything that is sent is sent within an interval.
+fbctl -j stats -w 3 -c 1 >out &
+tool=$!
+pause 0.5
+alice ping -q -c 50 -i 0.002 -W 1 192.0.2.2 >/dev/null || :
+ends "$tool"
+check "stats --watch ends after so many times" is "$status" 0
+check "a line of JSON each time" is "$(wc -l <out)" 1
+check "packets a second, by the time that has passed" \
+	is "$(value out '[round(b[n]["packets-per-second"] * r["seconds"]) for n in ("lan0", "mid", "wall", "idle")]')" "[50, 50, 50, 0]"
+check "bits a second" is "$(value out 'round(b["lan0"]["bits-per-second"] * r["seconds"] / 8)')" "$(sent alice a0 | cut -d ' ' -f 2)"
+check "drops a second, by reason" \
+	is "$(value out '[(d["reason"], round(d["packets-per-second"] * r["seconds"])) for d in b["wall"]["drop"] if d["packets"]]')" "[('filtered', 50)]"
+check "drops a second at the end of the graph" \
+	is "$(value out 'round(b["sum"]["drops-per-second"] * r["seconds"])')" 50
+check "the engine has seen the copies, too" \
+	is "$(value out 'round(r["engine"]["packets-per-second"] * r["seconds"])')" 100
+check "the totals are those of stats" \
+	is "$(value out '[b["wall"][k] for k in ("packets", "bytes", "drops")]' | tr -d '[],')" \
+	"$(fbctl -j stats wall | python3 -S -c 'import json, sys; s = json.load(sys.stdin)["fb"][0]["stats"]; print(s["packets"], s["bytes"], sum(d["packets"] for d in s["drop"]))')"
+
+fbctl stats -w 0.2 -c 3 >out
+check "as text, a table each time" is "$(grep -c '^NAME  TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS$' out)" 3
+check "with all blocks" is "$(grep -c '^idle  dummy            0       0        0  -$' out)" 3
+fbctl stats wall idle -w 0.2 -c 1 >out
+check "or some" is "$(names cat out)" "wall idle "
+fbctl stats -w 1 -c 9 >out &
+tool=$!
+pause 0.3
+kill "$tool"
+ends "$tool"
+check "a signal ends it" is "$status" 0
+check "an interval that is none is named" contains "$(said fbctl stats -w wall)" \
+	"invalid value 'wall' for '--watch [<SECONDS>]': an interval is 0.1 to 86400 seconds; names stand before the option"
+check "a block that is not there, too" is "$(said fbctl stats nothing -w 0.1 -c 1)" \
+	$'fbctl: stats nothing: no block \'nothing\' (attribute \'name\')\nstatus 2'
+check "--count wants --watch" matches "$(said fbctl stats -c 1)" "--watch.*status 1"
+check "the engine has no --watch of its own" matches "$(said fbctl stats --cpu -w)" "cannot be used with.*status 1"
+
+# --- The most first ---
+
+fbctl top -b -n 2 -d 0.2 >out
+check "top -b prints as often as said" is "$(grep -c '^fbctl top - ' out)" 2
+check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0          0            50 +[0-9.]+k            50"
+check "the engine's rates and totals" matches "$(<out)" "total:   100 packets  [0-9.]+ kB  150 calls  100 drops  0 unclaimed"
+fbctl top -b -n 1 -d 0.2 -o total >out
+check "sorted by what is said" is "$(grep -A 9 ^BLOCK out | names cat)" "sum wall idle lan0 lan1 mid "
+fbctl top -b -n 1 -d 0.2 -o name -r >out
+check "and the other way round" is "$(grep -A 9 ^BLOCK out | names cat)" "wall sum mid lan1 lan0 idle "
+fbctl top -b -n 1 -d 0.2 -o name lan type=eth >out
+check "filtered by parts of names and by type" is "$(grep -A 9 ^BLOCK out | names cat)" "lan0 lan1 "
+check "which it says" matches "$(<out)" "2 of 6 blocks, lan type=eth"
+fbctl top -b -n 1 -d 0.2 bound-to=mid -o name >out
+check "filtered by what they are bound to" is "$(grep -A 9 ^BLOCK out | names cat)" "lan0 sum wall "
+fbctl -j top -n 2 -d 0.2 >out
+check "with --json a line each time" is "$(wc -l <out) $(value out 'len(r["fb"])')" "2 6"
+check "-n is how often" contains "$(said fbctl top -n red)" "invalid value 'red' for '--count <TIMES>'"
+ip netns add red
+check "a namespace stands before the command" contains "$(fbctl -n red top -b -n 1 -d 0.1)" "0 of 0 blocks"
+check "or has its long option" contains "$(fbctl top -b -n 1 -d 0.1 --netns red)" "0 of 0 blocks"
+ip netns del red
+check "a type that is not there is named" is "$(said fbctl top -b type=countr)" \
+	$'fbctl: top type=countr: unknown type \'countr\'; tip: a similar type exists: \'counter\'\nstatus 1'
+check "without a terminal it says what to do" contains "$(said fbctl top)" \
+	$'fbctl: top: the standard output is no terminal: -b prints text, -j JSON\nstatus 1'
+
+# screen COLUMNS ROWS KEYS [OPTION...]
+screen() { python3 -S "$tests/screen.py" "$1" "$2" "$3" fbctl top "${@:4}"; }
+screen 110 24 .q >screen
+check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since they were made$"
+check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +50 +[0-9.]+k +50"
+check "the keys" contains "$(tail -n 1 screen)" "q end  p pause  s sort: packets  r reverse  / filter  z zero"
+screen 80 24 sq -o drops >screen
+check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: total drops"
+check "which the blocks are" is "$(sed -n 5p screen | cut -d ' ' -f 1)" sum
+screen 40 7 .q >screen
+check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-2/6  q end"
+check "below the head, which stays" matches "$(sed -n 4,5p screen)" "^BLOCK .*idle "
+screen 110 12 $'/wa\rq' >screen
+check "a filter is typed" matches "$(head -n 1 screen)" "1 of 6 blocks, wa, totals"
+check "and is at work" matches "$(sed -n 5,6p screen)" "^wall .*50"
+screen 110 12 "z.q" -d 0.3 >screen
+check "totals count from when it is said" matches "$(<screen)" "total:   0 packets  0 B  0 calls  0 drops  0 unclaimed"
+check "of blocks, too" matches "$(<screen)" "wall   bpf +0 +0 +0 +0 +0 +0"
+check "in the tool only" contains "$(fbctl stats wall)" "filtered 50"
+
+# --- Which blocks ---
+
+check "several blocks, in their order" is "$(names fbctl show sum lan0 wall)" "sum lan0 wall "
+check "one of them is not there" is "$(said fbctl show sum nothing)" \
+	$'fbctl: show sum nothing: no block \'nothing\' (attribute \'name\')\nstatus 2'
+check "by type" is "$(names fbctl show type=eth type=bpf)" "lan0 lan1 wall "
+check "by what they are bound to" is "$(names fbctl show bound-to=mid)" "lan0 wall sum "
+check "by both" is "$(names fbctl show bound-to=mid type=eth)" "lan0 "
+check "by name and type" is "$(names fbctl show wall sum type=bpf)" "wall "
+check "none of them" is "$(fbctl show wall type=eth)" ""
+check "as JSON" is "$(fbctl -j show wall type=eth)" "[]"
+check "stats, too" is "$(names fbctl stats bound-to=mid type=counter)" "sum "
+check "bound to what is not there" is "$(said fbctl show bound-to=nothing)" \
+	$'fbctl: show bound-to=nothing: no block \'nothing\' (attribute \'name\')\nstatus 2'
+check "a filter that is none is named" is "$(said fbctl show typ=bpf)" \
+	$'fbctl: show typ=bpf: \'typ=\' is no filter, and no block is called \'typ=bpf\'; the filters are type=TYPE and bound-to=NAME\nstatus 1'
+fbctl add typ=bpf dummy
+check "unless a block is called so" is "$(names fbctl show typ=bpf)" "typ=bpf "
+
+# --- Many options ---
+
+fbctl add spread multipath
+for n in {0..63}; do
+	echo "add end$n dummy"
+	echo "bind spread end$n"
+done | fbctl -b -
+fbctl set spread port.7.weight=3
+fbctl show spread >out
+check "a block with 64 ports has a line for each" is "$(grep -Ec '^ +[0-9]+  end[0-9]+ ' out)" 64
+check "with a head" contains "$(<out)" $'\n    port  to     weight  link  packets  bytes  rate  sessions  wanted'
+check "numbers have their columns" matches "$(<out)" $'\n       7  end7        3  (up|down) '
+check "by their number" matches "$(tail -n 1 out)" "^      63  end63       -  (up|down) "
+check "no line is endless" is "$(fbctl show | awk 'length > 120' | wc -l)" 0
+check "all that it is bound to is there" contains "$(<out)" $'down: 64 blocks  strategy=session evicted=0 untracked=0 orphans=0\n    down: end0 end1 end2 '
+check "stats has these, too" matches "$(fbctl stats spread | tail -n 1)" "^      63  end63  (up|down) "
+check "and JSON has all of it" contains "$(fbctl -j show spread)" '{"key":"port.7.weight","value":"3","config":true}'
+check "a large block that is bound to another is found by that" is "$(names fbctl show bound-to=end63)" "spread "
+done_testing
