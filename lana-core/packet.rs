@@ -11,4 +11,5 @@ pub(crate) mod probe;
 pub(crate) mod skb_or_frame;
 pub(crate) mod stats;
 mod storm;
+mod tracer;
 pub(crate) mod verdict;

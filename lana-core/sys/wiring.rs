@@ -210,7 +210,15 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
 
     fn hop(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Hop<D>> {
         // SAFETY: `draft` keeps both beside it.
-        let mut hop = unsafe { Hop::new(draft.block, draft.counters, idp, draft.entrance, draft.probed) };
+        let mut hop = unsafe {
+            Hop::new(
+                draft.block,
+                draft.counters,
+                idp,
+                draft.entrance,
+                draft.probed,
+            )
+        };
         let mut first = [None; 2];
         for (peers, first) in draft.ports.iter().zip(first.iter_mut()) {
             *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Batches go through a graph as single packets do, with one call of a handler for many.
+
+use super::{
+    pass_rarely, Context, Slot, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT, HOP_LIMIT,
+};
+use crate::{
+    base::port::Direction,
+    packet::{batch::Batch, entrance::Ppe, storm::CALL_LIMIT, verdict::Unclaimed},
+    sys::{
+        percpu::ThisCpu,
+        queue::Queue,
+        rcu::Reader,
+        reason::DropReason,
+        slot::{Parity, Version},
+    },
+};
+
+impl<'r> Context<'r> {
+    /// Walks a batch from `slot` on until all of it has ended or waits.
+    fn walk_batch<const BANK: usize>(
+        &mut self,
+        version: Version<'r, BANK>,
+        batch: &mut Batch,
+        slot: Option<&'r Slot>,
+    ) {
+        let mut next = slot;
+        while batch.len() > 0 {
+            let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
+            };
+            self.hop = hop;
+            let calls = self.calls.checked_sub(batch.len());
+            let Some(calls) = calls.filter(|_| self.left > 0) else {
+                return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
+            };
+            self.calls = calls;
+            self.left = self.left.wrapping_sub(1);
+            hop.counters(self.cpu)
+                .received_batch(batch.len(), batch.bytes());
+            hop.call_batch(batch, self);
+            let port = batch.port().unwrap_or(self.first());
+            self.direction = port.direction;
+            next = hop.port(port.direction, port.index.into());
+        }
+    }
+}
+
+/// Packets enter the graph together, from a device, as with [`super::enter`] each of them does. They go by
+/// one version, which is the one that is live now; what no block takes is dropped. Left in the batch
+/// when nobody enters there.
+#[inline(always)]
+pub(in crate::packet) fn enter_batch<'r>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    batch: &mut Batch,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) {
+    match ppe.version(reader) {
+        Parity::Even(version) => pass_batch(ppe, slot, version, batch, cpu),
+        Parity::Odd(version) => pass_batch(ppe, slot, version, batch, cpu),
+    }
+}
+
+/// The same by a version.
+fn pass_batch<'r, const BANK: usize>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    batch: &mut Batch,
+    cpu: ThisCpu,
+) {
+    let hop = slot.hop(version);
+    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
+        if hop.is_some_and(|hop| hop.probed().is_some()) {
+            // Probes look at packets one by one.
+            batch.drain(|packet| {
+                let direction = Direction::Ingress;
+                let _ = pass_rarely(ppe, slot, version, direction, packet, 0, cpu);
+            });
+        }
+        return;
+    };
+    let engine = ppe.stats().this(cpu);
+    let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
+    let room = BACKLOG_LIMIT.saturating_mul(batch.len());
+    let mut cx = Context {
+        ppe,
+        engine,
+        reader: version.reader(),
+        cpu,
+        hop,
+        direction: Direction::Ingress,
+        left: HOP_LIMIT,
+        held: 0,
+        room: room.min(BATCH_BACKLOG_LIMIT),
+        calls,
+        backlog: Queue::new(),
+        unclaimed: Unclaimed::Drop,
+        made: None,
+    };
+    engine.packets.add(u64::from(batch.len()));
+    engine.bytes.add(batch.bytes());
+    hop.counters(cpu).received_batch(batch.len(), batch.bytes());
+
+    let mut first = hop.first(Direction::Ingress);
+    if first.is_none() {
+        cx.direction = Direction::Egress;
+        first = hop.first(Direction::Egress);
+    }
+    loop {
+        cx.walk_batch(version, batch, first);
+        let Some(next) = batch.fill_from(&mut cx.backlog) else {
+            break;
+        };
+        let waiting = engine.backlog.get();
+        engine
+            .backlog
+            .set(waiting.wrapping_sub(u64::from(batch.len())));
+        (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
+    }
+    let called = calls.wrapping_sub(cx.calls);
+    engine.calls.add(u64::from(called));
+}
