@@ -131,7 +131,7 @@ impl Files for Procfs {
             None => instance.kind().name().as_str(),
         };
         seq_print!(m, "{} {} ", instance.name().as_str(), kind);
-        proc::print_pointer(m, instance);
+        proc::print_pointer(m, &**instance);
         seq_print!(m, " {} {} [", idp, face.refcnt());
         let mut gap = "";
         for idp in Iterator::chain(face.peers(), face.publishers.iter().copied()) {

@@ -71,8 +71,9 @@ check "text of a port" matches "$(<metrics)" $'\nlana_fb_multipath_port_info\\{b
 check "devices and their blocks" contains "$(<metrics)" $'\nlana_device_info{device="lan0",block="lan0",subsystem="ethernet"} 1\n'
 check "blocks of odd names" contains "$(<metrics)" $'\nlana_block_info{block="odd\\"\\\\name",type="dummy"} 1\n'
 check "nothing of the configuration" not contains "$(<metrics)" program=
-check "whoever asks sees the same" is "$(setpriv --reuid 65534 --clear-groups fbctl metrics | sed 's/\(backlog\|rate\|ratio\).*/\1/')" \
-	"$(sed 's/\(backlog\|rate\|ratio\).*/\1/' metrics)"
+# Not the numbers: packets of the kernel's own may come in between.
+named() { sed '/^#/!s/ [^ ]*$//'; }
+check "whoever asks sees the same" is "$(setpriv --reuid 65534 --clear-groups fbctl metrics | named)" "$(named <metrics)"
 fold python3 -S "$tests/openmetrics.py" dashboard "$top/examples/grafana/lana.json" metrics
 
 ip netns add red

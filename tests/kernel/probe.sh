@@ -64,7 +64,7 @@ fold python3 -S "$tests/probe.py" trace capture removed closed killed
 fold python3 -S "$tests/probe.py" same big neutral replaces load
 unhook lan0
 take_frames() { # NAMESPACE DEVICE
-	vlink -n "$1" ethernet hook "$2" --xdp
+	vlink -n "$1" ethernet hook "$2" --xdp --yes
 	fbctl -n "$1" set "$2" unclaimed=stack
 }
 take_frames alice a0
