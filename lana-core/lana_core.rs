@@ -39,6 +39,7 @@ pub mod prelude {
         packet::{
             batch::Batch,
             engine::Context,
+            hold::HoldQueue,
             skb_or_frame::Packet,
             verdict::{Unclaimed, Verdict},
         },
