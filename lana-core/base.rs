@@ -7,3 +7,4 @@ pub(crate) mod error;
 pub(crate) mod heap;
 pub(crate) mod name;
 pub(crate) mod port;
+pub(crate) mod units;

@@ -61,6 +61,10 @@ pub mod prelude {
     pub mod checksum {
         pub use crate::base::checksum::*;
     }
+    /// Quantities as people write them.
+    pub mod units {
+        pub use crate::base::units::*;
+    }
     pub use core::fmt;
     pub use kernel::{prelude::*, sync::Arc};
     pub use pin_init::Zeroable;
