@@ -82,7 +82,7 @@ impl Config {
                 false => units::rate(text)
                     .filter(|rate| (bucket::SLOWEST..=bucket::FASTEST).contains(rate))
                     .ok_or_else(|| {
-                        fail!(EINVAL, "{key}: a rate such as 10mbit, from 1kbit to 1tbit")
+                        fail!(EINVAL, "{key}: a rate such as 10mbit, from 1kbit to 100gbit")
                     }),
             }
             .map(|rate| self.rate = rate),
@@ -146,7 +146,7 @@ impl Block for Shape {
     const OPTIONS: &'static [OptionSpec] = &[
         OptionSpec {
             key: RATE,
-            values: Values::Text("a rate such as 10mbit, from 1kbit to 1tbit"),
+            values: Values::Text("a rate such as 10mbit, from 1kbit to 100gbit"),
             default: "",
             doc: "Bits a second of frames; without it all pass",
         },
