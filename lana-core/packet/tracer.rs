@@ -164,6 +164,29 @@ impl<'r> Tracer<'r> {
         direction: Direction,
         cpu: ThisCpu,
     ) -> Option<Self> {
+        // Of many packets only a sample is wanted: the others are to cost little.
+        let (mut traced, mut wanted) = ([false; PROBES], watch::hops());
+        for (probe, traced) in probes.iter().zip(&mut traced) {
+            wanted |= match probe.looks {
+                Looks::Trace { from: None, .. } => {
+                    *traced = probe.wants(cpu, packet);
+                    *traced
+                }
+                _ => !probe.is_closed(),
+            };
+        }
+        wanted.then(|| Self::begin(net, probes, traced, hop, packet, direction))
+    }
+
+    /// For a packet that enters, with the probes that trace it from there on.
+    fn begin<P: Packet>(
+        net: &'r Net,
+        probes: &'r [Arc<Probe>],
+        traced: [bool; PROBES],
+        hop: &Hop,
+        packet: &P,
+        direction: Direction,
+    ) -> Self {
         let mut tracer = Self {
             net,
             probes,
@@ -184,22 +207,14 @@ impl<'r> Tracer<'r> {
                 },
             },
         };
-        let mut wanted = watch::hops();
-        for (probe, record) in probes.iter().zip(&mut tracer.records) {
-            match probe.looks {
-                Looks::Trace { from: None, .. } => {
-                    if probe.wants(cpu, packet) {
-                        *record = probe.record(TRACE, hop.idp(), packet, direction);
-                        if let Some(record) = record {
-                            record.know(0, 1);
-                        }
-                    }
-                    wanted |= record.is_some();
-                }
-                _ => wanted |= !probe.is_closed(),
+        let probes = probes.iter().zip(&mut tracer.records).zip(traced);
+        for ((probe, record), _) in probes.filter(|(_, traced)| *traced) {
+            *record = probe.record(TRACE, hop.idp(), packet, direction);
+            if let Some(record) = record {
+                record.know(0, 1);
             }
         }
-        wanted.then_some(tracer)
+        tracer
     }
 
     /// The walk has ended, and those of all that was made.
