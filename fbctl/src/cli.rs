@@ -218,8 +218,8 @@ pub(crate) enum Command {
     ///
     /// Prints the URL to open. The page shows what packets and drops there are in a second, the state of
     /// devices, the options and counters of a block that is clicked on, and each version of the graph
-    /// since it was opened. It can only look, unless --write is there. The URL has a token: who has it
-    /// may do what the page can do.
+    /// since it was opened. It can only look, unless --write is there, and it does not look into packets, unless --packets
+    /// is. The URL has a token: who has it may do what the page can do.
     Web(Web),
     /// Print the completions for a shell
     Completions {
@@ -401,6 +401,9 @@ pub(crate) struct Web {
     /// Let the page bind and unbind blocks: several changes as one transaction, with a preview
     #[arg(short, long)]
     pub(crate) write: bool,
+    /// Let the page trace and capture packets: who has the URL sees what they carry
+    #[arg(short, long)]
+    pub(crate) packets: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod delta;
 mod feed;
 mod guard;
 mod http;
+mod packets;
 
 use crate::{
     cli,
@@ -24,6 +25,7 @@ use guard::Guard;
 use http::{Answer, Request};
 use lana_cli::{usage, Session};
 use lana_netlink::{errno_text, Connection};
+use packets::Packets;
 use serde::Serialize;
 use std::{
     io::{self, BufWriter, Write},
@@ -70,6 +72,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
         guard: Guard::new(at.port())?,
         feed: Feed::new(session.globals.netns.clone(), replay),
         write: options.write,
+        packets: Packets::new(options.packets),
         connections: AtomicUsize::new(0),
     });
     server.feed.listen()?;
@@ -86,6 +89,7 @@ struct Server {
     guard: Guard,
     feed: Arc<Feed>,
     write: bool,
+    packets: Packets,
     connections: AtomicUsize,
 }
 
@@ -123,6 +127,8 @@ impl Server {
         };
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/events") => self.stream(&mut to),
+            ("GET", "/trace") => self.packets.trace(&request, stream),
+            ("GET", "/capture") => self.packets.capture(&request, stream),
             ("GET", "/") => self.page().write(&mut to, POLICY),
             _ => self.answer(&request).write(&mut to, ""),
         }
@@ -138,6 +144,7 @@ impl Server {
             ("GET", "/page.js") => asset("text/javascript", SCRIPT.to_owned()),
             ("GET", "/about") => Answer::json(&About {
                 write: self.write,
+                packets: self.packets.allowed,
                 version: env!("CARGO_PKG_VERSION"),
             }),
             ("GET", "/versions") => Answer::json(&self.feed.versions()),
@@ -193,6 +200,7 @@ impl Server {
 #[derive(Serialize)]
 struct About {
     write: bool,
+    packets: bool,
     version: &'static str,
 }
 
@@ -257,6 +265,7 @@ mod tests {
             guard: Guard::new(1).unwrap(),
             feed: Feed::new(None, Vec::new()),
             write,
+            packets: Packets::new(false),
             connections: AtomicUsize::new(0),
         }
     }

@@ -165,15 +165,16 @@ while_flooded 4 fbctl top -b -n 1 -d 2 -o ns
 check "top has the times, and sorts by them" is "$(grep -A 1 ^BLOCK out | names cat)" "slow "
 check "and says what they go by" matches "$(<out)" $'\ntime:    [0-9.]+ % of a CPU in all blocks; 1 packet of [0-9]+ timed: [0-9]+\n'
 while_flooded 4 fbctl top -b -n 1 -d 2 -o cpu -r
-check "by the share, the other way round" is "$(grep -A 9 ^BLOCK out | names cat | tr ' ' '\n' | tail -n 2 | head -n 1)" slow
+check "by the share, the other way round" is "$(grep -A 9 ^BLOCK out | names cat | tr ' ' '\n' | tail -n 1)" slow
 check "without it no packet is timed" is "$(fbctl top -b -n 1 -d 0.2 --no-time | grep -c -e time: -e NS/PKT || :)" 0
 # probes COUNT: so many stand, until they are ended.
 probes() {
+	local probe
 	probes=()
-	for ((n = 0; n < $1; n++)); do
-		fbctl trace --from idle >/dev/null 2>"probe$n" &
+	for ((probe = 0; probe < $1; probe++)); do
+		fbctl trace --from idle >/dev/null 2>"probe$probe" &
 		probes+=("$!")
-		wait_for 10 grep -q tracing "probe$n"
+		wait_for 10 grep -q tracing "probe$probe"
 	done
 }
 no_probes() { kill "${probes[@]}" && { wait "${probes[@]}" || :; }; }
@@ -191,7 +192,7 @@ no_probes
 ends "$tool"
 check "it measures when one is free again" is "$(value out '"error" in r["timing"]') $(grep -c already out)" "False 1"
 probes 4
-check "when top has ended, its probe is free" is "${#probes[@]}" 4
+check "when top has ended, its probe is free" grep -q tracing probe3
 no_probes
 setpriv=$(command -v setpriv || :)
 if [ -n "$setpriv" ]; then
