@@ -402,7 +402,7 @@ pub(crate) struct Web {
     #[arg(short, long)]
     pub(crate) write: bool,
     /// Let the page trace and capture packets: who has the URL sees what they carry
-    #[arg(short, long)]
+    #[arg(long)]
     pub(crate) packets: bool,
 }
 

@@ -43,6 +43,7 @@ const CONNECTIONS: usize = 64;
 const PAGE: &str = include_str!("web/page.html");
 const PAGE_STYLE: &str = include_str!("web/page.css");
 const SCRIPT: &str = include_str!("web/page.js");
+const PACKETS_SCRIPT: &str = include_str!("web/packets.js");
 
 /// Where to listen: an address with a port, or a port.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -142,6 +143,7 @@ impl Server {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/page.css") => asset("text/css", format!("{}{PAGE_STYLE}", svg::STYLE)),
             ("GET", "/page.js") => asset("text/javascript", SCRIPT.to_owned()),
+            ("GET", "/packets.js") => asset("text/javascript", PACKETS_SCRIPT.to_owned()),
             ("GET", "/about") => Answer::json(&About {
                 write: self.write,
                 packets: self.packets.allowed,
@@ -288,7 +290,7 @@ mod tests {
         }
         assert_eq!(status(&server(true), "POST", "/preview", wish), 409);
         assert_eq!(status(&server(true), "POST", "/change", "{}"), 409);
-        for path in ["/versions", "/about", "/page.js", "/page.css"] {
+        for path in ["/versions", "/about", "/page.js", "/packets.js", "/page.css"] {
             assert_eq!(status(&server(false), "GET", path, ""), 200);
         }
         assert_eq!(status(&server(false), "GET", "/version", ""), 404);
@@ -297,14 +299,16 @@ mod tests {
 
     #[test]
     fn the_page_is_whole() {
-        for id in SCRIPT
-            .split("byId(\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-        {
-            assert!(PAGE.contains(&format!("id=\"{id}\"")), "{id}");
+        for script in [SCRIPT, PACKETS_SCRIPT] {
+            for id in script
+                .split("byId(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
+                assert!(PAGE.contains(&format!("id=\"{id}\"")), "{id}");
+            }
+            // Nothing that others wrote becomes part of the page unread.
+            assert!(!script.contains("innerHTML") && !script.contains("eval("));
         }
-        // Nothing that others wrote becomes part of the page unread.
-        assert!(!SCRIPT.contains("innerHTML") && !SCRIPT.contains("eval("));
     }
 }
