@@ -282,7 +282,7 @@ def looks(page):
     ends = {(depth, block, outcome) for depth, block, outcome in hops[2:]}
     check("it has the hops of a ping, which passes the filter", hops[:2] == [(0, "lan0 (eth)", "-> ingress 0 t"), hops[1]] and
           hops[1][1] == "t (tee)" and {hop[1:] for hop in ends} == {("a (counter)", "dropped: unbound"),
-                                                                   ("b (dummy)", "dropped: filtered")}, hops)
+                                                                   ("b (dummy)", "dropped: unbound")}, hops)
     check("the copy of the tee stands below it", sorted(hop[0] for hop in ends) == [0, 1], hops)
     check("and what fbctl trace says of it", "192.0.2.1 > 192.0.2.3: ICMP echo request, id 99, seq 1" in
           packet["packet"]["head"], packet)
