@@ -309,7 +309,7 @@ def looks(page):
         ({"count": 1001}, 400, "packets: 1 to 1000"),
         ({"count": "many"}, 400, "packets: 1 to 1000"),
         ({"seconds": 601}, 400, "seconds: 1 to 600"),
-        ({"filter": "icmp or"}, 400, "--filter: tcpdump: "),
+        ({"filter": "icmp or"}, 400, "tcpdump: "),
         ({"filter": "@/etc/passwd"}, 400, "a page has no files"),
         ({"name": "nothing"}, 404, "no block 'nothing'"),
         ({"token": "0" * 32}, 401, "the token is missing or wrong"),

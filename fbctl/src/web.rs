@@ -290,7 +290,13 @@ mod tests {
         }
         assert_eq!(status(&server(true), "POST", "/preview", wish), 409);
         assert_eq!(status(&server(true), "POST", "/change", "{}"), 409);
-        for path in ["/versions", "/about", "/page.js", "/packets.js", "/page.css"] {
+        for path in [
+            "/versions",
+            "/about",
+            "/page.js",
+            "/packets.js",
+            "/page.css",
+        ] {
             assert_eq!(status(&server(false), "GET", path, ""), 200);
         }
         assert_eq!(status(&server(false), "GET", "/version", ""), 404);

@@ -91,7 +91,7 @@ impl Wanted {
             text if text.starts_with('@') => {
                 return Err("a page has no files: the filter is to be an expression".to_owned());
             }
-            text => Some(filter::compile(text).map_err(|error| format!("{error:#}"))?),
+            text => Some(filter::compile(text).map_err(|error| error.root_cause().to_string())?),
         };
         Ok(Wanted {
             name: get("name").to_owned(),
