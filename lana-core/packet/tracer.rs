@@ -164,33 +164,26 @@ impl<'r> Tracer<'r> {
         direction: Direction,
         cpu: ThisCpu,
     ) -> Option<Self> {
-        // Of many packets only a sample is wanted: the others are to cost little.
-        let (mut traced, mut wanted) = ([false; PROBES], watch::hops());
-        for (probe, traced) in probes.iter().zip(&mut traced) {
-            wanted |= match probe.looks {
+        let mut records = [const { None }; PROBES];
+        let mut wanted = watch::hops();
+        for (probe, record) in probes.iter().zip(&mut records) {
+            match probe.looks {
                 Looks::Trace { from: None, .. } => {
-                    *traced = probe.wants(cpu, packet);
-                    *traced
+                    if probe.wants(cpu, packet) {
+                        *record = probe.record(TRACE, hop.idp(), packet, direction);
+                        if let Some(record) = record {
+                            record.know(0, 1);
+                        }
+                    }
+                    wanted |= record.is_some();
                 }
-                _ => !probe.is_closed(),
-            };
+                _ => wanted |= !probe.is_closed(),
+            }
         }
-        wanted.then(|| Self::begin(net, probes, traced, hop, packet, direction))
-    }
-
-    /// For a packet that enters, with the probes that trace it from there on.
-    fn begin<P: Packet>(
-        net: &'r Net,
-        probes: &'r [Arc<Probe>],
-        traced: [bool; PROBES],
-        hop: &Hop,
-        packet: &P,
-        direction: Direction,
-    ) -> Self {
-        let mut tracer = Self {
+        wanted.then(|| Self {
             net,
             probes,
-            records: [const { None }; PROBES],
+            records,
             packet: 0,
             made: 0,
             walked: 0,
@@ -206,15 +199,7 @@ impl<'r> Tracer<'r> {
                     len: 0,
                 },
             },
-        };
-        let probes = probes.iter().zip(&mut tracer.records).zip(traced);
-        for ((probe, record), _) in probes.filter(|(_, traced)| *traced) {
-            *record = probe.record(TRACE, hop.idp(), packet, direction);
-            if let Some(record) = record {
-                record.know(0, 1);
-            }
-        }
-        tracer
+        })
     }
 
     /// The walk has ended, and those of all that was made.
@@ -323,6 +308,10 @@ impl Observer for Tracer<'_> {
             }
         }
         self.waiting = cx.waiting();
+        // The rest is for records: a clock and a copy take as long as many blocks.
+        if !self.records.iter().any(Option::is_some) {
+            return;
+        }
         self.seen = Seen {
             len: packet.len(),
             frame: P::IS_FRAME,
@@ -338,7 +327,7 @@ impl Observer for Tracer<'_> {
         if P::IS_FRAME && matches!(end, End::Left) && cx.has_made() {
             return;
         }
-        self.seen.took = time::now().saturating_sub(self.seen.time);
+        let made = cx.waiting().saturating_sub(self.waiting) as u32;
         if watch::hops() {
             let packet = packet
                 .as_ref()
@@ -346,7 +335,11 @@ impl Observer for Tracer<'_> {
             let (what, detail) = end.told();
             watch::hopped(self.net, packet, hop.idp(), what, detail);
         }
-        let made = cx.waiting().saturating_sub(self.waiting) as u32;
+        if !self.records.iter().any(Option::is_some) {
+            self.made = self.made.wrapping_add(made);
+            return;
+        }
+        self.seen.took = time::now().saturating_sub(self.seen.time);
         let first = packet
             .as_ref()
             .map(|packet| (packet.len(), First::of(&**packet)));
