@@ -143,7 +143,7 @@ impl Show for ToFile {
         self.told(flushed)
     }
 
-    fn end(&mut self, _totals: &Totals, _end: &End) -> Result<()> {
+    fn end(&mut self, _totals: &Totals, _end: End) -> Result<()> {
         let ended = self.writer()?.end();
         self.told(ended)
     }

@@ -41,7 +41,7 @@ pub(crate) trait Show {
     /// No record waits: what was shown is to go out.
     fn flush(&mut self) -> Result<()>;
     /// The probe has ended.
-    fn end(&mut self, _totals: &Totals, _end: &End) -> Result<()> {
+    fn end(&mut self, _totals: &Totals, _end: End) -> Result<()> {
         Ok(())
     }
     /// A block of which packets were to be shown is gone.
@@ -152,7 +152,7 @@ impl Watch {
             end => end?,
         };
         if end != End::Closed {
-            let shown = show.end(&running.totals, &end).and_then(|()| show.flush());
+            let shown = show.end(&running.totals, end).and_then(|()| show.flush());
             match shown {
                 Err(error) if is_closed(&error) => {}
                 shown => shown?,

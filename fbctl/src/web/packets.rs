@@ -303,8 +303,8 @@ impl Show for Trace<'_> {
         Ok(())
     }
 
-    fn end(&mut self, totals: &Totals, end: &End) -> Result<()> {
-        let (packets, lost, why) = (totals.records, totals.lost, *end);
+    fn end(&mut self, totals: &Totals, end: End) -> Result<()> {
+        let (packets, lost, why) = (totals.records, totals.lost, end);
         Ok(self.line(&Line::End { why, packets, lost })?)
     }
 
@@ -359,7 +359,7 @@ impl Show for Capture<'_> {
         Ok(self.writer()?.flush()?)
     }
 
-    fn end(&mut self, _: &Totals, _: &End) -> Result<()> {
+    fn end(&mut self, _: &Totals, _: End) -> Result<()> {
         Ok(self.writer()?.end()?)
     }
 
