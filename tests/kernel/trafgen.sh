@@ -98,9 +98,12 @@ for options in "" "-t 0" "-S 64KiB" "-S 64KiB -k 1ms"; do
 	arrives 3000 -d lan0 -c "$work/mixed.txf" -E 5 -n 3000 $options >"$work/got"
 	check "three thousand random frames arrive as they are to be: ${options:-by the ring}" \
 		cmp "$work/got" <(hex "$work/wanted.pcap")
+	{ cat "$work/dump.err" "$work/said"; } | sed "s/^/    # /"
 done
 arrives 3000 -d lan0 -i "$work/wanted.pcap" --fast -n 3000 >"$work/got"
-check "a capture is sent as it is" cmp "$work/got" <(hex "$work/wanted.pcap")
+hex "$work/wanted.pcap" >"$work/wanted"
+check "a capture is sent as it is" cmp "$work/got" "$work/wanted"
+{ cat "$work/dump.err" "$work/said"; wc -l "$work/got" "$work/wanted"; diff <(cut -c1-60 "$work/got") <(cut -c1-60 "$work/wanted") | head -20; } | sed "s/^/    # /"
 
 # A rate is kept: two hundred in a second.
 begin=$(date +%s%N)
