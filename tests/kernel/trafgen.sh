@@ -28,12 +28,12 @@ hex() {
 	END
 }
 
-# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so. Where tcpdump has written nothing,
-# on a machine that others use, too, it is tried again.
+# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so. Where tcpdump has not seen as many
+# frames, on a machine that others use, too, it is tried again.
 arrives() {
 	local try got
 	for try in 1 2 3; do
-		got=$(once "$@") && [ "$got" ] && break
+		got=$(once "$@") && [ "$(grep -c . <<<"$got")" = "$1" ] && break
 		diag "try $try: $(cat "$work/said" "$work/dump.err" 2>&1)" >&2
 	done
 	echo "$got"
@@ -42,7 +42,7 @@ once() {
 	local count=$1 dump
 	shift
 	rm -f "$work/dump.pcap"
-	ip netns exec red timeout 60 tcpdump -B 32768 -s 2048 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
+	ip netns exec red timeout 20 tcpdump -B 32768 -s 2048 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
 	dump=$!
 	wait_for 30 grep -q listening "$work/dump.err"
 	trafgen "$@" >"$work/said" || return
