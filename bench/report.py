@@ -231,8 +231,17 @@ def trafgen_figures(results):
                      results.ratio("trafgen", ours, ours | {"name": peer}), goal)
 
 
+def watch_figures(results):
+    for load in "ingress", "wire":
+        nobody, after, some = ({"load": load, "name": name} for name in (
+            "LANA, 5 blocks", "after a trace", "a trace of one in 1,000"))
+        yield Figure("watch", f"after a trace / before, {load}", results.ratio("watch", after, nobody), 0.97)
+        value = results.combine("watch", lambda a, b: 1e9 / b - 1e9 / a, nobody, some)
+        yield Figure("watch", f"a trace of one in 1,000, {load}: each packet", value, 25, most=True, unit=" ns")
+
+
 FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
-           reconfig_figures, trafgen_figures]
+           reconfig_figures, trafgen_figures, watch_figures]
 
 
 # --- Tables ------------------------------------------------------------------------------------

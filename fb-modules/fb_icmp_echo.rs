@@ -563,8 +563,12 @@ impl Block for Echo {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
+        // A rate of 0 is one, once there was another.
+        let mut answered = false;
         self.each(|name, count| {
-            if count != 0 || name == "answered" {
+            let is_first = name == "answered";
+            answered |= is_first && count != 0;
+            if count != 0 || is_first || answered && name == "answered.rate" {
                 to.put(name, format_args!("{count}"));
             }
         });

@@ -92,8 +92,8 @@ ended there
 
 # Who plays waits longer than a machine that others use, too, may stop: what counts is what was measured. Who
 # speaks, speaks for longer than a slow one takes to rewire.
-rewirings=$(scale 1000)
-seconds=$((rewirings / (rewirings < 500 ? 4 : 15) + 4))
+rewirings=$(scale 300)
+seconds=$((rewirings / (rewirings < 100 ? 3 : 10) + 4))
 voice-lana tone --rate 16000 "$seconds" /tmp/speech.wav
 start bob ear voice-lana receive --name ear --ethertype 0xac0a --jitter 5000 /tmp/heard.wav
 bob fbctl bind ear talk
