@@ -34,6 +34,10 @@ pub mod checksum;
 #[path = "../../../fb-modules/icmp_echo/frame.rs"]
 pub mod frame;
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the tests compare with floating point"
+)]
 #[path = "../../../fb-modules/shape/bucket.rs"]
 pub mod bucket;
 
