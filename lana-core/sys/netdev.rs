@@ -27,7 +27,7 @@ impl Rtnl {
     /// Takes the lock. Sleeps.
     pub(crate) fn lock() -> Self {
         // SAFETY: process context, and no lock is held.
-        unsafe { bindings::lana_rtnl_lock() };
+        unsafe { bindings::rtnl_lock() };
         Self {
             owned: true,
             _not_send: NotThreadSafe,
@@ -61,7 +61,7 @@ impl Drop for Rtnl {
         self.settle();
         if self.owned {
             // SAFETY: `lock` took it.
-            unsafe { bindings::lana_rtnl_unlock() };
+            unsafe { bindings::rtnl_unlock() };
         }
     }
 }
@@ -103,7 +103,7 @@ impl Device {
             .ok_or_else(missing)?
             .copy_from_slice(name);
         // SAFETY: RTNL is held, the namespace is live, the name ends with NUL.
-        let dev = unsafe { bindings::lana_dev_find(net.as_ptr(), text.as_ptr()) };
+        let dev = unsafe { bindings::__dev_get_by_name(net.as_ptr(), text.as_ptr()) };
         let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         Ok(unsafe { Self::from_raw(dev) })
@@ -114,7 +114,7 @@ impl Device {
         let missing = || fail!(ENODEV, "no device of index {} in this namespace", index);
         let number = i32::try_from(index).map_err(|_| missing())?;
         // SAFETY: RTNL is held, and the namespace is live.
-        let dev = unsafe { bindings::lana_dev_find_index(net.as_ptr(), number) };
+        let dev = unsafe { bindings::__dev_get_by_index(net.as_ptr(), number) };
         let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         Ok(unsafe { Self::from_raw(dev) })

@@ -114,7 +114,7 @@ impl<T: Zeroable + Sync> PerCpu<T> {
 impl<T: Zeroable + Sync> Drop for PerCpu<T> {
     fn drop(&mut self) {
         // SAFETY: this value owns the allocation, and `T` needs no drop.
-        unsafe { bindings::lana_percpu_free(self.base.as_ptr().cast()) };
+        unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
     }
 }
 

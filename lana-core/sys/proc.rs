@@ -44,7 +44,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         // Waits for the handlers that run, and removes what is below it.
         // SAFETY: registered, by the invariants.
-        unsafe { bindings::lana_proc_remove(self.0.as_ptr()) };
+        unsafe { bindings::proc_remove(self.0.as_ptr()) };
     }
 }
 
@@ -417,16 +417,17 @@ pub(crate) use procfs;
 pub(crate) fn print_bytes(m: &SeqFile, bytes: &[u8]) {
     let m = ptr::from_ref(m).cast_mut().cast();
     // SAFETY: the file is open, the bytes are readable.
-    unsafe { bindings::lana_seq_write(m, bytes.as_ptr().cast(), bytes.len()) };
+    unsafe { bindings::seq_write(m, bytes.as_ptr().cast(), bytes.len()) };
 }
 
 /// An address for people: hashed, as `%p` prints it.
 pub(crate) fn print_pointer<T>(m: &SeqFile, what: &T) {
     // SAFETY: the file is open, the format takes one pointer.
     unsafe {
-        bindings::lana_seq_pointer(
+        bindings::seq_printf(
             ptr::from_ref(m).cast_mut().cast(),
-            ptr::from_ref(what).cast(),
+            c"%p".as_char_ptr(),
+            ptr::from_ref(what),
         )
     };
 }

@@ -20,7 +20,7 @@ pub fn coarse() -> u64 {
 #[inline]
 pub fn second() -> u64 {
     // SAFETY: no preconditions.
-    unsafe { bindings::lana_time_second() }
+    unsafe { bindings::ktime_get_seconds() as u64 }
 }
 
 /// The time. Reads a clock. Any context.

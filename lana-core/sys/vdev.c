@@ -305,11 +305,6 @@ struct net_device *lana_vdev_new(struct net *net, const char *name)
 	return dev;
 }
 
-void lana_vdev_discard(struct net_device *dev)
-{
-	free_netdev(dev);
-}
-
 /* Register a device, on a carrier where the id is free. When that fails, it is as before. */
 int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id)
 {

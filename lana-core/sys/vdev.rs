@@ -71,7 +71,7 @@ impl Drop for Unregistered {
     fn drop(&mut self) {
         if self.owned {
             // SAFETY: by the type's invariants; a registration that failed half way is known to it.
-            unsafe { bindings::lana_vdev_discard(self.dev.as_ptr()) };
+            unsafe { bindings::free_netdev(self.dev.as_ptr()) };
         }
     }
 }

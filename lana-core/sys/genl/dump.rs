@@ -38,7 +38,7 @@ impl<'a> Dump<'a> {
     /// Whether who asks may see how blocks are configured.
     pub(crate) fn is_admin(&self) -> bool {
         // SAFETY: the request lives as long as the callback.
-        unsafe { bindings::lana_genl_capable(self.cb.skb) }
+        unsafe { bindings::netlink_net_capable(self.cb.skb, bindings::CAP_NET_ADMIN as c_int) }
     }
 
     /// Where the dump stands; 0 at first.

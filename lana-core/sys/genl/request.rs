@@ -154,7 +154,9 @@ impl<'a> Request<'a> {
     /// Whether who asks may see how blocks are configured.
     pub(crate) fn is_admin(&self) -> bool {
         // SAFETY: by the type's invariants the request is live.
-        unsafe { bindings::lana_genl_capable(self.skb.as_ptr()) }
+        unsafe {
+            bindings::netlink_net_capable(self.skb.as_ptr(), bindings::CAP_NET_ADMIN as c_int)
+        }
     }
 
     /// Answers with a message, as long as it needs to be.
