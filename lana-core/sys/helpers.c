@@ -28,11 +28,6 @@ unsigned long lana_this_cpu_offset(void)
 	return lana_cpu_offset();
 }
 
-unsigned int lana_nr_cpu_ids(void)
-{
-	return nr_cpu_ids;
-}
-
 bool lana_cpu_possible(unsigned int cpu)
 {
 	return cpu_possible(cpu);
@@ -44,16 +39,6 @@ bool lana_cpu_possible(unsigned int cpu)
 u64 lana_time_coarse(void)
 {
 	return ktime_get_coarse_ns();
-}
-
-u64 lana_time_now(void)
-{
-	return ktime_get_ns();
-}
-
-u64 lana_time_real(void)
-{
-	return ktime_get_real_ns();
 }
 
 u64 lana_siphash(const void *key, const u64 *words, size_t count)

@@ -117,13 +117,10 @@ static __always_inline unsigned long lana_cpu_offset(void)
 void *lana_percpu_alloc(size_t size, size_t align);
 void *lana_percpu_ptr(void *base, unsigned int cpu);
 unsigned long lana_this_cpu_offset(void);
-unsigned int lana_nr_cpu_ids(void);
 bool lana_cpu_possible(unsigned int cpu);
 
 /* Time. */
 u64 lana_time_coarse(void);
-u64 lana_time_now(void);
-u64 lana_time_real(void);
 u64 lana_siphash(const void *key, const u64 *words, size_t count);
 
 /* RCU. */
