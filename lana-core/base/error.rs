@@ -102,6 +102,12 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
 impl From<AllocError> for Failure {
     fn from(error: AllocError) -> Self {
         Error::from(error).into()

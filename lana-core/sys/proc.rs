@@ -17,6 +17,7 @@ use core::{
     ptr::NonNull,
 };
 use kernel::{
+    error::from_result,
     prelude::*,
     seq_file::SeqFile,
     types::ForeignOwnable,
@@ -324,10 +325,7 @@ pub(crate) unsafe fn fblock_show<F: Files>(m: *mut bindings::seq_file, admin: bo
         (opened, SeqFile::from_raw(m.cast()))
     };
     let (graph, name) = opened.file.get();
-    match F::fblock(m, graph, name, admin) {
-        Ok(()) => 0,
-        Err(e) => e.to_errno(),
-    }
+    from_result(|| F::fblock(m, graph, name, admin).map(|()| 0))
 }
 
 /// Something is written to a [`File`].
@@ -346,10 +344,8 @@ pub(crate) unsafe fn fblock_write<F: Files>(
     let Opened { file, writing } = unsafe { KBox::<Opened<F>>::borrow_mut(opened) };
     let (graph, name) = file.get();
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
-    match F::write(writing, graph, name, reader, usize::try_from(at).ok()) {
-        Ok(()) => len as isize,
-        Err(e) => e.to_errno() as isize,
-    }
+    let at = usize::try_from(at).ok();
+    from_result(|| F::write(writing, graph, name, reader, at).map(|()| len as isize))
 }
 
 /// What the files show: a [`Files`]. Said once in the crate, as it defines the functions that C calls.

@@ -24,7 +24,10 @@ use core::{
     ptr::NonNull,
     slice,
 };
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+};
 
 /// A socket of the family.
 ///
@@ -143,10 +146,6 @@ impl Drop for Family {
     }
 }
 
-fn errno(result: Result<(), Failure>) -> c_int {
-    result.map_or_else(|failure| failure.error.to_errno(), |()| 0)
-}
-
 /// What gives sockets their blocks.
 pub(crate) trait SocketBlocks {
     /// What packets enter that programs send.
@@ -185,7 +184,7 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
     idp_to: *mut u32,
     handle_to: *mut *mut c_void,
 ) -> c_int {
-    errno((|| {
+    from_result(|| {
         // SAFETY: `net` is a live namespace, as the caller says.
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         // SAFETY: `sk` is a live socket of `sock.c`, as the caller says.
@@ -200,8 +199,8 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
             *idp_to = idp;
             *handle_to = handle.into_raw();
         }
-        Ok(())
-    })())
+        Ok(0)
+    })
 }
 
 /// A socket is closed: no packet begins its way to it any more, and its block goes when the graph is locked
@@ -235,13 +234,14 @@ pub(crate) unsafe fn rename<S: SocketBlocks>(
     name: *const c_char,
     len: usize,
 ) -> c_int {
-    // SAFETY: the socket keeps the namespace.
-    let Some(graph) = (unsafe { net::graph_of(net) }) else {
-        return ENODEV.to_errno();
-    };
-    // SAFETY: `name` has `len` readable bytes, as the caller says.
-    let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
-    errno(S::rename(graph, idp, name))
+    from_result(|| {
+        // SAFETY: the socket keeps the namespace.
+        let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
+        // SAFETY: `name` has `len` readable bytes, as the caller says.
+        let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
+        S::rename(graph, idp, name)?;
+        Ok(0)
+    })
 }
 
 /// Tells the name of a socket's block.

@@ -18,7 +18,11 @@ use crate::{
     fail,
 };
 use core::{ffi::c_int, ptr::NonNull};
-use kernel::{error::to_result, prelude::*, str::CString};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+    str::CString,
+};
 
 /// Names of the devices that a carrier can have: `0xac00` and one of these is their EtherType.
 pub(crate) type Id = u8;
@@ -176,14 +180,11 @@ pub(crate) unsafe fn new_link<L: NewLink>(
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         L::new_link(graph, rtnl, dev, carrier, Id::try_from(id).ok())
     };
-    match make() {
-        Ok(()) => 0,
-        Err(failure) => {
-            // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
-            unsafe { attrs::note(extack, &failure, core::ptr::null()) };
-            failure.error.to_errno()
-        }
-    }
+    from_result(|| {
+        // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
+        make().inspect_err(|failure| unsafe { attrs::note(extack, failure, core::ptr::null()) })?;
+        Ok(0)
+    })
 }
 
 /// What makes virtual devices that other tools ask for: a [`NewLink`]. Said once in the crate, as it
