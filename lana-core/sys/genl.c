@@ -8,22 +8,14 @@
 #include "helpers.h"
 #include "netlink-gen.h"
 
-/* How many probes there are, in all namespaces. */
-static atomic_t lana_probes = ATOMIC_INIT(0);
-
 /* A socket was closed: its probe ends. Process context. */
 static int lana_genl_notify(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct netlink_notify *n = data;
 
-	if (event == NETLINK_URELEASE && n->protocol == NETLINK_GENERIC && atomic_read(&lana_probes))
+	if (event == NETLINK_URELEASE && n->protocol == NETLINK_GENERIC)
 		lana_probe_closed(n->net, n->portid);
 	return NOTIFY_DONE;
-}
-
-void lana_probes_add(int n)
-{
-	atomic_add(n, &lana_probes);
 }
 
 static struct notifier_block lana_genl_notifier = { .notifier_call = lana_genl_notify };

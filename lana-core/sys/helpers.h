@@ -237,7 +237,6 @@ struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry 
 
 /* Generic netlink. */
 void lana_probe_closed(struct net *net, u32 portid);
-void lana_probes_add(int n);
 int lana_genl_register(void);
 void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
