@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen makes Rust declarations of. */
+#include <linux/capability.h>
 #include <linux/etherdevice.h>
 #include <linux/filter.h>
 #include <linux/if_arp.h>

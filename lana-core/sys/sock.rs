@@ -7,6 +7,7 @@
 use super::{
     bindings,
     compat::ENOTCONN,
+    context::Process,
     handle::Handle,
     hook::Entered,
     module::Owner,
@@ -146,6 +147,9 @@ impl Drop for Family {
     }
 }
 
+/// The most bytes that a name has, with a NUL.
+const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
+
 /// What gives sockets their blocks.
 pub(crate) trait SocketBlocks {
     /// What packets enter that programs send.
@@ -163,8 +167,13 @@ pub(crate) trait SocketBlocks {
         handle: SocketHandle,
     ) -> Result<(Idp, Entrance<Self::Datapath>), Failure>;
 
-    /// Gives it a name. Sleeps.
-    fn rename(graph: &Self::Graph, idp: Idp, name: &[u8]) -> Result<(), Failure>;
+    /// Gives it a name, for the program that runs. Sleeps.
+    fn rename(
+        graph: &Self::Graph,
+        idp: Idp,
+        name: &[u8],
+        process: &Process,
+    ) -> Result<(), Failure>;
 
     /// Its name. Sleeps.
     fn name(graph: &Self::Graph, idp: Idp) -> Option<Name>;
@@ -222,7 +231,7 @@ pub(crate) unsafe fn gone<S: SocketBlocks>(
     unsafe { datapath.net().gone(gone) };
 }
 
-/// A socket is given a name.
+/// A socket is given a name: as much of it as a name can have, up to a NUL.
 ///
 /// # Safety
 ///
@@ -239,7 +248,9 @@ pub(crate) unsafe fn rename<S: SocketBlocks>(
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         // SAFETY: `name` has `len` readable bytes, as the caller says.
         let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
-        S::rename(graph, idp, name)?;
+        let name = name.get(..SIZE).unwrap_or(name);
+        let name = name.split(|&b| b == 0).next().unwrap_or_default();
+        S::rename(graph, idp, name, &Process::new())?;
         Ok(0)
     })
 }
@@ -251,7 +262,6 @@ pub(crate) unsafe fn rename<S: SocketBlocks>(
 /// Called with the namespace of a live socket, with what [`open`] gave, and room for `LANA_NAME_SIZE` bytes,
 /// all zero, in process context.
 pub(crate) unsafe fn name<S: SocketBlocks>(net: *mut bindings::net, idp: Idp, to: *mut c_char) {
-    const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
     // SAFETY: `to` has room for `SIZE` bytes, which are zero, as the caller says.
     let to = unsafe { slice::from_raw_parts_mut(to.cast::<u8>(), SIZE) };
     // SAFETY: the socket keeps the namespace.
