@@ -14,3 +14,4 @@
 #include <uapi/linux/lana_socket.h>
 #include "helpers.h"
 #include "netlink-gen.h"
+#include "vdev.h"

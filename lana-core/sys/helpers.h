@@ -180,9 +180,6 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 
 /* Virtual devices: vdev.c. */
-bool lana_dev_is_virtual(const struct net_device *dev);
-struct net_device *lana_vdev_carrier(const struct net_device *dev);
-u8 lana_vdev_id(const struct net_device *dev);
 bool lana_dev_is_carrier(const struct net_device *dev);
 struct net_device *lana_carrier_vdev(const struct net_device *dev, u8 id);
 struct net_device *lana_vdev_new(struct net *net, const char *name);

@@ -81,22 +81,25 @@ impl Drop for Unregistered {
 }
 
 impl Device {
+    /// What a virtual device has of its own.
+    fn vdev(&self) -> Option<NonNull<bindings::lana_vdev>> {
+        // SAFETY: the device is live.
+        NonNull::new(unsafe { bindings::lana_vdev_of(self.as_ptr()) }.cast_mut())
+    }
+
     /// Whether the device is a virtual one.
     pub(crate) fn is_virtual(&self) -> bool {
-        // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_is_virtual(self.as_ptr()) }
+        self.vdev().is_some()
     }
 
     /// The carrier of a virtual device, and its id there.
     pub(crate) fn carrier(&self) -> Option<(Device, Id)> {
-        if !self.is_virtual() {
-            return None;
-        }
-        // SAFETY: a virtual device keeps its carrier for as long as there are references to it.
+        let vdev = self.vdev()?.as_ptr();
+        // SAFETY: the device is live and registered, so both fields stay as they are, and it keeps its
+        // carrier for as long as there are references to it.
         unsafe {
-            let carrier = NonNull::new(bindings::lana_vdev_carrier(self.as_ptr()))?;
-            let id = bindings::lana_vdev_id(self.as_ptr());
-            Some((Device::from_raw(carrier), id))
+            let carrier = NonNull::new((*vdev).carrier)?;
+            Some((Device::from_raw(carrier), (*vdev).id))
         }
     }
 
