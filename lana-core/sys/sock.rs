@@ -28,67 +28,56 @@ use core::{
 use kernel::{
     error::{from_result, to_result},
     prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
 };
 
-/// A socket of the family.
-///
-/// # Invariants
-///
-/// The value owns a reference to a live socket that `sock.c` has made.
-pub(crate) struct Socket(NonNull<bindings::sock>);
+/// A socket of the family, which `sock.c` has made.
+#[repr(transparent)]
+pub(crate) struct Sock(Opaque<bindings::sock>);
+
+/// A reference to one.
+pub(crate) type Socket = ARef<Sock>;
 
 /// A socket as its block has it: packets are delivered by it, until it is closed.
 pub type SocketHandle = Handle<bindings::sock>;
 
 // SAFETY: a socket may be used and released on any CPU.
-unsafe impl Send for Socket {}
+unsafe impl Send for Sock {}
 // SAFETY: a socket may be used on any CPU, and by several at once: it has its own locks.
-unsafe impl Sync for Socket {}
+unsafe impl Sync for Sock {}
 
-impl Clone for Socket {
-    fn clone(&self) -> Self {
-        // SAFETY: the socket is live.
-        unsafe { Self::from_raw(self.0) }
+// SAFETY: sockets are counted, and live until the count is zero.
+unsafe impl AlwaysRefCounted for Sock {
+    fn inc_ref(&self) {
+        // SAFETY: the socket is live, as it is borrowed.
+        unsafe { bindings::lana_sock_hold(self.0.get()) };
+    }
+
+    unsafe fn dec_ref(sk: NonNull<Self>) {
+        // SAFETY: the caller gives up a reference.
+        unsafe { bindings::lana_sock_put(sk.as_ptr().cast()) };
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // SAFETY: by the type's invariant the reference is ours to give back.
-        unsafe { bindings::lana_sock_put(self.0.as_ptr()) };
-    }
-}
-
-impl Socket {
-    /// Takes a reference to a socket.
-    ///
-    /// # Safety
-    ///
-    /// The socket is one of `sock.c`, and live.
-    unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
-        // SAFETY: the caller says that the socket is live.
-        unsafe { bindings::lana_sock_hold(sk.as_ptr()) };
-        // INVARIANT: that is the reference.
-        Self(sk)
-    }
-
-    /// A handle, to be ended before this reference is given back. Sleeps.
+impl Sock {
+    /// A handle, to be ended before the reference to the socket is given back. Sleeps.
     fn handle(&self) -> Result<SocketHandle> {
         // SAFETY: `sock.c` frees a socket a grace period after the last reference was given back.
-        unsafe { Handle::new(self.0) }
+        unsafe { Handle::new(NonNull::from(self).cast()) }
     }
 
     /// The device went that it was bound to: its program is told, by `ENETDOWN`. Any context.
     pub(crate) fn down(&self) {
         // SAFETY: the socket is live.
-        unsafe { bindings::lana_sock_down(self.0.as_ptr()) };
+        unsafe { bindings::lana_sock_down(self.0.get()) };
     }
 
     /// What there is to say of the socket.
     pub(crate) fn info(&self) -> bindings::lana_sock_info {
         let mut info: bindings::lana_sock_info = pin_init::zeroed();
         // SAFETY: the socket is live.
-        unsafe { bindings::lana_sock_info(self.0.as_ptr(), &mut info) };
+        unsafe { bindings::lana_sock_info(self.0.get(), &mut info) };
         info
     }
 }
@@ -168,12 +157,8 @@ pub(crate) trait SocketBlocks {
     ) -> Result<(Idp, Entrance<Self::Datapath>), Failure>;
 
     /// Gives it a name, for the program that runs. Sleeps.
-    fn rename(
-        graph: &Self::Graph,
-        idp: Idp,
-        name: &[u8],
-        process: &Process,
-    ) -> Result<(), Failure>;
+    fn rename(graph: &Self::Graph, idp: Idp, name: &[u8], process: &Process)
+        -> Result<(), Failure>;
 
     /// Its name. Sleeps.
     fn name(graph: &Self::Graph, idp: Idp) -> Option<Name>;
@@ -197,7 +182,7 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
         // SAFETY: `net` is a live namespace, as the caller says.
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         // SAFETY: `sk` is a live socket of `sock.c`, as the caller says.
-        let socket = unsafe { Socket::from_raw(NonNull::new(sk).ok_or(EINVAL)?) };
+        let socket = Socket::from(unsafe { sk.cast::<Sock>().as_ref() }.ok_or(EINVAL)?);
         let handle = socket.handle()?;
         let (idp, entrance) =
             S::open(graph, socket, handle.clone()).inspect_err(|_| _ = handle.end())?;
