@@ -2,18 +2,11 @@
 /* Devices: holding one, and what there is to say of it. */
 
 #include <linux/ethtool.h>
-#include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/netdev_lock.h>
 
 #include "helpers.h"
-
-/* Frames on it begin with an Ethernet header, and it is not the loopback. */
-bool lana_dev_is_ethernet(const struct net_device *dev)
-{
-	return dev->type == ARPHRD_ETHER;
-}
 
 /* A copy: a device can be renamed while it is looked at. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])

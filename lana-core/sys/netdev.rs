@@ -166,10 +166,10 @@ impl Device {
             .map_err(|_| fail!(EINVAL, "no block can be called {}: name it", self.name()))
     }
 
-    /// Whether frames on it begin with an Ethernet header.
+    /// Whether frames on it begin with an Ethernet header, and it is not the loopback.
     pub(crate) fn is_ethernet(&self) -> bool {
         // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
+        u32::from(unsafe { (*self.as_ptr()).type_ }) == bindings::ARPHRD_ETHER
     }
 
     /// Whether it can send: it is up, and has a carrier.
