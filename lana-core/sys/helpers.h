@@ -140,7 +140,6 @@ void lana_module_unwatch(void);
 void lana_request_module(const char *prefix, const char *name);
 
 /* Devices. */
-bool lana_dev_is_ethernet(const struct net_device *dev);
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
@@ -187,6 +186,15 @@ int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id
 void lana_vdev_unregister(struct net_device *const *devs, size_t count);
 int lana_link_register(void);
 void lana_link_unregister(void);
+
+/* The block of a socket. The graph outlives the socket, and so does what packets read of it. */
+struct lana_sock_block {
+	void *datapath;
+	const void *slot;
+	u32 idp;
+	void *handle;			/* what packets come to it by */
+	struct lana_gone gone;
+};
 
 /* Sockets: sock.c. */
 struct lana_sock_info {
@@ -286,9 +294,8 @@ void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
 void lana_dev_gone(const struct lana_hook *hook);
 void lana_dev_event(const void *hook, struct net_device *dev, u32 kind);
-int lana_sock_new(struct net *net, struct sock *sk, void **datapath, const void **slot, u32 *idp,
-		  void **handle);
-void lana_sock_gone(void *datapath, void *handle, struct lana_gone *gone);
+int lana_sock_new(struct net *net, struct sock *sk, struct lana_sock_block *block);
+void lana_sock_gone(struct lana_sock_block *block);
 int lana_sock_rename(struct net *net, u32 idp, const char *name, size_t len);
 void lana_sock_name(struct net *net, u32 idp, char *name);
 int lana_sock_send(void *datapath, const void *slot, struct sk_buff *skb);

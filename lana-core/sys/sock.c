@@ -61,7 +61,7 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	mutex_init(&ls->ring_lock);
 	ls->pause = LANA_PAUSE;
 	hrtimer_setup(&ls->timer, lana_ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	err = lana_sock_new(net, sk, &ls->datapath, &ls->slot, &ls->idp, &ls->handle);
+	err = lana_sock_new(net, sk, &ls->block);
 	if (err) {
 		sock_orphan(sk);
 		sock->sk = NULL;
@@ -77,14 +77,11 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 static int lana_sock_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
-	struct lana_sock *ls;
 
 	if (!sk)
 		return 0;
-	ls = lana_sk(sk);
-	ls->gone.idp = ls->idp;
 	/* Packets may come for a grace period; the block has a reference for as long. */
-	lana_sock_gone(ls->datapath, ls->handle, &ls->gone);
+	lana_sock_gone(&lana_sk(sk)->block);
 	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
 	sock_orphan(sk);
 	sock->sk = NULL;
@@ -103,7 +100,7 @@ static int lana_sock_bind(struct socket *sock, struct sockaddr_unsized *addr, in
 		return -EINVAL;
 	if (sl->sl_family != lana_family.family)
 		return -EAFNOSUPPORT;
-	return lana_sock_rename(sock_net(&ls->sk), ls->idp, sl->sl_name, len - name);
+	return lana_sock_rename(sock_net(&ls->sk), ls->block.idp, sl->sl_name, len - name);
 }
 
 static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int peer)
@@ -117,7 +114,7 @@ static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int pee
 		.sl_family = lana_family.family,
 		.sl_hatype = ARPHRD_ETHER,
 	};
-	lana_sock_name(sock_net(&ls->sk), ls->idp, sl->sl_name);
+	lana_sock_name(sock_net(&ls->sk), ls->block.idp, sl->sl_name);
 	return sizeof(*sl);
 }
 
@@ -293,7 +290,7 @@ static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len
 
 	local_bh_disable();
 	rcu_read_lock();
-	err = lana_sock_send(ls->datapath, ls->slot, skb);
+	err = lana_sock_send(ls->block.datapath, ls->block.slot, skb);
 	rcu_read_unlock();
 	local_bh_enable();
 	return err ?: len;

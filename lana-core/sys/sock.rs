@@ -168,15 +168,12 @@ pub(crate) trait SocketBlocks {
 ///
 /// # Safety
 ///
-/// Called with a live socket in a namespace that it keeps, in process context; and with room for
-/// where the block is.
+/// Called with a live socket in a namespace that it keeps, in process context; and with the place in it for
+/// what is known of the block.
 pub(crate) unsafe fn open<S: SocketBlocks>(
     net: *mut bindings::net,
     sk: *mut bindings::sock,
-    datapath_to: *mut *mut c_void,
-    slot_to: *mut *const c_void,
-    idp_to: *mut u32,
-    handle_to: *mut *mut c_void,
+    block: *mut bindings::lana_sock_block,
 ) -> c_int {
     from_result(|| {
         // SAFETY: `net` is a live namespace, as the caller says.
@@ -186,13 +183,17 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
         let handle = socket.handle()?;
         let (idp, entrance) =
             S::open(graph, socket, handle.clone()).inspect_err(|_| _ = handle.end())?;
-        // SAFETY: the caller has room for each of them. Nobody has the socket yet who would send by it.
-        unsafe {
-            *datapath_to = ptr::from_ref(S::datapath(graph)).cast_mut().cast();
-            *slot_to = entrance.as_ptr().as_ptr().cast();
-            *idp_to = idp;
-            *handle_to = handle.into_raw();
-        }
+        let mut gone: bindings::lana_gone = pin_init::zeroed();
+        gone.idp = idp;
+        let made = bindings::lana_sock_block {
+            datapath: ptr::from_ref(S::datapath(graph)).cast_mut().cast(),
+            slot: entrance.as_ptr().as_ptr().cast(),
+            idp,
+            handle: handle.into_raw(),
+            gone,
+        };
+        // SAFETY: the caller has the place for it. Nobody has the socket yet who would send by it.
+        unsafe { block.write(made) };
         Ok(0)
     })
 }
@@ -202,18 +203,14 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
 ///
 /// # Safety
 ///
-/// Called once with what [`open`] gave, and with a place in the socket that has its IDP.
-pub(crate) unsafe fn gone<S: SocketBlocks>(
-    datapath: *mut c_void,
-    handle: *mut c_void,
-    gone: *mut bindings::lana_gone,
-) {
+/// Called once, with what [`open`] wrote into the socket.
+pub(crate) unsafe fn gone<S: SocketBlocks>(block: *mut bindings::lana_sock_block) {
     // SAFETY: `open` gave the handle by `into_raw`, and the caller gives it up.
-    unsafe { SocketHandle::from_raw(handle) }.end();
+    unsafe { SocketHandle::from_raw((*block).handle) }.end();
     // SAFETY: `open` gave the datapath; the socket keeps the namespace, and that the datapath.
-    let datapath = unsafe { &*datapath.cast::<S::Datapath>() };
+    let datapath = unsafe { &*(*block).datapath.cast::<S::Datapath>() };
     // SAFETY: `gone` is a place in the socket, which the block's reference keeps.
-    unsafe { datapath.net().gone(gone) };
+    unsafe { datapath.net().gone(&raw mut (*block).gone) };
 }
 
 /// A socket is given a name: as much of it as a name can have, up to a NUL.
@@ -295,26 +292,19 @@ macro_rules! sockets {
         unsafe extern "C" fn lana_sock_new(
             net: *mut $crate::sys::bindings::net,
             sk: *mut $crate::sys::bindings::sock,
-            datapath: *mut *mut ::core::ffi::c_void,
-            slot: *mut *const ::core::ffi::c_void,
-            idp: *mut u32,
-            handle: *mut *mut ::core::ffi::c_void,
+            block: *mut $crate::sys::bindings::lana_sock_block,
         ) -> ::core::ffi::c_int {
             // SAFETY: the contract is the same.
-            unsafe { $crate::sys::sock::open::<$blocks>(net, sk, datapath, slot, idp, handle) }
+            unsafe { $crate::sys::sock::open::<$blocks>(net, sk, block) }
         }
 
         /// # Safety
         ///
         /// See [`gone`]($crate::sys::sock::gone).
         #[no_mangle]
-        unsafe extern "C" fn lana_sock_gone(
-            datapath: *mut ::core::ffi::c_void,
-            handle: *mut ::core::ffi::c_void,
-            gone: *mut $crate::sys::bindings::lana_gone,
-        ) {
+        unsafe extern "C" fn lana_sock_gone(block: *mut $crate::sys::bindings::lana_sock_block) {
             // SAFETY: the contract is the same.
-            unsafe { $crate::sys::sock::gone::<$blocks>(datapath, handle, gone) }
+            unsafe { $crate::sys::sock::gone::<$blocks>(block) }
         }
 
         /// # Safety
