@@ -39,6 +39,7 @@ pub mod prelude {
         packet::{
             batch::Batch,
             engine::Context,
+            hold::HoldQueue,
             skb_or_frame::Packet,
             verdict::{Unclaimed, Verdict},
         },
@@ -59,6 +60,10 @@ pub mod prelude {
     /// The Internet checksum.
     pub mod checksum {
         pub use crate::base::checksum::*;
+    }
+    /// Quantities as people write them.
+    pub mod units {
+        pub use crate::base::units::*;
     }
     pub use core::fmt;
     pub use kernel::{prelude::*, sync::Arc};

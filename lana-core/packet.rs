@@ -7,6 +7,7 @@ pub(crate) mod batch;
 pub(crate) mod engine;
 pub(crate) mod entrance;
 pub(crate) mod exit;
+pub(crate) mod hold;
 pub(crate) mod probe;
 pub(crate) mod skb_or_frame;
 pub(crate) mod stats;

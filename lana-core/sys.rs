@@ -16,6 +16,7 @@ pub(crate) mod frame;
 pub(crate) mod genl;
 pub(crate) mod handle;
 pub(crate) mod hash;
+pub(crate) mod hold;
 pub(crate) mod hook;
 pub(crate) mod lock;
 pub(crate) mod module;

@@ -158,6 +158,21 @@ def split():
     lana.take_apart()
 
 
+def sampled():
+    """A batch that has none of the sample goes on as a batch, and counts for the sample."""
+    build([("a", "dummy"), ("b", "counter")], ("a", "lan0"), ("b", "a"), ("lan1", "b"))
+    with subprocess.Popen(["fbctl", "trace", "--sample", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        tool.stderr.readline()
+        with Frames("a sample") as frames:
+            check("a sample: all arrive, in the order in which they came", frames.heard == [ALL, []],
+                  [len(one) for one in frames.heard])
+            check("a sample: each handler was called for each of them", frames.calls == 3 * COUNT, frames.calls)
+        tool.terminate()
+        traced = tool.communicate()[0].count(b" cpu ")
+    check("a sample: one of 100 is traced, whether it came in a batch or not", traced == COUNT // 100, traced, COUNT)
+    lana.take_apart()
+
+
 # An echo request, and its answer.
 REQUEST = bytes.fromhex("020000000001 020000000098 0800 4500002e000000004001f6cac0000201c0000203"
                         "0800f7fd00010001").ljust(60, b"\0")
@@ -311,7 +326,7 @@ write("/proc/sys/net/core/netdev_max_backlog", "100000")
 for name in "lan0", "lan1", "lan2":
     must(lana.hook(name))
 must(lana.set("lan0", "batch", "on"))
-for what in chain, some, tee, split, answers, shared, limits, crowd, off_and_on:
+for what in chain, some, tee, sampled, split, answers, shared, limits, crowd, off_and_on:
     what()
 for name in "lan0", "lan1", "lan2":
     must(lana.unhook(name))

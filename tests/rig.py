@@ -26,6 +26,14 @@ LONG = bool(os.environ.get("LANA_LONG"))
 # Options, good and bad ones, of blocks that have more than one; an empty value is as at first.
 SETTINGS = {
     "eth": [("batch", "on"), ("batch", "on"), ("batch", "off"), ("batch", ""), ("batch", "maybe")],
+    "delay": [
+        ("latency", "1ms"), ("latency", "20us"), ("latency", "61s"), ("jitter", "500us"), ("jitter", ""), ("loss", "1%"),
+        ("loss", "101%"), ("duplicate", "0.1%"), ("reorder", "5%"), ("limit", "10"), ("limit", "0"), ("limit", "100000"),
+        ("seed", "7"), ("direction", "egress"), ("direction", "sideways"), ("latency", ""), ("loss", ""), ("duplicate", ""),
+        ("reorder", ""), ("limit", ""), ("direction", "")],
+    "shape": [
+        ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("burst", "65mb"), ("mode", "police"),
+        ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
     "icmp-echo": [
         ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
         ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),

@@ -5,9 +5,12 @@ on top; the device's other end is in the namespace far."""
 import contextlib
 import http.client
 import json
+import re
+import struct
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from lana import check, end
 
@@ -107,7 +110,7 @@ def shows(page):
     """What is told."""
     status, text = page.ask("/")
     check("the page loads nothing from elsewhere", status == 200 and "http" not in text.replace("http-equiv", ""), text)
-    check("its parts are there", [page.ask(f"/{part}")[0] for part in ("page.css", "page.js", "about")] == [200] * 3)
+    check("its parts are there", [page.ask(f"/{part}")[0] for part in ("page.css", "page.js", "packets.js", "about")] == [200] * 4)
     check("there is a stream of events", page.listen() == "text/event-stream")
     whole = page.hear("graph")
     names = {box["name"] for box in whole["boxes"]}
@@ -143,6 +146,9 @@ def shows(page):
     check("the first one can be seen again", {box["name"] for box in first["boxes"]} == names, first)
     check("who only shows changes nothing", page.ask("/change", "POST", body=change("bind", "fresh", "a"))[0] == 403)
     check("nor has it a preview", page.ask("/preview", "POST", body=change("bind", "fresh", "a"))[0] == 403)
+    for path in ("/trace", "/capture"):
+        status, text = page.ask(f"{path}?name=lan0&count=1&seconds=1")
+        check(f"nor does it look into packets: {path}", status == 403 and "--packets" in text, status, text)
     check("nothing was changed", "fresh" not in json.dumps(json.loads(fbctl("-j", "graph"))["bindings"]))
 
 
@@ -179,6 +185,149 @@ def writes(page):
     check("another origin changes nothing",
           page.ask("/change", "POST", body=change("unbind", "fresh", "a"), Origin="http://evil.example")[0] == 403)
     fbctl("unbind", "fresh", "a")
+
+
+# An echo request, to nobody in particular.
+PING = bytes.fromhex("ffffffffffff 02000000000a 0800 45000030000700004001f6c1c0000201c0000203 0800cf6900630001"
+                     "6162636465666768696a6b6c6d6e6f7071727374")
+
+
+def send(*frames):
+    """Sends them from the other end of lan0."""
+    code = f"""
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("far0", 0))
+for frame in {list(frames)!r}:
+    s.send(frame)
+"""
+    subprocess.run(["ip", "netns", "exec", "far", "python3", "-S", "-c", code], check=True)
+
+
+class Look:
+    """A trace or a capture, as it comes in."""
+
+    def __init__(self, page, path, **query):
+        self.connection = http.client.HTTPConnection(page.host, timeout=30)
+        query = urllib.parse.urlencode({"seconds": 20, "token": page.token, **query})
+        self.connection.request("GET", f"{path}?{query}")
+        self.answer = self.connection.getresponse()
+        self.status = self.answer.status
+
+    def read(self):
+        """All of it, once it has ended."""
+        with contextlib.closing(self):
+            return self.answer.read()
+
+    def lines(self):
+        """Its lines."""
+        return [json.loads(line) for line in self.read().splitlines()]
+
+    def close(self):
+        """The page goes."""
+        self.answer.close()
+        self.connection.close()
+
+
+def free_probes():
+    """How many probes can be opened."""
+    tools, free = [], 0
+    for _ in range(5):
+        tool = subprocess.Popen(["fbctl", "trace"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        tools.append(tool)
+        free += "tracing" in tool.stderr.readline()
+    for tool in tools:
+        tool.terminate()
+        tool.communicate()
+    return free
+
+
+def wait_for_probes(count):
+    """Waits until so many are free. How many are."""
+    for _ in range(40):
+        free = free_probes()
+        if free == count:
+            break
+        time.sleep(0.05)
+    return free
+
+
+def blocks(data):
+    """Types and bodies of the blocks of a pcapng file."""
+    found = []
+    while data:
+        kind, length = struct.unpack_from("<II", data)
+        if struct.unpack_from("<I", data, length - 4)[0] != length:
+            raise ValueError("two lengths of a block differ")
+        found.append((kind, data[8:length - 4]))
+        data = data[length:]
+    return found
+
+
+def captured(data):
+    """The packets of a pcapng file."""
+    packets = [body for kind, body in blocks(data) if kind == 6]
+    return [body[20:20 + struct.unpack_from("<I", body, 12)[0]] for body in packets]
+
+
+def looks(page):
+    """Packets: traced, and captured."""
+    check("it says that it may", json.loads(page.ask("/about")[1])["packets"])
+    trace = Look(page, "/trace", name="lan0", count=1, filter="icmp")
+    check("a trace begins before there are packets", trace.status == 200 and
+          trace.answer.getheader("Content-Type") == "application/x-ndjson")
+    send(b"\xff" * 6 + b"\2" * 6 + b"\x86\xdd" + bytes(50), PING)
+    packet, last = trace.lines()
+    hops = [(hop["depth"], hop["block"], hop["outcome"].split(",")[0]) for hop in packet["packet"]["hops"]]
+    ends = {(depth, block, outcome) for depth, block, outcome in hops[2:]}
+    check("it has the hops of a ping, which passes the filter", hops[:2] == [(0, "lan0 (eth)", "-> ingress 0 t"), hops[1]] and
+          hops[1][1] == "t (tee)" and {hop[1:] for hop in ends} == {("a (counter)", "dropped: unbound"),
+                                                                   ("b (dummy)", "dropped: unbound")}, hops)
+    check("the copy of the tee stands below it", sorted(hop[0] for hop in ends) == [0, 1], hops)
+    check("and what fbctl trace says of it", "192.0.2.1 > 192.0.2.3: ICMP echo request, id 99, seq 1" in
+          packet["packet"]["head"], packet)
+    check("each hop has a time", all(re.fullmatch(r"\d+\.\d{3} us", hop["took"]) for hop in packet["packet"]["hops"]))
+    check("it ends with the packets", last == {"end": {"why": "limit", "packets": 1, "lost": 0}}, last)
+    begin = time.monotonic()
+    last = Look(page, "/trace", name="a", count=5, seconds=1).lines()[-1]
+    check("or with the time", last["end"]["why"] == "signal" and 0.9 < time.monotonic() - begin < 15, last)
+    frames = [b"\xff" * 6 + b"\2" * 6 + b"\x88\xb5" + bytes([n]) * (46 + 97 * n) for n in range(14)]
+    capture = Look(page, "/capture", name="lan0", count=14, filter="ether proto 0x88b5")
+    send(*frames)
+    data = capture.read()
+    check("a capture has what was sent, byte by byte", captured(data) == frames, len(captured(data)))
+    check("and is whole", [kind for kind, _ in blocks(data)] == [0x0A0D0D0A, 1, *[6] * 14, 5])
+    capture = Look(page, "/capture", name="t", count=9, seconds=2, points="in,out,drops", filter="ether proto 0x88b5")
+    send(frames[1])
+    data = capture.read()
+    check("at other points", [kind for kind, _ in blocks(data)].count(1) == 3 and frames[1] in captured(data))
+    fbctl("add", "going", "dummy")
+    trace = Look(page, "/trace", name="going", count=1)
+    fbctl("rm", "going")
+    check("a block that goes ends it", trace.lines()[-1]["end"]["why"] == "removed")
+    for query, wanted, why in (
+        ({"count": 1001}, 400, "packets: 1 to 1000"),
+        ({"count": "many"}, 400, "packets: 1 to 1000"),
+        ({"seconds": 601}, 400, "seconds: 1 to 600"),
+        ({"filter": "icmp or"}, 400, "tcpdump: "),
+        ({"filter": "@/etc/passwd"}, 400, "a page has no files"),
+        ({"name": "nothing"}, 404, "no block 'nothing'"),
+        ({"token": "0" * 32}, 401, "the token is missing or wrong"),
+    ):
+        look = Look(page, "/trace", **{"name": "a", "count": 1, **query})
+        text = look.read().decode()
+        check(f"a trace with {query} is refused", look.status == wanted and why in text, look.status, text)
+    look = Look(page, "/capture", name="a", count=100001)
+    check("so is a capture of too many packets", look.status == 400 and b"1 to 100000" in look.read())
+    check("all of these have given their probes back", wait_for_probes(4) == 4)
+    open_ones = [Look(page, "/trace", name="a", count=9, seconds=600), Look(page, "/capture", name="a", count=9, seconds=600)]
+    third = Look(page, "/trace", name="a", count=1)
+    check("pages have two at a time", third.status == 503 and b"2 traces and captures already" in third.read(), third.status)
+    check("others have the rest", wait_for_probes(2) == 2)
+    open_ones[0].close()
+    check("a page that goes closes its probe", wait_for_probes(3) == 3)
+    open_ones[1].close()
+    check("so it is with a capture", wait_for_probes(4) == 4)
 
 
 def namespaces():
@@ -261,7 +410,7 @@ def cost():
 
 def main():
     """All of it."""
-    for test, options in ((guard, ()), (shows, ()), (writes, ("--write",))):
+    for test, options in ((guard, ()), (shows, ()), (writes, ("--write",)), (looks, ("--packets",))):
         with contextlib.closing(Page(*options)) as page:
             test(page)
     namespaces()

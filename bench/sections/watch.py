@@ -4,7 +4,7 @@ what the packets pay; who reads what was seen does so in time of his own."""
 
 import subprocess
 
-from common import INGRESS, WIRE, Missing, Wire
+from common import BURST, INGRESS, WIRE, Missing, Wire
 from sections.drop import chain
 
 BLOCKS = 5
@@ -16,9 +16,9 @@ SOME = ["--sample", "1000"]
 NEAR = "DEV"
 
 
-def watched(load, *command, ends=False):
+def watched(load, *command, ends=False, batched=False):
     """The blocks, and somebody who looks at their packets; or has done so."""
-    one = chain(load, BLOCKS)
+    one = chain(load, BLOCKS, batched=batched)
     command = [f"n{Wire.made}" if word == NEAR else word for word in command]
     who = subprocess.Popen(["fbctl", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     said = who.stderr.readline()
@@ -41,3 +41,8 @@ def run(section):
                       lambda: watched(load, "capture", NEAR, "-w", "/dev/null", *NONE))
         section.offer(name, "a trace of 10,000 a second, at most", lambda: watched(load, "trace", "-j"))
         section.take_turns()
+    section.offer("bursts", f"{NOBODY}, batched", lambda: chain(BURST, BLOCKS, batched=True))
+    section.offer("bursts", "a trace of one in 1,000, batched", lambda: watched(BURST, "trace", "-j", *SOME, batched=True))
+    section.offer("bursts", "a trace of one in 10, batched",
+                  lambda: watched(BURST, "trace", "-j", "--sample", "10", batched=True))
+    section.take_turns()

@@ -3,14 +3,14 @@
 //! `fbctl capture`: the packets that come to blocks, that leave them, or that they drop.
 
 mod lines;
-mod pcapng;
+pub(crate) mod pcapng;
 
 use crate::{
     cli,
     probe::{
         filter,
         names::Names,
-        watch::{Show, Watch},
+        watch::{End, Show, Totals, Watch},
     },
 };
 use anyhow::{Context, Result};
@@ -68,7 +68,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
     let begins = format!("capturing packets at {}", request.at.join(", "));
     let watch = Watch {
         request,
-        begins,
+        begins: Some(begins),
         blocks: blocks.clone(),
         limit: options.count,
         verb: "captured",
@@ -143,7 +143,7 @@ impl Show for ToFile {
         self.told(flushed)
     }
 
-    fn end(&mut self, _totals: &crate::probe::watch::Totals) -> Result<()> {
+    fn end(&mut self, _totals: &Totals, _end: End) -> Result<()> {
         let ended = self.writer()?.end();
         self.told(ended)
     }

@@ -74,7 +74,7 @@ Keys:
   q, Esc         end
   p, blank       pause, and go on
   s              sort by the next column
-  N T P B D      sort by name, type, packets, bits, drops
+  N T P B D L C  sort by name, type, packets, bits, drops, ns/pkt (how long), CPU
   r              the other way round
   /              filter: parts of names, type=TYPE, bound-to=NAME; Enter takes it, Esc leaves it
   z              count totals from now on; Z takes it back
@@ -177,6 +177,10 @@ pub(crate) enum Command {
     ///
     /// Rates are those of the last interval; the totals are all that a block has counted, or what it has
     /// counted since the key z was pressed, which changes nothing for anybody else.
+    ///
+    /// NS/PKT is how long a block has a packet, in nanoseconds, and CPU% what share of one CPU that is at its packets a
+    /// second. It is measured on a sample of the packets, which a trace as that of `fbctl trace` takes: about 250 a second,
+    /// no more than 1000.
     #[command(after_help = KEYS)]
     Top {
         /// Only these: parts of names, type=TYPE, bound-to=NAME
@@ -214,8 +218,8 @@ pub(crate) enum Command {
     ///
     /// Prints the URL to open. The page shows what packets and drops there are in a second, the state of
     /// devices, the options and counters of a block that is clicked on, and each version of the graph
-    /// since it was opened. It can only look, unless --write is there. The URL has a token: who has it
-    /// may do what the page can do.
+    /// since it was opened. It can only look, unless --write is there, and it does not look into packets, unless --packets
+    /// is. The URL has a token: who has it may do what the page can do.
     Web(Web),
     /// Print the completions for a shell
     Completions {
@@ -322,6 +326,9 @@ pub(crate) struct StatsHow {
     /// With --watch: stop after so many times
     #[arg(short, long, value_name = "TIMES", requires = "watch")]
     pub(crate) count: Option<u64>,
+    /// With --watch: measure how long blocks have packets, and what share of a CPU that is, on a sample of the packets
+    #[arg(short, long, requires = "watch")]
+    pub(crate) time: bool,
 }
 
 #[derive(Debug, Args)]
@@ -341,6 +348,9 @@ pub(crate) struct TopHow {
     /// The other way round
     #[arg(short, long)]
     pub(crate) reverse: bool,
+    /// Do not measure how long blocks have packets: no packet is traced
+    #[arg(long)]
+    pub(crate) no_time: bool,
     // The global option without its letter, which is that of top(1) here.
     /// Act in the network namespace NAME; as -n, this stands before the command
     #[arg(long, value_name = "NAME")]
@@ -391,6 +401,9 @@ pub(crate) struct Web {
     /// Let the page bind and unbind blocks: several changes as one transaction, with a preview
     #[arg(short, long)]
     pub(crate) write: bool,
+    /// Let the page trace and capture packets: who has the URL sees what they carry
+    #[arg(long)]
+    pub(crate) packets: bool,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,7 @@ mod save;
 mod select;
 mod show;
 mod stats;
+mod timing;
 mod top;
 mod trace;
 mod types;

@@ -2,6 +2,7 @@
 
 //! What `trace` and `capture` have in common: they ask for a probe, and show what it records.
 
+pub(crate) mod document;
 pub(crate) mod filter;
 pub(crate) mod hex;
 pub(crate) mod names;

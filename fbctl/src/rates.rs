@@ -3,7 +3,9 @@
 //! What comes each second: samples of the counters of blocks and of the engine, and `fbctl stats --watch`.
 
 use crate::{
+    cli::StatsHow,
     select::{about, Selection},
+    timing::{Times, Timing, GLANCE},
     utc::rfc3339,
 };
 use anyhow::Result;
@@ -12,6 +14,7 @@ use lana_netlink::PpeCpu;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -88,6 +91,8 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     pub(crate) blocks: Vec<BlockRates>,
     pub(crate) engine: EngineRates,
+    /// What was measured of the time that blocks take, if that was wanted.
+    pub(crate) times: Option<Times>,
     peers: HashSet<String>,
 }
 
@@ -108,8 +113,20 @@ impl Report {
                 drops: count(|engine| engine.drops),
                 unclaimed: count(|engine| engine.unclaimed),
             },
+            times: None,
             peers: new.peers.clone(),
         }
+    }
+
+    /// Nanoseconds that a block had each packet.
+    pub(crate) fn nanos(&self, block: &BlockRates) -> Option<f64> {
+        self.times.as_ref().and_then(|times| times.mean(block.idp))
+    }
+
+    /// How much of one CPU a block took, in percent.
+    pub(crate) fn share(&self, block: &BlockRates) -> Option<f64> {
+        let nanos = self.nanos(block)?;
+        Some(nanos * block.packets.rate / 1e9 * 100.0)
     }
 
     /// Takes out the blocks that the selection does not have. Its names are whole names, or parts of them.
@@ -135,11 +152,38 @@ impl Report {
 pub(crate) struct Meter {
     pub(crate) last: Sample,
     interval: Duration,
+    timing: Option<Timing>,
 }
 
 impl Meter {
-    pub(crate) fn new(last: Sample, interval: Duration) -> Self {
-        Meter { last, interval }
+    /// Begins an interval; `timed`, with a probe that measures how long blocks have packets.
+    pub(crate) fn begin(
+        session: &mut Session,
+        selection: &Selection,
+        interval: Duration,
+        timed: bool,
+    ) -> Result<Self> {
+        let mut last = Sample::take(session, selection)?;
+        let mut timing = None;
+        if timed {
+            thread::sleep(GLANCE);
+            let begun = Sample::take(session, selection)?;
+            let rate = Report::new(&last, &begun).engine.packets.rate;
+            timing = Some(Timing::begin(rate));
+            last = begun;
+        }
+        Ok(Meter {
+            last,
+            interval,
+            timing,
+        })
+    }
+
+    /// What there is to show before the first interval has passed.
+    pub(crate) fn first(&self) -> Report {
+        let mut report = Report::new(&self.last, &self.last);
+        report.times = self.timing.as_ref().map(Timing::none);
+        report
     }
 
     /// When the next sample is due.
@@ -147,9 +191,27 @@ impl Meter {
         self.last.at + self.interval
     }
 
+    /// Sleeps until then, or until a signal.
+    pub(crate) fn sleep(&mut self, stop: &Stop) {
+        let due = self.due();
+        match &mut self.timing {
+            Some(timing) => timing.sleep(stop, due),
+            None => stop.sleep(due),
+        }
+    }
+
+    /// Reads what the probe has told. What waits too long is lost.
+    pub(crate) fn listen(&mut self) {
+        if let Some(timing) = &mut self.timing {
+            timing.read();
+        }
+    }
+
     pub(crate) fn next(&mut self, session: &mut Session, selection: &Selection) -> Result<Report> {
         let sample = Sample::take(session, selection)?;
-        let report = Report::new(&self.last, &sample);
+        let mut report = Report::new(&self.last, &sample);
+        let rate = report.engine.packets.rate;
+        report.times = self.timing.as_mut().map(|timing| timing.next(rate));
         self.last = sample;
         Ok(report)
     }
@@ -160,7 +222,7 @@ pub(crate) fn watch(
     session: &mut Session,
     selection: &Selection,
     interval: Duration,
-    count: Option<u64>,
+    how: &StatsHow,
 ) -> Result<()> {
     let stop = Stop::new()?;
     // What is not there is told at once.
@@ -172,11 +234,11 @@ pub(crate) fn watch(
             .map_err(|error| about(name, error))?;
     }
     selection.peers(session.lana()?)?;
-    let mut meter = Meter::new(Sample::take(session, selection)?, interval);
-    let mut left = count.unwrap_or(u64::MAX);
+    let mut meter = Meter::begin(session, selection, interval, how.time)?;
+    let mut left = how.count.unwrap_or(u64::MAX);
     let mut is_first = true;
     while left > 0 {
-        stop.sleep(meter.due());
+        meter.sleep(&stop);
         if stop.has_come() {
             return Ok(());
         }
@@ -189,6 +251,9 @@ pub(crate) fn watch(
                 session.out.line("")?;
             }
             session.out.table(&table(&report))?;
+            if let Some(why) = report.times.as_ref().and_then(Times::why) {
+                session.out.line(&why)?;
+            }
         }
         session.out.flush()?;
         is_first = false;
@@ -233,24 +298,42 @@ pub(crate) fn reasons(rates: &BTreeMap<String, f64>) -> String {
     parts.join(", ")
 }
 
+/// How long a block has a packet, and its share of a CPU; `-` where that was not measured.
+pub(crate) fn times(report: &Report, block: &BlockRates) -> [String; 2] {
+    let text = |value: Option<f64>, form: fn(f64) -> String| value.map_or("-".to_owned(), form);
+    [
+        text(report.nanos(block), number),
+        text(report.share(block), |share| format!("{share:.1}")),
+    ]
+}
+
 fn table(report: &Report) -> Table {
-    let mut table = Table::new([
+    let timed = report.times.is_some();
+    let mut columns = vec![
         Column::Left("NAME"),
         Column::Left("TYPE"),
         Column::Right("PACKETS/S"),
         Column::Right("BITS/S"),
         Column::Right("DROPS/S"),
-        Column::Left("REASONS"),
-    ]);
+    ];
+    if timed {
+        columns.extend([Column::Right("NS/PKT"), Column::Right("CPU%")]);
+    }
+    columns.push(Column::Left("REASONS"));
+    let mut table = Table::new(columns);
     for block in &report.blocks {
-        table.row([
+        let mut cells = vec![
             block.name.clone(),
             block.kind.clone(),
             number(block.packets.rate),
             scaled(block.bytes.rate * 8.0),
             number(block.drops.rate),
-            reasons(&block.reason_rates),
-        ]);
+        ];
+        if timed {
+            cells.extend(times(report, block));
+        }
+        cells.push(reasons(&block.reason_rates));
+        table.row(cells);
     }
     table
 }
@@ -263,6 +346,20 @@ struct Line<'a> {
     seconds: f64,
     fb: Vec<BlockLine<'a>>,
     engine: EngineLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<TimingLine<'a>>,
+}
+
+/// What the times of blocks go by.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct TimingLine<'a> {
+    /// Packets that were timed.
+    packets: u64,
+    /// One of so many.
+    sample: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -274,6 +371,10 @@ struct BlockLine<'a> {
     packets_per_second: f64,
     bits_per_second: f64,
     drops_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nanoseconds_per_packet: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_percent: Option<f64>,
     drop: Vec<ReasonLine<'a>>,
     packets: u64,
     bytes: u64,
@@ -309,7 +410,7 @@ fn rounded(rate: f64) -> f64 {
 }
 
 impl<'a> BlockLine<'a> {
-    fn new(block: &'a BlockRates) -> Self {
+    fn new(report: &Report, block: &'a BlockRates) -> Self {
         let rate = |reason| block.reason_rates.get(reason).copied();
         let reasons = block.reasons.iter();
         let reasons = reasons.map(|(reason, packets)| ReasonLine {
@@ -324,6 +425,8 @@ impl<'a> BlockLine<'a> {
             packets_per_second: rounded(block.packets.rate),
             bits_per_second: rounded(block.bytes.rate * 8.0),
             drops_per_second: rounded(block.drops.rate),
+            nanoseconds_per_packet: report.nanos(block).map(rounded),
+            cpu_percent: report.share(block).map(rounded),
             drop: reasons.collect(),
             packets: block.packets.total,
             bytes: block.bytes.total,
@@ -337,7 +440,11 @@ pub(crate) fn json(out: &mut Output, report: &Report) -> Result<()> {
     out.json_line(&Line {
         time: rfc3339(report.time),
         seconds: (report.seconds * 1e6).round() / 1e6,
-        fb: report.blocks.iter().map(BlockLine::new).collect(),
+        fb: report
+            .blocks
+            .iter()
+            .map(|block| BlockLine::new(report, block))
+            .collect(),
         engine: EngineLine {
             packets_per_second: rounded(engine.packets.rate),
             bits_per_second: rounded(engine.bytes.rate * 8.0),
@@ -350,6 +457,11 @@ pub(crate) fn json(out: &mut Output, report: &Report) -> Result<()> {
             drops: engine.drops.total,
             unclaimed: engine.unclaimed.total,
         },
+        timing: report.times.as_ref().map(|times| TimingLine {
+            packets: times.packets,
+            sample: times.sample,
+            error: times.why.as_deref(),
+        }),
     })
 }
 
@@ -395,6 +507,28 @@ pub(crate) mod tests {
         Report::new(&sample(1, begin), &sample(3, begin + SECOND))
     }
 
+    /// The same, with times of packets that were traced.
+    pub(crate) fn timed() -> Report {
+        use lana_netlink::spec::{HopAttrs, ProbeAttrs};
+        let hop = |(idp, took): (u32, u64)| HopAttrs {
+            idp: Some(idp),
+            took: Some(took),
+            ..Default::default()
+        };
+        let mut times = Times {
+            sample: 8,
+            ..Times::default()
+        };
+        times.add(&ProbeAttrs {
+            hop: [(1, 40), (2, 1500), (3, 9)].map(hop).to_vec(),
+            ..Default::default()
+        });
+        Report {
+            times: Some(times),
+            ..report()
+        }
+    }
+
     fn names(words: &[&str], parts: bool) -> Vec<String> {
         let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
         let mut report = report();
@@ -412,6 +546,26 @@ web-count   counter       1200    960k        0  -
 idle        dummy            0       0        0  -
 ";
         assert_eq!(table(&report()).render(false), expected);
+    }
+
+    #[test]
+    fn table_with_times() {
+        let expected = "\
+NAME        TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT  CPU%  REASONS
+eth0        eth           2000   1.60M        0      40   0.0  -
+web-filter  bpf           2000   1.60M      800    1500   0.3  filtered 800
+web-count   counter       1200    960k        0     9.0   0.0  -
+idle        dummy            0       0        0       -     -  -
+";
+        assert_eq!(table(&timed()).render(false), expected);
+        let line = |report: &Report| {
+            let block = BlockLine::new(report, &report.blocks[1]);
+            serde_json::to_value(block).unwrap()
+        };
+        let block = line(&timed());
+        assert_eq!(block["nanoseconds-per-packet"], 1500.0);
+        assert_eq!(block["cpu-percent"], 0.3);
+        assert_eq!(line(&report()).get("cpu-percent"), None);
     }
 
     #[test]

@@ -36,7 +36,7 @@ struct Block<'a> {
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &StatsHow) -> Result<()> {
     let selection = Selection::new(wanted);
     if let Some(interval) = how.watch {
-        return rates::watch(session, &selection, interval, how.count);
+        return rates::watch(session, &selection, interval, how);
     }
     let (fbs, ppe): (Option<Vec<_>>, _) = if how.cpu {
         (None, Some(session.all(Connection::ppe)?))

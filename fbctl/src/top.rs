@@ -6,8 +6,9 @@ mod view;
 
 use crate::{
     cli::TopHow,
-    rates::{self, number, reasons, scaled, Meter, Report, Sample},
+    rates::{self, number, reasons, scaled, times, Meter, Report},
     select::{Selection, Wanted},
+    timing::Times,
     utc::clock,
 };
 use anyhow::Result;
@@ -26,8 +27,8 @@ use std::time::Instant;
 pub(crate) use view::Sort;
 use view::View;
 
-/// What stands above the columns: the title, the engine, and a line between.
-const HEAD: usize = 4;
+/// What stands above the blocks: the title, the engine, its totals, the time, the columns.
+const HEAD: usize = 5;
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
     if how.netns != session.globals.netns {
@@ -36,14 +37,13 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Res
     let selection = Selection::new(wanted);
     selection.check_types(session)?;
     selection.peers(session.lana()?)?;
-    let first = Sample::take(session, &selection)?;
-    let meter = Meter::new(first.clone(), how.delay);
+    let meter = Meter::begin(session, &selection, how.delay, !how.no_time)?;
     let view = View::new(selection, how.sort, how.reverse);
     let stop = Stop::new()?;
     if how.batch || session.out.is_json() {
         return print(session, meter, &view, how.count, &stop);
     }
-    let report = Report::new(&first, &first);
+    let report = meter.first();
     let mut shown = Shown {
         session,
         meter,
@@ -64,7 +64,7 @@ fn print(
 ) -> Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
-        stop.sleep(meter.due());
+        meter.sleep(stop);
         if stop.has_come() {
             return Ok(());
         }
@@ -96,6 +96,7 @@ struct Shown<'a> {
 
 impl Live for Shown<'_> {
     fn draw(&mut self, frame: &mut Frame<'_>) {
+        self.meter.listen();
         let (head, lines) = picture(&self.report, &self.view);
         let status = self.view.status();
         self.view.scroll.draw(frame, &head, &lines, &status);
@@ -163,7 +164,10 @@ fn picture(report: &Report, view: &View) -> (Vec<Line<'static>>, Vec<Line<'stati
         engine.drops.total,
         engine.unclaimed.total
     )));
-    let (titles, lines) = columns(&shown.blocks);
+    if let Some(times) = &shown.times {
+        head.push(Line::from(timing(report, times)));
+    }
+    let (titles, lines) = columns(&shown);
     head.push(Line::styled(
         titles,
         Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
@@ -189,16 +193,34 @@ fn float(total: u64) -> f64 {
     total as f64
 }
 
+/// What all blocks take, whichever are shown, and what that goes by.
+fn timing(report: &Report, times: &Times) -> String {
+    if let Some(why) = times.why() {
+        return why;
+    }
+    let shares = report.blocks.iter().filter_map(|block| report.share(block));
+    format!(
+        "time:    {:.1} % of a CPU in all blocks; 1 packet of {} timed: {}",
+        shares.sum::<f64>(),
+        times.sample,
+        times.packets
+    )
+}
+
 /// The titles of the columns, and a line for each block.
-fn columns(blocks: &[BlockRates]) -> (String, Vec<Line<'static>>) {
+fn columns(report: &Report) -> (String, Vec<Line<'static>>) {
+    let blocks = &report.blocks;
+    let timed = report.times.is_some();
     let names: Vec<_> = blocks.iter().map(|block| clean(&block.name)).collect();
     let widest = names.iter().map(|name| name.chars().count()).max();
     let width = widest.unwrap_or_default().clamp(5, 31);
     let kinds = blocks.iter().map(|block| block.kind.chars().count()).max();
     let kind_width = kinds.unwrap_or_default().clamp(4, 31);
     let titles = format!(
-        "{:<width$}  {:<kind_width$}  PACKETS/S  BITS/S    DROPS/S       PACKETS   BYTES         DROPS  REASONS",
-        "BLOCK", "TYPE"
+        "{:<width$}  {:<kind_width$}  PACKETS/S  BITS/S    DROPS/S{}       PACKETS   BYTES         DROPS  REASONS",
+        "BLOCK",
+        "TYPE",
+        if timed { "  NS/PKT   CPU%" } else { "" }
     );
     let line = |(block, name): (&BlockRates, &String)| {
         Line::from(vec![
@@ -209,6 +231,10 @@ fn columns(blocks: &[BlockRates]) -> (String, Vec<Line<'static>>) {
                 scaled(block.bytes.rate * 8.0)
             )),
             alarm(block.drops.rate, format!("{:>9}", number(block.drops.rate))),
+            Span::from(match times(report, block) {
+                [nanos, share] if timed => format!("  {nanos:>6}  {share:>5}"),
+                _ => String::new(),
+            }),
             Span::from(format!(
                 "  {:>12}  {:>6}  {:>12}  {}",
                 block.packets.total,
@@ -224,7 +250,7 @@ fn columns(blocks: &[BlockRates]) -> (String, Vec<Line<'static>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rates::tests::{report, sample};
+    use crate::rates::tests::{report, sample, timed};
     use crossterm::event::{KeyCode, KeyModifiers};
     use lana_cli::screen::text_of;
     use std::time::Instant;
@@ -269,6 +295,39 @@ mod tests {
         ];
         let lines = drawn(&mut view(&[]), (120, 10));
         assert_eq!(lines[..8], expected);
+    }
+
+    #[test]
+    fn times_have_columns_and_an_order() {
+        let lines = |report: &Report, view: &View| {
+            let (head, lines) = picture(report, view);
+            let lines = head.iter().chain(&lines).map(ToString::to_string);
+            lines
+                .map(|line| line.trim_end().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut view = view(&[]);
+        press(&mut view, "L");
+        let mut report = timed();
+        let expected = [
+            "time:    0.3 % of a CPU in all blocks; 1 packet of 8 timed: 1",
+            "BLOCK       TYPE     PACKETS/S  BITS/S    DROPS/S  NS/PKT   CPU%       PACKETS   BYTES         DROPS  REASONS",
+            "web-filter  bpf           2000   1.60M        800    1500    0.3          3000    300k          1200  filtered 800",
+            "eth0        eth           2000   1.60M          0      40    0.0          3000    300k             0",
+            "web-count   counter       1200    960k          0     9.0    0.0          1800    180k             0",
+            "idle        dummy            0       0          0       -      -             0       0             0",
+        ];
+        assert_eq!(lines(&report, &view)[3..], expected);
+        press(&mut view, "Cr");
+        assert!(lines(&report, &view)[5].starts_with("idle "));
+        let why = "there are 4 probes already".to_owned();
+        report.times = Some(Times {
+            why: Some(why),
+            ..Times::default()
+        });
+        let lines = lines(&report, &view);
+        assert_eq!(lines[3], "time: not measured: there are 4 probes already");
+        assert!(lines[5].contains("  -      - "), "{}", lines[5]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod fields;
 mod json;
-mod text;
+pub(crate) mod text;
 mod tree;
 
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
     );
     let watch = Watch {
         request,
-        begins,
+        begins: Some(begins),
         blocks: blocks.into_iter().collect(),
         limit: options.count,
         verb: "traced",
@@ -78,7 +78,7 @@ impl Show for Packets<'_> {
             let document = json::Packet::of(self.number, record, lost, names);
             return self.out.json_line(&document);
         }
-        for line in text::lines(self.number, record, lost, names) {
+        for line in text::Packet::of(self.number, record, lost, names).lines() {
             self.out.line(&line)?;
         }
         Ok(())

@@ -8,6 +8,7 @@ mod delta;
 mod feed;
 mod guard;
 mod http;
+mod packets;
 
 use crate::{
     cli,
@@ -24,6 +25,7 @@ use guard::Guard;
 use http::{Answer, Request};
 use lana_cli::{usage, Session};
 use lana_netlink::{errno_text, Connection};
+use packets::Packets;
 use serde::Serialize;
 use std::{
     io::{self, BufWriter, Write},
@@ -41,6 +43,7 @@ const CONNECTIONS: usize = 64;
 const PAGE: &str = include_str!("web/page.html");
 const PAGE_STYLE: &str = include_str!("web/page.css");
 const SCRIPT: &str = include_str!("web/page.js");
+const PACKETS_SCRIPT: &str = include_str!("web/packets.js");
 
 /// Where to listen: an address with a port, or a port.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -70,6 +73,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Web) -> Result<()> {
         guard: Guard::new(at.port())?,
         feed: Feed::new(session.globals.netns.clone(), replay),
         write: options.write,
+        packets: Packets::new(options.packets),
         connections: AtomicUsize::new(0),
     });
     server.feed.listen()?;
@@ -86,6 +90,7 @@ struct Server {
     guard: Guard,
     feed: Arc<Feed>,
     write: bool,
+    packets: Packets,
     connections: AtomicUsize,
 }
 
@@ -123,6 +128,8 @@ impl Server {
         };
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/events") => self.stream(&mut to),
+            ("GET", "/trace") => self.packets.trace(&request, stream),
+            ("GET", "/capture") => self.packets.capture(&request, stream),
             ("GET", "/") => self.page().write(&mut to, POLICY),
             _ => self.answer(&request).write(&mut to, ""),
         }
@@ -136,8 +143,10 @@ impl Server {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/page.css") => asset("text/css", format!("{}{PAGE_STYLE}", svg::STYLE)),
             ("GET", "/page.js") => asset("text/javascript", SCRIPT.to_owned()),
+            ("GET", "/packets.js") => asset("text/javascript", PACKETS_SCRIPT.to_owned()),
             ("GET", "/about") => Answer::json(&About {
                 write: self.write,
+                packets: self.packets.allowed,
                 version: env!("CARGO_PKG_VERSION"),
             }),
             ("GET", "/versions") => Answer::json(&self.feed.versions()),
@@ -193,6 +202,7 @@ impl Server {
 #[derive(Serialize)]
 struct About {
     write: bool,
+    packets: bool,
     version: &'static str,
 }
 
@@ -257,6 +267,7 @@ mod tests {
             guard: Guard::new(1).unwrap(),
             feed: Feed::new(None, Vec::new()),
             write,
+            packets: Packets::new(false),
             connections: AtomicUsize::new(0),
         }
     }
@@ -279,7 +290,13 @@ mod tests {
         }
         assert_eq!(status(&server(true), "POST", "/preview", wish), 409);
         assert_eq!(status(&server(true), "POST", "/change", "{}"), 409);
-        for path in ["/versions", "/about", "/page.js", "/page.css"] {
+        for path in [
+            "/versions",
+            "/about",
+            "/page.js",
+            "/packets.js",
+            "/page.css",
+        ] {
             assert_eq!(status(&server(false), "GET", path, ""), 200);
         }
         assert_eq!(status(&server(false), "GET", "/version", ""), 404);
@@ -288,14 +305,16 @@ mod tests {
 
     #[test]
     fn the_page_is_whole() {
-        for id in SCRIPT
-            .split("byId(\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-        {
-            assert!(PAGE.contains(&format!("id=\"{id}\"")), "{id}");
+        for script in [SCRIPT, PACKETS_SCRIPT] {
+            for id in script
+                .split("byId(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
+                assert!(PAGE.contains(&format!("id=\"{id}\"")), "{id}");
+            }
+            // Nothing that others wrote becomes part of the page unread.
+            assert!(!script.contains("innerHTML") && !script.contains("eval("));
         }
-        // Nothing that others wrote becomes part of the page unread.
-        assert!(!SCRIPT.contains("innerHTML") && !SCRIPT.contains("eval("));
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         batch::Batch,
         engine::Context,
         entrance::Ppe,
+        hold::HoldQueue,
         skb_or_frame::Packet,
         verdict::{Unclaimed, Verdict},
     },
@@ -21,6 +22,7 @@ use crate::{
         compat::{ENOTSOCK, EOPNOTSUPP},
         context::Process,
         frame::Frame,
+        hold::{Due, HoldOwner},
         netdev::DeviceHandle,
         skb::Skb,
         slot::{self, Cased, PacketHandler},
@@ -28,7 +30,7 @@ use crate::{
     },
 };
 use core::{any::Any, fmt};
-use kernel::{prelude::*, str::CString};
+use kernel::{prelude::*, str::CString, sync::Arc};
 
 /// What an option can be set to.
 pub enum Values {
@@ -159,6 +161,7 @@ pub struct Args {
     device: Option<DeviceHandle>,
     socket: Option<SocketHandle>,
     process: Process,
+    pub(super) holds: KVec<Arc<HoldOwner<Ppe>>>,
 }
 
 impl Args {
@@ -167,7 +170,25 @@ impl Args {
             device,
             socket,
             process: Process::new(),
+            holds: KVec::new(),
         }
+    }
+
+    /// How many hold queues a block can have.
+    pub const HOLD_QUEUES: usize = 8;
+
+    /// A queue for packets that wait in the block, with room for none yet. It belongs to the state of the block: so
+    /// packets stay in it when the block is set or replaced. They are freed when the block is removed, and with its
+    /// namespace. `E2BIG` for more than [`Args::HOLD_QUEUES`]. Sleeps.
+    pub fn hold_queue(&mut self) -> Result<HoldQueue> {
+        if self.holds.len() >= Self::HOLD_QUEUES {
+            return Err(E2BIG);
+        }
+        let owner = HoldOwner::new(&self.process)?;
+        let queue = HoldQueue::new(owner.hold().clone());
+        let owner = Arc::new(owner, GFP_KERNEL)?;
+        self.holds.push(owner, GFP_KERNEL)?;
+        Ok(queue)
     }
 
     /// Evidence of process context, which blocks are made in.
@@ -226,6 +247,9 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Whether its blocks are told by [`Block::ports`] what their ports lead to.
     const WATCHES_PORTS: bool = false;
 
+    /// Whether its blocks hold packets or want to be woken: [`HoldQueue`].
+    const HOLDS: bool = false;
+
     /// Makes a block. Process context, may sleep; the graph's lock is held, and RTNL for a device.
     fn new(args: &mut Args) -> Result<Self>;
 
@@ -243,6 +267,19 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// to come to the same as `receive` for each of them in turn, which is what others do.
     fn receive_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
         batch.each(cx, |packet, cx| self.receive(packet, cx));
+    }
+
+    /// Lets a packet go on that was in one of its [`HoldQueue`]s, when its time has come: the way it came, by the first
+    /// port, unless a block says otherwise. Context as for `receive`. Where another block has taken the place of
+    /// that which had the packet wait, that one is asked.
+    fn release(&self, packet: Skb, cx: &mut Context<'_>) -> Verdict<Skb> {
+        cx.pass(packet)
+    }
+
+    /// The time has come at which it wanted to be woken: [`HoldQueue::wake_at`]. It may let packets leave by
+    /// [`Context::emit`]. Context as for `receive`.
+    fn wake(&self, cx: &mut Context<'_>) {
+        let _ = cx;
     }
 
     /// Sets one of [`Block::OPTIONS`]: makes the block that takes this one's place, with the same state. An empty
@@ -359,6 +396,16 @@ impl<B: Block> PacketHandler<Ppe> for B {
     #[inline(always)]
     fn handle_batch(&self, batch: &mut Batch, cx: &mut Context<'_>) {
         self.receive_batch(batch, cx);
+    }
+
+    fn handle_due(&self, due: Due, cx: &mut Context<'_>) -> Option<Verdict<Skb>> {
+        match due {
+            Due::Packet(held) => Some(self.release(held.packet, cx)),
+            Due::Wake => {
+                self.wake(cx);
+                None
+            }
+        }
     }
 }
 

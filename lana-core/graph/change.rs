@@ -149,7 +149,11 @@ impl<'g> Change<'g> {
             Stands::Socket(socket, handle) => (Args::new(None, Some(handle)), None, Some(socket)),
         };
         let block = kind.make(&mut args)?;
-        let instance = Instance::new(name, kind)?;
+        let holds = core::mem::take(&mut args.holds);
+        for owner in &holds {
+            owner.open(self.graph.ppe());
+        }
+        let instance = Instance::new(name, kind, holds)?;
         let face = Face {
             block,
             ports: [KVec::new(), KVec::new()],
@@ -387,6 +391,7 @@ impl<'g> Change<'g> {
             }
         }
         let mut blocks = [old.block.clone(), new.block.clone()];
+        let mut state_moves = false;
         if !drop_state {
             let process = Process::new();
             let objects = [old.block.object(), new.block.object()];
@@ -399,6 +404,7 @@ impl<'g> Change<'g> {
                 // Of one type, the old one gets the state of the new one in turn: so no two have
                 // the same.
                 if old.instance.kind().serial() == new.instance.kind().serial() {
+                    state_moves = true;
                     if let Some(next) = objects[0].take_over(objects[1], &process)? {
                         blocks[0] = next;
                     }
@@ -406,7 +412,14 @@ impl<'g> Change<'g> {
             }
         }
         let [block_old, block_new] = blocks;
-        let instances = [old.instance.clone(), new.instance.clone()];
+        let mut instances = [old.instance.clone(), new.instance.clone()];
+        if state_moves && old.instance.kind().holds() {
+            // Each has the queues of the other in its state now.
+            instances = [
+                old.instance.like(names[0], Some(&new.instance))?,
+                new.instance.like(names[1], Some(&old.instance))?,
+            ];
+        }
         let registry = &mut state.registry;
         registry.rename(names[1], Some(a))?;
         registry.rename(names[0], Some(b))?;
@@ -427,7 +440,7 @@ impl<'g> Change<'g> {
             return Ok(());
         }
         registry.check_name(&name)?;
-        let instance = instance.renamed(name)?;
+        let instance = instance.like(name, None)?;
         registry.rename(old, None)?;
         registry.rename(name, Some(idp))?;
         registry.stage(idp)?.instance = instance;

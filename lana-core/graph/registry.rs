@@ -17,9 +17,13 @@ use crate::{
         name::{Name, Shown},
     },
     fail,
-    packet::stats::{BlockStats, BlockTotals},
+    packet::{
+        entrance::Ppe,
+        stats::{BlockStats, BlockTotals},
+    },
     sys::{
         context::{cond_resched, Process},
+        hold::HoldOwner,
         hook::Hook,
         netdev::Rtnl,
         percpu::PerCpu,
@@ -35,21 +39,45 @@ use kernel::{prelude::*, rbtree::RBTree, sync::Arc};
 pub(crate) struct Instance {
     name: Name,
     stats: Arc<PerCpu<BlockStats>>,
+    /// Keep what the block holds open. They go before the type's module may.
+    holds: Holds,
     kind: Use,
 }
 
+/// The queues of held packets that a block has.
+pub(crate) type Holds = KVec<Arc<HoldOwner<Ppe>>>;
+
 impl Instance {
     /// Makes what belongs to a block of this name. Sleeps.
-    pub(crate) fn new(name: Name, kind: Use) -> Result<Arc<Self>> {
+    pub(crate) fn new(name: Name, kind: Use, holds: Holds) -> Result<Arc<Self>> {
         let stats = Arc::new(PerCpu::new(&Process::new())?, GFP_KERNEL)?;
-        Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
+        let instance = Self {
+            name,
+            stats,
+            holds,
+            kind,
+        };
+        Ok(Arc::new(instance, GFP_KERNEL)?)
     }
 
-    /// The same by another name. Sleeps.
-    pub(crate) fn renamed(&self, name: Name) -> Result<Arc<Self>> {
-        let stats = self.stats.clone();
+    /// The same by another name, and with the queues of another one, whose block's state it may have. Sleeps.
+    pub(crate) fn like(&self, name: Name, other: Option<&Self>) -> Result<Arc<Self>> {
         let kind = Use::new(self.kind.kind()).ok_or(ENODEV)?;
-        Ok(Arc::new(Self { name, stats, kind }, GFP_KERNEL)?)
+        let mut holds: Holds = KVec::new();
+        let others = other.into_iter().flat_map(|other| other.holds.iter());
+        for owner in Iterator::chain(self.holds.iter(), others) {
+            let known = holds.iter().any(|other| Arc::ptr_eq(other, owner));
+            if !known && !owner.hold().is_idle() {
+                holds.push(owner.clone(), GFP_KERNEL)?;
+            }
+        }
+        let instance = Self {
+            name,
+            stats: self.stats.clone(),
+            holds,
+            kind,
+        };
+        Ok(Arc::new(instance, GFP_KERNEL)?)
     }
 
     pub(crate) fn name(&self) -> &Name {

@@ -77,6 +77,7 @@ pub(crate) struct Type {
     maker: Maker,
     file: File,
     watches_ports: bool,
+    holds: bool,
     options: &'static [OptionSpec],
     owner: Owner,
     make: fn(&mut Args) -> Result<BlockRef>,
@@ -131,6 +132,10 @@ impl Type {
     /// Whether its blocks have a file in procfs.
     pub(crate) fn has_file(&self) -> bool {
         !matches!(self.file, File::None)
+    }
+    /// Whether its blocks hold packets.
+    pub(crate) fn holds(&self) -> bool {
+        self.holds
     }
     /// Whether its blocks hear what their ports lead to.
     pub(crate) fn watches_ports(&self) -> bool {
@@ -218,6 +223,7 @@ pub fn register<B: Block>(
         maker: B::MAKER,
         file: B::FILE,
         watches_ports: B::WATCHES_PORTS,
+        holds: B::HOLDS,
         options: B::OPTIONS,
         owner: Owner::new(module),
         make: make::<B>,

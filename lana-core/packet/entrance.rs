@@ -14,6 +14,7 @@ use crate::{
     sys::{
         context::Process,
         frame::Frame,
+        hold::Due,
         hook,
         net::Net,
         percpu::{PerCpu, ThisCpu},
@@ -171,6 +172,10 @@ impl Datapath for Ppe {
         engine::enter_batch(self, slot, &mut batch, reader, cpu);
         // Unhooked in a change that is committed.
         batch.drain(Skb::lost);
+    }
+
+    fn resume<'r>(&'r self, slot: &'r Slot, due: Due, reader: Reader<'r>, cpu: ThisCpu) {
+        engine::resume(self, slot, due, reader, cpu);
     }
 
     #[inline(always)]

@@ -177,6 +177,18 @@ impl Probe {
         filter.is_none_or(|filter| packet.filter(filter) != 0) && self.is_open()
     }
 
+    /// Whether so many packets that enter are all among those that the probe leaves out.
+    fn leaves_out(&self, cpu: ThisCpu, packets: u32) -> bool {
+        let next = self.skipped.this(cpu).get().saturating_add(packets.into());
+        let begins = matches!(self.looks, Looks::Trace { from: None, .. });
+        self.is_closed() || begins && next < u64::from(self.bounds.sample)
+    }
+
+    /// Counts them as left out.
+    fn leave_out(&self, cpu: ThisCpu, packets: u32) {
+        self.skipped.this(cpu).add(packets.into());
+    }
+
     /// Begins a record of a packet that is at a block now.
     pub(super) fn record<P: Packet>(
         &self,
@@ -269,6 +281,17 @@ impl Probe {
             Err(_) => self.lose(),
         }
     }
+}
+
+/// Whether none of the probes looks at so many packets that enter together. They are counted as left out then.
+pub(super) fn leave_out(probes: &[Arc<Probe>], cpu: ThisCpu, packets: u32) -> bool {
+    let none = probes.iter().all(|probe| probe.leaves_out(cpu, packets));
+    if none {
+        for probe in probes {
+            probe.leave_out(cpu, packets);
+        }
+    }
+    none
 }
 
 impl Drop for Probe {

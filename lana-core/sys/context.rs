@@ -29,3 +29,13 @@ pub(crate) fn cond_resched(_: &Process) {
     // SAFETY: process context, which the argument is the evidence of.
     unsafe { bindings::lana_cond_resched() };
 }
+
+/// Does something that a softirq of this CPU is not to come in between of. Process context.
+pub(crate) fn without_softirqs<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: enabled again below; `f` is ours, and does not sleep.
+    unsafe { bindings::lana_bh_disable() };
+    let result = f();
+    // SAFETY: disabled above.
+    unsafe { bindings::lana_bh_enable() };
+    result
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Inline functions and macros of the kernel, one wrapper each. See helpers.h. */
 
+#include <linux/bottom_half.h>
 #include <linux/filter.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -59,11 +60,21 @@ void lana_rcu_wait(unsigned long state)
 	cond_synchronize_rcu_expedited(state);
 }
 
-/* Other processes. */
+/* Other processes, and softirqs. */
 
 void lana_cond_resched(void)
 {
 	cond_resched();
+}
+
+void lana_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void lana_bh_enable(void)
+{
+	local_bh_enable();
 }
 
 /* BPF. */

@@ -85,6 +85,8 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);
+bool lana_skb_hold(struct sk_buff *skb, u32 *ifindex);
+void lana_skb_resume(struct sk_buff *skb, struct net *net, u32 ifindex);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
 		      const struct lana_sum *sums, unsigned int count);
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
@@ -127,8 +129,10 @@ u64 lana_siphash(const void *key, const u64 *words, size_t count);
 unsigned long lana_rcu_state(void);
 void lana_rcu_wait(unsigned long state);
 
-/* Other processes. */
+/* Other processes, and softirqs. */
 void lana_cond_resched(void);
+void lana_bh_disable(void);
+void lana_bh_enable(void);
 
 /* Modules. */
 bool lana_module_get(struct module *module);

@@ -3,7 +3,9 @@
 
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <net/dst.h>
 
 #include "helpers.h"
 #include "skb.h"
@@ -219,6 +221,30 @@ bool lana_skb_resize(struct sk_buff *skb, unsigned int len)
 	}
 	skb_put_zero(skb, more);
 	return true;
+}
+
+/*
+ * Make a packet, which is not shared, one that can wait for longer than the read-side section lasts in which it came:
+ * it has nothing of a socket, a route, a connection or a device any more, but the number of that. False where
+ * there is no memory, or only such as is wanted elsewhere.
+ */
+bool lana_skb_hold(struct sk_buff *skb, u32 *ifindex)
+{
+	if (skb_pfmemalloc(skb) || skb_orphan_frags_rx(skb, GFP_ATOMIC))
+		return false;
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
+	nf_reset_ct(skb);
+	*ifindex = skb->dev ? skb->dev->ifindex : 0;
+	skb->dev = NULL;
+	return true;
+}
+
+/* It has waited. Its device is set again, unless that has gone. In a read-side section. */
+void lana_skb_resume(struct sk_buff *skb, struct net *net, u32 ifindex)
+{
+	skb->dev = ifindex ? dev_get_by_index_rcu(net, ifindex) : NULL;
 }
 
 /* Copy bytes of a packet; false where it is shorter, or they are in a device's memory. */

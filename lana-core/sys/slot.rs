@@ -9,6 +9,7 @@
 
 use super::{
     frame::Frame,
+    hold::Due,
     net::Net,
     percpu::{PerCpu, ThisCpu},
     queue::List,
@@ -94,6 +95,9 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
         cpu: ThisCpu,
     );
 
+    /// What the block at a slot has waited for is there. In a softirq.
+    fn resume<'r>(&'r self, slot: &'r Slot<Self>, due: Due, reader: Reader<'r>, cpu: ThisCpu);
+
     /// A program has sent a packet by a socket. False where nothing is bound to that.
     fn send<'r>(
         &'r self,
@@ -114,6 +118,9 @@ pub(crate) trait PacketHandler<D: Datapath>: Sync + 'static {
 
     /// Handles packets that are there together.
     fn handle_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>);
+
+    /// Handles what it has waited for: the answer to a packet.
+    fn handle_due(&self, due: Due, cx: &mut D::Context<'_>) -> Option<D::Verdict<Skb>>;
 }
 
 /// A packet handler with its type erased. `data` is the block's [`Cased`].
@@ -130,10 +137,31 @@ type HandleBatch<D> = unsafe fn(
     cx: &mut <D as Datapath>::Context<'_>,
 );
 
-/// A block, behind the handler that is called once for many packets: a [`Hop`] has no room for it.
+/// The same for what the block has waited for.
+type HandleDue<D> = unsafe fn(
+    data: NonNull<()>,
+    due: Due,
+    cx: &mut <D as Datapath>::Context<'_>,
+) -> Option<<D as Datapath>::Verdict<Skb>>;
+
+/// The handlers that are called once for many packets, or rarely: a [`Hop`] has no room for them.
+struct Others<D: Datapath> {
+    batch: HandleBatch<D>,
+    due: HandleDue<D>,
+}
+
+impl<D: Datapath> Clone for Others<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Datapath> Copy for Others<D> {}
+
+/// A block, behind some of its handlers.
 #[repr(C)]
 pub(crate) struct Cased<D: Datapath, B> {
-    batch: HandleBatch<D>,
+    others: Others<D>,
     block: B,
 }
 
@@ -242,10 +270,23 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
             let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
             cased.block.handle_batch(batch, cx);
         }
-        let cased = Cased {
+        /// # Safety
+        ///
+        /// `data` is a live `Cased<D, B>`.
+        unsafe fn due<D: Datapath, B: PacketHandler<D>>(
+            data: NonNull<()>,
+            due: Due,
+            cx: &mut D::Context<'_>,
+        ) -> Option<D::Verdict<Skb>> {
+            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
+            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
+            cased.block.handle_due(due, cx)
+        }
+        let others = Others {
             batch: batch::<D, B>,
-            block,
+            due: due::<D, B>,
         };
+        let cased = Cased { others, block };
         let block = Arc::new(cased, GFP_KERNEL)?;
         let handler = Handler::of(&*block);
         let block = erase(block);
@@ -279,7 +320,7 @@ pub(crate) struct Hop<D: Datapath> {
     counters: NonNull<D::Counters>,
     /// The first port of each direction.
     first: [Option<NonNull<Slot<D>>>; 2],
-    /// All of both, where one of them has more than one.
+    /// All of both, where one of them has more than one, or where the block wants to know its own slot.
     all: Option<AllPorts<D>>,
     idp: Idp,
     /// As `entrance`, and in its place in a version with probes: so who looks at that need not ask for probes.
@@ -289,8 +330,16 @@ pub(crate) struct Hop<D: Datapath> {
     entrance: Option<D::Unclaimed>,
 }
 
-/// The slots that the ports of each direction are bound to.
-pub(super) type AllPorts<D> = Arc<[KVec<NonNull<Slot<D>>>; 2]>;
+/// What few hops have.
+pub(super) struct More<D: Datapath> {
+    /// The slots that the ports of each direction are bound to.
+    pub(super) ports: [KVec<NonNull<Slot<D>>>; 2],
+    /// The slot of the hop.
+    pub(super) own: NonNull<Slot<D>>,
+}
+
+/// The same, as the banks share it.
+pub(super) type AllPorts<D> = Arc<More<D>>;
 
 impl<D: Datapath> Clone for Hop<D> {
     fn clone(&self) -> Self {
@@ -366,10 +415,20 @@ impl<D: Datapath> Hop<D> {
     /// Runs the block's handler of batches.
     #[inline]
     pub(crate) fn call_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>) {
-        let data = self.handler.data;
-        // SAFETY: by the type's invariants the block lives, and its `Cased` begins with the handler of
-        // batches.
-        unsafe { data.cast::<HandleBatch<D>>().read()(data, batch, cx) };
+        // SAFETY: by the type's invariants the block lives.
+        unsafe { (self.others().batch)(self.handler.data, batch, cx) };
+    }
+
+    /// Runs the block's handler of what it has waited for.
+    pub(crate) fn call_due(&self, due: Due, cx: &mut D::Context<'_>) -> Option<D::Verdict<Skb>> {
+        // SAFETY: by the type's invariants the block lives.
+        unsafe { (self.others().due)(self.handler.data, due, cx) }
+    }
+
+    #[inline(always)]
+    fn others(&self) -> Others<D> {
+        // SAFETY: by the type's invariants the block lives, and its `Cased` begins with these handlers.
+        unsafe { self.handler.data.cast().read() }
     }
 
     /// The block's counters of the CPU the caller runs on.
@@ -400,7 +459,7 @@ impl<D: Datapath> Hop<D> {
     /// The same of a port that is not the first. A call, which keeps the way of the first a single load.
     #[inline(never)]
     fn further<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
-        let all = self.all.as_ref()?.get(direction as usize)?;
+        let all = self.all.as_ref()?.ports.get(direction as usize)?;
         // SAFETY: the type's invariants say that slots outlive the hops that lead to them.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
     }
@@ -410,10 +469,17 @@ impl<D: Datapath> Hop<D> {
     pub(crate) fn ports(&self, direction: Direction) -> u32 {
         match &self.all {
             Some(all) => all
+                .ports
                 .get(direction as usize)
                 .map_or(0, |all| all.len() as u32),
             None => u32::from(self.first(direction).is_some()),
         }
+    }
+
+    /// Its own slot, where its block wants to know that.
+    pub(crate) fn own<'r>(&'r self) -> Option<&'r Slot<D>> {
+        // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
+        self.all.as_ref().map(|all| unsafe { all.own.as_ref() })
     }
 
     /// The IDP it stands behind.

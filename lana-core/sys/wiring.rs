@@ -10,7 +10,7 @@ use super::{
     context::{cond_resched, Process},
     percpu::PerCpu,
     rcu::Snapshot,
-    slot::{BlockRef, Datapath, Entrance, Hop, Idp, LiveVersion, Slot},
+    slot::{BlockRef, Datapath, Entrance, Hop, Idp, LiveVersion, More, Slot},
 };
 use core::{cell::UnsafeCell, ptr::NonNull};
 use kernel::{prelude::*, sync::Arc};
@@ -25,6 +25,8 @@ pub(crate) struct Draft<'a, D: Datapath, O: ?Sized + 'static, I> {
     pub(crate) entrance: Option<D::Unclaimed>,
     /// Whether the version has probes.
     pub(crate) probed: bool,
+    /// Whether the block wants to know its slot.
+    pub(crate) holds: bool,
 }
 
 /// Keeps what a bank's hop points to.
@@ -224,14 +226,18 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
             *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;
         }
         let mut all = None;
-        if draft.ports.iter().any(|peers| peers.len() > 1) {
+        if draft.holds || draft.ports.iter().any(|peers| peers.len() > 1) {
             let mut lists = [KVec::new(), KVec::new()];
             for (peers, slots) in draft.ports.iter().zip(lists.iter_mut()) {
                 for &peer in *peers {
                     slots.push(self.slot(peer)?, GFP_KERNEL)?;
                 }
             }
-            all = Some(Arc::new(lists, GFP_KERNEL)?);
+            let more = More {
+                ports: lists,
+                own: self.slot(idp)?,
+            };
+            all = Some(Arc::new(more, GFP_KERNEL)?);
         }
         // SAFETY: they are this graph's.
         unsafe { hop.bind(first, all) };

@@ -77,7 +77,7 @@ check "the engine has no --watch of its own" matches "$(said fbctl stats --cpu -
 
 fbctl top -b -n 2 -d 0.2 >out
 check "top -b prints as often as said" is "$(grep -c '^fbctl top - ' out)" 2
-check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0          0            50 +[0-9.]+k            50"
+check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0          0       -      -            50 +[0-9.]+k            50"
 check "the engine's rates and totals" matches "$(<out)" "total:   100 packets  [0-9.]+ kB  150 calls  100 drops  0 unclaimed"
 fbctl top -b -n 1 -d 0.2 -o total >out
 check "sorted by what is said" is "$(grep -A 9 ^BLOCK out | names cat)" "sum wall idle lan0 lan1 mid "
@@ -104,21 +104,107 @@ check "without a terminal it says what to do" contains "$(said fbctl top)" \
 screen() { python3 -S "$tests/screen.py" "$1" "$2" "$3" fbctl top "${@:4}"; }
 screen 110 24 .q >screen
 check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since they were made$"
-check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +50 +[0-9.]+k +50"
+check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +50 +[0-9.]+k +50"
 check "the keys" contains "$(tail -n 1 screen)" "q end  p pause  s sort: packets  r reverse  / filter  z zero"
 screen 80 24 sq -o drops >screen
 check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: total drops"
-check "which the blocks are" is "$(sed -n 5p screen | cut -d ' ' -f 1)" sum
-screen 40 7 .q >screen
+check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
+screen 40 8 .q >screen
 check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-2/6  q end"
-check "below the head, which stays" matches "$(sed -n 4,5p screen)" "^BLOCK .*idle "
+check "below the head, which stays" matches "$(sed -n 5,6p screen)" "^BLOCK .*idle "
 screen 110 12 $'/wa\rq' >screen
 check "a filter is typed" matches "$(head -n 1 screen)" "1 of 6 blocks, wa, totals"
-check "and is at work" matches "$(sed -n 5,6p screen)" "^wall .*50"
+check "and is at work" matches "$(sed -n 6,7p screen)" "^wall .*50"
 screen 110 12 "z.q" -d 0.3 >screen
 check "totals count from when it is said" matches "$(<screen)" "total:   0 packets  0 B  0 calls  0 drops  0 unclaimed"
-check "of blocks, too" matches "$(<screen)" "wall   bpf +0 +0 +0 +0 +0 +0"
+check "of blocks, too" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +0 +0 +0"
 check "in the tool only" contains "$(fbctl stats wall)" "filtered 50"
+
+# --- How long blocks have packets ---
+
+fbctl -b - <<-END
+	add slow bpf
+	bind slow sum
+END
+# A program of 4000 instructions: of so many it takes the last.
+{
+	for _ in {1..3999}; do echo "{ 0x4, 0, 0, 0x00000001 },"; done
+	echo "{ 0x6, 0, 0, 0xffffffff },"
+} >$fblock/slow
+# flood SECONDS: 4000 packets a second, or as many as it can.
+flood() {
+	alice python3 -S -c '
+import socket, sys, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(("a0", 0))
+end = time.monotonic() + int(sys.argv[1])
+while time.monotonic() < end:
+    for _ in range(20):
+        out.send(bytes.fromhex("02000000000b02000000000a0800") + bytes(86))
+    time.sleep(0.005)' "$1"
+}
+# while_flooded SECONDS COMMAND...: its output is in the file out.
+while_flooded() {
+	flood "$1" &
+	pause 0.5
+	"${@:2}" >out
+	wait "$!" || :
+}
+while_flooded 6 fbctl -j stats -w 3 -c 1 --time
+check "the packets of a block that is slow take longer" \
+	is "$(value out 'b["slow"]["nanoseconds-per-packet"] > 2 * b["sum"]["nanoseconds-per-packet"]')" True
+check "each block that had packets has its time" \
+	is "$(value out '[n for n in sorted(b) if "nanoseconds-per-packet" in b[n]]')" "['lan0', 'mid', 'slow', 'sum', 'wall']"
+check "the share is that of a second" \
+	is "$(value out 'all(abs(f["cpu-percent"] - f["nanoseconds-per-packet"] * f["packets-per-second"] / 1e7) < 0.01 for f in b.values() if "cpu-percent" in f)')" True
+check "all of them take no more than the machine has" \
+	is "$(value out '0 < sum(f.get("cpu-percent", 0) for f in b.values()) < 100 * '"$(nproc)")" True
+check "samples are a part of what came" \
+	is "$(value out '0 < r["timing"]["packets"] <= min(1000 * (r["seconds"] + 1), r["engine"]["packets-per-second"] * r["seconds"] / 2 / r["timing"]["sample"] * 1.1 + 100)')" True
+while_flooded 4 fbctl top -b -n 1 -d 2 -o ns
+check "top has the times, and sorts by them" is "$(grep -A 1 ^BLOCK out | names cat)" "slow "
+check "and says what they go by" matches "$(<out)" $'\ntime:    [0-9.]+ % of a CPU in all blocks; 1 packet of [0-9]+ timed: [0-9]+\n'
+while_flooded 4 fbctl top -b -n 1 -d 2 -o cpu -r
+check "by the share, the other way round" is "$(grep -A 9 ^BLOCK out | names cat | tr ' ' '\n' | tail -n 1)" slow
+check "without it no packet is timed" is "$(fbctl top -b -n 1 -d 0.2 --no-time | grep -c -e time: -e NS/PKT || :)" 0
+# probes COUNT: so many stand, until they are ended.
+probes() {
+	local probe
+	probes=()
+	for ((probe = 0; probe < $1; probe++)); do
+		fbctl trace --from idle >/dev/null 2>"probe$probe" &
+		probes+=("$!")
+		wait_for 10 grep -q tracing "probe$probe"
+	done
+}
+no_probes() { kill "${probes[@]}" && { wait "${probes[@]}" || :; }; }
+probes 4
+fbctl top -b -n 1 -d 0.2 >out
+check "where the kernel has no probe, top says so" contains "$(<out)" $'\ntime: not measured: there are 4 probes already\n'
+check "and shows all else" matches "$(<out)" "slow   bpf +0 +0 +0 +- +- +[0-9]+"
+check "stats, too" is "$(fbctl stats slow -w 0.2 -c 1 --time | tail -n 1)" "time: not measured: there are 4 probes already"
+check "and JSON" is "$(fbctl -j top -n 1 -d 0.2 | python3 -S -c 'import json, sys; print(json.load(sys.stdin)["timing"]["error"])')" \
+	"there are 4 probes already"
+fbctl -j top -n 2 -d 2 >out &
+tool=$!
+pause 1
+no_probes
+ends "$tool"
+check "it measures when one is free again" is "$(value out '"error" in r["timing"]') $(grep -c already out)" "False 1"
+probes 4
+check "when top has ended, its probe is free" grep -q tracing probe3
+no_probes
+setpriv=$(command -v setpriv || :)
+if [ -n "$setpriv" ]; then
+	said=$(setpriv --bounding-set -all --inh-caps -all --reuid 65534 "$(command -v fbctl)" top -b -n 1 -d 0.2 2>&1 || :)
+	check "who has no right sees the rest" matches "$said" "time: not measured: .*CAP_NET_ADMIN.*slow +bpf +0"
+else
+	skip "who has no right sees the rest" "there is no setpriv"
+fi
+fbctl -b - <<-END
+	unbind slow sum
+	rm slow
+END
 
 # --- Which blocks ---
 

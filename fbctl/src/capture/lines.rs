@@ -3,7 +3,7 @@
 //! Captured packets, a line each.
 
 use crate::probe::{
-    hex::hex,
+    document::Record,
     names::Names,
     packet::{clock, Packet},
     summary::summary,
@@ -13,7 +13,7 @@ use crate::probe::{
 use anyhow::Result;
 use lana_cli::Output;
 use lana_netlink::{
-    spec::{Direction, DropReason, ProbeAttrs, ProbePoint},
+    spec::{DropReason, ProbeAttrs, ProbePoint},
     wire::Value,
 };
 use serde::Serialize;
@@ -70,47 +70,23 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names) -> String {
     )
 }
 
-/// The same as JSON. The keys are those of the specification; names, and what can be read off the
-/// bytes, stand beside the numbers.
+/// The same as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Document {
-    /// Nanoseconds since 1970.
-    time: u64,
-    /// Records that were lost since the last one.
-    lost: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpu: Option<u32>,
-    idp: u32,
-    block: String,
+    #[serde(flatten)]
+    record: Record,
     #[serde(skip_serializing_if = "Option::is_none")]
     point: Option<Value<ProbePoint>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<Value<Direction>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Value<DropReason>>,
-    frame: bool,
-    len: u32,
-    data: String,
-    summary: String,
 }
 
 impl Document {
     pub(super) fn of(record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
-        let packet = Packet::of(record);
-        let idp = record.idp.unwrap_or_default();
         Document {
-            time: record.time.unwrap_or_default(),
-            lost,
-            cpu: record.cpu,
-            idp,
-            block: names.name(idp),
+            record: Record::of(record, lost, names),
             point: record.point,
-            direction: record.direction,
             reason: record.reason,
-            frame: record.frame.is_some(),
-            len: packet.len,
-            data: hex(&packet.data),
-            summary: summary(&packet.data, packet.len),
         }
     }
 }

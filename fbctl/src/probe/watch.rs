@@ -11,16 +11,20 @@ use lana_netlink::{
     Connection, EventStream, Notice, Probe,
 };
 use rustix::event::{poll, PollFd, PollFlags};
+use serde::Serialize;
 use signal_hook::{consts, flag, low_level::pipe};
 use std::{
     collections::BTreeSet,
     io::{self, Write},
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
     sync::{
         atomic::{AtomicBool, Ordering},
         Arc,
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// So many records are shown before we look for events and signals again.
@@ -37,8 +41,17 @@ pub(crate) trait Show {
     /// No record waits: what was shown is to go out.
     fn flush(&mut self) -> Result<()>;
     /// The probe has ended.
-    fn end(&mut self, _totals: &Totals) -> Result<()> {
+    fn end(&mut self, _totals: &Totals, _end: End) -> Result<()> {
         Ok(())
+    }
+    /// A block of which packets were to be shown is gone.
+    fn removed(&mut self, name: &str) {
+        // Nobody need be there to read it.
+        let _ = writeln!(io::stderr(), "fbctl: {} was removed", clean(name));
+    }
+    /// Whether no more is to be shown.
+    fn is_full(&self) -> bool {
+        false
     }
     /// Whether the standard output is where it goes.
     fn is_standard(&self) -> bool {
@@ -63,35 +76,64 @@ pub(crate) struct Watch {
     pub(crate) blocks: Vec<(u32, String)>,
     /// The end, after so many records.
     pub(crate) limit: Option<u64>,
-    /// What begins, for who waits for that.
-    pub(crate) begins: String,
+    /// What begins, for who waits for that on the standard error.
+    pub(crate) begins: Option<String>,
     /// What happens to packets, for the totals.
     pub(crate) verb: &'static str,
 }
 
 /// Why there is no more.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum End {
+    /// There were as many as there were to be.
     Limit,
+    /// All blocks are gone.
     Removed,
+    /// What was to end it has come.
     Signal,
     /// Nobody reads what we write.
     Closed,
 }
 
+/// What ends a watch, besides blocks that go and records that were enough.
+pub(crate) trait Until {
+    /// Whether it has come.
+    fn came(&self) -> bool;
+    /// Readable when it comes.
+    fn fd(&self) -> BorrowedFd<'_>;
+    /// It comes at this time, if not before.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+}
+
 impl Watch {
-    /// Shows records until the end, and tells the totals.
+    /// Shows records until the end, or a signal, and tells the totals.
     pub(crate) fn run(
         self,
         lana: &mut Connection,
         names: Names,
         show: &mut dyn Show,
     ) -> Result<()> {
-        let signals = Signals::listen()?;
+        let verb = self.verb;
+        let totals = self.follow(lana, names, show, &Signals::listen()?)?;
+        // Nobody need be there to read it.
+        let _ = writeln!(io::stderr(), "{}", totals.text(verb));
+        Ok(())
+    }
+
+    /// Shows records until the end. The totals are the result.
+    pub(crate) fn follow(
+        self,
+        lana: &mut Connection,
+        names: Names,
+        show: &mut dyn Show,
+        until: &dyn Until,
+    ) -> Result<Totals> {
         // From before the probe is there: no removal is missed.
         let events = EventStream::open()?;
         let probe = Probe::open(&self.request)?;
-        let (verb, begins) = (self.verb, clean(&self.begins));
         let mut running = Running {
             left: self.blocks.iter().map(|(idp, _)| *idp).collect(),
             watch: self,
@@ -100,25 +142,23 @@ impl Watch {
             totals: Totals::default(),
         };
         let begun = show.begin(&running.names).and_then(|()| show.flush());
-        if begun.is_ok() {
+        if let (Ok(()), Some(begins)) = (&begun, &running.watch.begins) {
             // Nobody need be there to read it.
-            let _ = writeln!(io::stderr(), "{begins}");
+            let _ = writeln!(io::stderr(), "{}", clean(begins));
         }
-        let end = begun.and_then(|()| running.follow(lana, probe, events, &signals, show));
+        let end = begun.and_then(|()| running.follow(lana, probe, events, until, show));
         let end = match end {
             Err(error) if is_closed(&error) => End::Closed,
             end => end?,
         };
         if end != End::Closed {
-            let shown = show.end(&running.totals).and_then(|()| show.flush());
+            let shown = show.end(&running.totals, end).and_then(|()| show.flush());
             match shown {
                 Err(error) if is_closed(&error) => {}
                 shown => shown?,
             }
         }
-        // Nobody need be there to read it.
-        let _ = writeln!(io::stderr(), "{}", running.totals.text(verb));
-        Ok(())
+        Ok(running.totals)
     }
 }
 
@@ -160,20 +200,20 @@ impl Running {
         lana: &mut Connection,
         mut probe: Probe,
         mut events: EventStream,
-        signals: &Signals,
+        until: &dyn Until,
         show: &mut dyn Show,
     ) -> Result<End> {
-        // What was there when the signal came is shown still.
+        // What was there when the end came is shown still.
         let mut stopped = None;
         loop {
             while let Some(notice) = events.take_notice()? {
-                self.heed(&notice)?;
+                self.heed(&notice, show)?;
             }
             if self.stale {
                 self.names.refresh(lana)?;
                 self.stale = false;
             }
-            if stopped.is_none() && signals.came() {
+            if stopped.is_none() && until.came() {
                 stopped = Some(now());
             }
             let end = match self.batch(&mut probe, stopped, show)? {
@@ -185,7 +225,7 @@ impl Running {
                         End::Signal
                     } else if self.left.is_empty() && !self.watch.blocks.is_empty() {
                         End::Removed
-                    } else if wait(&probe, &events, signals, show.is_standard())? {
+                    } else if wait(&probe, &events, until, show.is_standard())? {
                         End::Closed
                     } else {
                         continue;
@@ -212,7 +252,7 @@ impl Running {
                 return Ok(Batch::End(End::Signal));
             }
             self.show(&record, show)?;
-            if self.watch.limit == Some(self.totals.records) {
+            if self.watch.limit == Some(self.totals.records) || show.is_full() {
                 return Ok(Batch::End(End::Limit));
             }
         }
@@ -231,25 +271,23 @@ impl Running {
     }
 
     /// Does what an event asks for.
-    fn heed(&mut self, notice: &Notice) -> Result<()> {
+    fn heed(&mut self, notice: &Notice, show: &mut dyn Show) -> Result<()> {
         match notice {
             Notice::Unloaded => return Err(lana_netlink::Error::Unloaded.into()),
-            Notice::Event(event) => self.heed_event(event),
+            Notice::Event(event) => self.heed_event(event, show),
             _ => self.stale = true,
         }
         Ok(())
     }
 
-    fn heed_event(&mut self, event: &EventAttrs) {
+    fn heed_event(&mut self, event: &EventAttrs, show: &mut dyn Show) {
         let Some(Value::Known(kind)) = event.kind else {
             return;
         };
         match kind {
             EventKind::Removed => {
                 if event.idp.is_some_and(|idp| self.left.remove(&idp)) {
-                    let name = event.fb.as_deref().unwrap_or_default();
-                    // Nobody need be there to read it.
-                    let _ = writeln!(io::stderr(), "fbctl: {} was removed", clean(name));
+                    show.removed(event.fb.as_deref().unwrap_or_default());
                 }
                 self.stale = true;
             }
@@ -271,16 +309,18 @@ fn is_closed(error: &Error) -> bool {
 
 /// Waits until there is something to do. Whether nobody reads the standard output any more is the
 /// result.
-fn wait(probe: &Probe, events: &EventStream, signals: &Signals, standard: bool) -> Result<bool> {
+fn wait(probe: &Probe, events: &EventStream, until: &dyn Until, standard: bool) -> Result<bool> {
     let stdout = io::stdout();
     let mut fds = Vec::new();
     if standard {
         fds.push(PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()));
     }
-    for fd in [probe.fd(), events.fd(), Some(signals.wake.as_fd())] {
+    for fd in [probe.fd(), events.fd(), Some(until.fd())] {
         fds.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
     }
-    match poll(&mut fds, None) {
+    let left = |due: Instant| due.saturating_duration_since(Instant::now());
+    let left = until.due().and_then(|due| left(due).try_into().ok());
+    match poll(&mut fds, left.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(io::Error::from(error)).context("poll"),
     }
@@ -308,9 +348,15 @@ impl Signals {
         }
         Ok(Signals { came, wake })
     }
+}
 
+impl Until for Signals {
     fn came(&self) -> bool {
         self.came.load(Ordering::Relaxed)
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) enum Sort {
     Drops,
     /// All drops
     Total,
+    /// Nanoseconds a packet
+    Ns,
+    /// Share of a CPU
+    Cpu,
 }
 
 impl Sort {
@@ -38,6 +42,8 @@ impl Sort {
             Sort::Bits => "bits",
             Sort::Drops => "drops",
             Sort::Total => "total drops",
+            Sort::Ns => "ns/pkt",
+            Sort::Cpu => "CPU",
         }
     }
 
@@ -98,6 +104,8 @@ impl View {
             KeyCode::Char('P') => self.sort = Sort::Packets,
             KeyCode::Char('B') => self.sort = Sort::Bits,
             KeyCode::Char('D') => self.sort = Sort::Drops,
+            KeyCode::Char('L') => self.sort = Sort::Ns,
+            KeyCode::Char('C') => self.sort = Sort::Cpu,
             KeyCode::Char('r') => self.reverse = !self.reverse,
             KeyCode::Char('z') => self.reference = Some(now.clone()),
             KeyCode::Char('Z') => self.reference = None,
@@ -135,11 +143,17 @@ impl View {
                 less(from.map(|from| from.drop_total()), &mut block.drops);
             }
         }
-        self.sort(&mut report.blocks);
+        self.sort(&mut report);
         report
     }
 
-    fn sort(&self, blocks: &mut [BlockRates]) {
+    fn sort(&self, report: &mut Report) {
+        let mut blocks = std::mem::take(&mut report.blocks);
+        // What was not measured stands behind what was.
+        let time = |of: fn(&Report, &BlockRates) -> Option<f64>, block: &BlockRates| {
+            of(report, block).unwrap_or(-1.0)
+        };
+        let by_time = |of, a: &BlockRates, b: &BlockRates| time(of, b).total_cmp(&time(of, a));
         blocks.sort_by(|a, b| {
             let order = match self.sort {
                 Sort::Name => a.name.cmp(&b.name),
@@ -148,10 +162,13 @@ impl View {
                 Sort::Bits => b.bytes.rate.total_cmp(&a.bytes.rate),
                 Sort::Drops => b.drops.rate.total_cmp(&a.drops.rate),
                 Sort::Total => b.drops.total.cmp(&a.drops.total),
+                Sort::Ns => by_time(Report::nanos, a, b),
+                Sort::Cpu => by_time(Report::share, a, b),
             };
             let order = if self.reverse { order.reverse() } else { order };
             order.then_with(|| a.name.cmp(&b.name))
         });
+        report.blocks = blocks;
     }
 
     /// The engine's rates, with totals since the reference.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A traced packet as a document of JSON. The keys are those of the specification; names, and what
-//! can be read off the bytes, stand beside the numbers.
+//! A traced packet as a document of JSON.
 
 use super::tree::rows;
-use crate::probe::{hex::hex, names::Names, packet::Packet as Bytes, summary::summary};
+use crate::probe::{document::Record, hex::hex, names::Names};
 use lana_netlink::{
     spec::{Direction, DropReason, HopEnd, ProbeAttrs},
     wire::Value,
@@ -15,20 +14,8 @@ use serde::Serialize;
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Packet {
     number: u64,
-    /// Nanoseconds since 1970.
-    time: u64,
-    /// Records that were lost since the last one.
-    lost: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpu: Option<u32>,
-    idp: u32,
-    block: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<Value<Direction>>,
-    frame: bool,
-    len: u32,
-    data: String,
-    summary: String,
+    #[serde(flatten)]
+    record: Record,
     hops: Vec<Hop>,
 }
 
@@ -77,20 +64,9 @@ struct Change {
 
 impl Packet {
     pub(crate) fn of(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
-        let bytes = Bytes::of(record);
-        let idp = record.idp.unwrap_or_default();
         Packet {
             number,
-            time: record.time.unwrap_or_default(),
-            lost,
-            cpu: record.cpu,
-            idp,
-            block: names.name(idp),
-            direction: record.direction,
-            frame: record.frame.is_some(),
-            len: bytes.len,
-            data: hex(&bytes.data),
-            summary: summary(&bytes.data, bytes.len),
+            record: Record::of(record, lost, names),
             hops: hops(record, names),
         }
     }

@@ -81,8 +81,13 @@ const PACKET: &str = "\
 
 #[test]
 fn hops_stand_below_each_other_and_copies_below_their_maker() {
-    assert_eq!(text::lines(1, &record(), 0, &names()).join("\n"), PACKET);
-    let lines = text::lines(7, &record(), 3, &names());
+    assert_eq!(
+        text::Packet::of(1, &record(), 0, &names())
+            .lines()
+            .join("\n"),
+        PACKET
+    );
+    let lines = text::Packet::of(7, &record(), 3, &names()).lines();
     assert_eq!(lines[0], "(3 lost)");
     assert!(lines[1].starts_with("7. 23:59:59"));
 }
@@ -124,7 +129,7 @@ fn packets_of_packets_stand_deeper() {
         frame: Some(Flag),
         ..Default::default()
     };
-    let lines = text::lines(1, &record, 0, &names());
+    let lines = text::Packet::of(1, &record, 0, &names()).lines();
     assert!(
         lines[0].starts_with("1. 00:00:00.000000000 cpu 0 frame "),
         "{lines:?}"
@@ -155,7 +160,7 @@ fn many_changes_are_cut() {
         }],
         ..Default::default()
     };
-    let lines = text::lines(1, &record, 0, &names());
+    let lines = text::Packet::of(1, &record, 0, &names()).lines();
     assert!(
         lines[1].ends_with("idp 9  up    left the graph"),
         "{lines:?}"

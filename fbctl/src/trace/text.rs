@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A traced packet in lines of text.
+//! A traced packet in words: what is printed, and what a page shows.
 
 use super::{
     fields::Fields,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::probe::{
     names::Names,
-    packet::{clock, Packet},
+    packet::{clock, Packet as Bytes},
     summary::summary,
     way,
 };
@@ -16,6 +16,7 @@ use lana_netlink::{
     spec::{HopEnd, ProbeAttrs},
     wire::Value,
 };
+use serde::Serialize;
 use std::fmt::Write;
 
 /// So many changes of a hop are shown.
@@ -25,66 +26,130 @@ const ABREAST: usize = 3;
 /// Where the blocks stand in a line.
 const MARGIN: usize = 14;
 
-/// The lines of a packet: what it is, and each hop.
-pub(crate) fn lines(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Vec<String> {
-    let mut lines = Vec::new();
-    if lost > 0 {
-        lines.push(format!("({lost} lost)"));
-    }
-    let packet = Packet::of(record);
-    lines.push(format!(
-        "{number}. {} cpu {}{} {}",
-        clock(record.time.unwrap_or_default()),
-        record.cpu.unwrap_or_default(),
-        if record.frame.is_some() { " frame" } else { "" },
-        summary(&packet.data, packet.len),
-    ));
-    let rows = rows(&record.hop);
-    let names_of: Vec<_> = rows.iter().map(|row| block(row, names)).collect();
-    let width = names_of.iter().map(|name| name.chars().count()).max();
-    let mut fields = Fields::of(&rows, record.data.as_deref().unwrap_or_default());
-    for (row, name) in rows.iter().zip(&names_of) {
-        lines.push(line(row, name, width.unwrap_or_default(), names));
-        changes(&mut lines, row, &fields.changed(row.hop));
-    }
-    lines
+/// A traced packet in words.
+#[derive(Debug, Serialize)]
+pub(crate) struct Packet {
+    /// Packets that were lost before it.
+    lost: u64,
+    head: String,
+    hops: Vec<Hop>,
 }
 
-/// The block of a hop with its type, indented as deep as the packet is.
-fn block(row: &Row<'_>, names: &Names) -> String {
-    let mut out = "| ".repeat(row.depth.saturating_sub(1));
-    match (row.depth, row.first) {
-        (0, _) => {}
-        (_, true) => out.push_str("+-"),
-        (_, false) => out.push_str("| "),
-    }
-    let idp = row.hop.idp.unwrap_or_default();
-    out.push_str(&names.name(idp));
-    if let Some(block) = names.get(idp) {
-        let _ = write!(out, " ({})", block.kind);
-    }
-    out
+/// A hop in words.
+#[derive(Debug, Serialize)]
+struct Hop {
+    time: String,
+    /// So many packets stand between the one that is traced and this one.
+    depth: usize,
+    /// It is the first one of its packet.
+    first: bool,
+    /// The block, with its type.
+    block: String,
+    way: &'static str,
+    outcome: String,
+    took: Option<String>,
+    /// What the block has changed.
+    changes: Vec<String>,
+    /// And so much more.
+    more: usize,
 }
 
-fn line(row: &Row<'_>, name: &str, width: usize, names: &Names) -> String {
-    let hop = row.hop;
-    let time = micros(hop.time.unwrap_or_default());
-    let way = way(hop.direction);
-    let padding = " ".repeat(width.saturating_sub(name.chars().count()));
-    let mut out = format!("  {time:>10}  {name}{padding}  {way:<4}  ");
-    out.push_str(&outcome(row, names));
-    // Writing to a string does not fail.
-    if let Some(made @ 1..) = hop.made {
-        let packets = if made == 1 { "packet" } else { "packets" };
-        let _ = write!(out, ", made {made} {packets}");
+impl Packet {
+    pub(crate) fn of(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
+        let packet = Bytes::of(record);
+        let head = format!(
+            "{number}. {} cpu {}{} {}",
+            clock(record.time.unwrap_or_default()),
+            record.cpu.unwrap_or_default(),
+            if record.frame.is_some() { " frame" } else { "" },
+            summary(&packet.data, packet.len),
+        );
+        let rows = rows(&record.hop);
+        let mut fields = Fields::of(&rows, record.data.as_deref().unwrap_or_default());
+        let hop = |row: &Row<'_>| Hop::of(row, names, fields.changed(row.hop));
+        let hops = rows.iter().map(hop).collect();
+        Packet { lost, head, hops }
     }
-    if let Some(len) = hop.len {
-        let _ = write!(out, ", length {len}");
+
+    /// The lines that are printed.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.lost > 0 {
+            lines.push(format!("({} lost)", self.lost));
+        }
+        lines.push(self.head.clone());
+        let names: Vec<_> = self.hops.iter().map(Hop::indented).collect();
+        let width = names.iter().map(|name| name.chars().count()).max();
+        for (hop, name) in self.hops.iter().zip(&names) {
+            hop.write(&mut lines, name, width.unwrap_or_default());
+        }
+        lines
     }
-    if let Some(took) = hop.took {
-        let _ = write!(out, ", took {}", micros(took));
+}
+
+impl Hop {
+    fn of(row: &Row<'_>, names: &Names, mut changes: Vec<String>) -> Self {
+        let hop = row.hop;
+        let more = changes.len().saturating_sub(CHANGES);
+        changes.truncate(CHANGES);
+        let mut outcome = outcome(row, names);
+        // Writing to a string does not fail.
+        if let Some(made @ 1..) = hop.made {
+            let packets = if made == 1 { "packet" } else { "packets" };
+            let _ = write!(outcome, ", made {made} {packets}");
+        }
+        if let Some(len) = hop.len {
+            let _ = write!(outcome, ", length {len}");
+        }
+        let idp = hop.idp.unwrap_or_default();
+        let mut block = names.name(idp);
+        if let Some(known) = names.get(idp) {
+            let _ = write!(block, " ({})", known.kind);
+        }
+        Hop {
+            time: micros(hop.time.unwrap_or_default()),
+            depth: row.depth,
+            first: row.first,
+            block,
+            way: way(hop.direction),
+            outcome,
+            took: hop.took.map(micros),
+            changes,
+            more,
+        }
     }
-    out
+
+    /// The block, as deep as the packet is.
+    fn indented(&self) -> String {
+        let mut out = "| ".repeat(self.depth.saturating_sub(1));
+        match (self.depth, self.first) {
+            (0, _) => {}
+            (_, true) => out.push_str("+-"),
+            (_, false) => out.push_str("| "),
+        }
+        out.push_str(&self.block);
+        out
+    }
+
+    /// Writes its line, and those with what the block has changed.
+    fn write(&self, lines: &mut Vec<String>, name: &str, width: usize) {
+        let (time, way) = (&self.time, self.way);
+        let padding = " ".repeat(width.saturating_sub(name.chars().count()));
+        let mut out = format!("  {time:>10}  {name}{padding}  {way:<4}  {}", self.outcome);
+        if let Some(took) = &self.took {
+            // Writing to a string does not fail.
+            let _ = write!(out, ", took {took}");
+        }
+        lines.push(out);
+        let tree = "| ".repeat(self.depth);
+        for some in self.changes.chunks(ABREAST) {
+            let margin = " ".repeat(MARGIN);
+            lines.push(format!("{margin}{tree}  {}", some.join(", ")));
+        }
+        if let (1.., Some(last)) = (self.more, lines.last_mut()) {
+            let _ = write!(last, ", and {} more", self.more);
+        }
+    }
 }
 
 /// Nanoseconds as microseconds.
@@ -115,19 +180,5 @@ fn outcome(row: &Row<'_>, names: &Names) -> String {
         Some(Value::Known(HopEnd::Unclaimed)) => "to the network stack".to_owned(),
         Some(Value::Known(HopEnd::Cut)) | None => "(no room for more)".to_owned(),
         Some(Value::Unknown(end)) => format!("end {end}"),
-    }
-}
-
-/// Lines with what the block has changed.
-fn changes(lines: &mut Vec<String>, row: &Row<'_>, texts: &[String]) {
-    let tree = "| ".repeat(row.depth);
-    let shown = texts.get(..CHANGES).unwrap_or(texts);
-    for some in shown.chunks(ABREAST) {
-        let margin = " ".repeat(MARGIN);
-        lines.push(format!("{margin}{tree}  {}", some.join(", ")));
-    }
-    let more = texts.len().saturating_sub(shown.len());
-    if let (1.., Some(last)) = (more, lines.last_mut()) {
-        let _ = write!(last, ", and {more} more");
     }
 }

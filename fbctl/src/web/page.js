@@ -39,7 +39,7 @@ const live = { width: 0, height: 0, boxes: new Map(), lines: new Map() };
 const rates = new Map(); // by IDP
 const drawn = { boxes: new Map(), lines: new Map() };
 let versions = [], shown = null; // nothing: live
-let writes = false, selected = null, wishes = [], preview = null, netns = null;
+let writes = false, looks = false, selected = null, wishes = [], preview = null, netns = null;
 let view = { x: 0, y: 0, scale: 1 }, fitted = true;
 
 const current = () => preview || shown || live;
@@ -257,6 +257,7 @@ picture.addEventListener("pointercancel", release);
 const select = (what) => {
   selected = what;
   byId("side").classList.toggle("hidden", !what);
+  byId("look").classList.toggle("hidden", !looks || !what || !what.box);
   mark();
   if (fitted) fit();
   if (!what) return;
@@ -300,6 +301,7 @@ const details = async () => {
     if (block.withheld) tell("p", "More is shown to who has CAP_NET_ADMIN.", body);
     const ports = (block.port || []).filter((port) => port["peer-name"]);
     const side = (direction, text) => ports.filter((port) => port.direction === direction).map((port) => [`${text} ${port.index}`, port["peer-name"]]);
+    if (!looks) tell("p", "Its packets can be traced and captured here if fbctl web has --packets.", body, "soft");
     rows("Ports", [...side("ingress", "above"), ...side("egress", "below")], body);
   }
   byId("side-body").replaceChildren(body);
@@ -519,7 +521,7 @@ byId("find").addEventListener("keydown", (event) => {
   if (found) { show(found[0]); select({ box: found[0] }); }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input")) return;
+  if (event.target.matches("input, select")) return;
   const box = boxAt(event.target);
   if (event.key === "Escape") { if (selected) select(null); else if (wishes.length) forget(); }
   else if (box && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); select({ box }); }
@@ -533,6 +535,7 @@ new ResizeObserver(() => { if (fitted) fit(); }).observe(stage);
 
 ask("about").then((about) => {
   writes = about.write;
+  looks = about.packets;
   document.body.classList.toggle("writes", writes);
 }, (error) => state("bad", error.message));
 listen();

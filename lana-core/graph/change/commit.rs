@@ -57,6 +57,7 @@ impl Change<'_> {
                 ports: [&face.ports[INGRESS], &face.ports[EGRESS]],
                 entrance: face.stands_for().map(|_| face.block.object().unclaimed()),
                 probed,
+                holds: face.instance.kind().holds(),
             });
             wiring.draft(graph.ppe().live(), idp, draft)?;
         }

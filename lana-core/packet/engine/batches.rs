@@ -7,13 +7,20 @@ use super::{
 };
 use crate::{
     base::port::Direction,
-    packet::{batch::Batch, entrance::Ppe, storm::CALL_LIMIT, verdict::Unclaimed},
+    packet::{
+        batch::Batch,
+        entrance::Ppe,
+        probe::{self, Probes},
+        storm::CALL_LIMIT,
+        verdict::Unclaimed,
+    },
     sys::{
         percpu::ThisCpu,
         queue::Queue,
         rcu::Reader,
         reason::DropReason,
         slot::{Parity, Version},
+        watch,
     },
 };
 
@@ -72,17 +79,23 @@ fn pass_batch<'r, const BANK: usize>(
     batch: &mut Batch,
     cpu: ThisCpu,
 ) {
-    let hop = slot.hop(version);
-    let Some(hop) = hop.filter(|hop| hop.entrance().is_some()) else {
-        if hop.is_some_and(|hop| hop.probed().is_some()) {
+    let Some(hop) = slot.hop(version) else {
+        return;
+    };
+    if hop.entrance().is_none() {
+        if hop.probed().is_none() {
+            return;
+        }
+        let probes: Option<&Probes> = ppe.live().beside(version);
+        let probes = probes.map_or(&[][..], |probes| probes);
+        if watch::hops() || !probe::leave_out(probes, cpu, batch.len()) {
             // Probes look at packets one by one.
-            batch.drain(|packet| {
+            return batch.drain(|packet| {
                 let direction = Direction::Ingress;
                 let _ = pass_rarely(ppe, slot, version, direction, packet, 0, cpu);
             });
         }
-        return;
-    };
+    }
     let engine = ppe.stats().this(cpu);
     let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());

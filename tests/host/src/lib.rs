@@ -14,6 +14,12 @@ pub mod text;
 #[path = "../../../fb-modules/icmp_echo/address.rs"]
 pub mod address;
 
+#[path = "../../../lana-core/base/heap.rs"]
+pub mod heap;
+
+#[path = "../../../lana-core/base/units.rs"]
+pub mod units;
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "what is cut off is known to be 0"
@@ -27,6 +33,9 @@ pub mod checksum;
 )]
 #[path = "../../../fb-modules/icmp_echo/frame.rs"]
 pub mod frame;
+
+#[path = "../../../fb-modules/shape/bucket.rs"]
+pub mod bucket;
 
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 pub mod limit;

@@ -156,7 +156,7 @@ fn followed(
             request,
             blocks: vec![(5, "a".into())],
             limit,
-            begins: String::new(),
+            begins: None,
             verb: "traced",
         },
         names: Names::default(),

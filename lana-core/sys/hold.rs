@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that wait for their time, and the timer that lets them go on.
+//!
+//! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
+
+use super::{
+    bindings,
+    context::{without_softirqs, Process},
+    percpu::ThisCpu,
+    rcu,
+    skb::Skb,
+    slot::{Datapath, Slot},
+    time,
+};
+use crate::base::{
+    heap::{sift_down, sift_up},
+    port::Direction,
+};
+use core::ptr::NonNull;
+use kernel::{
+    impl_has_hr_timer, new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, ArcBorrow, SpinLock,
+    },
+    time::{
+        hrtimer::{
+            ArcHrTimerHandle, HasHrTimer, HrTimer, HrTimerCallback, HrTimerCallbackContext,
+            HrTimerPointer, HrTimerRestart, RelativeSoftMode,
+        },
+        Delta, Monotonic,
+    },
+};
+
+/// How many go on at most before the softirq may do something else.
+const BUDGET: u32 = 64;
+/// A time that does not come.
+const NEVER: u64 = u64::MAX;
+
+/// A packet that waits.
+pub(crate) struct Held {
+    pub(crate) packet: Skb,
+    /// The way it came.
+    pub(crate) direction: Direction,
+    /// The blocks that it may still pass.
+    pub(crate) left: u32,
+    /// The device it came by: its number, as the device may go meanwhile.
+    device: u32,
+}
+
+/// What a block has waited for.
+pub(crate) enum Due {
+    Packet(Held),
+    /// The time at which it wanted to be woken.
+    Wake,
+}
+
+/// What waits until when; of the same time what came first.
+struct Waiting {
+    until: u64,
+    number: u64,
+    held: Held,
+}
+
+impl Waiting {
+    fn before(&self, other: &Self) -> bool {
+        (self.until, self.number) < (other.until, other.number)
+    }
+}
+
+struct Content<D: Datapath> {
+    /// The graph that it is of: none before it is opened, and when it is closed.
+    datapath: Option<NonNull<D>>,
+    /// Where what is due goes on: the block that was the last to hold something here.
+    slot: Option<NonNull<Slot<D>>>,
+    /// A heap, which does not grow beyond its capacity.
+    waiting: KVVec<Waiting>,
+    /// How many were held so far.
+    number: u64,
+    wake: u64,
+    /// The time at which the timer is to fire.
+    armed: u64,
+}
+
+// SAFETY: the datapath and its slots may be used on any CPU.
+unsafe impl<D: Datapath> Send for Content<D> {}
+
+impl<D: Datapath> Content<D> {
+    /// Whether it is open, and of this graph.
+    fn is_of(&self, datapath: &D) -> bool {
+        self.datapath == Some(NonNull::from(datapath))
+    }
+}
+
+/// A queue of packets that wait, with its timer.
+///
+/// # Invariants
+///
+/// The datapath lives, and the slot is one of its graph, until the datapath is taken out and the timer is cancelled
+/// after that, which is [`HoldOwner`]'s to do; without a datapath the timer is not started.
+#[pin_data]
+pub(crate) struct Hold<D: Datapath> {
+    /// Packets that wait now.
+    len: Atomic<u32>,
+    /// How many may wait.
+    capacity: Atomic<u32>,
+    /// No block has it any more.
+    is_idle: Atomic<u32>,
+    #[pin]
+    timer: HrTimer<Self>,
+    #[pin]
+    content: SpinLock<Content<D>>,
+}
+
+impl_has_hr_timer! {
+    impl{D: Datapath} HasHrTimer<Self> for Hold<D> {
+        mode: RelativeSoftMode<Monotonic>, field: self.timer
+    }
+}
+
+/// Keeps a [`Hold`] open. What waits is freed when it goes.
+///
+/// # Invariants
+///
+/// It goes before the graph does, of which the hold is: blocks' instances have it, and no instance outlives the
+/// graph.
+pub(crate) struct HoldOwner<D: Datapath> {
+    hold: Arc<Hold<D>>,
+    timer: Option<ArcHrTimerHandle<Hold<D>>>,
+}
+
+impl<D: Datapath> HoldOwner<D> {
+    /// A hold for a block, to be [opened](Self::open). Sleeps.
+    pub(crate) fn new(_process: &Process) -> Result<Self> {
+        let hold = Arc::pin_init(
+            pin_init!(Hold {
+                len: Atomic::new(0),
+                capacity: Atomic::new(0),
+                is_idle: Atomic::new(0),
+                timer <- HrTimer::new(),
+                content <- new_spinlock!(
+                    Content {
+                        datapath: None,
+                        slot: None,
+                        waiting: KVVec::new(),
+                        number: 0,
+                        wake: NEVER,
+                        armed: NEVER,
+                    },
+                    "lana::Hold::content"
+                ),
+            }),
+            GFP_KERNEL,
+        )?;
+        // Nothing waits: it fires in some centuries. The handle is what cancels all later starts, too.
+        let timer = Some(hold.clone().start(Delta::from_nanos(i64::MAX)));
+        Ok(Self { hold, timer })
+    }
+
+    /// It is one of this graph now, which outlives it. Sleeps.
+    pub(crate) fn open(&self, datapath: &D) {
+        // INVARIANT: the owner goes before the graph does.
+        without_softirqs(|| self.hold.content.lock().datapath = Some(NonNull::from(datapath)));
+    }
+
+    /// The hold.
+    pub(crate) fn hold(&self) -> &Arc<Hold<D>> {
+        &self.hold
+    }
+}
+
+impl<D: Datapath> Drop for HoldOwner<D> {
+    fn drop(&mut self) {
+        let waiting = without_softirqs(|| {
+            let mut content = self.hold.content.lock();
+            content.datapath = None;
+            core::mem::take(&mut content.waiting)
+        });
+        self.hold.len.store(0, Relaxed);
+        // Waits for the timer's function where that runs. Nobody starts the timer again, without a datapath.
+        self.timer = None;
+        drop(waiting);
+    }
+}
+
+impl<D: Datapath> Hold<D> {
+    /// How many packets wait. Any context.
+    pub(crate) fn len(&self) -> u32 {
+        self.len.load(Relaxed)
+    }
+
+    /// How many may wait. Any context.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity.load(Relaxed)
+    }
+
+    /// No block has it any more.
+    pub(crate) fn leave(&self) {
+        self.is_idle.store(1, Relaxed);
+    }
+
+    /// Whether no block has it any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_idle.load(Relaxed) != 0
+    }
+
+    /// Makes room for so many packets; those that wait beyond that are still let go on. Sleeps.
+    pub(crate) fn resize(&self, capacity: u32, _process: &Process) -> Result {
+        let room = capacity.max(self.len()) as usize;
+        let mut other = KVVec::with_capacity(room, GFP_KERNEL)?;
+        without_softirqs(|| {
+            let mut content = self.content.lock();
+            if content.waiting.len() > other.capacity() {
+                // More have come meanwhile.
+                return Err(EAGAIN);
+            }
+            core::mem::swap(&mut content.waiting, &mut other);
+            while let Some(waiting) = other.pop() {
+                // There is room.
+                let _ = content.waiting.push_within_capacity(waiting);
+                sift_up(&mut content.waiting, Waiting::before);
+            }
+            self.capacity.store(capacity, Relaxed);
+            Ok(())
+        })
+    }
+
+    /// Holds a packet until a time, in nanoseconds of [`time::now`]; gives it back where there is no room, or no
+    /// memory to make it one that can wait. From softirqs.
+    pub(crate) fn put(
+        self: &Arc<Self>,
+        mut packet: Skb,
+        direction: Direction,
+        left: u32,
+        until: u64,
+        (datapath, slot): (&D, &Slot<D>),
+    ) -> Result<(), Skb> {
+        if self.len() >= self.capacity() || !packet.unshare() {
+            return Err(packet);
+        }
+        let mut device = 0;
+        // SAFETY: the buffer is live and ours.
+        if !unsafe { bindings::lana_skb_hold(packet.as_ptr(), &raw mut device) } {
+            return Err(packet);
+        }
+        let held = Held {
+            packet,
+            direction,
+            left,
+            device,
+        };
+        let mut content = self.content.lock();
+        if !content.is_of(datapath) {
+            return Err(held.packet);
+        }
+        let number = content.number;
+        let waiting = Waiting {
+            until,
+            number,
+            held,
+        };
+        if let Err(full) = content.waiting.push_within_capacity(waiting) {
+            return Err(full.0.held.packet);
+        }
+        content.number = number.wrapping_add(1);
+        content.slot = Some(NonNull::from(slot));
+        self.len.store(content.waiting.len() as u32, Relaxed);
+        sift_up(&mut content.waiting, Waiting::before);
+        Self::arm(self.as_arc_borrow(), &mut content);
+        Ok(())
+    }
+
+    /// Has the block woken at a time; only at the first of several. From softirqs.
+    pub(crate) fn wake_at(self: &Arc<Self>, time: u64, (datapath, slot): (&D, &Slot<D>)) {
+        let mut content = self.content.lock();
+        if content.is_of(datapath) {
+            content.slot = Some(NonNull::from(slot));
+            content.wake = content.wake.min(time);
+            Self::arm(self.as_arc_borrow(), &mut content);
+        }
+    }
+
+    /// Starts the timer, unless it fires early enough. For who has the lock.
+    fn arm(this: ArcBorrow<'_, Self>, content: &mut Content<D>) {
+        let first = content.waiting.first().map_or(NEVER, |first| first.until);
+        let first = first.min(content.wake);
+        if first >= content.armed || content.datapath.is_none() {
+            return;
+        }
+        content.armed = first;
+        let after = first.saturating_sub(time::now());
+        let after = Delta::from_nanos(i64::try_from(after).unwrap_or(i64::MAX));
+        // SAFETY: it lives as long as its owner, which cancels the timer, having taken the datapath out under the lock
+        // that is held: so the timer is not started after that.
+        unsafe { Self::start(core::ptr::from_ref(&*this), after) };
+    }
+
+    /// Takes what is due.
+    fn take(content: &mut Content<D>, now: u64) -> Option<Due> {
+        if content.wake <= now {
+            content.wake = NEVER;
+            return Some(Due::Wake);
+        }
+        if content.waiting.first()?.until > now {
+            return None;
+        }
+        let mut due = content.waiting.pop()?;
+        if let Some(first) = content.waiting.first_mut() {
+            core::mem::swap(first, &mut due);
+            sift_down(&mut content.waiting, Waiting::before);
+        }
+        Some(Due::Packet(due.held))
+    }
+}
+
+impl<D: Datapath> HrTimerCallback for Hold<D> {
+    type Pointer<'a> = Arc<Self>;
+
+    /// In a softirq.
+    fn run(this: ArcBorrow<'_, Self>, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+        let now = time::now();
+        for left in (0..BUDGET).rev() {
+            let mut content = this.content.lock();
+            content.armed = NEVER;
+            let due = match (content.datapath, content.slot) {
+                (Some(datapath), Some(slot)) if left > 0 => {
+                    Self::take(&mut content, now).map(|due| (due, datapath, slot))
+                }
+                _ => None,
+            };
+            let Some((due, datapath, slot)) = due else {
+                // Also for what is still due.
+                Self::arm(this, &mut content);
+                break;
+            };
+            this.len.store(content.waiting.len() as u32, Relaxed);
+            drop(content);
+            // SAFETY: by the type's invariants the datapath and the slot live until the timer is cancelled, which
+            // waits for this function.
+            let (datapath, slot) = unsafe { (datapath.as_ref(), slot.as_ref()) };
+            rcu::read(|reader| {
+                if let Due::Packet(held) = &due {
+                    let net = datapath.net().as_ptr();
+                    // SAFETY: the buffer is live and ours, the namespace is that of the graph, and this is a
+                    // read-side section, in which the packet ends or is held again.
+                    unsafe { bindings::lana_skb_resume(held.packet.as_ptr(), net, held.device) };
+                }
+                // SAFETY: in a softirq nobody migrates.
+                datapath.resume(slot, due, reader, unsafe { ThisCpu::new() });
+            });
+        }
+        HrTimerRestart::NoRestart
+    }
+}
