@@ -36,7 +36,8 @@ pub mod frame;
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "the tests compare with floating point"
+    dead_code,
+    reason = "the tests compare with floating point, and bounds are for the block"
 )]
 #[path = "../../../fb-modules/shape/bucket.rs"]
 pub mod bucket;
