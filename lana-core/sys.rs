@@ -34,6 +34,7 @@ pub(crate) mod sock;
 pub mod time;
 pub(crate) mod vdev;
 pub(crate) mod verdict;
+pub(crate) mod version;
 pub(crate) mod watch;
 pub(crate) mod wiring;
 pub(crate) mod xdp;

@@ -22,7 +22,8 @@ use crate::{
         rcu::{self, Reader},
         reason::DropReason,
         skb::Skb,
-        slot::{Datapath, LiveVersion, Parity},
+        slot::Datapath,
+        version::{LiveVersion, Parity},
         xdp::Action,
     },
 };

@@ -10,7 +10,8 @@ use super::{
     context::{cond_resched, Process},
     percpu::PerCpu,
     rcu::Snapshot,
-    slot::{BlockRef, Datapath, Entrance, Hop, Idp, LiveVersion, More, Slot},
+    slot::{BlockRef, Datapath, Entrance, Hop, Idp, More, Slot},
+    version::LiveVersion,
 };
 use core::{cell::UnsafeCell, ptr::NonNull};
 use kernel::{prelude::*, sync::Arc};

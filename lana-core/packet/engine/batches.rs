@@ -19,7 +19,7 @@ use crate::{
         queue::Queue,
         rcu::Reader,
         reason::DropReason,
-        slot::{Parity, Version},
+        version::{Parity, Version},
         watch,
     },
 };
