@@ -82,7 +82,10 @@ impl Config {
                 false => units::rate(text)
                     .filter(|rate| (bucket::SLOWEST..=bucket::FASTEST).contains(rate))
                     .ok_or_else(|| {
-                        fail!(EINVAL, "{key}: a rate such as 10mbit, from 1kbit to 100gbit")
+                        fail!(
+                            EINVAL,
+                            "{key}: a rate such as 10mbit, from 1kbit to 100gbit"
+                        )
                     }),
             }
             .map(|rate| self.rate = rate),
@@ -225,9 +228,7 @@ impl Block for Shape {
         let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
         let config = self.config.with(key, text.trim());
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        if config.limit != self.config.limit {
-            self.state.queue.resize(config.limit as u32, process)?;
-        }
+        self.state.queue.make_room(config.limit as u32, process)?;
         Ok(Self {
             config,
             bucket: Bucket::new(config.rate, config.burst),
@@ -265,7 +266,9 @@ impl Block for Shape {
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
-        old.state.queue.resize(self.config.limit as u32, process)?;
+        old.state
+            .queue
+            .make_room(self.config.limit as u32, process)?;
         Ok(Some(Self {
             config: self.config,
             bucket: self.bucket,

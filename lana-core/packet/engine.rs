@@ -575,6 +575,18 @@ fn go_on<'r, const BANK: usize>(
     if let Due::Packet(held) = &mut due {
         (cx.direction, cx.left) = (held.direction, held.left);
         observer.comes(&cx, hop, &mut held.packet, held.direction);
+        // What is held again and again comes to an end, too.
+        match held.left.checked_sub(1) {
+            Some(fewer) => cx.left = fewer,
+            None => {
+                if let Due::Packet(mut held) = due {
+                    let (end, packet) = (End::Dropped(DropReason::HopLimit), &mut held.packet);
+                    observer.ends(&cx, hop, end, Some(packet));
+                    cx.drop(hop, Some(held.packet), DropReason::HopLimit);
+                }
+                return mem::forget(cx);
+            }
+        }
     }
     let before = cx.left;
     cx.made = hop.call_due(due, &mut cx);
