@@ -117,6 +117,54 @@ tc -n alice -batch - <<-END
 END
 clean
 
+# --- What does not match ---
+
+hook lan0 lan1
+fbctl -b - <<-END
+	add f bpf
+	add arp counter
+	add rest counter
+	set f program=@$arp
+	bind f lan0
+	bind arp f
+	bind rest f
+	bind lan1 rest
+END
+pktgen_to() { ip netns exec "$1" "$tests/pktgen" "${@:2}"; }
+pktgen_to alice a0 1000
+check "what a filter does not match leaves by its second port" is "$(counted rest) $(drops f filtered)" "1000 60000 0"
+check "and what it matches by the first" is "$(counted arp)" "0 0"
+ping_quietly alice 1 192.0.2.99 -W 2 >ping.log 2>&1 || :
+check "each where it belongs" test "$(counted arp)" != "0 0"
+pktgen_to bob b0 1000
+check "down there is no second port, and the rest is dropped" is "$(drops f filtered)" 1000
+remember
+check_fails "it has no third port" 2 "ingress of 'f' is bound to 'rest'" fbctl bind lan1 f
+fbctl add c counter
+fbctl add g bpf
+remember
+check_fails "what has one port cannot take its place" 2 "'c' has 1 ingress ports, 'f' uses 2" fbctl replace f c
+check "another filter can" fbctl replace f g
+was=$(counted rest)
+arp_was=$(counted arp)
+pktgen_to alice a0 1000
+check "without a program all goes by the first port" \
+	is "$(counted rest) $((($(counted arp | cut -d' ' -f1) - ${arp_was% *}) >= 1000))" "$was 1"
+fbctl -b - <<-END
+	set g program=@$arp
+	unbind arp g
+END
+pktgen_to alice a0 1000
+check "the one that is left is at the first port" is "$(drops g filtered)" 1000
+fbctl -b - <<-END
+	bind arp g
+	set g direction=egress
+END
+was=$(drops g filtered)
+pktgen_to alice a0 1000
+check "what the program does not see passes" is "$(counted rest) $(drops g filtered)" "2000 120000 $was"
+clean
+
 # --- Duplicate ---
 
 hook lan0
