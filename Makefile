@@ -33,11 +33,12 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
 	modules block modules_install tools install uninstall deb check clean
 
 help:
 	@echo 'make demo             set up, build, and show packets that pass a graph'
+	@echo 'make shell            open a shell in a separate kernel, with LANA loaded and two hosts; LANE='
 	@echo 'make test             set up, build, and run the tests in User Mode Linux and in Debian'"'"'s own kernel'
 	@echo 'make test-quick       run a selection of the tests in User Mode Linux: minutes'
 	@echo 'make test-debug       run the tests in a kernel with KASAN, lockdep and leak detection'
@@ -67,15 +68,14 @@ help:
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
 
-# The steps after set-up take about 80 seconds: LANA_LEFT lets set-up estimate the total.
 demo:
-	@start=$$(date +%s) && \
-	LANA_LEFT=80 scripts/setup x86_64 && \
-	echo "demo: LANA's modules and tools: about 1 min" && \
-	$(MAKE) -s --no-print-directory modules LANE=x86_64 KDIR= && \
-	$(inside) cargo build -q --release --locked -p fbctl -p vlink -p bpfc && \
-	scripts/lana-vm --lane x86_64 -- scripts/demo && \
+	@start=$$(date +%s) && scripts/ready x86_64 && scripts/lana-vm --lane x86_64 -- scripts/demo && \
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
+
+# User Mode Linux boots at once, but its kernel is to be compiled: where it is not there, Debian's.
+shell: lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),$(if $(wildcard $(LANA_CACHE)/kernel/uml/.lana),uml,x86_64))
+shell:
+	@scripts/ready $(lane) shell && scripts/lana-vm --lane $(lane) --shell --net
 
 test:
 	@tests/all
