@@ -141,7 +141,7 @@ impl Delay {
         let drawn = self.state.drawn.fetch_add(1_u64, Relaxed);
         let number = mixed(self.config.seed.wrapping_add(drawn).wrapping_add(1));
         // The upper half of a product: as even as a remainder, and no division.
-        ((u128::from(number) * u128::from(bound)) >> 64) as u64
+        (u128::from(number).wrapping_mul(u128::from(bound)) >> 64) as u64
     }
 
     /// Whether this packet is one of such a share.
@@ -253,7 +253,7 @@ impl Block for Delay {
         if self.config.latency == 0 && self.config.jitter == 0 && self.state.queue.is_empty() {
             return cx.pass(packet);
         }
-        if self.state.queue.len() as u64 >= self.config.limit {
+        if u64::from(self.state.queue.len()) >= self.config.limit {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
         counts.delayed.add(1);

@@ -206,7 +206,7 @@ impl Block for Shape {
             counts,
             full_at: _,
         } = &*self.state;
-        if queue.len() as u64 >= self.config.limit {
+        if u64::from(queue.len()) >= self.config.limit {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
         let now = time::now();
