@@ -161,11 +161,13 @@ impl<'r> Context<'r> {
     }
 
     /// The engine, and the slot of the block that runs, where its type holds packets.
+    #[inline]
     pub(super) fn place(&self) -> Option<(&'r Ppe, &'r Slot)> {
         Some((self.ppe, self.hop.own()?))
     }
 
     /// The blocks that the packet may still pass.
+    #[inline]
     pub(super) fn left(&self) -> u32 {
         self.left.wrapping_add(self.held)
     }
