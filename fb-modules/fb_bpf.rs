@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf`: passes or drops each packet, or those of one direction, by a classic BPF program, which the
-//! kernel's machine runs. Without a program all pass.
+//! `bpf`: tells packets apart, all or those of one direction, by a classic BPF program, which the kernel's machine
+//! runs. What the program matches passes; the rest leaves by the second port, and is dropped where none is bound there.
+//! Without a program all pass.
 
 use lana::prelude::*;
 
@@ -56,13 +57,16 @@ impl Filter {
 
 impl Block for Filter {
     const TYPE: &'static str = "bpf";
+    // By direction: one for what the program matches, one for the rest.
+    const INGRESS_PORTS: u32 = 2;
+    const EGRESS_PORTS: u32 = 2;
     const FILE: File = File::Option(PROGRAM);
     const OPTIONS: &'static [OptionSpec] = &[
         OptionSpec {
             key: PROGRAM,
             values: Values::Text("instructions, as tcpdump -ddd or bpfc print them"),
             default: "",
-            doc: "Drops the packets for which it returns 0",
+            doc: "Packets for which it returns 0 leave by port 1, or are dropped",
         },
         OptionSpec {
             key: DIRECTION,
@@ -80,10 +84,20 @@ impl Block for Filter {
     }
 
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
-        let concerned = self.only.is_none_or(|only| only == cx.direction());
+        let direction = cx.direction();
+        let concerned = self.only.is_none_or(|only| only == direction);
         match &self.loaded {
             Some(loaded) if concerned && packet.filter(&loaded.program) == 0 => {
-                Verdict::drop(packet, DropReason::Filtered)
+                match cx.ports(direction) > 1 {
+                    true => Verdict::forward(
+                        packet,
+                        Port {
+                            direction,
+                            index: 1,
+                        },
+                    ),
+                    false => Verdict::drop(packet, DropReason::Filtered),
+                }
             }
             _ => cx.pass(packet),
         }

@@ -141,7 +141,7 @@ impl Delay {
         let drawn = self.state.drawn.fetch_add(1_u64, Relaxed);
         let number = mixed(self.config.seed.wrapping_add(drawn).wrapping_add(1));
         // The upper half of a product: as even as a remainder, and no division.
-        ((u128::from(number) * u128::from(bound)) >> 64) as u64
+        (u128::from(number).wrapping_mul(u128::from(bound)) >> 64) as u64
     }
 
     /// Whether this packet is one of such a share.
@@ -253,6 +253,9 @@ impl Block for Delay {
         if self.config.latency == 0 && self.config.jitter == 0 && self.state.queue.is_empty() {
             return cx.pass(packet);
         }
+        if u64::from(self.state.queue.len()) >= self.config.limit {
+            return Verdict::drop(packet, DropReason::QueueFull);
+        }
         counts.delayed.add(1);
         let until = self.until(time::now());
         self.state.queue.hold(packet, until, cx)
@@ -262,9 +265,7 @@ impl Block for Delay {
         let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
         let config = self.config.with(key, text.trim());
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        if config.limit != self.config.limit {
-            self.state.queue.resize(config.limit as u32, process)?;
-        }
+        self.state.queue.make_room(config.limit as u32, process)?;
         Ok(Self {
             config,
             state: self.state.clone(),
@@ -312,7 +313,9 @@ impl Block for Delay {
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
-        old.state.queue.resize(self.config.limit as u32, process)?;
+        old.state
+            .queue
+            .make_room(self.config.limit as u32, process)?;
         Ok(Some(Self {
             config: self.config,
             state: old.state.clone(),

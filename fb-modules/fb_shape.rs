@@ -206,7 +206,7 @@ impl Block for Shape {
             counts,
             full_at: _,
         } = &*self.state;
-        if queue.len() as u64 >= self.config.limit {
+        if u64::from(queue.len()) >= self.config.limit {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
         let now = time::now();
@@ -228,9 +228,7 @@ impl Block for Shape {
         let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
         let config = self.config.with(key, text.trim());
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        if config.limit != self.config.limit {
-            self.state.queue.resize(config.limit as u32, process)?;
-        }
+        self.state.queue.make_room(config.limit as u32, process)?;
         Ok(Self {
             config,
             bucket: Bucket::new(config.rate, config.burst),
@@ -268,7 +266,9 @@ impl Block for Shape {
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
-        old.state.queue.resize(self.config.limit as u32, process)?;
+        old.state
+            .queue
+            .make_room(self.config.limit as u32, process)?;
         Ok(Some(Self {
             config: self.config,
             bucket: self.bucket,

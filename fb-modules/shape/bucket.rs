@@ -35,8 +35,8 @@ impl Bucket {
 
     /// How long it takes to fill in so many bytes.
     fn cost(&self, bytes: u64) -> u64 {
-        let cost = u128::from(self.per_byte) * u128::from(bytes);
-        u64::try_from((cost + (1 << (SHIFT - 1))) >> SHIFT).unwrap_or(u64::MAX)
+        let cost = u128::from(self.per_byte).wrapping_mul(u128::from(bytes));
+        u64::try_from(cost.wrapping_add(1 << (SHIFT - 1)) >> SHIFT).unwrap_or(u64::MAX)
     }
 
     /// Takes bytes out of a bucket, which was never used where it is 0: the time in nanoseconds from which the packet may go

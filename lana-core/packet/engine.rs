@@ -162,11 +162,13 @@ impl<'r> Context<'r> {
     }
 
     /// The engine, and the slot of the block that runs, where its type holds packets.
+    #[inline]
     pub(super) fn place(&self) -> Option<(&'r Ppe, &'r Slot)> {
         Some((self.ppe, self.hop.own()?))
     }
 
     /// The blocks that the packet may still pass.
+    #[inline]
     pub(super) fn left(&self) -> u32 {
         self.left.wrapping_add(self.held)
     }
@@ -576,6 +578,18 @@ fn go_on<'r, const BANK: usize>(
     if let Due::Packet(held) = &mut due {
         (cx.direction, cx.left) = (held.direction, held.left);
         observer.comes(&cx, hop, &mut held.packet, held.direction);
+        // What is held again and again comes to an end, too.
+        match held.left.checked_sub(1) {
+            Some(fewer) => cx.left = fewer,
+            None => {
+                if let Due::Packet(mut held) = due {
+                    let (end, packet) = (End::Dropped(DropReason::HopLimit), &mut held.packet);
+                    observer.ends(&cx, hop, end, Some(packet));
+                    cx.drop(hop, Some(held.packet), DropReason::HopLimit);
+                }
+                return mem::forget(cx);
+            }
+        }
     }
     let before = cx.left;
     cx.made = hop.call_due(due, &mut cx);

@@ -43,27 +43,33 @@ impl HoldQueue {
         self.0.resize(capacity, process)
     }
 
-    /// Holds a packet until a time; one of the past lets it go on in a moment. Dropped where there is no room, or no
-    /// memory. For a frame an skb is made.
+    /// Makes room for so many packets at least, which is what a block wants that takes its limit from its options:
+    /// where the change is not made in the end, nothing has been lost. As [`resize`](Self::resize) else.
+    pub fn make_room(&self, capacity: u32, process: &Process) -> Result {
+        match capacity > self.0.capacity() {
+            true => self.resize(capacity, process),
+            false => Ok(()),
+        }
+    }
+
+    /// Holds a packet until a time; one of the past lets it go on in a moment. Dropped where there is no room, no
+    /// memory, or where the queue is that of a block that has gone or is in another namespace. For a frame an skb is made.
+    /// To be held counts as a hop: who holds a packet again and again does so up to the hop limit.
     pub fn hold<P: Packet>(&self, packet: P, until: u64, cx: &mut Context<'_>) -> Verdict<P> {
         packet.with_skb(cx, |skb, cx| {
-            let full = self.len() >= self.0.capacity();
-            let refused = match cx.place() {
-                Some(place) if !full => {
-                    let put = self.0.put(skb, cx.direction(), cx.left(), until, place);
-                    put.err().map(|skb| (skb, DropReason::NoMemory))
-                }
-                _ => Some((skb, DropReason::QueueFull)),
+            let put = match cx.place() {
+                Some(place) => self.0.put(skb, cx.direction(), cx.left(), until, place),
+                None => Err((skb, DropReason::QueueFull)),
             };
-            match refused {
-                None => Verdict::consumed(),
-                Some((skb, why)) => Verdict::drop(skb, why),
+            match put {
+                Ok(()) => Verdict::consumed(),
+                Err((skb, why)) => Verdict::drop(skb, why),
             }
         })
     }
 
     /// Has [`Block::wake`](crate::graph::block::Block::wake) called at a time, once; at the first of several. A time of
-    /// the past is in a moment.
+    /// the past is in a moment; but between two calls there are 10 microseconds at least.
     pub fn wake_at(&self, time: u64, cx: &Context<'_>) {
         if let Some(place) = cx.place() {
             self.0.wake_at(time, place);
@@ -71,6 +77,7 @@ impl HoldQueue {
     }
 }
 
+/// What waits is freed.
 impl Drop for HoldQueue {
     fn drop(&mut self) {
         self.0.leave();

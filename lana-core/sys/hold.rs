@@ -9,6 +9,7 @@ use super::{
     context::{without_softirqs, Process},
     percpu::ThisCpu,
     rcu,
+    reason::DropReason,
     skb::Skb,
     slot::{Datapath, Slot},
     time,
@@ -36,6 +37,9 @@ use kernel::{
 
 /// How many go on at most before the softirq may do something else.
 const BUDGET: u32 = 64;
+/// How long after a block was woken it is woken again, at least, in nanoseconds: one that asks for times of the past
+/// does not keep a CPU to itself.
+const PAUSE: u64 = 10_000;
 /// A time that does not come.
 const NEVER: u64 = u64::MAX;
 
@@ -80,6 +84,8 @@ struct Content<D: Datapath> {
     /// How many were held so far.
     number: u64,
     wake: u64,
+    /// The time at which it was woken last.
+    woken: u64,
     /// The time at which the timer is to fire.
     armed: u64,
 }
@@ -147,6 +153,7 @@ impl<D: Datapath> HoldOwner<D> {
                         waiting: KVVec::new(),
                         number: 0,
                         wake: NEVER,
+                        woken: 0,
                         armed: NEVER,
                     },
                     "lana::Hold::content"
@@ -173,12 +180,7 @@ impl<D: Datapath> HoldOwner<D> {
 
 impl<D: Datapath> Drop for HoldOwner<D> {
     fn drop(&mut self) {
-        let waiting = without_softirqs(|| {
-            let mut content = self.hold.content.lock();
-            content.datapath = None;
-            core::mem::take(&mut content.waiting)
-        });
-        self.hold.len.store(0, Relaxed);
+        let waiting = self.hold.close();
         // Waits for the timer's function where that runs. Nobody starts the timer again, without a datapath.
         self.timer = None;
         drop(waiting);
@@ -196,9 +198,20 @@ impl<D: Datapath> Hold<D> {
         self.capacity.load(Relaxed)
     }
 
-    /// No block has it any more.
+    /// No block has it any more: what waits is freed, though other blocks' instances may keep its owner. Any context.
     pub(crate) fn leave(&self) {
         self.is_idle.store(1, Relaxed);
+        drop(self.close());
+    }
+
+    /// From now on nothing is held, and the timer is not started. What has waited until now.
+    fn close(&self) -> KVVec<Waiting> {
+        without_softirqs(|| {
+            let mut content = self.content.lock();
+            content.datapath = None;
+            self.len.store(0, Relaxed);
+            core::mem::take(&mut content.waiting)
+        })
     }
 
     /// Whether no block has it any more.
@@ -209,26 +222,27 @@ impl<D: Datapath> Hold<D> {
     /// Makes room for so many packets; those that wait beyond that are still let go on. Sleeps.
     pub(crate) fn resize(&self, capacity: u32, _process: &Process) -> Result {
         let room = capacity.max(self.len()) as usize;
-        let mut other = KVVec::with_capacity(room, GFP_KERNEL)?;
+        let other = KVVec::with_capacity(room, GFP_KERNEL)?;
+        // The memory is freed when the lock has been given back.
         without_softirqs(|| {
             let mut content = self.content.lock();
             if content.waiting.len() > other.capacity() {
                 // More have come meanwhile.
                 return Err(EAGAIN);
             }
-            core::mem::swap(&mut content.waiting, &mut other);
-            while let Some(waiting) = other.pop() {
-                // There is room.
+            let mut old = core::mem::replace(&mut content.waiting, other).into_iter();
+            for waiting in &mut old {
+                // There is room. A heap that is copied in its order is a heap: packets do not wait for this for long.
                 let _ = content.waiting.push_within_capacity(waiting);
-                sift_up(&mut content.waiting, Waiting::before);
             }
             self.capacity.store(capacity, Relaxed);
-            Ok(())
+            Ok(old)
         })
+        .map(drop)
     }
 
-    /// Holds a packet until a time, in nanoseconds of [`time::now`]; gives it back where there is no room, or no
-    /// memory to make it one that can wait. From softirqs.
+    /// Holds a packet until a time, in nanoseconds of [`time::now`]. Gives it back where there is no room, where the hold
+    /// is closed or another graph's, or without memory to make it one that can wait. From softirqs.
     pub(crate) fn put(
         self: &Arc<Self>,
         mut packet: Skb,
@@ -236,14 +250,17 @@ impl<D: Datapath> Hold<D> {
         left: u32,
         until: u64,
         (datapath, slot): (&D, &Slot<D>),
-    ) -> Result<(), Skb> {
-        if self.len() >= self.capacity() || !packet.unshare() {
-            return Err(packet);
+    ) -> Result<(), (Skb, DropReason)> {
+        if self.len() >= self.capacity() {
+            return Err((packet, DropReason::QueueFull));
+        }
+        if !packet.unshare() {
+            return Err((packet, DropReason::NoMemory));
         }
         let mut device = 0;
         // SAFETY: the buffer is live and ours.
         if !unsafe { bindings::lana_skb_hold(packet.as_ptr(), &raw mut device) } {
-            return Err(packet);
+            return Err((packet, DropReason::NoMemory));
         }
         let held = Held {
             packet,
@@ -252,8 +269,9 @@ impl<D: Datapath> Hold<D> {
             device,
         };
         let mut content = self.content.lock();
-        if !content.is_of(datapath) {
-            return Err(held.packet);
+        // Others may have come since the first look.
+        if !content.is_of(datapath) || content.waiting.len() >= self.capacity() as usize {
+            return Err((held.packet, DropReason::QueueFull));
         }
         let number = content.number;
         let waiting = Waiting {
@@ -262,7 +280,7 @@ impl<D: Datapath> Hold<D> {
             held,
         };
         if let Err(full) = content.waiting.push_within_capacity(waiting) {
-            return Err(full.0.held.packet);
+            return Err((full.0.held.packet, DropReason::QueueFull));
         }
         content.number = number.wrapping_add(1);
         content.slot = Some(NonNull::from(slot));
@@ -272,11 +290,12 @@ impl<D: Datapath> Hold<D> {
         Ok(())
     }
 
-    /// Has the block woken at a time; only at the first of several. From softirqs.
+    /// Has the block woken at a time; only at the first of several, and [`PAUSE`] after the last one. From softirqs.
     pub(crate) fn wake_at(self: &Arc<Self>, time: u64, (datapath, slot): (&D, &Slot<D>)) {
         let mut content = self.content.lock();
         if content.is_of(datapath) {
             content.slot = Some(NonNull::from(slot));
+            let time = time.max(content.woken.saturating_add(PAUSE));
             content.wake = content.wake.min(time);
             Self::arm(self.as_arc_borrow(), &mut content);
         }
@@ -301,6 +320,7 @@ impl<D: Datapath> Hold<D> {
     fn take(content: &mut Content<D>, now: u64) -> Option<Due> {
         if content.wake <= now {
             content.wake = NEVER;
+            content.woken = now;
             return Some(Due::Wake);
         }
         if content.waiting.first()?.until > now {

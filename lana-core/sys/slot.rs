@@ -467,6 +467,7 @@ impl<D: Datapath> Hop<D> {
     }
 
     /// Its own slot, where its block wants to know that.
+    #[inline]
     pub(crate) fn own<'r>(&'r self) -> Option<&'r Slot<D>> {
         // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
         self.all.as_ref().map(|all| unsafe { all.own.as_ref() })

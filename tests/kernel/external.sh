@@ -65,6 +65,42 @@ check "and can be made" fbctl add m made
 fbctl rm m
 check "and goes" rmmod fb_made
 
+# --- The block of the documentation ---
+
+check "the documentation's block loads" insmod "$(ko bucket bucket)"
+hook lan0
+fbctl -b - <<-END
+	add b bucket
+	add c counter
+	bind b lan0
+	bind c b
+END
+pass() { fbctl -j stats c | grep -o '"packets":[0-9]*' | head -n 1 | cut -d: -f2; }
+alice "$tests/pktgen" a0 100
+check "without a rate all pass" is "$(pass) $(drops b filtered)" "100 0"
+remember
+for bad in rate=-1 rate=10000001 rate=x burst=0 burst=1000001; do
+	check_fails "the documentation's block refuses $bad" 2 "${bad%=*}: a number from" fbctl set b "$bad"
+done
+# None comes while this is going on.
+fbctl set b rate=1
+fbctl set b burst=10
+sleep 1
+alice "$tests/pktgen" a0 100
+passed=$(($(pass) - 100))
+check "a burst passes, and what comes beyond it is dropped: $passed" test "$passed" -ge 10 -a "$passed" -le 15
+check "what is dropped is counted" is "$(drops b filtered)" $((100 - passed))
+check "as is what passes" contains "$(fbctl show b)" "passed=$((100 + passed))"
+fbctl add other bucket
+fbctl set other rate=1
+fbctl set other burst=10
+fbctl replace b other
+alice "$tests/pktgen" a0 100
+check "a block that replaces it has its bucket" test $(($(pass) - 100 - passed)) -le 6
+fbctl rm b
+clean
+check "its module goes" rmmod fb_bucket
+
 # --- A block that fails, and that shows too much ---
 
 check "a block that fails where it is told to loads" insmod "$(ko odd odd)"

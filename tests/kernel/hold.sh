@@ -38,6 +38,10 @@ fbctl set d latency=20ms
 rtt=$(alice ping -n -q -c 10 -i 0.05 192.0.2.2 | sed -n 's|^rtt.*= \([0-9]*\)\..*|\1|p')
 check "ping takes twice the latency: $rtt ms" test "$rtt" -ge 40
 check "all were counted" contains "$(fbctl stats d)" " 20 "
+remember
+check_fails "a change that fails in the end" 2 "" fbctl -b <(printf 'set d limit=1\nset d limit=0\n')
+fbctl -b <(printf 'set d limit=1\nset d limit=5000\n')
+check "leaves room for as many as before" is "$(alice ping -n -q -c 20 -l 20 192.0.2.2 | grep -o ' [0-9]* received')" " 20 received"
 fbctl set d direction=egress
 rtt=$(alice ping -n -q -c 10 -i 0.05 192.0.2.2 | sed -n 's|^rtt.*= \([0-9]*\)\..*|\1|p')
 check "of one direction, once: $rtt ms" test "$rtt" -ge 20 -a "$rtt" -lt 40

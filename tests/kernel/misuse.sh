@@ -138,6 +138,109 @@ fbctl unbind r lan0
 fbctl rm r
 rmmod fb_misuse_resize
 
+# --- Packets that wait ---
+
+insert hold
+shown() { fbctl show "$1" | grep -o "$2=[0-9]*" | cut -d= -f2; }
+begin() { # WHAT
+	fbctl add h misuse-hold
+	fbctl set h what="$1"
+	fbctl bind h lan0
+}
+finish() {
+	fbctl unbind h lan0
+	fbctl rm h
+}
+all_dropped() { [ "$(drops h hop-limit)" = 20 ]; }
+begin again
+frames far0 20
+check "a packet that is held whenever it is released ends at the hop limit" wait_for 20 all_dropped
+check "none waits then" is "$(shown h waiting)" 0
+finish
+
+begin wake
+frames far0 1
+before=$(shown h woken) from=$(date +%s%N)
+sleep 1
+woken=$(($(shown h woken) - before)) took=$((($(date +%s%N) - from) / 10000))
+check "a block that wants to be woken all the time is woken: $woken times" test "$woken" -gt 0
+check "but with a pause each time" test "$woken" -le "$took"
+finish
+
+begin never
+frames far0 50
+check "what is held for ever waits" is "$(shown h waiting)" 50
+check "a queue may have room for fewer than wait" fbctl set h room=0
+frames far0 10
+check "then none is let in" is "$(shown h waiting) $(drops h queue-full)" "50 10"
+remember
+check_fails "nor more room than any has" 2 "" fbctl set h room=100001
+check_fails "by far" 2 "" fbctl set h room=4294967295
+check "the most there is" fbctl set h room=100000
+frames far0 10
+check "those that wait are still there" is "$(shown h waiting)" 60
+fbctl set h what=drop
+frames far0 10
+check "a queue is given up in a packet's way, with all that wait" is "$(shown h waiting)" 0
+frames far0 10
+check "without a queue they pass" is "$(drops h unbound)" 20
+finish
+
+# Two that are replaced by each other keep each other's queues; what waits in one goes with its block.
+begin never
+frames far0 30
+fbctl add i misuse-hold
+fbctl set i what=never
+for ((i = 0; i < 20; i++)); do
+	fbctl replace h i
+	fbctl replace i h
+done
+check "what waits stays, however often blocks are replaced" is "$(shown h waiting)" 30
+fbctl rm i
+finish
+
+namespace red
+ip -n red link add v0 type veth peer name w0
+ip -n red link set v0 up
+ip -n red link set w0 up
+ip netns exec red vlink ethernet hook v0
+fbctl -n red -b - <<-END
+	add h misuse-hold
+	set h what=given
+	bind h v0
+END
+begin given
+fbctl add giver misuse-hold
+fbctl set giver give=queue
+frames far0 20
+check "a queue that another block has given away holds packets" is "$(shown h waiting)" 20
+ip netns exec red "$tests/pktgen" w0 20 >/dev/null
+check "but none of another namespace" is "$(shown h waiting)" 20
+check "which are dropped, and counted" contains "$(fbctl -n red -j stats h)" '"reason":"queue-full","packets":20'
+check "the block that has made it can go" fbctl rm giver
+check "and what waits there with it" is "$(shown h waiting)" 0
+frames far0 10
+check "nothing is held there any more" is "$(shown h waiting) $(drops h queue-full)" "0 10"
+finish
+fbctl -n red set h what=again
+ip netns exec red "$tests/pktgen" w0 500 >/dev/null &
+check "a namespace goes while packets are held again and again" timeout 20 ip netns del red
+wait $! || :
+
+hook lan1
+fbctl set lan1 batch=on
+fbctl add h misuse-hold
+fbctl bind h lan1
+fbctl set h what=again
+frames far1 100
+all_dropped() { [ "$(drops h hop-limit)" = 100 ]; }
+check "packets of a batch are held likewise" wait_for 20 all_dropped
+fbctl unbind h lan1
+fbctl rm h
+vlink ethernet unhook lan1
+gone() { rmmod fb_misuse_hold 2>/dev/null; }
+check "the module goes, though it has kept a queue" wait_for 20 gone
+
 # What sleeps in a packet's way is found by kernels that look for it; the console is not to see it.
 if grep -q __might_sleep /proc/kallsyms; then
 	insert sleep

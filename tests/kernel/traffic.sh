@@ -117,6 +117,57 @@ tc -n alice -batch - <<-END
 END
 clean
 
+# --- What does not match ---
+
+hook lan0 lan1
+fbctl -b - <<-END
+	add f bpf
+	add arp counter
+	add rest counter
+	set f program=@$arp
+	bind f lan0
+	bind arp f
+	bind rest f
+	bind lan1 rest
+END
+pktgen_to() { ip netns exec "$1" "$tests/pktgen" "${@:2}"; }
+# The hosts may say more than that.
+pktgen_to alice a0 1000
+passed() { counted "$1" | cut -d' ' -f1; }
+check "what a filter does not match leaves by its second port" test "$(passed rest)" -ge 1000
+check "and not by the first" test "$(passed arp)" -lt 100
+was=$(passed arp)
+ping_quietly alice 1 192.0.2.99 -W 2 >ping.log 2>&1 || :
+check "ARP by the first" test "$(passed arp)" -gt "$was"
+was=$(drops f filtered)
+pktgen_to bob b0 1000
+check "down there is no second port, and the rest is dropped" test "$(drops f filtered)" -ge $((was + 1000))
+fbctl add c counter
+remember
+check_fails "it has no third port" 2 "ingress of 'f' is bound to 'rest'" fbctl bind c f
+fbctl add g bpf
+remember
+check_fails "what has one port cannot take its place" 2 "'c' has 1 ingress ports, 'f' uses 2" fbctl replace f c
+check "another filter can" fbctl replace f g
+was=$(passed rest)
+before=$(passed arp)
+pktgen_to alice a0 1000
+check "without a program all goes by the first port" is "$(passed rest) $(($(passed arp) - before >= 1000))" "$was 1"
+fbctl -b - <<-END
+	set g program=@$arp
+	unbind arp g
+END
+pktgen_to alice a0 1000
+check "the one that is left is at the first port" test "$(drops g filtered)" -ge 1000
+fbctl -b - <<-END
+	bind arp g
+	set g direction=egress
+END
+was=$(passed rest)
+pktgen_to alice a0 1000
+check "what the program does not see passes by the first port" test "$(passed rest)" -ge $((was + 1000))
+clean
+
 # --- Duplicate ---
 
 hook lan0

@@ -76,6 +76,17 @@ check "under the reason" is "$(drops f filtered)" 2
 fbctl set f program=@"$top/examples/ipv4.txt"
 check "or lets them pass" ping_quietly alice 5 192.0.2.3
 check "frames in several buffers, too" ping_quietly alice 3 192.0.2.3 -s 20000
+was=$(drops f filtered)
+fbctl -b - <<-END
+	add match counter
+	add rest counter
+	bind match f
+	bind rest f
+	set f program=@$top/examples/arp.txt
+END
+check "or leave by its second port" ping_quietly alice 5 192.0.2.3
+check "all of them, as frames" is "$(counted rest | cut -d' ' -f1) $(drops f filtered) $(skbs f)" "5 $was 0"
+check "and none by the first" is "$(counted match)" "0 0"
 clean
 
 # --- Out by the same device ---
