@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a block has held goes on from that block, in a walk of its own.
+
+use super::{Context, Hop, Slot, BACKLOG_LIMIT, HOP_LIMIT};
+use crate::{
+    base::port::Direction,
+    packet::{
+        entrance::Ppe,
+        probe::Probes,
+        storm::CALL_LIMIT,
+        tracer::{End, Observer, Tracer},
+        verdict::Unclaimed,
+    },
+    sys::{
+        hold::Due,
+        percpu::ThisCpu,
+        queue::Queue,
+        rcu::Reader,
+        reason::DropReason,
+        version::{Parity, Version},
+    },
+};
+use core::mem;
+
+/// What a block has waited for is there: it goes on from that block.
+pub(in crate::packet) fn resume<'r>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    due: Due,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) {
+    match ppe.version(reader) {
+        Parity::Even(version) => resume_by(ppe, slot, version, due, cpu),
+        Parity::Odd(version) => resume_by(ppe, slot, version, due, cpu),
+    }
+}
+
+/// The same by a version.
+fn resume_by<'r, const BANK: usize>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    mut due: Due,
+    cpu: ThisCpu,
+) {
+    let Some(hop) = slot.hop(version) else {
+        // The block has gone, and so does what it has held.
+        return;
+    };
+    let probes: Option<&Probes> = ppe.live().beside(version);
+    if let (Some(probes), Due::Packet(held)) = (probes, &mut due) {
+        let (packet, direction) = (&mut held.packet, held.direction);
+        let tracer = Tracer::new(ppe.net(), probes, hop, packet, direction, cpu);
+        if let Some(mut tracer) = tracer {
+            go_on(ppe, version, hop, due, cpu, &mut tracer);
+            return tracer.finish();
+        }
+    }
+    go_on(ppe, version, hop, due, cpu, &mut ());
+}
+
+/// The same at a hop.
+fn go_on<'r, const BANK: usize>(
+    ppe: &'r Ppe,
+    version: Version<'r, BANK>,
+    hop: &'r Hop,
+    mut due: Due,
+    cpu: ThisCpu,
+    observer: &mut impl Observer,
+) {
+    let engine = ppe.stats().this(cpu);
+    let mut cx = Context {
+        ppe,
+        engine,
+        reader: version.reader(),
+        cpu,
+        hop,
+        direction: Direction::Ingress,
+        left: HOP_LIMIT,
+        held: 0,
+        room: BACKLOG_LIMIT,
+        calls: CALL_LIMIT,
+        backlog: Queue::new(),
+        // It is not what a device has just received.
+        unclaimed: Unclaimed::Drop,
+        made: None,
+    };
+    if let Due::Packet(held) = &mut due {
+        (cx.direction, cx.left) = (held.direction, held.left);
+        observer.comes(&cx, hop, &mut held.packet, held.direction);
+        // What is held again and again comes to an end, too.
+        match held.left.checked_sub(1) {
+            Some(fewer) => cx.left = fewer,
+            None => {
+                if let Due::Packet(mut held) = due {
+                    let (end, packet) = (End::Dropped(DropReason::HopLimit), &mut held.packet);
+                    observer.ends(&cx, hop, end, Some(packet));
+                    cx.drop(hop, Some(held.packet), DropReason::HopLimit);
+                }
+                return mem::forget(cx);
+            }
+        }
+    }
+    let before = cx.left;
+    cx.made = hop.call_due(due, &mut cx);
+    cx.walk_made(version, observer);
+    let called = before.wrapping_sub(cx.left).wrapping_add(1);
+    engine.calls.add(called.into());
+    if !cx.none_waits() {
+        cx.walk_waiting(version, called, observer);
+    }
+    // Nothing is left in it.
+    mem::forget(cx);
+}
