@@ -9,6 +9,7 @@ use lana::prelude::*;
 mod matching;
 #[path = "classify/rule.rs"]
 mod rule;
+#[expect(dead_code, reason = "the bpf block also prints programs, and takes them in pieces")]
 #[path = "bpf/text.rs"]
 mod text;
 
@@ -199,7 +200,7 @@ impl Classify {
         }
         Ok(Self {
             config: self.config,
-            asks_vlan: entries.iter().any(|entry: &Entry| entry.rule.asks_vlan()),
+            asks_vlan: entries.iter().any(|entry: &Entry| entry.rule.vlan.is_some()),
             entries,
             last,
             counts: self.counts.clone(),

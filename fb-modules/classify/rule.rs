@@ -414,11 +414,6 @@ impl Rule {
         }
         Ok(())
     }
-
-    /// Whether it looks at VLAN tags.
-    pub(crate) fn asks_vlan(&self) -> bool {
-        self.vlan.is_some()
-    }
 }
 
 /// The name of a number, or the number.

@@ -146,7 +146,7 @@ enum Stop {
 }
 
 /// Walks over the headers of a packet of `len` bytes, of which these are the first. `Err` if it needs more of them.
-#[inline]
+#[inline(never)]
 pub fn parse(bytes: &[u8], len: usize) -> Result<Parsed, More> {
     let mut parsed = Parsed::nothing(len);
     match parsed.walk(Bytes { bytes, len }) {
