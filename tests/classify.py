@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""classify.py: what comes in by lan0 goes where the rules of a classify say. Each of its ports has a counter."""
+"""classify.py [hits]: what comes in by lan0 goes where the rules of a classify say. Each of its ports has a counter. `hits`:
+only whether what a graph has counted until now fits together."""
 
 import socket
 import struct
+import sys
 
 from lana import check, end
 from rig import FRAMES, SLOW, Lana, Load, inside, quiesce
@@ -186,9 +188,9 @@ def directions():
 def under_load(way):
     """Rules that change at full rate: each packet goes by an output that one of its rules names, none is lost."""
     build()
-    change(rule_5="ethertype=ipv6 -> 3", default="0")
-    load = Load("alice").add("a0", 0, *(FRAMES if way == "frames" else []), mac="02:00:00:00:00:0b").start()
+    change(rule_5="ethertype=ipv6 -> 3", rule_1="dport=9 -> 1", default="0")
     before = lana.blocks()["lan0"].packets
+    load = Load("alice").add("a0", 0, *(FRAMES if way == "frames" else []), mac="02:00:00:00:00:0b").start()
     for turn in range(max(600 // SLOW, 12)):
         change(rule_1=f"dport=9 src=0.0.0.0/0 -> {1 + turn % 2}")
         change(rule_2=f"proto=udp dport={turn}-65535 -> 2")
@@ -208,12 +210,29 @@ def under_load(way):
     load.stop()
     blocks = lana.blocks()
     ports = arrived()
-    entered = blocks["c"].packets
+    entered = blocks["lan0"].packets - before
     check(f"{way}: rules change under load: all that came in goes out", sum(ports) == entered >= 1, ports, entered,
-          blocks["lan0"].packets - before, blocks["c"].drops)
+          blocks["c"].drops)
     check(f"{way}: nothing by an output that no rule names for it", ports[0] == ports[3] == 0 and all(ports[1:3]), ports)
     check(f"{way}: nothing was dropped", not any(blocks["c"].drops.values()), blocks["c"].drops)
     lana.take_apart()
+
+
+def hits():
+    """After malformed packets: each is a hit of one rule or of none, and came out where that says."""
+    blocks = lana.blocks()
+    block, ports = blocks["c"], arrived()
+    options = lana.get("c").options
+    of_rules = {key.split(".")[1]: int(value) for key, value in options.items() if key.endswith(".packets")}
+    unmatched, malformed = int(options["unmatched"]), int(options["malformed"])
+    print("#", of_rules, unmatched, malformed, ports, block.drops)
+    check("each packet is a hit of one rule, or of none", sum(of_rules.values()) + unmatched == block.packets > 0)
+    check("some are malformed, and not all", 0 < malformed < block.packets)
+    check("each rule has some", all(of_rules.values()) and unmatched)
+    check("each came out where its rule says", ports == [
+        unmatched, of_rules["1"] + of_rules["3"], of_rules["2"] + of_rules["4"], of_rules["0"]])
+    check("or was dropped", block.drops.get("filtered") == of_rules["5"])
+    end()
 
 
 def main():
@@ -230,4 +249,7 @@ def main():
     end()
 
 
-main()
+if sys.argv[1:] == ["hits"]:
+    hits()
+else:
+    main()

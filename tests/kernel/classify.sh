@@ -37,16 +37,14 @@ done <<-'END'
 END
 said=$(fbctl set c 'rule.3=proto=udp dport=x -> 1' 2>&1 || :)
 check "a mistake is one line that names the culprit" is "$said" \
-	"fbctl: set c: rule.3: dport='x' is not PORT or FIRST-LAST (attribute 'value')"
+	"fbctl: set c rule.3: dport='x' is not PORT or FIRST-LAST (attribute 'option')"
 remember
 check_fails "no such option" 2 "no option 'rules'" fbctl set c rules=1
 fbctl set c 'rule.20= dport=53  proto=17 -> 2'
 fbctl set c 'rule.3=bpf="1,6 0 0 65535," -> drop'
-check "rules are shown in their order, and in one form" contains "$(fbctl show c)" \
-	'rule  value                                packets
-   3  bpf="hex 0600000000ffff" -> drop           0
-  20  proto=udp dport=53 -> 2                    0' || :
-fbctl -j show c >shown
+check "rules are shown in their order, and in one form" matches "$(fbctl show c)" \
+	'3  bpf="hex 0600000000ffff" -> drop  +0
+ +20  proto=udp dport=53 -> 2  +0$'
 for rule in $(seq 100 353); do echo "set c 'rule.$rule=dport=$rule -> 1'"; done | fbctl -b -
 remember
 check_fails "256 rules are the most" 2 "more than 256 rules" fbctl set c 'rule.99=-> 1'
@@ -65,12 +63,12 @@ fbctl -b - <<-'END'
 	set c default=drop
 END
 fbctl save saved.toml
-check "a graph with rules is saved, and is the same again" is "$(fbctl --dry-run apply saved.toml)" ""
+check "a graph with rules is saved, and is the same again" is "$(fbctl --dry-run apply saved.toml)" "nothing to change"
 fbctl rm c
 fbctl apply saved.toml >/dev/null
 check "and is made anew" contains "$(fbctl show c)" "rule"
 fbctl save again.toml
-check "just so" is "$(sed 1,3d again.toml)" "$(sed 1,3d saved.toml)"
+check "just so" is "$(<again.toml)" "$(<saved.toml)"
 clean
 
 # --- Malformed packets, at full speed ---
@@ -99,25 +97,7 @@ for way in skbs frames; do
 	check "malformed packets" ip netns exec alice python3 -S "$tests/pktfuzz.py" --seconds 3 --seed "${LANA_SEED:-1}" \
 		--mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
 	still
-	fbctl -j show >shown
-	fbctl -j stats >stats
-	fold python3 -S - <<-'END'
-		import json
-		shown = {fb["name"]: fb for fb in json.load(open("shown"))}
-		stats = {fb["name"]: fb for fb in json.load(open("stats"))}
-		options = {option["key"]: option["value"] for option in shown["c"]["option"]}
-		hits = {key: int(value) for key, value in options.items() if key.endswith(".packets")}
-		packets = lambda name: stats[name]["stats"]["packets"]
-		print("#", hits, options["unmatched"], options["malformed"], packets("c"))
-		def check(name, good): print("ok -" if good else "not ok -", name)
-		check("each packet is a hit of one rule, or of none", sum(hits.values()) + int(options["unmatched"]) == packets("c") > 0)
-		check("some are malformed, and not all", 0 < int(options["malformed"]) < packets("c"))
-		check("some are a hit of each rule", all(hits.values()))
-		check("each came out where its rule says", [packets(f"k{n}") for n in range(4)] == [
-		    int(options["unmatched"]), hits["rule.1.packets"] + hits["rule.3.packets"],
-		    hits["rule.2.packets"] + hits["rule.4.packets"], hits["rule.0.packets"]])
-		print("end")
-	END
+	fold python3 -S "$tests/classify.py" hits
 	clean
 done
 about=
