@@ -9,7 +9,10 @@ use lana::prelude::*;
 mod matching;
 #[path = "classify/rule.rs"]
 mod rule;
-#[expect(dead_code, reason = "the bpf block also prints programs, and takes them in pieces")]
+#[expect(
+    dead_code,
+    reason = "the bpf block also prints programs, and takes them in pieces"
+)]
 #[path = "bpf/text.rs"]
 mod text;
 
@@ -60,7 +63,10 @@ impl Filter {
         parsed.map_err(|bad| fail!(EINVAL, "{key}: bpf: {bad}"))?;
         let program = bpf::Program::new(&insns, process).map_err(|e| {
             if e == EINVAL {
-                fail!(EINVAL, "{key}: bpf: the kernel's checker refuses the program")
+                fail!(
+                    EINVAL,
+                    "{key}: bpf: the kernel's checker refuses the program"
+                )
             } else {
                 e.into()
             }
@@ -200,7 +206,9 @@ impl Classify {
         }
         Ok(Self {
             config: self.config,
-            asks_vlan: entries.iter().any(|entry: &Entry| entry.rule.vlan.is_some()),
+            asks_vlan: entries
+                .iter()
+                .any(|entry: &Entry| entry.rule.vlan.is_some()),
             entries,
             last,
             counts: self.counts.clone(),
@@ -239,7 +247,9 @@ impl Classify {
         let mut new = None;
         if !text.is_empty() {
             let (rule, program) = Rule::parse(text).map_err(|bad| fail!(EINVAL, "{key}: {bad}"))?;
-            let load = |program| Arc::new(Filter::load(key, program, process)?, GFP_KERNEL).map_err(Failure::from);
+            let load = |program| {
+                Arc::new(Filter::load(key, program, process)?, GFP_KERNEL).map_err(Failure::from)
+            };
             new = Some(Entry {
                 number,
                 rule,

@@ -27,7 +27,9 @@ impl Rule {
         let is = |wanted: Option<u16>, found: Option<u16>| wanted.is_none() || wanted == found;
         if !is(self.ether_type, packet.ether_type)
             || (self.proto.is_some() && self.proto != packet.protocol)
-            || !self.vlan.is_none_or(|range| vlan.is_some_and(|id| is_in(range, id)))
+            || !self
+                .vlan
+                .is_none_or(|range| vlan.is_some_and(|id| is_in(range, id)))
         {
             return false;
         }

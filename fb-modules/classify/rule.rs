@@ -191,7 +191,10 @@ impl fmt::Display for Bad<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut chars = self.0.escape_default();
                 f.write_str("'")?;
-                chars.by_ref().take(24).try_for_each(|c| fmt::Write::write_char(f, c))?;
+                chars
+                    .by_ref()
+                    .take(24)
+                    .try_for_each(|c| fmt::Write::write_char(f, c))?;
                 f.write_str(if chars.next().is_some() { "...'" } else { "'" })
             }
         }

@@ -60,26 +60,74 @@ fn mistakes_name_the_culprit() {
         ("udp -> 1", "'udp' is not KEY=VALUE"),
         ("port=1 -> 1", "no key 'port'"),
         ("dport=1 dport=2 -> 1", "dport is there twice"),
-        ("dport=65536 -> 1", "dport='65536' is not PORT or FIRST-LAST"),
+        (
+            "dport=65536 -> 1",
+            "dport='65536' is not PORT or FIRST-LAST",
+        ),
         ("dport=2-1 -> 1", "dport='2-1' is not PORT or FIRST-LAST"),
         ("dport=-1 -> 1", "dport='-1' is not PORT or FIRST-LAST"),
         ("vlan=4096 -> 1", "vlan='4096' is not ID or FIRST-LAST"),
-        ("proto=256 -> 1", "proto='256' is not tcp, udp, ... or a number"),
-        ("src=192.0.2.1/24 -> 1", "src='192.0.2.1/24' is not an address or prefix"),
-        ("src=192.0.2.0/33 -> 1", "src='192.0.2.0/33' is not an address or prefix"),
-        ("dst=::/129 -> 1", "dst='::/129' is not an address or prefix"),
+        (
+            "proto=256 -> 1",
+            "proto='256' is not tcp, udp, ... or a number",
+        ),
+        (
+            "src=192.0.2.1/24 -> 1",
+            "src='192.0.2.1/24' is not an address or prefix",
+        ),
+        (
+            "src=192.0.2.0/33 -> 1",
+            "src='192.0.2.0/33' is not an address or prefix",
+        ),
+        (
+            "dst=::/129 -> 1",
+            "dst='::/129' is not an address or prefix",
+        ),
         ("dscp=64 -> 1", "dscp='64' is not ef, cs1, ... or 0 to 63"),
-        ("ethertype=800 -> 1", "ethertype='800' is not ipv4, arp, ... or 0xHHHH"),
-        ("ethertype=0x+800 -> 1", "ethertype='0x+800' is not ipv4, arp, ... or 0xHHHH"),
-        ("icmp-type=8/256 -> 1", "icmp-type='8/256' is not TYPE or TYPE/CODE"),
-        ("bpf=hex -> 1", "bpf='hex' is not a program in double quotes"),
-        ("bpf=\"\" -> 1", "bpf='\\\"\\\"' is not a program in double quotes"),
-        ("src=1.2.3.4 dst=::1 -> 1", "no packet has this src and this dst"),
-        ("ethertype=arp src=1.2.3.4 -> 1", "no packet has this ethertype and this src"),
-        ("ethertype=arp dport=1 -> 1", "no packet has this ethertype and this dport"),
-        ("proto=icmp dport=1 -> 1", "no packet has this proto and this dport"),
-        ("proto=tcp icmp-type=1 -> 1", "no packet has this proto and this icmp-type"),
-        ("sport=1 icmp-type=1 -> 1", "no packet has this icmp-type and this sport"),
+        (
+            "ethertype=800 -> 1",
+            "ethertype='800' is not ipv4, arp, ... or 0xHHHH",
+        ),
+        (
+            "ethertype=0x+800 -> 1",
+            "ethertype='0x+800' is not ipv4, arp, ... or 0xHHHH",
+        ),
+        (
+            "icmp-type=8/256 -> 1",
+            "icmp-type='8/256' is not TYPE or TYPE/CODE",
+        ),
+        (
+            "bpf=hex -> 1",
+            "bpf='hex' is not a program in double quotes",
+        ),
+        (
+            "bpf=\"\" -> 1",
+            "bpf='\\\"\\\"' is not a program in double quotes",
+        ),
+        (
+            "src=1.2.3.4 dst=::1 -> 1",
+            "no packet has this src and this dst",
+        ),
+        (
+            "ethertype=arp src=1.2.3.4 -> 1",
+            "no packet has this ethertype and this src",
+        ),
+        (
+            "ethertype=arp dport=1 -> 1",
+            "no packet has this ethertype and this dport",
+        ),
+        (
+            "proto=icmp dport=1 -> 1",
+            "no packet has this proto and this dport",
+        ),
+        (
+            "proto=tcp icmp-type=1 -> 1",
+            "no packet has this proto and this icmp-type",
+        ),
+        (
+            "sport=1 icmp-type=1 -> 1",
+            "no packet has this icmp-type and this sport",
+        ),
     ] {
         assert_eq!(said(text), bad, "{text}");
         assert!("rule.65535: ".len() + bad.len() <= 79, "{bad}");
@@ -135,8 +183,16 @@ fn each_key_matches_what_it_says() {
         ("arp", frame(0x0806, &[0; 28]), None),
     ];
     for (rule, wanted) in [
-        ("", &["udp", "first", "later", "short", "ping", "six", "ping6", "arp"][..]),
-        ("ethertype=ipv4", &["udp", "first", "later", "short", "ping"]),
+        (
+            "",
+            &[
+                "udp", "first", "later", "short", "ping", "six", "ping6", "arp",
+            ][..],
+        ),
+        (
+            "ethertype=ipv4",
+            &["udp", "first", "later", "short", "ping"],
+        ),
         ("ethertype=ipv6", &["six", "ping6"]),
         ("ethertype=arp", &["arp"]),
         ("vlan=10", &["ping"]),
@@ -145,10 +201,16 @@ fn each_key_matches_what_it_says() {
         ("proto=udp", &["udp", "first", "later", "short", "six"]),
         ("proto=icmpv6", &["ping6"]),
         ("src=192.0.2.1", &["udp", "first", "later", "short", "ping"]),
-        ("src=192.0.2.0/31", &["udp", "first", "later", "short", "ping"]),
+        (
+            "src=192.0.2.0/31",
+            &["udp", "first", "later", "short", "ping"],
+        ),
         ("src=192.0.2.2/31", &[]),
         ("src=0.0.0.0/0", &["udp", "first", "later", "short", "ping"]),
-        ("dst=198.51.100.2", &["udp", "first", "later", "short", "ping"]),
+        (
+            "dst=198.51.100.2",
+            &["udp", "first", "later", "short", "ping"],
+        ),
         ("src=198.51.100.2", &[]),
         ("src=::/0", &["six", "ping6"]),
         ("src=2001:db8::/48 dst=2001:db8:1::/64", &["six", "ping6"]),
@@ -182,7 +244,22 @@ fn no_text_makes_it_panic() {
         seed >> 16
     };
     let parts = [
-        "src=", "dport", "=", "->", " ", "1", "/", "\"", "bpf=\"", ":", ".", "-", "drop", "\u{e9}", "icmp-type=", "9999999999",
+        "src=",
+        "dport",
+        "=",
+        "->",
+        " ",
+        "1",
+        "/",
+        "\"",
+        "bpf=\"",
+        ":",
+        ".",
+        "-",
+        "drop",
+        "\u{e9}",
+        "icmp-type=",
+        "9999999999",
     ];
     for _ in 0..100_000 {
         let count = random() % 12;

@@ -120,7 +120,10 @@ mod tests {
         assert!(!same("multipath", "port.3.weight", "10mbit", "10"));
         let rule = |one, other| same("classify", "rule.3", one, other);
         assert!(rule("dport=53  proto=17 -> 1", "proto=udp dport=53 -> 1"));
-        assert!(rule("bpf=\"1,6 0 0 1\" -> 1", "bpf=\"hex 06000000000001\" -> 1"));
+        assert!(rule(
+            "bpf=\"1,6 0 0 1\" -> 1",
+            "bpf=\"hex 06000000000001\" -> 1"
+        ));
         assert!(!rule("dport=53 -> 1", "dport=53 -> 2"));
         assert!(!rule("bpf=\"1,6 0 0 1\" -> 1", "bpf=\"1,6 0 0 0\" -> 1"));
         assert!(same("classify", "default", "", "0"));

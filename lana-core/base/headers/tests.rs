@@ -86,7 +86,10 @@ fn what_a_packet_says() {
     assert_eq!(parsed.traffic_class, 0xb8);
     let parsed = whole(&ethernet(&[], 0x88cc, &[]));
     assert_eq!(parsed.ether_type, Some(0x88cc));
-    assert_eq!((parsed.addresses, parsed.malformed), (Addresses::None, None));
+    assert_eq!(
+        (parsed.addresses, parsed.malformed),
+        (Addresses::None, None)
+    );
 }
 
 #[test]
@@ -127,7 +130,15 @@ fn extension_headers_are_looked_behind() {
         ethernet(&[], IPV6, &ipv6(kinds[0], &bytes))
     };
     assert_eq!(options.len(), Extension::SIZE);
-    for kinds in [&[0][..], &[43], &[60], &[51], &[44], &[0, 60, 43, 44, 51, 60], &[60; 8]] {
+    for kinds in [
+        &[0][..],
+        &[43],
+        &[60],
+        &[51],
+        &[44],
+        &[0, 60, 43, 44, 51, 60],
+        &[60; 8],
+    ] {
         let parsed = whole(&chain(kinds, &udp(5)));
         assert_eq!(parsed.ports, Some((0x1234, 53)), "{kinds:?}");
         assert_eq!(parsed.transport, Some(54 + 8 * kinds.len()));
@@ -137,7 +148,11 @@ fn extension_headers_are_looked_behind() {
     assert_eq!(parsed.malformed, Some(Malformed::Extension));
     assert_eq!((parsed.protocol, parsed.ports), (None, None));
     // One that reaches beyond the end.
-    let parsed = whole(&ethernet(&[], IPV6, &ipv6(0, &[UDP, 2, 0, 0, 0, 0, 0, 0, 1])));
+    let parsed = whole(&ethernet(
+        &[],
+        IPV6,
+        &ipv6(0, &[UDP, 2, 0, 0, 0, 0, 0, 0, 1]),
+    ));
     assert_eq!(parsed.malformed, Some(Malformed::Extension));
 }
 
@@ -158,10 +173,17 @@ fn parts_of_datagrams() {
         let parsed = whole(&ethernet(&[], IPV4, &ipv4(UDP, place, &[], &part)));
         assert_eq!((parsed.fragmented, parsed.malformed), (fragmented, None));
         let first = fragmented != Fragmented::Later;
-        assert_eq!((parsed.ports.is_some(), parsed.transport.is_some()), (first, first));
+        assert_eq!(
+            (parsed.ports.is_some(), parsed.transport.is_some()),
+            (first, first)
+        );
         assert_eq!(parsed.protocol, Some(UDP));
     }
-    for (place, fragmented) in [(0, Fragmented::No), (1, Fragmented::First), (9, Fragmented::Later)] {
+    for (place, fragmented) in [
+        (0, Fragmented::No),
+        (1, Fragmented::First),
+        (9, Fragmented::Later),
+    ] {
         let data = [&[UDP, 0, 0, place, 0, 0, 0, 1][..], &udp(2)].concat();
         let parsed = whole(&ethernet(&[], IPV6, &ipv6(44, &data)));
         assert_eq!((parsed.fragmented, parsed.malformed), (fragmented, None));
@@ -177,7 +199,11 @@ fn lengths_that_contradict() {
     let bent = |packet: &[u8], at: usize, value: u8| {
         let mut packet = packet.to_vec();
         packet[at] = value;
-        let kind = if packet[0] >> 4 == 6 || at == 0 && value == 0x50 { IPV6 } else { IPV4 };
+        let kind = if packet[0] >> 4 == 6 || at == 0 && value == 0x50 {
+            IPV6
+        } else {
+            IPV4
+        };
         let parsed = whole(&ethernet(&[], kind, &packet));
         parsed.malformed
     };
@@ -210,8 +236,14 @@ fn lengths_that_contradict() {
     assert_eq!(whole(&MACS).malformed, Some(Malformed::Ethernet));
     assert_eq!(whole(&[]).malformed, Some(Malformed::Ethernet));
     let arp = [0, 1, 8, 0, 6, 4, 0, 1];
-    assert_eq!(whole(&ethernet(&[], ARP, &arp)).malformed, Some(Malformed::Arp));
-    assert_eq!(whole(&ethernet(&[], ARP, &arp[..7])).malformed, Some(Malformed::Arp));
+    assert_eq!(
+        whole(&ethernet(&[], ARP, &arp)).malformed,
+        Some(Malformed::Arp)
+    );
+    assert_eq!(
+        whole(&ethernet(&[], ARP, &arp[..7])).malformed,
+        Some(Malformed::Arp)
+    );
     let arp = [&arp[..], &[0; 20]].concat();
     assert_eq!(whole(&ethernet(&[], ARP, &arp)).malformed, None);
     assert!(Arp::new(&arp).unwrap().is_ipv4());
@@ -227,7 +259,10 @@ fn super_packets() {
     assert_eq!((parsed.malformed, parsed.end), (None, 70_014));
     let mut v6 = ipv6(TCP, &tcp());
     (v6[4], v6[5]) = (0, 0);
-    assert_eq!(whole(&ethernet(&[], IPV6, &v6)).malformed, Some(Malformed::Tcp));
+    assert_eq!(
+        whole(&ethernet(&[], IPV6, &v6)).malformed,
+        Some(Malformed::Tcp)
+    );
     v6.resize(70_000, 0);
     let parsed = whole(&ethernet(&[], IPV6, &v6));
     assert_eq!((parsed.malformed, parsed.ports), (None, Some((0x1234, 80))));
@@ -248,7 +283,10 @@ fn views_have_all_fields() {
     let tcp = tcp();
     let view = Tcp::new(&tcp).unwrap();
     assert_eq!((view.header_length(), view.control_bits()), (24, 0x12));
-    assert_eq!((view.sequence_number(), view.window(), view.urgent_pointer()), (0, 0, 0));
+    assert_eq!(
+        (view.sequence_number(), view.window(), view.urgent_pointer()),
+        (0, 0, 0)
+    );
     let frame = ethernet(&[], ARP, &[]);
     let view = Ethernet::new(&frame).unwrap();
     assert_eq!(view.destination_address(), MACS[..6]);
@@ -264,7 +302,10 @@ fn views_have_all_fields() {
         assert!(Arp::new(short).is_none());
     }
     let view = Icmp::new(&arp).unwrap();
-    assert_eq!((view.kind(), view.code(), view.checksum(), view.rest()), (0, 1, 0x203, 0x0405_0607));
+    assert_eq!(
+        (view.kind(), view.code(), view.checksum(), view.rest()),
+        (0, 1, 0x203, 0x0405_0607)
+    );
     assert_eq!(Icmpv6::new(&arp).unwrap().checksum(), 0x203);
 }
 
@@ -280,10 +321,18 @@ fn bytes_that_come_bit_by_bit_and_bent_ones() {
     long[48] = UDP;
     long.extend(udp(300));
     let frames = [
-        ethernet(&[(STAG, 5), (CTAG, 6)], IPV4, &ipv4(TCP, 0, &[1; 40], &tcp())),
+        ethernet(
+            &[(STAG, 5), (CTAG, 6)],
+            IPV4,
+            &ipv4(TCP, 0, &[1; 40], &tcp()),
+        ),
         ethernet(&[], IPV6, &ipv6(0, &long)),
         ethernet(&[(CTAG, 5)], ARP, &[0, 1, 8, 0, 6, 4, 0, 1]),
-        ethernet(&[], IPV4, &ipv4(ICMP, 0x2000, &[], &[8, 0, 0, 0, 0, 0, 0, 0])),
+        ethernet(
+            &[],
+            IPV4,
+            &ipv4(ICMP, 0x2000, &[], &[8, 0, 0, 0, 0, 0, 0, 0]),
+        ),
     ];
     let slowly = |frame: &[u8]| {
         let mut given = 0;
