@@ -33,49 +33,49 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
 	modules block modules_install tools install uninstall deb check clean
 
 help:
-	@echo 'make demo             set up, build, and watch real packets go through a graph'
-	@echo 'make test             set up, build, and run the tests: User Mode Linux, and Debian'"'"'s own kernel'
-	@echo 'make test-quick       a selection of them, in User Mode Linux: minutes'
-	@echo 'make test-debug       the tests in a kernel with KASAN, lockdep and leak detection'
-	@echo 'make test-full        every test in every kernel, at full length: hours'
-	@echo 'make soak MINUTES=10  full traffic and random changes of everything, on two CPUs'
-	@echo 'make fuzz MINUTES=30  messages made from the specification and bent, under KASAN; malformed packets'
+	@echo 'make demo             set up, build, and show packets that pass a graph'
+	@echo 'make shell            open a shell in a separate kernel, with LANA loaded and two hosts; LANE='
+	@echo 'make test             set up, build, and run the tests in User Mode Linux and in Debian'"'"'s own kernel'
+	@echo 'make test-quick       run a selection of the tests in User Mode Linux: minutes'
+	@echo 'make test-debug       run the tests in a kernel with KASAN, lockdep and leak detection'
+	@echo 'make test-full        run every test in every kernel, at full length: hours'
+	@echo 'make soak MINUTES=10  run full traffic and random changes of the graph on two CPUs'
+	@echo 'make fuzz MINUTES=30  fuzz the netlink family from its specification, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz multipathfuzz"'
-	@echo 'make fuzz-tools       any bytes to the parsers of the tools, guided by coverage: ten minutes each'
-	@echo 'make bench            speed, beside every peer, in one run; ONLY="drop chain" only these'
-	@echo 'make bench-x86        instructions a packet takes on x86-64, with and without retpolines; ONLY='
-	@echo 'make lab-multipath    what balancing strategies do to TCP, in virtual time, with figures'
-	@echo 'make check            formatting, lints, the floors of the core, semantic patches and sparse over the C,'
+	@echo 'make fuzz-tools       fuzz the parsers of the tools, guided by coverage: ten minutes each'
+	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections'
+	@echo 'make bench-x86        count the instructions of a packet on x86-64, with and without retpolines; ONLY='
+	@echo 'make lab-multipath    measure how balancing strategies affect TCP, in virtual time, with figures'
+	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, and'
 	@echo '                      generated files'
-	@echo 'make setup            only fetch and build what the others need'
-	@echo 'make modules          the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
+	@echo 'make setup            download and build what the other targets need'
+	@echo 'make modules          build the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
 	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
 	@echo '                      uml-up, uml-debug, uml-lab, x86_64, arm64, ... for a test kernel'
-	@echo 'make modules_install  put them where that kernel finds them (as root); KVER= or KDIR=, as above'
-	@echo 'make block DIR=...    a block that lives outside of this tree (see scripts/new-block), for a kernel'
+	@echo 'make modules_install  install them for that kernel (as root); KVER= or KDIR=, as above'
+	@echo 'make block DIR=...    build a block outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'
-	@echo 'make tools            fbctl, vlink, bpfc, ifpps, otst, trafgen and the example programs, in target/release'
-	@echo 'make install          the tools, with manual pages, completions, units and the headers, below'
+	@echo 'make tools            build fbctl, vlink, bpfc, ifpps, otst, trafgen and the example programs, in target/release'
+	@echo 'make install          install the tools, manual pages, completions, units and the headers below'
 	@echo '                      PREFIX=/usr/local; make uninstall removes them'
-	@echo 'make deb              Debian packages, in build/deb; KVER=... adds one of the modules for that kernel'
-	@echo 'make test-deb         the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
-	@echo 'make clean            remove what was built here; $(LANA_CACHE) stays'
+	@echo 'make deb              build Debian packages in build/deb; KVER=... adds the modules for that kernel'
+	@echo 'make test-deb         test the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
+	@echo 'make clean            remove all build output here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
 
-# What follows set-up takes about 80 seconds, of which set-up is told.
 demo:
-	@start=$$(date +%s) && \
-	LANA_LEFT=80 scripts/setup x86_64 && \
-	echo "demo: LANA's modules and tools: about 1 min" && \
-	$(MAKE) -s --no-print-directory modules LANE=x86_64 KDIR= && \
-	$(inside) cargo build -q --release --locked -p fbctl -p vlink -p bpfc && \
-	scripts/lana-vm --lane x86_64 -- scripts/demo && \
+	@start=$$(date +%s) && scripts/ready x86_64 && scripts/lana-vm --lane x86_64 -- scripts/demo && \
 	echo "make demo took $$(($$(date +%s) - start)) seconds"
+
+# User Mode Linux boots at once, but its kernel is to be compiled: where it is not there, Debian's.
+shell: lane = $(if $(filter command line environment,$(origin LANE)),$(LANE),$(if $(wildcard $(LANA_CACHE)/kernel/uml/.lana),uml,x86_64))
+shell:
+	@scripts/ready $(lane) shell && scripts/lana-vm --lane $(lane) --shell --net
 
 test:
 	@tests/all
@@ -179,7 +179,7 @@ endif
 # Its objects are not for use.
 has_clippy = sh -c '[ "$$(clippy-driver --rustc --version 2>/dev/null)" = "$$($${RUSTC:-rustc} --version)" ]'
 
-# What was built with other metadata goes: Kbuild does not know that objects depend on that.
+# Removes objects that were built with other metadata: Kbuild does not know of that dependency.
 fresh = metadata=$$(stat -Lc '%n %s %Y' $(KDIR)/rust/*.rmeta) && \
 	{ [ "$$metadata" = "$$(cat $(1)/.metadata 2>/dev/null)" ] || \
 		{ rm -rf $(1) && mkdir -p $(1) && echo "$$metadata" > $(1)/.metadata; }; }

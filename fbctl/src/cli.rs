@@ -58,6 +58,7 @@ Examples:
   fbctl trace --from eth0 -c 3          three packets, hop by hop
   fbctl capture fb3 -w - | wireshark -k -i -
                                         what comes to fb3, live
+  fbctl graph text                      a picture of characters; -s with packets
   fbctl graph svg > graph.svg           a picture; -w 2 with the rates of two seconds
   fbctl web                             a page that shows it live
   fbctl replace fb3 fb7                 let fb7 take the place of fb3

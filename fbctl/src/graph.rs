@@ -5,9 +5,11 @@
 use crate::{
     cli,
     picture::{
+        caption::Figures,
         dot::dot,
         model::{Graph, Readout},
-        svg::{svg, Figures},
+        svg::svg,
+        text::text,
     },
 };
 use anyhow::Result;
@@ -25,6 +27,8 @@ pub(crate) enum Format {
     Dot,
     /// A picture
     Svg,
+    /// A picture of characters, for the terminal
+    Text,
     /// One object: blocks, bindings, subscriptions
     Json,
 }
@@ -46,6 +50,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Graph) -> Result<()> {
     };
     session.out.text(&match options.format {
         Format::Svg => svg(&graph, figures),
+        Format::Text => text(&graph, figures),
         _ => dot(&graph),
     })
 }

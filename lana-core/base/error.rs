@@ -4,7 +4,7 @@
 
 use super::name::Name;
 use core::fmt::{self, Write};
-use kernel::{alloc::AllocError, prelude::*};
+use kernel::{alloc::AllocError, prelude::*, str::Formatter};
 
 /// The longest sentence that netlink's extended ack carries, without its final NUL.
 const TEXT_MAX: usize = 79;
@@ -18,29 +18,17 @@ pub(crate) struct Text {
 
 impl Text {
     fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut text = Self {
-            bytes: [0; TEXT_MAX],
-            len: 0,
-            is_cut: false,
-        };
+        let mut bytes = [0; TEXT_MAX];
+        let mut to = Formatter::new(&mut bytes);
         // A text that is cut is still a text.
-        text.is_cut = text.write_fmt(args).is_err();
-        text
+        let is_cut = to.write_fmt(args).is_err();
+        let len = to.bytes_written().min(TEXT_MAX);
+        Self { bytes, len, is_cut }
     }
 
     /// What there is of the sentence.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        for &byte in s.as_bytes() {
-            *self.bytes.get_mut(self.len).ok_or(fmt::Error)? = byte;
-            self.len = self.len.wrapping_add(1);
-        }
-        Ok(())
     }
 }
 
@@ -99,6 +87,12 @@ impl From<Error> for Failure {
             text: None,
             culprit: None,
         }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
     }
 }
 

@@ -11,12 +11,20 @@ use crate::{
     graph::{block::Maker, change::Change, types, Graph},
     packet::entrance::Ppe,
     sys::{
-        compat::EAFNOSUPPORT,
+        bindings,
+        compat::{EADDRINUSE, EAFNOSUPPORT},
+        context::Process,
         slot::{Entrance, Idp},
         sock::{self, Socket, SocketBlocks, SocketHandle},
     },
 };
 use kernel::prelude::*;
+
+/// What the names begin with that any program may give its socket.
+const PREFIX: &[u8] = match bindings::LANA_NAME_PREFIX {
+    [prefix @ .., 0] => prefix,
+    whole => whole,
+};
 
 /// The blocks of sockets.
 struct Sockets;
@@ -41,12 +49,21 @@ impl SocketBlocks for Sockets {
         Ok(block)
     }
 
-    fn rename(graph: &Graph, idp: Idp, name: &[u8]) -> Result<(), Failure> {
+    fn rename(graph: &Graph, idp: Idp, name: &[u8], process: &Process) -> Result<(), Failure> {
+        // Names of devices and of blocks are the administrator's; no device's name has a colon.
+        if !name.starts_with(PREFIX) && !process.is_admin() {
+            return Err(EPERM.into());
+        }
         let name =
             Name::new(name).map_err(|bad| fail!(EINVAL, "name '{}' {}", Shown(name), bad))?;
         let mut change = Change::new(graph, None);
-        change.rename(idp, name)?;
-        change.commit()
+        change
+            .rename(idp, name)
+            .and_then(|()| change.commit())
+            .map_err(|failure| match failure.error {
+                EEXIST => Failure::from(EADDRINUSE),
+                _ => failure,
+            })
     }
 
     fn name(graph: &Graph, idp: Idp) -> Option<Name> {

@@ -85,7 +85,7 @@ pub(crate) struct Probe {
     /// The second that `used` is of.
     second: Atomic<u64>,
     used: Atomic<u64>,
-    closed: Atomic<u32>,
+    closed: Atomic<bool>,
 }
 
 /// The probes of a version.
@@ -112,7 +112,7 @@ impl Probe {
             lost: Atomic::new(0),
             second: Atomic::new(0),
             used: Atomic::new(0),
-            closed: Atomic::new(0),
+            closed: Atomic::new(false),
         })
     }
 
@@ -123,12 +123,12 @@ impl Probe {
 
     /// Sees nothing any more.
     pub(crate) fn close(&self) {
-        self.closed.store(1, Relaxed);
+        self.closed.store(true, Relaxed);
     }
 
     /// Whether it sees nothing any more.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Relaxed) != 0
+        self.closed.load(Relaxed)
     }
 
     /// Whether another record would be let through. Not the last word: that is [`Probe::admit`]'s.

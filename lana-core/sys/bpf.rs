@@ -5,8 +5,8 @@
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
 use super::{bindings, context::Process, skb::Skb};
-use core::ptr::NonNull;
-use kernel::prelude::*;
+use core::{ptr, ptr::NonNull};
+use kernel::{error::to_result, prelude::*};
 
 /// An instruction of classic BPF, as `struct sock_filter` has it.
 #[repr(C)]
@@ -38,17 +38,16 @@ impl Program {
     /// Has the kernel check and compile a program. Sleeps. `EINVAL` for one that it does not
     /// accept.
     pub fn new(insns: &[Insn], _process: &Process) -> Result<Self> {
-        let len = u16::try_from(insns.len()).map_err(|_| EINVAL)?;
-        let mut err = 0;
+        let mut fprog = bindings::sock_fprog_kern {
+            len: u16::try_from(insns.len()).map_err(|_| EINVAL)?,
+            filter: insns.as_ptr().cast_mut().cast(),
+        };
+        let mut prog = ptr::null_mut();
         // SAFETY: `Insn` has the layout of `struct sock_filter`; the kernel copies the array
         // and does not write to it.
-        let prog = unsafe {
-            bindings::lana_bpf_create(insns.as_ptr().cast_mut().cast(), len, &raw mut err)
-        };
-        // INVARIANT: not null means a program that is ours.
-        NonNull::new(prog)
-            .map(Self)
-            .ok_or_else(|| Error::from_errno(err))
+        to_result(unsafe { bindings::bpf_prog_create(&raw mut prog, &raw mut fprog) })?;
+        // INVARIANT: the program is ours.
+        NonNull::new(prog).map(Self).ok_or(ENOMEM)
     }
 
     /// Runs the program over a packet from its first byte on; the answer is how many bytes to
@@ -75,6 +74,6 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // SAFETY: the program is ours, and who drops it has waited for its readers.
-        unsafe { bindings::lana_bpf_destroy(self.0.as_ptr()) };
+        unsafe { bindings::bpf_prog_destroy(self.0.as_ptr()) };
     }
 }

@@ -11,26 +11,29 @@ use kernel::module_param::ModuleParamAccess;
 
 // Since 7.3 the kernel crate has all error codes.
 #[cfg(not(lana_kernel_before_7_3))]
+pub(crate) use kernel::error::code::EADDRINUSE;
+#[cfg(not(lana_kernel_before_7_3))]
 pub use kernel::error::code::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 
 /// Before 7.3: error codes that the kernel crate does not declare.
 #[cfg(lana_kernel_before_7_3)]
 macro_rules! declare_errors {
-    ($($name:ident, $text:literal;)+) => {
+    ($($vis:vis $name:ident, $text:literal;)+) => {
         $(
             #[doc = $text]
-            pub const $name: Error = error(kernel::bindings::$name);
+            $vis const $name: Error = error(kernel::bindings::$name);
         )+
     };
 }
 
 #[cfg(lana_kernel_before_7_3)]
 declare_errors! {
-    EAFNOSUPPORT, "Address family not supported by protocol.";
-    ELOOP, "Too many symbolic links encountered.";
-    ENOTCONN, "Transport endpoint is not connected.";
-    ENOTSOCK, "Socket operation on non-socket.";
-    EOPNOTSUPP, "Operation not supported on transport endpoint.";
+    pub(crate) EADDRINUSE, "Address already in use.";
+    pub EAFNOSUPPORT, "Address family not supported by protocol.";
+    pub ELOOP, "Too many symbolic links encountered.";
+    pub ENOTCONN, "Transport endpoint is not connected.";
+    pub ENOTSOCK, "Socket operation on non-socket.";
+    pub EOPNOTSUPP, "Operation not supported on transport endpoint.";
 }
 
 /// Before 7.3: `Error::from_errno`, which is no `const fn`.

@@ -3,6 +3,7 @@
 //! Process context: where code may sleep.
 
 use super::bindings;
+use core::ffi::c_int;
 use kernel::types::NotThreadSafe;
 
 /// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
@@ -12,6 +13,14 @@ impl Process {
     /// Made by the control side, which runs in process context.
     pub(crate) fn new() -> Self {
         Self(NotThreadSafe)
+    }
+}
+
+impl Process {
+    /// Whether the process may configure the network of the host: root of a user namespace may not.
+    pub(crate) fn is_admin(&self) -> bool {
+        // SAFETY: process context, as the value says; the number is that of a capability.
+        unsafe { bindings::capable(bindings::CAP_NET_ADMIN as c_int) }
     }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Generic netlink: messages and their attributes. */
 
-#include <linux/capability.h>
 #include <linux/notifier.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -9,22 +8,14 @@
 #include "helpers.h"
 #include "netlink-gen.h"
 
-/* How many probes there are, in all namespaces. */
-static atomic_t lana_probes = ATOMIC_INIT(0);
-
 /* A socket was closed: its probe ends. Process context. */
 static int lana_genl_notify(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct netlink_notify *n = data;
 
-	if (event == NETLINK_URELEASE && n->protocol == NETLINK_GENERIC && atomic_read(&lana_probes))
+	if (event == NETLINK_URELEASE && n->protocol == NETLINK_GENERIC)
 		lana_probe_closed(n->net, n->portid);
 	return NOTIFY_DONE;
-}
-
-void lana_probes_add(int n)
-{
-	atomic_add(n, &lana_probes);
 }
 
 static struct notifier_block lana_genl_notifier = { .notifier_call = lana_genl_notify };
@@ -50,12 +41,6 @@ void lana_genl_unregister(void)
 struct net *lana_genl_net(struct genl_info *info)
 {
 	return genl_info_net(info);
-}
-
-/* Whether the sender of a request may see what is for who configures its namespace. */
-bool lana_genl_capable(struct sk_buff *request)
-{
-	return netlink_net_capable(request, CAP_NET_ADMIN);
 }
 
 u32 lana_genl_dump_portid(struct netlink_callback *cb)
@@ -96,11 +81,6 @@ int lana_genl_unicast(struct net *net, struct sk_buff *skb, u32 portid)
 	return genlmsg_unicast(net, skb, portid);
 }
 
-void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd)
-{
-	return genlmsg_put(skb, portid, seq, &lana_nl_family, flags, cmd);
-}
-
 void lana_genl_end(struct sk_buff *skb, void *head)
 {
 	genlmsg_end(skb, head);
@@ -129,11 +109,6 @@ bool lana_genl_listeners(struct net *net)
 void lana_genl_free(struct sk_buff *skb)
 {
 	nlmsg_free(skb);
-}
-
-int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len)
-{
-	return nla_put(skb, type, len, data);
 }
 
 int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value)

@@ -12,9 +12,16 @@ pub(crate) mod message;
 pub(crate) mod request;
 
 use self::{dump::Dump, request::Request};
-use super::{bindings, net::Registered};
+use super::{
+    bindings,
+    net::{self, Registered},
+};
 use crate::base::error::Failure;
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
 
 /// The registered family; dropping it ends all requests first.
 pub(crate) struct Family(());
@@ -91,13 +98,11 @@ macro_rules! operations {
 
         /// # Safety
         ///
-        /// Called with a live namespace, while the family is registered.
+        /// See [`probe_closed`]($crate::sys::genl::probe_closed).
         #[no_mangle]
         unsafe extern "C" fn lana_probe_closed(net: *mut $crate::sys::bindings::net, portid: u32) {
-            // SAFETY: the namespace lives during the call, and graphs go after the family.
-            if let Some(graph) = unsafe { $crate::sys::net::graph_of(net) } {
-                <$operations as $crate::sys::genl::Operations>::probe_closed(graph, portid);
-            }
+            // SAFETY: the contract is the same.
+            unsafe { $crate::sys::genl::probe_closed::<$operations>(net, portid) }
         }
     };
     (@get $operations:ty, $($symbol:ident up to $max:ident => $function:ident,)*) => {
@@ -144,8 +149,25 @@ macro_rules! operations {
 }
 pub(crate) use operations;
 
+/// How many probes there are, in all namespaces.
+static PROBES: Atomic<i32> = Atomic::new(0);
+
 /// Counts a probe that is there from now on, or no more: while none is, closed sockets are of no interest.
 pub(crate) fn count_probe(there: bool) {
-    // SAFETY: no preconditions.
-    unsafe { bindings::lana_probes_add(if there { 1 } else { -1 }) };
+    PROBES.add(if there { 1 } else { -1 }, Relaxed);
+}
+
+/// A socket of netlink was closed. Process context.
+///
+/// # Safety
+///
+/// Called with a live namespace, while the family is registered.
+pub(crate) unsafe fn probe_closed<O: Operations>(net: *mut bindings::net, portid: u32) {
+    if PROBES.load(Relaxed) == 0 {
+        return;
+    }
+    // SAFETY: the namespace lives during the call, and graphs go after the family.
+    if let Some(graph) = unsafe { net::graph_of(net) } {
+        O::probe_closed(graph, portid);
+    }
 }

@@ -13,7 +13,7 @@ use core::{
         Ordering::{AcqRel, Acquire},
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, sync::Arc, types::ForeignOwnable};
 
 /// A handle of a `T`.
 ///
@@ -28,7 +28,7 @@ impl<T> Clone for Handle<T> {
     }
 }
 
-impl<T> Handle<T> {
+impl<T: 'static> Handle<T> {
     /// A handle that is good until [`Handle::end`]. Sleeps.
     ///
     /// # Safety
@@ -58,7 +58,7 @@ impl<T> Handle<T> {
 
     /// For C to keep.
     pub(crate) fn into_raw(self) -> *mut core::ffi::c_void {
-        Arc::into_raw(self.0).cast_mut().cast()
+        self.0.into_foreign()
     }
 
     /// What C has kept.
@@ -68,6 +68,6 @@ impl<T> Handle<T> {
     /// `raw` comes from [`Handle::into_raw`] of the same `T`, and is given up.
     pub(crate) unsafe fn from_raw(raw: *mut core::ffi::c_void) -> Self {
         // SAFETY: `into_raw` made it of such an `Arc`, and the caller gives that reference up.
-        Self(unsafe { Arc::from_raw(raw.cast()) })
+        Self(unsafe { Arc::from_foreign(raw) })
     }
 }

@@ -15,7 +15,7 @@ impl HashKey {
     pub fn random() -> Self {
         let mut key = [0u64; 2];
         // SAFETY: the array is that long.
-        unsafe { bindings::lana_random((&raw mut key).cast(), size_of_val(&key)) };
+        unsafe { bindings::get_random_bytes((&raw mut key).cast(), size_of_val(&key)) };
         Self(key)
     }
 

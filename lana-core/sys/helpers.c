@@ -4,7 +4,6 @@
 #include <linux/bottom_half.h>
 #include <linux/filter.h>
 #include <linux/percpu.h>
-#include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/siphash.h>
@@ -19,11 +18,6 @@ void *lana_percpu_alloc(size_t size, size_t align)
 	return (void *)(__force unsigned long)__alloc_percpu(size, align);
 }
 
-void lana_percpu_free(void *base)
-{
-	free_percpu(lana_percpu(base));
-}
-
 void *lana_percpu_ptr(void *base, unsigned int cpu)
 {
 	return per_cpu_ptr(lana_percpu(base), cpu);
@@ -35,43 +29,17 @@ unsigned long lana_this_cpu_offset(void)
 	return lana_cpu_offset();
 }
 
-unsigned int lana_nr_cpu_ids(void)
-{
-	return nr_cpu_ids;
-}
-
 bool lana_cpu_possible(unsigned int cpu)
 {
 	return cpu_possible(cpu);
 }
 
-/* Time and chance. */
+/* Time. */
 
 /* Nanoseconds that only go on with the tick, from the same beginning as those of the clock. */
 u64 lana_time_coarse(void)
 {
 	return ktime_get_coarse_ns();
-}
-
-/* The seconds of that. */
-u64 lana_time_second(void)
-{
-	return ktime_get_seconds();
-}
-
-u64 lana_time_now(void)
-{
-	return ktime_get_ns();
-}
-
-u64 lana_time_real(void)
-{
-	return ktime_get_real_ns();
-}
-
-void lana_random(void *data, size_t len)
-{
-	get_random_bytes(data, len);
 }
 
 u64 lana_siphash(const void *key, const u64 *words, size_t count)
@@ -111,15 +79,6 @@ void lana_bh_enable(void)
 
 /* BPF. */
 
-struct bpf_prog *lana_bpf_create(struct sock_filter *program, u16 len, int *err)
-{
-	struct sock_fprog_kern fprog = { .len = len, .filter = program };
-	struct bpf_prog *prog;
-
-	*err = bpf_prog_create(&prog, &fprog);
-	return *err ? NULL : prog;
-}
-
 u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb)
 {
 	return bpf_prog_run_clear_cb(prog, skb);
@@ -128,9 +87,4 @@ u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb)
 bool lana_bpf_jited(const struct bpf_prog *prog)
 {
 	return prog->jited;
-}
-
-void lana_bpf_destroy(struct bpf_prog *prog)
-{
-	bpf_prog_destroy(prog);
 }

@@ -2,7 +2,8 @@
 /*
  * What the crate needs of the kernel's C side and cannot call itself: inline
  * functions and macros, and the statics that C initialises. A helper is a plain
- * wrapper; where it does more, it says so.
+ * wrapper; where it does more, it says so. Functions that the kernel exports have
+ * none: lana-core/Kbuild lists those that Rust calls.
  */
 #ifndef LANA_HELPERS_H
 #define LANA_HELPERS_H
@@ -31,7 +32,6 @@
 
 struct bpf_prog;
 struct xdp_buff;
-struct sock_filter;
 
 /* How many times a packet may enter a graph, having left one before. */
 #define LANA_ENTRY_LIMIT	64
@@ -117,18 +117,12 @@ static __always_inline unsigned long lana_cpu_offset(void)
 }
 
 void *lana_percpu_alloc(size_t size, size_t align);
-void lana_percpu_free(void *base);
 void *lana_percpu_ptr(void *base, unsigned int cpu);
 unsigned long lana_this_cpu_offset(void);
-unsigned int lana_nr_cpu_ids(void);
 bool lana_cpu_possible(unsigned int cpu);
 
-/* Time and chance. */
+/* Time. */
 u64 lana_time_coarse(void);
-u64 lana_time_second(void);
-u64 lana_time_now(void);
-u64 lana_time_real(void);
-void lana_random(void *data, size_t len);
 u64 lana_siphash(const void *key, const u64 *words, size_t count);
 
 /* RCU. */
@@ -149,12 +143,7 @@ int lana_module_watch(void);
 void lana_module_unwatch(void);
 void lana_request_module(const char *prefix, const char *name);
 
-/* Devices; the caller of those with a `net` holds RTNL. */
-void lana_rtnl_lock(void);
-void lana_rtnl_unlock(void);
-bool lana_dev_is_ethernet(const struct net_device *dev);
-struct net_device *lana_dev_find(struct net *net, const char *name);
-struct net_device *lana_dev_find_index(struct net *net, int ifindex);
+/* Devices. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
@@ -195,17 +184,22 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 
 /* Virtual devices: vdev.c. */
-bool lana_dev_is_virtual(const struct net_device *dev);
-struct net_device *lana_vdev_carrier(const struct net_device *dev);
-u8 lana_vdev_id(const struct net_device *dev);
 bool lana_dev_is_carrier(const struct net_device *dev);
 struct net_device *lana_carrier_vdev(const struct net_device *dev, u8 id);
 struct net_device *lana_vdev_new(struct net *net, const char *name);
-void lana_vdev_discard(struct net_device *dev);
 int lana_vdev_register(struct net_device *dev, struct net_device *carrier, u8 id);
 void lana_vdev_unregister(struct net_device *const *devs, size_t count);
 int lana_link_register(void);
 void lana_link_unregister(void);
+
+/* The block of a socket. The graph outlives the socket, and so does what packets read of it. */
+struct lana_sock_block {
+	void *datapath;
+	const void *slot;
+	u32 idp;
+	void *handle;			/* what packets come to it by */
+	struct lana_gone gone;
+};
 
 /* Sockets: sock.c. */
 struct lana_sock_info {
@@ -250,17 +244,12 @@ struct proc_dir_entry *lana_proc_fblocks(struct proc_dir_entry *parent);
 void *lana_proc_fblocks_graph(struct seq_file *m);
 struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry *parent,
 					void *file);
-void lana_proc_remove(struct proc_dir_entry *entry);
-void lana_seq_write(struct seq_file *m, const void *data, size_t len);
-void lana_seq_pointer(struct seq_file *m, const void *p);
 
 /* Generic netlink. */
 void lana_probe_closed(struct net *net, u32 portid);
-void lana_probes_add(int n);
 int lana_genl_register(void);
 void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
-bool lana_genl_capable(struct sk_buff *request);
 u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
 void lana_genl_dump_check(struct netlink_callback *cb, void *head);
@@ -268,14 +257,12 @@ struct sk_buff *lana_genl_new(size_t size);
 struct sk_buff *lana_genl_new_atomic(size_t size);
 u32 lana_genl_room(const struct sk_buff *skb);
 int lana_genl_unicast(struct net *net, struct sk_buff *skb, u32 portid);
-void *lana_genl_put(struct sk_buff *skb, u32 portid, u32 seq, int flags, u8 cmd);
 void lana_genl_end(struct sk_buff *skb, void *head);
 void lana_genl_cancel(struct sk_buff *skb, void *head);
 int lana_genl_reply(struct sk_buff *skb, struct genl_info *info);
 void lana_genl_multicast(struct net *net, struct sk_buff *skb);
 bool lana_genl_listeners(struct net *net);
 void lana_genl_free(struct sk_buff *skb);
-int lana_nla_put(struct sk_buff *skb, u16 type, const void *data, size_t len);
 int lana_nla_put_uint(struct sk_buff *skb, u16 type, u64 value);
 void *lana_nla_reserve(struct sk_buff *skb, u16 type, u32 len);
 u64 lana_nla_get_uint(const struct nlattr *attr);
@@ -291,10 +278,8 @@ void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t le
 void lana_extack_missing(struct netlink_ext_ack *extack, const struct nlattr *nest, u32 attr);
 
 /* BPF. */
-struct bpf_prog *lana_bpf_create(struct sock_filter *program, u16 len, int *err);
 u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb);
 bool lana_bpf_jited(const struct bpf_prog *prog);
-void lana_bpf_destroy(struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */
 rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
@@ -314,9 +299,8 @@ void lana_graph_free(void *graph);
 void lana_graph_visit(void *graph, void *data);
 void lana_dev_gone(const struct lana_hook *hook);
 void lana_dev_event(const void *hook, struct net_device *dev, u32 kind);
-int lana_sock_new(struct net *net, struct sock *sk, void **datapath, const void **slot, u32 *idp,
-		  void **handle);
-void lana_sock_gone(void *datapath, void *handle, struct lana_gone *gone);
+int lana_sock_new(struct net *net, struct sock *sk, struct lana_sock_block *block);
+void lana_sock_gone(struct lana_sock_block *block);
 int lana_sock_rename(struct net *net, u32 idp, const char *name, size_t len);
 void lana_sock_name(struct net *net, u32 idp, char *name);
 int lana_sock_send(void *datapath, const void *slot, struct sk_buff *skb);

@@ -19,7 +19,7 @@ use super::{
     xdp::Program,
 };
 use crate::{base::error::Failure, fail};
-use core::{cell::UnsafeCell, ffi::c_void, ptr::NonNull};
+use core::{ffi::c_void, ptr::NonNull};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -27,6 +27,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         rcu, SetOnce,
     },
+    types::Opaque,
 };
 
 /// The datapath that packets enter by hooked devices and by sockets.
@@ -110,7 +111,7 @@ impl Drop for Held {
 #[repr(C)]
 struct Target {
     /// What C reads.
-    hook: UnsafeCell<bindings::lana_hook>,
+    hook: Opaque<bindings::lana_hook>,
     datapath: NonNull<c_void>,
     slot: NonNull<c_void>,
     idp: Idp,
@@ -132,9 +133,9 @@ struct Target {
 pub(crate) struct Hook {
     target: KBox<Target>,
     /// Somebody has taken the receive handler away.
-    detached: Atomic<u32>,
+    detached: Atomic<bool>,
     /// Packets of it may wait.
-    batched: Atomic<u32>,
+    batched: Atomic<bool>,
     /// The driver's program, where frames enter. Detached with the hook, later than this is dropped.
     program: Option<NonNull<bindings::bpf_prog>>,
 }
@@ -190,7 +191,7 @@ impl Hook {
         hook.gone.idp = idp;
         let target = KBox::new(
             Target {
-                hook: UnsafeCell::new(hook),
+                hook: Opaque::new(hook),
                 datapath: NonNull::from(datapath).cast(),
                 slot: entrance.as_ptr().cast(),
                 idp,
@@ -210,8 +211,8 @@ impl Hook {
             // INVARIANT: the handler was registered with the target.
             Ok(()) => Ok(Self {
                 target,
-                detached: Atomic::new(0),
-                batched: Atomic::new(0),
+                detached: Atomic::new(false),
+                batched: Atomic::new(false),
                 program: prog,
             }),
             Err(e) if e == EBUSY => Err(device.taken(rtnl)),
@@ -223,7 +224,7 @@ impl Hook {
     /// graph, one at a time.
     pub(crate) fn set_batch(&self, batch: bool) {
         if batch {
-            self.batched.store(1, Relaxed);
+            self.batched.store(true, Relaxed);
             self.target.held.set_batched();
         }
         let hook = self.target.hook.get();
@@ -279,13 +280,13 @@ impl Hook {
                 // SAFETY: RTNL is held, the device live, and the handler ours.
                 unsafe { bindings::lana_dev_detach(device.as_ptr(), self.target.hook.get()) };
             }
-            self.detached.store(1, Relaxed);
+            self.detached.store(true, Relaxed);
         }
     }
 
     /// Whether the receive handler is ours: not once it was detached, or the device has gone.
     fn is_attached(&self) -> bool {
-        self.detached.load(Relaxed) == 0 && self.target.name.as_ref().is_none()
+        !self.detached.load(Relaxed) && self.target.name.as_ref().is_none()
     }
 }
 
@@ -296,7 +297,7 @@ impl Drop for Hook {
             // is ours. When the call returns, no CPU is in the handler, so that the target may go.
             unsafe { bindings::lana_dev_unhook(device.as_ptr(), self.target.hook.get()) };
         }
-        if self.batched.load(Relaxed) != 0 {
+        if self.batched.load(Relaxed) {
             // SAFETY: process context. When the call returns, nothing waits that came by this target:
             // by the type's invariants nobody adds to that any more.
             unsafe { bindings::lana_batch_flush() };

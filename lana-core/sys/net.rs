@@ -7,7 +7,7 @@
 use super::{bindings, slot::Idp};
 use crate::base::error::Failure;
 use core::{ffi::c_void, pin::Pin, ptr, ptr::NonNull};
-use kernel::{error::to_result, prelude::*};
+use kernel::{error::to_result, prelude::*, types::ForeignOwnable};
 
 /// A network namespace.
 ///
@@ -114,9 +114,8 @@ pub(crate) unsafe trait Registered: PerNet {}
 ///
 /// The namespace lives for `'a`, and the registration of namespaces with it.
 pub(crate) unsafe fn graph_of<'a, G: Registered>(net: *mut bindings::net) -> Option<&'a G> {
-    // SAFETY: the namespace lives for `'a`, as the caller says; what is stored there is null or a graph,
-    // for which there is no other type.
-    unsafe { bindings::lana_net_get(net).cast::<G>().as_ref() }
+    // SAFETY: the namespace lives for `'a`, as the caller says; what is stored there is null or a graph.
+    unsafe { graph(bindings::lana_net_get(net)) }
 }
 
 /// Graphs for all namespaces that are and that come; dropping it ends them all.
@@ -142,7 +141,7 @@ impl Drop for Registration {
 pub(crate) fn for_each<G: Registered>(mut visit: impl FnMut(&G)) {
     let mut visit = |graph: *mut c_void| {
         // SAFETY: a graph lives as long as its namespace is on the list; null is none.
-        if let Some(graph) = unsafe { graph.cast::<G>().as_ref() } {
+        if let Some(graph) = unsafe { self::graph(graph) } {
             visit(graph);
         }
     };
@@ -170,11 +169,7 @@ pub(crate) unsafe fn graph_new<G: Registered>(net: *mut bindings::net) -> *mut c
         return ptr::null_mut();
     };
     // INVARIANT: the graph is freed before the namespace.
-    match G::new(Net(net)) {
-        // SAFETY: the graph is not moved before it is put back into a pinned box.
-        Ok(graph) => KBox::into_raw(unsafe { Pin::into_inner_unchecked(graph) }).cast(),
-        Err(_) => ptr::null_mut(),
-    }
+    G::new(Net(net)).map_or(ptr::null_mut(), ForeignOwnable::into_foreign)
 }
 
 /// The graph that C has, unless it has none.
@@ -183,8 +178,9 @@ pub(crate) unsafe fn graph_new<G: Registered>(net: *mut bindings::net) -> *mut c
 ///
 /// `graph` is null or comes from [`graph_new`], and lives for `'a`.
 pub(crate) unsafe fn graph<'a, G: Registered>(graph: *mut c_void) -> Option<&'a G> {
-    // SAFETY: `graph` is null or comes from `graph_new`, as the caller says, and there is no other `G`.
-    unsafe { graph.cast::<G>().as_ref() }
+    let graph = NonNull::new(graph)?;
+    // SAFETY: `graph` comes from `graph_new`, as the caller says, and there is no other `G`.
+    Some(unsafe { <Pin<KBox<G>>>::borrow(graph.as_ptr()) }.get_ref())
 }
 
 /// Frees a graph.
@@ -193,11 +189,8 @@ pub(crate) unsafe fn graph<'a, G: Registered>(graph: *mut c_void) -> Option<&'a 
 ///
 /// `graph` is null or comes from [`graph_new`], was cleared, and nobody uses it any more.
 pub(crate) unsafe fn graph_free<G: Registered>(graph: *mut c_void) {
-    if !graph.is_null() {
-        // SAFETY: `graph` comes from `graph_new`, which gave it by `into_raw`, and nobody uses it any
-        // more.
-        drop(unsafe { Pin::new_unchecked(KBox::from_raw(graph.cast::<G>())) });
-    }
+    // SAFETY: `graph` is null or comes from `graph_new`, and nobody uses it any more.
+    drop(unsafe { <Pin<KBox<G>>>::try_from_foreign(graph) });
 }
 
 /// What namespaces own: a [`PerNet`]. Said once in the crate, as it defines the functions that C calls.

@@ -1,39 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Devices: finding one, holding one, and what there is to say of it. */
+/* Devices: holding one, and what there is to say of it. */
 
 #include <linux/ethtool.h>
-#include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/netdev_lock.h>
 
 #include "helpers.h"
-
-void lana_rtnl_lock(void)
-{
-	rtnl_lock();
-}
-
-void lana_rtnl_unlock(void)
-{
-	rtnl_unlock();
-}
-
-/* Frames on it begin with an Ethernet header, and it is not the loopback. */
-bool lana_dev_is_ethernet(const struct net_device *dev)
-{
-	return dev->type == ARPHRD_ETHER;
-}
-
-struct net_device *lana_dev_find(struct net *net, const char *name)
-{
-	return __dev_get_by_name(net, name);
-}
-
-struct net_device *lana_dev_find_index(struct net *net, int ifindex)
-{
-	return __dev_get_by_index(net, ifindex);
-}
 
 /* A copy: a device can be renamed while it is looked at. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])

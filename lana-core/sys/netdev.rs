@@ -27,7 +27,7 @@ impl Rtnl {
     /// Takes the lock. Sleeps.
     pub(crate) fn lock() -> Self {
         // SAFETY: process context, and no lock is held.
-        unsafe { bindings::lana_rtnl_lock() };
+        unsafe { bindings::rtnl_lock() };
         Self {
             owned: true,
             _not_send: NotThreadSafe,
@@ -61,7 +61,7 @@ impl Drop for Rtnl {
         self.settle();
         if self.owned {
             // SAFETY: `lock` took it.
-            unsafe { bindings::lana_rtnl_unlock() };
+            unsafe { bindings::rtnl_unlock() };
         }
     }
 }
@@ -103,7 +103,7 @@ impl Device {
             .ok_or_else(missing)?
             .copy_from_slice(name);
         // SAFETY: RTNL is held, the namespace is live, the name ends with NUL.
-        let dev = unsafe { bindings::lana_dev_find(net.as_ptr(), text.as_ptr()) };
+        let dev = unsafe { bindings::__dev_get_by_name(net.as_ptr(), text.as_ptr()) };
         let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         Ok(unsafe { Self::from_raw(dev) })
@@ -114,7 +114,7 @@ impl Device {
         let missing = || fail!(ENODEV, "no device of index {} in this namespace", index);
         let number = i32::try_from(index).map_err(|_| missing())?;
         // SAFETY: RTNL is held, and the namespace is live.
-        let dev = unsafe { bindings::lana_dev_find_index(net.as_ptr(), number) };
+        let dev = unsafe { bindings::__dev_get_by_index(net.as_ptr(), number) };
         let dev = NonNull::new(dev).ok_or_else(missing)?;
         // SAFETY: RTNL keeps the device until the reference is taken.
         Ok(unsafe { Self::from_raw(dev) })
@@ -166,10 +166,10 @@ impl Device {
             .map_err(|_| fail!(EINVAL, "no block can be called {}: name it", self.name()))
     }
 
-    /// Whether frames on it begin with an Ethernet header.
+    /// Whether frames on it begin with an Ethernet header, and it is not the loopback.
     pub(crate) fn is_ethernet(&self) -> bool {
         // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_is_ethernet(self.as_ptr()) }
+        u32::from(unsafe { (*self.as_ptr()).type_ }) == bindings::ARPHRD_ETHER
     }
 
     /// Whether it can send: it is up, and has a carrier.

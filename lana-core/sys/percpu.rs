@@ -6,7 +6,7 @@
 
 use super::{bindings, context::Process};
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
-use kernel::{prelude::*, types::NotThreadSafe};
+use kernel::{cpu::nr_cpu_ids, prelude::*, types::NotThreadSafe};
 use pin_init::Zeroable;
 
 /// Evidence that the caller stays on its CPU, and where that CPU's copies are.
@@ -114,16 +114,14 @@ impl<T: Zeroable + Sync> PerCpu<T> {
 impl<T: Zeroable + Sync> Drop for PerCpu<T> {
     fn drop(&mut self) {
         // SAFETY: this value owns the allocation, and `T` needs no drop.
-        unsafe { bindings::lana_percpu_free(self.base.as_ptr().cast()) };
+        unsafe { bindings::free_percpu(self.base.as_ptr().cast()) };
     }
 }
 
 /// The numbers of the CPUs that this kernel can ever run on.
 fn possible_cpus() -> impl Iterator<Item = u32> {
-    // SAFETY: no preconditions.
-    let ids = unsafe { bindings::lana_nr_cpu_ids() };
     // SAFETY: no preconditions below `nr_cpu_ids`.
-    (0..ids).filter(|&cpu| unsafe { bindings::lana_cpu_possible(cpu) })
+    (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::lana_cpu_possible(cpu) })
 }
 
 /// A number in per-CPU data: its CPU changes it, all read it.

@@ -111,18 +111,3 @@ struct proc_dir_entry *lana_proc_fblock(const char *name, struct proc_dir_entry 
 {
 	return proc_create_data(name, 0644, parent, &lana_fblock_ops, file);
 }
-
-void lana_proc_remove(struct proc_dir_entry *entry)
-{
-	proc_remove(entry);
-}
-
-void lana_seq_write(struct seq_file *m, const void *data, size_t len)
-{
-	seq_write(m, data, len);
-}
-
-void lana_seq_pointer(struct seq_file *m, const void *p)
-{
-	seq_printf(m, "%p", p);
-}

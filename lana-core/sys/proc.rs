@@ -7,7 +7,7 @@
 
 use super::{
     bindings,
-    net::{Net, Registered},
+    net::{self, Net, Registered},
     slot::Idp,
 };
 use crate::base::name::Name;
@@ -17,8 +17,10 @@ use core::{
     ptr::NonNull,
 };
 use kernel::{
+    error::from_result,
     prelude::*,
     seq_file::SeqFile,
+    types::ForeignOwnable,
     uaccess::{UserPtr, UserSlice, UserSliceReader},
 };
 
@@ -44,7 +46,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         // Waits for the handlers that run, and removes what is below it.
         // SAFETY: registered, by the invariants.
-        unsafe { bindings::lana_proc_remove(self.0.as_ptr()) };
+        unsafe { bindings::proc_remove(self.0.as_ptr()) };
     }
 }
 
@@ -101,14 +103,28 @@ pub(crate) struct File<G: Registered> {
     _data: KBox<FileData<G>>,
 }
 
-/// A file of a name that is open.
+/// A file of a name that is open. The entry is removed before the file's data are, and closes all that are open.
+struct Opened<F: Files> {
+    file: Reference<F::Graph>,
+    writing: F::Writing,
+}
+
+/// A reference to the data of a file.
 ///
 /// # Invariants
 ///
-/// The file's data outlive it: the entry is removed before they are, and closes all that are open.
-struct Opened<F: Files> {
-    file: NonNull<FileData<F::Graph>>,
-    writing: F::Writing,
+/// The data outlive the value, and their graph does.
+struct Reference<G>(NonNull<FileData<G>>);
+
+impl<G> Reference<G> {
+    /// The graph and the name that the file is of.
+    fn get(&self) -> (&G, &Name) {
+        // SAFETY: by the type's invariants.
+        unsafe {
+            let data = self.0.as_ref();
+            (data.graph.as_ref(), &data.name)
+        }
+    }
 }
 
 struct FileData<G> {
@@ -193,11 +209,13 @@ pub(crate) unsafe fn single<G: Registered>(
 ) -> c_int {
     // SAFETY: `m` is an open file of `Tree`, which keeps the graph; one task at a time uses a sequence
     // file.
-    let (m, graph) = unsafe {
-        let graph = bindings::lana_proc_single_graph(m).cast::<G>();
-        (SeqFile::from_raw(m.cast()), &*graph)
+    let (graph, m) = unsafe {
+        let graph = net::graph(bindings::lana_proc_single_graph(m));
+        (graph, SeqFile::from_raw(m.cast()))
     };
-    show(m, graph);
+    if let Some(graph) = graph {
+        show(m, graph);
+    }
     0
 }
 
@@ -214,13 +232,11 @@ pub(crate) unsafe fn fblocks_start<F: Files>(
     // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph and a position of its
     // own.
     let (graph, pos) = unsafe {
-        (
-            &*bindings::lana_proc_fblocks_graph(m).cast::<F::Graph>(),
-            &mut *pos,
-        )
+        let graph = net::graph(bindings::lana_proc_fblocks_graph(m));
+        (graph, &mut *pos)
     };
     let from = u32::try_from(*pos).unwrap_or(u32::MAX);
-    match F::next_fblock(graph, from) {
+    match graph.and_then(|graph| F::next_fblock(graph, from)) {
         Some(idp) => {
             *pos = i64::from(idp);
             // A number that `show` gets back, not an address; 0 is no IDP.
@@ -260,12 +276,12 @@ unsafe extern "C" fn lana_fblocks_stop(_: *mut bindings::seq_file, _: *mut c_voi
 pub(crate) unsafe fn fblocks_show<F: Files>(m: *mut bindings::seq_file, v: *mut c_void) -> c_int {
     // SAFETY: procfs calls this for `fblocks` only, with a file that keeps the graph.
     let (graph, m) = unsafe {
-        (
-            &*bindings::lana_proc_fblocks_graph(m).cast::<F::Graph>(),
-            SeqFile::from_raw(m.cast()),
-        )
+        let graph = net::graph(bindings::lana_proc_fblocks_graph(m));
+        (graph, SeqFile::from_raw(m.cast()))
     };
-    F::fblock_line(m, graph, v.addr() as u32);
+    if let Some(graph) = graph {
+        F::fblock_line(m, graph, v.addr() as u32);
+    }
     0
 }
 
@@ -276,11 +292,12 @@ pub(crate) unsafe fn fblocks_show<F: Files>(m: *mut bindings::seq_file, v: *mut 
 /// Called by procfs with the [`FileData`] of a [`File`].
 pub(crate) unsafe fn fblock_open<F: Files>(file: *mut c_void) -> *mut c_void {
     let opened = NonNull::new(file.cast()).and_then(|file| {
-        // INVARIANT: procfs closes it first.
+        // INVARIANT: procfs closes it before the data go.
+        let file = Reference(file);
         let writing = F::Writing::default();
         KBox::new(Opened::<F> { file, writing }, GFP_KERNEL).ok()
     });
-    opened.map_or(ptr::null_mut(), |opened| KBox::into_raw(opened).cast())
+    opened.map_or(ptr::null_mut(), ForeignOwnable::into_foreign)
 }
 
 /// It is closed.
@@ -289,14 +306,10 @@ pub(crate) unsafe fn fblock_open<F: Files>(file: *mut c_void) -> *mut c_void {
 ///
 /// Called by procfs, once, with what [`fblock_open`] returned; no other handler runs.
 pub(crate) unsafe fn fblock_close<F: Files>(opened: *mut c_void) {
-    // SAFETY: `fblock_open` gave it by `KBox::into_raw`, and procfs closes a file once.
-    let opened = unsafe { KBox::from_raw(opened.cast::<Opened<F>>()) };
+    // SAFETY: `fblock_open` gave it, and procfs closes a file once.
+    let opened = unsafe { KBox::<Opened<F>>::from_foreign(opened) };
     let Opened { file, writing } = KBox::into_inner(opened);
-    // SAFETY: by the invariants; the graph lives as long as the file.
-    let (graph, name) = unsafe {
-        let data = file.as_ref();
-        (data.graph.as_ref(), &data.name)
-    };
+    let (graph, name) = file.get();
     F::close(writing, graph, name);
 }
 
@@ -306,15 +319,13 @@ pub(crate) unsafe fn fblock_close<F: Files>(opened: *mut c_void) {
 ///
 /// Called by procfs for a [`File`]; `admin` says whether its reader may see options.
 pub(crate) unsafe fn fblock_show<F: Files>(m: *mut bindings::seq_file, admin: bool) -> c_int {
-    // SAFETY: the file is an `Opened`, whose graph lives as long as the file.
-    let (m, graph, name) = unsafe {
-        let data = (*(*m).private.cast::<Opened<F>>()).file.as_ref();
-        (SeqFile::from_raw(m.cast()), data.graph.as_ref(), &data.name)
+    // SAFETY: what the file has is what `fblock_open` gave. Its lock is held, as by who writes.
+    let (opened, m) = unsafe {
+        let opened = KBox::<Opened<F>>::borrow((*m).private);
+        (opened, SeqFile::from_raw(m.cast()))
     };
-    match F::fblock(m, graph, name, admin) {
-        Ok(()) => 0,
-        Err(e) => e.to_errno(),
-    }
+    let (graph, name) = opened.file.get();
+    from_result(|| F::fblock(m, graph, name, admin).map(|()| 0))
 }
 
 /// Something is written to a [`File`].
@@ -329,22 +340,12 @@ pub(crate) unsafe fn fblock_write<F: Files>(
     len: usize,
     at: i64,
 ) -> isize {
-    // SAFETY: it is an open `Opened`, and one call at a time writes; readers of the file do not look at
-    // what was written.
-    let (file, writing) = unsafe {
-        let opened = opened.cast::<Opened<F>>();
-        ((*opened).file, &mut (*opened).writing)
-    };
-    // SAFETY: by the invariants; the graph lives as long as the file.
-    let (graph, name) = unsafe {
-        let data = file.as_ref();
-        (data.graph.as_ref(), &data.name)
-    };
+    // SAFETY: `fblock_open` gave it, and the lock of the file, which is held, keeps others from it.
+    let Opened { file, writing } = unsafe { KBox::<Opened<F>>::borrow_mut(opened) };
+    let (graph, name) = file.get();
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
-    match F::write(writing, graph, name, reader, usize::try_from(at).ok()) {
-        Ok(()) => len as isize,
-        Err(e) => e.to_errno() as isize,
-    }
+    let at = usize::try_from(at).ok();
+    from_result(|| F::write(writing, graph, name, reader, at).map(|()| len as isize))
 }
 
 /// What the files show: a [`Files`]. Said once in the crate, as it defines the functions that C calls.
@@ -417,16 +418,17 @@ pub(crate) use procfs;
 pub(crate) fn print_bytes(m: &SeqFile, bytes: &[u8]) {
     let m = ptr::from_ref(m).cast_mut().cast();
     // SAFETY: the file is open, the bytes are readable.
-    unsafe { bindings::lana_seq_write(m, bytes.as_ptr().cast(), bytes.len()) };
+    unsafe { bindings::seq_write(m, bytes.as_ptr().cast(), bytes.len()) };
 }
 
 /// An address for people: hashed, as `%p` prints it.
 pub(crate) fn print_pointer<T>(m: &SeqFile, what: &T) {
     // SAFETY: the file is open, the format takes one pointer.
     unsafe {
-        bindings::lana_seq_pointer(
+        bindings::seq_printf(
             ptr::from_ref(m).cast_mut().cast(),
-            ptr::from_ref(what).cast(),
+            c"%p".as_char_ptr(),
+            ptr::from_ref(what),
         )
     };
 }

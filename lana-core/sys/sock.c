@@ -61,7 +61,7 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 	mutex_init(&ls->ring_lock);
 	ls->pause = LANA_PAUSE;
 	hrtimer_setup(&ls->timer, lana_ring_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	err = lana_sock_new(net, sk, &ls->datapath, &ls->slot, &ls->idp, &ls->handle);
+	err = lana_sock_new(net, sk, &ls->block);
 	if (err) {
 		sock_orphan(sk);
 		sock->sk = NULL;
@@ -77,14 +77,11 @@ static int lana_sock_create(struct net *net, struct socket *sock, int protocol, 
 static int lana_sock_release(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
-	struct lana_sock *ls;
 
 	if (!sk)
 		return 0;
-	ls = lana_sk(sk);
-	ls->gone.idp = ls->idp;
 	/* Packets may come for a grace period; the block has a reference for as long. */
-	lana_sock_gone(ls->datapath, ls->handle, &ls->gone);
+	lana_sock_gone(&lana_sk(sk)->block);
 	sock_prot_inuse_add(sock_net(sk), &lana_proto, -1);
 	sock_orphan(sk);
 	sock->sk = NULL;
@@ -98,20 +95,12 @@ static int lana_sock_bind(struct socket *sock, struct sockaddr_unsized *addr, in
 	const struct sockaddr_lana *sl = (const void *)addr;
 	const int name = offsetof(struct sockaddr_lana, sl_name);
 	struct lana_sock *ls = lana_sk(sock->sk);
-	int err;
 
 	if (len <= name)
 		return -EINVAL;
 	if (sl->sl_family != lana_family.family)
 		return -EAFNOSUPPORT;
-	len = min_t(int, len - name, LANA_NAME_SIZE);
-	/* Names of devices and of blocks are the administrator's; no device's name has a colon. */
-	if ((len < strlen(LANA_NAME_PREFIX) ||
-	     memcmp(sl->sl_name, LANA_NAME_PREFIX, strlen(LANA_NAME_PREFIX))) &&
-	    !capable(CAP_NET_ADMIN))
-		return -EPERM;
-	err = lana_sock_rename(sock_net(&ls->sk), ls->idp, sl->sl_name, strnlen(sl->sl_name, len));
-	return err == -EEXIST ? -EADDRINUSE : err;
+	return lana_sock_rename(sock_net(&ls->sk), ls->block.idp, sl->sl_name, len - name);
 }
 
 static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int peer)
@@ -125,7 +114,7 @@ static int lana_sock_getname(struct socket *sock, struct sockaddr *addr, int pee
 		.sl_family = lana_family.family,
 		.sl_hatype = ARPHRD_ETHER,
 	};
-	lana_sock_name(sock_net(&ls->sk), ls->idp, sl->sl_name);
+	lana_sock_name(sock_net(&ls->sk), ls->block.idp, sl->sl_name);
 	return sizeof(*sl);
 }
 
@@ -170,33 +159,26 @@ static int lana_sock_setsockopt(struct socket *sock, int level, int optname, soc
 {
 	struct lana_sock *ls = lana_sk(sock->sk);
 	struct lana_ring_req req;
-	int val;
+	int err, val;
 
 	if (level != SOL_LANA)
 		return -ENOPROTOOPT;
 	switch (optname) {
 	case LANA_AUXDATA:
-		if (optlen < sizeof(val))
-			return -EINVAL;
-		if (copy_from_sockptr(&val, optval, sizeof(val)))
-			return -EFAULT;
-		WRITE_ONCE(ls->auxdata, !!val);
-		return 0;
+		err = copy_safe_from_sockptr(&val, sizeof(val), optval, optlen);
+		if (!err)
+			WRITE_ONCE(ls->auxdata, !!val);
+		return err;
 	case LANA_RX_RING:
-		if (optlen < sizeof(req))
-			return -EINVAL;
-		if (copy_from_sockptr(&req, optval, sizeof(req)))
-			return -EFAULT;
-		return lana_sock_set_ring(ls, &req);
+		err = copy_safe_from_sockptr(&req, sizeof(req), optval, optlen);
+		return err ?: lana_sock_set_ring(ls, &req);
 	case LANA_RING_PAUSE:
-		if (optlen < sizeof(val))
-			return -EINVAL;
-		if (copy_from_sockptr(&val, optval, sizeof(val)))
-			return -EFAULT;
-		if (val < 0 || val > LANA_PAUSE_MAX)
-			return -EINVAL;
-		WRITE_ONCE(ls->pause, val);
-		return 0;
+		err = copy_safe_from_sockptr(&val, sizeof(val), optval, optlen);
+		if (!err && (val < 0 || val > LANA_PAUSE_MAX))
+			err = -EINVAL;
+		if (!err)
+			WRITE_ONCE(ls->pause, val);
+		return err;
 	}
 	return -ENOPROTOOPT;
 }
@@ -308,7 +290,7 @@ static int lana_sock_sendmsg(struct socket *sock, struct msghdr *msg, size_t len
 
 	local_bh_disable();
 	rcu_read_lock();
-	err = lana_sock_send(ls->datapath, ls->slot, skb);
+	err = lana_sock_send(ls->block.datapath, ls->block.slot, skb);
 	rcu_read_unlock();
 	local_bh_enable();
 	return err ?: len;

@@ -24,12 +24,7 @@ struct lana_memory {
 
 struct lana_sock {
 	struct sock sk;
-	/* The block: the graph outlives the socket, and so does what packets read of it. */
-	void *datapath;
-	const void *slot;
-	u32 idp;
-	void *handle;			/* what packets come to it by */
-	struct lana_gone gone;
+	struct lana_sock_block block;
 	bool auxdata;
 	/* Making, mapping and giving up a ring: not the socket's lock, which others hold over memory. */
 	struct mutex ring_lock;

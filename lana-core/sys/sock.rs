@@ -7,6 +7,7 @@
 use super::{
     bindings,
     compat::ENOTCONN,
+    context::Process,
     handle::Handle,
     hook::Entered,
     module::Owner,
@@ -24,67 +25,59 @@ use core::{
     ptr::NonNull,
     slice,
 };
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
+};
 
-/// A socket of the family.
-///
-/// # Invariants
-///
-/// The value owns a reference to a live socket that `sock.c` has made.
-pub(crate) struct Socket(NonNull<bindings::sock>);
+/// A socket of the family, which `sock.c` has made.
+#[repr(transparent)]
+pub(crate) struct Sock(Opaque<bindings::sock>);
+
+/// A reference to one.
+pub(crate) type Socket = ARef<Sock>;
 
 /// A socket as its block has it: packets are delivered by it, until it is closed.
 pub type SocketHandle = Handle<bindings::sock>;
 
 // SAFETY: a socket may be used and released on any CPU.
-unsafe impl Send for Socket {}
+unsafe impl Send for Sock {}
 // SAFETY: a socket may be used on any CPU, and by several at once: it has its own locks.
-unsafe impl Sync for Socket {}
+unsafe impl Sync for Sock {}
 
-impl Clone for Socket {
-    fn clone(&self) -> Self {
-        // SAFETY: the socket is live.
-        unsafe { Self::from_raw(self.0) }
+// SAFETY: sockets are counted, and live until the count is zero.
+unsafe impl AlwaysRefCounted for Sock {
+    fn inc_ref(&self) {
+        // SAFETY: the socket is live, as it is borrowed.
+        unsafe { bindings::lana_sock_hold(self.0.get()) };
+    }
+
+    unsafe fn dec_ref(sk: NonNull<Self>) {
+        // SAFETY: the caller gives up a reference.
+        unsafe { bindings::lana_sock_put(sk.as_ptr().cast()) };
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // SAFETY: by the type's invariant the reference is ours to give back.
-        unsafe { bindings::lana_sock_put(self.0.as_ptr()) };
-    }
-}
-
-impl Socket {
-    /// Takes a reference to a socket.
-    ///
-    /// # Safety
-    ///
-    /// The socket is one of `sock.c`, and live.
-    unsafe fn from_raw(sk: NonNull<bindings::sock>) -> Self {
-        // SAFETY: the caller says that the socket is live.
-        unsafe { bindings::lana_sock_hold(sk.as_ptr()) };
-        // INVARIANT: that is the reference.
-        Self(sk)
-    }
-
-    /// A handle, to be ended before this reference is given back. Sleeps.
+impl Sock {
+    /// A handle, to be ended before the reference to the socket is given back. Sleeps.
     fn handle(&self) -> Result<SocketHandle> {
         // SAFETY: `sock.c` frees a socket a grace period after the last reference was given back.
-        unsafe { Handle::new(self.0) }
+        unsafe { Handle::new(NonNull::from(self).cast()) }
     }
 
     /// The device went that it was bound to: its program is told, by `ENETDOWN`. Any context.
     pub(crate) fn down(&self) {
         // SAFETY: the socket is live.
-        unsafe { bindings::lana_sock_down(self.0.as_ptr()) };
+        unsafe { bindings::lana_sock_down(self.0.get()) };
     }
 
     /// What there is to say of the socket.
     pub(crate) fn info(&self) -> bindings::lana_sock_info {
         let mut info: bindings::lana_sock_info = pin_init::zeroed();
         // SAFETY: the socket is live.
-        unsafe { bindings::lana_sock_info(self.0.as_ptr(), &mut info) };
+        unsafe { bindings::lana_sock_info(self.0.get(), &mut info) };
         info
     }
 }
@@ -143,9 +136,8 @@ impl Drop for Family {
     }
 }
 
-fn errno(result: Result<(), Failure>) -> c_int {
-    result.map_or_else(|failure| failure.error.to_errno(), |()| 0)
-}
+/// The most bytes that a name has, with a NUL.
+const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
 
 /// What gives sockets their blocks.
 pub(crate) trait SocketBlocks {
@@ -164,8 +156,9 @@ pub(crate) trait SocketBlocks {
         handle: SocketHandle,
     ) -> Result<(Idp, Entrance<Self::Datapath>), Failure>;
 
-    /// Gives it a name. Sleeps.
-    fn rename(graph: &Self::Graph, idp: Idp, name: &[u8]) -> Result<(), Failure>;
+    /// Gives it a name, for the program that runs. Sleeps.
+    fn rename(graph: &Self::Graph, idp: Idp, name: &[u8], process: &Process)
+        -> Result<(), Failure>;
 
     /// Its name. Sleeps.
     fn name(graph: &Self::Graph, idp: Idp) -> Option<Name>;
@@ -175,33 +168,34 @@ pub(crate) trait SocketBlocks {
 ///
 /// # Safety
 ///
-/// Called with a live socket in a namespace that it keeps, in process context; and with room for
-/// where the block is.
+/// Called with a live socket in a namespace that it keeps, in process context; and with the place in it for
+/// what is known of the block.
 pub(crate) unsafe fn open<S: SocketBlocks>(
     net: *mut bindings::net,
     sk: *mut bindings::sock,
-    datapath_to: *mut *mut c_void,
-    slot_to: *mut *const c_void,
-    idp_to: *mut u32,
-    handle_to: *mut *mut c_void,
+    block: *mut bindings::lana_sock_block,
 ) -> c_int {
-    errno((|| {
+    from_result(|| {
         // SAFETY: `net` is a live namespace, as the caller says.
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         // SAFETY: `sk` is a live socket of `sock.c`, as the caller says.
-        let socket = unsafe { Socket::from_raw(NonNull::new(sk).ok_or(EINVAL)?) };
+        let socket = Socket::from(unsafe { sk.cast::<Sock>().as_ref() }.ok_or(EINVAL)?);
         let handle = socket.handle()?;
         let (idp, entrance) =
             S::open(graph, socket, handle.clone()).inspect_err(|_| _ = handle.end())?;
-        // SAFETY: the caller has room for each of them. Nobody has the socket yet who would send by it.
-        unsafe {
-            *datapath_to = ptr::from_ref(S::datapath(graph)).cast_mut().cast();
-            *slot_to = entrance.as_ptr().as_ptr().cast();
-            *idp_to = idp;
-            *handle_to = handle.into_raw();
-        }
-        Ok(())
-    })())
+        let mut gone: bindings::lana_gone = pin_init::zeroed();
+        gone.idp = idp;
+        let made = bindings::lana_sock_block {
+            datapath: ptr::from_ref(S::datapath(graph)).cast_mut().cast(),
+            slot: entrance.as_ptr().as_ptr().cast(),
+            idp,
+            handle: handle.into_raw(),
+            gone,
+        };
+        // SAFETY: the caller has the place for it. Nobody has the socket yet who would send by it.
+        unsafe { block.write(made) };
+        Ok(0)
+    })
 }
 
 /// A socket is closed: no packet begins its way to it any more, and its block goes when the graph is locked
@@ -209,21 +203,17 @@ pub(crate) unsafe fn open<S: SocketBlocks>(
 ///
 /// # Safety
 ///
-/// Called once with what [`open`] gave, and with a place in the socket that has its IDP.
-pub(crate) unsafe fn gone<S: SocketBlocks>(
-    datapath: *mut c_void,
-    handle: *mut c_void,
-    gone: *mut bindings::lana_gone,
-) {
+/// Called once, with what [`open`] wrote into the socket.
+pub(crate) unsafe fn gone<S: SocketBlocks>(block: *mut bindings::lana_sock_block) {
     // SAFETY: `open` gave the handle by `into_raw`, and the caller gives it up.
-    unsafe { SocketHandle::from_raw(handle) }.end();
+    unsafe { SocketHandle::from_raw((*block).handle) }.end();
     // SAFETY: `open` gave the datapath; the socket keeps the namespace, and that the datapath.
-    let datapath = unsafe { &*datapath.cast::<S::Datapath>() };
+    let datapath = unsafe { &*(*block).datapath.cast::<S::Datapath>() };
     // SAFETY: `gone` is a place in the socket, which the block's reference keeps.
-    unsafe { datapath.net().gone(gone) };
+    unsafe { datapath.net().gone(&raw mut (*block).gone) };
 }
 
-/// A socket is given a name.
+/// A socket is given a name: as much of it as a name can have, up to a NUL.
 ///
 /// # Safety
 ///
@@ -235,13 +225,16 @@ pub(crate) unsafe fn rename<S: SocketBlocks>(
     name: *const c_char,
     len: usize,
 ) -> c_int {
-    // SAFETY: the socket keeps the namespace.
-    let Some(graph) = (unsafe { net::graph_of(net) }) else {
-        return ENODEV.to_errno();
-    };
-    // SAFETY: `name` has `len` readable bytes, as the caller says.
-    let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
-    errno(S::rename(graph, idp, name))
+    from_result(|| {
+        // SAFETY: the socket keeps the namespace.
+        let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
+        // SAFETY: `name` has `len` readable bytes, as the caller says.
+        let name = unsafe { slice::from_raw_parts(name.cast::<u8>(), len) };
+        let name = name.get(..SIZE).unwrap_or(name);
+        let name = name.split(|&b| b == 0).next().unwrap_or_default();
+        S::rename(graph, idp, name, &Process::new())?;
+        Ok(0)
+    })
 }
 
 /// Tells the name of a socket's block.
@@ -251,7 +244,6 @@ pub(crate) unsafe fn rename<S: SocketBlocks>(
 /// Called with the namespace of a live socket, with what [`open`] gave, and room for `LANA_NAME_SIZE` bytes,
 /// all zero, in process context.
 pub(crate) unsafe fn name<S: SocketBlocks>(net: *mut bindings::net, idp: Idp, to: *mut c_char) {
-    const SIZE: usize = bindings::LANA_NAME_SIZE as usize;
     // SAFETY: `to` has room for `SIZE` bytes, which are zero, as the caller says.
     let to = unsafe { slice::from_raw_parts_mut(to.cast::<u8>(), SIZE) };
     // SAFETY: the socket keeps the namespace.
@@ -300,26 +292,19 @@ macro_rules! sockets {
         unsafe extern "C" fn lana_sock_new(
             net: *mut $crate::sys::bindings::net,
             sk: *mut $crate::sys::bindings::sock,
-            datapath: *mut *mut ::core::ffi::c_void,
-            slot: *mut *const ::core::ffi::c_void,
-            idp: *mut u32,
-            handle: *mut *mut ::core::ffi::c_void,
+            block: *mut $crate::sys::bindings::lana_sock_block,
         ) -> ::core::ffi::c_int {
             // SAFETY: the contract is the same.
-            unsafe { $crate::sys::sock::open::<$blocks>(net, sk, datapath, slot, idp, handle) }
+            unsafe { $crate::sys::sock::open::<$blocks>(net, sk, block) }
         }
 
         /// # Safety
         ///
         /// See [`gone`]($crate::sys::sock::gone).
         #[no_mangle]
-        unsafe extern "C" fn lana_sock_gone(
-            datapath: *mut ::core::ffi::c_void,
-            handle: *mut ::core::ffi::c_void,
-            gone: *mut $crate::sys::bindings::lana_gone,
-        ) {
+        unsafe extern "C" fn lana_sock_gone(block: *mut $crate::sys::bindings::lana_sock_block) {
             // SAFETY: the contract is the same.
-            unsafe { $crate::sys::sock::gone::<$blocks>(datapath, handle, gone) }
+            unsafe { $crate::sys::sock::gone::<$blocks>(block) }
         }
 
         /// # Safety

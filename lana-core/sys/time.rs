@@ -5,9 +5,10 @@
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
 use super::bindings;
+use kernel::time::{ClockSource, Monotonic, RealTime, NSEC_PER_SEC};
 
 /// Nanoseconds in a second.
-pub const SECOND: u64 = 1_000_000_000;
+pub const SECOND: u64 = NSEC_PER_SEC as u64;
 
 /// The time of the last tick, which may be some milliseconds ago. As cheap as it gets. Any context.
 #[inline]
@@ -20,18 +21,16 @@ pub fn coarse() -> u64 {
 #[inline]
 pub fn second() -> u64 {
     // SAFETY: no preconditions.
-    unsafe { bindings::lana_time_second() }
+    unsafe { bindings::ktime_get_seconds() as u64 }
 }
 
 /// The time. Reads a clock. Any context.
 #[inline]
 pub fn now() -> u64 {
-    // SAFETY: no preconditions.
-    unsafe { bindings::lana_time_now() }
+    Monotonic::ktime_get() as u64
 }
 
 /// The time since 1970, as far as this machine knows. Reads a clock. Any context.
 pub(crate) fn real() -> u64 {
-    // SAFETY: no preconditions.
-    unsafe { bindings::lana_time_real() }
+    RealTime::ktime_get() as u64
 }

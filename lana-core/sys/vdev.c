@@ -279,19 +279,10 @@ void lana_vdev_setup(struct net_device *dev)
 
 /* --- For Rust; all with RTNL held --- */
 
-bool lana_dev_is_virtual(const struct net_device *dev)
+/* What a virtual device has of its own, NULL for any other device. */
+const struct lana_vdev *lana_vdev_of(const struct net_device *dev)
 {
-	return dev->netdev_ops == &lana_vdev_ops;
-}
-
-struct net_device *lana_vdev_carrier(const struct net_device *dev)
-{
-	return lana_vdev(dev)->carrier;
-}
-
-u8 lana_vdev_id(const struct net_device *dev)
-{
-	return lana_vdev(dev)->id;
+	return dev->netdev_ops == &lana_vdev_ops ? lana_vdev(dev) : NULL;
 }
 
 /* A device that is not registered yet; to be given to free_netdev(). */
@@ -303,11 +294,6 @@ struct net_device *lana_vdev_new(struct net *net, const char *name)
 	if (dev)
 		dev_net_set(dev, net);
 	return dev;
-}
-
-void lana_vdev_discard(struct net_device *dev)
-{
-	free_netdev(dev);
 }
 
 /* Register a device, on a carrier where the id is free. When that fails, it is as before. */

@@ -23,6 +23,7 @@ static inline struct lana_vdev *lana_vdev(const struct net_device *dev)
 }
 
 /* vdev.c */
+const struct lana_vdev *lana_vdev_of(const struct net_device *dev);
 int lana_vdev_listen(struct net_device *dev, const u8 *addr);
 void lana_vdev_setup(struct net_device *dev);
 void lana_vdev_dellink(struct net_device *dev, struct list_head *head);

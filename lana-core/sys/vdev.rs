@@ -18,7 +18,11 @@ use crate::{
     fail,
 };
 use core::{ffi::c_int, ptr::NonNull};
-use kernel::{error::to_result, prelude::*, str::CString};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+    str::CString,
+};
 
 /// Names of the devices that a carrier can have: `0xac00` and one of these is their EtherType.
 pub(crate) type Id = u8;
@@ -71,28 +75,31 @@ impl Drop for Unregistered {
     fn drop(&mut self) {
         if self.owned {
             // SAFETY: by the type's invariants; a registration that failed half way is known to it.
-            unsafe { bindings::lana_vdev_discard(self.dev.as_ptr()) };
+            unsafe { bindings::free_netdev(self.dev.as_ptr()) };
         }
     }
 }
 
 impl Device {
+    /// What a virtual device has of its own.
+    fn vdev(&self) -> Option<NonNull<bindings::lana_vdev>> {
+        // SAFETY: the device is live.
+        NonNull::new(unsafe { bindings::lana_vdev_of(self.as_ptr()) }.cast_mut())
+    }
+
     /// Whether the device is a virtual one.
     pub(crate) fn is_virtual(&self) -> bool {
-        // SAFETY: the device is live.
-        unsafe { bindings::lana_dev_is_virtual(self.as_ptr()) }
+        self.vdev().is_some()
     }
 
     /// The carrier of a virtual device, and its id there.
     pub(crate) fn carrier(&self) -> Option<(Device, Id)> {
-        if !self.is_virtual() {
-            return None;
-        }
-        // SAFETY: a virtual device keeps its carrier for as long as there are references to it.
+        let vdev = self.vdev()?.as_ptr();
+        // SAFETY: the device is live and registered, so both fields stay as they are, and it keeps its
+        // carrier for as long as there are references to it.
         unsafe {
-            let carrier = NonNull::new(bindings::lana_vdev_carrier(self.as_ptr()))?;
-            let id = bindings::lana_vdev_id(self.as_ptr());
-            Some((Device::from_raw(carrier), id))
+            let carrier = NonNull::new((*vdev).carrier)?;
+            Some((Device::from_raw(carrier), (*vdev).id))
         }
     }
 
@@ -176,14 +183,11 @@ pub(crate) unsafe fn new_link<L: NewLink>(
         let graph = unsafe { net::graph_of(net) }.ok_or(ENODEV)?;
         L::new_link(graph, rtnl, dev, carrier, Id::try_from(id).ok())
     };
-    match make() {
-        Ok(()) => 0,
-        Err(failure) => {
-            // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
-            unsafe { attrs::note(extack, &failure, core::ptr::null()) };
-            failure.error.to_errno()
-        }
-    }
+    from_result(|| {
+        // SAFETY: rtnetlink gives `extack`, null or live; there is no culprit.
+        make().inspect_err(|failure| unsafe { attrs::note(extack, failure, core::ptr::null()) })?;
+        Ok(0)
+    })
 }
 
 /// What makes virtual devices that other tools ask for: a [`NewLink`]. Said once in the crate, as it

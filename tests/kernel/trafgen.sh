@@ -28,12 +28,12 @@ hex() {
 	END
 }
 
-# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so. Where tcpdump has written nothing,
-# on a machine that others use, too, it is tried again.
+# arrives COUNT OPTION...: what comes out of the wire when trafgen is called so. Where tcpdump has not seen as many
+# frames, on a machine that others use, too, it is tried again.
 arrives() {
 	local try got
 	for try in 1 2 3; do
-		got=$(once "$@") && [ "$got" ] && break
+		got=$(once "$@") && [ "$(grep -c . <<<"$got")" = "$1" ] && break
 		diag "try $try: $(cat "$work/said" "$work/dump.err" 2>&1)" >&2
 	done
 	echo "$got"
@@ -42,7 +42,7 @@ once() {
 	local count=$1 dump
 	shift
 	rm -f "$work/dump.pcap"
-	ip netns exec red timeout 60 tcpdump -B 32768 -s 2048 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
+	ip netns exec red timeout 20 tcpdump -B 32768 -s 2048 -U -c "$count" -nn -i far0 -w "$work/dump.pcap" 2>"$work/dump.err" &
 	dump=$!
 	wait_for 30 grep -q listening "$work/dump.err"
 	trafgen "$@" >"$work/said" || return
@@ -98,9 +98,12 @@ for options in "" "-t 0" "-S 64KiB" "-S 64KiB -k 1ms"; do
 	arrives 3000 -d lan0 -c "$work/mixed.txf" -E 5 -n 3000 $options >"$work/got"
 	check "three thousand random frames arrive as they are to be: ${options:-by the ring}" \
 		cmp "$work/got" <(hex "$work/wanted.pcap")
+	{ cat "$work/dump.err" "$work/said"; } | sed "s/^/    # /"
 done
 arrives 3000 -d lan0 -i "$work/wanted.pcap" --fast -n 3000 >"$work/got"
-check "a capture is sent as it is" cmp "$work/got" <(hex "$work/wanted.pcap")
+hex "$work/wanted.pcap" >"$work/wanted"
+check "a capture is sent as it is" cmp "$work/got" "$work/wanted"
+{ cat "$work/dump.err" "$work/said"; wc -l "$work/got" "$work/wanted"; diff <(cut -c1-60 "$work/got") <(cut -c1-60 "$work/wanted") | head -20; } | sed "s/^/    # /"
 
 # A rate is kept: two hundred in a second.
 begin=$(date +%s%N)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A graph as boxes with texts and lines with numbers: what is drawn, whether by an SVG file or by the page of
-//! `fbctl web`.
+//! `fbctl web`; and what of it is the same in text.
 
 use super::{
     layout::{lay_out, Edge, Ends, Graph as Boxes, Node, Point, Route},
@@ -96,69 +96,12 @@ impl Scene {
     pub(crate) fn new(graph: &Graph, room: Room) -> Self {
         let height = room.height();
         let details: Vec<_> = graph.blocks.iter().map(detail).collect();
-        let node = |(block, detail): (&Block, &String)| Node {
-            width: width(block, detail, room),
-            height,
-            top: block.ports.ingress.len(),
-            bottom: block.ports.egress.len(),
-            grounded: matches!(block.role, Role::Device(_)),
-        };
-        let mut boxes = Boxes {
-            nodes: graph.blocks.iter().zip(&details).map(node).collect(),
-            edges: Vec::new(),
-        };
-        let mut numbers = Vec::new();
-        let places = graph.blocks.iter().enumerate();
-        let places: HashMap<_, _> = places
-            .map(|(number, block)| (block.name.as_str(), number))
-            .collect();
-        for binding in &graph.bindings {
-            let (Some(lower), Some(upper)) = (
-                places.get(binding.lower.as_str()),
-                places.get(binding.upper.as_str()),
-            ) else {
-                continue;
-            };
-            let ports = |number: &usize| graph.blocks.get(*number).map(|block| &block.ports);
-            let top = ports(lower).map(|ports| slot(&ports.ingress, binding.ingress));
-            let bottom = ports(upper).map(|ports| slot(&ports.egress, binding.egress));
-            boxes.edges.push(Edge {
-                lower: *lower,
-                upper: *upper,
-                ends: Ends::Ports {
-                    top: top.unwrap_or(0),
-                    bottom: bottom.unwrap_or(0),
-                },
-            });
-            numbers.push((binding.ingress, binding.egress));
-        }
-        for subscription in &graph.subscriptions {
-            let lower = places.get(subscription.publisher.as_str());
-            let upper = places.get(subscription.subscriber.as_str());
-            if let Some((lower, upper)) = lower.zip(upper) {
-                boxes.edges.push(Edge {
-                    lower: *lower,
-                    upper: *upper,
-                    ends: Ends::Loose,
-                });
-                numbers.push((None, None));
-            }
-        }
+        let sizes = graph.blocks.iter().zip(&details);
+        let sizes = sizes.map(|(block, detail)| (width(block, detail, room), height));
+        let (boxes, numbers) = boxes(graph, sizes);
         let layout = lay_out(&boxes);
         let lines = boxes.edges.iter().zip(&layout.routes).zip(numbers);
-        let lines = lines.map(|((edge, route), (ingress, egress))| {
-            let ports = |number: usize| graph.blocks.get(number).map(|block| &block.ports);
-            Line::new(
-                edge,
-                route,
-                [
-                    ingress
-                        .filter(|_| ports(edge.lower).is_some_and(|ports| ports.ingress.len() > 1)),
-                    egress
-                        .filter(|_| ports(edge.upper).is_some_and(|ports| ports.egress.len() > 1)),
-                ],
-            )
-        });
+        let lines = lines.map(|((edge, route), numbers)| Line::new(edge, route, numbers));
         let found = graph
             .blocks
             .iter()
@@ -185,6 +128,74 @@ impl Scene {
     }
 }
 
+/// The ports that a line ends at, of blocks that have several: ingress of the lower one, egress of the upper one.
+pub(super) type Numbers = (Option<u32>, Option<u32>);
+
+/// What is to be laid out: a box for each block, of these widths and heights, and a line for each binding and each
+/// subscription, with the ports that it is at.
+pub(super) fn boxes(
+    graph: &Graph,
+    sizes: impl Iterator<Item = (f64, f64)>,
+) -> (Boxes, Vec<Numbers>) {
+    let node = |(block, (width, height)): (&Block, _)| Node {
+        width,
+        height,
+        top: block.ports.ingress.len(),
+        bottom: block.ports.egress.len(),
+        grounded: matches!(block.role, Role::Device(_)),
+    };
+    let mut boxes = Boxes {
+        nodes: graph.blocks.iter().zip(sizes).map(node).collect(),
+        edges: Vec::new(),
+    };
+    let mut numbers = Vec::new();
+    let places = graph.blocks.iter().enumerate();
+    let places: HashMap<_, _> = places
+        .map(|(number, block)| (block.name.as_str(), number))
+        .collect();
+    for binding in &graph.bindings {
+        let (Some(lower), Some(upper)) = (
+            places.get(binding.lower.as_str()),
+            places.get(binding.upper.as_str()),
+        ) else {
+            continue;
+        };
+        let ports = |number: &usize| graph.blocks.get(*number).map(|block| &block.ports);
+        let top = ports(lower).map(|ports| slot(&ports.ingress, binding.ingress));
+        let bottom = ports(upper).map(|ports| slot(&ports.egress, binding.egress));
+        boxes.edges.push(Edge {
+            lower: *lower,
+            upper: *upper,
+            ends: Ends::Ports {
+                top: top.unwrap_or(0),
+                bottom: bottom.unwrap_or(0),
+            },
+        });
+        let several = |ports: Option<&Vec<u32>>| ports.is_some_and(|ports| ports.len() > 1);
+        numbers.push((
+            binding
+                .ingress
+                .filter(|_| several(ports(lower).map(|ports| &ports.ingress))),
+            binding
+                .egress
+                .filter(|_| several(ports(upper).map(|ports| &ports.egress))),
+        ));
+    }
+    for subscription in &graph.subscriptions {
+        let lower = places.get(subscription.publisher.as_str());
+        let upper = places.get(subscription.subscriber.as_str());
+        if let Some((lower, upper)) = lower.zip(upper) {
+            boxes.edges.push(Edge {
+                lower: *lower,
+                upper: *upper,
+                ends: Ends::Loose,
+            });
+            numbers.push((None, None));
+        }
+    }
+    (boxes, numbers)
+}
+
 /// The place of a port among those of its side.
 fn slot(ports: &[u32], number: Option<u32>) -> usize {
     let place = number.and_then(|number| ports.binary_search(&number).ok());
@@ -192,7 +203,7 @@ fn slot(ports: &[u32], number: Option<u32>) -> usize {
 }
 
 impl Line {
-    fn new(edge: &Edge, route: &Route, ports: [Option<u32>; 2]) -> Self {
+    fn new(edge: &Edge, route: &Route, (ingress, egress): Numbers) -> Self {
         let points = route.points();
         let label = |number: u32, at: Option<&Point>, down: f64| {
             at.map(|at| PortLabel {
@@ -201,7 +212,6 @@ impl Line {
                 y: tenth(at.y + down),
             })
         };
-        let [ingress, egress] = ports;
         let ingress = ingress.and_then(|number| label(number, points.first(), -4.0));
         let egress = egress.and_then(|number| label(number, points.last(), 10.0));
         Line {

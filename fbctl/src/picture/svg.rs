@@ -3,7 +3,8 @@
 //! A graph as SVG.
 
 use super::{
-    model::{short, Block, Graph, Loss, Role},
+    caption::{figures_of, title, Figures},
+    model::{Graph, Loss, Role},
     scene::{tenth, Box, Line, Room, Scene},
 };
 use lana_cli::clean;
@@ -18,17 +19,6 @@ const TITLE: f64 = 26.0;
 /// A line of the legend.
 const LEGEND: f64 = 20.0;
 const LEGEND_CHARACTER: f64 = 6.7;
-
-/// Which counters the boxes have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Figures {
-    /// Drops, if there are any.
-    Drops,
-    /// Packets and drops since the block was made.
-    Totals,
-    /// Those of a second.
-    Rates,
-}
 
 pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
     let texts: Vec<_> = graph
@@ -91,46 +81,6 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
         entry.draw(&mut out, BORDER + x, top + scene.height + 14.0 + y);
     }
     out + "</svg>\n"
-}
-
-fn title(graph: &Graph) -> String {
-    let mut parts = Vec::new();
-    parts.extend(graph.netns.as_ref().map(|name| format!("namespace {name}")));
-    let count =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    parts.push(count(graph.blocks.len(), "block"));
-    parts.push(count(graph.bindings.len(), "binding"));
-    if !graph.subscriptions.is_empty() {
-        parts.push(count(graph.subscriptions.len(), "subscription"));
-    }
-    parts.extend(
-        graph
-            .seconds
-            .map(|seconds| format!("rates over {} s", tenth(seconds))),
-    );
-    parts.join(" · ")
-}
-
-/// What the last lines of a box say: packets, and drops.
-fn figures_of(block: &Block, figures: Figures) -> (String, Option<Loss>) {
-    let packets = || {
-        block
-            .stats
-            .as_ref()
-            .and_then(|stats| stats.packets)
-            .unwrap_or(0)
-    };
-    match figures {
-        Figures::Drops => (String::new(), block.loss()),
-        Figures::Totals => (short(super::model::float(packets())), block.loss()),
-        Figures::Rates => {
-            let rate = block
-                .rate
-                .as_ref()
-                .map(|rate| format!("{}/s", short(rate.packets)));
-            (rate.unwrap_or_default(), block.loss_rate())
-        }
-    }
 }
 
 fn draw_line(out: &mut String, line: &Line, graph: &Graph) {
@@ -352,4 +302,4 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

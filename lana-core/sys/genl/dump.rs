@@ -12,7 +12,7 @@ use super::{
     message::Message,
 };
 use core::{ffi::c_int, ptr, ptr::NonNull};
-use kernel::prelude::*;
+use kernel::{error::from_result, prelude::*};
 
 /// A dump that is being written, in several calls. The cursor says where it stands.
 ///
@@ -38,7 +38,7 @@ impl<'a> Dump<'a> {
     /// Whether who asks may see how blocks are configured.
     pub(crate) fn is_admin(&self) -> bool {
         // SAFETY: the request lives as long as the callback.
-        unsafe { bindings::lana_genl_capable(self.cb.skb) }
+        unsafe { bindings::netlink_net_capable(self.cb.skb, bindings::CAP_NET_ADMIN as c_int) }
     }
 
     /// Where the dump stands; 0 at first.
@@ -114,19 +114,17 @@ pub(crate) unsafe fn serve_dump(
     cb: *mut bindings::netlink_callback,
     operation: fn(&mut Dump<'_>) -> Result,
 ) -> c_int {
-    let Some(skb) = NonNull::new(skb) else {
-        return EINVAL.to_errno();
-    };
-    // SAFETY: the kernel gives a live `cb`, to this call alone.
-    let cb = unsafe { &mut *cb };
-    // INVARIANT: the call goes on until we return; the buffer is the kernel's.
-    let mut dump = Dump {
-        cb,
-        msg: Message { skb, owned: false },
-    };
-    match operation(&mut dump) {
+    from_result(|| {
+        let skb = NonNull::new(skb).ok_or(EINVAL)?;
+        // SAFETY: the kernel gives a live `cb`, to this call alone.
+        let cb = unsafe { &mut *cb };
+        // INVARIANT: the call goes on until we return; the buffer is the kernel's.
+        let mut dump = Dump {
+            cb,
+            msg: Message { skb, owned: false },
+        };
+        operation(&mut dump)?;
         // SAFETY: the buffer is live. Its length asks for another call, none ends the dump.
-        Ok(()) => unsafe { (*skb.as_ptr()).len as c_int },
-        Err(e) => e.to_errno(),
-    }
+        Ok(unsafe { (*skb.as_ptr()).len as c_int })
+    })
 }

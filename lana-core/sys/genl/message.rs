@@ -84,7 +84,15 @@ impl Message {
     pub(super) fn begin(&mut self, portid: u32, seq: u32, flags: u32, cmd: u32) -> Result<Head> {
         // SAFETY: the buffer is live.
         let head = unsafe {
-            bindings::lana_genl_put(self.skb.as_ptr(), portid, seq, flags as c_int, cmd as u8)
+            let family = &raw const bindings::lana_nl_family;
+            bindings::genlmsg_put(
+                self.skb.as_ptr(),
+                portid,
+                seq,
+                family,
+                flags as c_int,
+                cmd as u8,
+            )
         };
         NonNull::new(head).map(Head).ok_or(EMSGSIZE)
     }
@@ -106,11 +114,11 @@ impl Message {
         }
         // SAFETY: the buffer is live, the data readable.
         to_result(unsafe {
-            bindings::lana_nla_put(
+            bindings::nla_put(
                 self.skb.as_ptr(),
-                attr as u16,
+                attr as c_int,
+                data.len() as c_int,
                 data.as_ptr().cast(),
-                data.len(),
             )
         })
     }

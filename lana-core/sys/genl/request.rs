@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{base::error::Failure, fail};
 use core::{ffi::c_int, marker::PhantomData, ptr, ptr::NonNull};
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::{from_result, to_result},
+    prelude::*,
+};
 
 /// An operation that changes the graph: a request of its own, or a part of a transaction.
 pub(crate) struct Operation<'a> {
@@ -154,7 +157,9 @@ impl<'a> Request<'a> {
     /// Whether who asks may see how blocks are configured.
     pub(crate) fn is_admin(&self) -> bool {
         // SAFETY: by the type's invariants the request is live.
-        unsafe { bindings::lana_genl_capable(self.skb.as_ptr()) }
+        unsafe {
+            bindings::netlink_net_capable(self.skb.as_ptr(), bindings::CAP_NET_ADMIN as c_int)
+        }
     }
 
     /// Answers with a message, as long as it needs to be.
@@ -194,20 +199,17 @@ pub(crate) unsafe fn serve(
     operation: Option<u32>,
     serve: fn(&Request<'_>) -> Result<(), Failure>,
 ) -> c_int {
-    let Some(skb) = NonNull::new(skb) else {
-        return EINVAL.to_errno();
-    };
-    // SAFETY: the kernel gives a live `info` for as long as the call takes.
-    let info = unsafe { &*info };
-    // INVARIANT: the call goes on until we return.
-    let request = Request {
-        info,
-        skb,
-        max,
-        operation,
-    };
-    match serve(&request) {
-        Ok(()) => 0,
-        Err(failure) => failure.error.to_errno(),
-    }
+    from_result(|| {
+        let skb = NonNull::new(skb).ok_or(EINVAL)?;
+        // SAFETY: the kernel gives a live `info` for as long as the call takes.
+        let info = unsafe { &*info };
+        // INVARIANT: the call goes on until we return.
+        serve(&Request {
+            info,
+            skb,
+            max,
+            operation,
+        })?;
+        Ok(0)
+    })
 }

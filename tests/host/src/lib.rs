@@ -34,6 +34,11 @@ pub mod checksum;
 #[path = "../../../fb-modules/icmp_echo/frame.rs"]
 pub mod frame;
 
+#[expect(
+    clippy::cast_precision_loss,
+    dead_code,
+    reason = "the tests compare with floating point, and bounds are for the block"
+)]
 #[path = "../../../fb-modules/shape/bucket.rs"]
 pub mod bucket;
 

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::{
-    picture::model::{Binding, Device, DropRate, Ports, Rate, Subscription},
+    picture::model::{short, Binding, Block, Device, DropRate, Ports, Rate, Subscription},
     show::tests::sample,
 };
 use lana_netlink::{spec::DropReason, wire::Value, LinkState};
 
-fn block(name: &str, kind: &str, idp: u32, ports: (u32, u32)) -> Block {
+pub(crate) fn block(name: &str, kind: &str, idp: u32, ports: (u32, u32)) -> Block {
     Block {
         name: name.into(),
         kind: kind.into(),
@@ -22,7 +22,7 @@ fn block(name: &str, kind: &str, idp: u32, ports: (u32, u32)) -> Block {
     }
 }
 
-fn device(name: &str, idp: u32, state: LinkState) -> Block {
+pub(crate) fn device(name: &str, idp: u32, state: LinkState) -> Block {
     Block {
         role: Role::Device(Device {
             ifname: name.into(),
@@ -35,7 +35,7 @@ fn device(name: &str, idp: u32, state: LinkState) -> Block {
     }
 }
 
-fn binding(upper: &str, egress: u32, lower: &str, ingress: u32) -> Binding {
+pub(crate) fn binding(upper: &str, egress: u32, lower: &str, ingress: u32) -> Binding {
     Binding {
         upper: upper.into(),
         lower: lower.into(),
@@ -69,7 +69,7 @@ pub(crate) fn fan(count: u32) -> Graph {
 }
 
 /// Devices, each with some blocks in a row; some pairs are bridged.
-fn mixed(count: u32) -> Graph {
+pub(crate) fn mixed(count: u32) -> Graph {
     let mut graph = Graph::default();
     let mut number = 0;
     while number < count {
@@ -109,7 +109,7 @@ fn mixed(count: u32) -> Graph {
 }
 
 /// Each block on two of those shortly before it.
-fn web(count: u32) -> Graph {
+pub(crate) fn web(count: u32) -> Graph {
     let mut graph = Graph::default();
     for number in 0..count {
         if number < 4 {
