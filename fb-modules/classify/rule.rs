@@ -115,10 +115,10 @@ impl fmt::Display for Prefix {
                 (mask.count_ones(), 128)
             }
         };
-        match len < most {
-            true => write!(f, "/{len}"),
-            false => Ok(()),
+        if len < most {
+            write!(f, "/{len}")?;
         }
+        Ok(())
     }
 }
 
@@ -433,9 +433,10 @@ fn show<T: Copy + PartialEq + fmt::Display>(
 }
 
 fn show_range(f: &mut fmt::Formatter<'_>, key: &str, (first, last): Range) -> fmt::Result {
-    match first == last {
-        true => write!(f, "{key}={first} "),
-        false => write!(f, "{key}={first}-{last} "),
+    if first == last {
+        write!(f, "{key}={first} ")
+    } else {
+        write!(f, "{key}={first}-{last} ")
     }
 }
 
