@@ -82,7 +82,10 @@ impl Config {
                 false => units::rate(text)
                     .filter(|rate| (bucket::SLOWEST..=bucket::FASTEST).contains(rate))
                     .ok_or_else(|| {
-                        fail!(EINVAL, "{key}: a rate such as 10mbit, from 1kbit to 100gbit")
+                        fail!(
+                            EINVAL,
+                            "{key}: a rate such as 10mbit, from 1kbit to 100gbit"
+                        )
                     }),
             }
             .map(|rate| self.rate = rate),

@@ -59,6 +59,7 @@ pub mod rule;
 #[path = "../../../fb-modules/classify/matching.rs"]
 pub mod matching;
 
+#[expect(clippy::cast_possible_truncation, reason = "packets are short")]
 #[path = "../../../fb-modules/classify/tests.rs"]
 mod classify;
 
