@@ -179,7 +179,7 @@ impl Ipv4<'_> {
 
     /// Whether version and header length can be right.
     #[inline(always)]
-    pub(super) fn check(&self) -> Result<(), Malformed> {
+    pub(super) fn check(self) -> Result<(), Malformed> {
         match (self.first() >> 4, self.header_length() >= Self::SIZE) {
             (4, true) => Ok(()),
             _ => Err(Malformed::Ipv4Header),
@@ -220,7 +220,7 @@ impl Ipv6<'_> {
 
     /// Whether the version can be right.
     #[inline(always)]
-    pub(super) fn check(&self) -> Result<(), Malformed> {
+    pub(super) fn check(self) -> Result<(), Malformed> {
         match self.first() >> 28 {
             6 => Ok(()),
             _ => Err(Malformed::Ipv6Header),
