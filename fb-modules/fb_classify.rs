@@ -35,6 +35,7 @@ type List<T> = KVVec<T>;
 const RULES: usize = 256;
 /// Places to count at: twice as many, so that a rule that is new can have one that no packet counts at any more.
 const SEATS: usize = 2 * RULES;
+const LAST_SEAT: u16 = SEATS as u16 - 1;
 
 /// What a CPU counts.
 #[derive(Zeroable)]
@@ -219,7 +220,7 @@ impl Classify {
     fn free_seat(&self, last: u16, new: &[Entry]) -> u16 {
         let mut seat = last;
         for _ in 0..SEATS {
-            seat = seat.wrapping_add(1) % SEATS as u16;
+            seat = seat.wrapping_add(1) & LAST_SEAT;
             let has = |entries: &[Entry]| entries.iter().any(|entry| entry.seat == seat);
             if !has(&self.entries) && !has(new) {
                 break;
