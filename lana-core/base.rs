@@ -4,6 +4,7 @@
 
 pub(crate) mod checksum;
 pub(crate) mod error;
+pub(crate) mod headers;
 pub(crate) mod heap;
 pub(crate) mod name;
 pub(crate) mod port;

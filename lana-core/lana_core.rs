@@ -61,6 +61,10 @@ pub mod prelude {
     pub mod checksum {
         pub use crate::base::checksum::*;
     }
+    /// The headers of packets.
+    pub mod headers {
+        pub use crate::base::headers::*;
+    }
     /// Quantities as people write them.
     pub mod units {
         pub use crate::base::units::*;

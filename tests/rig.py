@@ -34,6 +34,12 @@ SETTINGS = {
     "shape": [
         ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("burst", "65mb"), ("mode", "police"),
         ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
+    "classify": [
+        ("rule.0", "-> 1"), ("rule.0", "proto=udp dport=9 -> 0"), ("rule.1", "ethertype=ipv4 src=192.0.2.0/24 -> drop"),
+        ("rule.1", "vlan=1-9 -> 63"), ("rule.1", "bpf=\"1,6 0 0 1,\" -> 0"), ("rule.65535", "src=::/0 icmp-type=128 -> 0"),
+        ("rule.65536", "-> 0"), ("rule.0", "udp"), ("rule.0", "bpf=\"1,7 9 9 9,\" -> 1"), ("rule.2", "-> 64"),
+        ("default", "drop"), ("default", "1"), ("default", "-1"), ("direction", "both"), ("direction", "egress"),
+        ("direction", "up"), ("rule.0", ""), ("rule.1", ""), ("rule.65535", ""), ("default", ""), ("direction", "")],
     "icmp-echo": [
         ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
         ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Longest value of an option in the table; JSON has all of it.
 const VALUE_WIDTH: usize = 32;
+/// The same of one that has a line of its own, as `rule.3` has.
+const ROW_WIDTH: usize = 80;
 /// How wide a line of options may get.
 const LINE_WIDTH: usize = 100;
 
@@ -32,13 +34,27 @@ pub(crate) fn numbered(key: &str) -> Option<Numbered<'_>> {
     Some(Numbered { of, number, what })
 }
 
+/// The same for a key of the form `rule.3`, whose value is in a column of its own.
+fn numbered_row(key: &str) -> Option<Numbered<'_>> {
+    let (of, number) = key.split_once('.')?;
+    let is_plain = !of.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| is_plain)?;
+    let what = "value";
+    Some(Numbered { of, number, what })
+}
+
 /// The options of a block: lines of words, of which the first may stand in a table's cell, and then the tables.
 pub(crate) fn lines(fb: &Fb) -> Vec<String> {
     let mut words = Vec::new();
     let mut tables: Vec<Numbers> = Vec::new();
     for option in &fb.option {
         let key = option.key.as_deref().unwrap_or_default();
-        let value = shorten(option.value.as_deref().unwrap_or_default());
+        let value = option.value.as_deref().unwrap_or_default();
+        if let Some(key) = numbered_row(key) {
+            put(&mut tables, key, cut(value, ROW_WIDTH));
+            continue;
+        }
+        let value = shorten(value);
         match numbered(key) {
             Some(key) => {
                 if let Some(to) = leads_to(fb, key) {
@@ -159,13 +175,19 @@ impl Numbers {
     }
 }
 
-/// A value as one word or one quotation, cut where it gets long.
-fn shorten(value: &str) -> String {
+/// A value in one line, cut where it gets longer than `width`.
+fn cut(value: &str, width: usize) -> String {
     let one_line = value.trim_end().replace('\n', "\\n");
-    let mut short: String = one_line.chars().take(VALUE_WIDTH).collect();
+    let mut short: String = one_line.chars().take(width).collect();
     if short.len() < one_line.len() {
         short.push_str("...");
     }
+    short
+}
+
+/// A value as one word or one quotation, cut where it gets long.
+fn shorten(value: &str) -> String {
+    let short = cut(value, VALUE_WIDTH);
     if short.is_empty() || short.contains(char::is_whitespace) {
         format!("\"{short}\"")
     } else {
@@ -289,5 +311,25 @@ mod tests {
         assert_eq!(shorten("a\nb"), "a\\nb");
         assert_eq!(shorten("a b"), "\"a b\"");
         assert_eq!(shorten(&"x".repeat(33)), format!("{}...", "x".repeat(32)));
+    }
+
+    #[test]
+    fn rules_have_a_line_each() {
+        let fb = fb(&[
+            ("unmatched", "3"),
+            ("rule.10", "proto=udp dport=53 -> 1"),
+            ("rule.10.packets", "12"),
+            ("rule.9", &format!("bpf=\"hex {}\" -> 1", "0".repeat(90))),
+            ("rule.9.packets", "0"),
+        ]);
+        assert_eq!(
+            lines(&fb),
+            [
+                "unmatched=3".to_owned(),
+                format!("rule  value{}  packets", " ".repeat(78)),
+                format!("   9  bpf=\"hex {}...        0", "0".repeat(71)),
+                format!("  10  proto=udp dport=53 -> 1{}       12", " ".repeat(60)),
+            ]
+        );
     }
 }

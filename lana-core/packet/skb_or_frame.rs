@@ -112,6 +112,12 @@ pub trait Packet: Carried {
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     fn device_address(&self) -> Option<[u8; 6]>;
 
+    /// The VLAN tag that stands beside the bytes, as hardware, or the receive path, has taken it out: its tag control
+    /// information. It is outside of all tags that are among the bytes.
+    fn vlan(&self) -> Option<u16> {
+        self.tag().map(|tag| tag as u16)
+    }
+
     /// What a classic BPF program says to it: how many bytes to keep, 0 being none.
     fn filter(&mut self, program: &bpf::Program) -> u32;
 
@@ -248,7 +254,7 @@ impl Carried for Frame {
     }
 
     fn tag(&self) -> Option<u32> {
-        None
+        Frame::tag(self)
     }
 
     fn watched(&self) -> Watched {

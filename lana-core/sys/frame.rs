@@ -171,6 +171,14 @@ impl Frame {
         unsafe { *(*(*(*self.as_ptr()).rxq).dev).dev_addr.cast() }
     }
 
+    /// The VLAN tag that its driver has taken out: the EtherType in the upper 16 bits, the tag in the lower.
+    #[inline(never)]
+    pub(crate) fn tag(&self) -> Option<u32> {
+        // SAFETY: the buffer is live, and so is the device of its queue, whose driver is asked about it while it is
+        // in its poll.
+        Some(unsafe { bindings::lana_frame_vlan(self.as_ptr()) }).filter(|&tag| tag != 0)
+    }
+
     /// An skb with a copy of it; `None` when there is no memory.
     #[cold]
     #[inline(never)]

@@ -177,6 +177,7 @@ void lana_xdp_set_hook(struct bpf_prog *prog, const struct lana_hook *hook);
 bool lana_xdp_displaced(const struct bpf_prog *prog);
 void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog);
 struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp);
+u32 lana_frame_vlan(const struct xdp_buff *xdp);
 void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);

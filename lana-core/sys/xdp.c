@@ -236,6 +236,15 @@ static noinline bool lana_frame_is_tagged(const struct xdp_buff *xdp)
 	return lana_frame_tag(xdp, &proto, &tci);
 }
 
+/* The tag that the driver has taken out: EtherType and tag; 0 for none. */
+u32 lana_frame_vlan(const struct xdp_buff *xdp)
+{
+	__be16 proto;
+	u16 tci;
+
+	return lana_frame_tag(xdp, &proto, &tci) ? ntohs(proto) << 16 | tci : 0;
+}
+
 /*
  * An skb with a copy of a frame, as the receive handler hands skbs to a graph. The
  * buffer itself stays the driver's, who reuses it when we have answered: a program

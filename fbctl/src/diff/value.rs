@@ -19,6 +19,15 @@ mod limit;
 #[expect(dead_code, reason = "the block also goes by them")]
 mod config;
 
+/// The rules of `classify`.
+#[path = "../../../fb-modules/classify/rule.rs"]
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    reason = "the block also goes by them; numbers are read with their limits"
+)]
+mod rule;
+
 /// Whether it makes no difference which of the two an option of a block is set to. The blocks have their
 /// type for a kind, or the subsystem of their device. White space at the end, such as that of the last
 /// line, never makes one.
@@ -37,6 +46,7 @@ enum Meaning {
     Mac(address::Mac),
     Rules(config::Rules),
     Terms(config::Terms),
+    Rule(rule::Rule, Option<Vec<Quad>>),
     Word(String),
 }
 
@@ -56,6 +66,17 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
         ("icmp-echo", "addr") => addresses(text).map(Meaning::Addresses),
         ("icmp-echo", "rate" | "rate-source") => text.parse().ok().map(Meaning::Limit),
         ("icmp-echo", "mac") => address::Mac::parse(text).map(Meaning::Mac),
+        ("classify", "default") => word("0"),
+        ("classify", "direction") => word("ingress"),
+        ("classify", key) => {
+            rule::number_of(key)?;
+            let (rule, program) = rule::Rule::parse(text).ok()?;
+            let program = match program {
+                Some(text) => Some(program::instructions(text)?),
+                None => None,
+            };
+            Some(Meaning::Rule(rule, program))
+        }
         ("multipath", key) => {
             if let Some(rules) = config::Rules::DEFAULT.with(key, text) {
                 return rules.ok().map(Meaning::Rules);
@@ -97,6 +118,15 @@ mod tests {
         assert!(!capacity("10mbit", "10gbit"));
         assert!(!capacity("fast", "slow"));
         assert!(!same("multipath", "port.3.weight", "10mbit", "10"));
+        let rule = |one, other| same("classify", "rule.3", one, other);
+        assert!(rule("dport=53  proto=17 -> 1", "proto=udp dport=53 -> 1"));
+        assert!(rule(
+            "bpf=\"1,6 0 0 1\" -> 1",
+            "bpf=\"hex 06000000000001\" -> 1"
+        ));
+        assert!(!rule("dport=53 -> 1", "dport=53 -> 2"));
+        assert!(!rule("bpf=\"1,6 0 0 1\" -> 1", "bpf=\"1,6 0 0 0\" -> 1"));
+        assert!(same("classify", "default", "", "0"));
         assert!(same("icmp-echo", "rate", "100/100", "100"));
         assert!(!same("icmp-echo", "rate", "100/10", "100"));
         let mac = ["02:00:00:00:00:AA", "02:00:00:00:00:aa"];

@@ -42,6 +42,27 @@ pub mod frame;
 #[path = "../../../fb-modules/shape/bucket.rs"]
 pub mod bucket;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is cut off is known, or belongs to another field"
+)]
+#[path = "../../../lana-core/base/headers.rs"]
+pub mod headers;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers are read with their limits"
+)]
+#[path = "../../../fb-modules/classify/rule.rs"]
+pub mod rule;
+
+#[path = "../../../fb-modules/classify/matching.rs"]
+pub mod matching;
+
+#[expect(clippy::cast_possible_truncation, reason = "packets are short")]
+#[path = "../../../fb-modules/classify/tests.rs"]
+mod classify;
+
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 pub mod limit;
 
