@@ -2,6 +2,7 @@
 """What the types say of their options is what their blocks take."""
 
 import json
+import re
 import subprocess
 
 from lana import check, end
@@ -17,7 +18,7 @@ for kind in json.loads(fbctl("-j", "types").stdout):
     name, bad = kind["name"], []
     fbctl("add", "declared", name)
     for option in kind.get("option", []):
-        key = option["key"].replace(".N.", ".0.")
+        key = re.sub(r"\.N\b", ".0", option["key"])
         good = [option["default"], *option.get("word", [])]
         wrong = ["no such word"] if "word" in option else []
         if "lowest" in option:
