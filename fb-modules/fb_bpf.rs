@@ -4,7 +4,7 @@
 //! runs. What the program matches passes; the rest leaves by the second port, and is dropped where none is bound there.
 //! Without a program all pass.
 
-use lana::prelude::*;
+use lana::prelude::{option::Directions, *};
 
 #[path = "bpf/text.rs"]
 mod text;
@@ -24,14 +24,25 @@ struct Loaded {
     insns: KVec<bpf::Insn>,
 }
 
-struct Filter {
-    loaded: Option<Arc<Loaded>>,
-    /// The packets that the program sees, when it does not see all.
-    only: Option<Direction>,
+const PROGRAM: &str = "program";
+
+options! {
+    /// What can be set.
+    struct Config {
+        ..OptionSpec::text(
+            PROGRAM,
+            "instructions, as tcpdump -ddd or bpfc print them",
+            "Packets for which it returns 0 leave by port 1, or are dropped",
+        ),
+        /// Which packets the program sees
+        direction: Directions = Directions::Both,
+    }
 }
 
-const PROGRAM: &str = "program";
-const DIRECTION: &str = "direction";
+struct Filter {
+    loaded: Option<Arc<Loaded>>,
+    config: Config,
+}
 
 impl Filter {
     fn load(text: &[u8], process: &Process) -> Result<Loaded, Failure> {
@@ -61,31 +72,18 @@ impl Block for Filter {
     const INGRESS_PORTS: u32 = 2;
     const EGRESS_PORTS: u32 = 2;
     const FILE: File = File::Option(PROGRAM);
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: PROGRAM,
-            values: Values::Text("instructions, as tcpdump -ddd or bpfc print them"),
-            default: "",
-            doc: "Packets for which it returns 0 leave by port 1, or are dropped",
-        },
-        OptionSpec {
-            key: DIRECTION,
-            values: Values::Words(&["ingress", "egress", "both"]),
-            default: "both",
-            doc: "Which packets the program sees",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(_args: &mut Args) -> Result<Self> {
         Ok(Self {
             loaded: None,
-            only: None,
+            config: Config::DEFAULT,
         })
     }
 
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
-        let concerned = self.only.is_none_or(|only| only == direction);
+        let concerned = self.config.direction.include(direction);
         match &self.loaded {
             Some(loaded) if concerned && packet.filter(&loaded.program) == 0 => {
                 match cx.ports(direction) > 1 {
@@ -104,27 +102,19 @@ impl Block for Filter {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let mut next = Self {
-            loaded: self.loaded.clone(),
-            only: self.only,
-        };
-        match key {
-            PROGRAM => {
-                let empty = value.trim_ascii().is_empty();
-                let loaded = (!empty).then(|| Self::load(value, process)).transpose()?;
-                next.loaded = loaded.map(|l| Arc::new(l, GFP_KERNEL)).transpose()?;
-            }
-            DIRECTION => {
-                next.only = match value {
-                    b"" | b"both" => None,
-                    b"ingress" => Some(Direction::Ingress),
-                    b"egress" => Some(Direction::Egress),
-                    _ => return Err(fail!(EINVAL, "{key}: ingress, egress or both")),
-                }
-            }
-            _ => return Err(Self::unknown(key)),
+        if key == PROGRAM {
+            let empty = value.trim_ascii().is_empty();
+            let loaded = (!empty).then(|| Self::load(value, process)).transpose()?;
+            return Ok(Self {
+                loaded: loaded.map(|l| Arc::new(l, GFP_KERNEL)).transpose()?,
+                config: self.config,
+            });
         }
-        Ok(next)
+        let config = self.config.with(key, value);
+        Ok(Self {
+            loaded: self.loaded.clone(),
+            config: config.ok_or_else(|| Self::unknown(key))??,
+        })
     }
 
     fn progress(text: &[u8]) -> Result<Progress, Failure> {
@@ -137,11 +127,7 @@ impl Block for Filter {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        match self.only {
-            None => {}
-            Some(Direction::Ingress) => to.put_config(DIRECTION, format_args!("ingress")),
-            Some(Direction::Egress) => to.put_config(DIRECTION, format_args!("egress")),
-        }
+        self.config.put(to);
         let Some(loaded) = &self.loaded else {
             return to.put("instructions", format_args!("0"));
         };

@@ -3,7 +3,10 @@
 //! `classify`: sends each packet by one of several ports, by the first of its rules that the packet's headers match.
 
 use kernel::str::CString;
-use lana::prelude::*;
+use lana::prelude::{
+    option::{Directions, Value},
+    *,
+};
 
 #[path = "classify/matching.rs"]
 mod matching;
@@ -110,10 +113,29 @@ impl Entry {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Config {
-    default: Output,
-    only: Option<Direction>,
+impl Value for Output {
+    const VALUES: Values = Values::Text(TO);
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+options! {
+    /// What can be set, besides the rules.
+    struct Config {
+        ..OptionSpec::text(
+            RULE,
+            "KEY=VALUE... -> PORT, or -> drop",
+            "Sends packets that match by this port; the first rule wins",
+        ),
+        /// Where packets go that no rule matches
+        default: Output = Output::Port(0),
+        /// Which packets; the others pass by port 0
+        direction: Directions = Directions::Ingress,
+    }
 }
 
 struct Classify {
@@ -127,8 +149,6 @@ struct Classify {
 }
 
 const RULE: &str = "rule.N";
-const DEFAULT: &str = "default";
-const DIRECTION: &str = "direction";
 
 const TO: &str = "a port from 0 to 63, or drop";
 
@@ -292,33 +312,11 @@ impl Block for Classify {
     const TYPE: &'static str = "classify";
     const INGRESS_PORTS: u32 = rule::LAST_PORT as u32 + 1;
     const EGRESS_PORTS: u32 = rule::LAST_PORT as u32 + 1;
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: RULE,
-            values: Values::Text("KEY=VALUE... -> PORT, or -> drop"),
-            default: "",
-            doc: "Sends packets that match by this port; the first rule wins",
-        },
-        OptionSpec {
-            key: DEFAULT,
-            values: Values::Text(TO),
-            default: "0",
-            doc: "Where packets go that no rule matches",
-        },
-        OptionSpec {
-            key: DIRECTION,
-            values: Values::Words(&["ingress", "egress", "both"]),
-            default: "ingress",
-            doc: "Which packets; the others pass by port 0",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
-            config: Config {
-                default: Output::Port(0),
-                only: Some(Direction::Ingress),
-            },
+            config: Config::DEFAULT,
             entries: List::new(),
             asks_vlan: false,
             last: 0,
@@ -328,7 +326,7 @@ impl Block for Classify {
 
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
-        if self.config.only.is_some_and(|only| only != direction) {
+        if !self.config.direction.include(direction) {
             return cx.pass(packet);
         }
         match self.decide(&mut packet, self.counts.this(cx.cpu())) {
@@ -338,31 +336,16 @@ impl Block for Classify {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
-        let (text, mut config) = (text.trim(), self.config);
-        match key {
-            DEFAULT => {
-                config.default = match text {
-                    "" => Output::Port(0),
-                    text => Output::parse(text).ok_or_else(|| fail!(EINVAL, "{key}: {TO}"))?,
-                }
-            }
-            DIRECTION => {
-                config.only = match text {
-                    "" | "ingress" => Some(Direction::Ingress),
-                    "egress" => Some(Direction::Egress),
-                    "both" => None,
-                    _ => return Err(fail!(EINVAL, "{key}: ingress, egress or both")),
-                }
-            }
-            key if key.starts_with("rule.") => {
-                let number = rule::number_of(key);
-                let number =
-                    number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
-                return self.set_rule(key, number, text, process);
-            }
-            _ => return Err(Self::unknown(key)),
+        if key.starts_with("rule.") {
+            let text = core::str::from_utf8(value);
+            let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
+            let number = rule::number_of(key);
+            let number =
+                number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
+            return self.set_rule(key, number, text, process);
         }
+        let config = self.config.with(key, value);
+        let config = config.ok_or_else(|| Self::unknown(key))??;
         let next = self.with(self.copy()?)?;
         Ok(Self { config, ..next })
     }
@@ -377,15 +360,7 @@ impl Block for Classify {
             "malformed",
             format_args!("{}", sum(&|counts| counts.malformed.get())),
         );
-        match self.config.default {
-            Output::Port(0) => {}
-            other => to.put_config(DEFAULT, format_args!("{other}")),
-        }
-        match self.config.only {
-            Some(Direction::Ingress) => {}
-            Some(Direction::Egress) => to.put_config(DIRECTION, format_args!("egress")),
-            None => to.put_config(DIRECTION, format_args!("both")),
-        }
+        self.config.put(to);
         for entry in &self.entries {
             let packets = self.total(entry.seat).wrapping_sub(entry.base);
             with_key(entry.number, "", |key| {

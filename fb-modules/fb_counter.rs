@@ -2,7 +2,7 @@
 
 //! `counter`: counts packets and bytes, CPU by CPU, and sends them on.
 
-use lana::prelude::*;
+use lana::prelude::{option::Number, *};
 
 block_module! {
     type: Counter,
@@ -50,13 +50,13 @@ impl Block for Counter {
         OptionSpec {
             key: PACKETS,
             values: Values::Range(0, u64::MAX),
-            default: "0",
+            default: Initial::Text("0"),
             doc: "How many packets it has counted; it goes on from there",
         },
         OptionSpec {
             key: BYTES,
             values: Values::Range(0, u64::MAX),
-            default: "0",
+            default: Initial::Text("0"),
             doc: "How many bytes it has counted; it goes on from there",
         },
     ];
@@ -82,13 +82,7 @@ impl Block for Counter {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let value = core::str::from_utf8(value).unwrap_or("?");
-        let value: u64 = match value {
-            "" => 0,
-            text => text
-                .parse()
-                .map_err(|_| fail!(EINVAL, "{key}: not a number"))?,
-        };
+        let Number::<0, { u64::MAX }>(value) = option::read(key, value, Number(0))?;
         let [packets, bytes] = self.totals();
         let [more_packets, more_bytes] = self.before;
         let moved = |before: u64, total: u64| before.wrapping_sub(total).wrapping_add(value);

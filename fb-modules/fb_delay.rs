@@ -3,7 +3,10 @@
 //! `delay`: a link that is long and bad. It has packets wait, and loses, doubles and reorders some.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::*;
+use lana::prelude::{
+    option::{Directions, Number, Share, Time},
+    *,
+};
 
 block_module! {
     type: Delay,
@@ -30,100 +33,36 @@ struct State {
     drawn: Atomic<u64>,
 }
 
-/// What can be set.
-#[derive(Clone, Copy)]
-struct Config {
-    latency: u64,
-    jitter: u64,
-    /// Shares of the packets, in billionths.
-    loss: u64,
-    double: u64,
-    reorder: u64,
-    limit: u64,
-    seed: u64,
-    only: Option<Direction>,
+/// The longest that a packet waits.
+const LONGEST: u64 = 60 * time::SECOND;
+/// All, in billionths.
+const ALL: u64 = 1_000_000_000;
+
+options! {
+    /// What can be set.
+    struct Config {
+        /// How long a packet waits
+        latency: Time<0, LONGEST> = Time(0),
+        /// By how much that differs at most, to both sides; so packets may overtake others
+        jitter: Time<0, LONGEST> = Time(0),
+        /// How many are lost: dropped as filtered
+        loss: Share = Share(0),
+        /// Of how many a copy goes on, too, at once
+        duplicate: Share = Share(0),
+        /// How many do not wait, and overtake those that do
+        reorder: Share = Share(0),
+        /// How many packets can wait; the rest are dropped as queue-full
+        limit: Number<1, { HoldQueue::MOST as u64 }> = Number(1000),
+        /// Of what is drawn: the same seed and packets give the same losses
+        seed: Number<0, { u64::MAX }> = Number(0),
+        /// Which packets; the others pass
+        direction: Directions = Directions::Both,
+    }
 }
 
 struct Delay {
     config: Config,
     state: Arc<State>,
-}
-
-const LATENCY: &str = "latency";
-const JITTER: &str = "jitter";
-const LOSS: &str = "loss";
-const DOUBLE: &str = "duplicate";
-const REORDER: &str = "reorder";
-const LIMIT: &str = "limit";
-const SEED: &str = "seed";
-const DIRECTION: &str = "direction";
-
-const TIME: Values = Values::Text("a time such as 10ms, at most 60s");
-const SHARE: Values = Values::Text("a share of the packets such as 0.5%");
-/// The longest that a packet waits.
-const LONGEST: u64 = 60 * time::SECOND;
-const DEFAULT_LIMIT: u64 = 1000;
-/// All, in billionths.
-const ALL: u64 = 1_000_000_000;
-
-impl Config {
-    const DEFAULT: Self = Self {
-        latency: 0,
-        jitter: 0,
-        loss: 0,
-        double: 0,
-        reorder: 0,
-        limit: DEFAULT_LIMIT,
-        seed: 0,
-        only: None,
-    };
-
-    /// This with another value; an empty one is for the default. None where there is no such option.
-    fn with(mut self, key: &str, text: &str) -> Option<Result<Self, Failure>> {
-        let default = text.is_empty();
-        let time = || match default {
-            true => Ok(0),
-            false => units::time(text)
-                .filter(|&time| time <= LONGEST)
-                .ok_or_else(|| fail!(EINVAL, "{key}: a time such as 10ms, at most 60s")),
-        };
-        let share = || match default {
-            true => Ok(0),
-            false => units::share(text)
-                .ok_or_else(|| fail!(EINVAL, "{key}: a share such as 0.5%, at most 100%")),
-        };
-        let set = match key {
-            LATENCY => time().map(|time| self.latency = time),
-            JITTER => time().map(|time| self.jitter = time),
-            LOSS => share().map(|share| self.loss = share),
-            DOUBLE => share().map(|share| self.double = share),
-            REORDER => share().map(|share| self.reorder = share),
-            LIMIT => match default {
-                true => Ok(DEFAULT_LIMIT),
-                false => units::whole(text)
-                    .filter(|limit| (1..=u64::from(HoldQueue::MOST)).contains(limit))
-                    .ok_or_else(|| {
-                        let most = HoldQueue::MOST;
-                        fail!(EINVAL, "{key}: a number of packets from 1 to {most}")
-                    }),
-            }
-            .map(|limit| self.limit = limit),
-            SEED => match default {
-                true => Ok(0),
-                false => units::whole(text).ok_or_else(|| fail!(EINVAL, "{key}: a number")),
-            }
-            .map(|seed| self.seed = seed),
-            DIRECTION => match text {
-                "" | "both" => Ok(None),
-                "ingress" => Ok(Some(Direction::Ingress)),
-                "egress" => Ok(Some(Direction::Egress)),
-                _ => Err(fail!(EINVAL, "{key}: ingress, egress or both")),
-            }
-            .map(|only| self.only = only),
-            _ => return None,
-        };
-        Some(set.map(|()| self))
-    }
 }
 
 /// A number that looks like chance, from one that does not: the finalizer of SplitMix64 (Steele, Lea, Flood: Fast
@@ -139,21 +78,19 @@ impl Delay {
     /// The next number below a bound, which is not 0.
     fn below(&self, bound: u64) -> u64 {
         let drawn = self.state.drawn.fetch_add(1_u64, Relaxed);
-        let number = mixed(self.config.seed.wrapping_add(drawn).wrapping_add(1));
+        let number = mixed(self.config.seed.0.wrapping_add(drawn).wrapping_add(1));
         // The upper half of a product: as even as a remainder, and no division.
         (u128::from(number).wrapping_mul(u128::from(bound)) >> 64) as u64
     }
 
     /// Whether this packet is one of such a share.
-    fn hits(&self, share: u64) -> bool {
+    fn hits(&self, Share(share): Share) -> bool {
         share != 0 && self.below(ALL) < share
     }
 
     /// Until when a packet waits that comes now.
     fn until(&self, now: u64) -> u64 {
-        let Config {
-            latency, jitter, ..
-        } = self.config;
+        let (Time(latency), Time(jitter)) = (self.config.latency, self.config.jitter);
         let spread = jitter.saturating_mul(2).saturating_add(1);
         let drawn = match jitter {
             0 => 0,
@@ -167,60 +104,11 @@ impl Delay {
 impl Block for Delay {
     const TYPE: &'static str = "delay";
     const HOLDS: bool = true;
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: LATENCY,
-            values: TIME,
-            default: "0ns",
-            doc: "How long a packet waits",
-        },
-        OptionSpec {
-            key: JITTER,
-            values: TIME,
-            default: "0ns",
-            doc: "By how much that differs at most, to both sides; so packets may overtake others",
-        },
-        OptionSpec {
-            key: LOSS,
-            values: SHARE,
-            default: "0%",
-            doc: "How many are lost: dropped as filtered",
-        },
-        OptionSpec {
-            key: DOUBLE,
-            values: SHARE,
-            default: "0%",
-            doc: "Of how many a copy goes on, too, at once",
-        },
-        OptionSpec {
-            key: REORDER,
-            values: SHARE,
-            default: "0%",
-            doc: "How many do not wait, and overtake those that do",
-        },
-        OptionSpec {
-            key: LIMIT,
-            values: Values::Range(1, HoldQueue::MOST as u64),
-            default: "1000",
-            doc: "How many packets can wait; the rest are dropped as queue-full",
-        },
-        OptionSpec {
-            key: SEED,
-            values: Values::Range(0, u64::MAX),
-            default: "0",
-            doc: "Of what is drawn: the same seed and packets give the same losses",
-        },
-        OptionSpec {
-            key: DIRECTION,
-            values: Values::Words(&["ingress", "egress", "both"]),
-            default: "both",
-            doc: "Which packets; the others pass",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         let queue = args.hold_queue()?;
-        queue.resize(DEFAULT_LIMIT as u32, args.process())?;
+        queue.resize(Config::DEFAULT.limit.0 as u32, args.process())?;
         let state = State {
             queue,
             counts: PerCpu::new(args.process())?,
@@ -233,7 +121,7 @@ impl Block for Delay {
     }
 
     fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
-        if self.config.only.is_some_and(|only| only != cx.direction()) {
+        if !self.config.direction.include(cx.direction()) {
             return cx.pass(packet);
         }
         let counts = self.state.counts.this(cx.cpu());
@@ -241,7 +129,7 @@ impl Block for Delay {
             counts.lost.add(1);
             return Verdict::drop(packet, DropReason::Filtered);
         }
-        if self.hits(self.config.double) {
+        if self.hits(self.config.duplicate) {
             counts.doubled.add(1);
             let (direction, index) = (cx.direction(), 0);
             cx.emit_clone(&packet, Port { direction, index });
@@ -250,10 +138,11 @@ impl Block for Delay {
             counts.reordered.add(1);
             return cx.pass(packet);
         }
-        if self.config.latency == 0 && self.config.jitter == 0 && self.state.queue.is_empty() {
+        let waits = self.config.latency.0 != 0 || self.config.jitter.0 != 0;
+        if !waits && self.state.queue.is_empty() {
             return cx.pass(packet);
         }
-        if u64::from(self.state.queue.len()) >= self.config.limit {
+        if u64::from(self.state.queue.len()) >= self.config.limit.0 {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
         counts.delayed.add(1);
@@ -262,10 +151,9 @@ impl Block for Delay {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
-        let config = self.config.with(key, text.trim());
+        let config = self.config.with(key, value);
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        self.state.queue.make_room(config.limit as u32, process)?;
+        self.state.queue.make_room(config.limit.0 as u32, process)?;
         Ok(Self {
             config,
             state: self.state.clone(),
@@ -273,7 +161,6 @@ impl Block for Delay {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let (config, default) = (&self.config, &Config::DEFAULT);
         to.put("waiting", format_args!("{}", self.state.queue.len()));
         let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
             let parts = self.state.counts.iter().map(|(_, counts)| part(counts));
@@ -284,38 +171,13 @@ impl Block for Delay {
         sum("lost", &|counts| counts.lost.get());
         sum("duplicated", &|counts| counts.doubled.get());
         sum("reordered", &|counts| counts.reordered.get());
-        for (key, time) in [(LATENCY, config.latency), (JITTER, config.jitter)] {
-            if time != 0 {
-                to.put_config(key, format_args!("{}", units::Time(time)));
-            }
-        }
-        let shares = [
-            (LOSS, config.loss),
-            (DOUBLE, config.double),
-            (REORDER, config.reorder),
-        ];
-        for (key, share) in shares {
-            if share != 0 {
-                to.put_config(key, format_args!("{}", units::Share(share)));
-            }
-        }
-        if config.limit != default.limit {
-            to.put_config(LIMIT, format_args!("{}", config.limit));
-        }
-        if config.seed != default.seed {
-            to.put_config(SEED, format_args!("{}", config.seed));
-        }
-        match config.only {
-            None => {}
-            Some(Direction::Ingress) => to.put_config(DIRECTION, format_args!("ingress")),
-            Some(Direction::Egress) => to.put_config(DIRECTION, format_args!("egress")),
-        }
+        self.config.put(to);
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
         old.state
             .queue
-            .make_room(self.config.limit as u32, process)?;
+            .make_room(self.config.limit.0 as u32, process)?;
         Ok(Some(Self {
             config: self.config,
             state: old.state.clone(),

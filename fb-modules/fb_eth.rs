@@ -15,38 +15,29 @@ block_module! {
     alias: ["lana-fb-eth", "lana-vlink-ethernet"],
 }
 
-struct Eth {
-    device: DeviceHandle,
-    unclaimed: Unclaimed,
-    batch: bool,
+options! {
+    struct Config {
+        /// What becomes of packets that no block takes
+        unclaimed: Unclaimed = Unclaimed::Drop,
+        /// Whether packets go through the graph in batches
+        batch: bool = false,
+    }
 }
 
-const UNCLAIMED: &str = "unclaimed";
-const BATCH: &str = "batch";
+struct Eth {
+    device: DeviceHandle,
+    config: Config,
+}
 
 impl Block for Eth {
     const TYPE: &'static str = "eth";
     const MAKER: Maker = Maker::Device("ethernet");
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: UNCLAIMED,
-            values: Values::Words(&["drop", "stack"]),
-            default: "drop",
-            doc: "What becomes of packets that no block takes",
-        },
-        OptionSpec {
-            key: BATCH,
-            values: Values::Words(&["on", "off"]),
-            default: "off",
-            doc: "Whether packets go through the graph in batches",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
             device: args.device()?,
-            unclaimed: Unclaimed::Drop,
-            batch: false,
+            config: Config::DEFAULT,
         })
     }
 
@@ -55,42 +46,28 @@ impl Block for Eth {
     }
 
     fn unclaimed(&self) -> Unclaimed {
-        self.unclaimed
+        self.config.unclaimed
     }
 
     fn batch(&self) -> bool {
-        self.batch
+        self.config.batch
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let (mut unclaimed, mut batch) = (self.unclaimed, self.batch);
-        match (key, value) {
-            (UNCLAIMED, b"" | b"drop") => unclaimed = Unclaimed::Drop,
-            (UNCLAIMED, b"stack") => unclaimed = Unclaimed::Stack,
-            (UNCLAIMED, _) => return Err(fail!(EINVAL, "{key}: drop or stack")),
-            (BATCH, b"" | b"off") => batch = false,
-            (BATCH, b"on") => batch = true,
-            (BATCH, _) => return Err(fail!(EINVAL, "{key}: on or off")),
-            _ => return Err(Self::unknown(key)),
-        }
-        if batch && unclaimed == Unclaimed::Stack {
+        let config = self.config.with(key, value);
+        let config = config.ok_or_else(|| Self::unknown(key))??;
+        if config.batch && config.unclaimed == Unclaimed::Stack {
             let text =
                 "batch=on and unclaimed=stack exclude each other: set one of them back first";
             return Err(fail!(EINVAL, "{text}"));
         }
         Ok(Self {
             device: self.device.clone(),
-            unclaimed,
-            batch,
+            config,
         })
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        if self.unclaimed == Unclaimed::Stack {
-            to.put_config(UNCLAIMED, format_args!("stack"));
-        }
-        if self.batch {
-            to.put_config(BATCH, format_args!("on"));
-        }
+        self.config.put(to);
     }
 }

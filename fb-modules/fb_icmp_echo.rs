@@ -4,7 +4,7 @@
 //! by its egress port; if told also ARP and neighbour solicitations. Everything else passes.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::*;
+use lana::prelude::{option::Value, *};
 
 #[path = "icmp_echo/address.rs"]
 mod address;
@@ -226,15 +226,37 @@ impl fmt::Display for Addresses {
     }
 }
 
+impl Value for Mac {
+    const VALUES: Values = Values::Text("a unicast MAC address");
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+options! {
+    /// What can be set, besides what is no plain value.
+    struct Settings {
+        ..OptionSpec::text(ADDR, LIST, "The addresses that it answers for"),
+        ..OptionSpec::text(ADD, LIST, "Adds these to addr"),
+        ..OptionSpec::text(REMOVE, LIST, "Takes these out of addr"),
+        ..OptionSpec::text(RATE, LIMIT, "The most packets a second that it answers"),
+        ..OptionSpec::text(RATE_SOURCE, LIMIT, "The same for each source"),
+        /// Whether it answers ARP and neighbour solicitations
+        arp: bool = false,
+        /// Its MAC address, else that of the device that a packet came by
+        mac: Option<Mac> = None,
+    }
+}
+
 /// What the options say. What stands behind an [`Arc`] does not change, but for the buckets, which are
 /// state.
 #[derive(Clone)]
 struct Config {
     addresses: Arc<Addresses>,
-    /// Whether it answers ARP and neighbour solicitations.
-    arp: bool,
-    /// Its MAC address; else it is that of the device that a packet came by.
-    mac: Option<Mac>,
+    settings: Settings,
     /// The limit for all sources together, and for each.
     rate: Option<Arc<Limited>>,
     rate_source: Option<Arc<Limited>>,
@@ -248,8 +270,6 @@ struct Echo {
 const ADDR: &str = "addr";
 const ADD: &str = "addr+";
 const REMOVE: &str = "addr-";
-const ARP: &str = "arp";
-const MAC: &str = "mac";
 const RATE: &str = "rate";
 const RATE_SOURCE: &str = "rate-source";
 
@@ -282,7 +302,7 @@ impl Echo {
     /// Our MAC address, where a frame came to it or to that of a group.
     #[inline(always)]
     fn mac<P: Packet>(&self, packet: &P, to: Mac) -> Option<Mac> {
-        let mac = self.config.mac;
+        let mac = self.config.settings.mac;
         let mac = mac.or_else(|| packet.device_address().map(Mac::from));
         // What comes by no device may be for any MAC address.
         let mac = mac.unwrap_or(to);
@@ -424,58 +444,14 @@ impl Echo {
 
 impl Block for Echo {
     const TYPE: &'static str = "icmp-echo";
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: ADDR,
-            values: Values::Text(LIST),
-            default: "",
-            doc: "The addresses that it answers for",
-        },
-        OptionSpec {
-            key: ADD,
-            values: Values::Text(LIST),
-            default: "",
-            doc: "Adds these to addr",
-        },
-        OptionSpec {
-            key: REMOVE,
-            values: Values::Text(LIST),
-            default: "",
-            doc: "Takes these out of addr",
-        },
-        OptionSpec {
-            key: ARP,
-            values: Values::Words(&["on", "off"]),
-            default: "off",
-            doc: "Whether it answers ARP and neighbour solicitations",
-        },
-        OptionSpec {
-            key: MAC,
-            values: Values::Text("a unicast MAC address"),
-            default: "",
-            doc: "Its MAC address, else that of the device that a packet came by",
-        },
-        OptionSpec {
-            key: RATE,
-            values: Values::Text(LIMIT),
-            default: "",
-            doc: "The most packets a second that it answers",
-        },
-        OptionSpec {
-            key: RATE_SOURCE,
-            values: Values::Text(LIMIT),
-            default: "",
-            doc: "The same for each source",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Settings::OPTIONS;
     const FILE: File = File::Read;
 
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
             config: Config {
                 addresses: Arc::new(Addresses::default(), GFP_KERNEL)?,
-                arp: false,
-                mac: None,
+                settings: Settings::DEFAULT,
                 rate: None,
                 rate_source: None,
             },
@@ -494,7 +470,7 @@ impl Block for Echo {
         let Some(link) = frame::link(head) else {
             return cx.pass(packet);
         };
-        let Config { addresses, arp, .. } = &self.config;
+        let (addresses, arp) = (&self.config.addresses, &self.config.settings.arp);
         // Each protocol has code of its own, to the end.
         match link.protocol {
             Protocol::V4 => {
@@ -532,23 +508,14 @@ impl Block for Echo {
                 };
                 config.addresses = Arc::new(addresses, GFP_KERNEL)?;
             }
-            ARP => {
-                config.arp = match text {
-                    "on" => true,
-                    "off" | "" => false,
-                    _ => return Err(fail!(EINVAL, "{key}: on or off")),
-                }
-            }
-            MAC if text.is_empty() => config.mac = None,
-            MAC => {
-                let mac = Mac::parse(text);
-                config.mac = Some(mac.ok_or(fail!(EINVAL, "{key}: no unicast MAC address"))?);
-            }
             RATE => config.rate = Limited::parse(key, text, 1, &config.rate)?,
             RATE_SOURCE => {
                 config.rate_source = Limited::parse(key, text, SOURCES, &config.rate_source)?;
             }
-            _ => return Err(Self::unknown(key)),
+            _ => {
+                let settings = config.settings.with(key, value);
+                config.settings = settings.ok_or_else(|| Self::unknown(key))??;
+            }
         }
         let counts = self.counts.clone();
         Ok(Self { config, counts })
@@ -574,20 +541,14 @@ impl Block for Echo {
         });
         let Config {
             addresses,
-            arp,
-            mac,
+            settings,
             rate,
             rate_source,
         } = &self.config;
         if !addresses.prefixes.is_empty() {
             to.put_config(ADDR, format_args!("{}", **addresses));
         }
-        if *arp {
-            to.put_config(ARP, format_args!("on"));
-        }
-        if let Some(mac) = mac {
-            to.put_config(MAC, format_args!("{mac}"));
-        }
+        settings.put(to);
         for (key, limited) in [(RATE, rate), (RATE_SOURCE, rate_source)] {
             if let Some(limited) = limited {
                 to.put_config(key, format_args!("{}", limited.limit));

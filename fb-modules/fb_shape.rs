@@ -3,7 +3,10 @@
 //! `shape`: a token bucket. Packets beyond its rate wait, or are dropped.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::*;
+use lana::prelude::{
+    option::{Directions, Number, Rate, Size},
+    *,
+};
 
 #[path = "shape/bucket.rs"]
 mod bucket;
@@ -33,96 +36,34 @@ struct State {
     full_at: Atomic<u64>,
 }
 
-/// What becomes of packets beyond the rate.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Shape,
-    Police,
+words! {
+    /// What becomes of packets beyond the rate.
+    enum Mode {
+        Shape = "shape",
+        Police = "police",
+    }
 }
 
-#[derive(Clone, Copy)]
-struct Config {
-    rate: u64,
-    burst: u64,
-    mode: Mode,
-    limit: u64,
-    only: Option<Direction>,
+options! {
+    /// What can be set.
+    struct Config {
+        /// Bits a second of frames; without it all pass
+        rate: Option<Rate<{ bucket::SLOWEST }, { bucket::FASTEST }>> = None,
+        /// How many bytes pass at once after a pause
+        burst: Size<0, { bucket::LARGEST }> = Size(16 << 10),
+        /// Whether packets beyond the rate wait, or are dropped as filtered
+        mode: Mode = Mode::Shape,
+        /// How many packets can wait; the rest are dropped as queue-full
+        limit: Number<1, { HoldQueue::MOST as u64 }> = Number(1000),
+        /// Which packets; the others pass
+        direction: Directions = Directions::Both,
+    }
 }
 
 struct Shape {
     config: Config,
     bucket: Option<Bucket>,
     state: Arc<State>,
-}
-
-const RATE: &str = "rate";
-const BURST: &str = "burst";
-const MODE: &str = "mode";
-const LIMIT: &str = "limit";
-const DIRECTION: &str = "direction";
-
-const DEFAULT_BURST: u64 = 16 << 10;
-const DEFAULT_LIMIT: u64 = 1000;
-
-impl Config {
-    const DEFAULT: Self = Self {
-        rate: 0,
-        burst: DEFAULT_BURST,
-        mode: Mode::Shape,
-        limit: DEFAULT_LIMIT,
-        only: None,
-    };
-
-    /// This with another value; an empty one is for the default. None where there is no such option.
-    fn with(mut self, key: &str, text: &str) -> Option<Result<Self, Failure>> {
-        let default = text.is_empty();
-        let set = match key {
-            RATE => match default {
-                true => Ok(0),
-                false => units::rate(text)
-                    .filter(|rate| (bucket::SLOWEST..=bucket::FASTEST).contains(rate))
-                    .ok_or_else(|| {
-                        fail!(
-                            EINVAL,
-                            "{key}: a rate such as 10mbit, from 1kbit to 100gbit"
-                        )
-                    }),
-            }
-            .map(|rate| self.rate = rate),
-            BURST => match default {
-                true => Ok(DEFAULT_BURST),
-                false => units::size(text)
-                    .filter(|&burst| burst <= bucket::LARGEST)
-                    .ok_or_else(|| fail!(EINVAL, "{key}: bytes, or such as 32kb, at most 64mb")),
-            }
-            .map(|burst| self.burst = burst),
-            MODE => match text {
-                "" | "shape" => Ok(Mode::Shape),
-                "police" => Ok(Mode::Police),
-                _ => Err(fail!(EINVAL, "{key}: shape or police")),
-            }
-            .map(|mode| self.mode = mode),
-            LIMIT => match default {
-                true => Ok(DEFAULT_LIMIT),
-                false => units::whole(text)
-                    .filter(|limit| (1..=u64::from(HoldQueue::MOST)).contains(limit))
-                    .ok_or_else(|| {
-                        let most = HoldQueue::MOST;
-                        fail!(EINVAL, "{key}: a number of packets from 1 to {most}")
-                    }),
-            }
-            .map(|limit| self.limit = limit),
-            DIRECTION => match text {
-                "" | "both" => Ok(None),
-                "ingress" => Ok(Some(Direction::Ingress)),
-                "egress" => Ok(Some(Direction::Egress)),
-                _ => Err(fail!(EINVAL, "{key}: ingress, egress or both")),
-            }
-            .map(|only| self.only = only),
-            _ => return None,
-        };
-        Some(set.map(|()| self))
-    }
 }
 
 impl Shape {
@@ -146,42 +87,11 @@ impl Shape {
 impl Block for Shape {
     const TYPE: &'static str = "shape";
     const HOLDS: bool = true;
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: RATE,
-            values: Values::Text("a rate such as 10mbit, from 1kbit to 100gbit"),
-            default: "",
-            doc: "Bits a second of frames; without it all pass",
-        },
-        OptionSpec {
-            key: BURST,
-            values: Values::Text("bytes, or such as 32kb, at most 64mb"),
-            default: "16kb",
-            doc: "How many bytes pass at once after a pause",
-        },
-        OptionSpec {
-            key: MODE,
-            values: Values::Words(&["shape", "police"]),
-            default: "shape",
-            doc: "Whether packets beyond the rate wait, or are dropped as filtered",
-        },
-        OptionSpec {
-            key: LIMIT,
-            values: Values::Range(1, HoldQueue::MOST as u64),
-            default: "1000",
-            doc: "How many packets can wait; the rest are dropped as queue-full",
-        },
-        OptionSpec {
-            key: DIRECTION,
-            values: Values::Words(&["ingress", "egress", "both"]),
-            default: "both",
-            doc: "Which packets; the others pass",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         let queue = args.hold_queue()?;
-        queue.resize(DEFAULT_LIMIT as u32, args.process())?;
+        queue.resize(Config::DEFAULT.limit.0 as u32, args.process())?;
         let state = State {
             queue,
             counts: PerCpu::new(args.process())?,
@@ -198,7 +108,7 @@ impl Block for Shape {
         let Some(bucket) = &self.bucket else {
             return cx.pass(packet);
         };
-        if self.config.only.is_some_and(|only| only != cx.direction()) {
+        if !self.config.direction.include(cx.direction()) {
             return cx.pass(packet);
         }
         let State {
@@ -206,7 +116,7 @@ impl Block for Shape {
             counts,
             full_at: _,
         } = &*self.state;
-        if u64::from(queue.len()) >= self.config.limit {
+        if u64::from(queue.len()) >= self.config.limit.0 {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
         let now = time::now();
@@ -225,19 +135,18 @@ impl Block for Shape {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let text = core::str::from_utf8(value).map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
-        let config = self.config.with(key, text.trim());
+        let config = self.config.with(key, value);
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        self.state.queue.make_room(config.limit as u32, process)?;
+        self.state.queue.make_room(config.limit.0 as u32, process)?;
+        let rate = config.rate.map_or(0, |rate| rate.0);
         Ok(Self {
             config,
-            bucket: Bucket::new(config.rate, config.burst),
+            bucket: Bucket::new(rate, config.burst.0),
             state: self.state.clone(),
         })
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let (config, default) = (&self.config, &Config::DEFAULT);
         to.put("waiting", format_args!("{}", self.state.queue.len()));
         let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
             let parts = self.state.counts.iter().map(|(_, counts)| part(counts));
@@ -246,29 +155,13 @@ impl Block for Shape {
         };
         sum("delayed", &|counts| counts.delayed.get());
         sum("policed", &|counts| counts.policed.get());
-        if config.rate != 0 {
-            to.put_config(RATE, format_args!("{}", units::Rate(config.rate)));
-        }
-        if config.burst != default.burst {
-            to.put_config(BURST, format_args!("{}", units::Size(config.burst)));
-        }
-        if config.mode == Mode::Police {
-            to.put_config(MODE, format_args!("police"));
-        }
-        if config.limit != default.limit {
-            to.put_config(LIMIT, format_args!("{}", config.limit));
-        }
-        match config.only {
-            None => {}
-            Some(Direction::Ingress) => to.put_config(DIRECTION, format_args!("ingress")),
-            Some(Direction::Egress) => to.put_config(DIRECTION, format_args!("egress")),
-        }
+        self.config.put(to);
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
         old.state
             .queue
-            .make_room(self.config.limit as u32, process)?;
+            .make_room(self.config.limit.0 as u32, process)?;
         Ok(Some(Self {
             config: self.config,
             bucket: self.bucket,

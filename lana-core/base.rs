@@ -7,5 +7,6 @@ pub(crate) mod error;
 pub(crate) mod headers;
 pub(crate) mod heap;
 pub(crate) mod name;
+pub(crate) mod option;
 pub(crate) mod port;
 pub(crate) mod units;

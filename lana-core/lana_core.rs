@@ -29,11 +29,12 @@ pub mod prelude {
     pub use crate::{
         base::{
             error::Failure,
+            option::{Initial, OptionSpec, Values},
             port::{Direction, Port},
         },
         block_module, fail,
         graph::{
-            block::{Args, Block, File, Maker, Mode, OptionSpec, Options, Peer, Progress, Values},
+            block::{Args, Block, File, Maker, Mode, Options, Peer, Progress},
             notifier::{About, Event, Kind},
         },
         packet::{
@@ -65,6 +66,11 @@ pub mod prelude {
     pub mod headers {
         pub use crate::base::headers::*;
     }
+    /// The types of options.
+    pub mod option {
+        pub use crate::base::option::*;
+    }
+    pub use crate::{options, words};
     /// Quantities as people write them.
     pub mod units {
         pub use crate::base::units::*;

@@ -4,7 +4,7 @@
 //! LANA's tree, with an option, per-CPU data and a file in procfs.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::*;
+use lana::prelude::{option::Number, *};
 
 block_module! {
     type: Sample,
@@ -28,20 +28,22 @@ struct State {
     events: Atomic<u64>,
 }
 
+options! {
+    struct Config {
+        /// Passes one packet in so many
+        rate: Number<1, { u64::MAX }> = Number(1),
+    }
+}
+
 struct Sample {
     state: Arc<State>,
-    rate: u64,
+    config: Config,
 }
 
 impl Block for Sample {
     const TYPE: &'static str = "sample";
     const FILE: File = File::Option("rate");
-    const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
-        key: "rate",
-        values: Values::Range(1, u64::MAX),
-        default: "1",
-        doc: "Passes one packet in so many",
-    }];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         let state = State {
@@ -50,7 +52,7 @@ impl Block for Sample {
         };
         Ok(Self {
             state: Arc::new(state, GFP_KERNEL)?,
-            rate: 1,
+            config: Config::DEFAULT,
         })
     }
 
@@ -58,45 +60,35 @@ impl Block for Sample {
         let seen = self.state.seen.this(cx.cpu());
         seen.packets.add(1);
         // The remainder by 0 has no value; `set` lets no 0 in.
-        match seen.packets.get().checked_rem(self.rate) {
+        match seen.packets.get().checked_rem(self.config.rate.0) {
             Some(0) => cx.pass(packet),
             _ => Verdict::drop(packet, DropReason::Filtered),
         }
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        if key != "rate" {
-            return Err(Self::unknown(key));
-        }
-        let rate = match value {
-            b"" => 1,
-            _ => core::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .filter(|&rate| rate > 0)
-                .ok_or_else(|| fail!(EINVAL, "rate: a number from 1 on"))?,
-        };
+        let config = self.config.with(key, value);
         Ok(Self {
             state: self.state.clone(),
-            rate,
+            config: config.ok_or_else(|| Self::unknown(key))??,
         })
     }
 
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
         Ok(Some(Self {
             state: old.state.clone(),
-            rate: self.rate,
+            config: self.config,
         }))
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        to.put_config("rate", format_args!("{}", self.rate));
+        self.config.put(to);
         let events = self.state.events.load(Relaxed);
         to.put("events", format_args!("{events}"));
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
-        writeln!(to, "{}", self.rate)
+        writeln!(to, "{}", self.config.rate.0)
     }
 
     fn event(&self, _event: &Event, _process: &Process) {

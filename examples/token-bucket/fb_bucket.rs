@@ -4,7 +4,7 @@
 //! Documentation/writing-blocks.md writes step by step.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::*;
+use lana::prelude::{option::Number, *};
 
 mod bucket;
 
@@ -31,22 +31,27 @@ struct Passed {
     packets: Count,
 }
 
+options! {
+    struct Config {
+        /// How many packets pass a second; 0: all
+        rate: Number<0, { bucket::FASTEST }> = Number(0),
+        /// How many pass at once
+        burst: Number<1, { bucket::LARGEST }> = Number(10),
+    }
+}
+
 /// What options change.
 struct Policer {
-    rate: u64,
-    burst: u64,
+    config: Config,
     bucket: Option<Bucket>,
     state: Arc<State>,
 }
 
-const DEFAULT_BURST: u64 = 10;
-
 impl Policer {
-    fn with(rate: u64, burst: u64, state: Arc<State>) -> Self {
+    fn with(config: Config, state: Arc<State>) -> Self {
         Self {
-            rate,
-            burst,
-            bucket: Bucket::new(rate, burst),
+            config,
+            bucket: Bucket::new(config.rate.0, config.burst.0),
             state,
         }
     }
@@ -68,20 +73,7 @@ impl Policer {
 
 impl Block for Policer {
     const TYPE: &'static str = "bucket";
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: "rate",
-            values: Values::Range(0, bucket::FASTEST),
-            default: "0",
-            doc: "How many packets pass a second; 0: all",
-        },
-        OptionSpec {
-            key: "burst",
-            values: Values::Range(1, bucket::LARGEST),
-            default: "10",
-            doc: "How many pass at once",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
 
     fn new(args: &mut Args) -> Result<Self> {
         let state = State {
@@ -89,7 +81,7 @@ impl Block for Policer {
             passed: PerCpu::new(args.process())?,
         };
         let state = Arc::new(state, GFP_KERNEL)?;
-        Ok(Self::with(0, DEFAULT_BURST, state))
+        Ok(Self::with(Config::DEFAULT, state))
     }
 
     fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
@@ -105,26 +97,13 @@ impl Block for Policer {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let number = |least, most, default| match core::str::from_utf8(value).map(str::trim) {
-            Ok("") => Ok(default),
-            text => text
-                .ok()
-                .and_then(units::whole)
-                .filter(|number| (least..=most).contains(number))
-                .ok_or_else(|| fail!(EINVAL, "{key}: a number from {least} to {most}")),
-        };
-        let (mut rate, mut burst) = (self.rate, self.burst);
-        match key {
-            "rate" => rate = number(0, bucket::FASTEST, 0)?,
-            "burst" => burst = number(1, bucket::LARGEST, DEFAULT_BURST)?,
-            _ => return Err(Self::unknown(key)),
-        }
-        Ok(Self::with(rate, burst, self.state.clone()))
+        let config = self.config.with(key, value);
+        let config = config.ok_or_else(|| Self::unknown(key))??;
+        Ok(Self::with(config, self.state.clone()))
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        to.put_config("rate", format_args!("{}", self.rate));
-        to.put_config("burst", format_args!("{}", self.burst));
+        self.config.put(to);
         let parts = self.state.passed.iter();
         let passed = parts.fold(0, |sum: u64, (_, part)| {
             sum.wrapping_add(part.packets.get())
@@ -133,6 +112,6 @@ impl Block for Policer {
     }
 
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
-        Ok(Some(Self::with(self.rate, self.burst, old.state.clone())))
+        Ok(Some(Self::with(self.config, old.state.clone())))
     }
 }

@@ -10,10 +10,11 @@ use crate::{
     base::{
         error::Failure,
         name::{Name, Shown},
+        option::{OptionSpec, Values},
     },
     fail,
     graph::{
-        block::{Maker, OptionSpec, Options, Values},
+        block::{Maker, Options},
         change::{
             devices::{Programs, Which},
             Change,
@@ -521,6 +522,12 @@ impl Options for PutOptions<'_> {
     }
 }
 
+/// A text that has to be written first.
+fn put_written(msg: &mut Message, attr: u32, text: fmt::Arguments<'_>) -> Result {
+    let text = CString::try_from_fmt(text)?;
+    msg.put_text(attr, text.to_bytes())
+}
+
 fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
     msg.nest(bindings::LANA_A_TYPE_OPTION, |msg| {
         msg.put_str(bindings::LANA_A_TYPE_OPTION_KEY, option.key)?;
@@ -534,9 +541,18 @@ fn put_option(msg: &mut Message, option: &OptionSpec) -> Result {
                 msg.put_uint(bindings::LANA_A_TYPE_OPTION_LOWEST, min)?;
                 msg.put_uint(bindings::LANA_A_TYPE_OPTION_HIGHEST, max)?;
             }
-            Values::Text(form) => msg.put_str(bindings::LANA_A_TYPE_OPTION_FORM, form)?,
+            ref form => put_written(
+                msg,
+                bindings::LANA_A_TYPE_OPTION_FORM,
+                format_args!("{form}"),
+            )?,
         }
-        msg.put_str(bindings::LANA_A_TYPE_OPTION_DEFAULT, option.default)?;
+        let default = &option.default;
+        put_written(
+            msg,
+            bindings::LANA_A_TYPE_OPTION_DEFAULT,
+            format_args!("{default}"),
+        )?;
         msg.put_str(bindings::LANA_A_TYPE_OPTION_DOC, option.doc)
     })
 }

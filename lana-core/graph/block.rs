@@ -7,7 +7,7 @@
 
 use super::notifier::Event;
 use crate::{
-    base::error::Failure,
+    base::{error::Failure, option::OptionSpec},
     fail,
     packet::{
         batch::Batch,
@@ -31,40 +31,6 @@ use crate::{
 };
 use core::{any::Any, fmt};
 use kernel::{prelude::*, str::CString, sync::Arc};
-
-/// What an option can be set to.
-pub enum Values {
-    /// One of these words.
-    Words(&'static [&'static str]),
-    /// A number from the first to the second, both included.
-    Range(u64, u64),
-    /// A text of this form.
-    Text(&'static str),
-}
-
-/// An option of a type: what can be set, and what is shown of it before any block is there.
-pub struct OptionSpec {
-    /// What it is called. A part `N`, as in `port.N.weight`, stands for a number.
-    pub key: &'static str,
-    /// What it can be set to. An empty value is for the default, with any option.
-    pub values: Values,
-    /// What a new block has; empty for none.
-    pub default: &'static str,
-    /// What it does, in a line.
-    pub doc: &'static str,
-}
-
-impl OptionSpec {
-    /// Whether it is the option that is called `key`.
-    pub(crate) fn is(&self, key: &str) -> bool {
-        let fits = |(own, part): (&str, &str)| {
-            let is_number = || part.bytes().all(|byte| byte.is_ascii_digit());
-            own == part || (own == "N" && !part.is_empty() && is_number())
-        };
-        let parts = || Iterator::zip(self.key.split('.'), key.split('.'));
-        self.key.split('.').count() == key.split('.').count() && parts().all(fits)
-    }
-}
 
 /// The failure to set an option that a type does not have.
 pub(crate) fn no_option(kind: &str, options: &[OptionSpec], key: &str) -> Failure {

@@ -4,13 +4,14 @@
 //! keeps its module loaded.
 
 use super::{
-    block::{Args, Block, BlockRef, File, Maker, Mode, OptionSpec, Progress},
+    block::{Args, Block, BlockRef, File, Maker, Mode, Progress},
     notifier,
 };
 use crate::{
     base::{
         error::Failure,
         name::{Name, Shown},
+        option::OptionSpec,
     },
     fail,
     sys::{

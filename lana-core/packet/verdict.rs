@@ -5,20 +5,22 @@
 use crate::{
     base::port::{Direction, Port},
     sys::{reason::DropReason, skb::Unsent, verdict::Coded, xdp::Action},
+    words,
 };
 
 /// What a handler has done with its packet. Small enough for two registers.
 #[must_use]
 pub struct Verdict<P>(Coded<P>);
 
-/// What becomes of a packet that a device received and that no block takes: on its way up it comes to
-/// a port without a peer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Unclaimed {
-    /// It is dropped, as everywhere else.
-    Drop,
-    /// The network stack of this host gets it, as if the device were not hooked.
-    Stack,
+words! {
+    /// What becomes of a packet that a device received and that no block takes: on its way up it comes to
+    /// a port without a peer.
+    pub enum Unclaimed {
+        /// It is dropped, as everywhere else.
+        Drop = "drop",
+        /// The network stack of this host gets it, as if the device were not hooked.
+        Stack = "stack",
+    }
 }
 
 /// What the engine makes of a [`Verdict`].

@@ -108,7 +108,7 @@ check_fails "no address" 2 "addr: '192.0.2' is no address or prefix" fbctl set e
 check_fails "a prefix with more bits" 2 "addr+: '192.0.2.3/24' has bits behind its prefix" fbctl set e addr+=192.0.2.3/24
 check_fails "an address of no host" 2 "addr+: '224.0.0.1' is no address of a host" fbctl set e addr+=224.0.0.1
 check_fails "a prefix that is too long" 2 "addr+: '::/129' is longer than an address" fbctl set e addr+=::/129
-check_fails "no MAC address" 2 "mac: no unicast MAC address" fbctl set e mac=01:00:00:00:00:00
+check_fails "no MAC address" 2 "mac: a unicast MAC address" fbctl set e mac=01:00:00:00:00:00
 check_fails "no limit" 2 "rate: PACKETS or PACKETS/BURST, at most 10000000 a second" fbctl set e rate=-1
 check_fails "neither on nor off" 2 "arp: on or off" fbctl set e arp=yes
 check_fails "no such option" 2 "type icmp-echo has no option 'x'" fbctl set e x=1

@@ -58,7 +58,7 @@ wait $hidden 2>/dev/null || :
 check "an upgrade cannot be taken back" contains "$(said fbctl upgrade --confirm 5)" "the modules that were there are gone"
 check "a counter is set back" fbctl -b - <<<$'set c packets=0\nset c bytes='
 check "to nothing" is "$(<"$fblock/c")" "0 0"
-check "not to what is no number" contains "$(said fbctl set c packets=x)" "packets: not a number"
+check "not to what is no number" contains "$(said fbctl set c packets=x)" "packets: a number"
 ip netns del red
 clean
 

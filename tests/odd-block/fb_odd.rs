@@ -38,19 +38,19 @@ impl Block for Odd {
         OptionSpec {
             key: "config",
             values: Values::Range(0, u64::MAX),
-            default: "0",
+            default: Initial::Text("0"),
             doc: "Length of what it shows as its configuration",
         },
         OptionSpec {
             key: "note",
             values: Values::Range(0, u64::MAX),
-            default: "0",
+            default: Initial::Text("0"),
             doc: "Length of what it only shows",
         },
         OptionSpec {
             key: "ports",
             values: Values::Range(0, u64::MAX),
-            default: "0",
+            default: Initial::Text("0"),
             doc: "How many ports may be bound",
         },
     ];

@@ -101,7 +101,7 @@ impl Block for Rewrite {
     const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
         key: "do",
         values: Values::Text("operations"),
-        default: "",
+        default: Initial::Text(""),
         doc: "What is done to each packet",
     }];
 

@@ -103,19 +103,19 @@ impl Block for Misuse {
         OptionSpec {
             key: "what",
             values: Values::Words(&["wait", "again", "wake", "given", "drop", "never"]),
-            default: "wait",
+            default: Initial::Text("wait"),
             doc: "What it does",
         },
         OptionSpec {
             key: "room",
             values: Values::Range(0, u32::MAX as u64),
-            default: "1000",
+            default: Initial::Text("1000"),
             doc: "For how many packets its queue has room",
         },
         OptionSpec {
             key: "give",
             values: Values::Words(&["queue"]),
-            default: "",
+            default: Initial::Text(""),
             doc: "Gives its queue away",
         },
     ];

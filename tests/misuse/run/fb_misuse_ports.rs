@@ -25,7 +25,7 @@ impl Block for Misuse {
     const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
         key: "error",
         values: Values::Text("ENOMEM or EINVAL"),
-        default: "",
+        default: Initial::Text(""),
         doc: "What ports() fails with",
     }];
     const EGRESS_PORTS: u32 = 16;
