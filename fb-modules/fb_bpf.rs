@@ -13,7 +13,7 @@ block_module! {
     type: Filter,
     name: "fb_bpf",
     authors: ["The LANA developers"],
-    description: "LANA block: filters by BPF",
+    description: "LANA block: filters packets with a BPF program",
     license: "GPL",
     alias: ["lana-fb-bpf"],
 }
@@ -66,13 +66,13 @@ impl Block for Filter {
             key: PROGRAM,
             values: Values::Text("instructions, as tcpdump -ddd or bpfc print them"),
             default: "",
-            doc: "Packets for which it returns 0 leave by port 1, or are dropped",
+            doc: "The program. A packet for which it returns 0 leaves by port 1, or is dropped",
         },
         OptionSpec {
             key: DIRECTION,
             values: Values::Words(&["ingress", "egress", "both"]),
             default: "both",
-            doc: "Which packets the program sees",
+            doc: "Direction of the packets that the program sees",
         },
     ];
 

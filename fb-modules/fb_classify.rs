@@ -23,7 +23,7 @@ block_module! {
     type: Classify,
     name: "fb_classify",
     authors: ["The LANA developers"],
-    description: "LANA block: sends packets by ports, by their content",
+    description: "LANA block: chooses a port by the contents of a packet",
     license: "GPL",
     alias: ["lana-fb-classify"],
 }
@@ -297,19 +297,19 @@ impl Block for Classify {
             key: RULE,
             values: Values::Text("KEY=VALUE... -> PORT, or -> drop"),
             default: "",
-            doc: "Sends packets that match by this port; the first rule wins",
+            doc: "Sends matching packets by this port. The first matching rule wins",
         },
         OptionSpec {
             key: DEFAULT,
             values: Values::Text(TO),
             default: "0",
-            doc: "Where packets go that no rule matches",
+            doc: "Port for packets that no rule matches",
         },
         OptionSpec {
             key: DIRECTION,
             values: Values::Words(&["ingress", "egress", "both"]),
             default: "ingress",
-            doc: "Which packets; the others pass by port 0",
+            doc: "Direction of the packets that rules apply to. The others pass by port 0",
         },
     ];
 

@@ -32,13 +32,13 @@ impl Block for Eth {
             key: UNCLAIMED,
             values: Values::Words(&["drop", "stack"]),
             default: "drop",
-            doc: "What becomes of packets that no block takes",
+            doc: "Drop packets that no block takes, or give them to Linux (stack)",
         },
         OptionSpec {
             key: BATCH,
             values: Values::Words(&["on", "off"]),
             default: "off",
-            doc: "Whether packets go through the graph in batches",
+            doc: "Send packets through the graph in batches",
         },
     ];
 

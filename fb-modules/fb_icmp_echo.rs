@@ -429,7 +429,7 @@ impl Block for Echo {
             key: ADDR,
             values: Values::Text(LIST),
             default: "",
-            doc: "The addresses that it answers for",
+            doc: "Addresses that the block answers for",
         },
         OptionSpec {
             key: ADD,
@@ -441,31 +441,31 @@ impl Block for Echo {
             key: REMOVE,
             values: Values::Text(LIST),
             default: "",
-            doc: "Takes these out of addr",
+            doc: "Removes these from addr",
         },
         OptionSpec {
             key: ARP,
             values: Values::Words(&["on", "off"]),
             default: "off",
-            doc: "Whether it answers ARP and neighbour solicitations",
+            doc: "Answer ARP requests and neighbour solicitations",
         },
         OptionSpec {
             key: MAC,
             values: Values::Text("a unicast MAC address"),
             default: "",
-            doc: "Its MAC address, else that of the device that a packet came by",
+            doc: "MAC address of the block. Empty: that of the device that received the packet",
         },
         OptionSpec {
             key: RATE,
             values: Values::Text(LIMIT),
             default: "",
-            doc: "The most packets a second that it answers",
+            doc: "Maximum echo requests that it answers per second",
         },
         OptionSpec {
             key: RATE_SOURCE,
             values: Values::Text(LIMIT),
             default: "",
-            doc: "The same for each source",
+            doc: "The same limit for each source",
         },
     ];
     const FILE: File = File::Read;

@@ -14,7 +14,7 @@ block_module! {
     type: Shape,
     name: "fb_shape",
     authors: ["The LANA developers"],
-    description: "LANA block: shapes or polices to a rate",
+    description: "LANA block: limits packets to a rate",
     license: "GPL",
     alias: ["lana-fb-shape"],
 }
@@ -151,31 +151,31 @@ impl Block for Shape {
             key: RATE,
             values: Values::Text("a rate such as 10mbit, from 1kbit to 100gbit"),
             default: "",
-            doc: "Bits a second of frames; without it all pass",
+            doc: "Maximum bits per second, frames with their Ethernet header. Empty: no limit",
         },
         OptionSpec {
             key: BURST,
             values: Values::Text("bytes, or such as 32kb, at most 64mb"),
             default: "16kb",
-            doc: "How many bytes pass at once after a pause",
+            doc: "Bytes that pass at once after a pause",
         },
         OptionSpec {
             key: MODE,
             values: Values::Words(&["shape", "police"]),
             default: "shape",
-            doc: "Whether packets beyond the rate wait, or are dropped as filtered",
+            doc: "Packets above the rate wait (shape), or are dropped as filtered (police)",
         },
         OptionSpec {
             key: LIMIT,
             values: Values::Range(1, HoldQueue::MOST as u64),
             default: "1000",
-            doc: "How many packets can wait; the rest are dropped as queue-full",
+            doc: "Number of packets that can wait. The block drops the rest, as queue-full",
         },
         OptionSpec {
             key: DIRECTION,
             values: Values::Words(&["ingress", "egress", "both"]),
             default: "both",
-            doc: "Which packets; the others pass",
+            doc: "Direction of the packets that it limits. The others pass",
         },
     ];
 

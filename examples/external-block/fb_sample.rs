@@ -40,7 +40,7 @@ impl Block for Sample {
         key: "rate",
         values: Values::Range(1, u64::MAX),
         default: "1",
-        doc: "Passes one packet in so many",
+        doc: "Passes one of this many packets",
     }];
 
     fn new(args: &mut Args) -> Result<Self> {

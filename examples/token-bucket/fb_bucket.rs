@@ -73,13 +73,13 @@ impl Block for Policer {
             key: "rate",
             values: Values::Range(0, bucket::FASTEST),
             default: "0",
-            doc: "How many packets pass a second; 0: all",
+            doc: "Packets that pass per second. 0: no limit",
         },
         OptionSpec {
             key: "burst",
             values: Values::Range(1, bucket::LARGEST),
             default: "10",
-            doc: "How many pass at once",
+            doc: "Packets that pass at once",
         },
     ];
 
