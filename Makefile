@@ -33,7 +33,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo shell test test-quick test-debug test-full test-deb soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
 	modules block modules_install tools install uninstall deb check clean
 
 help:
@@ -64,6 +64,7 @@ help:
 	@echo '                      PREFIX=/usr/local; make uninstall removes them'
 	@echo 'make deb              build Debian packages in build/deb; KVER=... adds the modules for that kernel'
 	@echo 'make test-deb         test the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
+	@echo 'make test-page        look at the page of fbctl web in Chromium, at the size of a phone and of a desk'
 	@echo 'make clean            remove all build output here; $(LANA_CACHE) stays'
 	@echo
 	@echo 'KSRC=... builds the test kernels from your own source tree.'
@@ -243,6 +244,11 @@ uninstall:
 deb:
 	@if dpkg-checkbuilddeps >/dev/null 2>&1; then deb=; else scripts/setup builder && deb='$(inside)'; fi && \
 		LANA_CHROOT=builder $(if $(filter command line,$(origin KVER)),KVER=$(KVER)) $$deb scripts/deb
+
+# With PICTURES=DIR it saves pictures there.
+test-page:
+	@scripts/setup chroot test page
+	@$(inside) tests/page/check $(PICTURES)
 
 test-deb:
 	@scripts/setup builder

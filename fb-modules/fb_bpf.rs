@@ -13,7 +13,7 @@ block_module! {
     type: Filter,
     name: "fb_bpf",
     authors: ["The LANA developers"],
-    description: "LANA block: filters by BPF",
+    description: "LANA block: filters packets with a BPF program",
     license: "GPL",
     alias: ["lana-fb-bpf"],
 }
@@ -32,9 +32,9 @@ options! {
         ..OptionSpec::text(
             PROGRAM,
             "instructions, as tcpdump -ddd or bpfc print them",
-            "Packets for which it returns 0 leave by port 1, or are dropped",
+            "The program. A packet for which it returns 0 leaves by port 1, or is dropped",
         ),
-        /// Which packets the program sees
+        /// Direction of the packets that the program sees
         direction: Directions = Directions::Both,
     }
 }

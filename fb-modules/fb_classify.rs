@@ -26,7 +26,7 @@ block_module! {
     type: Classify,
     name: "fb_classify",
     authors: ["The LANA developers"],
-    description: "LANA block: sends packets by ports, by their content",
+    description: "LANA block: chooses a port by the contents of a packet",
     license: "GPL",
     alias: ["lana-fb-classify"],
 }
@@ -129,11 +129,11 @@ options! {
         ..OptionSpec::text(
             RULE,
             "KEY=VALUE... -> PORT, or -> drop",
-            "Sends packets that match by this port; the first rule wins",
+            "Sends matching packets by this port. The first matching rule wins",
         ),
-        /// Where packets go that no rule matches
+        /// Port for packets that no rule matches
         default: Output = Output::Port(0),
-        /// Which packets; the others pass by port 0
+        /// Direction of the packets that rules apply to. The others pass by port 0
         direction: Directions = Directions::Ingress,
     }
 }

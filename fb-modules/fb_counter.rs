@@ -8,7 +8,7 @@ block_module! {
     type: Counter,
     name: "fb_counter",
     authors: ["The LANA developers"],
-    description: "LANA block: counts",
+    description: "LANA block: counts packets and bytes",
     license: "GPL",
     alias: ["lana-fb-counter"],
 }
@@ -51,13 +51,13 @@ impl Block for Counter {
             key: PACKETS,
             values: Values::Range(0, u64::MAX),
             default: Initial::Text("0"),
-            doc: "How many packets it has counted; it goes on from there",
+            doc: "Packets counted. The block continues from the value that you set",
         },
         OptionSpec {
             key: BYTES,
             values: Values::Range(0, u64::MAX),
             default: Initial::Text("0"),
-            doc: "How many bytes it has counted; it goes on from there",
+            doc: "Bytes counted. The block continues from the value that you set",
         },
     ];
 

@@ -12,7 +12,7 @@ block_module! {
     type: Delay,
     name: "fb_delay",
     authors: ["The LANA developers"],
-    description: "LANA block: delays, loses, doubles and reorders",
+    description: "LANA block: delays, loses, duplicates and reorders packets",
     license: "GPL",
     alias: ["lana-fb-delay"],
 }
@@ -41,21 +41,21 @@ const ALL: u64 = 1_000_000_000;
 options! {
     /// What can be set.
     struct Config {
-        /// How long a packet waits
+        /// Time that a packet waits
         latency: Time<0, LONGEST> = Time(0),
-        /// By how much that differs at most, to both sides; so packets may overtake others
+        /// Largest deviation from the latency. Packets may overtake others
         jitter: Time<0, LONGEST> = Time(0),
-        /// How many are lost: dropped as filtered
+        /// Share of packets that the block drops, as filtered
         loss: Share = Share(0),
-        /// Of how many a copy goes on, too, at once
+        /// Share of packets of which the block also sends a copy at once
         duplicate: Share = Share(0),
-        /// How many do not wait, and overtake those that do
+        /// Share of packets that do not wait and so overtake others
         reorder: Share = Share(0),
-        /// How many packets can wait; the rest are dropped as queue-full
+        /// Number of packets that can wait. The block drops the rest, as queue-full
         limit: Number<1, { HoldQueue::MOST as u64 }> = Number(1000),
-        /// Of what is drawn: the same seed and packets give the same losses
+        /// Seed of the random numbers. The same seed and packets give the same losses
         seed: Number<0, { u64::MAX }> = Number(0),
-        /// Which packets; the others pass
+        /// Direction of the packets that it delays. The others pass
         direction: Directions = Directions::Both,
     }
 }

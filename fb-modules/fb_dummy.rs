@@ -9,7 +9,7 @@ block_module! {
     type: Dummy,
     name: "fb_dummy",
     authors: ["The LANA developers"],
-    description: "LANA block: forwards",
+    description: "LANA block: forwards packets unchanged",
     license: "GPL",
     alias: ["lana-fb-dummy"],
 }

@@ -17,9 +17,9 @@ block_module! {
 
 options! {
     struct Config {
-        /// What becomes of packets that no block takes
+        /// Drop packets that no block takes, or give them to Linux (stack)
         unclaimed: Unclaimed = Unclaimed::Drop,
-        /// Whether packets go through the graph in batches
+        /// Send packets through the graph in batches
         batch: bool = false,
     }
 }

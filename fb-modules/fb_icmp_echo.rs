@@ -239,14 +239,14 @@ impl Value for Mac {
 options! {
     /// What can be set, besides what is no plain value.
     struct Settings {
-        ..OptionSpec::text(ADDR, LIST, "The addresses that it answers for"),
+        ..OptionSpec::text(ADDR, LIST, "Addresses that the block answers for"),
         ..OptionSpec::text(ADD, LIST, "Adds these to addr"),
-        ..OptionSpec::text(REMOVE, LIST, "Takes these out of addr"),
-        ..OptionSpec::text(RATE, LIMIT, "The most packets a second that it answers"),
-        ..OptionSpec::text(RATE_SOURCE, LIMIT, "The same for each source"),
-        /// Whether it answers ARP and neighbour solicitations
+        ..OptionSpec::text(REMOVE, LIST, "Removes these from addr"),
+        ..OptionSpec::text(RATE, LIMIT, "Maximum echo requests that it answers per second"),
+        ..OptionSpec::text(RATE_SOURCE, LIMIT, "The same limit for each source"),
+        /// Answer ARP requests and neighbour solicitations
         arp: bool = false,
-        /// Its MAC address, else that of the device that a packet came by
+        /// MAC address of the block. Empty: that of the device that received the packet
         mac: Option<Mac> = None,
     }
 }

@@ -17,7 +17,7 @@ block_module! {
     type: Shape,
     name: "fb_shape",
     authors: ["The LANA developers"],
-    description: "LANA block: shapes or polices to a rate",
+    description: "LANA block: limits packets to a rate",
     license: "GPL",
     alias: ["lana-fb-shape"],
 }
@@ -47,15 +47,15 @@ words! {
 options! {
     /// What can be set.
     struct Config {
-        /// Bits a second of frames; without it all pass
+        /// Maximum bits per second, frames with their Ethernet header. Empty: no limit
         rate: Option<Rate<{ bucket::SLOWEST }, { bucket::FASTEST }>> = None,
-        /// How many bytes pass at once after a pause
+        /// Bytes that pass at once after a pause
         burst: Size<0, { bucket::LARGEST }> = Size(16 << 10),
-        /// Whether packets beyond the rate wait, or are dropped as filtered
+        /// Packets above the rate wait (shape), or are dropped as filtered (police)
         mode: Mode = Mode::Shape,
-        /// How many packets can wait; the rest are dropped as queue-full
+        /// Number of packets that can wait. The block drops the rest, as queue-full
         limit: Number<1, { HoldQueue::MOST as u64 }> = Number(1000),
-        /// Which packets; the others pass
+        /// Direction of the packets that it limits. The others pass
         direction: Directions = Directions::Both,
     }
 }

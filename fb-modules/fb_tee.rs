@@ -9,7 +9,7 @@ block_module! {
     type: Tee,
     name: "fb_tee",
     authors: ["The LANA developers"],
-    description: "LANA block: duplicates",
+    description: "LANA block: copies packets to all ports",
     license: "GPL",
     alias: ["lana-fb-tee"],
 }

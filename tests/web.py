@@ -5,6 +5,7 @@ on top; the device's other end is in the namespace far."""
 import contextlib
 import http.client
 import json
+import os
 import re
 import struct
 import subprocess
@@ -106,6 +107,11 @@ def guard(page):
     check("a body that is too long, too", page.ask("/change", "POST", body="x" * 70000)[0] == 413)
 
 
+def shape(whole):
+    """The names of what is told of a graph, of its boxes, and of its lines."""
+    return [sorted(part) for part in (whole, whole["boxes"][0], whole["lines"][0])]
+
+
 def shows(page):
     """What is told."""
     status, text = page.ask("/")
@@ -115,6 +121,9 @@ def shows(page):
     whole = page.hear("graph")
     names = {box["name"] for box in whole["boxes"]}
     check("it begins with the whole graph", names == {"lan0", "t", "a", "b"}, names)
+    with open(f"{os.path.dirname(__file__)}/page/graph.json", encoding="utf-8") as file:
+        recorded = json.load(file)["graph"]
+    check("make test-page looks at what the server tells today", shape(recorded) == shape(whole), shape(recorded), shape(whole))
     fbctl("add", "fresh", "counter")
     told = page.hear("change", lambda data: any(box["name"] == "fresh" for box in data["boxes"]))
     check("a new block is told of", "added fresh" in " ".join(told["version"]["events"]), told["version"])

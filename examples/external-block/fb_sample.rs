@@ -30,7 +30,7 @@ struct State {
 
 options! {
     struct Config {
-        /// Passes one packet in so many
+        /// Passes one of this many packets
         rate: Number<1, { u64::MAX }> = Number(1),
     }
 }

@@ -33,9 +33,9 @@ struct Passed {
 
 options! {
     struct Config {
-        /// How many packets pass a second; 0: all
+        /// Packets that pass per second. 0: no limit
         rate: Number<0, { bucket::FASTEST }> = Number(0),
-        /// How many pass at once
+        /// Packets that pass at once
         burst: Number<1, { bucket::LARGEST }> = Number(10),
     }
 }

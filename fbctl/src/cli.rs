@@ -23,18 +23,18 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 /// What a file for `apply` looks like.
 const FORMAT: &str = "\
 Format:
-  # [upper, lower]; the ports of a block are numbered in this order
+  # [upper, lower]; this order numbers the ports of a block
   bindings = [[\"count\", \"lan0\"], [\"filter\", \"count\"]]
   # [subscriber, publisher]
   subscriptions = [[\"filter\", \"lan0\"]]
   # a device that vlink connects
   [devices.lan0]
   subsystem = \"ethernet\"
-  # a device whose packets enter before socket buffers are made: native XDP
+  # a device with native XDP: packets enter before the driver makes socket buffers
   [devices.lan1]
   subsystem = \"ethernet\"
   xdp = true
-  # a virtual device: what wan0 receives with EtherType 0xac0a
+  # a virtual device, which receives EtherType 0xac0a from wan0
   [devices.mydev0]
   subsystem = \"ethernet\"
   carrier = \"wan0\"
@@ -47,38 +47,38 @@ Format:
 
 const EXAMPLES: &str = "\
 Examples:
-  fbctl add fb2 tee                     make a block called fb2 of the type tee
+  fbctl add fb2 tee                     make a block fb2 of the type tee
   fbctl bind fb2 eth0                   put it on top of eth0
   fbctl set fb3 program=@ipv4.bpf       load a filter from a file
   fbctl -s show                         all blocks with their counters
-  fbctl -j -s show | jq '.[].stats'     the same for programs
+  fbctl -j -s show | jq '.[].stats'     the counters as JSON
   fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
   fbctl stats fb2 -w                    packets, bits and drops of fb2 each second
-  fbctl top                             the blocks that carry the most, on a screen
-  fbctl trace --from eth0 -c 3          three packets, hop by hop
+  fbctl top                             the busiest blocks, on a screen
+  fbctl trace --from eth0 -c 3          follow three packets, hop by hop
   fbctl capture fb3 -w - | wireshark -k -i -
-                                        what comes to fb3, live
-  fbctl graph text                      a picture of characters; -s with packets
-  fbctl graph svg > graph.svg           a picture; -w 2 with the rates of two seconds
-  fbctl web                             a page that shows it live
-  fbctl replace fb3 fb7                 let fb7 take the place of fb3
-  fbctl save graph.toml                 write the graph down
-  fbctl apply graph.toml                make it so again
-  fbctl --dry-run apply graph.toml      only say what that would change
-  fbctl apply graph.toml --confirm 60   take it back unless `fbctl confirm` comes within a minute
+                                        show what fb3 receives in Wireshark
+  fbctl graph text                      a picture in the terminal; -s adds packets
+  fbctl graph svg > graph.svg           a picture; -w 2 adds the rates of two seconds
+  fbctl web                             a live picture in a browser
+  fbctl replace fb3 fb7                 put fb7 in the place of fb3
+  fbctl save graph.toml                 write the graph to a file
+  fbctl apply graph.toml                change the graph to that of the file
+  fbctl --dry-run apply graph.toml      print what that would change
+  fbctl apply graph.toml --confirm 60   undo it after a minute unless you run `fbctl confirm`
   fbctl log                             who has changed what
-  fbctl undo                            take the last change back
-  fbctl -b setup.fb                     make the changes in a file, all or none";
+  fbctl undo                            undo the last change
+  fbctl -b setup.fb                     make all changes of a file in one transaction";
 
 const KEYS: &str = "\
 Keys:
-  q, Esc         end
-  p, blank       pause, and go on
+  q, Esc         quit
+  p, space       pause or continue
   s              sort by the next column
-  N T P B D L C  sort by name, type, packets, bits, drops, ns/pkt (how long), CPU
-  r              the other way round
-  /              filter: parts of names, type=TYPE, bound-to=NAME; Enter takes it, Esc leaves it
-  z              count totals from now on; Z takes it back
+  N T P B D L C  sort by name, type, packets, bits, drops, ns/pkt (latency), CPU
+  r              reverse the order
+  /              filter: parts of names, type=TYPE, bound-to=NAME; Enter applies it, Esc cancels
+  z              reset the totals on this screen; Z shows all again
   arrows, page up and down, home, end: scroll";
 
 /// Build and show LANA's graph of functional blocks
@@ -98,139 +98,134 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     #[command(flatten)]
     Change(Change),
-    /// Make the graph what a file says
+    /// Change the graph to that of a file
     ///
-    /// FILE describes the whole graph of the namespace. What differs is printed, a line each (+ for
-    /// what is made, - for what goes, ~ for what is set or bound anew), and changed in one
-    /// transaction: all of it or, on any error, nothing. What does not differ keeps its state and
-    /// its traffic.
+    /// FILE describes the whole graph of the namespace. `apply` prints one line for each difference: + is made, - is
+    /// removed, ~ is changed. It makes all changes in one transaction, so an error changes nothing. The rest of the graph
+    /// keeps its state and its traffic.
     #[command(after_help = FORMAT)]
     Apply {
-        /// A TOML file; - is the standard input; of a folder, its files *.toml, each a part with bindings of its own
+        /// A TOML file, or - for the standard input, or a folder. Each file *.toml of a folder describes a part of the graph with
+        /// its bindings
         file: PathBuf,
         #[command(flatten)]
         how: ApplyHow,
     },
-    /// Write the running graph as a file for `apply`
+    /// Write the graph as a file for `apply`
     Save {
-        /// Where to, instead of the standard output
+        /// The file to write [default: the standard output]
         file: Option<PathBuf>,
     },
-    /// Keep the change that was made with --confirm
+    /// Keep the change that you made with --confirm
     Confirm,
-    /// Change the kernel modules of LANA for those that are installed now, while a graph runs
+    /// Replace the loaded kernel modules of LANA with the installed ones
     ///
-    /// Saves the graphs of all namespaces that have names, takes them out, loads the modules anew, and makes the graphs
-    /// again, with the counts of their counters. How long they were away is printed. Devices that are hooked with
-    /// unclaimed=stack or not at all are Linux's meanwhile; packets for the blocks are lost. If something fails, what was there
-    /// is put back, as far as that can be; the saved graphs are in /run/lana.
+    /// `upgrade` saves the graphs of all named namespaces, removes them, reloads the modules, and makes the graphs again
+    /// with their counters. It prints how long the graphs were away. Meanwhile Linux has the devices, and the blocks get no
+    /// packets. After a failure `upgrade` restores as much as it can. The saved graphs stay in /run/lana.
     Upgrade,
-    /// Show who has changed what, and when
+    /// List the changes of the graph: who changed what, and when
     ///
-    /// The tools write down what they change, where there is the folder /var/lib/lana. What others change stands there, too,
-    /// if `fbctl monitor --log` runs: by the events, without a user.
+    /// The tools log their changes if the folder /var/lib/lana exists. `fbctl monitor --log` also logs the changes of other
+    /// programs. These entries come from events, so they name no user.
     Log {
-        /// Only the last so many
+        /// Show only the last CHANGES changes
         #[arg(short = 'N', long, value_name = "CHANGES")]
         last: Option<usize>,
     },
-    /// Take the last changes back, in one transaction
+    /// Undo the last changes, in one transaction
     ///
-    /// The graph becomes what it was before them. It is refused if somebody else has changed it in between. What was
-    /// taken back is not counted again: `fbctl undo` twice takes back two changes.
+    /// The graph becomes what it was before these changes. `undo` fails if another program has changed the graph since then.
+    /// It does not count changes that are undone already: two calls of `fbctl undo` undo two changes.
     Undo {
-        /// How many, as `fbctl log` lists them
+        /// Number of changes, as `fbctl log` lists them
         #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         changes: u32,
     },
-    /// Take the graph back to what it is now unless it is confirmed
+    /// Restore the graph as it is now unless it is confirmed
     #[command(hide = true)]
     Hold {
-        /// After how many seconds
+        /// Seconds to wait
         seconds: u32,
     },
-    /// Show blocks, how they are bound, and their options
+    /// List blocks with their bindings and options
     ///
-    /// The column BINDINGS has the blocks that are on top of this one (up:), those it is on top of
-    /// (down:), and those whose events it gets by an explicit subscription (sub:). Options are cut
-    /// where they get long; --json has all of them. Those that are numbered, such as multipath's
-    /// port.N.weight, are a table below, with a line for each number.
+    /// The column BINDINGS lists the blocks above (up:), the blocks below (down:), and the blocks whose events this one
+    /// subscribes to (sub:). Long options are cut; --json prints them whole. Numbered options, such as multipath's
+    /// port.N.weight, follow as a table with a line for each number.
     Show {
-        /// Only these: names, type=TYPE, bound-to=NAME
+        /// Show only these blocks: names, type=TYPE, bound-to=NAME
         #[arg(value_name = "NAME|KEY=VALUE", add = ArgValueCandidates::new(blocks))]
         wanted: Vec<Wanted>,
     },
-    /// List the types of block that can be made, those whose module is only installed included
+    /// List the types of block, including those whose module is installed but not loaded
     Types {
-        /// Show the options of this one: what they can be set to, and what a new block has
+        /// Show the options of this type, with their values and defaults
         #[arg(add = ArgValueCandidates::new(types))]
         name: Option<String>,
     },
     /// Show the counters of blocks and of the packet processing engine
     Stats {
-        /// Only those of these blocks, and what they count themselves: names, type=TYPE, bound-to=NAME
+        /// Show only these blocks, with their own counters: names, type=TYPE, bound-to=NAME
         #[arg(value_name = "NAME|KEY=VALUE", add = ArgValueCandidates::new(blocks))]
         wanted: Vec<Wanted>,
         #[command(flatten)]
         how: StatsHow,
     },
-    /// Show which blocks carry and drop the most, second by second
+    /// Show the busiest blocks and their drops, updated each second
     ///
-    /// Rates are those of the last interval; the totals are all that a block has counted, or what it has
-    /// counted since the key z was pressed, which changes nothing for anybody else.
+    /// Rates are those of the last interval. Totals are all that a block has counted, or what it has counted since you
+    /// pressed z. The key changes only this screen.
     ///
-    /// NS/PKT is how long a block has a packet, in nanoseconds, and CPU% what share of one CPU that is at its packets a
-    /// second. It is measured on a sample of the packets, which a trace as that of `fbctl trace` takes: about 250 a second,
-    /// no more than 1000.
+    /// NS/PKT is the time that a packet spends in a block, in nanoseconds. CPU% is the share of one CPU that this takes at
+    /// the block's packet rate. `top` measures both on a sample: it traces about 250 packets per second, at most 1000.
     #[command(after_help = KEYS)]
     Top {
-        /// Only these: parts of names, type=TYPE, bound-to=NAME
+        /// Show only these blocks: parts of names, type=TYPE, bound-to=NAME
         #[arg(value_name = "PART|KEY=VALUE")]
         wanted: Vec<Wanted>,
         #[command(flatten)]
         how: TopHow,
     },
-    /// Print all that is counted, for Prometheus: OpenMetrics text
+    /// Print all counters of the network namespace as OpenMetrics, for Prometheus
     ///
-    /// Engine, devices, blocks, and what blocks themselves count, of the network namespace. What a block
-    /// shows as a number is lana_fb_TYPE_KEY; what it shows as text are labels of lana_fb_TYPE_info.
+    /// These are the counters of the engine, the devices and the blocks. A number that a block of TYPE shows as KEY is the
+    /// metric lana_fb_TYPE_KEY. A text is a label of lana_fb_TYPE_info.
     Metrics(MetricsHow),
-    /// Print what changes, a line an event, until interrupted
+    /// Print a line for each change of the graph, until interrupted
     Monitor(Monitor),
     /// Follow packets through the graph, hop by hop
     ///
-    /// Each packet is a line about it and a line for each block that it has passed: when, since the
-    /// packet came in; the block; the way; what became of it there; the bytes that have changed.
-    /// Packets that were made of it (a copy of a tee, an answer) stand below the block that made
-    /// them. No packet is held up, lost or reordered by that.
+    /// `trace` prints a line for each packet and a line for each block on its way: the time since the packet came in, the
+    /// block, the direction, the outcome, and the bytes that changed. Packets that a block made from it, such as copies of
+    /// a tee, follow below that block. A trace does not delay, lose or reorder packets.
     Trace(Trace),
-    /// Print the packets that come to blocks or leave them, or write them to a file for Wireshark
+    /// Print the packets that blocks receive, send or drop, or write them to a file for Wireshark
     ///
-    /// Without -w each packet is a line: the time of day in UTC, the block, the point, the way, why it
-    /// was dropped, and the packet as `tcpdump -e -n` shows it.
+    /// Without -w each packet is a line: the time of day in UTC, the block, the point, the direction, the reason of a drop,
+    /// and the packet as `tcpdump -e -n` shows it.
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
-    /// Devices are at the bottom, in the colours of their state. The ports of a block are from left to
-    /// right in the order of their numbers, which stand at the lines of a block that has more than
-    /// one. Drops are shown where there were any; with --stats the packets of each block too.
+    /// Devices are at the bottom, in the colours of their state. The ports of a block are in order from left to right, with
+    /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
     Graph(Graph),
-    /// Show the graph as a page that is alive, until interrupted
+    /// Serve a live page of the graph, until interrupted
     ///
-    /// Prints the URL to open. The page shows what packets and drops there are in a second, the state of
-    /// devices, the options and counters of a block that is clicked on, and each version of the graph
-    /// since it was opened. It can only look, unless --write is there, and it does not look into packets, unless --packets
-    /// is. The URL has a token: who has it may do what the page can do.
+    /// `web` prints the URL of the page. The page shows packets and drops per second, the state of devices, and each version
+    /// of the graph since you opened it. A click on a block shows its options and counters. The page changes the graph only
+    /// with --write, and shows packets only with --packets. The URL contains a token: keep it secret, as it gives access to
+    /// all that the page can do.
     Web(Web),
-    /// Print the completions for a shell
+    /// Print a completion script
     Completions {
-        /// Which
+        /// The shell
         shell: Shell,
     },
     /// Write the man pages into a directory
     #[command(hide = true)]
     Man {
-        /// Which
+        /// The directory
         directory: PathBuf,
     },
 }
@@ -240,50 +235,49 @@ pub(crate) enum Command {
 pub(crate) enum Change {
     /// Make a block
     Add {
-        /// What to call it
+        /// Name of the block
         name: String,
-        /// Its type, as `fbctl types` lists it; the module of a type that is not there is loaded
+        /// Type of the block, as `fbctl types` lists it. LANA loads its module if necessary
         #[arg(value_name = "TYPE", add = ArgValueCandidates::new(types))]
         kind: String,
     },
-    /// Remove a block that nothing is bound or subscribed to
+    /// Remove a block, which must have no bindings and no subscribers
     Rm {
-        /// Which
+        /// The block
         #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
     },
     /// Set an option of a block
     Set {
-        /// Of which
+        /// The block
         #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
-        /// The option; a VALUE of @FILE stands for what is in the file, @- for the standard
-        /// input, @@ for an @; an empty one sets it back to what a new block has
+        /// The option and its value. @FILE stands for the contents of a file, @- for the standard input, @@ for an @. An empty
+        /// VALUE restores the default
         #[arg(value_name = "KEY=VALUE", add = ArgValueCompleter::new(options))]
         assignment: Assignment,
     },
-    /// Put a block on top of another
+    /// Bind a block on top of another one
     Bind(Binding),
-    /// Take a block off another
+    /// Remove a binding
     Unbind(Binding),
-    /// Let a block get the events of another
+    /// Subscribe a block to the events of another one
     Subscribe(Subscription),
-    /// Take a subscription back
+    /// Remove a subscription
     Unsubscribe(Subscription),
-    /// Let a block take the place of another, with its IDP, bindings, subscriptions and state
+    /// Replace a block with another one, which takes over its IDP, bindings, subscriptions and state
     ///
-    /// In turn OLD gets what NEW had, and stays until it is removed. No packet is lost, and none
-    /// sees anything in between. Blocks of one type hand over their very state; where the types
-    /// differ and the new one has no use for the state of the old one, it is refused unless
-    /// --drop-state is there.
+    /// OLD gets the IDP of NEW and stays until you remove it. No packet is lost, and each packet meets either OLD or NEW. A
+    /// block of the same type takes over the state as it is. If NEW cannot use the state of OLD, the command fails;
+    /// --drop-state allows it.
     Replace {
-        /// The block whose place is taken
+        /// The block to replace
         #[arg(add = ArgValueCandidates::new(blocks))]
         old: String,
-        /// The block that takes it; nothing may be bound or subscribed to it
+        /// The new block, which must have no bindings and no subscribers
         #[arg(add = ArgValueCandidates::new(blocks))]
         new: String,
-        /// Do not carry the state over
+        /// Do not take over the state
         #[arg(long)]
         drop_state: bool,
     },
@@ -304,66 +298,67 @@ pub(crate) struct Subscription {
     /// The block that gets the events
     #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) subscriber: String,
-    /// The block whose events it gets
+    /// The block that sends the events
     #[arg(add = ArgValueCandidates::new(blocks))]
     pub(crate) publisher: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyHow {
-    /// Remove the whole graph if FILE has no block and no device
+    /// Accept a FILE without blocks and devices: remove the whole graph
     #[arg(long)]
     pub(crate) empty: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StatsHow {
-    /// Only those of the engine, CPU by CPU
+    /// Show only the engine's counters, for each CPU
     #[arg(long, conflicts_with_all = ["wanted", "watch"])]
     pub(crate) cpu: bool,
-    /// Show what comes in a second, each second, or as often as said; with --json, a line each time
+    /// Show rates per second, every SECONDS seconds: 0.1 to 86400, 1 if you give no number. With --json, print a line each
+    /// time
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = watched)]
     pub(crate) watch: Option<Duration>,
-    /// With --watch: stop after so many times
+    /// With --watch: stop after TIMES intervals [default: no limit]
     #[arg(short, long, value_name = "TIMES", requires = "watch")]
     pub(crate) count: Option<u64>,
-    /// With --watch: measure how long blocks have packets, and what share of a CPU that is, on a sample of the packets
+    /// With --watch: measure the time for a packet in each block and the share of a CPU, from a sample of packets
     #[arg(short, long, requires = "watch")]
     pub(crate) time: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TopHow {
-    /// Print text, not a screen; --json prints a line of JSON each time
+    /// Print text instead of a screen. With --json, print a line of JSON each time
     #[arg(short, long)]
     pub(crate) batch: bool,
-    /// End after so many times
+    /// Stop after TIMES intervals [default: no limit]
     #[arg(short = 'n', long, value_name = "TIMES")]
     pub(crate) count: Option<u64>,
-    /// How long an interval is
+    /// Seconds between two updates: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) delay: Duration,
-    /// What blocks are sorted by
+    /// Sort by this column
     #[arg(short = 'o', long, value_name = "COLUMN", value_enum, default_value_t)]
     pub(crate) sort: Sort,
-    /// The other way round
+    /// Reverse the order
     #[arg(short, long)]
     pub(crate) reverse: bool,
-    /// Do not measure how long blocks have packets: no packet is traced
+    /// Do not trace packets: leave out NS/PKT and CPU%
     #[arg(long)]
     pub(crate) no_time: bool,
     // The global option without its letter, which is that of top(1) here.
-    /// Act in the network namespace NAME; as -n, this stands before the command
+    /// Work in the network namespace NAME. Its short form -n stands before the command
     #[arg(long, value_name = "NAME")]
     pub(crate) netns: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct MetricsHow {
-    /// Serve it by HTTP at ADDRESS, in the network namespace; a port alone is one of 127.0.0.1
+    /// Serve the counters by HTTP at ADDRESS in the network namespace. A port alone means 127.0.0.1
     #[arg(short, long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ADDRESS)]
     pub(crate) listen: Option<String>,
-    /// Answer one request of HTTP on the standard input and output: for a socket of systemd with Accept=yes
+    /// Answer one HTTP request on the standard input and output, for a systemd socket with Accept=yes
     #[arg(long, conflicts_with = "listen")]
     pub(crate) inetd: bool,
 }
@@ -382,43 +377,43 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// What to print; --json chooses JSON too
+    /// Format of the output; --json means json
     #[arg(value_enum, default_value_t = Format::Dot)]
     pub(crate) format: Format,
-    /// Watch for so long, and show packets and drops a second
+    /// Measure for SECONDS seconds, and show packets and drops per second: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Web {
-    /// Where to listen, in the network namespace that fbctl is started in; a port alone is one of
-    /// 127.0.0.1, and 0 any that is free
+    /// Listen here, in the network namespace that you start fbctl in. A port alone means 127.0.0.1; port 0 is any free
+    /// port
     #[arg(short, long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
-    /// Begin with the versions in a file that `fbctl monitor --record` has written
+    /// Start with the versions in a file of `fbctl monitor --record`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
-    /// Let the page bind and unbind blocks: several changes as one transaction, with a preview
+    /// Let the page bind and unbind blocks, with a preview, in one transaction
     #[arg(short, long)]
     pub(crate) write: bool,
-    /// Let the page trace and capture packets: who has the URL sees what they carry
+    /// Let the page trace and capture packets. Anyone with the URL can then see their contents
     #[arg(long)]
     pub(crate) packets: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Monitor {
-    /// Say when, in UTC
+    /// Print the time of each event, in UTC
     #[arg(short, long)]
     pub(crate) timestamp: bool,
-    /// Write them into the log that `fbctl log` shows, too
+    /// Also write the changes into the log that `fbctl log` shows
     #[arg(long)]
     pub(crate) log: bool,
-    /// Stop after so many events
+    /// Stop after EVENTS events [default: no limit]
     #[arg(short, long, value_name = "EVENTS")]
     pub(crate) count: Option<u64>,
-    /// Write the graph as it is, and as it is after each event, to a file for `fbctl web --replay`
+    /// Write the graph now and after each event to FILE, for `fbctl web --replay`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -426,31 +421,31 @@ pub(crate) struct Monitor {
 /// What a filter looks like.
 const FILTER: &str = "\
 Filter:
-  An expression as tcpdump takes it, which compiles it, or @FILE with a program of classic BPF as
-  bpfc writes it. It sees the bytes of a packet: not a VLAN tag that the driver has put beside them.";
+  An expression of tcpdump, which compiles it, or @FILE with a classic BPF program from bpfc. The filter sees
+  the bytes of the packet, but no VLAN tag that the driver removed from them.";
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
 pub(crate) struct Trace {
-    /// From this block on, or from that of this device; from where packets enter the graph if absent
+    /// Follow packets from this block or device on [default: from where they enter the graph]
     #[arg(long, value_name = "DEV|BLOCK")]
     pub(crate) from: Option<String>,
-    /// Only packets for which this is true where the trace begins
+    /// Follow only packets that match this filter where the trace begins
     #[arg(long, value_name = "EXPRESSION|@FILE")]
     pub(crate) filter: Option<String>,
-    /// Stop after so many packets
+    /// Stop after PACKETS packets [default: no limit]
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// Only packets of which nothing was dropped
+    /// Show only packets that no block dropped
     #[arg(long, conflicts_with = "drops")]
     pub(crate) ok: bool,
-    /// Only packets of which something was dropped
+    /// Show only packets that a block dropped, or a copy of them
     #[arg(long)]
     pub(crate) drops: bool,
-    /// Only one of so many packets
+    /// Follow one of N packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sample: Option<u32>,
-    /// At most so many packets a second; those beyond are counted as lost [default: 10000]
+    /// Follow at most N packets per second, and count the rest as lost [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 }
@@ -458,31 +453,31 @@ pub(crate) struct Trace {
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
 pub(crate) struct Capture {
-    /// The blocks, or the devices that they stand for; up to 16
+    /// Blocks, or devices with a block: up to 16
     #[arg(required = true, value_name = "BLOCK|DEV")]
     pub(crate) blocks: Vec<String>,
-    /// Packets that come to the block, as it gets them: so it is without any of these
+    /// Packets that the block receives. This is the default without --in, --out and --drops
     #[arg(long = "in")]
     pub(crate) incoming: bool,
-    /// Packets that the block passes on or sends, as they leave it
+    /// Packets that the block passes on or sends
     #[arg(long = "out")]
     pub(crate) outgoing: bool,
-    /// Packets that the block drops, as they came to it
+    /// Packets that the block drops, as it received them
     #[arg(long)]
     pub(crate) drops: bool,
-    /// Only packets for which this is true
+    /// Capture only packets that match this filter
     #[arg(long, value_name = "EXPRESSION|@FILE")]
     pub(crate) filter: Option<String>,
-    /// Stop after so many packets
+    /// Stop after PACKETS packets [default: no limit]
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// So many bytes of each packet, from its first one on; all of them if absent
+    /// Capture the first BYTES bytes of each packet: 1 to 65000 [default: all]
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
     pub(crate) snaplen: Option<u32>,
-    /// At most so many packets a second; those beyond are counted as lost
+    /// Capture at most N packets per second, and count the rest as lost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
-    /// Write the packets to FILE as pcapng, which Wireshark reads; - is the standard output
+    /// Write the packets to FILE as pcapng, for Wireshark. - is the standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 }

@@ -25,11 +25,11 @@ use std::{
 pub(crate) enum Format {
     /// The language of Graphviz
     Dot,
-    /// A picture
+    /// An SVG picture
     Svg,
-    /// A picture of characters, for the terminal
+    /// A picture for the terminal
     Text,
-    /// One object: blocks, bindings, subscriptions
+    /// A JSON object with blocks, bindings and subscriptions
     Json,
 }
 

@@ -11,41 +11,41 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Globals {
-    /// Print JSON; its keys are those of the netlink specification
+    /// Print JSON, with the names of the netlink specification as keys
     #[arg(short, long, global = true)]
     pub json: bool,
 
-    /// With --json: indent it
+    /// With --json: indent the output
     #[arg(short, long, global = true)]
     pub pretty: bool,
 
-    /// Show counters too
+    /// Also show counters
     #[arg(short, long = "stats", global = true)]
     pub stats: bool,
 
-    /// Act in the network namespace NAME, as `ip netns` lists it
+    /// Work in the network namespace NAME, one of those that `ip netns` lists
     #[arg(short = 'n', long, value_name = "NAME", global = true,
         add = ArgValueCandidates::new(candidates::namespaces))]
     pub netns: Option<String>,
 
-    /// Make the changes in FILE (- is the standard input), one a line, together or not at all; #
-    /// begins a comment
+    /// Make the changes in FILE in one transaction: all or none. FILE has one command per line, and # begins a
+    /// comment. - is the standard input
     #[arg(short, long, value_name = "FILE")]
     pub batch: Option<PathBuf>,
 
-    /// With --batch: run any commands line by line, and go on after one that fails
+    /// With --batch: run the commands one by one, without a transaction, and continue after an error
     #[arg(long, requires = "batch")]
     pub force: bool,
 
-    /// Ask the kernel whether a change can be made, print what would change, and change nothing
+    /// Print what would change, and let the kernel check it, but change nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
 
-    /// Hook a device even if it has addresses, a default route, or your connection to this host
+    /// Hook a device even if this may cut off the host: one with addresses, a default route or your login
     #[arg(long, global = true)]
     pub yes: bool,
 
-    /// Take a change back unless `fbctl confirm` comes within so many seconds, even if this session ends
+    /// Undo the change after SECONDS seconds (1 to 86400) unless you run `fbctl confirm`, even if your session ends
     #[arg(long, value_name = "SECONDS", global = true, conflicts_with = "dry_run",
         value_parser = clap::value_parser!(u32).range(1..=86400))]
     pub confirm: Option<u32>,

@@ -53,5 +53,5 @@ pub fn without_bom(text: &str) -> &str {
 pub const EXIT_STATUS: &str = "\
 Exit status:
   0  done
-  1  the command line is wrong, or a file is missing
-  2  the kernel said no, or LANA is not loaded";
+  1  wrong usage, or a missing file
+  2  the kernel refused the command, or LANA is not loaded";

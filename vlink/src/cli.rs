@@ -12,17 +12,17 @@ pub(crate) const ETHERNET: &str = "ethernet";
 
 const EXAMPLES: &str = "\
 Examples:
-  vlink ethernet hook eth0            give what eth0 receives to the block eth0, not to Linux
-  vlink ethernet unhook eth0          give it back
+  vlink ethernet hook eth0            the block eth0 gets what eth0 receives, not Linux
+  vlink ethernet unhook eth0          give eth0 back to Linux
   vlink ethernet hook eth0 --block a  the same, with a block called a
-  vlink ethernet hook eth0 --xdp      the same, before socket buffers are made: native XDP
-  vlink ethernet hook eth0 unclaimed=stack   Linux gets what no block takes
-  vlink ethernet hook eth0 --confirm 60      taken back unless `fbctl confirm` comes within a minute
-  vlink ethernet add mydev0 eth0 10   make mydev0: what eth0 receives with EtherType 0xac0a
-  vlink ethernet rm mydev0            remove it
-  vlink -j show                       what is connected, for programs
-  vlink -n red show                   the same in the network namespace red
-  vlink -b setup.vlink                make the changes in a file, all or none";
+  vlink ethernet hook eth0 --xdp      the same with native XDP, before the driver makes socket buffers
+  vlink ethernet hook eth0 unclaimed=stack   Linux gets the packets that no block takes
+  vlink ethernet hook eth0 --confirm 60      undo it after a minute unless you run `fbctl confirm`
+  vlink ethernet add mydev0 eth0 10   make mydev0, which receives EtherType 0xac0a from eth0
+  vlink ethernet rm mydev0            remove mydev0
+  vlink -j show                       list connected devices as JSON
+  vlink -n red show                   list those of the network namespace red
+  vlink -b setup.vlink                make all changes of a file in one transaction";
 
 const HOOK: &str = "\
 Examples:
@@ -78,19 +78,19 @@ enum Known {
         #[command(subcommand)]
         command: Device,
     },
-    /// Show the devices of all subsystems
+    /// List the connected devices of all subsystems
     ///
-    /// The columns CARRIER and ID are there if a device is virtual, BLOCK if one's block has another name.
+    /// Virtual devices add the columns CARRIER and ID. A block whose name is not that of its device adds the column BLOCK.
     Show,
-    /// Print the completions for a shell
+    /// Print a completion script
     Completions {
-        /// Which
+        /// The shell
         shell: Shell,
     },
     /// Write the man pages into a directory
     #[command(hide = true)]
     Man {
-        /// Which
+        /// The directory
         directory: PathBuf,
     },
 }
@@ -169,10 +169,10 @@ struct Other {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Free {
-    /// Which
+    /// The device
     #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::devices))]
     pub(crate) ifname: Option<String>,
-    /// The same by its number
+    /// The device with this interface index
     #[arg(long, value_name = "IFINDEX")]
     pub(crate) index: Option<u32>,
 }
@@ -181,13 +181,13 @@ pub(crate) struct Free {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Hooked {
-    /// Which
+    /// The device
     #[arg(value_name = "DEVICE", add = ArgValueCandidates::new(candidates::hooked))]
     pub(crate) ifname: Option<String>,
-    /// The same by its number
+    /// The device with this interface index
     #[arg(long, value_name = "IFINDEX")]
     pub(crate) index: Option<u32>,
-    /// The same by the block that stands for it
+    /// The device of this block
     #[arg(long, value_name = "NAME")]
     pub(crate) block: Option<String>,
 }
@@ -196,30 +196,30 @@ pub(crate) struct Hooked {
 pub(crate) enum Device {
     #[command(flatten)]
     Change(Change),
-    /// Show the devices that are connected
+    /// List the connected devices
     ///
-    /// The columns CARRIER and ID are there if one is virtual, BLOCK if one's block has another name.
+    /// Virtual devices add the columns CARRIER and ID. A block whose name is not that of its device adds the column BLOCK.
     Show,
 }
 
 /// What asks the kernel for one change.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Change {
-    /// Connect a device to the graph: a block of its name takes every frame it receives
+    /// Connect a device to the graph: its block gets each frame that it receives
     ///
-    /// A device that has addresses, a default route, or the connection by which you are logged in is refused, as
-    /// this host would be cut off: unless unclaimed=stack, --confirm or --yes is there.
+    /// vlink refuses a device that has addresses, a default route or the connection of your login, because that would
+    /// cut off this host. unclaimed=stack, --confirm or --yes allow it.
     #[command(after_help = HOOK)]
     Hook {
         #[command(flatten)]
         device: Free,
-        /// What to call the block, if not as the device
+        /// Name of the block [default: the name of the device]
         #[arg(long, value_name = "NAME")]
         block: Option<String>,
-        /// Let packets enter as frames of the driver, before socket buffers are made for them (native XDP)
+        /// Use native XDP: packets enter the graph before the driver makes socket buffers
         #[arg(long)]
         xdp: bool,
-        /// Options of the block, set at the same time: with unclaimed=stack Linux goes on to get what no block takes
+        /// Options of the block, as for `fbctl set`. With unclaimed=stack Linux still gets the packets that no block takes
         #[arg(value_name = "KEY=VALUE")]
         options: Vec<Assignment>,
     },
@@ -228,21 +228,21 @@ pub(crate) enum Change {
         #[command(flatten)]
         device: Hooked,
     },
-    /// Make a virtual device, and the block of its name that stands for it
+    /// Make a virtual device and its block
     ///
-    /// It shares CARRIER with others: what it receives and sends there are the frames of the
-    /// Ethernet type 0xac00 + ID.
+    /// The virtual device sends and receives frames of the EtherType 0xac00 + ID on CARRIER. Several virtual devices can
+    /// share a carrier.
     Add {
-        /// What to call it
+        /// Name of the virtual device
         #[arg(value_name = "NAME")]
         ifname: String,
-        /// The device that it shares with others
+        /// The device that carries its frames
         #[arg(add = ArgValueCandidates::new(candidates::devices))]
         carrier: String,
-        /// From 0 to 255, or from 0x0 to 0xff; the lowest free one if it is not there
+        /// Number of the virtual device on CARRIER: 0 to 255, or 0x0 to 0xff [default: the lowest free number]
         #[arg(value_parser = id)]
         id: Option<u8>,
-        /// What to call the block, if not as the device
+        /// Name of the block [default: the name of the device]
         #[arg(long, value_name = "NAME")]
         block: Option<String>,
     },

@@ -20,7 +20,7 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// What all of the programs let one choose.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Common {
-    /// Print the totals as an object of JSON
+    /// Print the totals as a JSON object
     #[arg(short, long, global = true)]
     json: bool,
 }

@@ -28,27 +28,27 @@ pub const PATIENCE: Duration = Duration::from_millis(20);
 /// How packets are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// A call for each
+    /// One system call per packet
     Recv,
-    /// A call for up to 64
+    /// One system call for up to 64 packets
     Mmsg,
-    /// By shared memory
+    /// Shared memory
     Ring,
 }
 
 /// What one can choose.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// How to receive
+    /// How to receive packets
     #[arg(long, value_enum, default_value = "recv")]
     pub mode: Mode,
-    /// End after so many packets
+    /// Stop after COUNT packets [default: no limit]
     #[arg(long)]
     pub count: Option<u64>,
-    /// End after so long
+    /// Stop after SECONDS seconds [default: no limit]
     #[arg(long, value_parser = seconds)]
     pub seconds: Option<Duration>,
-    /// Room for packets that wait
+    /// Size of the receive buffer in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     pub buffer: u32,
     /// Print a line for each packet

@@ -14,20 +14,20 @@ use std::collections::HashMap;
 /// By what blocks are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
-    /// Their names
+    /// Name
     Name,
-    /// Their types
+    /// Type
     Type,
-    /// Packets a second
+    /// Packets per second
     #[default]
     Packets,
-    /// Bits a second
+    /// Bits per second
     Bits,
-    /// Drops a second
+    /// Drops per second
     Drops,
-    /// All drops
+    /// Total drops
     Total,
-    /// Nanoseconds a packet
+    /// Nanoseconds per packet
     Ns,
     /// Share of a CPU
     Cpu,

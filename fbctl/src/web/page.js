@@ -169,13 +169,50 @@ const mark = () => {
 // --- Looking around -------------------------------------------------------------------------
 
 const look = () => world.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
+// At this scale the smaller text of a box has 11 px. A narrow page shows no less unless it is asked for the whole graph.
+const READABLE = 1;
+const narrow = matchMedia("(max-width: 900px)");
+let whole = false;
+
+// The part of the stage that the legend leaves free.
+const free = () => {
+  const room = stage.getBoundingClientRect(), low = byId("legend").getBoundingClientRect().height;
+  return { width: room.width, height: room.height - (low > 0 ? low + 8 : 0), border: Math.min(20, room.width / 40) };
+};
 const fit = () => {
-  const scene = current(), room = stage.getBoundingClientRect(), border = 20, below = 34;
-  const width = Math.max(scene.width, 1), height = Math.max(scene.height, 1);
-  const scale = Math.min((room.width - 2 * border) / width, (room.height - 2 * border - below) / height, 1.6);
-  view = { scale, x: (room.width - width * scale) / 2, y: (room.height - below - height * scale) / 2 };
+  const scene = current(), { width, height, border } = free();
+  const across = width - 2 * border, down = height - 2 * border;
+  const all = Math.min(across / Math.max(scene.width, 1), down / Math.max(scene.height, 1), 1.6);
+  const scale = narrow.matches && !whole ? Math.max(all, READABLE) : Math.max(all, 0.02);
+  // A graph that is too large begins where packets come in: with the device that is nearest to the middle.
+  const boxes = [...scene.boxes.values()], devices = boxes.filter((box) => box.class.includes("device"));
+  const off = (box) => Math.abs(box.x + box.width / 2 - scene.width / 2) - box.y;
+  const first = (devices.length ? devices : boxes).sort((a, b) => off(a) - off(b))[0] || { x: 0, y: 0, width: 0, height: 0 };
+  // Where one side of the graph begins, so that `point` of it is at `wanted`, and no more room than the border is left free.
+  const begin = (room, length, point, wanted) => (length * scale <= room - 2 * border ? (room - length * scale) / 2 :
+    Math.max(room - border - length * scale, Math.min(border, wanted - point * scale)));
+  view = {
+    scale,
+    x: begin(width, scene.width, first.x + first.width / 2, width / 2),
+    y: begin(height, scene.height, first.y + first.height, height - border),
+  };
   fitted = true;
+  reveal();
+};
+// Moves the view as little as it takes to show the block that is selected.
+const reveal = () => {
+  const box = selected && selected.box ? current().boxes.get(selected.box) : null;
+  if (box) {
+    const { width, height, border } = free();
+    const shift = (at, length, room) => Math.min(0, room - border - at - length) || Math.max(0, border - at);
+    view.x += shift(view.x + box.x * view.scale, box.width * view.scale, width);
+    view.y += shift(view.y + box.y * view.scale, box.height * view.scale, height);
+  }
   look();
+};
+const toggleFit = () => {
+  whole = narrow.matches && fitted && !whole;
+  fit();
 };
 const zoom = (factor, at) => {
   const room = stage.getBoundingClientRect();
@@ -259,7 +296,7 @@ const select = (what) => {
   byId("side").classList.toggle("hidden", !what);
   byId("look").classList.toggle("hidden", !looks || !what || !what.box);
   mark();
-  if (fitted) fit();
+  if (fitted) fit(); else reveal();
   if (!what) return;
   if (what.line) return showLine(what.line);
   byId("side-title").textContent = what.box;
@@ -512,7 +549,7 @@ document.addEventListener("visibilitychange", () => {
 
 byId("in").addEventListener("click", () => zoom(1.25));
 byId("out").addEventListener("click", () => zoom(0.8));
-byId("fit").addEventListener("click", fit);
+byId("fit").addEventListener("click", toggleFit);
 byId("close").addEventListener("click", () => select(null));
 byId("find").addEventListener("input", mark);
 byId("find").addEventListener("keydown", (event) => {
@@ -529,9 +566,9 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "ArrowRight") go(place() + 1);
   else if (event.key === "+") zoom(1.25);
   else if (event.key === "-") zoom(0.8);
-  else if (event.key === "0") fit();
+  else if (event.key === "0") toggleFit();
 });
-new ResizeObserver(() => { if (fitted) fit(); }).observe(stage);
+new ResizeObserver(() => { if (fitted) fit(); else reveal(); }).observe(stage);
 
 ask("about").then((about) => {
   writes = about.write;

@@ -9,21 +9,21 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   bpfc arp.bpf > /proc/net/lana/fblock/fb5  compile a filter into a block
-  bpfc -Vi arp.bpf                          show the program too, with its jumps as numbers
-  bpfc -f xt_bpf arp.bpf                    print it as iptables takes it
+  bpfc -Vi arp.bpf                          also show the program, with jumps as numbers
+  bpfc -f xt_bpf arp.bpf                    print it for iptables
   tcpdump -ddd -i eth0 arp | bpfc -d -      list a compiled program as source
   cpp filter.bpf | bpfc -                   use the C preprocessor
   bpfc --run arp.bpf -r x.pcap              print the packets of a capture that pass
-  bpfc --debug arp.bpf -r x.pcap            step through it, with registers and breakpoints
+  bpfc --debug arp.bpf -r x.pcap            run it step by step, with breakpoints
 
 Exit status:
   0  done
-  1  the command line or the program is wrong, or a file is missing";
+  1  wrong usage, a wrong program, or a missing file";
 
 /// Compile, check, run and debug classic BPF programs
 ///
-/// A source text has an instruction a line, such as `ldh [12]`, `jeq #0x806,L1,L2`, `L1: ret #0xffff`; `;`
-/// begins a comment. A program that is compiled already is taken too, in any form.
+/// A source file has one instruction per line, such as `ldh [12]`, `jeq #0x806,L1,L2` or `L1: ret #0xffff`. `;` begins a
+/// comment. bpfc also reads compiled programs, in each of its formats.
 #[derive(Debug, Parser)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -31,16 +31,16 @@ Exit status:
 )]
 #[command(name = "bpfc", version, disable_version_flag = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// The program; - is the standard input
+    /// The program, as source or compiled. - is the standard input
     #[arg(required_unless_present = "input")]
     pub(crate) file: Option<PathBuf>,
-    /// The same
+    /// The program, as an option instead of the argument
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) input: Option<PathBuf>,
-    /// Show the program and that it is valid, too
+    /// Also show the program, and whether it is valid
     #[arg(short = 'V', long)]
     pub(crate) verbose: bool,
-    /// The form to print
+    /// Format of the output
     #[arg(
         short,
         long,
@@ -49,22 +49,22 @@ pub(crate) struct Cli {
         ignore_case = true
     )]
     pub(crate) format: Format,
-    /// Do not check the program
+    /// Do not check that the program is valid
     #[arg(short, long)]
     pub(crate) bypass: bool,
-    /// Print it as source
+    /// Print the program as source
     #[arg(short, long, conflicts_with_all = ["verbose", "format", "bypass"])]
     pub(crate) dump: bool,
-    /// Run it on a capture, as the kernel would: print number, time, length and verdict of what passes
+    /// Run the program on a capture, as the kernel does. Print number, time, length and verdict of each packet that passes
     #[arg(long, requires = "read", conflicts_with_all = ["verbose", "format", "bypass", "dump"])]
     pub(crate) run: bool,
-    /// Step through it, packet by packet, by commands on the standard input (see help there)
+    /// Run the program on a capture step by step, with commands on the standard input. The command `help` lists them
     #[arg(long, requires = "read", conflicts_with_all = ["verbose", "format", "bypass", "dump", "run", "json"])]
     pub(crate) debug: bool,
-    /// The capture (pcap); - is the standard input
+    /// The capture for --run and --debug, in pcap format. - is the standard input
     #[arg(short, long, value_name = "PCAP")]
     pub(crate) read: Option<PathBuf>,
-    /// Print a line of JSON for each packet that passes
+    /// With --run: print a line of JSON for each packet that passes
     #[arg(short, long, requires = "run")]
     pub(crate) json: bool,
     /// Print the version
@@ -75,16 +75,16 @@ pub(crate) struct Cli {
 /// The names of the forms.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
-    /// { 0x28, 0, 0, 0x0000000c },
+    /// Initialisers of C, such as { 0x28, 0, 0, 0x0000000c },
     #[value(name = "C", alias = "netsniff-ng")]
     C,
-    /// 4,40 0 0 12,21 0 1 2054, for iptables
+    /// One line for iptables, such as 4,40 0 0 12,21 0 1 2054
     #[value(name = "xt_bpf")]
     XtBpf,
     /// Lines of numbers, as `tcpdump -ddd` prints them
     #[value(name = "tcpdump")]
     Tcpdump,
-    /// The shortest one that the block takes
+    /// Hexadecimal, the shortest format for a bpf block
     #[value(name = "hex")]
     Hex,
 }

@@ -8,28 +8,27 @@ use lana_cli::EXIT_STATUS;
 const EXAMPLES: &str = "\
 Examples:
   ifpps eth0            watch eth0
-  ifpps eth0 eth1       two devices; without a name all but the loopback
-  ifpps -p eth0         in promiscuous mode, while it runs
-  ifpps -t 250 eth0     four times a second
-  ifpps -c eth0         the figures of one second as CSV; -cl goes on
-  ifpps -jl eth0        an object of JSON each second
-  ifpps -dev eth0 -promisc  as it was written in 2011";
+  ifpps eth0 eth1       watch two devices; without a name all but lo
+  ifpps -p eth0         also put eth0 into promiscuous mode
+  ifpps -t 250 eth0     update four times per second
+  ifpps -c eth0         print one interval as CSV; -cl continues
+  ifpps -jl eth0        print a JSON object each second
+  ifpps -dev eth0 -promisc  the syntax of the first ifpps";
 
 const KEYS: &str = "\
 Keys:
-  q  end
-  p  pause, and go on
-  s  sort the CPUs by number, by load, by interrupts; the blocks by name, by packets, by drops
+  q  quit
+  p  pause or continue
+  s  sort CPUs by number, load or interrupts, and blocks by name, packets or drops
   arrows, page up and down, home, end: scroll";
 
 const READING: &str = "\
 What it shows:
-  Rates are per interval t, which is a second unless -t is given, and go by the time that has really passed.
-  RX and TX are the device's own counters. irq counts the interrupts of the devices shown, soirq the network
-  softirqs of all. mem is what is not available. All of it is read from /proc and /sys; only the blocks come
-  from LANA, if it is loaded.";
+  Rates are per interval t, scaled to its measured length. RX and TX are counters of the device. irq counts the
+  interrupts of the devices shown, and soirq the network softirqs of all devices. mem is the memory that is not
+  available. ifpps reads all this from /proc and /sys. If LANA is loaded, it also shows LANA's blocks.";
 
-/// Show what network devices do, and the CPUs and LANA's blocks behind them
+/// Show the rates of network devices, with the load of the CPUs and LANA's blocks
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "ifpps", version,
@@ -37,36 +36,36 @@ What it shows:
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Cli {
-    /// Devices; all but the loopback unless one is named
+    /// The devices to watch [default: all but the loopback]
     #[arg(value_name = "DEVICE")]
     pub(crate) devices: Vec<String>,
 
-    /// A device, as an option
+    /// A device to watch, as an option
     #[arg(short, long = "dev", value_name = "DEVICE")]
     pub(crate) dev: Vec<String>,
 
-    /// The interval t in milliseconds
+    /// The interval t in milliseconds: 10 to 3600000
     #[arg(short = 't', long, value_name = "MS", default_value_t = 1000,
         value_parser = clap::value_parser!(u32).range(10..=3_600_000))]
     pub(crate) interval: u32,
 
-    /// Put the devices into promiscuous mode while it runs
+    /// Put the devices into promiscuous mode while ifpps runs
     #[arg(short, long)]
     pub(crate) promisc: bool,
 
-    /// Print CSV: a line for each device
+    /// Print CSV instead of a screen: a line for each device
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) csv: bool,
 
-    /// Print JSON: an object for each interval
+    /// Print JSON instead of a screen: an object for each interval
     #[arg(short, long)]
     pub(crate) json: bool,
 
-    /// With -c or -j: go on until a signal comes
+    /// With -c or -j: continue until interrupted
     #[arg(short = 'l', long = "loop")]
     pub(crate) endless: bool,
 
-    /// With -c: without the line of the columns' names
+    /// With -c: leave out the header line
     #[arg(short, long)]
     pub(crate) omit_header: bool,
 
@@ -74,15 +73,15 @@ pub(crate) struct Cli {
     #[arg(short, long)]
     pub(crate) median: bool,
 
-    /// Show as many CPUs, those with the most to do
+    /// Show only the CPUS busiest CPUs
     #[arg(short, long, value_name = "CPUS")]
     pub(crate) num_cpus: Option<usize>,
 
-    /// Show how much of the line rate is used
+    /// Show rates as a percentage of the line rate
     #[arg(short = 'P', long)]
     pub(crate) percentage: bool,
 
-    /// No warnings, as of a device that is down
+    /// Print no warnings, for example about a device that is down
     #[arg(short = 'W', long)]
     pub(crate) no_warn: bool,
 }

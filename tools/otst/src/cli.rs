@@ -7,22 +7,22 @@ use clap::Parser;
 const EXAMPLES: &str = "\
 Examples:
   otst netif_rx               wait for the next call of netif_rx(), and print its stack
-  otst ip_rcv arp_rcv         the same of both
-  otst -t 5 netif_rx          wait for 5 seconds and no longer
-  otst 'kfree_skb_list_reason $2=3'  only a call whose second argument is 3
-  otst --lana fb3             the next packet that is dropped at the block fb3: why, its way, the stack
-  echo -n netif_rx > /proc/driver/otst  without this tool: the stack goes into the kernel's log";
+  otst ip_rcv arp_rcv         wait for the next call of each of the two
+  otst -t 5 netif_rx          wait for at most 5 seconds
+  otst 'kfree_skb_list_reason $2=3'  wait for a call whose second argument is 3
+  otst --lana fb3             wait for a drop at the block fb3: print reason, path and stack
+  echo -n netif_rx > /proc/driver/otst  the same without otst; the stack is in the kernel's log";
 
 const NEEDS: &str = "\
 Needs:
-  The module otst.ko and a kernel with CONFIG_KPROBES, as those of distributions are; User Mode Linux has no
-  kprobes. CAP_SYS_ADMIN, and a kernel that is not locked down.";
+  otst needs the module otst.ko, CAP_SYS_ADMIN, and a kernel with CONFIG_KPROBES that is not locked down.
+  Kernels of distributions have kprobes; User Mode Linux has none.";
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  the stacks are printed
-  1  the command line is wrong, or the wait ended before a call came
-  2  the kernel said no: no such symbol, one that cannot be probed, no module, no rights";
+  0  otst has printed the stacks
+  1  wrong usage, or the wait ended before the call
+  2  the kernel refused: no such symbol, no probe possible, no module, or no permission";
 
 /// Print the stack of the next call of a kernel function, once
 #[derive(Debug, Parser)]
@@ -31,20 +31,20 @@ Exit status:
     after_help = format!("{EXAMPLES}\n\n{NEEDS}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {
-    /// Functions of the kernel or of its modules, as /proc/kallsyms has them. Words may follow a name in the
-    /// same argument: $N=NUMBER counts only calls whose N-th argument is that, $N prints the argument
+    /// Functions of the kernel or its modules, as in /proc/kallsyms. Conditions may follow the name, in the same argument:
+    /// $N=NUMBER waits for a call whose argument N is NUMBER, and $N prints argument N
     #[arg(value_name = "SYMBOL", required_unless_present = "lana")]
     pub(crate) symbols: Vec<String>,
 
-    /// Wait for the next packet that LANA's block BLOCK drops
+    /// Wait for the next packet that LANA's BLOCK drops
     #[arg(short, long, value_name = "BLOCK", conflicts_with = "symbols")]
     pub(crate) lana: Option<String>,
 
-    /// Give up after as many seconds
+    /// Stop waiting after SECONDS seconds [default: no limit]
     #[arg(short, long, value_name = "SECONDS")]
     pub(crate) timeout: Option<u32>,
 
-    /// Print JSON: an object a stack, each in a line
+    /// Print each stack as a JSON object on one line
     #[arg(short, long)]
     pub(crate) json: bool,
 }

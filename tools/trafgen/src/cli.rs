@@ -9,16 +9,16 @@ use trafgen::amount::{rate, size, time, Rate};
 
 const EXAMPLES: &str = "\
 Examples:
-  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file, from CPU 0, for ever
-  trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  a thousand of a packet
-  trafgen -d eth0 -c syn.txf --rate 100kpps        at a rate; -t 1ms: so long after one another
-  trafgen -d eth0 -c syn.txf -P 2                  by two CPUs
-  trafgen -i dump.pcap -d eth0                     what was captured, as it was captured
-  trafgen -c syn.txf -n 10 -o syn.pcap             write a capture; -o syn.cfg: the language
-  trafgen -n 5 --lana eth0 '{ lana(id=10) 1 2 3 }' send down through the block eth0 of LANA's graph
-  trafgen -e                                       print packets to begin with";
+  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file from CPU 0, without end
+  trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  send a packet a thousand times
+  trafgen -d eth0 -c syn.txf --rate 100kpps        send at a rate; -t 1ms sends one packet per ms
+  trafgen -d eth0 -c syn.txf -P 2                  send from two CPUs
+  trafgen -i dump.pcap -d eth0                     replay a capture with its timing
+  trafgen -c syn.txf -n 10 -o syn.pcap             write a capture; -o syn.cfg writes the language
+  trafgen -n 5 --lana eth0 '{ lana(id=10) 1 2 3 }' send down through LANA's block eth0
+  trafgen -e                                       print example packets";
 
-/// Generate traffic from a language of packets
+/// Generate traffic from packets that a small language describes
 #[derive(Debug, Parser)]
 #[command(
     name = "trafgen", version, disable_version_flag = true,
@@ -27,9 +27,9 @@ Examples:
 )]
 #[expect(clippy::struct_excessive_bools, reason = "options")]
 pub(crate) struct Cli {
-    /// The packet or packets, in the language
+    /// One or more packets in trafgen's language
     pub(crate) packet: Option<String>,
-    /// The device that sends; a file that ends with .pcap or .cfg is written; - is the standard output
+    /// The device to send from, or a file to write: NAME.pcap, NAME.cfg, or - for the standard output
     #[arg(
         short,
         long,
@@ -38,7 +38,7 @@ pub(crate) struct Cli {
         value_name = "DEVICE|FILE"
     )]
     pub(crate) dev: Option<String>,
-    /// The packets: a file of the language, a capture that ends with .pcap, or - for the standard input
+    /// The packets: a file in trafgen's language, a capture NAME.pcap, or - for the standard input
     #[arg(
         short,
         long,
@@ -54,79 +54,79 @@ pub(crate) struct Cli {
     /// Send into LANA's graph, up into this block
     #[arg(long, value_name = "BLOCK")]
     pub(crate) lana_below: Option<String>,
-    /// How many packets; 0: for ever, or each once into a file
+    /// Number of packets. 0 means no limit, or each packet once if trafgen writes a file
     #[arg(short, long, default_value_t = 0)]
     pub(crate) num: u64,
-    /// Take the packets in random order, not in turn
+    /// Choose the packets at random instead of in turn
     #[arg(short, long)]
     pub(crate) rand: bool,
-    /// Send from this CPU, which the device's interrupts move to
+    /// Send from this CPU, and move the device's interrupts to it
     #[arg(short, long, value_name = "CPU", conflicts_with = "cpus")]
     pub(crate) bind: Option<u32>,
-    /// Leave the device's interrupts where they are
+    /// Do not move the device's interrupts
     #[arg(short = 'B', long, short_alias = 'Q', visible_alias = "notouch-irq")]
     pub(crate) no_interrupts: bool,
-    /// Send from so many CPUs, or from these
+    /// Send from the first N CPUs, or from CPUs FIRST to LAST
     #[arg(short = 'P', long, value_name = "N|FIRST-LAST", value_parser = cpus)]
     pub(crate) cpus: Option<(u32, u32)>,
-    /// How long packets are written into the ring until a call sends them
+    /// Time for which trafgen fills the ring between two system calls
     #[arg(short, long, value_name = "TIME", default_value = "10us", value_parser = time)]
     pub(crate) kick: Duration,
-    /// The size of the ring
+    /// Size of the ring, such as 10MB or 1GiB [default: depends on the packets]
     #[arg(short = 'S', long, value_name = "SIZE", value_parser = size)]
     pub(crate) ring_size: Option<usize>,
-    /// Send each packet by a call of its own, so long after one another
+    /// Send one packet per system call, with this time between two
     #[arg(short = 't', long, value_name = "TIME", value_parser = time, conflicts_with = "rate")]
     pub(crate) gap: Option<Duration>,
-    /// Send at a rate: pps, kpps, Mpps; B, kB, MB, GB, KiB, MiB, GiB; bit, kbit, Mbit, Gbit
+    /// Send at this rate, with a unit: pps, kpps, Mpps, bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB or GiB per second
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) rate: Option<Rate>,
-    /// Send a capture as fast as it goes, not as it was captured
+    /// Replay a capture as fast as possible, without its timing
     #[arg(long, conflicts_with_all = ["gap", "rate"])]
     pub(crate) fast: bool,
-    /// Ping this host after each packet; end when it does not answer
+    /// Ping this host after each packet, and stop if it does not answer
     #[arg(short, long, value_name = "IPV4")]
     pub(crate) smoke_test: Option<Ipv4Addr>,
-    /// What random bytes begin with: the same seed gives the same packets
+    /// Seed of the random bytes. The same seed gives the same packets [default: random]
     #[arg(short = 'E', long)]
     pub(crate) seed: Option<u64>,
-    /// Become this user once all is set up
+    /// Switch to this user after the set-up
     #[arg(short, long)]
     pub(crate) user: Option<String>,
-    /// Become this group once all is set up
+    /// Switch to this group after the set-up
     #[arg(short, long)]
     pub(crate) group: Option<String>,
-    /// Have a high priority
+    /// Raise the priority of the process
     #[arg(short = 'H', long)]
     pub(crate) prio_high: bool,
-    /// Send through traffic control, not past it
+    /// Send through the queueing discipline instead of bypassing it
     #[arg(short, long)]
     pub(crate) qdisc_path: bool,
     /// Run the C preprocessor on the packets first
     #[arg(short = 'p', long)]
     pub(crate) cpp: bool,
-    /// A definition for the C preprocessor
+    /// With --cpp: define a macro
     #[arg(short = 'D', long, value_name = "NAME=VALUE", requires = "cpp")]
     pub(crate) define: Vec<String>,
-    /// Header functions leave checksums at 0
+    /// Leave the checksums of header functions at 0
     #[arg(short = 'C', long)]
     pub(crate) no_csum: bool,
-    /// Packets are those of 802.11, behind a radiotap header; the device is in monitor mode
+    /// Send 802.11 frames behind a radiotap header. The device is in monitor mode
     #[arg(short = 'R', long)]
     pub(crate) rfraw: bool,
-    /// Accepted: the ring always has room for the longest packet
+    /// Has no effect: the ring always has room for the longest packet
     #[arg(short = 'J', long)]
     pub(crate) jumbo_support: bool,
-    /// Accepted: sockets get their memory without a change of the system's
+    /// Has no effect: sockets get their memory without a change of the system's limits
     #[arg(short = 'A', long, hide = true)]
     pub(crate) no_sock_mem: bool,
     /// Print the totals as JSON
     #[arg(short, long)]
     pub(crate) json: bool,
-    /// Say more, on the standard error
+    /// Print details on the standard error
     #[arg(short = 'V', long)]
     pub(crate) verbose: bool,
-    /// Print packets to begin with
+    /// Print example packets
     #[arg(short, long, exclusive = true)]
     pub(crate) example: bool,
     /// Print the version

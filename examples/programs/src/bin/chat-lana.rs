@@ -12,32 +12,32 @@ use lana_examples::{
 use lana_socket::Mac;
 use std::{process::ExitCode, thread, time::Duration};
 
-/// Send numbered datagrams to another host, and answer those that come
+/// Send numbered datagrams to another host, and answer those that it sends
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit status: 0 all well, 1 something was lost, 2 it could not be done"
+    after_help = "Exit status: 0 success, 1 packets were lost, 2 an error"
 )]
 struct Cli {
-    /// What to call the block
+    /// Name of the block
     #[arg(long)]
     name: String,
-    /// The other host; who only answers can do without
+    /// MAC address of the other host. --listen needs none
     #[arg(long, value_name = "MAC")]
     peer: Option<Mac>,
-    /// What the datagrams are
+    /// EtherType of the datagrams
     #[arg(long, value_parser = number16, default_value = "0x88b5")]
     ethertype: u16,
-    /// Only answer
+    /// Only answer datagrams
     #[arg(long)]
     listen: bool,
-    /// End after so many have been sent, or with --listen answered
+    /// Stop after COUNT datagrams sent, or with --listen answered [default: no limit]
     #[arg(long)]
     count: Option<u64>,
-    /// Milliseconds between two
+    /// Milliseconds between two datagrams
     #[arg(long, value_name = "MS", default_value_t = 100)]
     interval: u64,
-    /// Seconds before the first, in which the block can be bound to others
+    /// Seconds to wait before the first datagram, so that you can bind the block
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     delay: Duration,
     #[command(flatten)]

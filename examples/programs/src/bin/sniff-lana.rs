@@ -16,11 +16,11 @@ use std::{
     process::ExitCode,
 };
 
-/// Count the packets that come to a block
+/// Count the packets that a block receives
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// What to call the block
+    /// Name of the block
     #[arg(long)]
     name: String,
     #[command(flatten)]

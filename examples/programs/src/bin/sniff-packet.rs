@@ -23,11 +23,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// Count the packets of a device, by a packet socket
+/// Count the packets of a device, with a packet socket
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// Which
+    /// The device
     device: String,
     #[command(flatten)]
     options: Options,

@@ -19,11 +19,11 @@ use std::{
     time::Duration,
 };
 
-/// Voice over Ethernet, from a WAV file to a WAV file
+/// Send a WAV file as voice over Ethernet, or receive one
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit status: 0 all well, 1 frames were late or lost, 2 it could not be done"
+    after_help = "Exit status: 0 success, 1 frames were late or lost, 2 an error"
 )]
 struct Cli {
     #[command(flatten)]
@@ -34,54 +34,54 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send a file as it is to be heard, 50 frames a second
+    /// Send a file in real time, 50 frames per second
     Send {
-        /// What to call the block
+        /// Name of the block
         #[arg(long)]
         name: String,
-        /// The other host
+        /// MAC address of the other host
         #[arg(long, value_name = "MAC")]
         peer: Mac,
-        /// What the datagrams are
+        /// EtherType of the datagrams
         #[arg(long, value_parser = number16, default_value = "0x88b5")]
         ethertype: u16,
-        /// Seconds before the first frame, in which the block can be bound to others
+        /// Seconds to wait before the first frame, so that you can bind the block
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
         delay: Duration,
-        /// 16 bits, 16 or 48 kHz, mono or stereo
+        /// The WAV file: 16 bits, 16 or 48 kHz, mono or stereo
         file: PathBuf,
     },
-    /// Receive into a file what is to be heard, at 48 kHz
+    /// Receive voice into a file, at 48 kHz
     Receive {
-        /// What to call the block
+        /// Name of the block
         #[arg(long)]
         name: String,
-        /// What the datagrams are
+        /// EtherType of the datagrams
         #[arg(long, value_parser = number16, default_value = "0x88b5")]
         ethertype: u16,
-        /// Milliseconds for which frames are held back, so that none is late
+        /// Milliseconds by which to delay playback, so that no frame is late
         #[arg(long, value_name = "MS", default_value_t = 60)]
         jitter: u64,
-        /// Listen no longer than that
+        /// Stop after SECONDS seconds [default: no limit]
         #[arg(long, value_parser = seconds)]
         seconds: Option<Duration>,
-        /// Be content although so many frames are late or lost
+        /// Number of late or lost frames that still count as success
         #[arg(long, value_name = "N", default_value_t = 0)]
         tolerate: u64,
-        /// Which
+        /// The WAV file to write
         file: PathBuf,
     },
-    /// Make a file that sounds a little like speech
+    /// Make a file that sounds somewhat like speech
     Tone {
-        /// How long
+        /// Length in seconds
         seconds: u16,
-        /// Samples in a second
+        /// Samples per second
         #[arg(long, default_value_t = 48_000)]
         rate: u32,
-        /// Two channels
+        /// Write two channels instead of one
         #[arg(long)]
         stereo: bool,
-        /// Which
+        /// The WAV file to write
         file: PathBuf,
     },
 }
