@@ -34,7 +34,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
 .PHONY: help demo shell test test-quick test-debug test-full test-deb test-page soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
-	modules block modules_install tools install uninstall deb check clean
+	modules block modules_install tools install uninstall deb doc check clean
 
 help:
 	@echo 'make demo             set up, build, and show packets that pass a graph'
@@ -50,8 +50,9 @@ help:
 	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections'
 	@echo 'make bench-x86        count the instructions of a packet on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    measure how balancing strategies affect TCP, in virtual time, with figures'
-	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, and'
-	@echo '                      generated files'
+	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, the'
+	@echo '                      reference, and generated files'
+	@echo 'make doc              write the reference for authors of blocks: build/doc/lana/prelude/index.html'
 	@echo 'make setup            download and build what the other targets need'
 	@echo 'make modules          build the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
 	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
@@ -268,9 +269,15 @@ check:
 	@[ ! -e $(LANA_CACHE)/kernel/x86_64/release ] || $(MAKE) --no-print-directory modules LANE=x86_64 KDIR= \
 		out=$(CURDIR)/build/clippy-x86 CLIPPY=1 KRUSTFLAGS=-Dwarnings
 	@$(inside) scripts/check-c build/clippy $$([ ! -d build/clippy-x86 ] || echo build/clippy-x86)
+	@$(inside) scripts/doc build/clippy build/clippy/doc
 	for file in include/uapi/linux/lana.h lana-core/sys/netlink-gen.h lana-core/sys/netlink-gen.c; do \
 		diff $$file build/netlink/$$file || exit; \
 	done
+
+# The modules are those of any kernel: User Mode Linux has the fewest needs.
+doc:
+	@$(MAKE) --no-print-directory modules LANE=uml KDIR=
+	@$(inside) scripts/doc build/uml build/doc
 
 clean:
 	rm -rf build target bench/floor/build

@@ -24,7 +24,14 @@ mod sys;
 
 use kernel::prelude::*;
 
-/// What the author of a block needs.
+/// What the author of a block needs: `use lana::prelude::*`. `Documentation/writing-blocks.md` is the guide to it.
+///
+/// Start with [`Block`], which a block implements, [`Packet`] and [`Verdict`], and [`options!`].
+///
+/// [`Block`]: prelude::Block
+/// [`Packet`]: prelude::Packet
+/// [`Verdict`]: prelude::Verdict
+/// [`options!`]: prelude::options
 pub mod prelude {
     pub use crate::{
         base::{
@@ -75,8 +82,11 @@ pub mod prelude {
     pub mod units {
         pub use crate::base::units::*;
     }
+    #[doc(no_inline)]
     pub use core::fmt;
+    #[doc(no_inline)]
     pub use kernel::{prelude::*, sync::Arc};
+    #[doc(no_inline)]
     pub use pin_init::Zeroable;
 }
 

@@ -203,5 +203,5 @@ impl DeviceName {
     }
 }
 
-/// A device as the block has it that stands for it: [`Skb::transmit`] sends by it, until it goes.
+/// A device as the block has it that stands for it: [`Packet::transmit`](crate::prelude::Packet::transmit) sends by it, until it goes.
 pub type DeviceHandle = Handle<bindings::net_device>;
