@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf`: tells packets apart, all or those of one direction, by a classic BPF program, which the kernel's machine
-//! runs. What the program matches passes; the rest leaves by the second port, and is dropped where none is bound there.
+//! `bpf`: tells packets apart, all or those of one direction, by a BPF program, which the kernel's machine runs: a
+//! classic one, or a socket filter of eBPF that is pinned. What the program matches passes; the rest leaves by the second port, and is dropped where none is bound there.
 //! Without a program all pass.
 
+use kernel::str::CString;
 use lana::prelude::{option::Directions, *};
 
 #[path = "bpf/text.rs"]
@@ -18,10 +19,16 @@ block_module! {
     alias: ["lana-fb-bpf"],
 }
 
-/// A program with the text it came from.
+/// A program, and what it came from.
 struct Loaded {
     program: bpf::Program,
-    insns: KVec<bpf::Insn>,
+    source: Source,
+}
+
+enum Source {
+    Text(KVec<bpf::Insn>),
+    /// A path in a BPF file system.
+    Pinned(CString),
 }
 
 const PROGRAM: &str = "program";
@@ -31,7 +38,7 @@ options! {
     struct Config {
         ..OptionSpec::text(
             PROGRAM,
-            "instructions, as tcpdump -ddd or bpfc print them",
+            "instructions, as tcpdump -ddd or bpfc print them, or pinned:PATH",
             "The program. A packet for which it returns 0 leaves by port 1, or is dropped",
         ),
         /// Direction of the packets that the program sees
@@ -46,6 +53,9 @@ struct Filter {
 
 impl Filter {
     fn load(text: &[u8], process: &Process) -> Result<Loaded, Failure> {
+        if let Some(path) = text::pinned(text) {
+            return Self::load_pinned(path, process);
+        }
         let mut insns = KVec::new();
         let mut memory = Ok(());
         let push = |(code, jt, jf, k): text::Quad| {
@@ -62,7 +72,31 @@ impl Filter {
                 e.into()
             }
         })?;
-        Ok(Loaded { program, insns })
+        let source = Source::Text(insns);
+        Ok(Loaded { program, source })
+    }
+
+    fn load_pinned(path: &str, process: &Process) -> Result<Loaded, Failure> {
+        // Where it is saved, it is to mean the same.
+        if !path.starts_with('/') {
+            return Err(fail!(
+                EINVAL,
+                "program: no whole path, such as /sys/fs/bpf/NAME"
+            ));
+        }
+        let name = CString::try_from_fmt(fmt!("{path}")).map_err(|error| match error {
+            EINVAL => fail!(EINVAL, "program: the path has a NUL"),
+            error => error.into(),
+        })?;
+        let program = bpf::Program::pinned(&name, process).map_err(|error| match error {
+            ENOENT => fail!(ENOENT, "program: there is no {path}"),
+            EINVAL => fail!(EINVAL, "program: {path} is no socket filter"),
+            EACCES | EPERM => fail!(error, "program: {path} is no program, or not readable"),
+            EOPNOTSUPP => fail!(error, "program: this kernel has no pinned programs"),
+            error => fail!(error, "program: {path} cannot be looked up"),
+        })?;
+        let source = Source::Pinned(name);
+        Ok(Loaded { program, source })
     }
 }
 
@@ -131,7 +165,7 @@ impl Block for Filter {
         let Some(loaded) = &self.loaded else {
             return to.put("instructions", format_args!("0"));
         };
-        let insns = loaded.insns.len();
+        let insns = loaded.program.len();
         let jited = if loaded.program.is_jited() {
             "yes"
         } else {
@@ -139,15 +173,29 @@ impl Block for Filter {
         };
         to.put("instructions", format_args!("{insns}"));
         to.put("jited", format_args!("{jited}"));
-        to.put_config(PROGRAM, format_args!("{}", Short(&loaded.insns)));
+        match &loaded.source {
+            Source::Text(insns) => to.put_config(PROGRAM, format_args!("{}", Short(insns))),
+            Source::Pinned(path) => {
+                to.put("id", format_args!("{}", loaded.program.id()));
+                let path = path.to_str().unwrap_or_default();
+                to.put_config(PROGRAM, format_args!("{}{path}", text::PINNED));
+            }
+        }
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
-        match &self.loaded {
-            Some(loaded) => {
-                let mut insns = loaded.insns.iter();
+        match self.loaded.as_deref() {
+            Some(Loaded {
+                source: Source::Text(insns),
+                ..
+            }) => {
+                let mut insns = insns.iter();
                 insns.try_for_each(|i| text::print(to, (i.code, i.jt, i.jf, i.k)))
             }
+            Some(Loaded {
+                source: Source::Pinned(path),
+                ..
+            }) => writeln!(to, "{}{}", text::PINNED, path.to_str().unwrap_or_default()),
             None => Ok(()),
         }
     }

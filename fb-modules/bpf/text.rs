@@ -88,6 +88,15 @@ pub(crate) fn parse(text: &[u8], mut push: impl FnMut(Quad) -> bool) -> Result<u
     }
 }
 
+/// What stands before the path of a program that is pinned.
+pub(crate) const PINNED: &str = "pinned:";
+
+/// The path that a text names of a pinned program; none where it is no such text.
+pub(crate) fn pinned(text: &[u8]) -> Option<&str> {
+    let text = core::str::from_utf8(text).ok()?;
+    Some(text.trim().strip_prefix(PINNED)?.trim_start())
+}
+
 /// What some editors put first.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -169,7 +178,10 @@ pub(crate) fn progress(text: &[u8]) -> Result<Progress, BadText> {
     if let Some(digits) = start.strip_prefix(PACKED) {
         return progress_packed(digits.trim());
     }
-    if !start.is_empty() && PACKED.starts_with(start) {
+    if start.starts_with(PINNED) {
+        return Ok(Progress::Possible);
+    }
+    if !start.is_empty() && (PACKED.starts_with(start) || PINNED.starts_with(start)) {
         return Ok(Progress::Partial);
     }
     let braces = has_braces(text);
@@ -346,6 +358,19 @@ mod tests {
         (0x6, 0, 0, u32::MAX),
         (0x6, 0, 0, 0),
     ];
+
+    #[test]
+    fn a_path_is_no_program() {
+        assert_eq!(pinned(b" pinned:/sys/fs/bpf/x\n"), Some("/sys/fs/bpf/x"));
+        assert_eq!(pinned(b"pinned: x y"), Some("x y"));
+        assert_eq!(pinned(b"pinned:"), Some(""));
+        for text in ["", "pinned", "1\n6 0 0 0\n", "hex", "a pinned:/x"] {
+            assert_eq!(pinned(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(pinned(b"pinned:\xff"), None);
+        assert!(matches!(progress(b"pin"), Ok(Progress::Partial)));
+        assert!(matches!(progress(b"pinned:/sys"), Ok(Progress::Possible)));
+    }
 
     #[test]
     fn the_form_of_bpfc() {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Classic BPF programs, run by the kernel's machine (compiled to native code where it can).
+//! BPF programs, classic ones and socket filters that are pinned, run by the kernel's machine (compiled to native code
+//! where it can).
 //!
 //! C header: [`include/linux/filter.h`](srctree/include/linux/filter.h)
 
 use super::{bindings, context::Process, skb::Skb};
 use core::{ptr, ptr::NonNull};
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::{from_err_ptr, to_result},
+    prelude::*,
+};
 
 /// An instruction of classic BPF, as `struct sock_filter` has it.
 #[repr(C)]
@@ -26,7 +30,7 @@ pub struct Insn {
 ///
 /// # Invariants
 ///
-/// The pointer is a live program of its own.
+/// The pointer is a live program, a classic one of its own, or a socket filter with a reference of its own.
 pub struct Program(NonNull<bindings::bpf_prog>);
 
 // SAFETY: a program is immutable; running it takes the packet exclusively.
@@ -50,11 +54,34 @@ impl Program {
         NonNull::new(prog).map(Self).ok_or(ENOMEM)
     }
 
+    /// The eBPF program that is pinned at this path in a BPF file system, a socket filter. It runs as it is even if
+    /// the path goes. `ENOENT` where nothing is there, `EACCES` and `EPERM` where it is no program or may not be read,
+    /// `EINVAL` where it is no socket filter, `EOPNOTSUPP` in a kernel without such programs. Sleeps.
+    pub fn pinned(path: &CStr, _process: &Process) -> Result<Self> {
+        // SAFETY: the path is a text that ends with NUL; looking it up may sleep, and so may this context.
+        let prog = from_err_ptr(unsafe { bindings::lana_bpf_pinned(path.as_char_ptr()) })?;
+        // INVARIANT: the reference to the program is ours.
+        NonNull::new(prog).map(Self).ok_or(ENOENT)
+    }
+
+    /// How many instructions it has.
+    pub fn len(&self) -> u32 {
+        // SAFETY: the program is live.
+        unsafe { bindings::lana_bpf_len(self.0.as_ptr()) }
+    }
+
+    /// The number by which `bpftool prog` knows it; 0 for a classic program.
+    pub fn id(&self) -> u32 {
+        // SAFETY: the program is live.
+        unsafe { bindings::lana_bpf_id(self.0.as_ptr()) }
+    }
+
     /// Runs the program over a packet from its first byte on; the answer is how many bytes to
     /// keep, 0 being none. Softirq context.
     #[inline]
     pub fn run(&self, packet: &mut Skb) -> u32 {
-        // SAFETY: the program is live, and only reads the packet, which nobody else changes now.
+        // SAFETY: the program is live, and only reads the packet, which nobody else changes now. A socket filter may
+        // write to the packet's control block, which is restored.
         unsafe { bindings::lana_bpf_run(self.0.as_ptr(), packet.as_ptr()) }
     }
 
@@ -73,7 +100,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: the program is ours, and who drops it has waited for its readers.
+        // SAFETY: the program, or the reference to it, is ours, and who drops it has waited for its readers.
         unsafe { bindings::bpf_prog_destroy(self.0.as_ptr()) };
     }
 }

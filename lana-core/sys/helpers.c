@@ -81,7 +81,23 @@ void lana_bh_enable(void)
 
 u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb)
 {
-	return bpf_prog_run_clear_cb(prog, skb);
+	return bpf_prog_run_save_cb(prog, skb);
+}
+
+/* The program that is pinned at this path in a BPF file system, if it is a socket filter. */
+struct bpf_prog *lana_bpf_pinned(const char *path)
+{
+	return bpf_prog_get_type_path(path, BPF_PROG_TYPE_SOCKET_FILTER);
+}
+
+u32 lana_bpf_len(const struct bpf_prog *prog)
+{
+	return prog->len;
+}
+
+u32 lana_bpf_id(const struct bpf_prog *prog)
+{
+	return prog->aux->id;
 }
 
 bool lana_bpf_jited(const struct bpf_prog *prog)

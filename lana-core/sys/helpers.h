@@ -279,6 +279,9 @@ void lana_extack_missing(struct netlink_ext_ack *extack, const struct nlattr *ne
 
 /* BPF. */
 u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb);
+struct bpf_prog *lana_bpf_pinned(const char *path);
+u32 lana_bpf_len(const struct bpf_prog *prog);
+u32 lana_bpf_id(const struct bpf_prog *prog);
 bool lana_bpf_jited(const struct bpf_prog *prog);
 
 /* Called by C, written in Rust. */

@@ -347,8 +347,9 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 }
 
 /*
- * Run a classic program on a frame. Such a program only reads an skb, so one that
- * has no buffer of its own will do: this CPU's.
+ * Run a socket filter on a frame. Such a program only reads an skb, and writes to cb[]
+ * (sk_filter_is_valid_access(), sk_filter_func_proto()), so one that has no buffer of
+ * its own will do: this CPU's.
  */
 static DEFINE_PER_CPU(struct sk_buff, lana_frame_shadow);
 
@@ -369,5 +370,5 @@ u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp)
 	skb->pkt_type = PACKET_HOST;
 	eth_skb_pkt_type(skb, skb->dev);
 	skb_record_rx_queue(skb, xdp->rxq->queue_index);
-	return bpf_prog_run_clear_cb(prog, skb);
+	return bpf_prog_run_save_cb(prog, skb);
 }
