@@ -213,6 +213,10 @@ pub(crate) enum Command {
     ///
     /// Devices are at the bottom, in the colours of their state. The ports of a block are in order from left to right, with
     /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
+    ///
+    /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
+    /// part that is too wide becomes a tree, one block a line. Drops and devices that are down have a colour, unless
+    /// NO_COLOR is set.
     Graph(Graph),
     /// Serve a live page of the graph, until interrupted
     ///
@@ -387,7 +391,7 @@ pub(crate) struct Graph {
     /// Measure for SECONDS seconds, and show packets and drops per second: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
-    /// For text and tree: how many columns, 0 for any number; if absent, those of the terminal or of the variable COLUMNS
+    /// Fit text and tree into COLUMNS columns, 0 for no limit. The default is the terminal, or the variable COLUMNS
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) width: Option<usize>,
 }
