@@ -401,7 +401,7 @@ mod tests {
         press(&mut view, "?");
         let lines = drawn(&mut view, (60, 20)).join("\n");
         for shown in [
-            "q, Esc         end\n",
+            "q, Esc         quit\n",
             "3 columns are hidden",
             "any key leaves the keys",
         ] {

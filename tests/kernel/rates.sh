@@ -116,7 +116,7 @@ check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
 check "a narrow terminal has the drops" matches "$(sed -n 5p screen)" " DROPS/S .*DROPS"
 check "and says what it leaves out" contains "$(tail -n 1 screen)" "  +3 columns: wider terminal  "
 screen 80 24 "?" -n 3 >screen
-check "a key shows the keys" contains "$(<screen)" "  q, Esc         end"
+check "a key shows the keys" contains "$(<screen)" "  q, Esc         quit"
 screen 40 8 .q >screen
 check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-2/6  q end"
 check "below the head, which stays" matches "$(sed -n 5,6p screen)" "^BLOCK .*idle "
