@@ -59,6 +59,7 @@ Examples:
   fbctl capture fb3 -w - | wireshark -k -i -
                                         show what fb3 receives in Wireshark
   fbctl graph text                      a picture in the terminal; -s adds packets
+  fbctl graph tree                      the graph with one block a line
   fbctl graph svg > graph.svg           a picture; -w 2 adds the rates of two seconds
   fbctl web                             a live picture in a browser
   fbctl replace fb3 fb7                 put fb7 in the place of fb3
@@ -70,14 +71,16 @@ Examples:
   fbctl undo                            undo the last change
   fbctl -b setup.fb                     make all changes of a file in one transaction";
 
-const KEYS: &str = "\
+pub(crate) const KEYS: &str = "\
 Keys:
+  ?, h           show the keys
   q, Esc         quit
   p, space       pause or continue
   s              sort by the next column
-  N T P B D L C  sort by name, type, packets, bits, drops, ns/pkt (latency), CPU
+  N T P B D L C  by name, type, packets, bits, drops, ns/pkt (latency), CPU
   r              reverse the order
-  /              filter: parts of names, type=TYPE, bound-to=NAME; Enter applies it, Esc cancels
+  /              filter: parts of names, type=TYPE, bound-to=NAME;
+                 Enter applies it, Esc cancels
   z              reset the totals on this screen; Z shows all again
   arrows, page up and down, home, end: scroll";
 
@@ -174,6 +177,7 @@ pub(crate) enum Command {
     },
     /// Show the busiest blocks and their drops, updated each second
     ///
+    /// A terminal that is too narrow shows the most important columns, and how many are hidden.
     /// Rates are those of the last interval. Totals are all that a block has counted, or what it has counted since you
     /// pressed z. The key changes only this screen.
     ///
@@ -209,6 +213,10 @@ pub(crate) enum Command {
     ///
     /// Devices are at the bottom, in the colours of their state. The ports of a block are in order from left to right, with
     /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
+    ///
+    /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
+    /// part that is too wide becomes a tree, one block a line. Drops and devices that are down have a colour, unless
+    /// NO_COLOR is set.
     Graph(Graph),
     /// Serve a live page of the graph, until interrupted
     ///
@@ -383,6 +391,9 @@ pub(crate) struct Graph {
     /// Measure for SECONDS seconds, and show packets and drops per second: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
+    /// Fit text and tree into COLUMNS columns, 0 for no limit. The default is the terminal, or the variable COLUMNS
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) width: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use crate::{
         dot::dot,
         model::{Graph, Readout},
         svg::svg,
-        text::text,
+        text::{text, tree, Look},
     },
 };
 use anyhow::Result;
@@ -29,6 +29,8 @@ pub(crate) enum Format {
     Svg,
     /// A picture for the terminal
     Text,
+    /// One block a line, indented
+    Tree,
     /// A JSON object with blocks, bindings and subscriptions
     Json,
 }
@@ -48,9 +50,18 @@ pub(crate) fn run(session: &mut Session, options: &cli::Graph) -> Result<()> {
         (None, true) => Figures::Totals,
         (None, false) => Figures::Drops,
     };
+    let look = Look {
+        figures,
+        width: match options.width {
+            Some(columns) => Some(columns).filter(|columns| *columns > 0),
+            None => lana_cli::columns(),
+        },
+        colour: session.out.has_colour(),
+    };
     session.out.text(&match options.format {
         Format::Svg => svg(&graph, figures),
-        Format::Text => text(&graph, figures),
+        Format::Text => text(&graph, &look),
+        Format::Tree => tree(&graph, &look),
         _ => dot(&graph),
     })
 }

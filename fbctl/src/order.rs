@@ -3,6 +3,7 @@
 //! The order in which a graph is written down.
 
 use crate::model::{Kind, Name, Names, Pair, Running};
+use lana_cli::natural;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// A graph in the order in which it is written down. That depends only on what the graph is, not on
@@ -22,7 +23,7 @@ pub(crate) fn order(running: &Running, names: &Names) -> Option<Ordered> {
     let mut blocks: Vec<_> = blocks
         .map(|(name, block)| (matches!(block.kind, Kind::Made(_)), names.text(name), name))
         .collect();
-    blocks.sort_unstable_by_key(|(made, text, _)| (*made, *text));
+    blocks.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| natural(a.1, b.1)));
     let mut ranks = vec![0; names.len()];
     for (rank, (_, _, name)) in blocks.iter().enumerate() {
         *ranks.get_mut(name.index())? = rank;

@@ -2,16 +2,18 @@
 
 //! What comes each second: samples of the counters of blocks and of the engine, and `fbctl stats --watch`.
 
+mod json;
+
 use crate::{
     cli::StatsHow,
     select::{about, Selection},
     timing::{Times, Timing, GLANCE},
-    utc::rfc3339,
+    utc::clock,
 };
 use anyhow::Result;
-use lana_cli::{Block, BlockRates, Column, Count, Output, Scale, Session, Stop, Table};
+pub(crate) use json::json;
+use lana_cli::{Block, BlockRates, Column, Count, Scale, Session, Stop, Table};
 use lana_netlink::PpeCpu;
-use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
     thread,
@@ -127,6 +129,12 @@ impl Report {
     pub(crate) fn share(&self, block: &BlockRates) -> Option<f64> {
         let nanos = self.nanos(block)?;
         Some(nanos * block.packets.rate / 1e9 * 100.0)
+    }
+
+    /// How much of one CPU all blocks took, in percent, as far as that was measured.
+    pub(crate) fn load(&self) -> Option<f64> {
+        let shares = self.blocks.iter().filter_map(|block| self.share(block));
+        shares.reduce(|a, b| a + b)
     }
 
     /// Takes out the blocks that the selection does not have. Its names are whole names, or parts of them.
@@ -250,7 +258,8 @@ pub(crate) fn watch(
             if !is_first {
                 session.out.line("")?;
             }
-            session.out.table(&table(&report))?;
+            session.out.line(&clock(report.time))?;
+            session.out.table(&table(&report, selection.is_all()))?;
             if let Some(why) = report.times.as_ref().and_then(Times::why) {
                 session.out.line(&why)?;
             }
@@ -303,11 +312,22 @@ pub(crate) fn times(report: &Report, block: &BlockRates) -> [String; 2] {
     let text = |value: Option<f64>, form: fn(f64) -> String| value.map_or("-".to_owned(), form);
     [
         text(report.nanos(block), number),
-        text(report.share(block), |share| format!("{share:.1}")),
+        text(report.share(block), percent),
     ]
 }
 
-fn table(report: &Report) -> Table {
+/// A share of a CPU. What is there is never shown as nothing.
+pub(crate) fn percent(share: f64) -> String {
+    if share > 0.0 && share < 0.1 {
+        "<0.1".to_owned()
+    } else {
+        format!("{share:.1}")
+    }
+}
+
+/// With what there is in all as the last row: of all blocks that is the engine's, which counts a packet once however many
+/// blocks it passes.
+fn table(report: &Report, is_all: bool) -> Table {
     let timed = report.times.is_some();
     let mut columns = vec![
         Column::Left("NAME"),
@@ -335,139 +355,43 @@ fn table(report: &Report) -> Table {
         cells.push(reasons(&block.reason_rates));
         table.row(cells);
     }
+    if is_all && !report.blocks.is_empty() || report.blocks.len() > 1 {
+        table.row(total(report, is_all));
+    }
     table
 }
 
-/// A report as a line of JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Line<'a> {
-    time: String,
-    seconds: f64,
-    fb: Vec<BlockLine<'a>>,
-    engine: EngineLine,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timing: Option<TimingLine<'a>>,
-}
-
-/// What the times of blocks go by.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct TimingLine<'a> {
-    /// Packets that were timed.
-    packets: u64,
-    /// One of so many.
-    sample: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct BlockLine<'a> {
-    name: &'a str,
-    idp: u32,
-    r#type: &'a str,
-    packets_per_second: f64,
-    bits_per_second: f64,
-    drops_per_second: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nanoseconds_per_packet: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpu_percent: Option<f64>,
-    drop: Vec<ReasonLine<'a>>,
-    packets: u64,
-    bytes: u64,
-    drops: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct ReasonLine<'a> {
-    reason: &'a str,
-    packets_per_second: f64,
-    packets: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct EngineLine {
-    packets_per_second: f64,
-    bits_per_second: f64,
-    calls_per_second: f64,
-    drops_per_second: f64,
-    unclaimed_per_second: f64,
-    packets: u64,
-    bytes: u64,
-    calls: u64,
-    drops: u64,
-    unclaimed: u64,
-}
-
-/// With three digits behind the point.
-fn rounded(rate: f64) -> f64 {
-    (rate * 1000.0).round() / 1000.0
-}
-
-impl<'a> BlockLine<'a> {
-    fn new(report: &Report, block: &'a BlockRates) -> Self {
-        let rate = |reason| block.reason_rates.get(reason).copied();
-        let reasons = block.reasons.iter();
-        let reasons = reasons.map(|(reason, packets)| ReasonLine {
-            reason,
-            packets_per_second: rounded(rate(reason).unwrap_or_default()),
-            packets: *packets,
-        });
-        BlockLine {
-            name: &block.name,
-            idp: block.idp,
-            r#type: &block.kind,
-            packets_per_second: rounded(block.packets.rate),
-            bits_per_second: rounded(block.bytes.rate * 8.0),
-            drops_per_second: rounded(block.drops.rate),
-            nanoseconds_per_packet: report.nanos(block).map(rounded),
-            cpu_percent: report.share(block).map(rounded),
-            drop: reasons.collect(),
-            packets: block.packets.total,
-            bytes: block.bytes.total,
-            drops: block.drops.total,
-        }
+fn total(report: &Report, is_all: bool) -> Vec<String> {
+    let sum = |of: fn(&BlockRates) -> f64| report.blocks.iter().map(of).sum::<f64>();
+    let (of, [packets, bytes, drops]) = if is_all {
+        let engine = &report.engine;
+        let rates = [engine.packets, engine.bytes, engine.drops].map(|count| count.rate);
+        ("engine".to_owned(), rates)
+    } else {
+        let rates = [
+            sum(|block| block.packets.rate),
+            sum(|block| block.bytes.rate),
+            sum(|block| block.drops.rate),
+        ];
+        (format!("{} blocks", report.blocks.len()), rates)
+    };
+    let mut cells = vec![
+        "total".to_owned(),
+        of,
+        number(packets),
+        scaled(bytes * 8.0),
+        number(drops),
+    ];
+    if report.times.is_some() {
+        cells.extend([String::new(), report.load().map_or(String::new(), percent)]);
     }
-}
-
-pub(crate) fn json(out: &mut Output, report: &Report) -> Result<()> {
-    let engine = &report.engine;
-    out.json_line(&Line {
-        time: rfc3339(report.time),
-        seconds: (report.seconds * 1e6).round() / 1e6,
-        fb: report
-            .blocks
-            .iter()
-            .map(|block| BlockLine::new(report, block))
-            .collect(),
-        engine: EngineLine {
-            packets_per_second: rounded(engine.packets.rate),
-            bits_per_second: rounded(engine.bytes.rate * 8.0),
-            calls_per_second: rounded(engine.calls.rate),
-            drops_per_second: rounded(engine.drops.rate),
-            unclaimed_per_second: rounded(engine.unclaimed.rate),
-            packets: engine.packets.total,
-            bytes: engine.bytes.total,
-            calls: engine.calls.total,
-            drops: engine.drops.total,
-            unclaimed: engine.unclaimed.total,
-        },
-        timing: report.times.as_ref().map(|times| TimingLine {
-            packets: times.packets,
-            sample: times.sample,
-            error: times.why.as_deref(),
-        }),
-    })
+    cells.push(String::new());
+    cells
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use super::{json::BlockLine, *};
 
     /// After so many steps.
     pub(crate) fn sample(step: u64, at: Instant) -> Sample {
@@ -544,20 +468,42 @@ eth0        eth           2000   1.60M        0  -
 web-filter  bpf           2000   1.60M      800  filtered 800
 web-count   counter       1200    960k        0  -
 idle        dummy            0       0        0  -
+total       engine        2000   1.60M      800  -
 ";
-        assert_eq!(table(&report()).render(false), expected);
+        assert_eq!(table(&report(), true).render(false), expected);
+    }
+
+    /// Of those that were asked for it is their sum; of one it would be the same again.
+    #[test]
+    fn total_of_a_selection() {
+        let last = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
+            let mut report = timed();
+            report.keep(&Selection::new(&words), true);
+            let text = table(&report, false).render(false);
+            text.lines().last().map(str::to_owned)
+        };
+        let expected = "total       2 blocks       3200   2.56M      800       -   0.3  -";
+        assert_eq!(last(&["web"]).as_deref(), Some(expected));
+        assert!(last(&["idle"]).is_some_and(|last| last.starts_with("idle ")));
+        assert_eq!(last(&["nothing"]), None);
+        assert_eq!(
+            [0.0, 0.01, 0.0999, 0.1, 250.0].map(percent),
+            ["0.0", "<0.1", "<0.1", "0.1", "250.0"]
+        );
     }
 
     #[test]
     fn table_with_times() {
         let expected = "\
 NAME        TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT  CPU%  REASONS
-eth0        eth           2000   1.60M        0      40   0.0  -
+eth0        eth           2000   1.60M        0      40  <0.1  -
 web-filter  bpf           2000   1.60M      800    1500   0.3  filtered 800
-web-count   counter       1200    960k        0     9.0   0.0  -
+web-count   counter       1200    960k        0     9.0  <0.1  -
 idle        dummy            0       0        0       -     -  -
+total       engine        2000   1.60M      800       -   0.3  -
 ";
-        assert_eq!(table(&timed()).render(false), expected);
+        assert_eq!(table(&timed(), true).render(false), expected);
         let line = |report: &Report| {
             let block = BlockLine::new(report, &report.blocks[1]);
             serde_json::to_value(block).unwrap()

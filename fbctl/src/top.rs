@@ -2,28 +2,33 @@
 
 //! `fbctl top`: the blocks that carry the most, on a screen, or as text again and again.
 
+mod columns;
 mod view;
 
 use crate::{
-    cli::TopHow,
-    rates::{self, number, reasons, scaled, times, Meter, Report},
+    cli::{TopHow, KEYS},
+    rates::{self, number, percent, scaled, Meter, Report},
     select::{Selection, Wanted},
     timing::Times,
     utc::clock,
 };
 use anyhow::Result;
+use columns::columns;
 use crossterm::event::KeyEvent;
 use lana_cli::{
     clean,
     screen::{self, alarm, bold, Live},
-    usage, BlockRates, Session, Stop,
+    usage, Session, Stop,
 };
 use ratatui::{
     style::{Modifier, Style},
     text::{Line, Span},
     Frame,
 };
-use std::time::Instant;
+use std::{
+    io::{self, IsTerminal},
+    time::Instant,
+};
 pub(crate) use view::Sort;
 use view::View;
 
@@ -63,6 +68,8 @@ fn print(
     stop: &Stop,
 ) -> Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
+    // What goes to a file or a program has all columns.
+    let width = io::stdout().is_terminal().then(lana_cli::columns).flatten();
     while left > 0 {
         meter.sleep(stop);
         if stop.has_come() {
@@ -73,8 +80,9 @@ fn print(
             let report = view.arranged(&report);
             rates::json(&mut session.out, &report)?;
         } else {
-            let (head, lines) = picture(&report, view);
-            for line in head.iter().chain(&lines) {
+            let (head, lines, hidden) = picture(&report, view, width);
+            let note = hidden_note(hidden).map(Line::from);
+            for line in head.iter().chain(&lines).chain(&note) {
                 session.out.line(line.to_string().trim_end())?;
             }
             session.out.line("")?;
@@ -97,9 +105,7 @@ struct Shown<'a> {
 impl Live for Shown<'_> {
     fn draw(&mut self, frame: &mut Frame<'_>) {
         self.meter.listen();
-        let (head, lines) = picture(&self.report, &self.view);
-        let status = self.view.status();
-        self.view.scroll.draw(frame, &head, &lines, &status);
+        draw(frame, &self.report, &mut self.view);
     }
 
     fn key(&mut self, key: KeyEvent) {
@@ -124,8 +130,34 @@ impl Live for Shown<'_> {
     }
 }
 
-/// The lines that stay, and those that scroll.
-fn picture(report: &Report, view: &View) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
+/// Draws the blocks, or the keys.
+fn draw(frame: &mut Frame<'_>, report: &Report, view: &mut View) {
+    let width = usize::from(frame.area().width);
+    let (mut head, mut lines, hidden) = picture(report, view, Some(width));
+    if view.help {
+        head.truncate(1);
+        lines = KEYS.lines().map(Line::from).collect();
+        if hidden > 0 {
+            let all = "-b prints all columns, and so does --json";
+            lines.push(Line::from(format!("{hidden} columns are hidden: {all}")));
+        }
+    }
+    let status = view.status(hidden_note(hidden).as_deref());
+    view.scroll.draw(frame, &head, &lines, &status);
+}
+
+/// What is said of columns for which there is no room.
+fn hidden_note(hidden: usize) -> Option<String> {
+    let end = if hidden == 1 { "" } else { "s" };
+    (hidden > 0).then(|| format!("+{hidden} column{end}: wider terminal"))
+}
+
+/// The lines that stay, those that scroll, and how many columns there is no room for.
+fn picture(
+    report: &Report,
+    view: &View,
+    width: Option<usize>,
+) -> (Vec<Line<'static>>, Vec<Line<'static>>, usize) {
     let shown = view.arranged(report);
     let engine = view.engine(&report.engine);
     let mut head = Vec::with_capacity(HEAD);
@@ -167,12 +199,12 @@ fn picture(report: &Report, view: &View) -> (Vec<Line<'static>>, Vec<Line<'stati
     if let Some(times) = &shown.times {
         head.push(Line::from(timing(report, times)));
     }
-    let (titles, lines) = columns(&shown);
+    let (titles, lines, hidden) = columns(&shown, view.sort, width);
     head.push(Line::styled(
         titles,
         Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
     ));
-    (head, lines)
+    (head, lines, hidden)
 }
 
 /// A number with a blank before its unit.
@@ -198,53 +230,12 @@ fn timing(report: &Report, times: &Times) -> String {
     if let Some(why) = times.why() {
         return why;
     }
-    let shares = report.blocks.iter().filter_map(|block| report.share(block));
     format!(
-        "time:    {:.1} % of a CPU in all blocks; 1 packet of {} timed: {}",
-        shares.sum::<f64>(),
+        "time:    {} % of a CPU in all blocks; 1 packet of {} timed: {}",
+        percent(report.load().unwrap_or_default()),
         times.sample,
         times.packets
     )
-}
-
-/// The titles of the columns, and a line for each block.
-fn columns(report: &Report) -> (String, Vec<Line<'static>>) {
-    let blocks = &report.blocks;
-    let timed = report.times.is_some();
-    let names: Vec<_> = blocks.iter().map(|block| clean(&block.name)).collect();
-    let widest = names.iter().map(|name| name.chars().count()).max();
-    let width = widest.unwrap_or_default().clamp(5, 31);
-    let kinds = blocks.iter().map(|block| block.kind.chars().count()).max();
-    let kind_width = kinds.unwrap_or_default().clamp(4, 31);
-    let titles = format!(
-        "{:<width$}  {:<kind_width$}  PACKETS/S  BITS/S    DROPS/S{}       PACKETS   BYTES         DROPS  REASONS",
-        "BLOCK",
-        "TYPE",
-        if timed { "  NS/PKT   CPU%" } else { "" }
-    );
-    let line = |(block, name): (&BlockRates, &String)| {
-        Line::from(vec![
-            Span::from(format!(
-                "{name:<width$}  {:<kind_width$}  {:>9}  {:>6}  ",
-                clean(&block.kind),
-                number(block.packets.rate),
-                scaled(block.bytes.rate * 8.0)
-            )),
-            alarm(block.drops.rate, format!("{:>9}", number(block.drops.rate))),
-            Span::from(match times(report, block) {
-                [nanos, share] if timed => format!("  {nanos:>6}  {share:>5}"),
-                _ => String::new(),
-            }),
-            Span::from(format!(
-                "  {:>12}  {:>6}  {:>12}  {}",
-                block.packets.total,
-                scaled(float(block.bytes.total)),
-                block.drops.total,
-                reasons(&block.reason_rates)
-            )),
-        ])
-    };
-    (titles, blocks.iter().zip(&names).map(line).collect())
 }
 
 #[cfg(test)]
@@ -261,11 +252,7 @@ mod tests {
     }
 
     fn drawn(view: &mut View, size: (u16, u16)) -> Vec<String> {
-        let (head, lines) = picture(&report(), view);
-        let status = view.status();
-        text_of(size, |frame| {
-            view.scroll.draw(frame, &head, &lines, &status);
-        })
+        text_of(size, |frame| draw(frame, &report(), view))
     }
 
     fn press(view: &mut View, keys: &str) {
@@ -287,11 +274,11 @@ mod tests {
             "fbctl top - 00:00:00Z, 4 of 4 blocks, totals since they were made",
             "engine:  2000 packets/s  1.60 Mbit/s  5200 calls/s  800 drops/s  0 unclaimed/s",
             "total:   3000 packets  300 kB  7800 calls  1200 drops  0 unclaimed",
-            "BLOCK       TYPE     PACKETS/S  BITS/S    DROPS/S       PACKETS   BYTES         DROPS  REASONS",
-            "eth0        eth           2000   1.60M          0          3000    300k             0",
-            "web-filter  bpf           2000   1.60M        800          3000    300k          1200  filtered 800",
-            "web-count   counter       1200    960k          0          1800    180k             0",
-            "idle        dummy            0       0          0             0       0             0",
+            "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  PACKETS  BYTES  DROPS  REASONS",
+            "eth0        eth           2000   1.60M        0     3000   300k      0",
+            "web-filter  bpf           2000   1.60M      800     3000   300k   1200  filtered 800",
+            "web-count   counter       1200    960k        0     1800   180k      0",
+            "idle        dummy            0       0        0        0      0      0",
         ];
         let lines = drawn(&mut view(&[]), (120, 10));
         assert_eq!(lines[..8], expected);
@@ -300,7 +287,7 @@ mod tests {
     #[test]
     fn times_have_columns_and_an_order() {
         let lines = |report: &Report, view: &View| {
-            let (head, lines) = picture(report, view);
+            let (head, lines, _) = picture(report, view, None);
             let lines = head.iter().chain(&lines).map(ToString::to_string);
             lines
                 .map(|line| line.trim_end().to_owned())
@@ -311,11 +298,11 @@ mod tests {
         let mut report = timed();
         let expected = [
             "time:    0.3 % of a CPU in all blocks; 1 packet of 8 timed: 1",
-            "BLOCK       TYPE     PACKETS/S  BITS/S    DROPS/S  NS/PKT   CPU%       PACKETS   BYTES         DROPS  REASONS",
-            "web-filter  bpf           2000   1.60M        800    1500    0.3          3000    300k          1200  filtered 800",
-            "eth0        eth           2000   1.60M          0      40    0.0          3000    300k             0",
-            "web-count   counter       1200    960k          0     9.0    0.0          1800    180k             0",
-            "idle        dummy            0       0          0       -      -             0       0             0",
+            "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS",
+            "web-filter  bpf           2000   1.60M      800    1500    0.3     3000   300k   1200  filtered 800",
+            "eth0        eth           2000   1.60M        0      40   <0.1     3000   300k      0",
+            "web-count   counter       1200    960k        0     9.0   <0.1     1800   180k      0",
+            "idle        dummy            0       0        0       -      -        0      0      0",
         ];
         assert_eq!(lines(&report, &view)[3..], expected);
         press(&mut view, "Cr");
@@ -343,14 +330,18 @@ mod tests {
         press(&mut view, "r");
         assert_eq!(first(&view), "web-filter");
         press(&mut view, "s");
-        assert!(view.status().contains("sort: type"), "{}", view.status());
+        assert!(
+            view.status(None).contains("sort: type"),
+            "{}",
+            view.status(None)
+        );
     }
 
     #[test]
     fn a_filter_is_typed() {
         let mut view = view(&[]);
         press(&mut view, "/web typ");
-        assert!(view.status().starts_with("filter: web typ"));
+        assert!(view.status(None).starts_with("filter: web typ"));
         press(&mut view, "e=counterx\x08\n");
         let lines = drawn(&mut view, (90, 8));
         assert_eq!(
@@ -383,12 +374,46 @@ mod tests {
             lines[2]
         );
         assert!(
-            lines[4].starts_with("eth0   eth        2000   1.60M          0             0       0"),
+            lines[4].starts_with("eth0   eth        2000   1.60M        0        0      0      0"),
             "{}",
             lines[4]
         );
         press(&mut view, "Z");
         assert!(drawn(&mut view, (120, 8))[2].starts_with("total:   3000 packets"));
+    }
+
+    #[test]
+    fn a_narrow_screen_says_what_it_hides() {
+        let status = |view: &mut View, width| drawn(view, (width, 10)).pop().unwrap();
+        let mut view = view(&[]);
+        let shown = drawn(&mut view, (60, 10));
+        assert!(shown[3].ends_with("DROPS/S  DROPS"), "{}", shown[3]);
+        assert_eq!(
+            status(&mut view, 80),
+            "q end  ? keys  +2 columns: wider terminal  s sort: packets  r reverse  p pause"
+        );
+        assert!(!status(&mut view, 120).contains("columns"));
+    }
+
+    #[test]
+    fn a_key_shows_the_keys() {
+        let mut view = view(&[]);
+        press(&mut view, "?");
+        let lines = drawn(&mut view, (60, 20)).join("\n");
+        for shown in [
+            "q, Esc         quit\n",
+            "3 columns are hidden",
+            "any key leaves the keys",
+        ] {
+            assert!(lines.contains(shown), "{lines}");
+        }
+        press(&mut view, "\x1b");
+        assert!(!view.help && !view.scroll.quit);
+        press(&mut view, "hN");
+        assert!(!view.help && view.status(None).contains("sort: name"));
+        // Where one types a filter they are letters.
+        press(&mut view, "/h?");
+        assert!(!view.help && view.status(None).contains("filter: h?"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 //! What a word of the command line may be, for completions: what there is at that moment.
 
+use crate::natural;
 use clap_complete::engine::CompletionCandidate;
 use lana_netlink::Connection;
 use std::fs;
@@ -30,7 +31,7 @@ pub fn devices() -> Vec<CompletionCandidate> {
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name != "lo")
         .collect();
-    names.sort();
+    names.sort_by(|a, b| natural(a, b));
     candidates(names)
 }
 

@@ -56,10 +56,14 @@ check "the totals are those of stats" \
 	"$(fbctl -j stats wall | python3 -S -c 'import json, sys; s = json.load(sys.stdin)["fb"][0]["stats"]; print(s["packets"], s["bytes"], sum(d["packets"] for d in s["drop"]))')"
 
 fbctl stats -w 0.2 -c 3 >out
-check "as text, a table each time" is "$(grep -c '^NAME  TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS$' out)" 3
-check "with all blocks" is "$(grep -c '^idle  dummy            0       0        0  -$' out)" 3
+check "as text, a table each time" is "$(grep -c '^NAME   TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS$' out)" 3
+check "with all blocks" is "$(grep -c '^idle   dummy            0       0        0  -$' out)" 3
+check "above it the time" is "$(grep -Ec '^[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' out)" 3
+check "below it what the engine has in all" is "$(grep -c '^total  engine           0       0        0  -$' out)" 3
 fbctl stats wall idle -w 0.2 -c 1 >out
-check "or some" is "$(names cat out)" "wall idle "
+check "or some, with their sum" is "$(names cat out)" "NAME wall idle total "
+fbctl stats wall -w 0.2 -c 1 >out
+check "of one there is no sum" is "$(names cat out)" "NAME wall "
 fbctl stats -w 1 -c 9 >out &
 tool=$!
 pause 0.3
@@ -77,7 +81,7 @@ check "the engine has no --watch of its own" matches "$(said fbctl stats --cpu -
 
 fbctl top -b -n 2 -d 0.2 >out
 check "top -b prints as often as said" is "$(grep -c '^fbctl top - ' out)" 2
-check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0          0       -      -            50 +[0-9.]+k            50"
+check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0        0       -      -       50 +[0-9.]+k     50"
 check "the engine's rates and totals" matches "$(<out)" "total:   100 packets  [0-9.]+ kB  150 calls  100 drops  0 unclaimed"
 fbctl top -b -n 1 -d 0.2 -o total >out
 check "sorted by what is said" is "$(grep -A 9 ^BLOCK out | names cat)" "sum wall idle lan0 lan1 mid "
@@ -105,13 +109,21 @@ screen() { python3 -S "$tests/screen.py" "$1" "$2" "$3" fbctl top "${@:4}"; }
 screen 110 24 .q >screen
 check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since they were made$"
 check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +50 +[0-9.]+k +50"
-check "the keys" contains "$(tail -n 1 screen)" "q end  p pause  s sort: packets  r reverse  / filter  z zero"
+check "the keys" contains "$(tail -n 1 screen)" "q end  ? keys  s sort: packets  r reverse  p pause  / filter  z zero"
 screen 80 24 sq -o drops >screen
 check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: total drops"
 check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
+check "a narrow terminal has the drops" matches "$(sed -n 5p screen)" " DROPS/S .*DROPS"
+check "and says what it leaves out" contains "$(tail -n 1 screen)" "  +3 columns: wider terminal  "
+screen 80 24 "?" -n 3 >screen
+check "a key shows the keys" contains "$(<screen)" "  q, Esc         quit"
 screen 40 8 .q >screen
 check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-2/6  q end"
 check "below the head, which stays" matches "$(sed -n 5,6p screen)" "^BLOCK .*idle "
+for name in n10 n2; do fbctl add "$name" dummy; done
+check "names are in the order of their numbers" is "$(fbctl top -b -n 1 -d 0.2 -o name n | grep -A 9 ^BLOCK | names cat)" \
+	"lan0 lan1 n2 n10 "
+for name in n10 n2; do fbctl rm "$name"; done
 screen 110 12 $'/wa\rq' >screen
 check "a filter is typed" matches "$(head -n 1 screen)" "1 of 6 blocks, wa, totals"
 check "and is at work" matches "$(sed -n 6,7p screen)" "^wall .*50"

@@ -146,9 +146,9 @@ mod tests {
 	rankdir=BT;
 	node [shape=box, fontname=monospace];
 	edge [fontname=monospace, fontsize=9];
-	"eth0" [label="eth0\neth 1\n3 dropped"];
-	"fb2" [shape=record, label="{{<i0>0|<i1>1}|fb2\ntee\ 2}"];
-	"fb3" [label="fb3\nbpf 3"];
+	"eth0" [label="eth0\neth #1\n3 dropped"];
+	"fb2" [shape=record, label="{{<i0>0|<i1>1}|fb2\ntee\ #2}"];
+	"fb3" [label="fb3\nbpf #3"];
 	"eth0" -> "fb2" [dir=both];
 	"fb2":i0:n -> "fb3" [dir=both];
 	"eth0" -> "fb3" [style=dashed, constraint=false];

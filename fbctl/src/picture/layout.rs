@@ -18,14 +18,34 @@ mod place;
 
 use std::{cmp::Reverse, collections::HashMap};
 
-/// Between boxes that are side by side.
-const GAP: f64 = 26.0;
 /// Room for a line that passes a layer.
 const LANE: f64 = 9.0;
-/// Between parts that do not hang together.
-const PART_GAP: f64 = 44.0;
 /// How much wider than high a picture is to be.
 const ASPECT: f64 = 1.6;
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Room {
+    /// Between boxes that are side by side.
+    pub(crate) gap: f64,
+    /// Between parts that do not hang together.
+    pub(crate) part_gap: f64,
+    /// A layer that is wider is folded, if that helps.
+    pub(crate) wide: f64,
+    /// Parts stand side by side as long as they are not wider together; if absent, so that the picture has a good shape.
+    pub(crate) limit: Option<f64>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Room {
+            gap: 26.0,
+            part_gap: 44.0,
+            wide: 1500.0,
+            limit: None,
+        }
+    }
+}
 
 /// A box.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,22 +115,27 @@ pub(crate) fn port_offset(width: f64, place: usize, count: usize) -> f64 {
 }
 
 /// Lays a graph out. The numbers of its lines must be those of boxes that are there.
-pub(crate) fn lay_out(graph: &Graph) -> Layout {
+pub(crate) fn lay_out(graph: &Graph, room: &Room) -> Layout {
     let mut parts: Vec<_> = parts(graph)
         .into_iter()
-        .map(|part| part.lay_out(graph))
+        .map(|part| part.lay_out(graph, room))
         .collect();
     // The highest first, so that the parts of a shelf are of about the same height.
     parts.sort_by_key(|(_, layout)| {
-        (
-            Reverse(tenths(layout.height)),
-            Reverse(tenths(layout.width)),
-        )
+        // Where the width is given, what is of one height stays in its order.
+        let width = if room.limit.is_some() {
+            0.0
+        } else {
+            layout.width
+        };
+        (Reverse(tenths(layout.height)), Reverse(tenths(width)))
     });
-    let area = |layout: &Layout| (layout.width + PART_GAP) * (layout.height + PART_GAP);
+    let part_gap = room.part_gap;
+    let area = |layout: &Layout| (layout.width + part_gap) * (layout.height + part_gap);
     let areas: f64 = parts.iter().map(|(_, layout)| area(layout)).sum();
     let widest = parts.iter().map(|(_, layout)| layout.width);
-    let limit = widest.fold((areas * ASPECT).sqrt(), f64::max);
+    let usual = room.limit.unwrap_or((areas * ASPECT).sqrt());
+    let limit = widest.fold(usual, f64::max);
     let mut whole = Layout {
         nodes: vec![Point::default(); graph.nodes.len()],
         routes: vec![Route::Up(Vec::new()); graph.edges.len()],
@@ -119,7 +144,7 @@ pub(crate) fn lay_out(graph: &Graph) -> Layout {
     let (mut x, mut y, mut shelf) = (0.0, 0.0, 0.0_f64);
     for (part, layout) in parts {
         if x > 0.0 && x + layout.width > limit + 0.5 {
-            y += shelf + PART_GAP;
+            y += shelf + part_gap;
             (x, shelf) = (0.0, 0.0);
         }
         // The first of a shelf is its highest: the others stand on the same floor.
@@ -128,14 +153,14 @@ pub(crate) fn lay_out(graph: &Graph) -> Layout {
             x,
             y: y + shelf - layout.height,
         };
-        x += layout.width + PART_GAP;
-        whole.width = whole.width.max(x - PART_GAP);
+        x += layout.width + part_gap;
+        whole.width = whole.width.max(x - part_gap);
         whole.height = whole.height.max(y + shelf);
         part.put(&layout, by, &mut whole);
     }
     for (edge, route) in graph.edges.iter().zip(&mut whole.routes) {
         if *route == Route::Up(Vec::new()) {
-            *route = place::beside(graph, &whole.nodes, edge);
+            *route = place::beside(graph, room, &whole.nodes, edge);
         }
     }
     whole.fit();
@@ -250,7 +275,7 @@ fn leader(leaders: &mut [usize], mut node: usize) -> usize {
 }
 
 impl Part {
-    fn lay_out(self, graph: &Graph) -> (Part, Layout) {
+    fn lay_out(self, graph: &Graph, room: &Room) -> (Part, Layout) {
         let mut numbers = HashMap::new();
         for (number, node) in self.nodes.iter().enumerate() {
             numbers.insert(*node, number);
@@ -264,7 +289,7 @@ impl Part {
             nodes: self.nodes.iter().map(|node| graph.nodes[*node]).collect(),
             edges: self.edges.iter().map(edge).collect(),
         };
-        let layout = lay_part(&own);
+        let layout = lay_part(&own, room);
         (self, layout)
     }
 
@@ -283,16 +308,16 @@ impl Part {
 }
 
 /// Lays out what hangs together.
-fn lay_part(graph: &Graph) -> Layout {
+fn lay_part(graph: &Graph, room: &Room) -> Layout {
     let (edges, back) = layer::acyclic(graph);
     let mut layers = layer::layers(graph, &edges);
     let mut rows = order::sort(graph, &edges, &layers);
-    if layer::fold(graph, &edges, &rows, &mut layers) {
+    if layer::fold(graph, room, &edges, &rows, &mut layers) {
         rows = order::sort(graph, &edges, &layers);
     }
-    let mut layout = place::place(graph, &edges, &rows);
+    let mut layout = place::place(graph, room, &edges, &rows);
     for number in back {
-        layout.routes[number] = place::beside(graph, &layout.nodes, &graph.edges[number]);
+        layout.routes[number] = place::beside(graph, room, &layout.nodes, &graph.edges[number]);
     }
     layout
 }

@@ -4,7 +4,7 @@
 //! `fbctl web`; and what of it is the same in text.
 
 use super::{
-    layout::{lay_out, Edge, Ends, Graph as Boxes, Node, Point, Route},
+    layout::{self, lay_out, Edge, Ends, Graph as Boxes, Node, Point, Route},
     model::{state_text, Block, Graph, Ports, Role},
 };
 use lana_cli::clean;
@@ -99,7 +99,7 @@ impl Scene {
         let sizes = graph.blocks.iter().zip(&details);
         let sizes = sizes.map(|(block, detail)| (width(block, detail, room), height));
         let (boxes, numbers) = boxes(graph, sizes);
-        let layout = lay_out(&boxes);
+        let layout = lay_out(&boxes, &layout::Room::default());
         let lines = boxes.edges.iter().zip(&layout.routes).zip(numbers);
         let lines = lines.map(|((edge, route), numbers)| Line::new(edge, route, numbers));
         let found = graph
@@ -258,7 +258,7 @@ fn path(route: &Route) -> String {
 
 /// What is said below the name of a block.
 pub(super) fn detail(block: &Block) -> String {
-    let mut parts = vec![format!("{} {}", block.kind, block.idp)];
+    let mut parts = vec![format!("{} #{}", block.kind, block.idp)];
     if let Role::Device(device) = &block.role {
         if device.ifname != block.name {
             parts.push(device.ifname.clone());

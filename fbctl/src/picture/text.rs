@@ -1,293 +1,195 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A graph as characters, for a terminal: boxes and lines where the layout of the other pictures has them, moved to
-//! rows and columns.
+//! A graph as characters, for a terminal. Each part that hangs together has a form that fits into the width: boxes with
+//! lines between them, else the same with less room or in several rows, else a line for each block.
 
 mod canvas;
 mod channel;
+mod drawing;
+mod list;
+mod style;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use super::{
-    caption::{figures_of, Figures},
-    layout::{lay_out, Ends, Graph as Boxes, Layout, Route},
-    model::{Block, Graph, Role},
-    scene::{boxes, detail, Numbers},
+    caption::{title, Figures},
+    layout::Room,
+    model::Graph,
 };
-use canvas::{Border, Canvas};
-use channel::{Channel, Step};
+use drawing::{draw, float, COLUMN};
 use lana_cli::clean;
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::{HashMap, HashSet};
+use style::{line, Tone, Words};
 
-/// A column and a row in the units of the layout.
-const COLUMN: f64 = 8.0;
-const ROW: f64 = 14.0;
+/// So many blocks that are not bound are drawn. More are a list.
+const FEW: usize = 4;
 
-/// A box: where it is, how large, and what it says.
-struct Frame<'a> {
-    left: usize,
-    top: usize,
-    width: usize,
-    lines: &'a [String],
+/// How a graph is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) figures: Figures,
+    /// How many columns there are; no limit if absent.
+    pub(crate) width: Option<usize>,
+    pub(crate) colour: bool,
 }
 
-pub(crate) fn text(graph: &Graph, figures: Figures) -> String {
-    let lines = texts(graph, figures);
-    let height = 2 + lines.first().map_or(0, Vec::len);
-    let widths = graph.blocks.iter().zip(&lines);
-    let widths: Vec<_> = widths.map(|(block, lines)| width(block, lines)).collect();
-    let sizes = widths
-        .iter()
-        .map(|width| (float(*width) * COLUMN, float(height) * ROW));
-    let (boxes, numbers) = boxes(graph, sizes);
-    let layout = lay_out(&boxes);
-    let channels = channels(&boxes, &layout);
-    let rows = Rows::new(&layout, &channels, height);
-    let frames: Vec<_> = layout
-        .nodes
-        .iter()
-        .zip(widths)
-        .zip(&lines)
-        .map(|((at, width), lines)| Frame {
-            // So that its middle is in the column of a line there.
-            left: column(at.x + float(width) * COLUMN / 2.0).saturating_sub(width / 2),
-            top: rows.of(at.y),
-            width,
-            lines,
-        })
-        .collect();
-    let mut canvas = Canvas::default();
-    for (frame, block) in frames.iter().zip(&graph.blocks) {
-        let border = match block.role {
-            Role::Device(_) => Border::Double,
-            Role::Socket(_) => Border::Round,
-            Role::None {} => Border::Plain,
-        };
-        canvas.frame(frame.left, frame.top, frame.width, frame.lines, border);
-    }
-    for channel in &channels {
-        channel.draw(&mut canvas, rows.of(channel.top), rows.of(channel.bottom));
-    }
-    draw_ends(&mut canvas, &boxes, &layout, &channels, &frames, &rows);
-    draw_numbers(&mut canvas, &boxes, &channels, &frames, &numbers);
-    let mut out = heading(graph);
-    out.push_str(&canvas.text());
-    notes(&mut out, graph, &boxes, &layout);
-    out
+/// A way to draw boxes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Form {
+    room: Room,
+    /// What is said of a block is in more and shorter lines.
+    narrow: bool,
 }
 
-/// What stands above the picture, where there is more to say than it shows.
-fn heading(graph: &Graph) -> String {
-    if graph.netns.is_none() && graph.seconds.is_none() && !graph.blocks.is_empty() {
-        return String::new();
+/// The graph as boxes where they fit.
+pub(crate) fn text(graph: &Graph, look: &Look) -> String {
+    let (mut parts, mut single) = parts(graph);
+    if single.len() <= FEW {
+        parts.extend(single.drain(..).map(|block| vec![block]));
     }
-    super::caption::title(graph) + "\n"
-}
-
-/// What each box says, in the same number of lines.
-fn texts(graph: &Graph, figures: Figures) -> Vec<Vec<String>> {
-    let found = graph.blocks.iter().map(|block| figures_of(block, figures));
-    let found: Vec<_> = found.collect();
-    let drops = found.iter().any(|(_, loss)| loss.is_some());
-    let all = graph.blocks.iter().zip(found);
-    all.map(|(block, (packets, loss))| {
-        let mut lines = vec![clean(&block.name).to_string(), detail(block)];
-        if figures != Figures::Drops {
-            lines.push(packets);
+    let mut sections = Vec::new();
+    for form in forms(look.width) {
+        let drawn = |blocks: &[usize]| draw(&part(graph, blocks), look, &form);
+        let fits = |blocks: &Vec<usize>| look.has_room(drawn(blocks).width);
+        let (ours, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(fits);
+        parts = others;
+        if ours.is_empty() {
+            continue;
         }
-        if drops {
-            lines.push(loss.map(|loss| loss.text).unwrap_or_default());
+        let together = drawn(&ours.concat());
+        if look.has_room(together.width) {
+            sections.push(together.text);
+        } else {
+            sections.extend(ours.iter().map(|blocks| drawn(blocks).text));
         }
-        lines
-    })
-    .collect()
+    }
+    sections.extend(listed(graph, &parts, &single, look));
+    whole(graph, &sections, look)
 }
 
-/// An odd number of columns, so that boxes above one another have their middles in one column; with room for the
-/// numbers of the ports.
-fn width(block: &Block, lines: &[String]) -> usize {
-    let longest = lines.iter().map(|line| line.chars().count()).max();
-    let ports = [&block.ports.ingress, &block.ports.egress].map(|ports| {
-        let digits = ports.last().map_or(1, |highest| highest.to_string().len());
-        ports.len() * (digits + 2)
-    });
-    let inner = ports.into_iter().fold(longest.unwrap_or(0) + 2, usize::max);
-    inner + 2 + (inner + 1) % 2
+/// The graph with a line for each block.
+pub(crate) fn tree(graph: &Graph, look: &Look) -> String {
+    let (parts, single) = parts(graph);
+    whole(graph, &listed(graph, &parts, &single, look), look)
 }
 
-/// The rows between layers, and how the lines go there from column to column.
-fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
-    let mut found: BTreeMap<(i64, i64), Channel> = BTreeMap::new();
-    for (number, (edge, route)) in boxes.edges.iter().zip(&layout.routes).enumerate() {
-        let Route::Up(points) = route else { continue };
-        let steps = points.len() / 2;
-        for (step, ends) in points.chunks_exact(2).enumerate() {
-            let [from, to] = ends else { continue };
-            let (mut below, mut above) = (column(from.x), column(to.x));
-            // What is rounded is no bend: the end at a box gives way.
-            if below.abs_diff(above) == 1 {
-                if step == 0 && several(boxes, edge.lower, true) || step + 1 < steps {
-                    below = above;
-                } else {
-                    above = below;
+impl Look {
+    fn has_room(&self, width: usize) -> bool {
+        self.width.is_none_or(|most| width <= most)
+    }
+}
+
+/// From wide to narrow.
+fn forms(width: Option<usize>) -> Vec<Form> {
+    let usual = Form::default();
+    let Some(width) = width else {
+        return vec![usual];
+    };
+    // A column less: what is rounded.
+    let limit = float(width.saturating_sub(1)) * COLUMN;
+    let room = |room| Room {
+        limit: Some(limit),
+        ..room
+    };
+    let tight = Room {
+        gap: COLUMN * 1.5,
+        part_gap: COLUMN * 3.0,
+        ..Room::default()
+    };
+    vec![
+        Form {
+            room: room(usual.room),
+            narrow: false,
+        },
+        Form {
+            room: room(tight),
+            narrow: true,
+        },
+    ]
+}
+
+/// The blocks that hang together by bindings, by their numbers; and those that are not bound.
+fn parts(graph: &Graph) -> (Vec<Vec<usize>>, Vec<usize>) {
+    let places = graph.blocks.iter().enumerate();
+    let places: HashMap<_, _> = places.map(|(at, block)| (&block.name, at)).collect();
+    let mut bound = vec![Vec::new(); graph.blocks.len()];
+    for binding in &graph.bindings {
+        let ends = places.get(&binding.lower).zip(places.get(&binding.upper));
+        if let Some((lower, upper)) = ends {
+            for (from, to) in [(lower, upper), (upper, lower)] {
+                if let Some(bound) = bound.get_mut(*from) {
+                    bound.push(*to);
                 }
             }
-            let channel = found
-                .entry((tenths(to.y), tenths(from.y)))
-                .or_insert_with(|| Channel::new(to.y, from.y));
-            channel.steps.push(Step {
-                line: number,
-                first: step == 0,
-                last: step + 1 == steps,
-                below,
-                above,
-                track: 0,
-            });
         }
     }
-    let mut channels: Vec<_> = found.into_values().collect();
-    channels.iter_mut().for_each(Channel::assign_tracks);
-    channels
-}
-
-/// A box has more than one port on a side.
-fn several(boxes: &Boxes, number: usize, top: bool) -> bool {
-    let count = |node: &super::layout::Node| if top { node.top } else { node.bottom };
-    boxes.nodes.get(number).is_some_and(|node| count(node) > 1)
-}
-
-/// Which row each height of the layout is in: as near to each other as what is between them allows.
-struct Rows(BTreeMap<i64, usize>);
-
-impl Rows {
-    fn new(layout: &Layout, channels: &[Channel], height: usize) -> Self {
-        // From where to where there are at least so many rows.
-        let mut spans = Vec::new();
-        for at in &layout.nodes {
-            spans.push((tenths(at.y), tenths(at.y + float(height) * ROW), height));
-        }
-        for channel in channels {
-            let (top, bottom) = (tenths(channel.top), tenths(channel.bottom));
-            spans.push((top, bottom, channel.tracks().max(1)));
-        }
-        let heights = spans.iter().flat_map(|(top, bottom, _)| [*top, *bottom]);
-        let mut rows: BTreeMap<_, _> = heights.map(|height| (height, 0)).collect();
-        let order: Vec<_> = rows.keys().copied().collect();
-        let mut above: Option<(i64, usize)> = None;
-        for height in order {
-            let apart =
-                |(other, row): (i64, usize)| row + usize::from(height - other > tenths(ROW));
-            let ending = spans.iter().filter(|(_, bottom, _)| *bottom == height);
-            let row = ending
-                .filter_map(|(top, _, least)| Some(rows.get(top)? + least))
-                .fold(above.map_or(0, apart), usize::max);
-            rows.insert(height, row);
-            above = Some((height, row));
-        }
-        Rows(rows)
-    }
-
-    fn of(&self, height: f64) -> usize {
-        self.0.get(&tenths(height)).copied().unwrap_or(0)
-    }
-}
-
-/// Lines go on from the channel to the boxes, and from channel to channel through layers.
-fn draw_ends(
-    canvas: &mut Canvas,
-    boxes: &Boxes,
-    layout: &Layout,
-    channels: &[Channel],
-    frames: &[Frame<'_>],
-    rows: &Rows,
-) {
-    for channel in channels {
-        for step in &channel.steps {
-            let Some(edge) = boxes.edges.get(step.line) else {
-                continue;
-            };
-            if let (true, Some(frame)) = (step.first, frames.get(edge.lower)) {
-                canvas.joint(step.below, frame.top, true);
-            }
-            let Some(frame) = frames.get(edge.upper).filter(|_| step.last) else {
-                continue;
-            };
-            let floor = frame.top + frame.lines.len() + 2;
-            canvas.upright(step.above, floor, rows.of(channel.top));
-            canvas.joint(step.above, floor - 1, false);
-        }
-    }
-    for route in &layout.routes {
-        let Route::Up(points) = route else { continue };
-        for pair in points.get(1..).unwrap_or(&[]).chunks_exact(2) {
-            if let [below, above] = pair {
-                canvas.upright(column(below.x), rows.of(above.y), rows.of(below.y));
+    let (mut parts, mut single) = (Vec::new(), Vec::new());
+    let mut seen = vec![false; graph.blocks.len()];
+    for first in 0..graph.blocks.len() {
+        let (mut part, mut waiting) = (Vec::new(), vec![first]);
+        while let Some(block) = waiting.pop() {
+            if let Some(seen) = seen.get_mut(block).filter(|seen| !**seen) {
+                *seen = true;
+                part.push(block);
+                waiting.extend(bound.get(block).into_iter().flatten());
             }
         }
+        part.sort_unstable();
+        match part.as_slice() {
+            [] => {}
+            [block] => single.push(*block),
+            _ => parts.push(part),
+        }
+    }
+    (parts, single)
+}
+
+/// Some blocks of a graph, and the bindings between them.
+fn part(graph: &Graph, blocks: &[usize]) -> Graph {
+    let mut blocks = blocks.to_vec();
+    blocks.sort_unstable();
+    let blocks = blocks.into_iter().filter_map(|at| graph.blocks.get(at));
+    let blocks: Vec<_> = blocks.cloned().collect();
+    let names: HashSet<_> = blocks.iter().map(|block| &block.name).collect();
+    let bindings = graph.bindings.iter();
+    let bindings = bindings
+        .filter(|binding| names.contains(&binding.lower) && names.contains(&binding.upper))
+        .cloned()
+        .collect();
+    Graph {
+        blocks,
+        bindings,
+        ..Graph::default()
     }
 }
 
-/// Beside its line, in the border of the box.
-fn draw_numbers(
-    canvas: &mut Canvas,
-    boxes: &Boxes,
-    channels: &[Channel],
-    frames: &[Frame<'_>],
-    numbers: &[Numbers],
-) {
-    for step in channels.iter().flat_map(|channel| &channel.steps) {
-        let Some((edge, (ingress, egress))) = boxes
-            .edges
-            .get(step.line)
-            .zip(numbers.get(step.line).copied())
-        else {
-            continue;
-        };
-        if let (true, Some(number), Some(frame)) = (step.first, ingress, frames.get(edge.lower)) {
-            canvas.before(step.below, frame.top, &number.to_string());
-        }
-        if let (true, Some(number), Some(frame)) = (step.last, egress, frames.get(edge.upper)) {
-            let row = frame.top + frame.lines.len() + 1;
-            canvas.before(step.above, row, &number.to_string());
-        }
+/// What is not drawn: parts as trees, and blocks that are not bound.
+fn listed(graph: &Graph, parts: &[Vec<usize>], single: &[usize], look: &Look) -> Vec<String> {
+    let parts: Vec<_> = parts.iter().map(|blocks| part(graph, blocks)).collect();
+    let mut sections = tree::trees(&parts, look);
+    if !single.is_empty() {
+        sections.push(list::list(&part(graph, single).blocks, look));
     }
+    sections
 }
 
-/// What is not drawn is said: subscriptions, and bindings to what does not stand above.
-fn notes(out: &mut String, graph: &Graph, boxes: &Boxes, layout: &Layout) {
-    let name = |number: usize| {
-        let block = graph.blocks.get(number);
-        clean(block.map_or("", |block| &block.name))
+/// All that is said: above, what there is to say beside the picture, and below, what it does not show.
+fn whole(graph: &Graph, sections: &[String], look: &Look) -> String {
+    let mut out = String::new();
+    let plain = |out: &mut String, text: String| {
+        let words = [Words::new(text, Tone::Plain)];
+        out.push_str(&line(&words, look.width, false));
+        out.push('\n');
     };
-    for (edge, route) in boxes.edges.iter().zip(&layout.routes) {
-        let (lower, upper) = (name(edge.lower), name(edge.upper));
-        // Writing to a string does not fail.
-        let _ = match (edge.ends, route) {
-            (Ends::Loose, _) => writeln!(out, "{upper} gets the events of {lower}"),
-            (_, Route::Curve(_)) => writeln!(out, "{upper} is on {lower}"),
-            (_, Route::Up(_)) => Ok(()),
-        };
+    if graph.netns.is_some() || graph.seconds.is_some() || graph.blocks.is_empty() {
+        plain(&mut out, title(graph));
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "layouts begin at 0 and are not that large"
-)]
-fn column(x: f64) -> usize {
-    (x / COLUMN).floor().max(0.0) as usize
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "layouts are not that large"
-)]
-fn tenths(length: f64) -> i64 {
-    (length * 10.0).round() as i64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "there are not that many")]
-fn float(number: usize) -> f64 {
-    number as f64
+    out.push_str(&sections.join("\n"));
+    for subscription in &graph.subscriptions {
+        let (subscriber, publisher) = (&subscription.subscriber, &subscription.publisher);
+        let text = format!("{subscriber} gets the events of {publisher}");
+        plain(&mut out, clean(&text));
+    }
+    out
 }

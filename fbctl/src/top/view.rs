@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use lana_cli::{screen::Scroll, Block, BlockRates, Count};
+use lana_cli::{natural, screen::Scroll, Block, BlockRates, Count};
 use std::collections::HashMap;
 
 /// By what blocks are sorted.
@@ -59,8 +59,10 @@ impl Sort {
 pub(crate) struct View {
     pub(crate) scroll: Scroll,
     pub(crate) selection: Selection,
-    sort: Sort,
+    pub(super) sort: Sort,
     reverse: bool,
+    /// The keys are shown.
+    pub(super) help: bool,
     /// From where totals count.
     pub(crate) reference: Option<Sample>,
     /// The filter that is being typed.
@@ -74,6 +76,7 @@ impl View {
             selection,
             sort,
             reverse,
+            help: false,
             reference: None,
             typed: None,
         }
@@ -97,7 +100,16 @@ impl View {
             }
             return;
         }
+        if std::mem::take(&mut self.help)
+            && matches!(key.code, KeyCode::Char('?' | 'h') | KeyCode::Esc)
+        {
+            return;
+        }
         match key.code {
+            KeyCode::Char('?' | 'h') => {
+                self.help = true;
+                self.scroll.top = 0;
+            }
             KeyCode::Char('s') => self.sort = self.sort.next(),
             KeyCode::Char('N') => self.sort = Sort::Name,
             KeyCode::Char('T') => self.sort = Sort::Type,
@@ -114,14 +126,20 @@ impl View {
         }
     }
 
-    /// The line at the bottom.
-    pub(crate) fn status(&self) -> String {
+    /// The line at the bottom, with what is to be said of columns.
+    pub(crate) fn status(&self, columns: Option<&str>) -> String {
         if let Some(typed) = &self.typed {
             return format!("filter: {typed}_  (Enter takes it, Esc leaves it)");
         }
+        if self.help {
+            return "any key leaves the keys".to_owned();
+        }
         let turned = if self.reverse { ", reversed" } else { "" };
         let sort = self.sort.name();
-        format!("q end  p pause  s sort: {sort}{turned}  r reverse  / filter  z zero")
+        let columns = columns.map_or(String::new(), |text| format!("  {text}"));
+        format!(
+            "q end  ? keys{columns}  s sort: {sort}{turned}  r reverse  p pause  / filter  z zero"
+        )
     }
 
     /// The blocks that are selected, in order, with totals since the reference.
@@ -156,7 +174,7 @@ impl View {
         let by_time = |of, a: &BlockRates, b: &BlockRates| time(of, b).total_cmp(&time(of, a));
         blocks.sort_by(|a, b| {
             let order = match self.sort {
-                Sort::Name => a.name.cmp(&b.name),
+                Sort::Name => natural(&a.name, &b.name),
                 Sort::Type => a.kind.cmp(&b.kind),
                 Sort::Packets => b.packets.rate.total_cmp(&a.packets.rate),
                 Sort::Bits => b.bytes.rate.total_cmp(&a.bytes.rate),
@@ -166,7 +184,7 @@ impl View {
                 Sort::Cpu => by_time(Report::share, a, b),
             };
             let order = if self.reverse { order.reverse() } else { order };
-            order.then_with(|| a.name.cmp(&b.name))
+            order.then_with(|| natural(&a.name, &b.name))
         });
         report.blocks = blocks;
     }

@@ -4,7 +4,7 @@
 
 use crate::rates::{Cpu, Report};
 use crossterm::event::{KeyCode, KeyEvent};
-use lana_cli::{screen::Scroll, BlockRates};
+use lana_cli::{natural, screen::Scroll, BlockRates};
 
 /// By what CPUs and blocks are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl View {
     pub(crate) fn blocks<'a>(&self, report: &'a Report) -> Vec<&'a BlockRates> {
         let mut blocks: Vec<_> = report.blocks.iter().collect();
         match self.sort {
-            Sort::Name => blocks.sort_by(|a, b| a.name.cmp(&b.name)),
+            Sort::Name => blocks.sort_by(|a, b| natural(&a.name, &b.name)),
             Sort::Load => blocks.sort_by(|a, b| b.packets.rate.total_cmp(&a.packets.rate)),
             Sort::Events => blocks.sort_by(|a, b| b.drops.rate.total_cmp(&a.drops.rate)),
         }

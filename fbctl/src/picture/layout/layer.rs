@@ -2,13 +2,11 @@
 
 //! Which layer each box is in, from 0 at the bottom.
 
-use super::{order::Rows, Ends, Graph, ASPECT, GAP, LANE};
+use super::{order::Rows, Ends, Graph, Room, ASPECT, LANE};
 
 /// A layer with its gap, about.
 const STEP: f64 = 100.0;
-/// No layer that is not wider is folded.
-const WIDE: f64 = 1500.0;
-/// Nor one that has fewer boxes.
+/// No layer that has fewer boxes is folded.
 const FEW: usize = 6;
 /// Into at most so many.
 const FOLDS: usize = 12;
@@ -82,9 +80,15 @@ pub(super) fn layers(graph: &Graph, edges: &[usize]) -> Vec<usize> {
 
 /// Folds neighbouring layers that are far too wide: what hangs together within them goes by turns to one of
 /// several stacks. Whether it did.
-pub(super) fn fold(graph: &Graph, edges: &[usize], rows: &Rows, layers: &mut Vec<usize>) -> bool {
-    let widths = widths(graph, edges, layers);
-    if widths.iter().copied().fold(0.0, f64::max) <= WIDE {
+pub(super) fn fold(
+    graph: &Graph,
+    room: &Room,
+    edges: &[usize],
+    rows: &Rows,
+    layers: &mut Vec<usize>,
+) -> bool {
+    let widths = widths(graph, room.gap, edges, layers);
+    if widths.iter().copied().fold(0.0, f64::max) <= room.wide {
         return false;
     }
     let mut counts = vec![0; widths.len()];
@@ -94,7 +98,7 @@ pub(super) fn fold(graph: &Graph, edges: &[usize], rows: &Rows, layers: &mut Vec
     let wide = widths
         .iter()
         .zip(counts)
-        .map(|(width, count)| *width > WIDE && count >= FEW);
+        .map(|(width, count)| *width > room.wide && count >= FEW);
     let wide: Vec<_> = wide.collect();
     // Neighbouring layers together, which keeps together what belongs together; or each on its own.
     let ways = [
@@ -102,7 +106,7 @@ pub(super) fn fold(graph: &Graph, edges: &[usize], rows: &Rows, layers: &mut Vec
         strands(graph, edges, rows, layers, bands(&wide, 1)),
     ];
     let score = |layers: &[usize]| {
-        let widths = self::widths(graph, edges, layers);
+        let widths = self::widths(graph, room.gap, edges, layers);
         let height = STEP * super::float(widths.len());
         let width = widths.into_iter().fold(0.0, f64::max);
         (width / ASPECT).max(height)
@@ -125,11 +129,11 @@ pub(super) fn fold(graph: &Graph, edges: &[usize], rows: &Rows, layers: &mut Vec
 }
 
 /// How wide each layer is, lines that pass included.
-fn widths(graph: &Graph, edges: &[usize], layers: &[usize]) -> Vec<f64> {
+fn widths(graph: &Graph, gap: f64, edges: &[usize], layers: &[usize]) -> Vec<f64> {
     let count = layers.iter().max().map_or(0, |top| top + 1);
     let mut widths = vec![0.0; count];
     for (node, layer) in graph.nodes.iter().zip(layers) {
-        widths[*layer] += node.width + GAP;
+        widths[*layer] += node.width + gap;
     }
     // How many more lines pass a layer than the one below.
     let mut more = vec![0_i64; count + 1];

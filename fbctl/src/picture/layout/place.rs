@@ -2,7 +2,7 @@
 
 //! Coordinates for boxes whose layer and order are known, and the ways of the lines.
 
-use super::{order::Rows, Edge, Ends, Graph, Layout, Point, Route, GAP, LANE};
+use super::{order::Rows, Edge, Ends, Graph, Layout, Point, Room, Route, LANE};
 
 /// How often layers are moved to where their lines are straight.
 const SWEEPS: usize = 24;
@@ -19,7 +19,7 @@ struct Row {
     offsets: Vec<f64>,
 }
 
-pub(super) fn place(graph: &Graph, edges: &[usize], rows: &Rows) -> Layout {
+pub(super) fn place(graph: &Graph, room: &Room, edges: &[usize], rows: &Rows) -> Layout {
     let width = |vertex: usize| {
         rows.vertices[vertex]
             .node
@@ -28,7 +28,7 @@ pub(super) fn place(graph: &Graph, edges: &[usize], rows: &Rows) -> Layout {
     let spaced: Vec<_> = rows
         .layers
         .iter()
-        .map(|row| Row::new(row, rows, width))
+        .map(|row| Row::new(row, rows, room.gap, width))
         .collect();
     let mut x = vec![0.0; rows.vertices.len()];
     for (row, spaced) in rows.layers.iter().zip(&spaced) {
@@ -41,17 +41,16 @@ pub(super) fn place(graph: &Graph, edges: &[usize], rows: &Rows) -> Layout {
 }
 
 impl Row {
-    fn new(row: &[usize], rows: &Rows, width: impl Fn(usize) -> f64) -> Self {
+    fn new(row: &[usize], rows: &Rows, gap: f64, width: impl Fn(usize) -> f64) -> Self {
         let (mut offsets, mut at) = (Vec::with_capacity(row.len()), 0.0);
         for (place, vertex) in row.iter().enumerate() {
             offsets.push(at);
             let is_node = |vertex: &usize| rows.vertices[*vertex].node.is_some();
             let next = row.get(place + 1).is_some_and(is_node);
-            let gap = if is_node(vertex) || next { GAP } else { LANE };
-            let gap = if is_node(vertex) == next {
-                gap
-            } else {
-                GAP / 2.0
+            let gap = match (is_node(vertex), next) {
+                (true, true) => gap,
+                (false, false) => LANE,
+                _ => gap / 2.0,
             };
             at += width(*vertex) + gap;
         }
@@ -208,7 +207,7 @@ fn finish(graph: &Graph, edges: &[usize], rows: &Rows, x: &[f64]) -> Layout {
 }
 
 /// The way of a line that moves no box.
-pub(super) fn beside(graph: &Graph, nodes: &[Point], edge: &Edge) -> Route {
+pub(super) fn beside(graph: &Graph, room: &Room, nodes: &[Point], edge: &Edge) -> Route {
     let (lower, upper) = (&graph.nodes[edge.lower], &graph.nodes[edge.upper]);
     let (low, up) = (nodes[edge.lower], nodes[edge.upper]);
     if let Ends::Ports { top, bottom } = edge.ends {
@@ -240,11 +239,11 @@ pub(super) fn beside(graph: &Graph, nodes: &[Point], edge: &Edge) -> Route {
             Point { x: to, y: to_y },
         ])
     };
-    if low.x + lower.width + GAP / 2.0 < up.x {
+    if low.x + lower.width + room.gap / 2.0 < up.x {
         let from = low.x + lower.width;
         let away = AWAY.max((up.x - from) / 2.0);
         curve(from, from + away, up.x, up.x - away)
-    } else if up.x + upper.width + GAP / 2.0 < low.x {
+    } else if up.x + upper.width + room.gap / 2.0 < low.x {
         let to = up.x + upper.width;
         let away = AWAY.max((low.x - to) / 2.0);
         curve(low.x, low.x - away, to, to + away)

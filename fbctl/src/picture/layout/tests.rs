@@ -119,7 +119,10 @@ fn sound(graph: &Graph, layout: &Layout) {
 
 #[test]
 fn nothing_is_nothing() {
-    assert_eq!(lay_out(&Graph::default()), Layout::default());
+    assert_eq!(
+        lay_out(&Graph::default(), &Room::default()),
+        Layout::default()
+    );
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn boxes_stand_on_each_other_in_the_order_of_the_ports() {
         port(1, 0, 4, 0),
     ];
     let graph = Graph { nodes, edges };
-    let layout = lay_out(&graph);
+    let layout = lay_out(&graph, &Room::default());
     sound(&graph, &layout);
     let at = &layout.nodes;
     assert!(at[0].y > at[1].y && at[1].y > at[2].y);
@@ -149,7 +152,7 @@ fn parts_stand_side_by_side() {
         graph.nodes.extend([node(1, 0), node(0, 1)]);
         graph.edges.push(port(2 * number, 0, 2 * number + 1, 0));
     }
-    let layout = lay_out(&graph);
+    let layout = lay_out(&graph, &Room::default());
     sound(&graph, &layout);
     assert!(layout.width < 2.5 * layout.height && layout.height < layout.width);
 }
@@ -168,7 +171,7 @@ fn wide_layers_are_folded() {
         graph.edges.push(port(1, number, filter, 0));
         graph.edges.push(port(filter, 0, filter + 1, 0));
     }
-    let layout = lay_out(&graph);
+    let layout = lay_out(&graph, &Room::default());
     sound(&graph, &layout);
     assert!(layout.width < 3000.0, "{}", layout.width);
     assert!(layout.height < 3000.0, "{}", layout.height);
@@ -179,17 +182,17 @@ fn circles_do_no_harm() {
     let nodes = vec![node(1, 1), node(1, 1), node(1, 1)];
     let edges = vec![port(0, 0, 1, 0), port(1, 0, 0, 0), port(2, 0, 2, 0)];
     let graph = Graph { nodes, edges };
-    sound(&graph, &lay_out(&graph));
+    sound(&graph, &lay_out(&graph, &Room::default()));
 }
 
 #[test]
 fn any_graph_has_a_sound_picture_and_always_the_same() {
     for seed in 0..20 {
         let graph = any(seed, 4 + usize::try_from(seed).unwrap() * 3);
-        let layout = lay_out(&graph);
+        let layout = lay_out(&graph, &Room::default());
         sound(&graph, &layout);
-        assert_eq!(layout, lay_out(&graph));
+        assert_eq!(layout, lay_out(&graph, &Room::default()));
     }
     let large = any(7, 400);
-    sound(&large, &lay_out(&large));
+    sound(&large, &lay_out(&large, &Room::default()));
 }

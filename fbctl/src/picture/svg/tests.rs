@@ -218,7 +218,7 @@ fn states_kinds_rates_and_drops_are_shown() {
         "class=\"device down\"",
         "class=\"virtual device up\"",
         "class=\"socket\"",
-        "eth 53 · lan7 · 10 on eth1 · xdp · up",
+        "eth #53 · lan7 · 10 on eth1 · xdp · up",
         ">12.3k/s</text>",
         "<text class=\"figures usual\" x=\"63\" y=\"63\" text-anchor=\"middle\">30/s filtered</text>",
         "<text class=\"figures bad\" x=\"63\" y=\"63\" text-anchor=\"middle\">5/s dropped</text>",

@@ -2,6 +2,8 @@
 
 //! Rows of characters, in which lines that meet are joined.
 
+use super::style::{Tone, Words};
+
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 const LEFT: u8 = 4;
@@ -34,7 +36,7 @@ impl Border {
 enum Cell {
     /// The sides to which lines go.
     Line(u8),
-    Text(char),
+    Text(char, Tone),
 }
 
 #[derive(Debug, Default)]
@@ -52,10 +54,16 @@ impl Canvas {
         row.get_mut(column)
     }
 
-    fn write(&mut self, column: usize, row: usize, characters: impl Iterator<Item = char>) {
+    fn write(
+        &mut self,
+        column: usize,
+        row: usize,
+        characters: impl Iterator<Item = char>,
+        tone: Tone,
+    ) {
         for (at, character) in (column..).zip(characters) {
             if let Some(cell) = self.cell(at, row) {
-                *cell = Cell::Text(character);
+                *cell = Cell::Text(character, tone);
             }
         }
     }
@@ -67,14 +75,14 @@ impl Canvas {
         }
     }
 
-    /// A box with a text in it.
+    /// A box with a text in it, whose upper left corner is in a column and a row.
     pub(super) fn frame(
         &mut self,
-        left: usize,
-        top: usize,
+        (left, top): (usize, usize),
         width: usize,
-        lines: &[String],
+        lines: &[Words],
         border: Border,
+        tone: Tone,
     ) {
         let [a, b, c, d, across, upright] = border.characters();
         let inner = width.saturating_sub(2);
@@ -82,11 +90,13 @@ impl Canvas {
             let middle = std::iter::repeat_n(across, inner);
             std::iter::once(from).chain(middle).chain([to])
         };
-        self.write(left, top, edge(a, b));
-        self.write(left, top + lines.len() + 1, edge(c, d));
+        self.write(left, top, edge(a, b), tone);
+        self.write(left, top + lines.len() + 1, edge(c, d), tone);
         for (row, line) in (top + 1..).zip(lines) {
-            let text = format!("{upright}{line:^inner$}{upright}");
-            self.write(left, row, text.chars());
+            let text = format!("{:^inner$}", line.text);
+            self.write(left, row, [upright].into_iter(), tone);
+            self.write(left + 1, row, text.chars(), line.tone);
+            self.write(left + 1 + inner, row, [upright].into_iter(), tone);
         }
     }
 
@@ -114,7 +124,7 @@ impl Canvas {
 
     /// Where a line begins at the upper or the lower border of a box.
     pub(super) fn joint(&mut self, column: usize, row: usize, upper: bool) {
-        if let Some(Cell::Text(there)) = self.cell(column, row) {
+        if let Some(Cell::Text(there, _)) = self.cell(column, row) {
             *there = match (*there, upper) {
                 ('─', true) => '┴',
                 ('─', false) => '┬',
@@ -131,20 +141,48 @@ impl Canvas {
             column.saturating_sub(text.chars().count()),
             row,
             text.chars(),
+            Tone::Plain,
         );
     }
 
-    pub(super) fn text(&self) -> String {
+    /// The last column in which something is, from 1.
+    pub(super) fn width(&self) -> usize {
+        self.0.iter().map(|row| row_width(row)).max().unwrap_or(0)
+    }
+
+    pub(super) fn text(&self, colour: bool) -> String {
         let mut out = String::new();
         for row in &self.0 {
-            let characters = row.iter().map(|cell| match cell {
-                Cell::Text(character) => *character,
-                Cell::Line(sides) => LINES.get(usize::from(*sides)).copied().unwrap_or(' '),
-            });
-            let line: String = characters.collect();
-            out.push_str(line.trim_end());
+            let cells = row.get(..row_width(row)).unwrap_or(row);
+            for run in cells.chunk_by(|a, b| a.tone() == b.tone()) {
+                let text: String = run.iter().map(|cell| cell.character()).collect();
+                let tone = run.first().map_or(Tone::Plain, |cell| cell.tone());
+                out.push_str(&tone.paint(&text, colour));
+            }
             out.push('\n');
         }
         out
+    }
+}
+
+/// Without the blanks at its end.
+fn row_width(row: &[Cell]) -> usize {
+    let last = row.iter().rposition(|cell| cell.character() != ' ');
+    last.map_or(0, |last| last + 1)
+}
+
+impl Cell {
+    fn character(self) -> char {
+        match self {
+            Cell::Text(character, _) => character,
+            Cell::Line(sides) => LINES.get(usize::from(sides)).copied().unwrap_or(' '),
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Cell::Text(_, tone) => tone,
+            Cell::Line(_) => Tone::Plain,
+        }
     }
 }

@@ -5,7 +5,7 @@
 use super::canvas::Canvas;
 
 /// A line's way through a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Step {
     /// The line's number.
     pub(super) line: usize,
@@ -16,6 +16,8 @@ pub(super) struct Step {
     /// The columns in which it comes and goes.
     pub(super) below: usize,
     pub(super) above: usize,
+    /// The height at which it comes.
+    pub(super) from: f64,
     /// The row, counted from above, in which it goes to the side.
     pub(super) track: usize,
 }

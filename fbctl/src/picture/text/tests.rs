@@ -8,40 +8,53 @@ use crate::{
     },
     show::tests::sample,
 };
-use lana_netlink::LinkState;
+use lana_netlink::{
+    spec::{DropAttrs, DropReason, StatsAttrs},
+    wire::Value,
+    LinkState,
+};
+
+fn wide(graph: &Graph, figures: Figures) -> String {
+    let look = Look {
+        figures,
+        width: None,
+        colour: false,
+    };
+    text(graph, &look)
+}
 
 fn shown(graph: &Graph) -> String {
-    text(graph, Figures::Drops)
+    wide(graph, Figures::Drops)
 }
 
 #[test]
 fn a_fork() {
     let expected = "\
-┌───────────┐   ┌───────────┐
-│  count0   │   │  count1   │
-│ counter 4 │   │ counter 6 │
-│     0     │   │     0     │
-└──────┬────┘   └─────┬─────┘
-       │              │
-  ┌────┴────┐    ┌────┴────┐
-  │ filter0 │    │ filter1 │
-  │  bpf 3  │    │  bpf 5  │
-  │    0    │    │    0    │
-  └────┬────┘    └────┬────┘
-       └────┐   ┌─────┘
-          ┌0┴──1┴─┐
-          │  tee  │
-          │ tee 2 │
-          │   0   │
-          └───┬───┘
-              │
-       ╔══════╧══════╗
-       ║    eth0     ║
-       ║ eth 1 · up  ║
-       ║      0      ║
-       ╚═════════════╝
+┌─────────────┐   ┌─────────────┐
+│   count0    │   │   count1    │
+│ counter #4  │   │ counter #6  │
+│      0      │   │      0      │
+└───────┬─────┘   └──────┬──────┘
+        │                │
+   ┌────┴────┐      ┌────┴────┐
+   │ filter0 │      │ filter1 │
+   │ bpf #3  │      │ bpf #5  │
+   │    0    │      │    0    │
+   └────┬────┘      └────┬────┘
+        └────┐     ┌─────┘
+           ┌0┴────1┴─┐
+           │   tee   │
+           │ tee #2  │
+           │    0    │
+           └────┬────┘
+                │
+         ╔══════╧══════╗
+         ║    eth0     ║
+         ║ eth #1 · up ║
+         ║      0      ║
+         ╚═════════════╝
 ";
-    let drawn = text(&fan(2), Figures::Totals);
+    let drawn = wide(&fan(2), Figures::Totals);
     assert_eq!(drawn, expected, "\n{drawn}");
 }
 
@@ -75,7 +88,7 @@ fn the_namespace_and_the_time_stand_above() {
     let mut graph = fan(1);
     graph.netns = Some("red".into());
     graph.seconds = Some(2.0);
-    let drawn = text(&graph, Figures::Rates);
+    let drawn = wide(&graph, Figures::Rates);
     let first = drawn.lines().next();
     assert_eq!(
         first,
@@ -144,9 +157,227 @@ fn devices_side_by_side() {
     });
     graph.bindings.insert(binding("m", 0, "eth0", 0));
     let drawn = shown(&graph);
-    assert!(drawn.contains("eth 2 · down"), "\n{drawn}");
+    assert!(drawn.contains("eth #2 · down"), "\n{drawn}");
     assert!(
         drawn.ends_with("\nm gets the events of eth1\n"),
         "\n{drawn}"
     );
+}
+
+/// The counters of a block that has dropped so many packets.
+fn dropped(reason: DropReason, packets: u64) -> StatsAttrs {
+    let drop = DropAttrs {
+        reason: Some(Value::Known(reason)),
+        packets: Some(packets),
+        ..Default::default()
+    };
+    StatsAttrs {
+        drop: vec![drop],
+        ..Default::default()
+    }
+}
+
+fn within(graph: &Graph, width: usize) -> String {
+    let look = Look {
+        figures: Figures::Drops,
+        width: Some(width),
+        colour: false,
+    };
+    text(graph, &look)
+}
+
+/// No terminal has to wrap a line, and no block is left out.
+#[test]
+fn no_line_is_too_wide() {
+    let mut graphs: Vec<_> = (1..40)
+        .step_by(3)
+        .flat_map(|count| [mixed(count), web(count), fan(count)])
+        .collect();
+    let mut loose = mixed(20);
+    loose.bindings.clear();
+    loose.netns = Some("a-namespace-with-a-long-name".into());
+    loose.subscriptions.insert(Subscription {
+        subscriber: "a-block-with-a-name-that-is-long".into(),
+        publisher: "another-block-with-a-long-name".into(),
+    });
+    graphs.push(loose);
+    for graph in &graphs {
+        for width in [1, 10, 30, 80, 120, 200] {
+            for drawn in [within(graph, width), tree_within(graph, width)] {
+                let widest = drawn.lines().map(|line| line.chars().count()).max();
+                assert!(widest <= Some(width), "{width}\n{drawn}");
+                let all = graph.blocks.iter().filter(|_| width >= 80);
+                for block in all {
+                    let name = format!("{} ", block.name);
+                    assert!(drawn.contains(&name), "{name}\n{drawn}");
+                }
+            }
+        }
+    }
+}
+
+fn tree_within(graph: &Graph, width: usize) -> String {
+    let look = Look {
+        figures: Figures::Drops,
+        width: Some(width),
+        colour: false,
+    };
+    tree(graph, &look)
+}
+
+#[test]
+fn what_is_too_wide_is_a_tree() {
+    let expected = "\
+One block a line. What is on top of a…
+eth0              eth #1 · up
+└─ tee            tee #2
+   ├0─ filter0    bpf #3
+   │   └─ count0  counter #4
+   └1─ filter1    bpf #5
+       └─ count1  counter #6
+";
+    assert_eq!(tree_within(&fan(2), 38), expected);
+    let drawn = within(&fan(9), 80);
+    assert!(drawn.contains("   └8─ filter8    bpf #19\n"), "\n{drawn}");
+    assert!(!within(&fan(9), 200).contains("filter8    bpf"));
+}
+
+/// What spreads packets to devices is drawn from the top, where it begins; what goes on two ways is told once.
+#[test]
+fn a_tree_from_the_top() {
+    let mut graph = Graph {
+        blocks: vec![
+            block("m", "multipath", 3, (1, 12)),
+            block("a", "tee", 4, (0, 2)),
+        ],
+        ..Graph::default()
+    };
+    for number in 0..12 {
+        let name = format!("eth{number}");
+        graph.bindings.insert(binding("m", number, &name, 0));
+        graph.blocks.push(device(&name, 10 + number, LinkState::Up));
+    }
+    graph.bindings.insert(binding("a", 0, "m", 0));
+    graph.bindings.insert(binding("a", 1, "eth3", 1));
+    let expected = "\
+One block a line. What a block is on top of is indented below it:
+a               tee #4
+├0─ m           multipath #3
+│   ├0── eth0   eth #10 · up
+";
+    let drawn = tree_within(&graph, 80);
+    assert!(drawn.starts_with(expected), "\n{drawn}");
+    assert!(
+        drawn.contains("│   ├10─ eth10  eth #20 · up\n"),
+        "\n{drawn}"
+    );
+    assert!(drawn.ends_with("└1─ eth3        see above\n"), "\n{drawn}");
+}
+
+/// A chain that is too deep goes on further below, at the left.
+#[test]
+fn a_deep_tree() {
+    let mut graph = Graph {
+        blocks: vec![device("b0", 1, LinkState::Up)],
+        ..Graph::default()
+    };
+    for number in 1..60 {
+        let (name, below) = (format!("b{number}"), format!("b{}", number - 1));
+        graph.blocks.push(block(&name, "counter", number, (1, 1)));
+        graph.bindings.insert(binding(&name, 0, &below, 0));
+    }
+    let drawn = tree_within(&graph, 40);
+    assert!(drawn.lines().all(|line| line.chars().count() <= 40));
+    assert!(
+        drawn.lines().any(|line| line.ends_with("b7   see below")),
+        "\n{drawn}"
+    );
+    assert!(drawn.contains("\nb7 "), "\n{drawn}");
+}
+
+#[test]
+fn blocks_that_are_not_bound_are_a_list() {
+    let mut graph = fan(1);
+    for number in 0..7 {
+        let name = format!("c{number}");
+        graph
+            .blocks
+            .push(block(&name, "counter", 10 + number, (1, 1)));
+    }
+    let drawn = within(&graph, 60);
+    let expected = "
+not bound (7):
+  c0 counter #10  c3 counter #13  c6 counter #16
+  c1 counter #11  c4 counter #14
+  c2 counter #12  c5 counter #15
+";
+    assert!(drawn.ends_with(expected), "\n{drawn}");
+    graph.blocks.truncate(8);
+    assert_eq!(within(&graph, 80).matches("│ counter #1").count(), 4);
+}
+
+#[test]
+fn drops_and_links_that_are_down_have_a_colour() {
+    let mut graph = Graph {
+        blocks: vec![
+            device("eth0", 1, LinkState::Down),
+            device("eth1", 2, LinkState::Up),
+        ],
+        ..Graph::default()
+    };
+    if let Some(block) = graph.blocks.last_mut() {
+        block.stats = Some(dropped(DropReason::TooBig, 7));
+    }
+    let mut look = Look {
+        figures: Figures::Drops,
+        width: None,
+        colour: true,
+    };
+    for drawn in [text(&graph, &look), tree(&graph, &look)] {
+        assert!(drawn.contains("\u{1b}[31m"), "{drawn}");
+        assert!(drawn.contains("7 too-big"), "{drawn}");
+    }
+    let drawn = text(&graph, &look);
+    assert!(
+        drawn.contains("║\u{1b}[31m  7 too-big  \u{1b}[0m║"),
+        "{drawn:?}"
+    );
+    assert!(drawn.contains("\u{1b}[31m║\u{1b}[0m"), "{drawn:?}");
+    look.colour = false;
+    assert!(!text(&graph, &look).contains('\u{1b}'));
+}
+
+/// A box has no empty line, and stands on the floor of its layer whether it is higher than others or not.
+#[test]
+fn boxes_have_no_empty_lines() {
+    let mut graph = fan(3);
+    for block in &mut graph.blocks {
+        if block.name == "filter1" {
+            block.stats = Some(dropped(DropReason::Filtered, 3));
+        }
+    }
+    let drawn = shown(&graph);
+    let expected = "\
+┌─────────────┐   ┌─────────────┐    ┌─────────────┐
+│   count0    │   │   count1    │    │   count2    │
+│ counter #4  │   │ counter #6  │    │ counter #8  │
+└──────┬──────┘   └──────┬──────┘    └──────┬──────┘
+       └─┐               │                ┌─┘
+         │        ┌──────┴──────┐         │
+    ┌────┴────┐   │   filter1   │    ┌────┴────┐
+    │ filter0 │   │   bpf #5    │    │ filter2 │
+    │ bpf #3  │   │ 3 filtered  │    │ bpf #7  │
+    └────┬────┘   └──────┬──────┘    └────┬────┘
+         └────────────┐  │   ┌────────────┘
+                    ┌0┴─1┴──2┴┐
+                    │   tee   │
+                    │ tee #2  │
+                    └────┬────┘
+                         │
+                  ╔══════╧══════╗
+                  ║    eth0     ║
+                  ║ eth #1 · up ║
+                  ╚═════════════╝
+";
+    assert_eq!(drawn, expected, "\n{drawn}");
 }

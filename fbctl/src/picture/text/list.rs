@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Blocks that are bound to nothing: in columns, as `ls` has files.
+
+use super::{
+    style::{line, words, Tone, Words},
+    Look,
+};
+use crate::picture::model::Block;
+
+/// Between columns, and before the first one.
+const GAP: usize = 2;
+/// How wide the columns are together where there is no limit.
+const USUAL: usize = 100;
+
+/// Lists them, from above to below and then from left to right.
+pub(super) fn list(blocks: &[Block], look: &Look) -> String {
+    let said: Vec<_> = blocks
+        .iter()
+        .map(|block| words(block, look.figures))
+        .collect();
+    let width = |part: usize| {
+        let parts = said.iter().filter_map(|words| words.get(part));
+        parts.map(Words::width).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..4).map(width).collect();
+    let cells: Vec<_> = said.iter().map(|words| cell(words, &widths)).collect();
+    let wide = cells.iter().map(|cell| cell.iter().map(Words::width).sum());
+    let wide: usize = wide.max().unwrap_or_default();
+    let columns = (look.width.unwrap_or(USUAL) / wide.max(1)).max(1);
+    let rows = cells.len().div_ceil(columns).max(1);
+    let title = Words::new(format!("not bound ({}):", blocks.len()), Tone::Plain);
+    let mut out = line(&[title], look.width, false) + "\n";
+    for row in 0..rows {
+        let mut all: Vec<_> = cells
+            .iter()
+            .skip(row)
+            .step_by(rows)
+            .flatten()
+            .cloned()
+            .collect();
+        while all.last().is_some_and(|words| words.text.trim().is_empty()) {
+            all.pop();
+        }
+        out.push_str(&line(&all, look.width, look.colour));
+        out.push('\n');
+    }
+    out
+}
+
+/// What is said of a block, each part as wide as those of the others.
+fn cell(words: &[Words], widths: &[usize]) -> Vec<Words> {
+    let mut cell = vec![Words::new(" ".repeat(GAP), Tone::Plain)];
+    for (part, (words, width)) in words.iter().zip(widths).enumerate() {
+        if *width == 0 {
+            continue;
+        }
+        let blank = Words::new(" ".repeat(width - words.width()), Tone::Plain);
+        if part > 0 {
+            cell.push(Words::new(" ", Tone::Plain));
+        }
+        // Numbers stand to the right.
+        if part == 2 {
+            cell.extend([blank, words.clone()]);
+        } else {
+            cell.extend([words.clone(), blank]);
+        }
+    }
+    cell
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Texts that stand out on a terminal: drops, and devices that are down.
+
+use crate::picture::{
+    caption::{figures_of, Figures},
+    model::{Block, Role},
+    scene::detail,
+};
+use anstyle::{AnsiColor, Style};
+use lana_cli::clean;
+use lana_netlink::LinkState;
+
+/// How much something stands out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    /// Drops that filters are for, a device without a carrier.
+    Notable,
+    /// Other drops, a device that is down.
+    Bad,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        let colour = match self {
+            Tone::Plain => return Style::new(),
+            Tone::Notable => AnsiColor::Yellow,
+            Tone::Bad => AnsiColor::Red,
+        };
+        Style::new().fg_color(Some(colour.into()))
+    }
+
+    /// The text in its colour.
+    pub(super) fn paint(self, text: &str, colour: bool) -> String {
+        if !colour || self == Tone::Plain || text.is_empty() {
+            return text.to_owned();
+        }
+        let style = self.style();
+        format!("{style}{text}{style:#}")
+    }
+
+    /// That of the state of a device.
+    pub(super) fn of(block: &Block) -> Self {
+        match &block.role {
+            Role::Device(device) => match device.state {
+                Some(LinkState::Down) => Tone::Bad,
+                Some(LinkState::NoCarrier) => Tone::Notable,
+                Some(LinkState::Up) | None => Tone::Plain,
+            },
+            Role::Socket(_) | Role::None {} => Tone::Plain,
+        }
+    }
+}
+
+/// A text with its tone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+}
+
+impl Words {
+    pub(super) fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Words {
+            text: text.into(),
+            tone,
+        }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+/// What is said of a block: its name, its type and number and state, its packets, its drops. The last two may be empty.
+pub(super) fn words(block: &Block, figures: Figures) -> [Words; 4] {
+    let (packets, loss) = figures_of(block, figures);
+    let drops = loss.map(|loss| {
+        let tone = if loss.bad { Tone::Bad } else { Tone::Notable };
+        Words::new(loss.text, tone)
+    });
+    [
+        Words::new(clean(&block.name), Tone::Plain),
+        Words::new(detail(block), Tone::of(block)),
+        Words::new(packets, Tone::Plain),
+        drops.unwrap_or_default(),
+    ]
+}
+
+/// The words one after another, in as many columns as there are. What is longer is cut.
+pub(super) fn line(words: &[Words], width: Option<usize>, colour: bool) -> String {
+    let mut left = width.unwrap_or(usize::MAX);
+    let total: usize = words.iter().map(Words::width).sum();
+    let is_cut = total > left;
+    if is_cut {
+        left = left.saturating_sub(1);
+    }
+    let mut out = String::new();
+    for word in words {
+        let text: String = word.text.chars().take(left).collect();
+        left -= text.chars().count();
+        out.push_str(&word.tone.paint(&text, colour));
+    }
+    if is_cut && width != Some(0) {
+        out.push('…');
+    }
+    out
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The columns of `fbctl top`: as many as there is room for, the most important ones first.
+
+use super::{float, Sort};
+use crate::rates::{number, reasons, scaled, times, Report};
+use lana_cli::{clean, screen::alarm, BlockRates};
+use ratatui::text::{Line, Span};
+
+/// Between columns.
+const GAP: usize = 2;
+/// How much of a name or a type is shown: all that the kernel allows.
+const LONGEST: usize = 31;
+
+/// A column, in the order in which they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Block,
+    Type,
+    PacketRate,
+    BitRate,
+    DropRate,
+    Nanos,
+    Cpu,
+    Packets,
+    Bytes,
+    Drops,
+    Reasons,
+}
+
+use Column::{
+    BitRate, Block, Bytes, Cpu, DropRate, Drops, Nanos, PacketRate, Packets, Reasons, Type,
+};
+
+const ALL: [Column; 11] = [
+    Block, Type, PacketRate, BitRate, DropRate, Nanos, Cpu, Packets, Bytes, Drops, Reasons,
+];
+
+/// Which ones are shown first where there is no room for all.
+const BY_IMPORTANCE: [Column; 11] = [
+    Block, PacketRate, DropRate, BitRate, Drops, Type, Cpu, Reasons, Nanos, Packets, Bytes,
+];
+
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Block => "BLOCK",
+            Type => "TYPE",
+            PacketRate => "PACKETS/S",
+            BitRate => "BITS/S",
+            DropRate => "DROPS/S",
+            Nanos => "NS/PKT",
+            Cpu => "CPU%",
+            Packets => "PACKETS",
+            Bytes => "BYTES",
+            Drops => "DROPS",
+            Reasons => "REASONS",
+        }
+    }
+
+    fn cell(self, report: &Report, block: &BlockRates) -> String {
+        let time = || times(report, block);
+        match self {
+            Block => clean(&block.name),
+            Type => clean(&block.kind),
+            PacketRate => number(block.packets.rate),
+            BitRate => scaled(block.bytes.rate * 8.0),
+            DropRate => number(block.drops.rate),
+            Nanos => {
+                let [nanos, _] = time();
+                nanos
+            }
+            Cpu => {
+                let [_, share] = time();
+                share
+            }
+            Packets => block.packets.total.to_string(),
+            Bytes => scaled(float(block.bytes.total)),
+            Drops => block.drops.total.to_string(),
+            Reasons => reasons(&block.reason_rates),
+        }
+    }
+
+    /// How wide it is at least: so much that it does not change with each interval.
+    fn least(self) -> usize {
+        match self {
+            Cpu => 5,
+            Reasons => 16,
+            _ => self.title().len(),
+        }
+    }
+
+    fn most(self) -> usize {
+        match self {
+            Block | Type => LONGEST,
+            // The last one: what does not fit is cut.
+            Reasons => self.least(),
+            _ => usize::MAX,
+        }
+    }
+
+    /// The column that blocks are sorted by.
+    fn sorted_by(sort: Sort) -> Self {
+        match sort {
+            Sort::Name => Block,
+            Sort::Type => Type,
+            Sort::Packets => PacketRate,
+            Sort::Bits => BitRate,
+            Sort::Drops => DropRate,
+            Sort::Total => Drops,
+            Sort::Ns => Nanos,
+            Sort::Cpu => Cpu,
+        }
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Block | Type | Reasons)
+    }
+}
+
+/// The titles of the columns, a line for each block, and how many columns there is no room for.
+pub(super) fn columns(
+    report: &Report,
+    sort: Sort,
+    room: Option<usize>,
+) -> (String, Vec<Line<'static>>, usize) {
+    let timed = report.times.is_some();
+    let widths = ALL.map(|column| (column, width(column, report)));
+    let width = |column| widths.iter().find(|(known, _)| *known == column);
+    let width = |column| width(column).map_or(0, |(_, width)| *width);
+    let (mut left, mut shown, mut hidden) = (room.unwrap_or(usize::MAX), Vec::new(), 0);
+    let first = [Block, Column::sorted_by(sort)];
+    let others = BY_IMPORTANCE.into_iter().filter(|c| !first.contains(c));
+    for column in first.into_iter().chain(others) {
+        if shown.contains(&column) || !timed && matches!(column, Nanos | Cpu) {
+            continue;
+        }
+        let gap = if shown.is_empty() { 0 } else { GAP };
+        // Without a name the rest says nothing.
+        if hidden == 0 && width(column) + gap <= left || column == Block {
+            left = left.saturating_sub(width(column) + gap);
+            shown.push(column);
+        } else {
+            hidden += 1;
+        }
+    }
+    let shown: Vec<_> = ALL.into_iter().filter(|c| shown.contains(c)).collect();
+    let last = shown.last().copied();
+    let pad = |column: Column, text: &str| {
+        let (width, gap) = (width(column), if column == Block { 0 } else { GAP });
+        match column {
+            _ if column.is_text() && Some(column) == last => format!("{:gap$}{text}", ""),
+            _ if column.is_text() => format!("{:gap$}{text:<width$}", ""),
+            _ => format!("{:gap$}{text:>width$}", ""),
+        }
+    };
+    let titles = shown.iter().map(|column| pad(*column, column.title()));
+    let line = |block: &BlockRates| {
+        let cells = shown.iter().map(|column| {
+            let text = pad(*column, &column.cell(report, block));
+            match column {
+                DropRate => alarm(block.drops.rate, text),
+                _ => Span::from(text),
+            }
+        });
+        Line::from(cells.collect::<Vec<_>>())
+    };
+    (
+        titles.collect(),
+        report.blocks.iter().map(line).collect(),
+        hidden,
+    )
+}
+
+fn width(column: Column, report: &Report) -> usize {
+    let cells = report.blocks.iter();
+    let cells = cells.map(|block| column.cell(report, block).chars().count());
+    let widest = cells.max().unwrap_or_default().min(column.most());
+    widest.max(column.least())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rates::tests::timed;
+
+    fn titles(sort: Sort, room: usize) -> (String, usize) {
+        let (titles, lines, hidden) = columns(&timed(), sort, Some(room));
+        for line in &lines {
+            let more = line.width().saturating_sub(titles.chars().count());
+            let open = ["REASONS", "BLOCK"]
+                .iter()
+                .any(|last| titles.ends_with(last));
+            assert!(more == 0 || open, "{line}");
+        }
+        (titles, hidden)
+    }
+
+    #[test]
+    fn what_matters_most_is_shown() {
+        let expected = [
+            (109, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", 0),
+            (80, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S   CPU%  DROPS  REASONS", 3),
+            (60, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  DROPS", 5),
+            (40, "BLOCK       PACKETS/S  BITS/S  DROPS/S", 7),
+            (3, "BLOCK     ", 10),
+        ];
+        for (room, shown, hidden) in expected {
+            let (titles, count) = titles(Sort::Packets, room);
+            assert_eq!((titles.trim_end(), count), (shown.trim_end(), hidden));
+        }
+    }
+
+    #[test]
+    fn the_column_that_blocks_are_sorted_by_is_shown() {
+        assert!(titles(Sort::Ns, 40).0.contains("NS/PKT"));
+        assert!(titles(Sort::Total, 40).0.contains("DROPS"));
+    }
+}
