@@ -201,13 +201,14 @@ pub(crate) enum Command {
     ///
     /// Each packet is a line about it and a line for each block that it has passed: when, since the
     /// packet came in; the block; the way; what became of it there; the bytes that have changed.
-    /// Packets that were made of it (a copy of a tee, an answer) stand below the block that made
-    /// them. No packet is held up, lost or reordered by that.
+    /// Packets that were made of it (a copy of a tee, an answer) stand below it, in the order of time. What
+    /// comes of a packet after a block has held it is shown when it comes, by the same number. Lines that
+    /// are too long for the terminal are broken. No packet is held up, lost or reordered by that.
     Trace(Trace),
     /// Print the packets that come to blocks or leave them, or write them to a file for Wireshark
     ///
     /// Without -w each packet is a line: the time of day in UTC, the block, the point, the way, why it
-    /// was dropped, and the packet as `tcpdump -e -n` shows it.
+    /// was dropped, and the packet as `tcpdump -n` shows it.
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
@@ -441,6 +442,9 @@ pub(crate) struct Trace {
     /// Stop after so many packets
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+    /// Show the link layer too (MAC addresses, EtherType, length of the frame), the CPU, and nanoseconds
+    #[arg(short = 'e', long)]
+    pub(crate) link: bool,
     /// Only packets of which nothing was dropped
     #[arg(long, conflicts_with = "drops")]
     pub(crate) ok: bool,
@@ -457,6 +461,7 @@ pub(crate) struct Trace {
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Capture {
     /// The blocks, or the devices that they stand for; up to 16
     #[arg(required = true, value_name = "BLOCK|DEV")]
@@ -476,6 +481,9 @@ pub(crate) struct Capture {
     /// Stop after so many packets
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+    /// Show the link layer too (MAC addresses, EtherType, length of the frame), and nanoseconds
+    #[arg(short = 'e', long)]
+    pub(crate) link: bool,
     /// So many bytes of each packet, from its first one on; all of them if absent
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
     pub(crate) snaplen: Option<u32>,
