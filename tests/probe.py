@@ -261,10 +261,18 @@ def trace():
     tool = Tool("trace", "-c", "1")
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
-    good = re.fullmatch(r"1\. \d\d:\d\d:\d\d\.\d{9} cpu \d+( frame)? 02:00:00:00:00:0a > 02:00:00:00:00:0b, ethertype IPv4 "
-                        r"\(0x0800\), length 48: 192\.0\.2\.1\.5000 > 192\.0\.2\.9\.9: UDP, length 6\n"
-                        r"(  +\d+\.\d{3} us  .*, took \d+\.\d{3} us\n){5}", out)
-    check("trace: as text", good and tool.status == 0 and "dropped: filtered" in out, out, errors)
+    words = r"192\.0\.2\.1\.5000 > 192\.0\.2\.9\.9: UDP, length 6\n"
+    hops = r"(  +\d+\.\d{3} us  .*  took  *[\d.]+ [mun]?s\n|  +packet made by copy:\n){7}"
+    check("trace: as text", tool.status == 0 and "DROPPED: filtered" in out and "\x1b" not in out and
+          re.fullmatch(r"1\. \d\d:\d\d:\d\d\.\d{6} IP " + words + hops, out), out, errors)
+    shown = [(int(ns), line) for line in out.splitlines() for ns in re.findall(r"^ +(\d+)\.\d{3} us", line)]
+    check("trace: in the order of time", shown == sorted(shown, key=lambda hop: hop[0]), out)
+    tool = Tool("trace", "-c", "1", "-e")
+    a0.send(udp(9, b"second"))
+    out, errors = tool.wait()
+    check("trace -e: the link layer, too", re.fullmatch(
+        r"1\. \d\d:\d\d:\d\d\.\d{9} cpu \d+( frame)? 02:00:00:00:00:0a > 02:00:00:00:00:0b, ethertype IPv4 \(0x0800\), "
+        r"length 48: " + words + hops, out), out, errors)
     for args, ports in [(["--filter", "udp port 7"], [7]), (["--drops", "--from", "flt"], [9]), (["--ok", "--from", "flt"], [7]),
                         (["--from", "flt"], [7, 9]), (["--filter", "ip6"], [])]:
         documents, errors, tool = traced(*args, frames=[udp(7, b"first"), udp(9, b"second")])
@@ -278,6 +286,46 @@ def trace():
     documents, errors, _ = traced("--rate", "5", frames=[udp(7, b"x")] * 100)
     lost = sum(document["lost"] for document in documents)
     check("trace: no more than so many a second", 0 < len(documents) <= 5 * SECONDS and lost <= 100, len(documents), errors)
+    lana.take_apart()
+
+
+def held():
+    """A packet that a block holds goes on with its number, from wherever it is traced, and its copies do."""
+    for name, kind in [("copy", "tee"), ("wait", "delay"), ("count", "counter"), ("flt", "bpf")]:
+        must(lana.add(name, kind))
+    must(lana.set("wait", "latency", "20ms"))
+    # Matched by what the packet is when it enters, and by none of what it is later: nothing is.
+    must(lana.set("flt", "program", "{ 0x6, 0, 0, 0 },"))
+    for upper, lower in [("copy", "lan0"), ("wait", "copy"), ("count", "copy"), ("flt", "wait")]:
+        must(lana.bind(upper, lower))
+    for args in [], ["--from", "lan0"], ["--from", "wait"], ["--filter", "udp port 7"]:
+        name = " ".join(["held:", *args])
+        documents, errors, tool = traced(*args, "-c", "2", frames=[udp(7, b"x"), udp(7, b"y"), udp(7, b"z")], stop=False)
+        check(f"{name} two packets, in two parts each", [d["number"] for d in documents] == [1, 2, 1, 2] and tool.status == 0 and
+              errors == "2 packets traced, 0 lost\n", documents, errors)
+        if len(documents) != 4:
+            continue
+        for first, later in zip(documents[:2], documents[2:]):
+            ends = [(hop["block"], hop["end"], hop.get("reason")) for hop in first["hops"] if hop["block"] == "wait"]
+            check(f"{name} the block holds it", ends == [("wait", "held", None)], first)
+            number = [hop["held"] for hop in first["hops"] if "held" in hop]
+            check(f"{name} by a number", number == [later["held"]] and "held" not in first, first, later)
+            ends = [(hop["block"], hop["end"], hop.get("reason")) for hop in later["hops"]]
+            check(f"{name} it goes on", ends == [("wait", "forwarded", None), ("flt", "dropped", "filtered")], later)
+            check(f"{name} after its time", 20_000_000 <= later["time"] - first["time"] < SECONDS * 10**9, first, later)
+    tool = Tool("trace", "-c", "1")
+    a0.send(udp(7, b"x"))
+    out, _ = tool.wait()
+    check("held: as text", re.search(r"wait \(delay\) +up    held, goes on later", out) and
+          re.search(r"(?m)^1\. \S+ released by wait after [\d.]+ m?s: IP 192\.0\.2\.1\.5000 > 192\.0\.2\.9\.7: UDP, length 1$", out), out)
+    documents, _, _ = traced("--drops", "--from", "wait", "-c", "1", frames=[udp(7, b"x")], stop=False)
+    check("held: a part of which something was dropped", [d["number"] for d in documents] == [1] and "held" in documents[0], documents)
+    # What goes on does not count for the kernel's limit, and what was not traced does not go on.
+    tool = Tool("-j", "trace", "--sample", "1000000", "--from", "wait")
+    for _ in range(10):
+        a0.send(udp(7, b"x"))
+    time.sleep(0.1)
+    check("held: what is left out stays out", tool.documents()[0] == [])
     lana.take_apart()
 
 
@@ -312,8 +360,13 @@ def capture():
     tool = Tool("capture", "flt", "--drops", "-c", "1")
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
-    check("capture: as text", re.fullmatch(r"\d\d:\d\d:\d\d\.\d{9} flt drop up \(filtered\): 02:00:00:00:00:0a > .* UDP, length 6\n", out),
+    check("capture: as text", re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} flt DROP up   \(filtered\) IP 192\.0\.2\.1\.5000 > .* UDP, length 6\n", out),
           out, errors)
+    tool = Tool("capture", "flt", "--drops", "-c", "1", "-e")
+    a0.send(udp(9, b"second"))
+    out, errors = tool.wait()
+    check("capture -e: the link layer, too", re.fullmatch(
+        r"\d\d:\d\d:\d\d\.\d{9} flt DROP up   \(filtered\) 02:00:00:00:00:0a > .* UDP, length 6\n", out), out, errors)
     tool = Tool("-j", "capture", "lan0", "--snaplen", "20", "--filter", "udp port 7", "-c", "1")
     for frame in frames:
         a0.send(frame)

@@ -10,6 +10,7 @@ use crate::{
     probe::{
         filter,
         names::Names,
+        part::Part,
         watch::{End, Show, Totals, Watch},
     },
 };
@@ -66,6 +67,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
         ..Default::default()
     };
     let begins = format!("capturing packets at {}", request.at.join(", "));
+    let begun = request.at.clone();
     let watch = Watch {
         request,
         begins: Some(begins),
@@ -74,7 +76,10 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
         verb: "captured",
     };
     let mut show: Box<dyn Show + '_> = match &options.write {
-        None => Box::new(lines::Lines::to(&mut session.out)),
+        None => {
+            let out = &mut session.out;
+            Box::new(lines::Lines::to(out, &begun, options.link))
+        }
         Some(_) => Box::new(ToFile {
             file: options.write.clone().filter(|_| !standard),
             blocks: blocks.into_iter().map(|(idp, _)| idp).collect(),
@@ -133,8 +138,8 @@ impl Show for ToFile {
         Ok(())
     }
 
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
-        let written = self.writer()?.record(record, lost, names);
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
+        let written = self.writer()?.record(part.record, part.lost, names);
         self.told(written)
     }
 

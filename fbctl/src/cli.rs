@@ -202,12 +202,14 @@ pub(crate) enum Command {
     ///
     /// `trace` prints a line for each packet and a line for each block on its way: the time since the packet came in, the
     /// block, the direction, the outcome, and the bytes that changed. Packets that a block made from it, such as copies of
-    /// a tee, follow below that block. A trace does not delay, lose or reorder packets.
+    /// a tee, follow below it, in order of time.
+    /// If a block holds the packet, the rest follows later, under the same number. On a terminal, long lines are broken. A
+    /// trace does not delay, lose or reorder packets.
     Trace(Trace),
     /// Print the packets that blocks receive, send or drop, or write them to a file for Wireshark
     ///
     /// Without -w each packet is a line: the time of day in UTC, the block, the point, the direction, the reason of a drop,
-    /// and the packet as `tcpdump -e -n` shows it.
+    /// and the packet as `tcpdump -n` shows it.
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
@@ -447,6 +449,9 @@ pub(crate) struct Trace {
     /// Stop after PACKETS packets [default: no limit]
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+    /// Also show MAC addresses, EtherType, length of the frame, CPU, and nanoseconds
+    #[arg(short = 'e', long)]
+    pub(crate) link: bool,
     /// Show only packets that no block dropped
     #[arg(long, conflicts_with = "drops")]
     pub(crate) ok: bool,
@@ -463,6 +468,7 @@ pub(crate) struct Trace {
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Capture {
     /// Blocks, or devices with a block: up to 16
     #[arg(required = true, value_name = "BLOCK|DEV")]
@@ -482,6 +488,9 @@ pub(crate) struct Capture {
     /// Stop after PACKETS packets [default: no limit]
     #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
+    /// Also show MAC addresses, EtherType, length of the frame, and nanoseconds
+    #[arg(short = 'e', long)]
+    pub(crate) link: bool,
     /// Capture the first BYTES bytes of each packet: 1 to 65000 [default: all]
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
     pub(crate) snaplen: Option<u32>,

@@ -7,6 +7,7 @@ pub(crate) mod filter;
 pub(crate) mod hex;
 pub(crate) mod names;
 pub(crate) mod packet;
+pub(crate) mod part;
 pub(crate) mod summary;
 pub(crate) mod watch;
 

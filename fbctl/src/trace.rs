@@ -12,6 +12,7 @@ use crate::{
     probe::{
         filter,
         names::Names,
+        part::Part,
         watch::{Show, Watch},
     },
 };
@@ -60,26 +61,26 @@ pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
     };
     let mut show = Packets {
         out: &mut session.out,
-        number: 0,
+        link: options.link,
     };
     watch.run(&mut lana, names, &mut show)
 }
 
-/// Prints the packets, counted from 1.
+/// Prints the packets.
 struct Packets<'a> {
     out: &'a mut Output,
-    number: u64,
+    /// With the link layer.
+    link: bool,
 }
 
 impl Show for Packets<'_> {
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
-        self.number += 1;
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
         if self.out.is_json() {
-            let document = json::Packet::of(self.number, record, lost, names);
-            return self.out.json_line(&document);
+            return self.out.json_line(&json::Packet::of(part, names));
         }
-        for line in text::Packet::of(self.number, record, lost, names).lines() {
-            self.out.line(&line)?;
+        let columns = self.out.columns();
+        for (line, indent) in text::Packet::of(part, names, self.link).lines(columns) {
+            self.out.folded(&line, indent)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 use crate::{
     failure::usage,
     globals::Globals,
+    lines::Line,
     table::{clean, Table},
 };
 use anyhow::{Context, Result};
@@ -22,6 +23,7 @@ use std::{
 const BUFFER: usize = 1 << 16;
 
 /// Results, in the form the user asked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Output {
     to: Box<dyn Write>,
     /// What has not been written yet.
@@ -29,6 +31,8 @@ pub struct Output {
     json: bool,
     pretty: bool,
     colour: bool,
+    /// It goes to the terminal that is the standard output.
+    terminal: bool,
 }
 
 /// Whether a stream is to have colours.
@@ -47,7 +51,10 @@ impl Output {
             Ok(owned) => Box::new(File::from(owned)),
             Err(_) => Box::new(stdout),
         };
-        Self::to(to, globals, colour)
+        Output {
+            terminal: io::stdout().is_terminal(),
+            ..Self::to(to, globals, colour)
+        }
     }
 
     /// Results go nowhere from now on.
@@ -63,12 +70,20 @@ impl Output {
             json: globals.json,
             pretty: globals.pretty,
             colour,
+            terminal: false,
         }
     }
 
     /// Whether it is coloured.
     pub fn has_colour(&self) -> bool {
         self.colour
+    }
+
+    /// How wide the terminal is now, if it goes to one.
+    pub fn columns(&self) -> Option<usize> {
+        let size = self.terminal.then(crossterm::terminal::size)?;
+        let (columns, _) = size.ok()?;
+        Some(usize::from(columns))
     }
 
     /// Whether the user wants JSON.
@@ -109,6 +124,13 @@ impl Output {
     /// A line of text. What could steer a terminal is escaped.
     pub fn line(&mut self, text: &str) -> Result<()> {
         self.text(&clean(text))?;
+        self.text("\n")
+    }
+
+    /// A line that is broken where the terminal ends; what is below its first line has so many blanks before it.
+    pub fn folded(&mut self, line: &Line, indent: usize) -> Result<()> {
+        let text = line.render(self.columns(), indent, self.colour);
+        self.text(&text)?;
         self.text("\n")
     }
 

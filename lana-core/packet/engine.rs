@@ -151,6 +151,18 @@ impl<'r> Context<'r> {
         self.engine.backlog.get()
     }
 
+    /// A block holds a packet, by this number. It stands beside the counters, so other packets do not pay for it.
+    #[inline]
+    pub(super) fn note_held(&self, number: u64) {
+        self.engine.holds.add(1);
+        self.engine.held.set(number);
+    }
+
+    /// How many packets blocks have held on this CPU, and the number of the last.
+    pub(super) fn held(&self) -> (u64, u64) {
+        (self.engine.holds.get(), self.engine.held.get())
+    }
+
     /// Whether the walk goes on with an skb that was made of its frame.
     pub(super) fn has_made(&self) -> bool {
         self.made.is_some()
@@ -508,7 +520,7 @@ fn pass_rarely<'r, const BANK: usize, P: Packet>(
     };
     let probes: Option<&Probes> = ppe.live().beside(version);
     let probes = probes.map_or(&[][..], |probes| probes);
-    match Tracer::new(ppe.net(), probes, hop, &mut packet, direction, cpu) {
+    match Tracer::new(ppe.net(), probes, hop, &mut packet, direction, cpu, None) {
         Some(mut tracer) => {
             let end = run(ppe, version, packet, cpu, &entered, &mut tracer);
             tracer.finish();

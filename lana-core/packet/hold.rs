@@ -62,7 +62,10 @@ impl HoldQueue {
                 None => Err((skb, DropReason::QueueFull)),
             };
             match put {
-                Ok(()) => Verdict::consumed(),
+                Ok(number) => {
+                    cx.note_held(number);
+                    Verdict::consumed()
+                }
                 Err((skb, why)) => Verdict::drop(skb, why),
             }
         })

@@ -47,6 +47,9 @@ const HOP: usize = 128 + CHANGES * 16 + 2 * COMPARED;
 /// Of how many packets of a walk a trace knows whether they are traced.
 const KNOWN: usize = 256;
 
+/// So many packets that blocks hold are followed by a trace.
+const FOLLOWED: usize = 1024;
+
 /// What a probe looks at.
 pub(crate) enum Looks {
     /// Packets from a block on, or from where they enter, through the graph.
@@ -86,6 +89,8 @@ pub(crate) struct Probe {
     second: Atomic<u64>,
     used: Atomic<u64>,
     closed: Atomic<bool>,
+    /// Packets of a trace that blocks hold, by their numbers: a newer one takes the place of an older one.
+    followed: KVec<Atomic<u64>>,
 }
 
 /// The probes of a version.
@@ -101,6 +106,13 @@ impl Probe {
         process: &Process,
     ) -> Result<Self> {
         let skipped = PerCpu::new(process)?;
+        let mut followed = KVec::new();
+        if let Looks::Trace { .. } = looks {
+            followed.reserve(FOLLOWED, GFP_KERNEL)?;
+            for _ in 0..FOLLOWED {
+                followed.push(Atomic::new(0), GFP_KERNEL)?;
+            }
+        }
         genl::count_probe(true);
         Ok(Self {
             looks,
@@ -113,7 +125,31 @@ impl Probe {
             second: Atomic::new(0),
             used: Atomic::new(0),
             closed: Atomic::new(false),
+            followed,
         })
+    }
+
+    /// Where the packet stands that a block holds by this number, if it is followed.
+    fn place(&self, number: u64) -> Option<&Atomic<u64>> {
+        self.followed.get((number % FOLLOWED as u64) as usize)
+    }
+
+    /// A packet that is traced is held by a block: the trace goes on when it does.
+    pub(super) fn follow(&self, number: u64) {
+        if let Some(place) = self.place(number) {
+            // 0 is none.
+            place.store(number.wrapping_add(1), Relaxed);
+        }
+    }
+
+    /// Whether a packet is followed that goes on now. Only once.
+    pub(super) fn follows(&self, number: u64) -> bool {
+        let found = self.place(number);
+        let found = found.filter(|place| place.load(Relaxed) == number.wrapping_add(1));
+        if let Some(place) = found {
+            place.store(0, Relaxed);
+        }
+        found.is_some() && !self.is_closed()
     }
 
     /// Whether it is for this socket.
@@ -144,8 +180,8 @@ impl Probe {
         true
     }
 
-    /// Whether a record is within what the probe may send.
-    fn admit(&self) -> bool {
+    /// Whether a record is within what the probe may send. One that goes on with an earlier one is not counted again.
+    fn admit(&self, goes_on: bool) -> bool {
         let second = time::second();
         if self.second.load(Relaxed) != second {
             self.second.store(second, Relaxed);
@@ -155,7 +191,7 @@ impl Probe {
             self.lose();
             return false;
         }
-        self.sent.fetch_add(1, Relaxed) < self.bounds.limit
+        goes_on || self.sent.fetch_add(1, Relaxed) < self.bounds.limit
     }
 
     pub(super) fn lose(&self) {
@@ -189,13 +225,14 @@ impl Probe {
         self.skipped.this(cpu).add(packets.into());
     }
 
-    /// Begins a record of a packet that is at a block now.
+    /// Begins a record of a packet that is at a block now, which had held it by a number.
     pub(super) fn record<P: Packet>(
         &self,
         size: usize,
         idp: Idp,
         packet: &P,
         direction: Direction,
+        held: Option<u64>,
     ) -> Option<Record> {
         let begin = || -> Result<Record> {
             let (portid, seq) = self.socket;
@@ -206,6 +243,9 @@ impl Probe {
             message.put_u32(bindings::LANA_A_PROBE_DIRECTION, direction as u32)?;
             if P::IS_FRAME {
                 message.put_flag(bindings::LANA_A_PROBE_FRAME)?;
+            }
+            if let Some(number) = held {
+                message.put_uint(bindings::LANA_A_PROBE_HELD, number)?;
             }
             if let Some(tag) = packet.tag() {
                 message.put_u32(bindings::LANA_A_PROBE_VLAN, tag)?;
@@ -219,6 +259,7 @@ impl Probe {
                 head,
                 begun,
                 known: [0; KNOWN / 64],
+                goes_on: false,
                 dropped: false,
                 cut: false,
             })
@@ -234,12 +275,12 @@ impl Probe {
         direction: Direction,
     ) -> Option<Record> {
         let size = packet.len().min(self.bounds.snaplen).saturating_add(256);
-        self.record(size as usize, idp, packet, direction)
+        self.record(size as usize, idp, packet, direction, None)
     }
 
     /// Sends a record.
     pub(super) fn send(&self, mut record: Record, net: &Net) {
-        if !self.admit() {
+        if !self.admit(record.goes_on) {
             return;
         }
         let lost = self.lost.load(Relaxed);
@@ -308,6 +349,8 @@ pub(super) struct Record {
     begun: u64,
     /// The packets that are traced, by number: a bit each.
     known: [u64; KNOWN / 64],
+    /// Whether an earlier record has the way of the packet so far.
+    pub(super) goes_on: bool,
     /// Whether something was dropped.
     pub(super) dropped: bool,
     /// Whether there was no room for what came then.

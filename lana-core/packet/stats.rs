@@ -97,6 +97,10 @@ pub(crate) struct EngineStats {
     pub(crate) storm: Storm,
     /// Drops that raise an alarm, and the IDP of the last, by alarm.
     alarms: [(Count, Count); Alarm::ALL.len()],
+    /// Packets that blocks have held.
+    pub(super) holds: Count,
+    /// The number of the last of them.
+    pub(super) held: Count,
 }
 
 impl EngineStats {

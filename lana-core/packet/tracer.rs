@@ -38,6 +38,8 @@ pub(super) enum End {
     Left,
     /// The network stack gets it.
     Unclaimed,
+    /// The block holds it, by this number.
+    Held(u64),
 }
 
 impl End {
@@ -48,6 +50,7 @@ impl End {
             Self::Dropped(reason) => (bindings::LANA_HOP_END_DROPPED, reason as u32),
             Self::Left => (bindings::LANA_HOP_END_LEFT, 0),
             Self::Unclaimed => (bindings::LANA_HOP_END_UNCLAIMED, 0),
+            Self::Held(number) => (bindings::LANA_HOP_END_HELD, number as u32),
         }
     }
 }
@@ -151,11 +154,16 @@ pub(super) struct Tracer<'r> {
     walked: u32,
     /// How many waited when the packet came to the block.
     waiting: u64,
+    /// How many had been held then.
+    holds: u64,
+    /// The number of the packet, where a block had held it: until it comes to that block.
+    held: Option<u64>,
     seen: Seen,
 }
 
 impl<'r> Tracer<'r> {
-    /// For a packet that enters at a block; none where no probe wants it.
+    /// For a packet that enters at a block, or that goes on there, which has held it by a number; none where no probe
+    /// wants it.
     pub(super) fn new<P: Packet>(
         net: &'r Net,
         probes: &'r [Arc<Probe>],
@@ -163,22 +171,21 @@ impl<'r> Tracer<'r> {
         packet: &mut P,
         direction: Direction,
         cpu: ThisCpu,
+        held: Option<u64>,
     ) -> Option<Self> {
-        let mut records = [const { None }; PROBES];
+        let (idp, mut records) = (hop.idp(), [const { None }; PROBES]);
         let mut wanted = watch::hops();
         for (probe, record) in probes.iter().zip(&mut records) {
-            match probe.looks {
-                Looks::Trace { from: None, .. } => {
-                    if probe.wants(cpu, packet) {
-                        *record = probe.record(TRACE, hop.idp(), packet, direction);
-                        if let Some(record) = record {
-                            record.know(0, 1);
-                        }
-                    }
-                    wanted |= record.is_some();
-                }
-                _ => wanted |= !probe.is_closed(),
+            let begins = matches!(probe.looks, Looks::Trace { from: None, .. });
+            let goes_on = held.is_some_and(|number| probe.follows(number));
+            if goes_on || begins && probe.wants(cpu, packet) {
+                *record = probe.record(TRACE, idp, packet, direction, held);
             }
+            if let Some(record) = record {
+                record.goes_on = goes_on;
+                record.know(0, 1);
+            }
+            wanted |= record.is_some() || !begins && !probe.is_closed();
         }
         wanted.then(|| Self {
             net,
@@ -188,6 +195,8 @@ impl<'r> Tracer<'r> {
             made: 0,
             walked: 0,
             waiting: 0,
+            holds: 0,
+            held,
             seen: Seen {
                 time: 0,
                 took: 0,
@@ -245,6 +254,9 @@ impl<'r> Tracer<'r> {
                 message.put_u32(bindings::LANA_A_HOP_REASON, detail)?;
             }
             message.put_u32(bindings::LANA_A_HOP_END, what)?;
+            if let End::Held(number) = end {
+                message.put_uint(bindings::LANA_A_HOP_HELD, number)?;
+            }
             if made > 0 {
                 message.put_u32(bindings::LANA_A_HOP_MADE, made)?;
                 message.put_u32(bindings::LANA_A_HOP_MADE_FIRST, first)?;
@@ -279,7 +291,7 @@ impl Observer for Tracer<'_> {
             match &probe.looks {
                 Looks::Trace { from, .. } => {
                     if record.is_none() && *from == Some(idp) && probe.wants(cx.cpu(), packet) {
-                        *record = probe.record(TRACE, idp, packet, direction);
+                        *record = probe.record(TRACE, idp, packet, direction, self.held);
                         if let Some(record) = record {
                             record.know(self.packet, 1);
                         }
@@ -307,7 +319,7 @@ impl Observer for Tracer<'_> {
                 }
             }
         }
-        self.waiting = cx.waiting();
+        (self.waiting, self.holds, self.held) = (cx.waiting(), cx.held().0, None);
         // The rest is for records: a clock and a copy take as long as many blocks.
         if !self.records.iter().any(Option::is_some) {
             return;
@@ -323,8 +335,14 @@ impl Observer for Tracer<'_> {
     }
 
     fn ends<P: Packet>(&mut self, cx: &Context<'_>, hop: &Hop, end: End, packet: Option<&mut P>) {
+        let (holds, held) = cx.held();
+        let end = match end {
+            // The block has it wait, which is the one way to hold a packet.
+            End::Left if holds != self.holds => End::Held(held),
+            end => end,
+        };
         // The frame has ended, but the walk goes on with an skb that was made of it, of which the engine tells now.
-        if P::IS_FRAME && matches!(end, End::Left) && cx.has_made() {
+        if P::IS_FRAME && matches!(end, End::Left | End::Held(_)) && cx.has_made() {
             return;
         }
         let made = cx.waiting().saturating_sub(self.waiting) as u32;
@@ -349,6 +367,9 @@ impl Observer for Tracer<'_> {
             let Looks::Capture { points, .. } = &probe.looks else {
                 if let Some(record) = slot.as_mut().filter(|record| record.knows(self.packet)) {
                     self.hop(record, hop.idp(), end, made, after);
+                    if let End::Held(number) = end {
+                        probe.follow(number);
+                    }
                     record.know(self.made.wrapping_add(1), made);
                 }
                 continue;

@@ -40,6 +40,10 @@ const BUDGET: u32 = 64;
 /// How long after a block was woken it is woken again, at least, in nanoseconds: one that asks for times of the past
 /// does not keep a CPU to itself.
 const PAUSE: u64 = 10_000;
+/// The queues' first numbers are so far from each other, as a power of two: no two packets that wait have the same.
+const APART: u32 = 40;
+/// How many queues were made so far.
+static QUEUES: Atomic<u64> = Atomic::new(0);
 /// A time that does not come.
 const NEVER: u64 = u64::MAX;
 
@@ -52,6 +56,8 @@ pub(crate) struct Held {
     pub(crate) left: u32,
     /// The device it came by: its number, as the device may go meanwhile.
     device: u32,
+    /// No other packet that waits has this number; what came to the queue later has a larger one.
+    pub(crate) number: u64,
 }
 
 /// What a block has waited for.
@@ -64,13 +70,12 @@ pub(crate) enum Due {
 /// What waits until when; of the same time what came first.
 struct Waiting {
     until: u64,
-    number: u64,
     held: Held,
 }
 
 impl Waiting {
     fn before(&self, other: &Self) -> bool {
-        (self.until, self.number) < (other.until, other.number)
+        (self.until, self.held.number) < (other.until, other.held.number)
     }
 }
 
@@ -81,7 +86,7 @@ struct Content<D: Datapath> {
     slot: Option<NonNull<Slot<D>>>,
     /// A heap, which does not grow beyond its capacity.
     waiting: KVVec<Waiting>,
-    /// How many were held so far.
+    /// The number of the next.
     number: u64,
     wake: u64,
     /// The time at which it was woken last.
@@ -140,6 +145,7 @@ pub(crate) struct HoldOwner<D: Datapath> {
 impl<D: Datapath> HoldOwner<D> {
     /// A hold for a block, to be [opened](Self::open). Sleeps.
     pub(crate) fn new(_process: &Process) -> Result<Self> {
+        let first = QUEUES.fetch_add(1, Relaxed).wrapping_shl(APART);
         let hold = Arc::pin_init(
             pin_init!(Hold {
                 len: Atomic::new(0),
@@ -151,7 +157,7 @@ impl<D: Datapath> HoldOwner<D> {
                         datapath: None,
                         slot: None,
                         waiting: KVVec::new(),
-                        number: 0,
+                        number: first,
                         wake: NEVER,
                         woken: 0,
                         armed: NEVER,
@@ -242,7 +248,8 @@ impl<D: Datapath> Hold<D> {
     }
 
     /// Holds a packet until a time, in nanoseconds of [`time::now`]. Gives it back where there is no room, where the hold
-    /// is closed or another graph's, or without memory to make it one that can wait. From softirqs.
+    /// is closed or another graph's, or without memory to make it one that can wait. The result is its number. From
+    /// softirqs.
     pub(crate) fn put(
         self: &Arc<Self>,
         mut packet: Skb,
@@ -250,7 +257,7 @@ impl<D: Datapath> Hold<D> {
         left: u32,
         until: u64,
         (datapath, slot): (&D, &Slot<D>),
-    ) -> Result<(), (Skb, DropReason)> {
+    ) -> Result<u64, (Skb, DropReason)> {
         if self.len() >= self.capacity() {
             return Err((packet, DropReason::QueueFull));
         }
@@ -262,11 +269,12 @@ impl<D: Datapath> Hold<D> {
         if !unsafe { bindings::lana_skb_hold(packet.as_ptr(), &raw mut device) } {
             return Err((packet, DropReason::NoMemory));
         }
-        let held = Held {
+        let mut held = Held {
             packet,
             direction,
             left,
             device,
+            number: 0,
         };
         let mut content = self.content.lock();
         // Others may have come since the first look.
@@ -274,11 +282,8 @@ impl<D: Datapath> Hold<D> {
             return Err((held.packet, DropReason::QueueFull));
         }
         let number = content.number;
-        let waiting = Waiting {
-            until,
-            number,
-            held,
-        };
+        held.number = number;
+        let waiting = Waiting { until, held };
         if let Err(full) = content.waiting.push_within_capacity(waiting) {
             return Err((full.0.held.packet, DropReason::QueueFull));
         }
@@ -287,7 +292,7 @@ impl<D: Datapath> Hold<D> {
         self.len.store(content.waiting.len() as u32, Relaxed);
         sift_up(&mut content.waiting, Waiting::before);
         Self::arm(self.as_arc_borrow(), &mut content);
-        Ok(())
+        Ok(number)
     }
 
     /// Has the block woken at a time; only at the first of several, and [`PAUSE`] after the last one. From softirqs.

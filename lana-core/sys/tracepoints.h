@@ -28,7 +28,8 @@
 	{ LANA_HOP_END_FORWARDED, "forwarded" }, \
 	{ LANA_HOP_END_DROPPED, "dropped" }, \
 	{ LANA_HOP_END_LEFT, "left" }, \
-	{ LANA_HOP_END_UNCLAIMED, "unclaimed" }
+	{ LANA_HOP_END_UNCLAIMED, "unclaimed" }, \
+	{ LANA_HOP_END_HELD, "held" }
 #define lana_event_names \
 	{ LANA_EVENT_KIND_ADDED, "added" }, \
 	{ LANA_EVENT_KIND_REMOVED, "removed" }, \

@@ -75,4 +75,3 @@ clean
 vlink ethernet hook lan0 --xdp
 decides frames
 clean
-umount /run/b

@@ -5,39 +5,57 @@
 use crate::probe::{
     document::Record,
     names::Names,
-    packet::{clock, Packet},
-    summary::summary,
+    packet::{clock, clock_micros, Packet},
+    part::Part,
+    summary::{brief, summary},
     watch::Show,
     way,
 };
 use anyhow::Result;
-use lana_cli::Output;
+use lana_cli::{Line, Output};
 use lana_netlink::{
     spec::{DropReason, ProbeAttrs, ProbePoint},
     wire::Value,
 };
 use serde::Serialize;
 
+/// What stands below the first line of a packet is so far from the margin.
+const INDENT: usize = 4;
+
 /// Prints packets.
 pub(crate) struct Lines<'a> {
     out: &'a mut Output,
+    form: Form,
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// With the link layer, and all of the time.
+    pub(super) link: bool,
+    /// How many columns the blocks have.
+    pub(super) width: usize,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn to(out: &'a mut Output) -> Self {
-        Lines { out }
+    pub(crate) fn to(out: &'a mut Output, blocks: &[String], link: bool) -> Self {
+        let width = blocks.iter().map(|name| name.chars().count()).max();
+        let width = width.unwrap_or_default();
+        let form = Form { link, width };
+        Lines { out, form }
     }
 }
 
 impl Show for Lines<'_> {
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
+        let &Part { record, lost, .. } = part;
         if self.out.is_json() {
             return self.out.json_line(&Document::of(record, lost, names));
         }
         if lost > 0 {
             self.out.line(&format!("({lost} lost)"))?;
         }
-        self.out.line(&line(record, names))
+        self.out.folded(&line(record, names, self.form), INDENT)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -56,18 +74,22 @@ pub(super) fn point(point: Option<Value<ProbePoint>>) -> &'static str {
 }
 
 /// When, where, which way, why it was dropped; then what it is.
-pub(super) fn line(record: &ProbeAttrs, names: &Names) -> String {
+pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let packet = Packet::of(record);
-    let reason = record.reason;
-    format!(
-        "{} {} {} {}{}: {}",
-        clock(record.time.unwrap_or_default()),
-        names.name(record.idp.unwrap_or_default()),
-        point(record.point),
-        way(record.direction),
-        reason.map_or_else(String::new, |reason| format!(" ({reason})")),
-        summary(&packet.data, packet.len),
-    )
+    let time = record.time.unwrap_or_default();
+    let (clock, what) = if form.link {
+        (clock(time), summary(&packet.data, packet.len))
+    } else {
+        (clock_micros(time), brief(&packet.data, packet.len))
+    };
+    let (name, width) = (names.name(record.idp.unwrap_or_default()), form.width);
+    let (point, way) = (point(record.point), way(record.direction));
+    let line = Line::of(&format!("{clock} {name:<width$} "));
+    let line = match record.reason {
+        Some(reason) => line.with_alarm(&format!("DROP {way:<4} ({reason})")),
+        None => line.with(&format!("{point:<4} {way:<4}")),
+    };
+    line.with(&format!(" {what}"))
 }
 
 /// The same as JSON.

@@ -33,20 +33,29 @@ fn record(idp: u32, point: ProbePoint, vlan: Option<u32>) -> ProbeAttrs {
     }
 }
 
+fn line(record: &ProbeAttrs, link: bool, colour: bool) -> String {
+    let form = lines::Form { link, width: 6 };
+    lines::line(record, &names(), form).render(None, 4, colour)
+}
+
 #[test]
 fn a_line_a_packet() {
     let what = "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype";
     assert_eq!(
-        lines::line(&record(1, ProbePoint::In, None), &names()),
-        format!("23:59:59.123456789 eth0 in up: {what} Unknown (0xac0a), length 1000")
+        line(&record(1, ProbePoint::In, None), true, true),
+        format!("23:59:59.123456789 eth0   in   up   {what} Unknown (0xac0a), length 1000")
     );
+    let dropped = record(4, ProbePoint::Drops, Some(0x8100_0005));
     assert_eq!(
-        lines::line(&record(4, ProbePoint::Drops, Some(0x8100_0005)), &names()),
+        line(&dropped, true, false),
         format!(
-            "23:59:59.123456789 filter drop down (filtered): {what} 802.1Q (0x8100), length 1004: \
+            "23:59:59.123456789 filter DROP down (filtered) {what} 802.1Q (0x8100), length 1004: \
              vlan 5, p 0, ethertype Unknown (0xac0a)"
         )
     );
+    assert!(line(&dropped, false, true).starts_with(
+        "23:59:59.123456 filter \u{1b}[1m\u{1b}[31mDROP down (filtered)\u{1b}[0m 02:00:"
+    ));
 }
 
 #[test]

@@ -50,6 +50,25 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// How long, with three digits.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(crate) fn span(nanos: u64) -> String {
+    if nanos < 1000 {
+        return format!("{nanos} ns");
+    }
+    let (mut value, mut unit) = (nanos as f64 / 1e3, "us");
+    for larger in ["ms", "s"] {
+        if value >= 999.5 {
+            (value, unit) = (value / 1e3, larger);
+        }
+    }
+    match value {
+        _ if value < 9.995 => format!("{value:.2} {unit}"),
+        _ if value < 99.95 => format!("{value:.1} {unit}"),
+        _ => format!("{value:.0} {unit}"),
+    }
+}
+
 const NANOS: u64 = 1_000_000_000;
 const DAY: u64 = 86_400;
 
@@ -58,6 +77,13 @@ pub(crate) fn clock(time: u64) -> String {
     let (seconds, nanos) = (time / NANOS % DAY, time % NANOS);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{hour:02}:{minute:02}:{second:02}.{nanos:09}")
+}
+
+/// The same with microseconds, as tcpdump has it.
+pub(crate) fn clock_micros(time: u64) -> String {
+    let mut text = clock(time);
+    text.truncate(text.len() - 3);
+    text
 }
 
 #[cfg(test)]
@@ -91,8 +117,28 @@ mod tests {
     }
 
     #[test]
+    fn spans_have_three_digits() {
+        for (nanos, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1000, "1.00 us"),
+            (1234, "1.23 us"),
+            (9996, "10.0 us"),
+            (12_345, "12.3 us"),
+            (99_960, "100 us"),
+            (999_499, "999 us"),
+            (999_600, "1.00 ms"),
+            (1_500_000_000, "1.50 s"),
+            (4_000_000_000_000, "4000 s"),
+        ] {
+            assert_eq!(span(nanos), text);
+        }
+    }
+
+    #[test]
     fn clocks_have_nanoseconds() {
         assert_eq!(clock(0), "00:00:00.000000000");
         assert_eq!(clock(1_735_689_599_000_000_007), "23:59:59.000000007");
+        assert_eq!(clock_micros(1_735_689_599_000_001_007), "23:59:59.000001");
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A packet in a line, as `tcpdump -e -n` has it.
+//! A packet in a line, as `tcpdump -n` has it, or `tcpdump -e -n`.
 
 use etherparse::{
     ArpOperation, ArpPacketSlice, EtherType, Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type,
@@ -21,11 +21,29 @@ const IPV6: usize = 40;
 pub(crate) fn summary(data: &[u8], len: u32) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
-    let _ = write(&mut out, data, len);
+    let _ = write(&mut out, data, len, true);
     out
 }
 
-fn write(out: &mut String, data: &[u8], len: u32) -> std::fmt::Result {
+/// The same without the link layer, where there is a protocol above it that we know. Tags are shown still.
+pub(crate) fn brief(data: &[u8], len: u32) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write(&mut out, data, len, false);
+    out
+}
+
+/// The protocol above the link layer.
+fn above(kind: EtherType) -> Option<&'static str> {
+    match kind {
+        EtherType::IPV4 => Some("IP "),
+        EtherType::IPV6 => Some("IP6 "),
+        EtherType::ARP => Some("ARP, "),
+        _ => None,
+    }
+}
+
+fn write(out: &mut String, data: &[u8], len: u32, link: bool) -> std::fmt::Result {
     let packet = LaxSlicedPacket::from_ethernet(data).ok();
     let ethernet = packet.as_ref().and_then(|packet| match &packet.link {
         Some(LinkSlice::Ethernet2(ethernet)) => Some((packet, ethernet)),
@@ -35,9 +53,19 @@ fn write(out: &mut String, data: &[u8], len: u32) -> std::fmt::Result {
         return write!(out, "length {len}: [|ether]");
     };
     let (from, to) = (mac(&ethernet.source()), mac(&ethernet.destination()));
+    let tag = |header: &LaxLinkExtSlice<'_>| match header {
+        LaxLinkExtSlice::Vlan(vlan) => Some(vlan.ether_type()),
+        LaxLinkExtSlice::Macsec(_) => None,
+    };
     let mut kind = ethernet.ether_type();
-    write!(out, "{from} > {to}, {}, length {len}", type_text(kind))?;
+    let last = packet.link_exts.iter().filter_map(tag).last();
+    let above = above(last.unwrap_or(kind)).filter(|_| !link);
     let mut separator = ": ";
+    if above.is_none() {
+        write!(out, "{from} > {to}, {}, length {len}", type_text(kind))?;
+    } else {
+        separator = "";
+    }
     let mut inside = ETHERNET;
     for header in &packet.link_exts {
         inside += header.header_len();
@@ -54,9 +82,15 @@ fn write(out: &mut String, data: &[u8], len: u32) -> std::fmt::Result {
         } else {
             ""
         };
-        let kind = type_text(kind);
-        write!(out, "{separator}vlan {id}, p {priority}{eligible}, {kind}")?;
+        write!(out, "{separator}vlan {id}, p {priority}{eligible}")?;
         separator = ", ";
+        if above.is_none() {
+            write!(out, ", {}", type_text(kind))?;
+        }
+    }
+    if let Some(above) = above {
+        write!(out, "{separator}{above}")?;
+        separator = "";
     }
     let size = usize::try_from(len).unwrap_or(usize::MAX);
     let rest = size.saturating_sub(inside);

@@ -2,7 +2,10 @@
 
 //! The life of a probe: from the request, over records that come and blocks that go, to the totals.
 
-use super::names::Names;
+use super::{
+    names::Names,
+    part::{Part, Parts},
+};
 use anyhow::{Context, Error, Result};
 use lana_cli::clean;
 use lana_netlink::{
@@ -24,11 +27,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
         Arc,
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// So many records are shown before we look for events and signals again.
 const BATCH: usize = 256;
+/// When all packets were shown that were to be, those of them that a block holds get so much time to go on, each time.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What shows the records.
 pub(crate) trait Show {
@@ -36,8 +41,8 @@ pub(crate) trait Show {
     fn begin(&mut self, _names: &Names) -> Result<()> {
         Ok(())
     }
-    /// Shows a record. `lost` are those that were lost since the one before.
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()>;
+    /// Shows a record.
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()>;
     /// No record waits: what was shown is to go out.
     fn flush(&mut self) -> Result<()>;
     /// The probe has ended.
@@ -62,7 +67,7 @@ pub(crate) trait Show {
 /// What a probe has come to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Records that were shown.
+    /// Packets that were shown.
     pub(crate) records: u64,
     /// Records that were lost before the last of these.
     pub(crate) lost: u64,
@@ -74,7 +79,7 @@ pub(crate) struct Watch {
     pub(crate) request: ProbeAttrs,
     /// The end, when all of these are gone: IDP and name. Without any there is no such end.
     pub(crate) blocks: Vec<(u32, String)>,
-    /// The end, after so many records.
+    /// The end, after so many packets.
     pub(crate) limit: Option<u64>,
     /// What begins, for who waits for that on the standard error.
     pub(crate) begins: Option<String>,
@@ -139,6 +144,8 @@ impl Watch {
             watch: self,
             names,
             stale: true,
+            parts: Parts::default(),
+            last: Instant::now(),
             totals: Totals::default(),
         };
         let begun = show.begin(&running.names).and_then(|()| show.flush());
@@ -191,6 +198,9 @@ struct Running {
     stale: bool,
     /// The blocks that are not gone.
     left: BTreeSet<u32>,
+    parts: Parts,
+    /// When something was shown last.
+    last: Instant,
     totals: Totals,
 }
 
@@ -225,7 +235,9 @@ impl Running {
                         End::Signal
                     } else if self.left.is_empty() && !self.watch.blocks.is_empty() {
                         End::Removed
-                    } else if wait(&probe, &events, until, show.is_standard())? {
+                    } else if self.due().is_some_and(|due| due <= Instant::now()) {
+                        End::Limit
+                    } else if wait(&probe, &events, until, self.due(), show.is_standard())? {
                         End::Closed
                     } else {
                         continue;
@@ -251,8 +263,11 @@ impl Running {
             if stopped.is_some_and(|stopped| record.time > Some(stopped)) {
                 return Ok(Batch::End(End::Signal));
             }
+            if self.is_full() && !self.parts.know(&record) {
+                continue;
+            }
             self.show(&record, show)?;
-            if self.watch.limit == Some(self.totals.records) || show.is_full() {
+            if self.is_full() && !self.parts.wait() || show.is_full() {
                 return Ok(Batch::End(End::Limit));
             }
         }
@@ -264,10 +279,23 @@ impl Running {
             .lost
             .unwrap_or(self.totals.lost)
             .max(self.totals.lost);
-        show.record(record, lost - self.totals.lost, &self.names)?;
+        let part = self.parts.part(record, lost - self.totals.lost);
+        show.record(&part, &self.names)?;
         self.totals.lost = lost;
-        self.totals.records += 1;
+        self.totals.records = self.parts.packets();
+        self.last = Instant::now();
         Ok(())
+    }
+
+    /// Whether all packets were shown that were to be, but for those that a block holds.
+    fn is_full(&self) -> bool {
+        let limit = self.watch.limit;
+        limit.is_some_and(|limit| limit <= self.totals.records)
+    }
+
+    /// When we do not wait for those any longer.
+    fn due(&self) -> Option<Instant> {
+        self.is_full().then(|| self.last.checked_add(PATIENCE))?
     }
 
     /// Does what an event asks for.
@@ -309,7 +337,13 @@ fn is_closed(error: &Error) -> bool {
 
 /// Waits until there is something to do. Whether nobody reads the standard output any more is the
 /// result.
-fn wait(probe: &Probe, events: &EventStream, until: &dyn Until, standard: bool) -> Result<bool> {
+fn wait(
+    probe: &Probe,
+    events: &EventStream,
+    until: &dyn Until,
+    due: Option<Instant>,
+    standard: bool,
+) -> Result<bool> {
     let stdout = io::stdout();
     let mut fds = Vec::new();
     if standard {
@@ -319,7 +353,8 @@ fn wait(probe: &Probe, events: &EventStream, until: &dyn Until, standard: bool) 
         fds.extend(fd.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
     }
     let left = |due: Instant| due.saturating_duration_since(Instant::now());
-    let left = until.due().and_then(|due| left(due).try_into().ok());
+    let due = until.due().into_iter().chain(due).min();
+    let left = due.and_then(|due| left(due).try_into().ok());
     match poll(&mut fds, left.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(io::Error::from(error)).context("poll"),

@@ -3,7 +3,7 @@
 //! A traced packet as a document of JSON.
 
 use super::tree::rows;
-use crate::probe::{document::Record, hex::hex, names::Names};
+use crate::probe::{document::Record, hex::hex, names::Names, part::Part};
 use lana_netlink::{
     spec::{Direction, DropReason, HopEnd, ProbeAttrs},
     wire::Value,
@@ -16,6 +16,9 @@ pub(crate) struct Packet {
     number: u64,
     #[serde(flatten)]
     record: Record,
+    /// The kernel's number of the packet while it was held, before these hops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
     hops: Vec<Hop>,
 }
 
@@ -51,6 +54,9 @@ struct Hop {
     made_first: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     len: Option<u32>,
+    /// The number of the packet while the block holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     change: Vec<Change>,
 }
@@ -63,11 +69,12 @@ struct Change {
 }
 
 impl Packet {
-    pub(crate) fn of(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
+    pub(crate) fn of(part: &Part<'_>, names: &Names) -> Self {
         Packet {
-            number,
-            record: Record::of(record, lost, names),
-            hops: hops(record, names),
+            number: part.number,
+            record: Record::of(part.record, part.lost, names),
+            held: part.record.held,
+            hops: hops(part.record, names),
         }
     }
 }
@@ -100,6 +107,7 @@ fn hops(record: &ProbeAttrs, names: &Names) -> Vec<Hop> {
             made: hop.made,
             made_first: hop.made_first,
             len: hop.len,
+            held: hop.held,
             change: change.collect(),
         }
     };

@@ -71,25 +71,123 @@ fn record() -> ProbeAttrs {
     }
 }
 
+fn part(number: u64, record: &ProbeAttrs, lost: u64) -> Part<'_> {
+    Part {
+        record,
+        lost,
+        number,
+        waited: None,
+    }
+}
+
+/// The lines on a terminal of so many columns.
+fn printed(part: &Part<'_>, link: bool, columns: Option<usize>) -> Vec<String> {
+    let lines = text::Packet::of(part, &names(), link).lines(columns);
+    let text = |(line, indent): &(lana_cli::Line, usize)| line.render(columns, *indent, false);
+    let text: Vec<_> = lines.iter().map(text).collect();
+    text.join("\n").lines().map(str::to_owned).collect()
+}
+
+fn lines(number: u64, record: &ProbeAttrs, lost: u64) -> Vec<String> {
+    printed(&part(number, record, lost), true, None)
+}
+
 const PACKET: &str = "\
 1. 23:59:59.123456789 cpu 1 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype Unknown (0xac0a), length 14
     0.000 us  eth0 (eth)         up    -> ingress 0 fb2
-    0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1 packet, took 0.212 us
-    0.700 us  +-count (counter)  up    to the network stack, length 60
-              |   byte 22 40 -> 3f, byte 24 b1e6 -> b2e6
-   12.034 us  filter (bpf)       up    dropped: filtered";
+    0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1      took  212 ns
+   12.034 us  filter (bpf)       up    DROPPED: filtered
+              packet made by fb2:
+    0.700 us    count (counter)  up    to the network stack, length 60
+                  byte 22 40 -> 3f, byte 24 b1e6 -> b2e6";
+
+/// The same on a terminal of 60 columns.
+const NARROW: &str = "\
+1. 23:59:59.123456 02:00:00:00:00:01 > 02:00:00:00:00:02,
+    ethertype Unknown (0xac0a), length 14
+    0.000 us  eth0 (eth)         up    -> ingress 0 fb2
+    0.417 us  fb2 (tee)          up    -> ingress 0 filter,
+              made 1  took  212 ns
+   12.034 us  filter (bpf)       up    DROPPED: filtered
+              packet made by fb2:
+    0.700 us    count (counter)  up    to the network stack,
+                length 60
+                  byte 22 40 -> 3f, byte 24 b1e6 -> b2e6";
 
 #[test]
-fn hops_stand_below_each_other_and_copies_below_their_maker() {
+fn hops_stand_in_the_order_of_time_and_copies_name_their_maker() {
+    let mut record = record();
+    // As the kernel tells them: one packet after the other.
+    record.hop[3].time = Some(12_500);
+    let told = PACKET.replace("    0.700 us    count", "   12.500 us    count");
+    assert_eq!(lines(1, &record, 0).join("\n"), told);
+    let lost = lines(7, &record, 3);
+    assert_eq!(lost[0], "(3 lost)");
+    assert!(lost[1].starts_with("7. 23:59:59"));
+}
+
+#[test]
+fn no_line_is_longer_than_the_terminal() {
+    let record = record();
+    let part = part(1, &record, 0);
+    assert_eq!(printed(&part, false, Some(60)).join("\n"), NARROW);
+    for columns in 40..120 {
+        let lines = printed(&part, true, Some(columns));
+        assert!(lines.iter().all(|line| line.len() <= columns), "{lines:?}");
+        let words = |lines: &[String]| lines.join(" ").split_whitespace().count();
+        assert_eq!(words(&lines), PACKET.split_whitespace().count());
+    }
+}
+
+#[test]
+fn drops_stand_out() {
+    let record = record();
+    let lines = text::Packet::of(&part(1, &record, 0), &names(), false).lines(None);
+    let coloured: Vec<_> = lines
+        .iter()
+        .map(|(line, indent)| line.render(None, *indent, true))
+        .filter(|line| line.contains('\u{1b}'))
+        .collect();
+    let [drop] = &coloured[..] else {
+        panic!("{coloured:?}");
+    };
+    assert!(drop.ends_with("up    \u{1b}[1m\u{1b}[31mDROPPED: filtered\u{1b}[0m"));
+}
+
+#[test]
+fn what_is_held_goes_on_with_its_number() {
+    let held = HopAttrs {
+        held: Some(77),
+        ..hop(0, 3, 400, HopEnd::Held)
+    };
+    let first = ProbeAttrs {
+        hop: vec![held],
+        ..record()
+    };
+    assert!(lines(1, &first, 0)[1].ends_with("held, goes on later"));
+    let later = ProbeAttrs {
+        idp: Some(3),
+        held: Some(77),
+        ..record()
+    };
+    let part = |waited| Part {
+        waited,
+        ..part(1, &later, 0)
+    };
+    let head = |waited| printed(&part(waited), false, None).remove(0);
     assert_eq!(
-        text::Packet::of(1, &record(), 0, &names())
-            .lines()
-            .join("\n"),
-        PACKET
+        head(Some(20_160_000)),
+        "1. 23:59:59.123456 released by count after 20.2 ms: 02:00:00:00:00:01 > 02:00:00:00:00:02, \
+         ethertype Unknown (0xac0a), length 14"
     );
-    let lines = text::Packet::of(7, &record(), 3, &names()).lines();
-    assert_eq!(lines[0], "(3 lost)");
-    assert!(lines[1].starts_with("7. 23:59:59"));
+    assert!(head(None).starts_with("1. 23:59:59.123456 released by count: 02:"));
+    let of = |part: &Part<'_>| serde_json::to_value(json::Packet::of(part, &names())).unwrap();
+    assert_eq!(of(&part(None))["held"], 77);
+    assert_eq!(of(&super::tests::part(1, &first, 0))["hops"][0]["held"], 77);
+    assert_eq!(
+        of(&super::tests::part(1, &first, 0))["hops"][0]["end"],
+        "held"
+    );
 }
 
 #[test]
@@ -104,8 +202,8 @@ fn packets_of_packets_stand_deeper() {
         made(5, 2, 7),
         hop(6, 2, 0, HopEnd::Left),
         hop(7, 3, 0, HopEnd::Forwarded),
-        hop(8, 3, 0, HopEnd::Left),
         hop(7, 4, 0, HopEnd::Left),
+        hop(8, 3, 0, HopEnd::Left),
         hop(30, 4, 0, HopEnd::Cut),
     ];
     let rows = tree::rows(&hops);
@@ -129,14 +227,29 @@ fn packets_of_packets_stand_deeper() {
         frame: Some(Flag),
         ..Default::default()
     };
-    let lines = text::Packet::of(1, &record, 0, &names()).lines();
+    let lines = lines(1, &record, 0);
     assert!(
         lines[0].starts_with("1. 00:00:00.000000000 cpu 0 frame "),
         "{lines:?}"
     );
-    assert!(lines[3].contains("  | +-count (counter)"), "{lines:?}");
-    assert!(lines[4].contains("  | | filter (bpf)"), "{lines:?}");
-    assert!(lines[7].ends_with("(no room for more)"), "{lines:?}");
+    let starts = [
+        "    0.000 us  eth0 (eth)",
+        "              packet made by eth0:",
+        "    0.000 us    fb2 (tee)",
+        "              packet made by eth0:",
+        "    0.000 us    fb2 (tee)",
+        "                packet made by fb2:",
+        "    0.000 us      count (counter)",
+        "    0.000 us      filter (bpf)",
+        "                packet made by fb2:",
+        "    0.000 us      count (counter)",
+        "              another packet:",
+        "    0.000 us    filter (bpf)",
+    ];
+    for (line, start) in lines[1..].iter().zip(starts) {
+        assert!(line.starts_with(start), "{lines:?}");
+    }
+    assert!(lines[12].ends_with("(no room for more)"), "{lines:?}");
 }
 
 #[test]
@@ -160,7 +273,7 @@ fn many_changes_are_cut() {
         }],
         ..Default::default()
     };
-    let lines = text::Packet::of(1, &record, 0, &names()).lines();
+    let lines = lines(1, &record, 0);
     assert!(
         lines[1].ends_with("idp 9  up    left the graph"),
         "{lines:?}"
@@ -172,7 +285,7 @@ fn many_changes_are_cut() {
 
 #[test]
 fn documents_have_names_and_numbers() {
-    let json = serde_json::to_value(json::Packet::of(7, &record(), 3, &names())).unwrap();
+    let json = serde_json::to_value(json::Packet::of(&part(7, &record(), 3), &names())).unwrap();
     assert_eq!(json["number"], 7);
     assert_eq!(json["lost"], 3);
     assert_eq!(json["time"], 1_735_689_599_123_456_789u64);

@@ -8,12 +8,14 @@ use super::{
 };
 use crate::probe::{
     names::Names,
-    packet::{clock, Packet as Bytes},
-    summary::summary,
+    packet::{clock, clock_micros, span, Packet as Bytes},
+    part::Part,
+    summary::{brief, summary},
     way,
 };
+use lana_cli::Line;
 use lana_netlink::{
-    spec::{HopEnd, ProbeAttrs},
+    spec::{HopAttrs, HopEnd},
     wire::Value,
 };
 use serde::Serialize;
@@ -21,10 +23,12 @@ use std::fmt::Write;
 
 /// So many changes of a hop are shown.
 const CHANGES: usize = 12;
-/// So many of them in a line.
+/// So many of them in a line, where that has no end.
 const ABREAST: usize = 3;
 /// Where the blocks stand in a line.
 const MARGIN: usize = 14;
+/// What stands below a line that was too long is so far from the margin.
+const INDENT: usize = 4;
 
 /// A traced packet in words.
 #[derive(Debug, Serialize)]
@@ -32,6 +36,7 @@ pub(crate) struct Packet {
     /// Packets that were lost before it.
     lost: u64,
     head: String,
+    /// In the order of time.
     hops: Vec<Hop>,
 }
 
@@ -43,10 +48,14 @@ struct Hop {
     depth: usize,
     /// It is the first one of its packet.
     first: bool,
+    /// The block that has made its packet, if it is the first one of that.
+    maker: Option<String>,
     /// The block, with its type.
     block: String,
     way: &'static str,
     outcome: String,
+    /// The packet was dropped.
+    dropped: bool,
     took: Option<String>,
     /// What the block has changed.
     changes: Vec<String>,
@@ -55,33 +64,59 @@ struct Hop {
 }
 
 impl Packet {
-    pub(crate) fn of(number: u64, record: &ProbeAttrs, lost: u64, names: &Names) -> Self {
+    /// With the link layer, or without it.
+    pub(crate) fn of(part: &Part<'_>, names: &Names, link: bool) -> Self {
+        let &Part {
+            record,
+            lost,
+            number,
+            ..
+        } = part;
         let packet = Bytes::of(record);
-        let head = format!(
-            "{number}. {} cpu {}{} {}",
-            clock(record.time.unwrap_or_default()),
-            record.cpu.unwrap_or_default(),
-            if record.frame.is_some() { " frame" } else { "" },
-            summary(&packet.data, packet.len),
-        );
-        let rows = rows(&record.hop);
+        let time = record.time.unwrap_or_default();
+        let mut head = format!("{number}. ");
+        // Writing to a string does not fail.
+        let _ = if link {
+            let cpu = record.cpu.unwrap_or_default();
+            let frame = if record.frame.is_some() { " frame" } else { "" };
+            write!(head, "{} cpu {cpu}{frame} ", clock(time))
+        } else {
+            write!(head, "{} ", clock_micros(time))
+        };
+        if let Some(block) = part.released(names) {
+            let _ = write!(head, "released by {block}");
+            if let Some(waited) = part.waited {
+                let _ = write!(head, " after {}", span(waited));
+            }
+            head.push_str(": ");
+        }
+        head.push_str(&if link {
+            summary(&packet.data, packet.len)
+        } else {
+            brief(&packet.data, packet.len)
+        });
+        let mut rows = rows(&record.hop);
+        // The kernel tells of hops in the order of time, and of one packet after the other.
+        rows.sort_by_key(|row| row.at);
         let mut fields = Fields::of(&rows, record.data.as_deref().unwrap_or_default());
         let hop = |row: &Row<'_>| Hop::of(row, names, fields.changed(row.hop));
         let hops = rows.iter().map(hop).collect();
         Packet { lost, head, hops }
     }
 
-    /// The lines that are printed.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// The lines that are printed on a terminal of so many columns, and how far from the margin stands what does not fit.
+    pub(crate) fn lines(&self, columns: Option<usize>) -> Vec<(Line, usize)> {
         let mut lines = Vec::new();
         if self.lost > 0 {
-            lines.push(format!("({} lost)", self.lost));
+            lines.push((Line::of(&format!("({} lost)", self.lost)), INDENT));
         }
-        lines.push(self.head.clone());
-        let names: Vec<_> = self.hops.iter().map(Hop::indented).collect();
-        let width = names.iter().map(|name| name.chars().count()).max();
-        for (hop, name) in self.hops.iter().zip(&names) {
-            hop.write(&mut lines, name, width.unwrap_or_default());
+        lines.push((Line::of(&self.head), INDENT));
+        let widest = |width: fn(&Hop) -> usize| self.hops.iter().map(width).max();
+        let block = widest(|hop| hop.indented().chars().count());
+        let outcome = widest(|hop| hop.outcome.chars().count());
+        let widths = (block.unwrap_or_default(), outcome.unwrap_or_default());
+        for hop in &self.hops {
+            hop.write(&mut lines, widths, columns);
         }
         lines
     }
@@ -95,25 +130,21 @@ impl Hop {
         let mut outcome = outcome(row, names);
         // Writing to a string does not fail.
         if let Some(made @ 1..) = hop.made {
-            let packets = if made == 1 { "packet" } else { "packets" };
-            let _ = write!(outcome, ", made {made} {packets}");
+            let _ = write!(outcome, ", made {made}");
         }
         if let Some(len) = hop.len {
             let _ = write!(outcome, ", length {len}");
-        }
-        let idp = hop.idp.unwrap_or_default();
-        let mut block = names.name(idp);
-        if let Some(known) = names.get(idp) {
-            let _ = write!(block, " ({})", known.kind);
         }
         Hop {
             time: micros(hop.time.unwrap_or_default()),
             depth: row.depth,
             first: row.first,
-            block,
+            maker: row.maker.map(|maker| names.name(maker)),
+            block: block(hop, names),
             way: way(hop.direction),
             outcome,
-            took: hop.took.map(micros),
+            dropped: hop.end == Some(Value::Known(HopEnd::Dropped)),
+            took: hop.took.map(span),
             changes,
             more,
         }
@@ -121,34 +152,83 @@ impl Hop {
 
     /// The block, as deep as the packet is.
     fn indented(&self) -> String {
-        let mut out = "| ".repeat(self.depth.saturating_sub(1));
-        match (self.depth, self.first) {
-            (0, _) => {}
-            (_, true) => out.push_str("+-"),
-            (_, false) => out.push_str("| "),
-        }
-        out.push_str(&self.block);
-        out
+        format!("{}{}", "  ".repeat(self.depth), self.block)
     }
 
     /// Writes its line, and those with what the block has changed.
-    fn write(&self, lines: &mut Vec<String>, name: &str, width: usize) {
-        let (time, way) = (&self.time, self.way);
-        let padding = " ".repeat(width.saturating_sub(name.chars().count()));
-        let mut out = format!("  {time:>10}  {name}{padding}  {way:<4}  {}", self.outcome);
-        if let Some(took) = &self.took {
-            // Writing to a string does not fail.
-            let _ = write!(out, ", took {took}");
+    fn write(
+        &self,
+        lines: &mut Vec<(Line, usize)>,
+        (block, outcome): (usize, usize),
+        columns: Option<usize>,
+    ) {
+        let margin = MARGIN + 2 * self.depth;
+        if self.first && self.depth > 0 {
+            let by = match &self.maker {
+                Some(maker) => format!("packet made by {maker}:"),
+                None => "another packet:".to_owned(),
+            };
+            let place = margin.saturating_sub(2);
+            lines.push((Line::of(&format!("{:place$}{by}", "")), INDENT));
         }
-        lines.push(out);
-        let tree = "| ".repeat(self.depth);
-        for some in self.changes.chunks(ABREAST) {
-            let margin = " ".repeat(MARGIN);
-            lines.push(format!("{margin}{tree}  {}", some.join(", ")));
+        let line = |width: usize| {
+            let (time, name, way) = (&self.time, self.indented(), self.way);
+            let line = Line::of(&format!("  {time:>10}  {name:<block$}  {way:<4}  "));
+            let line = if self.dropped {
+                line.with_alarm(&self.outcome)
+            } else {
+                line.with(&self.outcome)
+            };
+            let Some(took) = &self.took else { return line };
+            let padding = width.saturating_sub(self.outcome.chars().count());
+            line.with(&format!("{:padding$}  took {took:>7}", ""))
+        };
+        let aligned = line(outcome);
+        if columns.is_some_and(|columns| columns < aligned.width()) {
+            lines.push((line(0), margin));
+        } else {
+            lines.push((aligned, margin));
         }
-        if let (1.., Some(last)) = (self.more, lines.last_mut()) {
-            let _ = write!(last, ", and {} more", self.more);
+        if self.changes.is_empty() {
+            return;
         }
+        let more = match self.more {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let margin = margin + 2;
+        let mut below: Vec<Vec<&str>> = Vec::new();
+        for change in &self.changes {
+            let width = |all: &[&str]| all.iter().map(|text| text.len() + 2).sum::<usize>();
+            let room = columns.map(|columns| columns.saturating_sub(margin));
+            let full = match (below.last(), room) {
+                (None, _) => true,
+                (Some(all), Some(room)) => width(all) + change.len() > room,
+                (Some(all), None) => all.len() >= ABREAST,
+            };
+            if full {
+                below.push(Vec::new());
+            }
+            if let Some(all) = below.last_mut() {
+                all.push(change.as_str());
+            }
+        }
+        let last = below.len().saturating_sub(1);
+        for (at, all) in below.iter().enumerate() {
+            let more = if at == last { more.as_str() } else { "" };
+            let text = format!("{:margin$}{}{more}", "", all.join(", "));
+            lines.push((Line::of(&text), margin + 2));
+        }
+    }
+}
+
+/// The block of a hop, with its type.
+fn block(hop: &HopAttrs, names: &Names) -> String {
+    let idp = hop.idp.unwrap_or_default();
+    let name = names.name(idp);
+    match names.get(idp) {
+        Some(known) => format!("{name} ({})", known.kind),
+        None => name,
     }
 }
 
@@ -173,11 +253,12 @@ fn outcome(row: &Row<'_>, names: &Names) -> String {
             out
         }
         Some(Value::Known(HopEnd::Dropped)) => match hop.reason {
-            Some(reason) => format!("dropped: {reason}"),
-            None => "dropped".to_owned(),
+            Some(reason) => format!("DROPPED: {reason}"),
+            None => "DROPPED".to_owned(),
         },
         Some(Value::Known(HopEnd::Left)) => "left the graph".to_owned(),
         Some(Value::Known(HopEnd::Unclaimed)) => "to the network stack".to_owned(),
+        Some(Value::Known(HopEnd::Held)) => "held, goes on later".to_owned(),
         Some(Value::Known(HopEnd::Cut)) | None => "(no room for more)".to_owned(),
         Some(Value::Unknown(end)) => format!("end {end}"),
     }

@@ -60,11 +60,12 @@ const tellPacket = (packet) => {
   tell("p", packet.head, article);
   const table = tell("table", "", article);
   for (const hop of packet.hops) {
-    const row = tell("tr", "", table, hop.outcome.startsWith("dropped") ? "bad" : "");
+    const row = tell("tr", "", table, hop.dropped ? "bad" : "");
     tell("td", hop.time, row, "number");
     const block = tell("td", "", row);
     if (hop.depth) tell("span", "│ ".repeat(hop.depth - 1) + (hop.first ? "└ " : "  "), block, "twig");
     block.append(hop.block);
+    if (hop.maker) tell("span", ` made by ${hop.maker}`, block, "twig");
     tell("td", hop.way, row);
     tell("td", hop.outcome, row, "outcome");
     tell("td", hop.took || "", row, "number").title = "how long the block had it";

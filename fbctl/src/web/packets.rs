@@ -11,6 +11,7 @@ use crate::{
     probe::{
         filter,
         names::Names,
+        part::Part,
         watch::{End, Show, Totals, Until, Watch},
     },
     trace::text,
@@ -142,7 +143,6 @@ impl Packets {
             let show = Trace {
                 to: stream,
                 begun: false,
-                number: 0,
             };
             (wanted.watch(request, names), show)
         })
@@ -275,7 +275,6 @@ enum Line {
 struct Trace<'a> {
     to: &'a TcpStream,
     begun: bool,
-    number: u64,
 }
 
 impl Trace<'_> {
@@ -293,9 +292,8 @@ impl Show for Trace<'_> {
         Ok(self.to.write_all(format!("{head}\r\n").as_bytes())?)
     }
 
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
-        self.number += 1;
-        let packet = text::Packet::of(self.number, record, lost, names);
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
+        let packet = text::Packet::of(part, names, true);
         Ok(self.line(&Line::Packet(packet))?)
     }
 
@@ -349,10 +347,10 @@ impl Show for Capture<'_> {
         Ok(())
     }
 
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
-        let bytes = record.data.as_ref().map_or(0, Vec::len);
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
+        let bytes = part.record.data.as_ref().map_or(0, Vec::len);
         self.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
-        Ok(self.writer()?.record(record, lost, names)?)
+        Ok(self.writer()?.record(part.record, part.lost, names)?)
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -122,6 +122,8 @@ enum lana_event_kind {
  *   arrived.
  * @LANA_HOP_END_UNCLAIMED: No block took it, and the network stack got it.
  * @LANA_HOP_END_CUT: The record has no room for what became of it.
+ * @LANA_HOP_END_HELD: The block holds it, and lets it go on later. What
+ *   becomes of it then is in a reply of its own, with the same value of held.
  */
 enum lana_hop_end {
 	LANA_HOP_END_FORWARDED,
@@ -129,6 +131,7 @@ enum lana_hop_end {
 	LANA_HOP_END_LEFT,
 	LANA_HOP_END_UNCLAIMED,
 	LANA_HOP_END_CUT,
+	LANA_HOP_END_HELD,
 };
 
 /**
@@ -330,6 +333,7 @@ enum {
 	LANA_A_PROBE_VLAN,
 	LANA_A_PROBE_HOP,
 	LANA_A_PROBE_FRAME,
+	LANA_A_PROBE_HELD,
 
 	__LANA_A_PROBE_MAX,
 	LANA_A_PROBE_MAX = (__LANA_A_PROBE_MAX - 1)
@@ -350,6 +354,7 @@ enum {
 	LANA_A_HOP_LEN,
 	LANA_A_HOP_CHANGE,
 	LANA_A_HOP_FRAME,
+	LANA_A_HOP_HELD,
 
 	__LANA_A_HOP_MAX,
 	LANA_A_HOP_MAX = (__LANA_A_HOP_MAX - 1)

@@ -51,8 +51,9 @@ fn resume_by<'r, const BANK: usize>(
     };
     let probes: Option<&Probes> = ppe.live().beside(version);
     if let (Some(probes), Due::Packet(held)) = (probes, &mut due) {
-        let (packet, direction) = (&mut held.packet, held.direction);
-        let tracer = Tracer::new(ppe.net(), probes, hop, packet, direction, cpu);
+        let (direction, number) = (held.direction, Some(held.number));
+        let packet = &mut held.packet;
+        let tracer = Tracer::new(ppe.net(), probes, hop, packet, direction, cpu, number);
         if let Some(mut tracer) = tracer {
             go_on(ppe, version, hop, due, cpu, &mut tracer);
             return tracer.finish();

@@ -52,6 +52,42 @@ fn the_usual_protocols() {
 }
 
 #[test]
+fn without_the_link_layer_what_is_above_it_is_named() {
+    let short = |bytes: &[u8]| brief(bytes, u32::try_from(bytes.len()).unwrap());
+    let ip = || PacketBuilder::ethernet2(A, B).ipv4(A4, B4, 64);
+    assert_eq!(
+        short(&built!(ip().udp(5000, 53), &[0; 4])),
+        "IP 10.0.0.1.5000 > 10.0.0.2.53: UDP, length 4"
+    );
+    let tagged = || PacketBuilder::ethernet2(A, B).single_vlan(VlanId::try_new(5).unwrap());
+    let six = tagged().ipv6(A6, A6, 64);
+    assert_eq!(
+        short(&built!(six.icmpv6_echo_reply(7, 1), &[0; 8])),
+        "vlan 5, p 0, IP6 fe80::1 > fe80::1: ICMP6, echo reply, id 7, seq 1, length 16"
+    );
+    let arp = [
+        &[0xff; 6][..],
+        &A,
+        &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1],
+        &A,
+        &A4,
+        &[0; 6],
+        &B4,
+    ]
+    .concat();
+    assert_eq!(
+        short(&arp),
+        "ARP, Request who-has 10.0.0.2 tell 10.0.0.1, length 28"
+    );
+    assert_eq!(short(&arp[..20]), "ARP, [|arp]");
+    assert_eq!(short(&[&B[..], &A, &[8, 0]].concat()), "IP [|ip]");
+    // Nothing else is known of it.
+    let other = [&B[..], &A, &[0xac, 0x0a, 1]].concat();
+    assert_eq!(short(&other), summary(&other, 15));
+    assert_eq!(short(&[1]), "length 1: [|ether]");
+}
+
+#[test]
 fn what_is_cut_off_is_counted() {
     let bytes = built!(
         PacketBuilder::ethernet2(A, B)

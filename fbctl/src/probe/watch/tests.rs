@@ -4,7 +4,7 @@
 
 use super::*;
 use lana_netlink::{
-    spec::{Command, FbAttrs},
+    spec::{Command, FbAttrs, HopAttrs},
     wire::{Attributes, Writer},
     Transport,
 };
@@ -128,8 +128,9 @@ fn event(kind: EventKind, idp: u32) -> Vec<u8> {
 struct Shown(Vec<(String, u64)>);
 
 impl Show for Shown {
-    fn record(&mut self, record: &ProbeAttrs, lost: u64, names: &Names) -> Result<()> {
-        self.0.push((names.name(record.idp.unwrap()), lost));
+    fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
+        let name = names.name(part.record.idp.unwrap());
+        self.0.push((name, part.lost));
         Ok(())
     }
     fn flush(&mut self) -> Result<()> {
@@ -162,6 +163,8 @@ fn followed(
         names: Names::default(),
         stale: true,
         left: [5].into(),
+        parts: Parts::default(),
+        last: Instant::now(),
         totals: Totals::default(),
     };
     let signals = Signals::listen().unwrap();
@@ -201,6 +204,39 @@ fn losses_are_told_once() {
     let (end, shown) = followed(records, vec![], Some(4));
     assert_eq!(end.unwrap(), End::Limit);
     assert_eq!(shown, pairs(&[("a", 3), ("a", 0), ("a", 0), ("a", 7)]));
+}
+
+/// A record of a packet that goes on with `held`, and is held at the end by `holds`.
+fn part(held: Option<u64>, holds: Option<u64>) -> Vec<u8> {
+    let hop = HopAttrs {
+        held: holds,
+        ..Default::default()
+    };
+    let record = ProbeAttrs {
+        idp: Some(5),
+        time: Some(1),
+        held,
+        hop: vec![hop],
+        ..Default::default()
+    };
+    of(1, Command::Probe, &record)
+}
+
+#[test]
+fn the_last_packet_is_waited_for_while_it_is_held() {
+    let records = vec![
+        Some(part(None, Some(70))),
+        None,
+        // Not one of those that were to be shown.
+        Some(record(0)),
+        Some(part(Some(70), Some(71))),
+        None,
+        Some(part(Some(71), None)),
+        Some(record(0)),
+    ];
+    let (end, shown) = followed(records, vec![], Some(1));
+    assert_eq!(end.unwrap(), End::Limit);
+    assert_eq!(shown, pairs(&[("a", 0), ("a", 0), ("a", 0)]));
 }
 
 #[test]
