@@ -434,8 +434,8 @@ pub(crate) struct Monitor {
 /// What a filter looks like.
 const FILTER: &str = "\
 Filter:
-  An expression of tcpdump, which compiles it, or @FILE with a classic BPF program from bpfc. The filter sees
-  the bytes of the packet, but no VLAN tag that the driver removed from them.";
+  An expression of tcpdump, which compiles it, or @FILE with a classic BPF program from bpfc.
+  The filter sees the bytes of the packet, but no VLAN tag that the driver removed from them.";
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]

@@ -15,7 +15,7 @@ Examples:
   vlink ethernet hook eth0            the block eth0 gets what eth0 receives, not Linux
   vlink ethernet unhook eth0          give eth0 back to Linux
   vlink ethernet hook eth0 --block a  the same, with a block called a
-  vlink ethernet hook eth0 --xdp      the same with native XDP, before the driver makes socket buffers
+  vlink ethernet hook eth0 --xdp      the same with native XDP, before skbs are made
   vlink ethernet hook eth0 unclaimed=stack   Linux gets the packets that no block takes
   vlink ethernet hook eth0 --confirm 60      undo it after a minute unless you run `fbctl confirm`
   vlink ethernet add mydev0 eth0 10   make mydev0, which receives EtherType 0xac0a from eth0

@@ -9,14 +9,14 @@ Examples:
   otst netif_rx               wait for the next call of netif_rx(), and print its stack
   otst ip_rcv arp_rcv         wait for the next call of each of the two
   otst -t 5 netif_rx          wait for at most 5 seconds
-  otst 'kfree_skb_list_reason $2=3'  wait for a call whose second argument is 3
+  otst 'kfree_skb_list_reason $2=3'  wait for a call with 3 as second argument
   otst --lana fb3             wait for a drop at the block fb3: print reason, path and stack
-  echo -n netif_rx > /proc/driver/otst  the same without otst; the stack is in the kernel's log";
+  echo -n netif_rx > /proc/driver/otst  the same without otst: the stack is in the log";
 
 const NEEDS: &str = "\
 Needs:
-  otst needs the module otst.ko, CAP_SYS_ADMIN, and a kernel with CONFIG_KPROBES that is not locked down.
-  Kernels of distributions have kprobes; User Mode Linux has none.";
+  otst needs the module otst.ko, CAP_SYS_ADMIN, and a kernel with CONFIG_KPROBES that is not
+  locked down. Kernels of distributions have kprobes; User Mode Linux has none.";
 
 const EXIT_STATUS: &str = "\
 Exit status:

@@ -9,7 +9,7 @@ use trafgen::amount::{rate, size, time, Rate};
 
 const EXAMPLES: &str = "\
 Examples:
-  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file from CPU 0, without end
+  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file from CPU 0
   trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  send a packet a thousand times
   trafgen -d eth0 -c syn.txf --rate 100kpps        send at a rate; -t 1ms sends one packet per ms
   trafgen -d eth0 -c syn.txf -P 2                  send from two CPUs
