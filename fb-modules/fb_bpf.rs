@@ -165,7 +165,10 @@ impl Block for Filter {
         let Some(loaded) = &self.loaded else {
             return to.put("instructions", format_args!("0"));
         };
-        let insns = loaded.program.len();
+        let insns = match &loaded.source {
+            Source::Text(insns) => insns.len(),
+            Source::Pinned(_) => loaded.program.len() as usize,
+        };
         let jited = if loaded.program.is_jited() {
             "yes"
         } else {

@@ -64,7 +64,7 @@ impl Program {
         NonNull::new(prog).map(Self).ok_or(ENOENT)
     }
 
-    /// How many instructions it has.
+    /// How many instructions the kernel has made of it.
     pub fn len(&self) -> u32 {
         // SAFETY: the program is live.
         unsafe { bindings::lana_bpf_len(self.0.as_ptr()) }

@@ -75,3 +75,4 @@ clean
 vlink ethernet hook lan0 --xdp
 decides frames
 clean
+done_testing
