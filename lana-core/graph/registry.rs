@@ -83,6 +83,9 @@ impl Instance {
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
+    pub(crate) fn holds(&self) -> &[Arc<HoldOwner<Ppe>>] {
+        &self.holds
+    }
     pub(crate) fn stats(&self) -> &Arc<PerCpu<BlockStats>> {
         &self.stats
     }

@@ -78,6 +78,14 @@ impl HoldQueue {
             self.0.wake_at(time, place);
         }
     }
+
+    /// Has [`Block::wake`](crate::graph::block::Block::wake) called soon after the change that is being made, of the
+    /// block that is there then. For [`Block::new`](crate::graph::block::Block::new) and
+    /// [`Block::set`](crate::graph::block::Block::set): so work begins that no packet causes. Where the change fails, with
+    /// the next one that concerns the block. Sleeps not.
+    pub fn wake_then(&self, process: &Process) {
+        self.0.wake_then(process);
+    }
 }
 
 /// What waits is freed.

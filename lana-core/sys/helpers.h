@@ -82,6 +82,7 @@ struct sk_buff *lana_skb_unshare(struct sk_buff *skb);
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
+struct sk_buff *lana_skb_make(const u8 *bytes, unsigned int len);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
 bool lana_skb_resize(struct sk_buff *skb, unsigned int len);

@@ -89,6 +89,8 @@ struct Content<D: Datapath> {
     /// The number of the next.
     number: u64,
     wake: u64,
+    /// Whether the block is to be woken when the change is made that its process is about.
+    wanted: bool,
     /// The time at which it was woken last.
     woken: u64,
     /// The time at which the timer is to fire.
@@ -159,6 +161,7 @@ impl<D: Datapath> HoldOwner<D> {
                         waiting: KVVec::new(),
                         number: first,
                         wake: NEVER,
+                        wanted: false,
                         woken: 0,
                         armed: NEVER,
                     },
@@ -176,6 +179,23 @@ impl<D: Datapath> HoldOwner<D> {
     pub(crate) fn open(&self, datapath: &D) {
         // INVARIANT: the owner goes before the graph does.
         without_softirqs(|| self.hold.content.lock().datapath = Some(NonNull::from(datapath)));
+    }
+
+    /// A change is made that concerns the block at this slot: it is woken soon, if it wants to be. Process context.
+    ///
+    /// # Safety
+    ///
+    /// The slot is one of the graph that this was opened for.
+    pub(super) unsafe fn changed(&self, slot: NonNull<Slot<D>>) {
+        without_softirqs(|| {
+            let mut content = self.hold.content.lock();
+            if core::mem::take(&mut content.wanted) && content.datapath.is_some() {
+                // INVARIANT: it is one of this graph, as the caller says.
+                content.slot = content.slot.or(Some(slot));
+                content.wake = content.wake.min(content.woken.saturating_add(PAUSE));
+                Hold::arm(self.hold.as_arc_borrow(), &mut content);
+            }
+        });
     }
 
     /// The hold.
@@ -304,6 +324,11 @@ impl<D: Datapath> Hold<D> {
             content.wake = content.wake.min(time);
             Self::arm(self.as_arc_borrow(), &mut content);
         }
+    }
+
+    /// Has the block woken soon after the change that is being made: [`HoldOwner::changed`]. Process context.
+    pub(crate) fn wake_then(&self, _process: &Process) {
+        without_softirqs(|| self.content.lock().wanted = true);
     }
 
     /// Starts the timer, unless it fires early enough. For who has the lock.

@@ -161,6 +161,27 @@ struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 	return skb_clone(skb, GFP_ATOMIC);
 }
 
+/*
+ * An skb of these bytes, of which the first are an Ethernet header. It comes from no
+ * device, and nobody has checked its sums. NULL for want of memory.
+ */
+struct sk_buff *lana_skb_make(const u8 *bytes, unsigned int len)
+{
+	struct sk_buff *skb = alloc_skb(NET_SKB_PAD + NET_IP_ALIGN + len, GFP_ATOMIC);
+	__be16 proto;
+
+	if (unlikely(!skb))
+		return NULL;
+	skb_reserve(skb, NET_SKB_PAD + NET_IP_ALIGN);
+	skb_put_data(skb, bytes, len);
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_reset_mac_len(skb);
+	proto = eth_hdr(skb)->h_proto;
+	skb->protocol = eth_proto_is_802_3(proto) ? proto : htons(ETH_P_802_2);
+	return skb;
+}
+
 /* One whose sum is to be restored, too: apart, as it takes a call, for which registers would be saved. */
 static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_reason reason)
 {

@@ -271,6 +271,22 @@ impl Skb {
         }
     }
 
+    /// A packet of these bytes, of which the first are an Ethernet header: [`Context::emit`] sends it. It comes from no
+    /// device, and its checksums are as they are. `None` for fewer bytes than such a header has or more than
+    /// [`Skb::LEN_MAX`], or when there is no memory. Any context.
+    ///
+    /// [`Context::emit`]: crate::prelude::Context::emit
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let len = u32::try_from(bytes.len()).ok()?;
+        if !(bindings::ETH_HLEN..=Self::LEN_MAX).contains(&len) {
+            return None;
+        }
+        // SAFETY: as many bytes are readable, and they begin with a whole Ethernet header.
+        let skb = unsafe { bindings::lana_skb_make(bytes.as_ptr(), len) };
+        // INVARIANT: it is new, so it has one reference.
+        NonNull::new(skb).map(Self)
+    }
+
     /// A second packet of the same data, or `None` when there is no memory. The data is copied
     /// when either of the two is changed.
     #[inline]

@@ -8,6 +8,7 @@
 
 use super::{
     context::{cond_resched, Process},
+    hold::HoldOwner,
     percpu::PerCpu,
     rcu::Snapshot,
     slot::{BlockRef, Datapath, Entrance, Hop, Idp, More, Slot},
@@ -111,6 +112,14 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     pub(crate) fn entrance(&self, idp: Idp) -> Result<Entrance<D>> {
         // SAFETY: slots stay as long as the graph does.
         self.slot(idp).map(|slot| unsafe { Entrance::new(slot) })
+    }
+
+    /// The change is published that concerns the block at `idp`, which has this hold: see [`HoldOwner::changed`].
+    pub(crate) fn changed(&self, idp: Idp, owner: &HoldOwner<D>) {
+        if let Ok(slot) = self.slot(idp) {
+            // SAFETY: the slot is one of this graph, which its blocks' holds are opened for.
+            unsafe { owner.changed(slot) };
+        }
     }
 
     /// Waits until nobody reads the bank that was live before the last change, and brings it up

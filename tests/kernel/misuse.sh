@@ -241,6 +241,65 @@ vlink ethernet unhook lan1
 gone() { rmmod fb_misuse_hold 2>/dev/null; }
 check "the module goes, though it has kept a queue" wait_for 20 gone
 
+# --- Packets made from nothing, in equal pauses ---
+
+insert beacon
+fbctl add b misuse-beacon
+fbctl bind b lan0
+check "a block that was not told to makes nothing" is "$(shown b made) $(shown b failed)" "0 0"
+rx() { cat /sys/class/net/far0/statistics/rx_packets; }
+has_made() { [ "$(shown b made)" -ge "$1" ]; }
+has_made_c() { [ "$(shown c made)" -ge "$1" ]; }
+was=$(rx)
+fbctl set b interval=1ms
+check "without any packet it begins when it is set" wait_for 20 has_made 20
+fbctl set b interval=0ns
+made=$(shown b made)
+check "the host at the other end gets all of them: $made" is "$(($(rx) - was))" "$made"
+check "it ends when it is set back" not wait_for 1 has_made $((made + 2))
+for length in 0 13 65550 100000; do
+	fbctl -b - <<<"set b interval=1ms
+set b length=$length"
+	failed() { [ "$(shown b failed)" -ge 3 ]; }
+	check "$length bytes are no packet" wait_for 20 failed
+	fbctl -b - <<<"unbind b lan0
+rm b
+add b misuse-beacon
+bind b lan0"
+done
+for length in 14 1500 65549; do
+	fbctl -b - <<<"set b interval=1ms
+set b length=$length"
+	check "$length bytes are one" wait_for 20 has_made 3
+	fbctl set b interval=
+	check "and none failed" is "$(shown b failed)" 0
+	fbctl -b - <<<"unbind b lan0
+rm b
+add b misuse-beacon
+bind b lan0"
+done
+fbctl -b - <<<"set b burst=3000
+set b interval=1ms"
+too_many() { [ "$(drops b backlog)" -gt 0 ]; }
+check "more than a walk may make are dropped as backlog" wait_for 20 too_many
+fbctl set b interval=
+fbctl -b - <<<"set b burst=1
+set b length=60"
+# A change that fails.
+remember
+check_fails "a change that fails in the end" 2 "" fbctl -b <(printf 'set b interval=1ms\nset b length=x\n')
+made=$(shown b made)
+check "begins nothing" not wait_for 1 has_made $((made + 2))
+fbctl add c misuse-beacon
+fbctl set c interval=1ms
+fbctl replace b c
+made=$(shown c made)
+check "a block that replaces one goes on with it" wait_for 20 has_made_c $((made + 10))
+fbctl -b - <<<"unbind c lan0
+rm c
+rm b"
+check "the module goes with all timers" wait_for 20 rmmod fb_misuse_beacon
+
 # What sleeps in a packet's way is found by kernels that look for it; the console is not to see it.
 if grep -q __might_sleep /proc/kallsyms; then
 	insert sleep

@@ -78,6 +78,9 @@ impl Change<'_> {
                 if let Some(hook) = &face.hook {
                     hook.set_batch(face.block.object().batch());
                 }
+                for owner in face.instance.holds() {
+                    wiring.changed(idp, owner);
+                }
             }
         }
         let probes_changed = self.probes.is_some();
