@@ -19,7 +19,6 @@ mod rule;
 #[path = "bpf/text.rs"]
 mod text;
 
-use headers::{Malformed, Parsed};
 use rule::{Output, Rule, Shown};
 
 block_module! {
@@ -152,29 +151,11 @@ const RULE: &str = "rule.N";
 
 const TO: &str = "a port from 0 to 63, or drop";
 
-/// The headers of a packet.
-#[inline]
-fn parse<P: Packet>(packet: &mut P) -> Parsed {
-    let mut most = headers::USUAL as u32;
-    // Each turn needs more bytes than the one before, of a bounded number of headers.
-    loop {
-        let len = packet.len();
-        let Some(bytes) = packet.header(most.min(len)) else {
-            // Its bytes are where nobody can read them.
-            return headers::unread(Malformed::Ethernet);
-        };
-        match headers::parse(bytes, len as usize) {
-            Ok(parsed) => return parsed,
-            Err(more) => most = more.0 as u32,
-        }
-    }
-}
-
 impl Classify {
     /// Where a packet goes, and at which seat that is counted.
     #[inline]
     fn decide<P: Packet>(&self, packet: &mut P, counts: &Counts) -> Output {
-        let parsed = parse(packet);
+        let parsed = packet.parse();
         if parsed.malformed.is_some() {
             counts.malformed.add(1);
         }

@@ -34,6 +34,8 @@ SETTINGS = {
     "shape": [
         ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("burst", "65mb"), ("mode", "police"),
         ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
+    "checksum": [("complete", "on"), ("complete", "maybe"), ("direction", "ingress"), ("direction", "up"), ("complete", ""),
+                 ("direction", "")],
     "classify": [
         ("rule.0", "-> 1"), ("rule.0", "proto=udp dport=9 -> 0"), ("rule.1", "ethertype=ipv4 src=192.0.2.0/24 -> drop"),
         ("rule.1", "vlan=1-9 -> 63"), ("rule.1", "bpf=\"1,6 0 0 1,\" -> 0"), ("rule.65535", "src=::/0 icmp-type=128 -> 0"),

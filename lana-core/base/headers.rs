@@ -13,6 +13,7 @@ mod views;
 #[path = "headers/tests.rs"]
 mod tests;
 
+use super::checksum::{add, sum};
 pub use views::{Arp, Ethernet, Extension, Icmp, Icmpv6, Ipv4, Ipv6, Tcp, Udp, Vlan};
 
 /// EtherTypes.
@@ -123,6 +124,8 @@ pub struct Parsed {
     pub protocol: Option<u8>,
     /// Whether it is a part of a datagram.
     pub fragmented: Fragmented,
+    /// The last destination address is another one, which stands in a routing header.
+    pub routed: bool,
     /// Where the header of the transport layer begins. None in a later fragment.
     pub transport: Option<usize>,
     /// Where the datagram ends; padding may follow.
@@ -217,6 +220,7 @@ impl Parsed {
             traffic_class: 0,
             protocol: None,
             fragmented: Fragmented::No,
+            routed: false,
             transport: None,
             end: len,
             ports: None,
@@ -229,6 +233,25 @@ impl Parsed {
     #[inline]
     pub fn dscp(&self) -> u8 {
         self.traffic_class >> 2
+    }
+
+    /// The [sum](super::checksum::sum) of the pseudo-header, by which the checksum of TCP, UDP and ICMPv6 covers the
+    /// addresses (RFC 9293, 768, 8200); the protocol's message has `len` bytes. None without addresses, and where
+    /// the last one is not known.
+    pub fn pseudo_header(&self, len: u32) -> Option<u16> {
+        let protocol = self.protocol.filter(|_| !self.routed)?;
+        let rest = add(sum(&len.to_be_bytes()), sum(&[0, protocol]));
+        Some(match self.addresses {
+            Addresses::None => return None,
+            Addresses::V4(source, destination) => {
+                let addresses = [source.to_be_bytes(), destination.to_be_bytes()];
+                add(rest, sum(addresses.as_flattened()))
+            }
+            Addresses::V6(source, destination) => {
+                let addresses = [source.to_be_bytes(), destination.to_be_bytes()];
+                add(rest, sum(addresses.as_flattened()))
+            }
+        })
     }
 
     #[inline(always)]
@@ -340,6 +363,7 @@ impl Parsed {
                 AUTHENTICATION => units.wrapping_add(2).wrapping_mul(4),
                 _ => units.wrapping_add(1).wrapping_mul(8),
             };
+            self.routed |= next == ROUTING && header.segments_left() != 0;
             at = at.saturating_add(length);
             if at > self.end {
                 return Err(Stop::Malformed(Malformed::Extension));

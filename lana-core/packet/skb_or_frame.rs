@@ -12,6 +12,7 @@ use super::{
     engine::{Context, Hop},
     verdict::Verdict,
 };
+use crate::base::headers::{self, Malformed, Parsed};
 use crate::sys::{
     bpf,
     frame::Frame,
@@ -94,6 +95,24 @@ pub trait Packet: Carried {
     #[must_use]
     fn replace_u32(&mut self, offset: u32, new: u32, sums: &[Sum]) -> bool {
         self.replace(offset, &new.to_be_bytes(), sums)
+    }
+
+    /// What its headers say: see [`headers::parse`].
+    #[inline]
+    fn parse(&mut self) -> Parsed {
+        let mut most = headers::USUAL as u32;
+        // Each turn needs more bytes than the one before, of a bounded number of headers.
+        loop {
+            let len = self.len();
+            let Some(bytes) = self.header(most.min(len)) else {
+                // Its bytes are where nobody can read them.
+                return headers::unread(Malformed::Ethernet);
+            };
+            match headers::parse(bytes, len as usize) {
+                Ok(parsed) => return parsed,
+                Err(more) => most = more.0 as u32,
+            }
+        }
     }
 
     /// What is known of the packet's checksum.

@@ -235,6 +235,8 @@ header! {
         next_header: byte 0 1,
         /// Its length; the unit depends on its kind.
         hdr_ext_len: byte 1 1,
+        /// Of a routing header: how many addresses on the way are still to come.
+        segments_left: byte 3 1,
         /// Of a fragment header: fragment offset in the upper 13 bits, more fragments in the lowest.
         fragmentation: word 2 2,
         /// Of a fragment header: the identification.
