@@ -56,6 +56,47 @@ for way in skbs frames; do
 done
 about=
 
+# The blocks that look into packets of any kind: none is lost in them.
+option() { fbctl show "$1" | grep -o " $2=[0-9]*" | cut -d= -f2; }
+for way in skbs frames; do
+	about="$way: "
+	if [ $way = frames ]; then vlink ethernet hook lan0 --xdp; else hook lan0; fi
+	fbctl -b - <<-END
+		add k checksum
+		add bad counter
+		add c classify
+		bind k lan0
+		bind c k
+		bind bad k
+		set k complete=on
+		set c 'rule.1=proto=tcp dport=1-1024 -> 1'
+		set c 'rule.2=proto=udp -> 2'
+		set c 'rule.3=ethertype=ipv6 src=2001:db8::/32 dscp=0 -> 3'
+		set c 'rule.4=icmp-type=128 -> drop'
+		set c 'rule.5=vlan=1-4095 -> 1'
+	END
+	for number in 0 1 2 3; do
+		fbctl add "c$number" counter
+		fbctl bind "c$number" c
+	done
+	check "malformed packets to checksum and classify" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
+		--seconds $((${LANA_MINUTES:-0} * 60 + 3)) --seed "${LANA_SEED:-1}" --mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
+	still
+	came=$(fbctl -j stats k | number packets)
+	right=$(option k right) wrong=$(option k wrong) unverified=$(option k unverified)
+	diag "$came packets: $right right, $wrong wrong, $unverified not verified"
+	check "some are right, some are wrong, some cannot be verified" [ "$right" -gt 0 -a "$wrong" -gt 0 -a "$unverified" -gt 0 ]
+	check "each is one of these" is "$((right + wrong + unverified))" "$came"
+	check "what is wrong goes its own way" is "$(cut -d' ' -f1 "$fblock/bad")" "$wrong"
+	all=$(cut -d' ' -f1 "$fblock"/c[0-3] | paste -sd+ | bc)
+	check "the rest goes where rules say" is "$((all + $(drops c filtered)))" "$((right + unverified))"
+	for number in 0 1 2 3; do
+		check "some by port $number" [ "$(cut -d' ' -f1 "$fblock/c$number")" -gt 0 ]
+	done
+	clean
+done
+about=
+
 # Two wires, and equal graphs at their ends: one gets skbs, the other one frames.
 ip link set lan0 mtu 1500
 ip -n alice link set a0 mtu 1500
