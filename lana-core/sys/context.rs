@@ -3,7 +3,6 @@
 //! Process context: where code may sleep.
 
 use super::bindings;
-use core::ffi::c_int;
 use kernel::types::NotThreadSafe;
 
 /// Evidence of process context: what sleeps asks for it, so that no packet handler can do it.
@@ -19,8 +18,8 @@ impl Process {
 impl Process {
     /// Whether the process may configure the network of the host: root of a user namespace may not.
     pub(crate) fn is_admin(&self) -> bool {
-        // SAFETY: process context, as the value says; the number is that of a capability.
-        unsafe { bindings::capable(bindings::CAP_NET_ADMIN as c_int) }
+        // SAFETY: process context, as the value says.
+        unsafe { bindings::lana_is_admin() }
     }
 }
 

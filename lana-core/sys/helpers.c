@@ -2,6 +2,7 @@
 /* Inline functions and macros of the kernel, one wrapper each. See helpers.h. */
 
 #include <linux/bottom_half.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -75,6 +76,12 @@ void lana_bh_disable(void)
 void lana_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+/* Not from Rust, as capable() is no function without CONFIG_MULTIUSER. */
+bool lana_is_admin(void)
+{
+	return capable(CAP_NET_ADMIN);
 }
 
 /* BPF. */

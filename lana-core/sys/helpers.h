@@ -278,6 +278,8 @@ void lana_extack_set(struct netlink_ext_ack *extack, const char *text, size_t le
 		     const struct nlattr *culprit);
 void lana_extack_missing(struct netlink_ext_ack *extack, const struct nlattr *nest, u32 attr);
 
+bool lana_is_admin(void);
+
 /* BPF. */
 u32 lana_bpf_run(const struct bpf_prog *prog, struct sk_buff *skb);
 struct bpf_prog *lana_bpf_pinned(const char *path);
