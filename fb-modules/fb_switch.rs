@@ -71,7 +71,7 @@ options! {
             default: Initial::Text(""),
             doc: "Forgets all addresses, once",
         },
-        /// Time without a packet after which the block forgets an address. 0: it learns none
+        /// Time without a packet after which the block forgets an address. 0s: it learns none
         ageing: Time<0, LONGEST_AGEING> = Time(300 * time::SECOND),
         /// Number of addresses that the block can remember
         limit: Number<1, 65_536> = Number(4096),

@@ -37,7 +37,7 @@ const LEAST: usize = 32;
 const TRIES: usize = 4;
 
 /// How many buckets a sweep of a full table looks at.
-const SWEPT: usize = 512;
+const SWEPT: usize = 1024;
 
 /// Someone writes the entry. It is no note, since nobody has the last seat.
 const BUSY: u64 = u64::MAX;

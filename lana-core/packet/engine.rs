@@ -349,7 +349,7 @@ impl<'r> Context<'r> {
     ) -> Result<Action, P> {
         // What is needed for each hop is better off outside of what handlers get.
         let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
-        let mut from = self.hop;
+        self.from = self.hop;
         loop {
             let Some(hop) = slot.hop(version) else {
                 return self.unbound(self.hop, packet, direction, observer);
@@ -362,14 +362,14 @@ impl<'r> Context<'r> {
                 return Ok(Action::DROP);
             };
             (left, self.left) = (fewer, fewer);
-            (self.from, self.hop) = (from, hop);
-            from = hop;
+            self.hop = hop;
             hop.counters(cpu).received(packet.len());
             let verdict = packet.call(hop, self);
             (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
                 Ok(next) => next,
                 Err(end) => return end,
             };
+            self.from = hop;
         }
     }
 
