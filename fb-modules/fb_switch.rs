@@ -326,7 +326,6 @@ impl Block for Switch {
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
         let rules = self.rules();
-        writeln!(to, "mac vlan port age")?;
         for (station, note) in self.table.entries(rules) {
             let port = match note.seat() {
                 ABOVE => "above",

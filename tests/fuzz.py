@@ -120,7 +120,7 @@ PROMISING = {
     "fb-get": lambda pick: strings("fb", name=pick(BLOCKS)),
     "fb-new": lambda pick: strings("fb", name=pick("xyz"), type=pick(KINDS)),
     "fb-del": lambda pick: strings("fb", name=pick("xyz")),
-    "fb-set": lambda pick: setting(pick, pick("fedwxy")),
+    "fb-set": lambda pick: setting(pick, pick("fedvwxy")),
     "bind": lambda pick: (lambda pair: strings("binding", upper=pair[0], lower=pair[1]))(pick(PAIRS)),
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
@@ -372,11 +372,12 @@ def ready(function, *args):
 
 def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
-    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "delay")]:
+    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "delay"),
+                       ("v", "switch")]:
         ready(lana.add, name, kind)
     for name in ("lan0", "lan1"):
         ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
-    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("lan1", "d")]:
+    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))
 

@@ -30,7 +30,7 @@ for n in 0 1 2 3 4; do
 		ip -n h$n link set w$n up
 		ip link set q$n master br0
 		ip link set q$n up
-		for vlan in 10 20; do bridge vlan add vid $vlan dev q$n; done
+		for vlan in 10 20; do command bridge vlan add vid $vlan dev q$n; done
 	}
 done
 ip link set br0 up
@@ -90,7 +90,10 @@ hook_way() { # skbs|batch|frames
 for way in skbs batch frames; do
 	hook_way $way
 	build
+	# Nobody asks whether a neighbour is still there.
+	for n in 0 1 2 3 4; do ip -n h$n neigh flush dev e$n; done
 	fold python3 -S "$tests/switch.py" $way
+	for n in 0 1 2 3; do echo "unbind s p$n"; done | fbctl -b -
 	fbctl rm s
 
 	# --- Hosts ---
