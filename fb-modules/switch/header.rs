@@ -38,8 +38,9 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let [first, rest @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
     }
 }
 
@@ -76,8 +77,8 @@ impl Station {
     /// That of an address, with the tag of the VLAN.
     #[inline]
     pub(crate) fn new(mac: Mac, tag: u16) -> Self {
-        let [a, b, c, d, e, f] = mac.0;
-        let mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let bytes = mac.0.iter();
+        let mac = bytes.fold(0, |word, byte| word << 8 | u64::from(*byte));
         Self(mac << 12 | u64::from(tag & VLAN))
     }
 

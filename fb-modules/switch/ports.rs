@@ -48,7 +48,7 @@ pub(crate) struct Seen<'a> {
 
 /// All ports below, by number.
 pub(crate) struct Ports {
-    ports: List<Port>,
+    all: List<Port>,
     /// Of those that are up, by seat: the number.
     numbers: [u8; SEATS],
     /// A guess by the lower bits of an IDP: the number.
@@ -63,7 +63,7 @@ impl Ports {
     /// Those of a new switch.
     pub(crate) fn none() -> Self {
         Self {
-            ports: List::new(),
+            all: List::new(),
             numbers: [NONE; SEATS],
             guesses: [NONE; 256],
             up: 0,
@@ -73,7 +73,7 @@ impl Ports {
 
     /// Whether these lead to just these blocks, in this order.
     pub(crate) fn are<'a>(&self, mut seen: impl Iterator<Item = Seen<'a>>) -> bool {
-        let mut ports = self.ports.iter();
+        let mut ports = self.all.iter();
         loop {
             match (ports.next(), seen.next()) {
                 (None, None) => return true,
@@ -96,19 +96,18 @@ impl Ports {
         let (mut next, mut ports) = (Self::none(), List::new());
         next.last = self.last;
         for (number, one) in (0..PORTS as u8).zip(seen) {
-            let old = self.ports.iter().find(|port| port.idp == one.idp);
-            let seat = match old {
-                Some(old) => old.seat,
-                None => {
-                    let has = |ports: &[Port], seat| ports.iter().any(|port| port.seat == seat);
-                    let mut after = (1..SEATS).map(|step| next.last.wrapping_add(step as u8));
-                    let free = after.find(|&seat| {
-                        let is_ports = seat != ABOVE && usize::from(seat) < SEATS.wrapping_sub(1);
-                        is_ports && !has(&self.ports, seat) && !has(&ports, seat)
-                    })?;
-                    next.last = free;
-                    free
-                }
+            let old = self.all.iter().find(|port| port.idp == one.idp);
+            let seat = if let Some(old) = old {
+                old.seat
+            } else {
+                let has = |ports: &[Port], seat| ports.iter().any(|port| port.seat == seat);
+                let mut after = (1..SEATS).map(|step| next.last.wrapping_add(step as u8));
+                let free = after.find(|&seat| {
+                    let is_ports = seat != ABOVE && usize::from(seat) < SEATS.wrapping_sub(1);
+                    is_ports && !has(&self.all, seat) && !has(&ports, seat)
+                })?;
+                next.last = free;
+                free
             };
             if one.is_up && !old.is_some_and(|old| old.is_up) {
                 begins(seat);
@@ -136,7 +135,7 @@ impl Ports {
                 return None;
             }
         }
-        next.ports = ports;
+        next.all = ports;
         Some(next)
     }
 
@@ -144,9 +143,9 @@ impl Ports {
     #[inline]
     pub(crate) fn of(&self, idp: u32) -> Option<(u8, &Port)> {
         let guess = self.guesses.get(usize::from(idp as u8)).copied()?;
-        match self.ports.get(usize::from(guess)) {
+        match self.all.get(usize::from(guess)) {
             Some(port) if port.idp == idp => Some((guess, port)),
-            _ => (0..).zip(&self.ports).find(|(_, port)| port.idp == idp),
+            _ => (0..).zip(&self.all).find(|(_, port)| port.idp == idp),
         }
     }
 
@@ -159,7 +158,7 @@ impl Ports {
 
     /// The name of what the port of a seat leads to, if that is up.
     pub(crate) fn name(&self, seat: u8) -> Option<&str> {
-        let port = self.ports.get(usize::from(self.number(seat)?));
+        let port = self.all.get(usize::from(self.number(seat)?));
         port.map(Port::name)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    header::{Header, Mac, Station},
+    header::{Header, Mac, Station, LONGEST},
     ports::{Ports, Seen, ABOVE, PORTS, SEATS},
     table::{Bucket, Heard, Moment, Rules, Table},
 };
@@ -83,6 +83,11 @@ fn headers() {
         assert_eq!(Header::read(&frame[..14]).unwrap().tag, None);
     }
     assert_eq!(Header::read(&frame[..13]), None);
+    // The block reads no more.
+    assert_eq!(
+        Header::read(&frame[..LONGEST as usize]),
+        Header::read(&frame)
+    );
     assert!(header.to.is_group() && !header.to.is_source() && !header.to.is_link_local());
     assert!(header.from.is_source() && !Mac([0; 6]).is_source());
     for last in 0..=255 {
@@ -128,7 +133,7 @@ fn ports_keep_their_seats() {
 fn all_ports_at_once() {
     let mut ports = Ports::none();
     for round in 0..20 {
-        let idps: Vec<i32> = (1..=PORTS as i32)
+        let idps: Vec<i32> = (1..=i32::try_from(PORTS).unwrap())
             .map(|n| n * 256 + round * 70_000)
             .collect();
         let (next, begun) = follow(&ports, &idps);
@@ -138,7 +143,7 @@ fn all_ports_at_once() {
             .iter()
             .all(|&seat| seat != ABOVE && usize::from(seat) != SEATS - 1));
         for (number, &idp) in (0..).zip(&idps) {
-            let (found, port) = next.of(idp as u32).unwrap();
+            let (found, port) = next.of(idp.unsigned_abs()).unwrap();
             assert_eq!((found, next.number(port.seat)), (number, Some(number)));
             assert_eq!(next.name(port.seat), Some("eth"));
         }
@@ -162,6 +167,8 @@ fn stations_are_learnt_and_move() {
     assert_eq!(hear(&table, 1, seats[1], &at(1)), Heard::Moved);
     assert_eq!(hear(&table, 1, ABOVE, &at(2)), Heard::Moved);
     assert_eq!(seat(&table, 1, &at(SECOND)), Some(ABOVE));
+    let age = at(3 * SECOND).now.since(at(SECOND).now);
+    assert!(age.abs_diff(2 * SECOND) < 2 * MS);
     assert_eq!(seat(&table, 2, &at(SECOND)), None);
     assert_eq!(table.entries(at(SECOND)).count(), 1);
 }
@@ -210,6 +217,7 @@ fn the_limit_is_exact() {
     let (ports, seats) = follow(&Ports::none(), &[1]);
     for limit in [1, 2, 16, 100, 4096, 65_536] {
         let table = table(limit);
+        assert!(table.is_for(limit) && table.is_for(1) && !table.is_for(limit.max(256) * 2));
         let at = |now| rules(&ports, now, SECOND, limit);
         for n in 0..u64::from(limit) {
             assert_eq!(
