@@ -42,6 +42,10 @@ SETTINGS = {
         ("rule.65536", "-> 0"), ("rule.0", "udp"), ("rule.0", "bpf=\"1,7 9 9 9,\" -> 1"), ("rule.2", "-> 64"),
         ("default", "drop"), ("default", "1"), ("default", "-1"), ("direction", "both"), ("direction", "egress"),
         ("direction", "up"), ("rule.0", ""), ("rule.1", ""), ("rule.65535", ""), ("default", ""), ("direction", "")],
+    "switch": [
+        ("ageing", "20ms"), ("ageing", "0s"), ("ageing", "1000000s"), ("ageing", "forever"), ("ageing", ""), ("limit", "1"),
+        ("limit", "65536"), ("limit", "65537"), ("limit", ""), ("vlan", "on"), ("vlan", "10"), ("vlan", ""), ("flush", "yes"),
+        ("flush", "no"), ("link-local", "on"), ("link-local", "")],
     "icmp-echo": [
         ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
         ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),

@@ -46,7 +46,7 @@ impl Batch {
 
     /// Moves the first packet of a queue to an empty batch, and of those right behind it, as many as a batch
     /// holds, all that go where it does.
-    pub(crate) fn fill_from<'r>(
+    pub(super) fn fill_from<'r>(
         &mut self,
         queue: &mut Queue<Destination<'r>>,
     ) -> Option<Destination<'r>> {

@@ -74,5 +74,12 @@ pub mod limit;
 #[path = "../../../fb-modules/multipath/mod.rs"]
 pub mod multipath;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of ports are small, and what is cut off belongs to another field"
+)]
+#[path = "../../../fb-modules/switch/mod.rs"]
+pub mod switch;
+
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The block switch: a learning bridge, with a Linux bridge beside it as the witness.
+
+. "${0%/*}/../lib.sh"
+
+load
+modprobe -q bridge || :
+
+# Host n has e<n>, whose other end p<n> is to be a port of the block, and w<n>, whose other end q<n> is a port of br0.
+devices=(br0)
+namespace h0 h1 h2 h3 h4
+{
+	echo "link add br0 type bridge mcast_snooping 0"
+	for n in 0 1 2 3 4; do
+		echo "link add p$n type veth peer name e$n netns h$n address 02:00:00:00:00:1$n"
+		echo "link set p$n up"
+		devices+=("p$n" "q$n")
+		[ $n = 4 ] || echo "link add q$n type veth peer name w$n netns h$n"
+	done
+} | ip -batch -
+for device in p0 p1 p2 p3 p4 br0 q0 q1 q2 q3; do echo 1 >/proc/sys/net/ipv6/conf/$device/disable_ipv6; done
+for n in 0 1 2 3 4; do
+	ip -n h$n -batch - <<-END
+		link set lo up
+		link set e$n up
+		address add 192.0.2.1$n/24 dev e$n
+	END
+	[ $n = 4 ] || {
+		ip -n h$n link set w$n up
+		ip link set q$n master br0
+		ip link set q$n up
+		for vlan in 10 20; do command bridge vlan add vid $vlan dev q$n; done
+	}
+done
+ip link set br0 up
+forwards() {
+	local n
+	for n in 0 1 2 3; do [ "$(</sys/class/net/q$n/brport/state)" = 3 ] || return 1; done
+}
+wait_for 10 forwards
+
+# build: the block s on p0 to p3; p4 is hooked, and free.
+build() {
+	fbctl add s switch
+	for n in 0 1 2 3; do echo "bind s p$n"; done | fbctl -b -
+}
+on() { ip netns exec "h$1" "${@:2}"; }
+
+# --- Options ---
+
+fbctl add s switch
+while IFS= read -r bad; do
+	remember
+	check_fails "refused: $bad" 2 "${bad%%=*}: " fbctl set s "$bad"
+done <<-'END'
+	ageing=5
+	ageing=1000001s
+	limit=0
+	limit=65537
+	vlan=10
+	link-local=yes
+	flush=no
+END
+remember
+check_fails "no such option" 2 "no option 'stp': it has flush, ageing, limit, vlan, link-local" fbctl set s stp=on
+check "what is set is shown" fbctl set s ageing=15s
+check "and nothing else" matches "$(fbctl show s)" "reserved=0 ageing=15s$"
+fbctl set s flush=yes
+check "flush is done, not set" not contains "$(fbctl show s)" flush
+fbctl save saved.toml
+check "a graph with a switch is saved" is "$(fbctl --dry-run apply saved.toml)" "nothing to change"
+fbctl rm s
+
+# --- Frame by frame ---
+
+hook_way() { # skbs|batch|frames
+	local device
+	for device in p0 p1 p2 p3 p4; do
+		if [ "$1" = frames ]; then
+			vlink ethernet hook $device --xdp --yes
+			# A veth takes frames where the other end has a program, too.
+			vlink -n "h${device#p}" ethernet hook "e${device#p}" --xdp --yes unclaimed=stack
+		else
+			batch=$([ "$1" != batch ] || echo yes) hook $device
+		fi
+	done
+}
+
+for way in skbs batch frames; do
+	hook_way $way
+	build
+	# Nobody asks whether a neighbour is still there.
+	for n in 0 1 2 3 4; do ip -n h$n neigh flush dev e$n; done
+	fold python3 -S "$tests/switch.py" $way
+	for n in 0 1 2 3; do echo "unbind s p$n"; done | fbctl -b -
+	fbctl rm s
+
+	# --- Hosts ---
+
+	about="$way: "
+	build
+	all_ping() {
+		local from to
+		for from in 0 1 2 3; do
+			for to in 0 1 2 3; do
+				[ $from = $to ] || on $from ping -q -n -c 3 -i 0.01 -W 2 192.0.2.1$to || return 1
+			done
+		done
+	}
+	out=$(all_ping) || :
+	check "all hosts reach each other" is "$(grep -c " 0% packet loss" <<<"$out")" 12
+	check "nothing comes twice" not contains "$out" duplicates
+	talk() { # FROM TO
+		on "$2" python3 -S "$tests/tcp.py" receive 5001 >tcp.in &
+		local server=$!
+		on "$1" python3 -S "$tests/tcp.py" send 192.0.2.1"$2" 5001 300000 >tcp.out
+		wait $server
+		cmp tcp.in tcp.out
+	}
+	check "TCP" talk 0 1
+	check "TCP the other way" talk 3 2
+
+	# What goes between two hosts is lost by no change elsewhere.
+	on 2 ping -q -n -c 300 -i 0.01 -W 2 192.0.2.13 >log &
+	pinging=$!
+	now=s next=t
+	for _ in $(seq 10); do
+		fbctl unbind $now p0
+		fbctl bind $now p4
+		fbctl unbind $now p4
+		fbctl bind $now p0
+		fbctl add $next switch
+		fbctl replace $now $next
+		fbctl rm $now
+		fbctl set $next ageing=200s
+		read -r now next <<<"$next $now"
+	done
+	wait $pinging
+	check "ports change, and the block is replaced: nothing is lost" contains "$(<log)" "300 received, 0% packet loss"
+	check "a host that was unbound is there again" on 0 ping -q -n -c 3 -i 0.01 -W 2 192.0.2.12
+	about=
+	clean
+	for n in 0 1 2 3 4; do "$tests/clean" h$n; done
+done
+
+# --- Many ports, many stations, and many CPUs ---
+
+hook_way skbs
+build
+fold python3 -S "$tests/switch.py" load
+clean
+
+done_testing
