@@ -309,7 +309,7 @@ def beside():
         time.sleep(0.05)
         ours.came()
         witness.came()
-        first, count = number + 1, 600 if SLOW < 50 else 150
+        first, count = number + 1, 200 if SLOW < 50 else 100
         sent, wrong = {}, []
         for _ in range(count):
             host = rng.randrange(HOSTS)
@@ -366,7 +366,10 @@ def load():
     shown = table()
     is_("the limit is kept under load", (most <= 1000, len(shown) <= 1000, len(shown) == option("entries")), (True, True, True))
     check(f"{WAY}: and reached", len(shown) > 0, len(shown), rounds)
-    wrong = [(address, port) for (address, _), port in shown.items() if port != "p" + address.split(":")[3][1]]
+    # Hosts may speak for themselves, too.
+    own = [f"02:00:00:00:00:1{n}" for n in range(5)]
+    wrong = [(address, port) for (address, _), port in shown.items()
+             if address not in own and port != "p" + address.split(":")[3][1]]
     is_("each is where it is", wrong, [])
     check(f"{WAY}: the others are counted", option("full") > 0)
 

@@ -37,6 +37,7 @@ ip link set br0 up
 forwards() {
 	local n
 	for n in 0 1 2 3; do [ "$(</sys/class/net/q$n/brport/state)" = 3 ] || return 1; done
+	[ "$(</sys/class/net/br0/operstate)" = up ]
 }
 wait_for 10 forwards
 
@@ -81,6 +82,8 @@ hook_way() { # skbs|batch|frames
 			vlink ethernet hook $device --xdp --yes
 			# A veth takes frames where the other end has a program, too.
 			vlink -n "h${device#p}" ethernet hook "e${device#p}" --xdp --yes unclaimed=stack
+			# A frame does not say that its checksum is still to be filled in.
+			ip netns exec "h${device#p}" ethtool -K "e${device#p}" tx off >/dev/null
 		else
 			batch=$([ "$1" != batch ] || echo yes) hook $device
 		fi
@@ -116,7 +119,7 @@ for way in skbs batch frames; do
 		local server=$!
 		on "$1" python3 -S "$tests/tcp.py" send 192.0.2.1"$2" 5001 300000 >tcp.out
 		wait $server
-		cmp tcp.in tcp.out
+		[ -s tcp.in ] && cmp tcp.in tcp.out
 	}
 	check "TCP" talk 0 1
 	check "TCP the other way" talk 3 2
