@@ -388,11 +388,17 @@ def complete():
 alice = Port("alice", "a0")
 bob = Port("bob", "b0")
 receivers = [bob]
-tests = sys.argv[1:]
-if "twice" in tests:
-    receivers.append(Port("carol", "c0"))
-    tests.remove("twice")
-for test in tests:
-    {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared,
-     "replaced": replaced, "trusted": trusted, "complete": complete}[test]()
-end()
+
+
+def main(tests):
+    if "twice" in tests:
+        receivers.append(Port("carol", "c0"))
+        tests.remove("twice")
+    for test in tests:
+        {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared,
+         "replaced": replaced, "trusted": trusted, "complete": complete}[test]()
+    end()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

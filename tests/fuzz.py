@@ -25,18 +25,19 @@ from spec import Family
 
 ROUND = 500
 FAMILY = Family()
-BLOCKS = ["t", "c", "f", "d", "e", "w", "x", "y", "z"]
+BLOCKS = ["t", "c", "f", "d", "e", "w", "x", "y", "z", "v"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "classify",
-         "checksum"]
+         "checksum", "rewrite"]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay", "fb_shape",
-           "fb_classify", "fb_checksum"]
+           "fb_classify", "fb_checksum", "fb_rewrite"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
 # Of the blocks below that have options: key and value.
 OPTIONS = {"f": [("program", value) for value in PROGRAMS], "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
-           "x": SETTINGS["delay"], "y": SETTINGS["shape"], "w": SETTINGS["delay"], "z": SETTINGS["classify"]}
+           "x": SETTINGS["delay"], "y": SETTINGS["shape"], "w": SETTINGS["delay"], "z": SETTINGS["classify"],
+           "v": SETTINGS["rewrite"]}
 
 
 # --- Messages, as trees of attributes ---
@@ -120,7 +121,7 @@ PROMISING = {
     "fb-get": lambda pick: strings("fb", name=pick(BLOCKS)),
     "fb-new": lambda pick: strings("fb", name=pick("xyz"), type=pick(KINDS)),
     "fb-del": lambda pick: strings("fb", name=pick("xyz")),
-    "fb-set": lambda pick: setting(pick, pick("fedwxy")),
+    "fb-set": lambda pick: setting(pick, pick("fedwvxy")),
     "bind": lambda pick: (lambda pair: strings("binding", upper=pair[0], lower=pair[1]))(pick(PAIRS)),
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
@@ -372,11 +373,12 @@ def ready(function, *args):
 
 def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
-    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "delay")]:
+    for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "delay"),
+                       ("v", "rewrite")]:
         ready(lana.add, name, kind)
     for name in ("lan0", "lan1"):
         ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
-    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("lan1", "d")]:
+    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))
 
