@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """frames.py WHAT...: sends odd frames at alice (a0) and compares what arrives at bob (b0) byte by byte.
-The graph in between is the caller's. WHAT: sizes, vlan, paged, gso, shared, twice (to carol too), rewrite,
-trusted and complete (by the block `r`, of tests/blocks/rewrite)."""
+The graph in between is the caller's. WHAT: sizes, vlan, paged, gso, shared, twice (to carol too), replaced,
+trusted and complete (by the block `r`, of tests/blocks/replacer)."""
 
 import ctypes
 import os
@@ -292,7 +292,7 @@ def comes(name, frame_, vnet, want, vnet_want=None):
         drain()
 
 
-def rewrite():
+def replaced():
     nothing = struct.pack("BBHHHH", 0, 0, 0, 0, 0, 0)
     for version, protocol, what in [(4, 6, "TCP"), (4, 17, "UDP"), (4, 1, "ICMP"), (6, 6, "TCP, IPv6"), (6, 17, "UDP, IPv6"),
                                     (6, 58, "ICMPv6")]:
@@ -388,11 +388,17 @@ def complete():
 alice = Port("alice", "a0")
 bob = Port("bob", "b0")
 receivers = [bob]
-tests = sys.argv[1:]
-if "twice" in tests:
-    receivers.append(Port("carol", "c0"))
-    tests.remove("twice")
-for test in tests:
-    {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared,
-     "rewrite": rewrite, "trusted": trusted, "complete": complete}[test]()
-end()
+
+
+def main(tests):
+    if "twice" in tests:
+        receivers.append(Port("carol", "c0"))
+        tests.remove("twice")
+    for test in tests:
+        {"sizes": sizes, "vlan": vlan, "paged": paged, "gso": gso, "shared": shared,
+         "replaced": replaced, "trusted": trusted, "complete": complete}[test]()
+    end()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -42,6 +42,14 @@ SETTINGS = {
         ("rule.65536", "-> 0"), ("rule.0", "udp"), ("rule.0", "bpf=\"1,7 9 9 9,\" -> 1"), ("rule.2", "-> 64"),
         ("default", "drop"), ("default", "1"), ("default", "-1"), ("direction", "both"), ("direction", "egress"),
         ("direction", "up"), ("rule.0", ""), ("rule.1", ""), ("rule.65535", ""), ("default", ""), ("direction", "")],
+    "rewrite": [
+        ("vlan", "100"), ("vlan", "push:7"), ("vlan", "pop"), ("vlan", "4095"), ("vlan", "push:"), ("mac.source", "02:00:00:00:00:51"),
+        ("mac.source", "ff:ff:ff:ff:ff:ff"), ("mac.destination", "02:00:00:00:00:52"), ("mac.destination", "2"),
+        ("source", "192.0.2.9"), ("source", "2001:db8::9"), ("source", "192.0.2.0/24"), ("destination", "198.51.100.1"),
+        ("destination", "::1"), ("port.source", "1"), ("port.source", "0"), ("port.destination", "65535"), ("ttl", "-1"),
+        ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
+        ("mac.destination", ""), ("source", ""), ("destination", ""), ("port.source", ""), ("port.destination", ""), ("ttl", ""),
+        ("direction", "")],
     "switch": [
         ("ageing", "20ms"), ("ageing", "0s"), ("ageing", "1000000s"), ("ageing", "forever"), ("ageing", ""), ("limit", "1"),
         ("limit", "65536"), ("limit", "65537"), ("limit", ""), ("vlan", "on"), ("vlan", "10"), ("vlan", ""), ("flush", "yes"),

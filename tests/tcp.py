@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""tcp.py send HOST PORT BYTES | receive PORT: a transfer by TCP. Both print how much and its checksum."""
+"""tcp.py send HOST PORT BYTES | receive PORT [6]: a transfer by TCP, received by IPv4 or IPv6. Both print how much and its checksum."""
 
 import socket
 import sys
@@ -30,8 +30,8 @@ def send(host, port, size):
     return size, crc
 
 
-def receive(port):
-    server = socket.create_server(("", port))
+def receive(port, family):
+    server = socket.create_server(("", port), family=family)
     server.settimeout(60)
     sock, _ = server.accept()
     sock.settimeout(60)
@@ -47,4 +47,4 @@ def receive(port):
 if sys.argv[1] == "send":
     print(*send(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 else:
-    print(*receive(int(sys.argv[2])))
+    print(*receive(int(sys.argv[2]), socket.AF_INET6 if sys.argv[3:] == ["6"] else socket.AF_INET))

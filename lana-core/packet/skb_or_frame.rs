@@ -137,6 +137,22 @@ pub trait Packet: Carried {
         self.tag().map(|tag| tag as u16)
     }
 
+    /// Puts a VLAN tag (802.1Q) with this tag control information outside of all others. False, and the packet as it
+    /// was, without memory; for a frame, if its buffer has no room in front, or it has a [tag beside](Packet::vlan) it:
+    /// use [`Packet::with_skb`] then.
+    #[must_use]
+    fn push_vlan(&mut self, tci: u16) -> bool;
+
+    /// Removes the outermost VLAN tag. False, and the packet as it was, if it has none, or without memory; for a frame,
+    /// if it has a [tag beside](Packet::vlan) it.
+    #[must_use]
+    fn pop_vlan(&mut self) -> bool;
+
+    /// Gives the outermost VLAN tag other tag control information. False, and the packet as it was, if it has none, or
+    /// without memory; for a frame, if it has a [tag beside](Packet::vlan) it.
+    #[must_use]
+    fn set_vlan(&mut self, tci: u16) -> bool;
+
     /// What a classic BPF program says to it: how many bytes to keep, 0 being none.
     fn filter(&mut self, program: &bpf::Program) -> u32;
 
@@ -230,6 +246,18 @@ impl Packet for Skb {
     #[inline]
     fn device_address(&self) -> Option<[u8; 6]> {
         Skb::device_address(self)
+    }
+
+    fn push_vlan(&mut self, tci: u16) -> bool {
+        Skb::push_vlan(self, tci)
+    }
+
+    fn pop_vlan(&mut self) -> bool {
+        Skb::pop_vlan(self)
+    }
+
+    fn set_vlan(&mut self, tci: u16) -> bool {
+        Skb::set_vlan(self, tci)
     }
 
     #[inline]
@@ -328,6 +356,18 @@ impl Packet for Frame {
     #[inline]
     fn device_address(&self) -> Option<[u8; 6]> {
         Some(Frame::device_address(self))
+    }
+
+    fn push_vlan(&mut self, tci: u16) -> bool {
+        Frame::push_vlan(self, tci)
+    }
+
+    fn pop_vlan(&mut self) -> bool {
+        Frame::pop_vlan(self)
+    }
+
+    fn set_vlan(&mut self, tci: u16) -> bool {
+        Frame::set_vlan(self, tci)
     }
 
     #[inline]

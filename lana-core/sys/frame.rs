@@ -13,7 +13,7 @@ use super::{
     skb::{Skb, Sum, Unsent},
     xdp::Action,
 };
-use crate::base::checksum;
+use crate::base::{checksum, headers};
 use core::{ptr::NonNull, slice};
 
 /// A packet in the buffer that its driver has received it in, and nobody else's. All of it is linear; of what is
@@ -177,6 +177,41 @@ impl Frame {
         // SAFETY: the buffer is live, and so is the device of its queue, whose driver is asked about it while it is
         // in its poll.
         Some(unsafe { bindings::lana_frame_vlan(self.as_ptr()) }).filter(|&tag| tag != 0)
+    }
+
+    /// Puts a VLAN tag outside of all others. False, and the frame as it was, where the buffer has no room for that,
+    /// or the driver has taken out a tag.
+    pub(crate) fn push_vlan(&mut self, tci: u16) -> bool {
+        // SAFETY: the buffer is live, and nobody else uses it.
+        // INVARIANT: what is in front of a frame is valid memory of its buffer, as far as that function goes.
+        unsafe { bindings::lana_frame_push_vlan(self.as_ptr(), tci) }
+    }
+
+    /// Removes the outermost VLAN tag. False, and the frame as it was, where it has none, or the driver has taken it
+    /// out.
+    pub(crate) fn pop_vlan(&mut self) -> bool {
+        // SAFETY: the buffer is live, and nobody else uses it.
+        unsafe { bindings::lana_frame_pop_vlan(self.as_ptr()) }
+    }
+
+    /// Gives the outermost VLAN tag other tag control information. False, and the frame as it was, where it has none,
+    /// or the driver has taken it out.
+    pub(crate) fn set_vlan(&mut self, tci: u16) -> bool {
+        if self.tag().is_some() {
+            return false;
+        }
+        let header = self.bytes_mut().first_chunk_mut();
+        let Some([_, _, _, _, _, _, _, _, _, _, _, _, t0, t1, high, low, _, _]) = header else {
+            return false;
+        };
+        if !matches!(
+            u16::from_be_bytes([*t0, *t1]),
+            headers::CTAG | headers::STAG
+        ) {
+            return false;
+        }
+        [*high, *low] = tci.to_be_bytes();
+        true
     }
 
     /// An skb with a copy of it; `None` when there is no memory.

@@ -95,6 +95,9 @@ bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len);
 u32 lana_skb_tag(const struct sk_buff *skb);
+bool lana_skb_push_vlan(struct sk_buff *skb, u16 tci);
+bool lana_skb_pop_vlan(struct sk_buff *skb);
+bool lana_skb_set_vlan(struct sk_buff *skb, u16 tci);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
 
 /* For who watches: watch.c. */
@@ -179,6 +182,8 @@ bool lana_xdp_displaced(const struct bpf_prog *prog);
 void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog);
 struct sk_buff *lana_frame_skb(const struct xdp_buff *xdp);
 u32 lana_frame_vlan(const struct xdp_buff *xdp);
+bool lana_frame_push_vlan(struct xdp_buff *xdp, u16 tci);
+bool lana_frame_pop_vlan(struct xdp_buff *xdp);
 void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);

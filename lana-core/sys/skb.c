@@ -281,6 +281,66 @@ u32 lana_skb_tag(const struct sk_buff *skb)
 }
 
 /*
+ * The kernel's functions for VLAN tags go by the link layer header and by skb->protocol. Blocks change the EtherType
+ * without it. False if the outermost tag of the packet is not among its bytes.
+ */
+static bool lana_skb_tagged(struct sk_buff *skb)
+{
+	__be16 proto;
+
+	if (!pskb_may_pull(skb, ETH_HLEN))
+		return false;
+	skb_reset_mac_header(skb);
+	proto = eth_hdr(skb)->h_proto;
+	if (eth_type_vlan(proto) || eth_type_vlan(skb->protocol))
+		skb->protocol = proto;
+	return !skb_vlan_tag_present(skb) && eth_type_vlan(proto) && skb->len >= VLAN_ETH_HLEN;
+}
+
+/* Put an 802.1Q tag outside of all others. It stands beside the bytes, and the one that stood there among them. */
+bool lana_skb_push_vlan(struct sk_buff *skb, u16 tci)
+{
+	lana_skb_tagged(skb);
+	return !skb_vlan_push(skb, htons(ETH_P_8021Q), tci);
+}
+
+/*
+ * Remove the outermost tag. As with skb_vlan_pop() the next one stands beside the bytes afterwards; but where it is cut
+ * off, or there is no memory, it stays among them. False, and the packet as it was, if it has none.
+ */
+bool lana_skb_pop_vlan(struct sk_buff *skb)
+{
+	__be16 proto;
+	u16 tci;
+
+	if (lana_skb_tagged(skb)) {
+		if (__skb_vlan_pop(skb, &tci))
+			return false;
+	} else if (skb_vlan_tag_present(skb)) {
+		__vlan_hwaccel_clear_tag(skb);
+	} else {
+		return false;
+	}
+	proto = skb->protocol;
+	if (lana_skb_tagged(skb) && !__skb_vlan_pop(skb, &tci))
+		__vlan_hwaccel_put_tag(skb, proto, tci);
+	return true;
+}
+
+/* Give the outermost tag other tag control information. False, and the packet as it was, if it has none. */
+bool lana_skb_set_vlan(struct sk_buff *skb, u16 tci)
+{
+	__be16 bytes = htons(tci);
+
+	if (skb_vlan_tag_present(skb)) {
+		__vlan_hwaccel_put_tag(skb, skb->vlan_proto, tci);
+		return true;
+	}
+	return lana_skb_tagged(skb) &&
+	       lana_skb_replace(skb, ETH_HLEN, (const u8 *)&bytes, sizeof(bytes), NULL, 0);
+}
+
+/*
  * The sum of a part that is there, folded, not inverted; -1 where the bytes are
  * in a device's memory, which nobody reads here.
  */

@@ -256,6 +256,28 @@ impl Skb {
         Some(unsafe { bindings::lana_skb_tag(self.as_ptr()) }).filter(|&tag| tag != 0)
     }
 
+    /// Puts a VLAN tag (802.1Q) outside of all others. False, and the packet as it was, without memory.
+    #[must_use]
+    pub fn push_vlan(&mut self, tci: u16) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_push_vlan(self.as_ptr(), tci) }
+    }
+
+    /// Removes the outermost VLAN tag. False, and the packet as it was, if it has none, or without memory.
+    #[must_use]
+    pub fn pop_vlan(&mut self) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_pop_vlan(self.as_ptr()) }
+    }
+
+    /// Gives the outermost VLAN tag other tag control information. False, and the packet as it was, if it has none,
+    /// or without memory.
+    #[must_use]
+    pub fn set_vlan(&mut self, tci: u16) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_set_vlan(self.as_ptr(), tci) }
+    }
+
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     #[inline]
     pub fn device_address(&self) -> Option<[u8; 6]> {

@@ -245,6 +245,46 @@ u32 lana_frame_vlan(const struct xdp_buff *xdp)
 	return lana_frame_tag(xdp, &proto, &tci) ? ntohs(proto) << 16 | tci : 0;
 }
 
+/* Move the beginning of a frame, as bpf_xdp_adjust_head() does, and its addresses with it. */
+static bool lana_frame_move(struct xdp_buff *xdp, int offset)
+{
+	unsigned long metalen = xdp_data_meta_unsupported(xdp) ? 0 : xdp->data - xdp->data_meta;
+	void *from = xdp->data - metalen;
+
+	if (from + offset < xdp->data_hard_start + sizeof(struct xdp_frame))
+		return false;
+	memmove(from + offset, from, metalen + 2 * ETH_ALEN);
+	xdp->data_meta += offset;
+	xdp->data += offset;
+	return true;
+}
+
+/*
+ * Put an 802.1Q tag outside of all others. False, and the frame as it was, where there is no room in front of it, or
+ * its driver has taken out a tag: then it would be outside of this one.
+ */
+bool lana_frame_push_vlan(struct xdp_buff *xdp, u16 tci)
+{
+	struct vlan_ethhdr *veth;
+
+	if (lana_frame_vlan(xdp) || !lana_frame_move(xdp, -VLAN_HLEN))
+		return false;
+	veth = xdp->data;
+	veth->h_vlan_proto = htons(ETH_P_8021Q);
+	veth->h_vlan_TCI = htons(tci);
+	return true;
+}
+
+/* Remove the outermost tag. False, and the frame as it was, where it has none, or its driver has taken it out. */
+bool lana_frame_pop_vlan(struct xdp_buff *xdp)
+{
+	const struct ethhdr *eth = xdp->data;
+
+	if (xdp->data + VLAN_ETH_HLEN > xdp->data_end || !eth_type_vlan(eth->h_proto))
+		return false;
+	return !lana_frame_vlan(xdp) && lana_frame_move(xdp, VLAN_HLEN);
+}
+
 /*
  * An skb with a copy of a frame, as the receive handler hands skbs to a graph. The
  * buffer itself stays the driver's, who reuses it when we have answered: a program

@@ -6,12 +6,12 @@
 . "${0%/*}/../lib.sh"
 
 load
-insmod "$LANA_MODULES/external/rewrite/build/${LANA_MODULES##*/}/fb_rewrite.ko"
+insmod "$LANA_MODULES/external/replacer/build/${LANA_MODULES##*/}/fb_replacer.ko"
 hosts
 neighbours
 hook lan0 lan1
-bridge r rewrite
-fold python3 -S "$tests/frames.py" rewrite
+bridge r replacer
+fold python3 -S "$tests/frames.py" replaced
 
 # A device that does GRO checks what it puts together.
 alice ethtool -K a0 tso off
@@ -34,5 +34,5 @@ fold python3 -S "$tests/frames.py" complete
 clean
 ip link del br0
 ip link del p0
-check "its module goes when there is none" rmmod fb_rewrite
+check "its module goes when there is none" rmmod fb_replacer
 done_testing

@@ -8,7 +8,7 @@
 ko() { echo "$LANA_MODULES/external/$1/build/${LANA_MODULES##*/}/$2.ko"; }
 parameters=/sys/module/odd_device/parameters
 load
-insmod "$(ko rewrite fb_rewrite)"
+insmod "$(ko replacer fb_replacer)"
 insmod "$(ko device odd_device)"
 hosts
 devices+=(odd0)
@@ -35,12 +35,12 @@ gso_type() { # what the last super-packet says of itself
 }
 check "a super-packet that is only looked at says of itself what its sender said" is "$(gso_type)" 1
 fbctl -b - <<-END
-	add r rewrite
+	add r replacer
 	set r do="6 020000000077"
 	replace x r
 END
 check "one that was changed is to be looked at again" is "$(gso_type)" 3
 check "both arrived whole" is "$(cat tcp.in)" "$(cat tcp.out)"
 clean
-check "the modules of the tests go" rmmod odd_device fb_rewrite
+check "the modules of the tests go" rmmod odd_device fb_replacer
 done_testing

@@ -28,6 +28,11 @@ mod config;
 )]
 mod rule;
 
+/// The values of `rewrite`.
+#[path = "../../../fb-modules/rewrite/value.rs"]
+#[expect(dead_code, reason = "the block also goes by them")]
+mod rewrite;
+
 /// Whether it makes no difference which of the two an option of a block is set to. The blocks have their
 /// type for a kind, or the subsystem of their device. White space at the end, such as that of the last
 /// line, never makes one.
@@ -46,6 +51,8 @@ enum Meaning {
     Mac(address::Mac),
     Rules(config::Rules),
     Terms(config::Terms),
+    EthernetAddress(rewrite::Mac),
+    Address(rewrite::Address),
     Rule(rule::Rule, Option<Vec<Quad>>),
     Word(String),
 }
@@ -61,7 +68,7 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
     match (kind, key) {
         ("ethernet", "unclaimed") => word("drop"),
         ("ethernet", "batch") | ("icmp-echo", "arp") => word("off"),
-        ("bpf", "direction") => word("both"),
+        ("bpf" | "rewrite", "direction") => word("both"),
         ("bpf", "program") => program::instructions(text).map(Meaning::Program),
         ("icmp-echo", "addr") => addresses(text).map(Meaning::Addresses),
         ("icmp-echo", "rate" | "rate-source") => text.parse().ok().map(Meaning::Limit),
@@ -76,6 +83,12 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
                 None => None,
             };
             Some(Meaning::Rule(rule, program))
+        }
+        ("rewrite", "mac.source" | "mac.destination") => {
+            rewrite::Mac::parse(text).map(Meaning::EthernetAddress)
+        }
+        ("rewrite", "source" | "destination") => {
+            rewrite::Address::parse(text).map(Meaning::Address)
         }
         ("multipath", key) => {
             if let Some(rules) = config::Rules::DEFAULT.with(key, text) {
@@ -131,6 +144,10 @@ mod tests {
         assert!(!same("icmp-echo", "rate", "100/10", "100"));
         let mac = ["02:00:00:00:00:AA", "02:00:00:00:00:aa"];
         assert!(same("icmp-echo", "mac", mac[0], mac[1]));
+        let rewrite = |key, one, other| same("rewrite", key, one, other);
+        assert!(rewrite("mac.source", mac[0], mac[1]));
+        assert!(rewrite("source", "2001:DB8:0::1", "2001:db8::1"));
+        assert!(!rewrite("source", "192.0.2.1", "::ffff:192.0.2.1"));
     }
 
     #[test]
@@ -140,6 +157,7 @@ mod tests {
             ("ethernet", "batch", "off", "on"),
             ("bpf", "direction", "both", "egress"),
             ("icmp-echo", "arp", "off", "on"),
+            ("rewrite", "direction", "both", "egress"),
             ("icmp-echo", "rate-source", "0", "1"),
             ("multipath", "strategy", "session", "packet"),
             ("multipath", "expiry", "300", "30"),

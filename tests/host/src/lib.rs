@@ -63,6 +63,21 @@ pub mod matching;
 #[path = "../../../fb-modules/classify/tests.rs"]
 mod classify;
 
+#[path = "../../../fb-modules/rewrite/value.rs"]
+pub mod value;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "places in a packet fit into 32 bits"
+)]
+#[path = "../../../fb-modules/rewrite/plan.rs"]
+pub mod plan;
+
+#[expect(clippy::cast_possible_truncation, reason = "packets are short")]
+#[path = "../../../fb-modules/rewrite/tests.rs"]
+mod rewrite;
+pub use rewrite::Sum;
+
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 pub mod limit;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rewrite`: changes packets as a test says, by the calls that keep checksums right, and counts what is known
+//! `replacer`: changes packets as a test says, by the calls that keep checksums right, and counts what is known
 //! of their checksums. The option `do` is a list of, separated by `;`:
 //!
 //! - `OFFSET HEX [KIND AT]...`: replaces bytes; the KIND of a checksum is `c` (covers them), `p` (they are in
@@ -12,12 +12,12 @@
 use lana::prelude::*;
 
 block_module! {
-    type: Rewrite,
-    name: "fb_rewrite",
+    type: Replacer,
+    name: "fb_replacer",
     authors: ["The LANA developers"],
     description: "LANA block of the tests: changes packets",
     license: "GPL",
-    alias: ["lana-fb-rewrite"],
+    alias: ["lana-fb-replacer"],
 }
 
 /// What came, by what was known of its checksum; what could not be done; sums of devices that were wrong
@@ -91,13 +91,13 @@ impl Op {
     }
 }
 
-struct Rewrite {
+struct Replacer {
     seen: Arc<PerCpu<Seen>>,
     ops: KVec<Op>,
 }
 
-impl Block for Rewrite {
-    const TYPE: &'static str = "rewrite";
+impl Block for Replacer {
+    const TYPE: &'static str = "replacer";
     const OPTIONS: &'static [OptionSpec] = &[OptionSpec {
         key: "do",
         values: Values::Text("operations"),

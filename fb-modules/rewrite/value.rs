@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the options of the block are set to, as texts.
+
+use core::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// A MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mac(pub(crate) [u8; 6]);
+
+/// A MAC address that a single device can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unicast(pub(crate) Mac);
+
+/// An IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+/// What becomes of the TTL, or of the hop limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ttl {
+    Set(u8),
+    Decrement,
+}
+
+/// What becomes of the VLAN tags. The numbers are VLAN identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vlan {
+    /// The outermost tag gets this one. A packet without tags gets a tag.
+    Set(u16),
+    /// A tag is put outside of all others.
+    Push(u16),
+    /// The outermost tag is removed.
+    Pop,
+}
+
+/// The highest VLAN identifier. 4095 is reserved (IEEE 802.1Q).
+const LAST_VID: u16 = 4094;
+
+/// A whole number in decimal, without a sign or zeros in front.
+fn number(text: &str) -> Option<u16> {
+    let plain = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
+    text.parse().ok().filter(|_| plain)
+}
+
+impl Mac {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut mac = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut mac {
+            let part = parts.next().filter(|part| part.len() == 2)?;
+            let plain = part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            *byte = u8::from_str_radix(part, 16).ok().filter(|_| plain)?;
+        }
+        parts.next().is_none().then_some(Self(mac))
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut colon = "";
+        for byte in self.0 {
+            write!(f, "{colon}{byte:02x}")?;
+            colon = ":";
+        }
+        Ok(())
+    }
+}
+
+impl Unicast {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mac = Mac::parse(text)?;
+        let [first, ..] = mac.0;
+        (first & 1 == 0 && mac.0 != [0; 6]).then_some(Self(mac))
+    }
+}
+
+impl fmt::Display for Unicast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Address {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text.parse().ok()? {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6(address),
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => address.fmt(f),
+            Self::V6(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Ttl {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "-1" => Some(Self::Decrement),
+            text => match u8::try_from(number(text)?).ok()? {
+                0 => None,
+                ttl => Some(Self::Set(ttl)),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(ttl) => write!(f, "{ttl}"),
+            Self::Decrement => f.write_str("-1"),
+        }
+    }
+}
+
+impl Vlan {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let id = |text| number(text).filter(|&id| id <= LAST_VID);
+        match text.strip_prefix("push:") {
+            Some(text) => Some(Self::Push(id(text)?)),
+            None if text == "pop" => Some(Self::Pop),
+            None => Some(Self::Set(id(text)?)),
+        }
+    }
+}
+
+impl fmt::Display for Vlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(id) => write!(f, "{id}"),
+            Self::Push(id) => write!(f, "push:{id}"),
+            Self::Pop => f.write_str("pop"),
+        }
+    }
+}
