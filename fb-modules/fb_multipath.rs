@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `multipath`: spreads what goes down over its egress ports, by one of several strategies. What
-//! comes up from them passes on to what is on top of it.
+//! comes up from them passes on to what is on top of it; from that it learns by which port to answer.
 //!
 //! What is here binds the logic in `multipath/` to the kernel.
 
@@ -52,6 +52,7 @@ struct Counts {
     /// The next turn.
     turn: Count,
     evicted: Count,
+    learnt: Count,
     untracked: Count,
     orphans: Count,
 }
@@ -231,28 +232,44 @@ impl Multipath {
         self.ports.iter().filter(|port| port.is_bound())
     }
 
-    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
-        if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
-            self.measure(seconds);
-        }
-        let balance = Balance {
+    fn balance(&self) -> Balance<'_> {
+        Balance {
             rules: &self.rules,
             spread: &self.spread,
             sessions: &self.sessions,
             before: self.before.as_deref(),
             fragments: &self.state.fragments,
             meter: &self.state.meter,
-        };
-        let counts = self.state.counts.this(cx.cpu());
-        let here = Here {
+        }
+    }
+
+    fn here(&self, cx: &Context<'_>) -> Here<'_> {
+        Here {
             state: &self.state,
-            counts,
+            counts: self.state.counts.this(cx.cpu()),
             is_precise: self.rules.strategy == Strategy::Flowlet,
-        };
-        let len = packet.len();
+        }
+    }
+
+    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
+        if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
+            self.measure(seconds);
+        }
+        let (balance, here, len) = (self.balance(), self.here(cx), packet.len());
         let way = balance.decide(|| read(packet), len, &here)?;
-        self.state.count(counts, &way, len);
+        self.state.count(here.counts, &way, len);
         Some(way.number)
+    }
+
+    /// Learns from a packet that came in by a port.
+    fn learn<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
+        let (balance, here) = (self.balance(), self.here(cx));
+        if let Some(port) = self.bound().find(|port| port.idp == cx.came_from()) {
+            if let Some(evicts) = balance.learn(&read(packet), port.seat, &here) {
+                here.counts.learnt.add(1);
+                here.counts.evicted.add(evicts.into());
+            }
+        }
     }
 }
 
@@ -395,6 +412,12 @@ impl Block for Multipath {
             doc: "Number of sessions that the block can remember",
         },
         OptionSpec {
+            key: "learn",
+            values: Values::Words(&["on", "off"]),
+            default: Initial::Text("on"),
+            doc: "Whether replies leave by the port that their session came in by",
+        },
+        OptionSpec {
             key: "port.N.weight",
             values: Values::Range(0, 1000),
             default: Initial::Text("1"),
@@ -434,6 +457,9 @@ impl Block for Multipath {
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
         if direction == Direction::Ingress {
+            if self.balance().learns() {
+                self.learn(&mut packet, cx);
+            }
             return cx.pass(packet);
         }
         match self.decide(&mut packet, cx) {
@@ -545,6 +571,9 @@ impl Block for Multipath {
                 to.put_config(key, format_args!("{value}"));
             }
         }
+        if rules.learn != default.learn {
+            to.put_config("learn", format_args!("off"));
+        }
         for (number, port) in self.ports.iter().enumerate() {
             let (terms, default) = (&port.terms, &Terms::DEFAULT);
             let mut put = |term, value: &dyn fmt::Display| {
@@ -583,6 +612,7 @@ impl Block for Multipath {
         to.put("evicted", format_args!("{}", state.sum(|c| &c.evicted)));
         to.put("untracked", format_args!("{}", state.sum(|c| &c.untracked)));
         to.put("orphans", format_args!("{}", state.sum(|c| &c.orphans)));
+        to.put("learnt", format_args!("{}", state.sum(|c| &c.learnt)));
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {

@@ -608,6 +608,89 @@ def live():
     take_apart()
 
 
+# --- Sessions that come in ---------------------------------------------------------------------
+
+
+def answer(n, six):
+    """What alice sends in session n."""
+    frame = bytearray(SIX if six else FOUR)
+    place, port = (14 + 36, 54) if six else (14 + 16, 34)
+    struct.pack_into("!I", frame, place, 0x0A000000 + n)
+    struct.pack_into("!H", frame, port, n & 0xFFFF)
+    return bytes(frame)
+
+
+def question(n, six):
+    """What she gets."""
+    frame, width, place = answer(n, six), 16 if six else 4, 14 + (8 if six else 12)
+    port = 54 if six else 34
+    head, near, far = frame[12:place], frame[place:place + width], frame[place + width:port]
+    return ALICE + BOB + head + far + near + frame[port + 2:port + 4] + frame[port:port + 2] + frame[port + 4:]
+
+
+def come(numbers, six, links):
+    """The first packets of sessions come to alice, each by a link."""
+    for n in numbers:
+        links[n % len(links)].sock.send(question(n, six))
+    quiesce()
+
+
+def replies():
+    links = [Sender("bob", name) for name in LINKS]
+    numbers = range(FEW)
+    right = {n: n % 3 for n in numbers}
+    for strategy in "session", "flowlet", "bandwidth", "utilisation":
+        build(f"strategy={strategy}", "per=session", "port.1.weight=9", "port.2.weight=0")
+        for six in (False, True):
+            about = f"{strategy}, {'IPv6' if six else 'IPv4'}: "
+            before = link("alice", "a0", "rx_packets")
+            come(numbers, six, links)
+            got = link("alice", "a0", "rx_packets") - before
+            check(f"{about}what comes in arrives", got >= FEW, got)
+            for time_ in "first", "second":
+                way = ways(numbers, six)
+                wrong = sum(way[n] != right[n] for n in numbers)
+                check(f"{about}each {time_} reply leaves by the link that its session came in by", wrong == 0,
+                      f"{wrong} of {FEW} do not")
+            # Later packets come by another link.
+            come(numbers, six, links[1:] + links[:1])
+            check(f"{about}and stays there", ways(numbers, six) == right)
+        # One in a few 100,000 is taken for another one.
+        learnt = int(options()["learnt"])
+        check(f"{strategy}: each session is learnt, once", 2 * FEW - 10 <= learnt <= 2 * FEW, learnt)
+        take_apart()
+
+    build("strategy=session", "learn=off", "port.0.weight=0")
+    come(numbers, False, links)
+    way = ways(numbers, False)
+    wrong = sum(way[n] != right[n] for n in numbers)
+    check("learn=off: replies leave by turns", FEW // 2 < wrong and options()["learnt"] == "0", wrong)
+    # Those that went out are known.
+    change("learn=on")
+    come(numbers, False, links)
+    check("learn: a session that went out first is not learnt",
+          ways(numbers, False) == way and options()["learnt"] == "0", options()["learnt"])
+    take_apart()
+
+    # Blocks below, devices that collect what they receive, and a port that shifts.
+    build("strategy=session")
+    must(lana.add("c", "counter"))
+    must(lana.unbind("m", "o2"))
+    must(lana.bind("m", "c"))
+    must(lana.bind("c", "o2"))
+    must(lana.set("o1", "batch", "on"))
+    come(numbers, False, links)
+    check("learn: through blocks and in batches", ways(numbers, False) == right)
+    must(lana.unbind("m", "o0"))
+    come(range(FEW, 2 * FEW), False, links[1:])
+    way = ways(range(FEW, 2 * FEW), False)
+    check("learn: by the links of ports that have shifted", all(way[n] == n % 2 + 1 for n in way))
+    must(lana.set("o1", "batch", "off"))
+    must(lana.unbind("c", "o2"))
+    take_apart()
+    must(lana.remove("c"))
+
+
 split()
 # Who looks at each packet makes it slow.
 receiver = Receiver()
@@ -616,6 +699,7 @@ errors()
 flowlets()
 ports()
 fragments()
+replies()
 flood()
 receiver.close()
 live()

@@ -73,6 +73,8 @@ pub(crate) struct Rules {
     pub(crate) gap: u32,
     /// What can be remembered.
     pub(crate) sessions: u32,
+    /// Sessions that come in by a port go out by it.
+    pub(crate) learn: bool,
 }
 
 impl Rules {
@@ -83,6 +85,7 @@ impl Rules {
         expiry: 300,
         gap: 50,
         sessions: 65_536,
+        learn: true,
     };
 
     /// These with another value for an option, the default for an empty one; `None` where there is
@@ -108,6 +111,14 @@ impl Rules {
             }
             "sessions" => number(value, default.sessions, 64..=4_194_304, Bad::Sessions)
                 .map(|sessions| Self { sessions, ..self }),
+            "learn" => {
+                let named = match value {
+                    "on" => Some(true),
+                    "off" => Some(false),
+                    _ => None,
+                };
+                or(value, default.learn, named, Bad::Learn).map(|learn| Self { learn, ..self })
+            }
             _ => return None,
         };
         Some(rules)
@@ -118,6 +129,15 @@ impl Rules {
 const MILLISECOND: u64 = 1_000_000;
 
 impl Rules {
+    /// Whether sessions are remembered.
+    pub(crate) fn remembers(&self) -> bool {
+        match self.strategy {
+            Strategy::Session | Strategy::Flowlet => true,
+            Strategy::Bandwidth | Strategy::Utilisation => self.per == Per::Session,
+            Strategy::Route | Strategy::Packet | Strategy::Hash => false,
+        }
+    }
+
     pub(crate) fn expiry_ns(&self) -> u64 {
         u64::from(self.expiry).wrapping_mul(1000 * MILLISECOND)
     }
@@ -285,6 +305,7 @@ pub(crate) enum Bad {
     Expiry,
     Gap,
     Sessions,
+    Learn,
     Weight,
     State,
     Capacity,
@@ -300,6 +321,7 @@ impl fmt::Display for Bad {
             Bad::Expiry => "expiry: seconds, from 1 to 86400",
             Bad::Gap => "gap: milliseconds, from 1 to 60000",
             Bad::Sessions => "sessions: a number from 64 to 4194304",
+            Bad::Learn => "learn: on or off",
             Bad::Weight => "weight: a number from 0 to 1000",
             Bad::State => "state: up or down",
             Bad::Capacity => "capacity: a rate such as 10mbit, up to 10000gbit",

@@ -101,6 +101,28 @@ impl Balance<'_> {
         Some(way)
     }
 
+    /// Whether it wants to see the packets that come in by a port.
+    pub(crate) fn learns(&self) -> bool {
+        self.rules.learn && self.rules.remembers()
+    }
+
+    /// Learns from a packet that came in by the port at a seat: what is sent in answer leaves by that port, unless
+    /// the session has a port already. Says whether there is a new session, and then whether another one had to be
+    /// forgotten for it.
+    pub(crate) fn learn(&self, flow: &Flow, seat: u8, source: &impl Source) -> Option<bool> {
+        if !flow.has_answer() || self.spread.at(seat).is_none() {
+            return None;
+        }
+        let hash = source.hash(flow.reversed().session().words());
+        let (now, expiry) = (source.now(), self.rules.expiry_ns());
+        let usable = |seat| self.spread.at(seat).is_some();
+        let before = self.before.and_then(|table| table.seat(hash, now, expiry));
+        if before.is_some_and(usable) && self.sessions.seat(hash, now, expiry).is_none() {
+            return None;
+        }
+        self.sessions.learn(hash, seat, now, expiry, usable)
+    }
+
     /// Whether choices are made by what is used.
     fn is_measured(&self) -> bool {
         matches!(

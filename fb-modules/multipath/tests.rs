@@ -96,20 +96,24 @@ impl Bench {
         }
     }
 
-    fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
-        if let Some(seconds) = self.meter.is_due(self.now.get()) {
-            for (seat, bytes) in (0..).zip(&self.bytes) {
-                self.meter.measure(seat, bytes.get(), seconds);
-            }
-        }
-        let balance = Balance {
+    fn balance(&self) -> Balance<'_> {
+        Balance {
             rules: &self.rules,
             spread: &self.spread,
             sessions: &self.sessions,
             before: self.before.as_ref(),
             fragments: &self.fragments,
             meter: &self.meter,
-        };
+        }
+    }
+
+    fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
+        if let Some(seconds) = self.meter.is_due(self.now.get()) {
+            for (seat, bytes) in (0..).zip(&self.bytes) {
+                self.meter.measure(seat, bytes.get(), seconds);
+            }
+        }
+        let balance = self.balance();
         let flow = || Flow::read(packet).unwrap_or_else(|flow| flow);
         let way = balance.decide(flow, len, self)?;
         let bytes = &self.bytes[usize::from(way.seat)];
@@ -119,6 +123,17 @@ impl Bench {
 
     fn port(&self, packet: &[u8]) -> u16 {
         self.send(packet, packet.len() as u32).unwrap().number
+    }
+
+    /// A packet comes in by the port of this number.
+    fn comes(&self, packet: &[u8], number: u16) -> Option<bool> {
+        let seat = number as u8 * 3 + 1;
+        let flow = Flow::read(packet).unwrap_or_else(|flow| flow);
+        let balance = self.balance();
+        if !balance.learns() {
+            return None;
+        }
+        balance.learn(&flow, seat, self)
     }
 
     fn wait(&self, time: u64) {
@@ -1450,4 +1465,245 @@ fn options_are_texts() {
     assert_eq!(Part(2, 3).to_string(), "66.67%");
     assert_eq!(Part(0, 0).to_string(), "-");
     assert_eq!(Rate(0).to_string(), "0bit");
+}
+
+// --- Sessions that come in --------------------------------------------------------------------
+
+/// A packet of the other side, which has come from there, and what is sent in answer.
+fn exchange(n: u32, is_v6: bool, protocol: u8, ports: [&[u8]; 2]) -> [Vec<u8>; 2] {
+    let [question, answer] = ports.map(|ports| {
+        let mut payload = ports.to_vec();
+        payload.resize(40, 0);
+        payload
+    });
+    if is_v6 {
+        let (far, near) = (u128::from(n) << 64 | 5, 0x2001 << 112 | 1);
+        return [
+            v6(protocol, far, near, &question),
+            v6(protocol, near, far, &answer),
+        ];
+    }
+    let (far, near) = (0x0a00_0000 + n, V4.source);
+    let head = |source, destination| V4 {
+        protocol,
+        source,
+        destination,
+        ..V4
+    };
+    [
+        v4(&head(far, near), &question),
+        v4(&head(near, far), &answer),
+    ]
+}
+
+fn exchanges(n: u32) -> Vec<[Vec<u8>; 2]> {
+    let (tcp, back) = (l4(n as u16, 80), l4(80, n as u16));
+    let id = (n as u16).to_be_bytes();
+    let icmp = |kind| vec![kind, 0, 0, 0, id[0], id[1], 0, 1];
+    let mut all = Vec::new();
+    for is_v6 in [false, true] {
+        for protocol in [6, 17, 132] {
+            all.push(exchange(n, is_v6, protocol, [&tcp, &back]));
+        }
+        let (protocol, question, answer) = if is_v6 { (58, 128, 129) } else { (1, 8, 0) };
+        let ports = [icmp(question), icmp(answer)];
+        all.push(exchange(n, is_v6, protocol, [&ports[0], &ports[1]]));
+        // Without ports.
+        all.push(exchange(n, is_v6, 47, [&[], &[]]));
+    }
+    all
+}
+
+#[test]
+fn answers_leave_by_the_port_that_their_session_came_in_by() {
+    for strategy in ALL {
+        let mut bench = Bench::new(strategy, &ports(&[1, 1, 0]));
+        bench.rules.per = Per::Session;
+        let remembers = bench.rules.remembers();
+        let mut wrong = 0;
+        for n in 0..300 {
+            let by = n as u16 % 3;
+            for [question, answer] in exchanges(n) {
+                assert_eq!(bench.comes(&question, by), remembers.then_some(false));
+                assert_eq!(bench.comes(&question, by), None);
+                for _ in 0..3 {
+                    wrong += u32::from(bench.port(&answer) != by);
+                }
+            }
+        }
+        assert_eq!(wrong == 0, remembers, "{strategy:?}: {wrong}");
+        bench.rules.learn = false;
+        let [question, answer] = exchange(5000, true, 6, [&l4(1, 2), &l4(2, 1)]);
+        assert_eq!(bench.comes(&question, 2), None);
+        assert_ne!(bench.port(&answer), 2, "{strategy:?}");
+    }
+}
+
+#[test]
+fn a_session_that_went_out_stays_where_it_is() {
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    for n in 0..200 {
+        let [question, answer] = exchange(n, n % 2 == 0, 6, [&l4(1, 2), &l4(2, 1)]);
+        let port = bench.port(&answer);
+        assert_eq!(bench.comes(&question, 1 - port), None);
+        assert_eq!(bench.port(&answer), port);
+    }
+    // A table of another size, which does not know them yet.
+    let mut bench = bench;
+    let ways: Vec<_> = (0..200).map(|n| bench.port(&session(n, true))).collect();
+    bench.before = Some(core::mem::replace(&mut bench.sessions, table(1024)));
+    for (n, way) in (0..).zip(ways) {
+        let packet = session(n, true);
+        let [question, _] = {
+            let answer = read(&packet);
+            let reversed = v6(6, u128::from(n) << 64 | 5, 1, &l4(80, n as u16));
+            assert_eq!(read(&reversed).reversed(), answer);
+            [reversed, packet.clone()]
+        };
+        assert_eq!(bench.comes(&question, 1 - way), None);
+        assert_eq!(bench.port(&packet), way);
+    }
+}
+
+#[test]
+fn what_was_learnt_follows_until_it_is_answered_and_after_its_port_fails() {
+    let all = ports(&[1, 1, 1]);
+    let mut bench = Bench::new(Strategy::Flowlet, &all);
+    let [question, answer] = exchange(7, false, 6, [&l4(1, 2), &l4(2, 1)]);
+    assert_eq!(bench.comes(&question, 0), Some(false));
+    // It comes by another port before anybody has answered.
+    assert_eq!(bench.comes(&question, 1), None);
+    assert_eq!(bench.port(&answer), 1);
+    assert_eq!(bench.comes(&question, 2), None);
+    // No pause makes it move.
+    for _ in 0..10 {
+        bench.wait(SECOND);
+        assert_eq!(bench.port(&answer), 1);
+    }
+    // What comes in keeps it, even if there is no answer for long.
+    for _ in 0..5 {
+        bench.wait(200 * SECOND);
+        assert_eq!(bench.comes(&question, 1), None);
+    }
+    assert_eq!(bench.port(&answer), 1);
+    // Its port fails: it goes on by the one that packets come by now.
+    bench.spread = spread(&[all[0], all[2]]);
+    assert_eq!(bench.comes(&question, 2), None);
+    bench.spread = spread(&all);
+    assert_eq!(bench.port(&answer), 2);
+    // By a port that cannot be used nothing is learnt.
+    let [question, _] = exchange(8, false, 6, [&l4(1, 2), &l4(2, 1)]);
+    bench.spread = spread(&all[1..]);
+    assert_eq!(bench.comes(&question, 0), None);
+    // It expires like any other one.
+    assert_eq!(bench.comes(&question, 1), Some(false));
+    bench.wait(301 * SECOND);
+    assert_eq!(bench.comes(&question, 2), Some(false));
+}
+
+#[test]
+fn groups_errors_and_later_fragments_teach_nothing() {
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    let group = |destination| {
+        let head = V4 { destination, ..V4 };
+        v4(&head, &l4(1, 2))
+    };
+    let error = v4(
+        &V4 { protocol: 1, ..V4 },
+        &[&[3, 3, 0, 0, 0, 0, 0, 0], &group(5)[14..]].concat(),
+    );
+    let mut stp = ethernet(0x88cc, &[0; 46]);
+    stp[0] = 1;
+    for packet in [
+        group(0xe000_0001),
+        group(0xffff_ffff),
+        v6(17, 1, 0xff02 << 112 | 1, &l4(1, 2)),
+        v4(&V4 { place: 8, ..V4 }, &l4(1, 2)),
+        error,
+        stp,
+    ] {
+        assert_eq!(bench.comes(&packet, 1), None);
+    }
+    assert_eq!(bench.comes(&group(5), 1), Some(false));
+    // The first fragment tells the session, and the answer's fragments follow their first one.
+    let part = |place, head: V4, payload: &[u8]| {
+        v4(
+            &V4 {
+                id: 9,
+                place,
+                ..head
+            },
+            payload,
+        )
+    };
+    let far = V4 {
+        source: 99,
+        destination: V4.source,
+        ..V4
+    };
+    let near = V4 {
+        destination: 99,
+        ..V4
+    };
+    assert_eq!(bench.comes(&part(0x2000, far, &l4(1, 2)), 1), Some(false));
+    for (place, payload) in [(0x2000, &l4(2, 1)[..]), (0x2008, &[0; 8]), (16, &[0; 8])] {
+        assert_eq!(bench.port(&part(place, V4 { ..near }, payload)), 1);
+    }
+}
+
+#[test]
+fn an_answer_to_arp_or_a_solicitation_goes_where_that_came_from() {
+    let arp = |op: u8, sender: u8, target: u8| {
+        let mut arp = vec![0, 1, 8, 0, 6, 4, 0, op];
+        for host in [sender, target] {
+            arp.extend([2, 0, 0, 0, 0, host, 192, 0, 2, host]);
+        }
+        arp.resize(46, 0);
+        let mut packet = ethernet(0x0806, &arp);
+        if op == 1 {
+            packet[..6].fill(0xff);
+        }
+        packet
+    };
+    let host = |n: u8| 0x2001_0db8 << 96 | u128::from(n);
+    let neighbour = |kind: u8, source: u128, destination: u128, target: u128| {
+        let mut icmp = vec![kind, 0, 0, 0, 0, 0, 0, 0];
+        icmp.extend(target.to_be_bytes());
+        icmp.extend([kind - 134, 1, 2, 0, 0, 0, 0, 1]);
+        v6(58, source, destination, &icmp)
+    };
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    for far in 10..60 {
+        let by = u16::from(far % 3 == 0);
+        assert_eq!(bench.comes(&arp(1, far, 1), by), Some(false));
+        assert_eq!(bench.port(&arp(2, 1, far)), by);
+        let group = 0xff02 << 112 | 0x1_ff00_0001;
+        let question = neighbour(135, host(far), group, host(1));
+        assert_eq!(bench.comes(&question, by), Some(false));
+        assert_eq!(bench.port(&neighbour(136, host(1), host(far), host(1))), by);
+    }
+    // The shortest one is all in the headers that are looked at.
+    let question = neighbour(135, host(9), host(1), host(1));
+    assert!(Flow::read(&question[..FIRST as usize]).is_err());
+    assert!(Flow::read(&question[..14 + 40 + 24]).is_ok());
+    // It is none of IPv4 over Ethernet, or cut off.
+    let mut other = arp(1, 10, 1);
+    other[14 + 2] = 9;
+    assert_eq!(bench.comes(&other, 1), None);
+    assert!(Flow::read(&arp(1, 10, 1)[..41]).is_err());
+}
+
+#[test]
+fn a_flood_from_outside_displaces_nobody_who_is_established() {
+    let mut bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    bench.sessions = table(1024);
+    let mine: Vec<_> = (0..400).map(|n| bench.port(&session(n, false))).collect();
+    (0..400).for_each(|n| assert_eq!(bench.port(&session(n, false)), mine[n as usize]));
+    let mut evicted = 0;
+    for n in 0..50_000 {
+        let [question, _] = exchange(n, true, 6, [&l4(1, 2), &l4(2, 1)]);
+        evicted += u32::from(bench.comes(&question, 1) == Some(true));
+    }
+    assert!(evicted > 40_000, "{evicted}");
+    (0..400).for_each(|n| assert_eq!(bench.port(&session(n, false)), mine[n as usize]));
 }
