@@ -38,7 +38,7 @@ mod destination;
 mod resume;
 
 pub(super) use batches::enter_batch;
-pub(super) use destination::Destination;
+pub(crate) use destination::Destination;
 pub(super) use resume::resume;
 
 /// What stands behind an IDP, as the engine reads it.

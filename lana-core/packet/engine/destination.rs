@@ -8,7 +8,7 @@ use core::ptr;
 
 /// Where a packet goes that waits for the end of a walk.
 #[derive(Clone, Copy)]
-pub(in crate::packet) struct Destination<'r> {
+pub(crate) struct Destination<'r> {
     /// The block it goes to.
     pub(super) slot: &'r Slot,
     /// The block it leaves.
