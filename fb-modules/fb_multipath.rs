@@ -15,6 +15,7 @@ use multipath::{
     config::{self, Part, Rate, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
     meter::Meter,
+    next_hop,
     ports::{self, Port as Egress, Seen, Totals},
     spread::{Cycle, Spread, Usable},
     table::{Table, SEATS},
@@ -179,6 +180,8 @@ struct Multipath {
     ports: List<Egress>,
     /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
     asked: List<Asked>,
+    /// Whether a port has a next hop.
+    has_hops: bool,
     /// The seat that was given last.
     last: u8,
     spread: Spread,
@@ -200,6 +203,7 @@ impl Multipath {
         Ok(Self {
             rules,
             spread: spread(&ports)?,
+            has_hops: ports.iter().any(|port| port.addresses().is_some()),
             ports,
             asked: List::new(),
             last,
@@ -259,6 +263,16 @@ impl Multipath {
         let way = balance.decide(|| read(packet), len, &here)?;
         self.state.count(here.counts, &way, len);
         Some(way.number)
+    }
+
+    /// Addresses a packet to the next hop of a port. False where there is no memory.
+    fn address<P: Packet>(&self, packet: &mut P, number: u16) -> bool {
+        let port = self.ports.get(usize::from(number));
+        let Some(addresses) = port.and_then(Egress::addresses) else {
+            return true;
+        };
+        let head = packet.len().min(next_hop::HEAD);
+        !packet.header(head).is_some_and(next_hop::is_routed) || packet.replace(0, &addresses, &[])
     }
 
     /// Learns from a packet that came in by a port.
@@ -435,6 +449,12 @@ impl Block for Multipath {
             default: Initial::Text(""),
             doc: "Bandwidth of port N. Empty: that of its device",
         },
+        OptionSpec {
+            key: "port.N.mac",
+            values: Values::Text("an address of one station such as 02:00:00:00:00:01"),
+            default: Initial::Text(""),
+            doc: "Ethernet address of the next hop of port N. Empty: packets keep theirs",
+        },
     ];
     const EGRESS_PORTS: u32 = config::PORTS as u32;
     const FILE: File = File::Read;
@@ -446,6 +466,7 @@ impl Block for Multipath {
             rules,
             ports: List::new(),
             asked: List::new(),
+            has_hops: false,
             last: 0,
             spread: spread(&[])?,
             sessions: Arc::new(table(rules.sessions)?, GFP_KERNEL)?,
@@ -463,6 +484,9 @@ impl Block for Multipath {
             return cx.pass(packet);
         }
         match self.decide(&mut packet, cx) {
+            Some(index) if self.has_hops && !self.address(&mut packet, index) => {
+                Verdict::drop(packet, DropReason::NoMemory)
+            }
             Some(index) => Verdict::forward(packet, Port { direction, index }),
             None if cx.ports(direction) == 0 => Verdict::drop(packet, DropReason::Unbound),
             None => Verdict::drop(packet, DropReason::Device),
@@ -498,6 +522,7 @@ impl Block for Multipath {
                 name: peer.name,
                 is_up: peer.up,
                 speed: peer.speed,
+                address: peer.address,
             })
         };
         if self.asked.is_empty() && ports::are_these(&self.ports, seen()) {
@@ -589,6 +614,9 @@ impl Block for Multipath {
             }
             if terms.capacity != 0 {
                 put("capacity", &Rate(terms.capacity));
+            }
+            if let Some(mac) = &terms.mac {
+                put("mac", mac);
             }
         }
         // What cannot be told is left out.

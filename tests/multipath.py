@@ -608,6 +608,53 @@ def live():
     take_apart()
 
 
+# --- Next hops ---------------------------------------------------------------------------------
+
+
+def address_of(device):
+    return bytes.fromhex(open(f"/sys/class/net/{device}/address", encoding="ascii").read().strip().replace(":", ""))
+
+
+def got_from(frame):
+    """What comes of a frame by each link; the kernel takes a tag out."""
+    rest = frame[16:] if frame[12:14] == b"\x81\0" else frame[12:]
+    receiver.forget()
+    for sock in receiver.socks:
+        list(settled(sock))
+    sender.sock.send(frame)
+    quiesce()
+    return [data for sock in receiver.socks for data in settled(sock) if data[12:] == rest]
+
+
+def hops():
+    macs = [bytes.fromhex(f"0200000001{n:02x}") for n in range(3)]
+    build("strategy=packet", *(f"port.{n}.mac={macs[n].hex(':')}" for n in range(2)))
+    # The last one has none.
+    wanted = [macs[n] + address_of(OUTS[n]) for n in range(2)] + [BOB + ALICE]
+    tag = bytes.fromhex("81000005")
+    for about, frame in [("IPv4", answer(1, False)), ("IPv6", answer(1, True)),
+                         ("a tag", answer(1, False)[:12] + tag + answer(1, False)[12:])]:
+        got = [data for _ in range(6) for data in got_from(frame)]
+        check(f"mac: {about} is addressed to the next hop of its port",
+              len(got) == 6 and {data[:12] for data in got} == set(wanted), [data.hex(" ") for data in got])
+    for about, frame in [("a group", bytes.fromhex("01005e000001") + answer(1, False)[6:]),
+                         ("ARP", answer(1, False)[:12] + b"\x08\x06" + answer(1, False)[14:])]:
+        got = [data for _ in range(6) for data in got_from(frame)]
+        check(f"mac: {about} keeps its addresses", got == [frame] * 6, [data.hex(" ") for data in got])
+    change("port.1.mac=", "port.2.state=down")
+    ip("link", "set", "o0", "address", "02:00:00:00:02:00")
+    wanted = {macs[0] + bytes.fromhex("020000000200"), BOB + ALICE}
+    got = {data[:12] for _ in range(4) for data in got_from(answer(1, False))}
+    check("mac: the source is that of the device at this moment", got == wanted, [data.hex(" ") for data in got])
+    must(lana.add("m2", "multipath"))
+    must(lana.set("m2", "port.0.mac", "02:00:00:00:03:00"))
+    must(lana.replace("m", "m2"))
+    got = {data[:6].hex() for _ in range(4) for data in got_from(answer(1, False))}
+    check("mac: it belongs to the block", "020000000300" in got and macs[0].hex() not in got, got)
+    take_apart("m2")
+    must(lana.remove("m"))
+
+
 # --- Sessions that come in ---------------------------------------------------------------------
 
 
@@ -700,6 +747,7 @@ flowlets()
 ports()
 fragments()
 replies()
+hops()
 flood()
 receiver.close()
 live()

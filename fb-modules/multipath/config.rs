@@ -2,6 +2,7 @@
 
 //! What can be set, and the texts that it is set by.
 
+use super::next_hop::Mac;
 use core::{fmt, ops::RangeInclusive};
 
 /// The most ports.
@@ -155,6 +156,8 @@ pub(crate) struct Terms {
     pub(crate) is_down: bool,
     /// Bits a second; 0 is for what its device says.
     pub(crate) capacity: u64,
+    /// Who gets what leaves by it.
+    pub(crate) mac: Option<Mac>,
 }
 
 /// One of them.
@@ -163,6 +166,7 @@ pub(crate) enum Term {
     Weight,
     State,
     Capacity,
+    Mac,
 }
 
 impl Terms {
@@ -171,6 +175,7 @@ impl Terms {
         weight: 1,
         is_down: false,
         capacity: 0,
+        mac: None,
     };
 
     /// Takes over one of them.
@@ -179,6 +184,7 @@ impl Terms {
             Term::Weight => self.weight = from.weight,
             Term::State => self.is_down = from.is_down,
             Term::Capacity => self.capacity = from.capacity,
+            Term::Mac => self.mac = from.mac,
         }
     }
 
@@ -203,6 +209,10 @@ impl Terms {
                 let capacity = or(value, default.capacity, rate(value), Bad::Capacity)?;
                 Self { capacity, ..self }
             }
+            Term::Mac => {
+                let mac = or(value, default.mac, Mac::parse(value).map(Some), Bad::Mac)?;
+                Self { mac, ..self }
+            }
         })
     }
 }
@@ -215,6 +225,7 @@ pub(crate) fn term(key: &str) -> Option<(u16, Term)> {
         "weight" => Term::Weight,
         "state" => Term::State,
         "capacity" => Term::Capacity,
+        "mac" => Term::Mac,
         _ => return None,
     };
     Some((u16::try_from(port).ok()?, term))
@@ -309,6 +320,7 @@ pub(crate) enum Bad {
     Weight,
     State,
     Capacity,
+    Mac,
 }
 
 impl fmt::Display for Bad {
@@ -324,6 +336,7 @@ impl fmt::Display for Bad {
             Bad::Learn => "learn: on or off",
             Bad::Weight => "weight: a number from 0 to 1000",
             Bad::State => "state: up or down",
+            Bad::Mac => "mac: an address of one station such as 02:00:00:00:00:01",
             Bad::Capacity => "capacity: a rate such as 10mbit, up to 10000gbit",
         })
     }

@@ -5,6 +5,7 @@
 pub(crate) mod config;
 pub(crate) mod flow;
 pub(crate) mod meter;
+pub(crate) mod next_hop;
 pub(crate) mod ports;
 pub(crate) mod spread;
 pub(crate) mod table;

@@ -4,6 +4,7 @@ use super::{
     config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms, PORTS},
     flow::{Flow, Fragment, FIRST, MOST},
     meter::{Meter, Use, SECOND},
+    next_hop::{addresses, is_routed, Mac, HEAD},
     ports::{are_these, follow, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
@@ -1250,6 +1251,7 @@ fn bind(old: &[Port], idps: &[u32], last: &mut u8) -> (Vec<Port>, usize) {
         name: "eth0",
         is_up: true,
         speed: 0,
+        address: None,
     });
     let push = |port, is_new| {
         ports.push(port);
@@ -1318,6 +1320,7 @@ fn a_port_is_used_while_it_leads_somewhere() {
             name: "eth0",
             is_up,
             speed: 0,
+            address: None,
         };
         idps.iter().map(seen)
     };
@@ -1706,4 +1709,92 @@ fn a_flood_from_outside_displaces_nobody_who_is_established() {
     }
     assert!(evicted > 40_000, "{evicted}");
     (0..400).for_each(|n| assert_eq!(bench.port(&session(n, false)), mine[n as usize]));
+}
+
+// --- Next hops -------------------------------------------------------------------------------
+
+#[test]
+fn the_address_of_a_next_hop_is_that_of_one_station() {
+    let mac = Mac([2, 0, 0x5e, 10, 11, 255]);
+    assert_eq!(Mac::parse("02:00:5e:0A:0b:ff"), Some(mac));
+    assert_eq!(mac.to_string(), "02:00:5e:0a:0b:ff");
+    let terms = Terms::DEFAULT.with(Term::Mac, "02:00:5e:0a:0b:ff");
+    assert_eq!(terms.unwrap().mac, Some(mac));
+    assert_eq!(terms.unwrap().with(Term::Mac, "").unwrap().mac, None);
+    assert_eq!(term("port.3.mac"), Some((3, Term::Mac)));
+    for text in [
+        "02",
+        "02:00:00:00:00",
+        "02:00:00:00:00:01:02",
+        "02:00:00:00:00:0",
+        "2:0:0:0:0:1",
+        "02:00:00:00:00:+1",
+        "02-00-00-00-00-01",
+        "02:00:00:00:00:zz",
+        "01:00:00:00:00:00",
+        "ff:ff:ff:ff:ff:ff",
+        "00:00:00:00:00:00",
+    ] {
+        assert_eq!(Mac::parse(text), None, "{text}");
+        assert_eq!(Terms::DEFAULT.with(Term::Mac, text), Err(Bad::Mac));
+    }
+}
+
+#[test]
+fn ip_to_one_station_is_addressed_to_the_next_hop() {
+    let routed = |packet: &[u8]| is_routed(&packet[..packet.len().min(HEAD as usize)]);
+    let tagged = |tags: &[u8], packet: &[u8]| [&packet[..12], tags, &packet[12..]].concat();
+    for packet in [v4(&V4, &[]), v6(17, 1, 2, &[])] {
+        assert!(routed(&packet));
+        assert!(routed(&packet[..14]));
+        assert!(routed(&tagged(&[0x81, 0, 0, 1], &packet)));
+        assert!(routed(&tagged(&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 1], &packet)));
+        let three = [0x88, 0xa8, 0, 1, 0x81, 0, 0, 1, 0x81, 0, 0, 1];
+        assert!(!routed(&tagged(&three, &packet)));
+        for first in [1, 0x33, 0xff] {
+            let mut group = packet.clone();
+            group[0] = first;
+            assert!(!routed(&group));
+        }
+        for length in 0..14 {
+            assert!(!routed(&packet[..length]));
+        }
+    }
+    for kind in [0x0806, 0x0801, 0x88cc, 0x8847] {
+        assert!(!routed(&ethernet(kind, &[8, 0, 8, 0])));
+    }
+    assert_eq!(
+        addresses(Mac([1, 2, 3, 4, 5, 6]), [7, 8, 9, 10, 11, 12]),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    );
+}
+
+#[test]
+fn a_change_of_a_devices_address_is_seen() {
+    let seen = |address| Seen {
+        idp: 5,
+        name: "eth0",
+        is_up: true,
+        speed: 0,
+        address,
+    };
+    let (mine, other) = (Some([2; 6]), Some([4; 6]));
+    let mut ports = Vec::new();
+    let push = |port, _| {
+        ports.push(port);
+        true
+    };
+    follow(&[], [seen(mine)].into_iter(), &mut 0, push).unwrap();
+    assert!(are_these(&ports, [seen(mine)].into_iter()));
+    assert!(!are_these(&ports, [seen(other)].into_iter()));
+    assert!(!are_these(&ports, [seen(None)].into_iter()));
+    // A port has both addresses, or none.
+    assert_eq!(ports[0].addresses(), None);
+    ports[0].terms.mac = Some(Mac([6; 6]));
+    assert_eq!(
+        ports[0].addresses(),
+        Some([6, 6, 6, 6, 6, 6, 2, 2, 2, 2, 2, 2])
+    );
+    ports[0].address = None;
+    assert_eq!(ports[0].addresses(), None);
 }

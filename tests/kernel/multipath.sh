@@ -39,6 +39,7 @@ check_fails "a weight that is none" 2 "port.0.weight: a number from 0 to 1000" f
 check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports" fbctl set m port.64.weight=1
 check_fails "a state that is none" 2 "port.1.state: up or down" fbctl set m port.1.state=off
 check_fails "a capacity that is none" 2 "port.1.capacity: a rate such as 10mbit" fbctl set m port.1.capacity=fast
+check_fails "a next hop that is none" 2 "port.1.mac: an address of one station" fbctl set m port.1.mac=ff:ff:ff:ff:ff:ff
 check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl set m expiry=0
 check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
@@ -52,6 +53,7 @@ fbctl -b - <<-END
 	set m port.1.weight=2
 	set m port.2.weight=5
 	set m port.2.capacity=1500kbit
+	set m port.2.mac=02:00:00:00:00:0A
 	set m gap=70
 	bind lan0 m
 	bind m o0
@@ -61,6 +63,7 @@ END
 check "what is set ahead holds when the port is bound" is "$(option port.1.weight) $(option port.2.weight) $(option port.2.wanted)" "2 5 62.50%"
 check "the capacity is shown as it is used" matches "$(grep '^2 o2 up 5 ' "$fblock/m")" " 1500kbit "
 check "that of a device is its speed" matches "$(grep '^0 o0 up 1 ' "$fblock/m")" " 10gbit "
+check "so is a next hop" is "$(option port.2.mac)" 02:00:00:00:00:0a
 fbctl unbind m o1
 check "when a port goes, those behind it keep what is set" is "$(option port.1.weight) $(option port.1.capacity) $(option port.2.weight)" "5 1500kbit "
 fbctl bind m o1
@@ -145,7 +148,7 @@ for strategy in route packet session bandwidth utilisation flowlet hash; do
 	check "$strategy: by IPv6 in many fragments" answered 20 2001:db8::2 -s 20000
 done
 # Bob begins, by the link p1, which the strategy would not choose.
-ip netns exec bob bridge fdb replace $alice_mac dev p1 master static
+ip netns exec bob bridge fdb replace $alice_mac dev p1 master static sticky
 fbctl -b - <<-END
 	set m strategy=session
 	set m port.1.weight=0

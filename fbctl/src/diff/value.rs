@@ -19,6 +19,11 @@ mod limit;
 #[expect(dead_code, reason = "the block also goes by them")]
 mod config;
 
+/// The next hops of its ports.
+#[path = "../../../fb-modules/multipath/next_hop.rs"]
+#[expect(dead_code, reason = "the block also sends to them")]
+mod next_hop;
+
 /// The rules of `classify`.
 #[path = "../../../fb-modules/classify/rule.rs"]
 #[expect(
@@ -114,6 +119,9 @@ mod tests {
     fn numbers_have_units_and_spellings() {
         let capacity = |one, other| same("multipath", "port.3.capacity", one, other);
         assert!(capacity("10mbit", "10"));
+        let hop = |one, other| same("multipath", "port.0.mac", one, other);
+        assert!(hop("02:00:00:00:00:AA", "02:00:00:00:00:aa"));
+        assert!(!hop("02:00:00:00:00:aa", "02:00:00:00:00:ab"));
         assert!(capacity("10mbit", "10000kbit"));
         assert!(!capacity("10mbit", "10gbit"));
         assert!(!capacity("fast", "slow"));
