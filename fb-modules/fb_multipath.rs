@@ -145,6 +145,8 @@ struct Here<'a> {
     counts: &'a Counts,
     /// The ticks of the coarse clock are too far apart.
     is_precise: bool,
+    /// The device that the packet came by, where it is asked for.
+    device: u32,
 }
 
 impl Source for Here<'_> {
@@ -158,6 +160,10 @@ impl Source for Here<'_> {
 
     fn hash(&self, words: &[u64]) -> u64 {
         self.state.key.hash(words)
+    }
+
+    fn device(&self) -> u32 {
+        self.device
     }
 
     fn packet_turn(&self) -> u64 {
@@ -247,8 +253,13 @@ impl Multipath {
         }
     }
 
-    fn here(&self, cx: &Context<'_>) -> Here<'_> {
+    fn here<P: Packet>(&self, packet: &P, cx: &Context<'_>) -> Here<'_> {
+        let device = match self.rules.strategy {
+            Strategy::Route => packet.device_index(),
+            _ => None,
+        };
         Here {
+            device: device.unwrap_or(0),
             state: &self.state,
             counts: self.state.counts.this(cx.cpu()),
             is_precise: self.rules.strategy == Strategy::Flowlet,
@@ -259,7 +270,7 @@ impl Multipath {
         if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
             self.measure(seconds);
         }
-        let (balance, here, len) = (self.balance(), self.here(cx), packet.len());
+        let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
         let way = balance.decide(|| read(packet), len, &here)?;
         self.state.count(here.counts, &way, len);
         Some(way.number)
@@ -277,7 +288,7 @@ impl Multipath {
 
     /// Learns from a packet that came in by a port.
     fn learn<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
-        let (balance, here) = (self.balance(), self.here(cx));
+        let (balance, here) = (self.balance(), self.here(packet, cx));
         if let Some(port) = self.bound().find(|port| port.idp == cx.came_from()) {
             if let Some(evicts) = balance.learn(&read(packet), port.seat, &here) {
                 here.counts.learnt.add(1);
@@ -424,6 +435,12 @@ impl Block for Multipath {
             values: Values::Range(64, 4_194_304),
             default: Initial::Text("65536"),
             doc: "Number of sessions that the block can remember",
+        },
+        OptionSpec {
+            key: "route-key",
+            values: Values::Words(&["cache", "destination"]),
+            default: Initial::Text("cache"),
+            doc: "What route chooses a port for: source, destination, device and TOS, or the destination",
         },
         OptionSpec {
             key: "learn",
@@ -595,6 +612,9 @@ impl Block for Multipath {
             if value != default {
                 to.put_config(key, format_args!("{value}"));
             }
+        }
+        if rules.route_key != default.route_key {
+            to.put_config("route-key", format_args!("{}", rules.route_key.name()));
         }
         if rules.learn != default.learn {
             to.put_config("learn", format_args!("off"));

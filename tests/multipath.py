@@ -608,6 +608,43 @@ def live():
     take_apart()
 
 
+# --- Routes ------------------------------------------------------------------------------------
+
+
+def routed(n, six, source, tos):
+    """A packet to destination n; it carries the number of its route."""
+    frame = bytearray(answer(n, six))
+    if six:
+        frame[14 + 8 + 15] = source
+        struct.pack_into("!I", frame, 14, 6 << 28 | tos << 20)
+    else:
+        frame[14 + 12 + 3], frame[15] = source, tos
+    struct.pack_into("!I", frame, SIZE - 4, n * 4 + (source - 1) * 2 + (tos > 3))
+    return bytes(frame)
+
+
+def routes():
+    for key in "cache", "destination":
+        build("strategy=route", f"route-key={key}")
+        for six in (False, True):
+            about = f"route, {key}, {'IPv6' if six else 'IPv4'}: "
+            receiver.forget()
+            for n in range(200):
+                for source in 1, 2:
+                    # With and without the bits of ECN.
+                    for tos in 0, 3, 0x10, 0x13:
+                        sender.sock.send(routed(n, six, source, tos))
+                receiver.drain()
+            quiesce()
+            receiver.drain()
+            check(f"{about}all came", receiver.count == 1600, receiver.count)
+            check(f"{about}each route goes one way", [len(way) for way in receiver.ways.values()] == [1] * 800)
+            same = sum(len(set().union(*(receiver.ways[4 * n + route] for route in range(4)))) == 1
+                       for n in range(200))
+            check(f"{about}source and TOS make a route, or do not", same == (200 if key == "destination" else 0), same)
+        take_apart()
+
+
 # --- Next hops ---------------------------------------------------------------------------------
 
 
@@ -748,6 +785,7 @@ ports()
 fragments()
 replies()
 hops()
+routes()
 flood()
 receiver.close()
 live()

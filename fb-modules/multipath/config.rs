@@ -11,7 +11,7 @@ pub(crate) const PORTS: u16 = 64;
 /// How packets are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
-    /// All to a destination by the same port.
+    /// All of a route by the same port.
     Route,
     /// One after the other.
     Packet,
@@ -63,6 +63,24 @@ impl Per {
     }
 }
 
+/// What a route is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RouteKey {
+    /// Source, destination, the device that the packet came by, and TOS: as in Linux's route cache.
+    Cache,
+    /// The destination.
+    Destination,
+}
+
+impl RouteKey {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            RouteKey::Cache => "cache",
+            RouteKey::Destination => "destination",
+        }
+    }
+}
+
 /// What holds for all ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
@@ -76,6 +94,7 @@ pub(crate) struct Rules {
     pub(crate) sessions: u32,
     /// Sessions that come in by a port go out by it.
     pub(crate) learn: bool,
+    pub(crate) route_key: RouteKey,
 }
 
 impl Rules {
@@ -87,6 +106,7 @@ impl Rules {
         gap: 50,
         sessions: 65_536,
         learn: true,
+        route_key: RouteKey::Cache,
     };
 
     /// These with another value for an option, the default for an empty one; `None` where there is
@@ -104,6 +124,12 @@ impl Rules {
                 let mut all = [Per::Packet, Per::Session].into_iter();
                 let named = all.find(|per| per.name() == value);
                 or(value, default.per, named, Bad::Per).map(|per| Self { per, ..self })
+            }
+            "route-key" => {
+                let mut all = [RouteKey::Cache, RouteKey::Destination].into_iter();
+                let named = all.find(|key| key.name() == value);
+                or(value, default.route_key, named, Bad::RouteKey)
+                    .map(|route_key| Self { route_key, ..self })
             }
             "expiry" => number(value, default.expiry, 1..=86_400, Bad::Expiry)
                 .map(|expiry| Self { expiry, ..self }),
@@ -317,6 +343,7 @@ pub(crate) enum Bad {
     Gap,
     Sessions,
     Learn,
+    RouteKey,
     Weight,
     State,
     Capacity,
@@ -334,6 +361,7 @@ impl fmt::Display for Bad {
             Bad::Gap => "gap: milliseconds, from 1 to 60000",
             Bad::Sessions => "sessions: a number from 64 to 4194304",
             Bad::Learn => "learn: on or off",
+            Bad::RouteKey => "route-key: cache or destination",
             Bad::Weight => "weight: a number from 0 to 1000",
             Bad::State => "state: up or down",
             Bad::Mac => "mac: an address of one station such as 02:00:00:00:00:01",

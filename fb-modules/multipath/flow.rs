@@ -4,8 +4,12 @@
 //!
 //! Nothing is refused: of a packet whose headers end early, or lie, what could be read counts.
 
+use super::config::RouteKey;
+
 /// VLAN tags in the data that are looked behind.
 const TAGS: usize = 2;
+/// What routers change on the way in TOS and traffic class.
+const ECN: u8 = 3;
 /// Extension headers of IPv6 that are looked behind.
 const EXTENSIONS: usize = 8;
 
@@ -21,6 +25,7 @@ enum Domain {
     Session = 1,
     Route = 2,
     Fragment = 3,
+    RouteCache = 4,
 }
 
 /// The kind of addresses.
@@ -54,6 +59,8 @@ pub(crate) struct Flow {
     protocol: u16,
     /// Source and destination port; ICMP's type, code and identifier. 0 where there are none.
     ports: u32,
+    /// The TOS of IPv4 or the traffic class of IPv6, without the bits of ECN.
+    tos: u8,
     /// Its part in a datagram.
     pub(crate) fragment: Fragment,
     /// It is known from an error that quotes a packet of the other side.
@@ -86,6 +93,7 @@ impl Flow {
         addresses: [0; 4],
         protocol: 0,
         ports: 0,
+        tos: 0,
         fragment: Fragment::No,
         is_quoted: false,
     };
@@ -140,13 +148,14 @@ impl Flow {
 
     fn ipv4(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, _) = bytes.split_first_chunk::<20>()?;
-        let [first, _, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
+        let [first, tos, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
         let length = usize::from(first & 0xf).wrapping_mul(4);
         if first >> 4 != 4 || length < 20 {
             return Some(());
         }
         self.kind = Kind::V4;
         self.addresses = [u64::from_be_bytes(addresses), 0, 0, 0];
+        self.tos = tos & !ECN;
         self.protocol = protocol.into();
         let id = u16::from_be_bytes([i0, i1]).into();
         let (more, offset) = (f0 & 0x20 != 0, u16::from_be_bytes([f0 & 0x1f, f1]));
@@ -164,11 +173,12 @@ impl Flow {
 
     fn ipv6(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, mut rest) = bytes.split_first_chunk::<40>()?;
-        let [first, _, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
+        let [first, second, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
         if first >> 4 != 6 {
             return Some(());
         }
         self.kind = Kind::V6;
+        self.tos = (first << 4 | second >> 4) & !ECN;
         for (word, bytes) in self.addresses.iter_mut().zip(addresses.chunks_exact(8)) {
             *word = u64::from_be_bytes(*bytes.first_chunk()?);
         }
@@ -348,8 +358,15 @@ impl Flow {
         self.key(Domain::Fragment, protocol, id)
     }
 
-    /// The key of the destination.
-    pub(crate) fn route(&self) -> Key {
+    /// The key of the route, of a packet that came by a device.
+    pub(crate) fn route(&self, of: RouteKey, device: u32) -> Key {
+        match of {
+            RouteKey::Cache => self.key(Domain::RouteCache, self.tos.into(), device),
+            RouteKey::Destination => self.destination(),
+        }
+    }
+
+    pub(crate) fn destination(&self) -> Key {
         let [a, b, c, d] = self.addresses;
         let addresses = match self.kind {
             Kind::V4 => [a & 0xffff_ffff, 0, 0, 0],

@@ -74,6 +74,8 @@ pub(crate) trait Source {
     fn now(&self) -> u64;
     /// A hash that nobody else can foresee.
     fn hash(&self, words: &[u64]) -> u64;
+    /// The device that the packet came by, for routes; 0 is none.
+    fn device(&self) -> u32;
     /// The next turn of this CPU.
     fn packet_turn(&self) -> u64;
     /// The next turn of all.
@@ -93,7 +95,10 @@ impl Balance<'_> {
             (Strategy::Bandwidth | Strategy::Utilisation, Per::Packet) => {
                 by(self.roomiest()?, Why::Packet)
             }
-            (Strategy::Route, _) => self.place(&flow().route(), source)?,
+            (Strategy::Route, _) => {
+                let key = flow().route(self.rules.route_key, source.device());
+                self.place(&key, source)?
+            }
             _ => self.session(&flow(), source)?,
         };
         if self.is_measured() {

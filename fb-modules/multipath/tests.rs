@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms, PORTS},
+    config::{term, Bad, Part, Per, Rate, RouteKey, Rules, Strategy, Term, Terms, PORTS},
     flow::{Flow, Fragment, FIRST, MOST},
     meter::{Meter, Use, SECOND},
     next_hop::{addresses, is_routed, Mac, HEAD},
@@ -59,6 +59,7 @@ struct Bench {
     bytes: [Cell<u64>; SEATS],
     now: Cell<u64>,
     turns: [Cell<u64>; 2],
+    device: Cell<u32>,
 }
 
 impl Source for Bench {
@@ -67,6 +68,9 @@ impl Source for Bench {
     }
     fn hash(&self, words: &[u64]) -> u64 {
         words.iter().fold(1, |hash, word| mix(hash ^ word))
+    }
+    fn device(&self) -> u32 {
+        self.device.get()
     }
     fn packet_turn(&self) -> u64 {
         self.turns[0].replace(self.turns[0].get() + 1)
@@ -94,6 +98,7 @@ impl Bench {
             bytes: [const { Cell::new(0) }; SEATS],
             now: Cell::new(now),
             turns: Default::default(),
+            device: Cell::new(7),
         }
     }
 
@@ -357,7 +362,10 @@ fn an_error_belongs_to_the_session_that_it_is_about() {
                 }
                 let error = error(came, kind, quoted);
                 assert_eq!(key(&error), key(goes), "{kind} {quoted}");
-                assert_eq!(read(&error).route().words(), read(goes).route().words());
+                assert_eq!(
+                    read(&error).destination().words(),
+                    read(goes).destination().words()
+                );
             }
         }
     }
@@ -513,7 +521,7 @@ fn headers_that_lie_or_end_early_are_read_as_far_as_they_go() {
     for first in [0x40, 0x44, 0x55, 0x65] {
         let mut bad = whole.clone();
         bad[14] = first;
-        assert_eq!(read(&bad).route().words()[1], 0x0200_0000_0001);
+        assert_eq!(read(&bad).destination().words()[1], 0x0200_0000_0001);
     }
     // Any beginning of a packet can be read, and what is read again with more of it is the same.
     let long = v6(60, 1, 2, &extension(60, 30, 6, &l4(1, 2)));
@@ -549,7 +557,7 @@ fn no_bytes_make_it_panic() {
         random = mix(random + 1);
         packet.truncate(random as usize % (packet.len() + 1));
         let flow = Flow::read(&packet).unwrap_or_else(|flow| flow);
-        assert!(flow.session().words().len() >= 2 && flow.route().words().len() >= 2);
+        assert!(flow.session().words().len() >= 2 && flow.destination().words().len() >= 2);
     }
 }
 
@@ -1797,4 +1805,77 @@ fn a_change_of_a_devices_address_is_seen() {
     );
     ports[0].address = None;
     assert_eq!(ports[0].addresses(), None);
+}
+
+// --- Routes ----------------------------------------------------------------------------------
+
+#[test]
+fn the_key_of_a_route() {
+    let both = |packet: &[u8], device| {
+        let flow = read(packet);
+        [RouteKey::Cache, RouteKey::Destination].map(|of| flow.route(of, device).words().to_vec())
+    };
+    let with_tos = |mut packet: Vec<u8>, tos: u8| {
+        match packet[12] {
+            8 => packet[15] = tos,
+            _ => (packet[14], packet[15]) = (0x60 | tos >> 4, tos << 4),
+        }
+        packet
+    };
+    let mut seen = HashSet::new();
+    for is_v6 in [false, true] {
+        let make = |source: u32, destination: u32, port| {
+            let head = V4 {
+                source,
+                destination,
+                ..V4
+            };
+            let payload = l4(port, 80);
+            match is_v6 {
+                false => v4(&head, &payload),
+                true => v6(17, source.into(), destination.into(), &payload),
+            }
+        };
+        let base = make(1, 2, 1000);
+        let keys = both(&base, 7);
+        // Ports, protocol and ECN do not matter.
+        assert_eq!(both(&make(1, 2, 2000), 7), keys);
+        assert_eq!(both(&with_tos(base.clone(), 3), 7), keys);
+        // Source, device and TOS make other routes of the cache, the destination of both.
+        for other in [
+            both(&make(9, 2, 1000), 7),
+            both(&base, 8),
+            both(&with_tos(base.clone(), 0x10), 7),
+            both(&with_tos(base.clone(), 0x04), 7),
+        ] {
+            assert_ne!(other[0], keys[0]);
+            assert_eq!(other[1], keys[1]);
+            assert!(seen.insert(other[0].clone()));
+        }
+        let other = both(&make(1, 3, 1000), 7);
+        assert!(other[0] != keys[0] && other[1] != keys[1]);
+        assert!(seen.insert(keys[0].clone()) && seen.insert(keys[1].clone()));
+    }
+    let rules = |value| Rules::DEFAULT.with("route-key", value).unwrap();
+    assert_eq!(
+        rules("destination").unwrap().route_key,
+        RouteKey::Destination
+    );
+    assert_eq!(rules("").unwrap(), Rules::DEFAULT);
+    assert_eq!(rules("dst"), Err(Bad::RouteKey));
+}
+
+#[test]
+fn routes_of_a_device_are_its_own() {
+    for (of, moves) in [(RouteKey::Cache, true), (RouteKey::Destination, false)] {
+        let mut bench = Bench::new(Strategy::Route, &ports(&[1, 1]));
+        bench.rules.route_key = of;
+        let packet = v4(&V4, &l4(1, 2));
+        let first = bench.port(&packet);
+        assert_eq!(bench.port(&v4(&V4, &l4(3, 4))), first);
+        bench.device.set(8);
+        assert_eq!(bench.port(&packet) != first, moves);
+        bench.device.set(7);
+        assert_eq!(bench.port(&packet), first);
+    }
 }

@@ -43,6 +43,7 @@ check_fails "a next hop that is none" 2 "port.1.mac: an address of one station" 
 check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl set m expiry=0
 check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
+check_fails "a key of routes that there is not" 2 "route-key: cache or destination" fbctl set m route-key=source
 check_fails "on or off" 2 "learn: on or off" fbctl set m learn=maybe
 check_fails "packets or sessions" 2 "per: packet or session" fbctl set m per=flow
 check_fails "an option that there is not" 2 "no option 'port.1.mass'" fbctl set m port.1.mass=1
