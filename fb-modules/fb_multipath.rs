@@ -12,9 +12,9 @@ use lana::prelude::*;
 mod multipath;
 
 use multipath::{
-    config::{self, Part, Rate, Rules, Strategy, Term, Terms},
+    config::{self, Part, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
-    meter::Meter,
+    meter::{Meter, Pace, Rates},
     next_hop,
     ports::{self, Port as Egress, Seen, Totals},
     spread::{Cycle, Spread, Usable},
@@ -182,6 +182,8 @@ type Asked = (u16, Term, Terms);
 
 struct Multipath {
     rules: Rules,
+    /// What they say on measuring.
+    pace: Pace,
     /// By their numbers; behind those that are bound those that something was set for.
     ports: List<Egress>,
     /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
@@ -208,6 +210,7 @@ impl Multipath {
         let (now, expiry) = (time::coarse(), rules.expiry_ns());
         Ok(Self {
             rules,
+            pace: Pace::new(&rules),
             spread: spread(&ports)?,
             has_hops: ports.iter().any(|port| port.addresses().is_some()),
             ports,
@@ -229,12 +232,19 @@ impl Multipath {
         Ok(ports)
     }
 
-    /// A second is over, or several.
+    /// Measures, if an interval is over.
+    fn measure(&self) {
+        if let Some(intervals) = self.state.meter.is_due(time::coarse(), &self.pace) {
+            self.measure_all(intervals);
+        }
+    }
+
     #[cold]
-    fn measure(&self, seconds: u64) {
+    fn measure_all(&self, intervals: u64) {
         for port in self.bound() {
-            let bytes = self.state.totals(port.seat).bytes;
-            self.state.meter.measure(port.seat, bytes, seconds);
+            let (totals, meter) = (self.state.totals(port.seat), &self.state.meter);
+            let sent = [totals.bytes, totals.packets];
+            meter.measure(port.seat, sent, intervals, &self.pace);
         }
     }
 
@@ -250,6 +260,7 @@ impl Multipath {
             before: self.before.as_deref(),
             fragments: &self.state.fragments,
             meter: &self.state.meter,
+            pace: &self.pace,
         }
     }
 
@@ -267,9 +278,7 @@ impl Multipath {
     }
 
     fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
-        if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
-            self.measure(seconds);
-        }
+        self.measure();
         let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
         let way = balance.decide(|| read(packet), len, &here)?;
         self.state.count(here.counts, &way, len);
@@ -331,8 +340,8 @@ struct Report<'a> {
     number: usize,
     port: &'a Egress,
     totals: Totals,
-    /// Bits a second.
-    rate: u64,
+    /// Bits and packets a second.
+    rates: [Rates; 2],
     sessions: u32,
     wanted: Part,
     given: Part,
@@ -353,12 +362,10 @@ impl Multipath {
     fn reports(&self, mut tell: impl FnMut(&Report<'_>) -> fmt::Result) -> fmt::Result {
         let (state, rules) = (&self.state, &self.rules);
         let now = time::coarse();
-        if let Some(seconds) = state.meter.is_due(now) {
-            self.measure(seconds);
-        }
+        self.measure();
         let mut sessions = [0; SEATS];
         self.sessions.count(now, rules.expiry_ns(), &mut sessions);
-        let rate = |port: &Egress| state.meter.average(port.seat);
+        let rate = |port: &Egress| state.meter.rates(port.seat)[0].average;
         let load = self.bound().map(rate).fold(0, u64::saturating_add);
         // What is shared out: bandwidth, or else choices.
         let got = |port: &Egress, totals: &Totals| match rules.strategy {
@@ -378,7 +385,7 @@ impl Multipath {
                 port,
                 given: Part(got(port, &totals), all),
                 totals: totals.less(&port.base),
-                rate: rate(port),
+                rates: state.meter.rates(port.seat),
                 sessions: sessions.get(usize::from(port.seat)).copied().unwrap_or(0),
                 wanted: Part(wanted.0, wanted.1),
             })?;
@@ -417,6 +424,24 @@ impl Block for Multipath {
             values: Values::Words(&["packet", "session"]),
             default: Initial::Text("packet"),
             doc: "Whether bandwidth and utilisation choose a port per packet or per session",
+        },
+        OptionSpec {
+            key: "interval",
+            values: Values::Time(*config::INTERVALS.start(), *config::INTERVALS.end()),
+            default: Initial::Text("1s"),
+            doc: "How often the block measures the bandwidth of its ports",
+        },
+        OptionSpec {
+            key: "average",
+            values: Values::Time(*config::INTERVALS.start(), *config::INTERVALS.end()),
+            default: Initial::Text("8s"),
+            doc: "Time over which the block averages the measured bandwidth",
+        },
+        OptionSpec {
+            key: "usage",
+            values: Values::Words(&["average", "last"]),
+            default: Initial::Text("average"),
+            doc: "Whether bandwidth and utilisation choose by the average or the last interval",
         },
         OptionSpec {
             key: "expiry",
@@ -481,6 +506,7 @@ impl Block for Multipath {
         let rules = Rules::DEFAULT;
         Ok(Self {
             rules,
+            pace: Pace::new(&rules),
             ports: List::new(),
             asked: List::new(),
             has_hops: false,
@@ -554,7 +580,8 @@ impl Block for Multipath {
                     table.inspect(|table| table.clear(port.seat));
                 }
                 self.state.fragments.clear(port.seat);
-                self.state.meter.forget(port.seat, totals.bytes);
+                let sent = [totals.bytes, totals.packets];
+                self.state.meter.forget(port.seat, sent);
                 port.base = totals;
             }
             port.since = totals.chosen;
@@ -613,6 +640,17 @@ impl Block for Multipath {
                 to.put_config(key, format_args!("{value}"));
             }
         }
+        for (key, value, default) in [
+            ("interval", rules.interval, default.interval),
+            ("average", rules.average, default.average),
+        ] {
+            if value != default {
+                to.put_config(key, format_args!("{}", units::Time(value)));
+            }
+        }
+        if rules.usage != default.usage {
+            to.put_config("usage", format_args!("{}", rules.usage.name()));
+        }
         if rules.route_key != default.route_key {
             to.put_config("route-key", format_args!("{}", rules.route_key.name()));
         }
@@ -633,7 +671,7 @@ impl Block for Multipath {
                 put("state", &"down");
             }
             if terms.capacity != 0 {
-                put("capacity", &Rate(terms.capacity));
+                put("capacity", &units::Rate(terms.capacity));
             }
             if let Some(mac) = &terms.mac {
                 put("mac", mac);
@@ -649,11 +687,15 @@ impl Block for Multipath {
             put("link", &report.link());
             put("packets", &report.totals.packets);
             put("bytes", &report.totals.bytes);
-            put("rate", &report.rate);
+            let [bits, packets] = &report.rates;
+            put("rate", &bits.average);
             put("sessions", &report.sessions);
             put("wanted", &report.wanted);
             put("given", &report.given);
             put("reordered", &report.totals.reordered);
+            put("pps", &packets.average);
+            put("last-rate", &bits.last);
+            put("last-pps", &packets.last);
             Ok(())
         });
         let state = &self.state;
@@ -666,25 +708,29 @@ impl Block for Multipath {
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
         writeln!(
             to,
-            "port to link weight capacity packets bytes rate sessions wanted given reordered"
+            "port to link weight capacity packets bytes rate sessions wanted given reordered pps last-rate last-pps"
         )?;
         self.reports(|report| {
             let (port, totals) = (report.port, &report.totals);
+            let [bits, packets] = &report.rates;
             writeln!(
                 to,
-                "{} {} {} {} {} {} {} {} {} {} {} {}",
+                "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
                 report.number,
                 port.name(),
                 report.link(),
                 port.terms.weight,
-                Rate(port.capacity()),
+                units::Rate(port.capacity()),
                 totals.packets,
                 totals.bytes,
-                report.rate,
+                bits.average,
                 report.sessions,
                 report.wanted,
                 report.given,
-                totals.reordered
+                totals.reordered,
+                packets.average,
+                bits.last,
+                packets.last
             )
         })
     }

@@ -257,6 +257,49 @@ def split():
     take_apart()
 
 
+# --- Measuring ---------------------------------------------------------------------------------
+
+
+def rates():
+    """All that is sent in an interval is told, once it is over."""
+    names = ["rate", "pps", "last-rate", "last-pps"]
+    build("strategy=packet", "interval=500ms", "average=500ms")
+    sender.sessions(range(3000), False)
+    quiesce()
+
+    def told():
+        now = options()
+        return [sum(int(now[f"port.{n}.{name}"]) for n in range(3)) for name in names]
+
+    def until(good):
+        deadline = time.monotonic() + 10
+        while not good(now := told()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return now
+
+    now = until(lambda now: now[0] > 0)
+    check("rates: bits and packets belong together", now[0] > 0 and abs(now[0] / now[1] - SIZE * 8) < 8, now)
+    check("rates: an average over an interval is the last one", now[:2] == now[2:], now)
+    now = until(lambda now: not any(now))
+    check("rates: after an interval of nothing nothing is left", now == [0] * 4, now)
+    change("average=100s")
+    sender.sessions(range(3000), False)
+    quiesce()
+    now = until(lambda now: now[0] > 0)
+    check("rates: a longer average is less", 0 < now[0] < now[2] / 50 and 0 < now[1] < now[3] / 50, now)
+    then = told()
+    now = until(lambda now: not any(now[2:]))
+    check("rates: and lasts, where the last interval has nothing", now[0] > then[0] / 2 > 0 == now[2] == now[3], now)
+    take_apart()
+    # By the last interval, too, the split is that of the capacities.
+    build("strategy=utilisation", "usage=last", "interval=100ms", *(f"port.{n}.capacity={n + 1}mbit" for n in range(3)))
+    before = received()
+    sender.sessions(range(COUNT), False)
+    got = [now - then for now, then in zip(received(), before)]
+    near("rates: the last interval has the same split", got, [1, 2, 3])
+    take_apart()
+
+
 # --- Sessions ----------------------------------------------------------------------------------
 
 FEW = max(3000 // SLOW, 300)
@@ -776,6 +819,7 @@ def replies():
 
 
 split()
+rates()
 # Who looks at each packet makes it slow.
 receiver = Receiver()
 stick()

@@ -2,7 +2,7 @@
 
 //! What can be set, and the texts that it is set by.
 
-use super::next_hop::Mac;
+use super::{next_hop::Mac, units};
 use core::{fmt, ops::RangeInclusive};
 
 /// The most ports.
@@ -63,6 +63,24 @@ impl Per {
     }
 }
 
+/// What bandwidth and utilisation take for the used bandwidth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// The average.
+    Average,
+    /// That of the last interval.
+    Last,
+}
+
+impl Usage {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Usage::Average => "average",
+            Usage::Last => "last",
+        }
+    }
+}
+
 /// What a route is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteKey {
@@ -95,6 +113,11 @@ pub(crate) struct Rules {
     /// Sessions that come in by a port go out by it.
     pub(crate) learn: bool,
     pub(crate) route_key: RouteKey,
+    /// How long an interval of the measurement is, in nanoseconds.
+    pub(crate) interval: u64,
+    /// How long averages are over.
+    pub(crate) average: u64,
+    pub(crate) usage: Usage,
 }
 
 impl Rules {
@@ -107,6 +130,9 @@ impl Rules {
         sessions: 65_536,
         learn: true,
         route_key: RouteKey::Cache,
+        interval: 1000 * MILLISECOND,
+        average: 8000 * MILLISECOND,
+        usage: Usage::Average,
     };
 
     /// These with another value for an option, the default for an empty one; `None` where there is
@@ -130,6 +156,16 @@ impl Rules {
                 let named = all.find(|key| key.name() == value);
                 or(value, default.route_key, named, Bad::RouteKey)
                     .map(|route_key| Self { route_key, ..self })
+            }
+            "interval" => time(value, default.interval, Bad::Interval)
+                .map(|interval| Self { interval, ..self }),
+            "average" => {
+                time(value, default.average, Bad::Average).map(|average| Self { average, ..self })
+            }
+            "usage" => {
+                let mut all = [Usage::Average, Usage::Last].into_iter();
+                let named = all.find(|usage| usage.name() == value);
+                or(value, default.usage, named, Bad::Usage).map(|usage| Self { usage, ..self })
             }
             "expiry" => number(value, default.expiry, 1..=86_400, Bad::Expiry)
                 .map(|expiry| Self { expiry, ..self }),
@@ -246,7 +282,7 @@ impl Terms {
 /// `port.N.TERM`: the number of the port, and which of its terms.
 pub(crate) fn term(key: &str) -> Option<(u16, Term)> {
     let (port, term) = key.strip_prefix("port.")?.split_once('.')?;
-    let port = digits(port)?;
+    let port = units::whole(port)?;
     let term = match term {
         "weight" => Term::Weight,
         "state" => Term::State,
@@ -271,51 +307,28 @@ fn number<T: TryFrom<u64> + PartialOrd>(
     within: RangeInclusive<T>,
     bad: Bad,
 ) -> Result<T, Bad> {
-    let named = digits(value).and_then(|n| T::try_from(n).ok());
+    let named = units::whole(value).and_then(|n| T::try_from(n).ok());
     let named = named.filter(|n| within.contains(n));
     or(value, default, named, bad)
 }
 
-/// A number without a sign, and without zeros that say nothing: so each has one text.
-fn digits(text: &str) -> Option<u64> {
-    let is_plain = text == "0" || !text.starts_with(['0', '+']);
-    text.parse().ok().filter(|_| is_plain)
+/// A time, in nanoseconds.
+fn time(value: &str, default: u64, bad: Bad) -> Result<u64, Bad> {
+    let named = units::time(value).filter(|time| INTERVALS.contains(time));
+    or(value, default, named, bad)
 }
 
-/// Units of a rate, the largest first.
-const UNITS: [(&str, u64); 4] = [
-    ("gbit", 1_000_000_000),
-    ("mbit", 1_000_000),
-    ("kbit", 1_000),
-    ("bit", 1),
-];
+/// How long an interval and an average can be.
+pub(crate) const INTERVALS: RangeInclusive<u64> = 100 * MILLISECOND..=600_000 * MILLISECOND;
 
 /// The most that a capacity can be: 10 Tbit/s.
 const MOST: u64 = 10_000_000_000_000;
 
 /// A rate with its unit, or in Mbit/s; in bits a second.
 pub(crate) fn rate(text: &str) -> Option<u64> {
-    let mut units = UNITS.iter();
-    let with = units.find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
-    let (number, unit) = with.unwrap_or((text, 1_000_000));
-    let rate = digits(number)?.checked_mul(unit)?;
+    let mbit = || units::whole(text)?.checked_mul(1_000_000);
+    let rate = units::rate(text).or_else(mbit)?;
     (1..=MOST).contains(&rate).then_some(rate)
-}
-
-/// A rate as it is written: in the largest unit that makes it a whole number.
-pub(crate) struct Rate(pub(crate) u64);
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut units = UNITS.iter();
-        let whole = units.find_map(|(name, unit)| {
-            (self.0.checked_rem(*unit) == Some(0)).then_some((name, self.0.checked_div(*unit)?))
-        });
-        match whole {
-            Some((name, number)) if self.0 != 0 => write!(f, "{number}{name}"),
-            _ => f.write_str("0bit"),
-        }
-    }
 }
 
 /// A part of a whole, in percent; a dash of nothing.
@@ -344,6 +357,9 @@ pub(crate) enum Bad {
     Sessions,
     Learn,
     RouteKey,
+    Interval,
+    Average,
+    Usage,
     Weight,
     State,
     Capacity,
@@ -362,6 +378,9 @@ impl fmt::Display for Bad {
             Bad::Sessions => "sessions: a number from 64 to 4194304",
             Bad::Learn => "learn: on or off",
             Bad::RouteKey => "route-key: cache or destination",
+            Bad::Interval => "interval: a time such as 10ms, from 100ms to 600s",
+            Bad::Average => "average: a time such as 10ms, from 100ms to 600s",
+            Bad::Usage => "usage: average or last",
             Bad::Weight => "weight: a number from 0 to 1000",
             Bad::State => "state: up or down",
             Bad::Mac => "mac: an address of one station such as 02:00:00:00:00:01",

@@ -14,11 +14,11 @@ pub(crate) mod table;
 mod tests;
 
 /// What lists are made of, here and where the tests run.
-pub(crate) use super::List;
+pub(crate) use super::{units, List};
 
 use config::{Per, Rules, Strategy};
 use flow::{Flow, Fragment, Key};
-use meter::{Meter, SECOND};
+use meter::{Meter, Pace, SECOND};
 use spread::{Spread, Usable};
 use table::{Placed, Table};
 
@@ -34,6 +34,7 @@ pub(crate) struct Balance<'a> {
     pub(crate) before: Option<&'a Table>,
     pub(crate) fragments: &'a Table,
     pub(crate) meter: &'a Meter,
+    pub(crate) pace: &'a Pace,
 }
 
 /// Where a packet goes, and why.
@@ -138,7 +139,7 @@ impl Balance<'_> {
     }
 
     fn roomiest(&self) -> Option<&Usable> {
-        let used = |seat| self.meter.used(seat);
+        let used = |seat| self.meter.used(seat, self.pace);
         match self.rules.strategy {
             Strategy::Utilisation => self.spread.least_utilised(used),
             _ => self.spread.most_unused(used),

@@ -23,8 +23,8 @@ use core::sync::atomic::{
 
 /// Nanoseconds are counted in units of 131 microseconds, ...
 const UNIT: u32 = 17;
-/// ... by 34 bits: after 26 days the count is where it was.
-const TIME: u32 = 34;
+/// ... by 33 bits: after 13 days the count is where it was.
+const TIME: u32 = 33;
 /// By as much a clock may be ahead of another one: a second.
 const AHEAD: u64 = 1 << 13;
 const TIME_MASK: u64 = (1 << TIME) - 1;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    config::{term, Bad, Part, Per, Rate, RouteKey, Rules, Strategy, Term, Terms, PORTS},
+    config::{term, Bad, Part, Per, RouteKey, Rules, Strategy, Term, Terms, Usage, PORTS},
     flow::{Flow, Fragment, FIRST, MOST},
-    meter::{Meter, Use, SECOND},
+    meter::{Meter, Pace, Rates, Use, SECOND},
     next_hop::{addresses, is_routed, Mac, HEAD},
     ports::{are_these, follow, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
+    units::Rate,
     Balance, Source, Way, Why,
 };
 use std::{
@@ -56,6 +57,7 @@ struct Bench {
     before: Option<Table>,
     fragments: Table,
     meter: Meter,
+    pace: Pace,
     bytes: [Cell<u64>; SEATS],
     now: Cell<u64>,
     turns: [Cell<u64>; 2],
@@ -95,6 +97,7 @@ impl Bench {
             before: None,
             fragments: table(4096),
             meter: Meter::new(now, seats),
+            pace: Pace::new(&rules),
             bytes: [const { Cell::new(0) }; SEATS],
             now: Cell::new(now),
             turns: Default::default(),
@@ -110,13 +113,15 @@ impl Bench {
             before: self.before.as_ref(),
             fragments: &self.fragments,
             meter: &self.meter,
+            pace: &self.pace,
         }
     }
 
     fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
-        if let Some(seconds) = self.meter.is_due(self.now.get()) {
+        if let Some(seconds) = self.meter.is_due(self.now.get(), &self.pace) {
             for (seat, bytes) in (0..).zip(&self.bytes) {
-                self.meter.measure(seat, bytes.get(), seconds);
+                self.meter
+                    .measure(seat, [bytes.get(), 0], seconds, &self.pace);
             }
         }
         let balance = self.balance();
@@ -619,7 +624,7 @@ fn what_was_seen_is_remembered_until_it_expires() {
 #[test]
 fn time_may_come_around_and_clocks_may_differ() {
     let table = table(64);
-    let turn = 1 << (17 + 34);
+    let turn = 1 << (17 + 33);
     assert_eq!(
         place(&table, 1 << 63, turn - SECOND, 3),
         Placed::Begins(3, false)
@@ -1219,35 +1224,129 @@ fn what_was_remembered_before_holds_nobody_back() {
 #[test]
 fn rates_are_averaged_over_eight_seconds() {
     let meter = Meter::new(0, (0..4).map(|_| Use::default()).collect());
-    assert_eq!(meter.is_due(SECOND - 1), None);
-    assert_eq!(meter.is_due(SECOND + 1), Some(1));
-    assert_eq!(meter.is_due(SECOND + 1), None);
+    let pace = Pace::new(&Rules::DEFAULT);
+    let average = |seat| meter.rates(seat)[0].average;
+    assert_eq!(meter.is_due(SECOND - 1, &pace), None);
+    assert_eq!(meter.is_due(SECOND + 1, &pace), Some(1));
+    assert_eq!(meter.is_due(SECOND + 1, &pace), None);
     let mut bytes = 0;
-    for _ in 0..100 {
+    for packets in 1..=100 {
         bytes += 125_000;
-        meter.measure(2, bytes, 1);
+        meter.measure(2, [bytes, packets * 100], 1, &pace);
     }
-    assert!(
-        meter.average(2).abs_diff(MBIT) < 100,
-        "{}",
-        meter.average(2)
-    );
+    assert!(average(2).abs_diff(MBIT) < 100, "{}", average(2));
+    let [bits, packets] = meter.rates(2);
+    assert_eq!((bits.last, packets.last), (MBIT, 100));
+    assert!((99..=100).contains(&packets.average));
     // After eight seconds of nothing a third is left, (7/8)^8.
-    meter.measure(2, bytes, 8);
-    assert!(
-        meter.average(2).abs_diff(343_609) < 100,
-        "{}",
-        meter.average(2)
-    );
-    meter.measure(2, bytes, u64::MAX);
-    assert!(meter.average(2) < 8);
+    meter.measure(2, [bytes, 10_000], 8, &pace);
+    assert!(average(2).abs_diff(343_609) < 100, "{}", average(2));
+    assert_eq!(meter.rates(2)[0].last, 0);
+    meter.measure(2, [bytes, 10_000], u64::MAX, &pace);
+    assert!(average(2) < 8);
     // What is sent counts at once by as much as it will.
     meter.sent(1, 1000);
-    assert_eq!((meter.used(1), meter.average(1)), (1000, 0));
-    meter.measure(1, 1000, 1);
-    assert_eq!((meter.used(1), meter.average(1)), (875, 1000));
-    meter.forget(1, 0);
-    assert_eq!((meter.used(1), meter.average(1)), (0, 0));
+    assert_eq!((meter.used(1, &pace), average(1)), (1000, 0));
+    meter.measure(1, [1000, 1], 1, &pace);
+    assert_eq!((meter.used(1, &pace), average(1)), (875, 1000));
+    meter.forget(1, [0; 2]);
+    assert_eq!((meter.used(1, &pace), average(1)), (0, 0));
+    assert_eq!(meter.rates(99), [Rates::default(); 2]);
+}
+
+#[test]
+fn intervals_and_averages_have_any_length() {
+    for (interval, average, share) in [
+        (100 * MS, 100 * MS, 1.0),
+        (100 * MS, 600 * SECOND, 1.0 / 6000.0),
+        (500 * MS, 2 * SECOND, 0.25),
+        (600 * SECOND, 600 * SECOND, 1.0),
+        // No shorter than an interval.
+        (10 * SECOND, SECOND, 1.0),
+    ] {
+        let rules = Rules {
+            interval,
+            average,
+            ..Rules::DEFAULT
+        };
+        let (meter, pace) = (
+            Meter::new(0, (0..4).map(|_| Use::default()).collect()),
+            Pace::new(&rules),
+        );
+        assert_eq!(meter.is_due(interval - 1, &pace), None);
+        assert_eq!(meter.is_due(3 * interval + 1, &pace), Some(3));
+        assert_eq!(meter.is_due(4 * interval - 1, &pace), None);
+        // A Gbit/s, and a million packets a second.
+        let bytes = 125 * interval / 1000;
+        meter.measure(1, [bytes, interval / 1000], 1, &pace);
+        let [bits, packets] = meter.rates(1);
+        let near = |got: u64, wanted: f64| (got as f64 / wanted - 1.0).abs() < 0.001;
+        assert!(near(bits.last, 1e9) && near(packets.last, 1e6), "{bits:?}");
+        assert!(near(bits.average, 1e9 * share), "{bits:?}");
+        assert!(
+            (packets.average as f64 - 1e6 * share).abs() < 1.0,
+            "{packets:?}"
+        );
+        // 10 Tbit/s do not overflow.
+        meter.measure(2, [1_250_000 * interval / 1000, 0], 1, &pace);
+        assert!(near(meter.rates(2)[0].last, 1e13));
+        // So many intervals at once are as good as one after the other.
+        let (kept, before) = ((1.0 - share).powi(5), bits.average as f64);
+        meter.measure(1, [bytes, interval / 1000], 5, &pace);
+        let [bits, _] = meter.rates(1);
+        assert!((bits.average as f64 - before * kept).abs() <= before * 0.001);
+    }
+}
+
+#[test]
+fn a_choice_goes_by_the_average_or_by_the_last_interval() {
+    let mut rules = Rules::DEFAULT;
+    let meter = Meter::new(0, (0..4).map(|_| Use::default()).collect());
+    let pace = Pace::new(&rules);
+    // The first one was used for long, the second one of late.
+    for second in 1..=20 {
+        let second_one = if second > 18 {
+            (second - 18) * 10_000
+        } else {
+            0
+        };
+        meter.measure(0, [second.min(18) * 10_000, 0], 1, &pace);
+        meter.measure(1, [second_one, 0], 1, &pace);
+    }
+    assert!(meter.used(0, &pace) > meter.used(1, &pace));
+    rules.usage = Usage::Last;
+    let pace = Pace::new(&rules);
+    assert_eq!((meter.used(0, &pace), meter.used(1, &pace)), (0, 80_000));
+    meter.sent(0, 100);
+    assert_eq!(meter.used(0, &pace), 800);
+    // The split is the same.
+    for usage in [Usage::Average, Usage::Last] {
+        for interval in [100 * MS, SECOND, 5 * SECOND] {
+            let mut bench = Bench::new(Strategy::Utilisation, &ports(&[1, 2, 5]));
+            (bench.rules.usage, bench.rules.interval) = (usage, interval);
+            bench.pace = Pace::new(&bench.rules);
+            let mut got = [0; 3];
+            for n in 0..80_000 {
+                bench.wait(MS);
+                got[usize::from(bench.port(&session(n, false)))] += 1;
+            }
+            let shares = [10_000, 20_000, 50_000];
+            let good = got
+                .iter()
+                .zip(shares)
+                .all(|(got, want): (&i32, i32)| (got - want).abs() < 800);
+            assert!(good, "{usage:?} {interval}: {got:?}");
+        }
+    }
+    let with = |key, value| Rules::DEFAULT.with(key, value).unwrap();
+    assert_eq!(with("usage", "last").unwrap().usage, Usage::Last);
+    assert_eq!(with("usage", "latest"), Err(Bad::Usage));
+    assert_eq!(with("interval", "0.5s").unwrap().interval, 500 * MS);
+    assert_eq!(with("average", "10s").unwrap().average, 10 * SECOND);
+    for text in ["1", "99ms", "601s", "0s", "-1s", "1m"] {
+        assert_eq!(with("interval", text), Err(Bad::Interval), "{text}");
+        assert_eq!(with("average", text), Err(Bad::Average), "{text}");
+    }
 }
 
 // --- Ports and options -----------------------------------------------------------------------
@@ -1449,7 +1548,8 @@ fn options_are_texts() {
         ("1500kbit", 1_500_000, "1500kbit"),
         ("1000kbit", MBIT, "1mbit"),
         ("1bit", 1, "1bit"),
-        ("10000gbit", 10_000_000 * MBIT, "10000gbit"),
+        ("1.5mbit", 1_500_000, "1500kbit"),
+        ("10000gbit", 10_000_000 * MBIT, "10tbit"),
     ] {
         assert_eq!(capacity(text), Ok(rate));
         assert_eq!(Rate(rate).to_string(), shown);
@@ -1460,7 +1560,7 @@ fn options_are_texts() {
         "0",
         "0mbit",
         "mbit",
-        "1.5mbit",
+        "1.5",
         "1mbps",
         "10001gbit",
         "-1",

@@ -44,6 +44,9 @@ check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl 
 check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
 check_fails "a key of routes that there is not" 2 "route-key: cache or destination" fbctl set m route-key=source
+check_fails "an interval that is none" 2 "interval: a time such as 10ms, from 100ms to 600s" fbctl set m interval=1
+check_fails "an average that is none" 2 "average: a time such as 10ms, from 100ms to 600s" fbctl set m average=601s
+check_fails "a usage that is none" 2 "usage: average or last" fbctl set m usage=all
 check_fails "on or off" 2 "learn: on or off" fbctl set m learn=maybe
 check_fails "packets or sessions" 2 "per: packet or session" fbctl set m per=flow
 check_fails "an option that there is not" 2 "no option 'port.1.mass'" fbctl set m port.1.mass=1

@@ -24,6 +24,11 @@ mod config;
 #[expect(dead_code, reason = "the block also sends to them")]
 mod next_hop;
 
+/// Their units.
+#[path = "../../../lana-core/base/units.rs"]
+#[expect(dead_code, reason = "blocks also use the others")]
+mod units;
+
 /// The rules of `classify`.
 #[path = "../../../fb-modules/classify/rule.rs"]
 #[expect(
@@ -119,6 +124,8 @@ mod tests {
     fn numbers_have_units_and_spellings() {
         let capacity = |one, other| same("multipath", "port.3.capacity", one, other);
         assert!(capacity("10mbit", "10"));
+        assert!(same("multipath", "interval", "1s", "1000ms"));
+        assert!(same("multipath", "average", "", "8s"));
         let hop = |one, other| same("multipath", "port.0.mac", one, other);
         assert!(hop("02:00:00:00:00:AA", "02:00:00:00:00:aa"));
         assert!(!hop("02:00:00:00:00:aa", "02:00:00:00:00:ab"));
