@@ -12,7 +12,7 @@ use lana::prelude::*;
 mod multipath;
 
 use multipath::{
-    config::{self, Part, Rules, Strategy, Term, Terms},
+    config::{self, AdminState, Part, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
     meter::{Meter, Pace, Rates},
     next_hop,
@@ -205,7 +205,7 @@ impl Multipath {
         let (mut sessions, mut before) = (self.sessions.clone(), self.before.clone());
         if rules.sessions != self.rules.sessions {
             before = Some(sessions);
-            sessions = Arc::new(table(rules.sessions)?, GFP_KERNEL)?;
+            sessions = Arc::new(table(rules.room())?, GFP_KERNEL)?;
         }
         let (now, expiry) = (time::coarse(), rules.expiry_ns());
         Ok(Self {
@@ -325,7 +325,7 @@ fn spread(ports: &[Egress]) -> Result<Spread> {
     for (number, port) in (0..).zip(ports) {
         if port.is_usable() {
             all.push(port.usable(number), GFP_KERNEL)?;
-            weights.push(port.terms.weight, GFP_KERNEL)?;
+            weights.push(port.terms.weight(), GFP_KERNEL)?;
         }
     }
     let mut cycle = List::new();
@@ -349,10 +349,10 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn link(&self) -> &'static str {
-        match (self.port.is_up, self.port.terms.is_down) {
-            (true, false) => "up",
-            (_, true) => "off",
-            (false, false) => "down",
+        match (self.port.is_up, self.port.terms.state) {
+            (true, AdminState::Up) => "up",
+            (_, AdminState::Down) => "off",
+            (false, AdminState::Up) => "down",
         }
     }
 }
@@ -402,102 +402,33 @@ fn with_key(number: usize, what: &str, put: impl FnOnce(&str)) {
     }
 }
 
+/// Tells the options of a port.
+struct OfPort<'a> {
+    number: usize,
+    to: &'a mut dyn Options,
+}
+
+impl Options for OfPort<'_> {
+    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        with_key(self.number, config::name(key), |key| {
+            self.to.put(key, value)
+        });
+    }
+
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        with_key(self.number, config::name(key), |key| {
+            self.to.put_config(key, value);
+        });
+    }
+}
+
+/// The options of the block, and those of its ports.
+const OPTIONS: [OptionSpec; Rules::OPTIONS.len() + Terms::OPTIONS.len()] =
+    OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
+
 impl Block for Multipath {
     const TYPE: &'static str = "multipath";
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: "strategy",
-            values: Values::Words(&[
-                "route",
-                "packet",
-                "session",
-                "bandwidth",
-                "utilisation",
-                "flowlet",
-                "hash",
-            ]),
-            default: Initial::Text("session"),
-            doc: "How the block chooses a port",
-        },
-        OptionSpec {
-            key: "per",
-            values: Values::Words(&["packet", "session"]),
-            default: Initial::Text("packet"),
-            doc: "Whether bandwidth and utilisation choose a port per packet or per session",
-        },
-        OptionSpec {
-            key: "interval",
-            values: Values::Time(*config::INTERVALS.start(), *config::INTERVALS.end()),
-            default: Initial::Text("1s"),
-            doc: "How often the block measures the bandwidth of its ports",
-        },
-        OptionSpec {
-            key: "average",
-            values: Values::Time(*config::INTERVALS.start(), *config::INTERVALS.end()),
-            default: Initial::Text("8s"),
-            doc: "Time over which the block averages the measured bandwidth",
-        },
-        OptionSpec {
-            key: "usage",
-            values: Values::Words(&["average", "last"]),
-            default: Initial::Text("average"),
-            doc: "Whether bandwidth and utilisation choose by the average or the last interval",
-        },
-        OptionSpec {
-            key: "expiry",
-            values: Values::Range(1, 86_400),
-            default: Initial::Text("300"),
-            doc: "Seconds without a packet after which the block forgets a session",
-        },
-        OptionSpec {
-            key: "gap",
-            values: Values::Range(1, 60_000),
-            default: Initial::Text("50"),
-            doc: "Milliseconds without a packet after which a flowlet may change its port",
-        },
-        OptionSpec {
-            key: "sessions",
-            values: Values::Range(64, 4_194_304),
-            default: Initial::Text("65536"),
-            doc: "Number of sessions that the block can remember",
-        },
-        OptionSpec {
-            key: "route-key",
-            values: Values::Words(&["cache", "destination"]),
-            default: Initial::Text("cache"),
-            doc: "What route chooses a port for: source, destination, device and TOS, or the destination",
-        },
-        OptionSpec {
-            key: "learn",
-            values: Values::Words(&["on", "off"]),
-            default: Initial::Text("on"),
-            doc: "Whether replies leave by the port that their session came in by",
-        },
-        OptionSpec {
-            key: "port.N.weight",
-            values: Values::Range(0, 1000),
-            default: Initial::Text("1"),
-            doc: "Weight of port N",
-        },
-        OptionSpec {
-            key: "port.N.state",
-            values: Values::Words(&["up", "down"]),
-            default: Initial::Text("up"),
-            doc: "Whether the block uses port N",
-        },
-        OptionSpec {
-            key: "port.N.capacity",
-            values: Values::Text("a rate such as 10mbit, up to 10000gbit"),
-            default: Initial::Text(""),
-            doc: "Bandwidth of port N. Empty: that of its device",
-        },
-        OptionSpec {
-            key: "port.N.mac",
-            values: Values::Text("an address of one station such as 02:00:00:00:00:01"),
-            default: Initial::Text(""),
-            doc: "Ethernet address of the next hop of port N. Empty: packets keep theirs",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = &OPTIONS;
     const EGRESS_PORTS: u32 = config::PORTS as u32;
     const FILE: File = File::Read;
     const WATCHES_PORTS: bool = true;
@@ -512,7 +443,7 @@ impl Block for Multipath {
             has_hops: false,
             last: 0,
             spread: spread(&[])?,
-            sessions: Arc::new(table(rules.sessions)?, GFP_KERNEL)?,
+            sessions: Arc::new(table(rules.room())?, GFP_KERNEL)?,
             before: None,
             state: Arc::new(State::new(args.process())?, GFP_KERNEL)?,
         })
@@ -537,18 +468,19 @@ impl Block for Multipath {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let text = core::str::from_utf8(value);
-        let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
         let mut asked = List::new();
         asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
-        let rules = match (self.rules.with(key, text), config::term(key)) {
-            (Some(rules), _) => rules.map_err(|bad| fail!(EINVAL, "{bad}"))?,
+        let rules = match (self.rules.with(key, value), config::term(key)) {
+            (Some(rules), _) => rules?,
             (None, Some((number, term))) => {
                 if number >= config::PORTS {
                     return Err(fail!(EINVAL, "{key}: there are {} ports", config::PORTS));
                 }
-                let terms = Terms::DEFAULT.with(term, text);
-                let terms = terms.map_err(|bad| fail!(EINVAL, "port.{number}.{bad}"))?;
+                let unknown = || Self::unknown(key);
+                let terms = Terms::DEFAULT.with(term.key(), value).ok_or_else(unknown)?;
+                // The failure is to name the port.
+                let values = term.values().ok_or_else(unknown)?;
+                let terms = terms.map_err(|_| fail!(EINVAL, "{key}: {values}"))?;
                 asked.push((number, term, terms), GFP_KERNEL)?;
                 self.rules
             }
@@ -621,61 +553,13 @@ impl Block for Multipath {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let (rules, default) = (&self.rules, &Rules::DEFAULT);
-        let strategy = rules.strategy.name();
-        if rules.strategy == default.strategy {
+        if self.rules.strategy == Rules::DEFAULT.strategy {
+            let strategy = option::Shown(self.rules.strategy);
             to.put("strategy", format_args!("{strategy}"));
-        } else {
-            to.put_config("strategy", format_args!("{strategy}"));
         }
-        if rules.per != default.per {
-            to.put_config("per", format_args!("{}", rules.per.name()));
-        }
-        for (key, value, default) in [
-            ("expiry", rules.expiry, default.expiry),
-            ("gap", rules.gap, default.gap),
-            ("sessions", rules.sessions, default.sessions),
-        ] {
-            if value != default {
-                to.put_config(key, format_args!("{value}"));
-            }
-        }
-        for (key, value, default) in [
-            ("interval", rules.interval, default.interval),
-            ("average", rules.average, default.average),
-        ] {
-            if value != default {
-                to.put_config(key, format_args!("{}", units::Time(value)));
-            }
-        }
-        if rules.usage != default.usage {
-            to.put_config("usage", format_args!("{}", rules.usage.name()));
-        }
-        if rules.route_key != default.route_key {
-            to.put_config("route-key", format_args!("{}", rules.route_key.name()));
-        }
-        if rules.learn != default.learn {
-            to.put_config("learn", format_args!("off"));
-        }
+        self.rules.put(to);
         for (number, port) in self.ports.iter().enumerate() {
-            let (terms, default) = (&port.terms, &Terms::DEFAULT);
-            let mut put = |term, value: &dyn fmt::Display| {
-                with_key(number, term, |key| {
-                    to.put_config(key, format_args!("{value}"));
-                });
-            };
-            if terms.weight != default.weight {
-                put("weight", &terms.weight);
-            }
-            if terms.is_down {
-                put("state", &"down");
-            }
-            if terms.capacity != 0 {
-                put("capacity", &units::Rate(terms.capacity));
-            }
-            if let Some(mac) = &terms.mac {
-                put("mac", mac);
-            }
+            port.terms.put(&mut OfPort { number, to });
         }
         // What cannot be told is left out.
         let _ = self.reports(|report| {
@@ -719,7 +603,7 @@ impl Block for Multipath {
                 report.number,
                 port.name(),
                 report.link(),
-                port.terms.weight,
+                port.terms.weight.0,
                 units::Rate(port.capacity()),
                 totals.packets,
                 totals.bytes,

@@ -36,11 +36,11 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(rules: &Rules) -> Self {
-        let share = rules.interval.saturating_mul(ONE >> 10);
-        let share = share.checked_div(rules.average >> 10).unwrap_or(ONE);
-        let scale = (SECOND << 32).checked_div(rules.interval);
+        let share = rules.interval.0.saturating_mul(ONE >> 10);
+        let share = share.checked_div(rules.average.0 >> 10).unwrap_or(ONE);
+        let scale = (SECOND << 32).checked_div(rules.interval.0);
         Self {
-            interval: rules.interval,
+            interval: rules.interval.0,
             scale: scale.unwrap_or(ONE),
             keep: ONE.saturating_sub(share),
             usage: rules.usage,

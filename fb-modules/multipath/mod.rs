@@ -14,7 +14,7 @@ pub(crate) mod table;
 mod tests;
 
 /// What lists are made of, here and where the tests run.
-pub(crate) use super::{units, List};
+pub(crate) use super::{option, options, units, words, List};
 
 use config::{Per, Rules, Strategy};
 use flow::{Flow, Fragment, Key};

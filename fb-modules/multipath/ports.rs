@@ -7,7 +7,7 @@
 //! and counters are kept. A number that is not bound yet can have its terms already.
 
 use super::{
-    config::Terms,
+    config::{AdminState, Terms},
     next_hop,
     spread::{mix, Usable},
     table::SEATS,
@@ -115,15 +115,15 @@ impl Port {
 
     /// Whether packets can go by it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_bound() && self.is_up && !self.terms.is_down
+        self.is_bound() && self.is_up && self.terms.state == AdminState::Up
     }
 
     /// Bits a second: what is set, or else what its device says, or else a Gbit/s for each weight.
     pub(crate) fn capacity(&self) -> u64 {
         match (self.terms.capacity, self.speed) {
-            (0, 0) => u64::from(self.terms.weight.max(1)).wrapping_mul(1_000_000_000),
-            (0, speed) => u64::from(speed).wrapping_mul(1_000_000),
-            (capacity, _) => capacity,
+            (None, 0) => self.terms.weight.0.max(1).wrapping_mul(1_000_000_000),
+            (None, speed) => u64::from(speed).wrapping_mul(1_000_000),
+            (Some(capacity), _) => capacity.0,
         }
     }
 
@@ -132,7 +132,7 @@ impl Port {
         Usable {
             number,
             seat: self.seat,
-            weight: self.terms.weight,
+            weight: self.terms.weight(),
             capacity: self.capacity(),
             id: mix(self.idp.into()),
         }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    config::{term, Bad, Part, Per, RouteKey, Rules, Strategy, Term, Terms, Usage, PORTS},
+    config::{
+        name, term, AdminState, Capacity, Part, Per, RouteKey, Rules, Strategy, Terms, Usage, PORTS,
+    },
     flow::{Flow, Fragment, FIRST, MOST},
     meter::{Meter, Pace, Rates, Use, SECOND},
     next_hop::{addresses, is_routed, Mac, HEAD},
+    option::{Number, OptionSpec, Shown, Time, Value},
     ports::{are_these, follow, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
-    units::Rate,
     Balance, Source, Way, Why,
 };
 use std::{
@@ -1265,8 +1267,8 @@ fn intervals_and_averages_have_any_length() {
         (10 * SECOND, SECOND, 1.0),
     ] {
         let rules = Rules {
-            interval,
-            average,
+            interval: Time(interval),
+            average: Time(average),
             ..Rules::DEFAULT
         };
         let (meter, pace) = (
@@ -1284,7 +1286,7 @@ fn intervals_and_averages_have_any_length() {
         assert!(near(bits.last, 1e9) && near(packets.last, 1e6), "{bits:?}");
         assert!(near(bits.average, 1e9 * share), "{bits:?}");
         assert!(
-            (packets.average as f64 - 1e6 * share).abs() < 1.0,
+            (packets.average as f64 - 1e6 * share).abs() <= 1.0,
             "{packets:?}"
         );
         // 10 Tbit/s do not overflow.
@@ -1323,7 +1325,7 @@ fn a_choice_goes_by_the_average_or_by_the_last_interval() {
     for usage in [Usage::Average, Usage::Last] {
         for interval in [100 * MS, SECOND, 5 * SECOND] {
             let mut bench = Bench::new(Strategy::Utilisation, &ports(&[1, 2, 5]));
-            (bench.rules.usage, bench.rules.interval) = (usage, interval);
+            (bench.rules.usage, bench.rules.interval) = (usage, Time(interval));
             bench.pace = Pace::new(&bench.rules);
             let mut got = [0; 3];
             for n in 0..80_000 {
@@ -1338,14 +1340,15 @@ fn a_choice_goes_by_the_average_or_by_the_last_interval() {
             assert!(good, "{usage:?} {interval}: {got:?}");
         }
     }
-    let with = |key, value| Rules::DEFAULT.with(key, value).unwrap();
-    assert_eq!(with("usage", "last").unwrap().usage, Usage::Last);
-    assert_eq!(with("usage", "latest"), Err(Bad::Usage));
-    assert_eq!(with("interval", "0.5s").unwrap().interval, 500 * MS);
-    assert_eq!(with("average", "10s").unwrap().average, 10 * SECOND);
+    assert_eq!(rules_with("usage", "last").unwrap().usage, Usage::Last);
+    assert!(rules_with("usage", "latest").is_err());
+    let interval = rules_with("interval", "0.5s").unwrap().interval;
+    assert_eq!(interval.0, 500 * MS);
+    let average = rules_with("average", "10s").unwrap().average;
+    assert_eq!(average.0, 10 * SECOND);
     for text in ["1", "99ms", "601s", "0s", "-1s", "1m"] {
-        assert_eq!(with("interval", text), Err(Bad::Interval), "{text}");
-        assert_eq!(with("average", text), Err(Bad::Average), "{text}");
+        assert!(rules_with("interval", text).is_err(), "{text}");
+        assert!(rules_with("average", text).is_err(), "{text}");
     }
 }
 
@@ -1375,9 +1378,9 @@ fn what_is_set_follows_what_a_port_leads_to() {
         while ports.len() <= number {
             ports.push(Port::unbound(Terms::DEFAULT));
         }
-        ports[number].terms.weight = weight;
+        ports[number].terms.weight = Number(weight);
     };
-    let weights = |ports: &[Port]| ports.iter().map(|p| p.terms.weight).collect::<Vec<_>>();
+    let weights = |ports: &[Port]| ports.iter().map(|p| p.terms.weight.0).collect::<Vec<_>>();
     let mut last = 0;
     // Set ahead, for 1 and 3.
     let mut ports = vec![];
@@ -1444,20 +1447,19 @@ fn a_port_is_used_while_it_leads_somewhere() {
     }
     assert!(ports[0].is_usable() && !ports[2].is_usable());
     assert!(ports[2].is_nothing() && !ports[0].is_nothing());
-    ports[0].terms.take(
-        Term::State,
-        &Terms {
-            is_down: true,
-            ..Terms::DEFAULT
-        },
-    );
+    let take = |port: &mut Port, key, text| {
+        let (_, term) = term(key).unwrap();
+        port.terms.take(term, &terms_with(key, text).unwrap());
+    };
+    take(&mut ports[0], "port.0.state", "down");
     ports[1].is_up = false;
     assert!(!ports[0].is_usable() && !ports[1].is_usable());
-    for (term, text) in [(Term::Weight, "9"), (Term::Capacity, "7bit")] {
-        ports[2]
-            .terms
-            .take(term, &Terms::DEFAULT.with(term, text).unwrap());
+    for (key, text) in [("port.2.weight", "9"), ("port.2.capacity", "7bit")] {
+        take(&mut ports[2], key, text);
     }
+    take(&mut ports[2], "port.2.mac", "02:00:00:00:00:01");
+    assert_eq!(ports[2].terms.mac, Mac::parse("02:00:00:00:00:01"));
+    assert_eq!(ports[2].terms.weight.0, 9);
     assert!(!ports[2].is_nothing());
     let usable = ports[2].usable(2);
     assert_eq!((usable.number, usable.weight, usable.capacity), (2, 9, 7));
@@ -1481,52 +1483,66 @@ fn a_port_is_used_while_it_leads_somewhere() {
 fn a_capacity_is_set_or_the_devices_or_a_gigabit_for_each_weight() {
     let mut port = Port::unbound(Terms::DEFAULT);
     assert_eq!(port.capacity(), 1000 * MBIT);
-    port.terms.weight = 3;
+    port.terms.weight = Number(3);
     assert_eq!(port.capacity(), 3000 * MBIT);
     port.speed = 100;
     assert_eq!(port.capacity(), 100 * MBIT);
-    port.terms.capacity = 7;
+    port.terms.capacity = Some(Capacity(7));
     assert_eq!(port.capacity(), 7);
+}
+
+/// Those of a new block, with another value for an option.
+fn rules_with(key: &str, text: &str) -> Result<Rules, String> {
+    let rules = Rules::DEFAULT.with(key, text.as_bytes());
+    let rules = rules.ok_or_else(|| format!("no {key}"))?;
+    rules.map_err(|failure| failure.text)
+}
+
+/// Those of a new port.
+fn terms_with(key: &str, text: &str) -> Result<Terms, String> {
+    let (_, term) = term(key).ok_or_else(|| format!("no {key}"))?;
+    let terms = Terms::DEFAULT.with(term.key(), text.as_bytes());
+    terms.unwrap().map_err(|failure| failure.text)
 }
 
 #[test]
 fn options_are_texts() {
-    let rules = Rules::DEFAULT;
     for strategy in ALL {
-        let set = rules.with("strategy", strategy.name()).unwrap().unwrap();
+        let text = Shown(strategy).to_string();
+        let set = rules_with("strategy", &text).unwrap();
         assert_eq!(set.strategy, strategy);
-        assert_eq!(set.with("strategy", ""), Some(Ok(rules)));
+        assert_eq!(set.with("strategy", b"").unwrap().unwrap(), Rules::DEFAULT);
     }
-    assert_eq!(rules.with("gap", "7").unwrap().unwrap().gap, 7);
-    assert_eq!(
-        rules.with("expiry", "86400").unwrap().unwrap().expiry,
-        86_400
-    );
-    assert_eq!(rules.with("sessions", "64").unwrap().unwrap().sessions, 64);
-    assert_eq!(
-        rules.with("per", "session").unwrap().unwrap().per,
-        Per::Session
-    );
-    for (key, value, bad) in [
-        ("strategy", "Route", Bad::Strategy),
-        ("strategy", "routes", Bad::Strategy),
-        ("per", "flow", Bad::Per),
-        ("expiry", "0", Bad::Expiry),
-        ("expiry", "86401", Bad::Expiry),
-        ("expiry", "+5", Bad::Expiry),
-        ("expiry", "05", Bad::Expiry),
-        ("expiry", "5s", Bad::Expiry),
-        ("gap", "-1", Bad::Gap),
-        ("sessions", "63", Bad::Sessions),
-        ("sessions", "99999999999999999999999", Bad::Sessions),
+    assert_eq!(rules_with("gap", "7").unwrap().gap.0, 7);
+    assert_eq!(rules_with("expiry", "86400").unwrap().expiry.0, 86_400);
+    assert_eq!(rules_with("sessions", "64").unwrap().room(), 64);
+    assert_eq!(rules_with("per", "session").unwrap().per, Per::Session);
+    assert!(!rules_with("learn", "off").unwrap().learn);
+    for (key, value, says) in [
+        ("strategy", "Route", "strategy: route, packet, session, "),
+        ("strategy", "routes", "strategy: route, packet, session, "),
+        ("per", "flow", "per: packet or session"),
+        ("expiry", "0", "expiry: a number from 1 to 86400"),
+        ("expiry", "86401", "expiry: a number from 1 to 86400"),
+        ("expiry", "+5", "expiry: "),
+        ("expiry", "05", "expiry: "),
+        ("expiry", "5s", "expiry: "),
+        ("gap", "-1", "gap: a number from 1 to 60000"),
+        ("sessions", "63", "sessions: a number from 64 to 4194304"),
+        ("sessions", "99999999999999999999999", "sessions: "),
+        ("learn", "yes", "learn: on or off"),
+        ("weight", "1", "no weight"),
+        ("port.N.weight", "1", "no port.N.weight"),
     ] {
-        assert_eq!(rules.with(key, value), Some(Err(bad)), "{key}={value}");
+        let said = rules_with(key, value).unwrap_err();
+        assert!(said.starts_with(says), "{key}={value}: {said}");
     }
-    assert_eq!(rules.with("weight", "1"), None);
 
-    assert_eq!(term("port.0.weight"), Some((0, Term::Weight)));
-    assert_eq!(term("port.63.state"), Some((63, Term::State)));
-    assert_eq!(term("port.100.capacity"), Some((100, Term::Capacity)));
+    let of = |key| term(key).map(|(number, term)| (number, name(term.key())));
+    assert_eq!(of("port.0.weight"), Some((0, "weight")));
+    assert_eq!(of("port.63.state"), Some((63, "state")));
+    assert_eq!(of("port.100.capacity"), Some((100, "capacity")));
+    assert_eq!(of("port.3.mac"), Some((3, "mac")));
     for key in [
         "port.weight",
         "port..weight",
@@ -1535,13 +1551,13 @@ fn options_are_texts() {
         "port.1.sessions",
         "port.1.weight.",
         "port.99999.weight",
+        "port.N.weight",
         "ports.1.weight",
         "",
     ] {
         assert_eq!(term(key), None, "{key}");
     }
-    let terms = Terms::DEFAULT;
-    let capacity = |text| terms.with(Term::Capacity, text).map(|terms| terms.capacity);
+    let capacity = |text| terms_with("port.5.capacity", text).map(|terms| terms.capacity);
     for (text, rate, shown) in [
         ("10mbit", 10 * MBIT, "10mbit"),
         ("10", 10 * MBIT, "10mbit"),
@@ -1551,11 +1567,11 @@ fn options_are_texts() {
         ("1.5mbit", 1_500_000, "1500kbit"),
         ("10000gbit", 10_000_000 * MBIT, "10tbit"),
     ] {
-        assert_eq!(capacity(text), Ok(rate));
-        assert_eq!(Rate(rate).to_string(), shown);
-        assert_eq!(capacity(shown), Ok(rate));
+        assert_eq!(capacity(text), Ok(Some(Capacity(rate))));
+        assert_eq!(Shown(Capacity(rate)).to_string(), shown);
+        assert_eq!(capacity(shown), Ok(Some(Capacity(rate))));
     }
-    assert_eq!(capacity(""), Ok(0));
+    assert_eq!(capacity(""), Ok(None));
     for text in [
         "0",
         "0mbit",
@@ -1566,16 +1582,66 @@ fn options_are_texts() {
         "-1",
         "18446744073709551615gbit",
     ] {
-        assert_eq!(capacity(text), Err(Bad::Capacity), "{text}");
+        assert!(capacity(text).is_err(), "{text}");
     }
-    assert_eq!(terms.with(Term::Weight, "1001"), Err(Bad::Weight));
-    assert_eq!(terms.with(Term::State, "off"), Err(Bad::State));
-    assert!(terms.with(Term::State, "down").unwrap().is_down);
-    assert_eq!(terms.with(Term::Weight, "0").unwrap().weight, 0);
+    assert!(terms_with("port.1.weight", "1001").is_err());
+    assert!(terms_with("port.1.state", "off").is_err());
+    let down = terms_with("port.1.state", "down").unwrap();
+    assert_eq!(down.state, AdminState::Down);
+    assert_eq!(terms_with("port.1.weight", "0").unwrap().weight(), 0);
+    let (_, weight) = term("port.1.weight").unwrap();
+    let values = weight.values().unwrap().to_string();
+    assert_eq!(values, "a number from 0 to 1000");
     assert_eq!(Part(1, 3).to_string(), "33.33%");
     assert_eq!(Part(2, 3).to_string(), "66.67%");
     assert_eq!(Part(0, 0).to_string(), "-");
-    assert_eq!(Rate(0).to_string(), "0bit");
+}
+
+#[test]
+fn all_options_are_listed() {
+    const ALL: [OptionSpec; Rules::OPTIONS.len() + Terms::OPTIONS.len()] =
+        OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
+    let keys: Vec<_> = ALL.iter().map(|option| option.key).collect();
+    assert_eq!(keys.first(), Some(&"strategy"));
+    assert_eq!(keys.last(), Some(&"port.N.mac"));
+    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+    assert_eq!(
+        ALL.iter().filter(|option| option.is("port.5.mac")).count(),
+        1
+    );
+    for option in ALL {
+        assert!(!option.doc.is_empty(), "{}", option.key);
+        // The default that is shown is one.
+        let (key, default) = (option.key.replace('N', "1"), option.default.to_string());
+        let rules = rules_with(&key, &default).map(|rules| rules == Rules::DEFAULT);
+        let terms = terms_with(&key, &default).map(|terms| terms == Terms::DEFAULT);
+        assert_eq!(rules.or(terms), Ok(true), "{key}={default}");
+    }
+}
+
+#[test]
+fn what_a_new_block_does_not_have_is_told() {
+    struct Told(Vec<String>);
+    impl crate::prelude::Options for Told {
+        fn put_config(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
+            self.0.push(format!("{key}={value}"));
+        }
+    }
+    let mut told = Told(Vec::new());
+    Rules::DEFAULT.put(&mut told);
+    Terms::DEFAULT.put(&mut told);
+    assert!(told.0.is_empty());
+    rules_with("average", "2000ms").unwrap().put(&mut told);
+    rules_with("learn", "off").unwrap().put(&mut told);
+    terms_with("port.7.capacity", "12").unwrap().put(&mut told);
+    terms_with("port.7.state", "down").unwrap().put(&mut told);
+    let wanted = [
+        "average=2s",
+        "learn=off",
+        "port.N.capacity=12mbit",
+        "port.N.state=down",
+    ];
+    assert_eq!(told.0, wanted);
 }
 
 // --- Sessions that come in --------------------------------------------------------------------
@@ -1826,10 +1892,11 @@ fn the_address_of_a_next_hop_is_that_of_one_station() {
     let mac = Mac([2, 0, 0x5e, 10, 11, 255]);
     assert_eq!(Mac::parse("02:00:5e:0A:0b:ff"), Some(mac));
     assert_eq!(mac.to_string(), "02:00:5e:0a:0b:ff");
-    let terms = Terms::DEFAULT.with(Term::Mac, "02:00:5e:0a:0b:ff");
-    assert_eq!(terms.unwrap().mac, Some(mac));
-    assert_eq!(terms.unwrap().with(Term::Mac, "").unwrap().mac, None);
-    assert_eq!(term("port.3.mac"), Some((3, Term::Mac)));
+    assert_eq!(
+        terms_with("port.3.mac", "02:00:5e:0a:0b:ff").unwrap().mac,
+        Some(mac)
+    );
+    assert_eq!(terms_with("port.3.mac", "").unwrap().mac, None);
     for text in [
         "02",
         "02:00:00:00:00",
@@ -1844,7 +1911,8 @@ fn the_address_of_a_next_hop_is_that_of_one_station() {
         "00:00:00:00:00:00",
     ] {
         assert_eq!(Mac::parse(text), None, "{text}");
-        assert_eq!(Terms::DEFAULT.with(Term::Mac, text), Err(Bad::Mac));
+        assert!(terms_with("port.3.mac", text).is_err());
+        assert_eq!(<Mac as Value>::parse(text), None);
     }
 }
 
@@ -1956,13 +2024,10 @@ fn the_key_of_a_route() {
         assert!(other[0] != keys[0] && other[1] != keys[1]);
         assert!(seen.insert(keys[0].clone()) && seen.insert(keys[1].clone()));
     }
-    let rules = |value| Rules::DEFAULT.with("route-key", value).unwrap();
-    assert_eq!(
-        rules("destination").unwrap().route_key,
-        RouteKey::Destination
-    );
-    assert_eq!(rules("").unwrap(), Rules::DEFAULT);
-    assert_eq!(rules("dst"), Err(Bad::RouteKey));
+    let key = |value| rules_with("route-key", value).map(|rules| rules.route_key);
+    assert_eq!(key("destination"), Ok(RouteKey::Destination));
+    assert_eq!(key(""), Ok(RouteKey::Cache));
+    assert_eq!(key("dst").unwrap_err(), "route-key: cache or destination");
 }
 
 #[test]

@@ -40,8 +40,8 @@ check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports"
 check_fails "a state that is none" 2 "port.1.state: up or down" fbctl set m port.1.state=off
 check_fails "a capacity that is none" 2 "port.1.capacity: a rate such as 10mbit" fbctl set m port.1.capacity=fast
 check_fails "a next hop that is none" 2 "port.1.mac: an address of one station" fbctl set m port.1.mac=ff:ff:ff:ff:ff:ff
-check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl set m expiry=0
-check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
+check_fails "an expiry that is none" 2 "expiry: a number from 1 to 86400" fbctl set m expiry=0
+check_fails "a gap that is none" 2 "gap: a number from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
 check_fails "a key of routes that there is not" 2 "route-key: cache or destination" fbctl set m route-key=source
 check_fails "an interval that is none" 2 "interval: a time such as 10ms, from 100ms to 600s" fbctl set m interval=1

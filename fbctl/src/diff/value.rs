@@ -14,19 +14,13 @@ mod address;
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also keeps them"))]
 mod limit;
 
-/// The options of `multipath`.
-#[path = "../../../fb-modules/multipath/config.rs"]
-#[expect(dead_code, reason = "the block also goes by them")]
-mod config;
-
-/// The next hops of its ports.
-#[path = "../../../fb-modules/multipath/next_hop.rs"]
-#[expect(dead_code, reason = "the block also sends to them")]
-mod next_hop;
-
-/// Their units.
+/// Quantities, as blocks read them.
 #[path = "../../../lana-core/base/units.rs"]
-#[expect(dead_code, reason = "blocks also use the others")]
+#[expect(unreachable_pub, reason = "blocks outside of the core read them, too")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "blocks also write them, and read others")
+)]
 mod units;
 
 /// The rules of `classify`.
@@ -54,8 +48,7 @@ enum Meaning {
     Addresses(Vec<address::Prefix>),
     Limit(limit::Setting),
     Mac(address::Mac),
-    Rules(config::Rules),
-    Terms(config::Terms),
+    Quantity(u64),
     Rule(rule::Rule, Option<Vec<Quad>>),
     Word(String),
 }
@@ -88,16 +81,42 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
             Some(Meaning::Rule(rule, program))
         }
         ("multipath", key) => {
-            if let Some(rules) = config::Rules::DEFAULT.with(key, text) {
-                return rules.ok().map(Meaning::Rules);
-            }
-            let (_, term) = config::term(key)?;
-            config::Terms::DEFAULT
-                .with(term, text)
-                .ok()
-                .map(Meaning::Terms)
+            let term = key
+                .strip_prefix("port.")
+                .and_then(|rest| rest.split_once('.'));
+            multipath(term.map_or(key, |(_, term)| term), text)
         }
         _ => None,
+    }
+}
+
+/// That of an option of `multipath`, or of one of its ports.
+fn multipath(key: &str, text: &str) -> Option<Meaning> {
+    let default = match key {
+        "strategy" => "session",
+        "per" => "packet",
+        "interval" => "1s",
+        "average" => "8s",
+        "usage" => "average",
+        "expiry" => "300",
+        "gap" => "50",
+        "sessions" => "65536",
+        "route-key" => "cache",
+        "learn" => "on",
+        "weight" => "1",
+        "state" => "up",
+        "capacity" | "mac" => "",
+        _ => return None,
+    };
+    let text = if text.is_empty() { default } else { text };
+    match key {
+        "interval" | "average" => units::time(text).map(Meaning::Quantity),
+        "capacity" => {
+            let mbit = || units::whole(text)?.checked_mul(1_000_000);
+            units::rate(text).or_else(mbit).map(Meaning::Quantity)
+        }
+        "mac" => address::Mac::parse(text).map(Meaning::Mac),
+        _ => Some(Meaning::Word(text.to_owned())),
     }
 }
 
