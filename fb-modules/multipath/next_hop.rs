@@ -52,6 +52,9 @@ pub(crate) fn is_routed(head: &[u8]) -> bool {
 
 /// What the Ethernet header begins with: the address of the next hop, and that of the device.
 pub(crate) fn addresses(next: Mac, source: [u8; 6]) -> [u8; 12] {
-    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (next.0, source);
-    [a, b, c, d, e, f, g, h, i, j, k, l]
+    let mut both = [0; 12];
+    for (to, from) in both.iter_mut().zip(next.0.into_iter().chain(source)) {
+        *to = from;
+    }
+    both
 }

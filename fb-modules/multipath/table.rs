@@ -239,9 +239,10 @@ impl Table {
             };
             let (seat, age, living) = (was.seat(), was.age(now), was.lives(now, expiry));
             // What was learnt does not move after a pause.
-            let (pause, life) = match was.is_learnt() {
-                true => (0, BOUND),
-                false => (age, ESTABLISHED),
+            let (pause, life) = if was.is_learnt() {
+                (0, BOUND)
+            } else {
+                (age, ESTABLISHED)
             };
             if living && keep(seat, pause) {
                 let next = Entry::new(hash, seat, life, now);

@@ -1984,9 +1984,10 @@ fn the_key_of_a_route() {
         [RouteKey::Cache, RouteKey::Destination].map(|of| flow.route(of, device).words().to_vec())
     };
     let with_tos = |mut packet: Vec<u8>, tos: u8| {
-        match packet[12] {
-            8 => packet[15] = tos,
-            _ => (packet[14], packet[15]) = (0x60 | tos >> 4, tos << 4),
+        if packet[12] == 8 {
+            packet[15] = tos;
+        } else {
+            (packet[14], packet[15]) = (0x60 | tos >> 4, tos << 4);
         }
         packet
     };
@@ -1999,9 +2000,10 @@ fn the_key_of_a_route() {
                 ..V4
             };
             let payload = l4(port, 80);
-            match is_v6 {
-                false => v4(&head, &payload),
-                true => v6(17, source.into(), destination.into(), &payload),
+            if is_v6 {
+                v6(17, source.into(), destination.into(), &payload)
+            } else {
+                v4(&head, &payload)
             }
         };
         let base = make(1, 2, 1000);

@@ -7,6 +7,10 @@
 
 pub mod error;
 
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "the kernel's lints do not ask for it"
+)]
 #[path = "../../../lana-core/base/port.rs"]
 pub mod port;
 
