@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `multipath`: spreads what goes down over its egress ports, by one of several strategies. What
-//! comes up from them passes on to what is on top of it.
+//! comes up from them passes on to what is on top of it; from that it learns by which port to answer.
 //!
 //! What is here binds the logic in `multipath/` to the kernel.
 
@@ -12,9 +12,10 @@ use lana::prelude::*;
 mod multipath;
 
 use multipath::{
-    config::{self, Part, Rate, Rules, Strategy, Term, Terms},
+    config::{self, AdminState, Part, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
-    meter::Meter,
+    meter::{Meter, Pace, Rates},
+    next_hop,
     ports::{self, Port as Egress, Seen, Totals},
     spread::{Cycle, Spread, Usable},
     table::{Table, SEATS},
@@ -52,6 +53,7 @@ struct Counts {
     /// The next turn.
     turn: Count,
     evicted: Count,
+    learnt: Count,
     untracked: Count,
     orphans: Count,
 }
@@ -143,6 +145,8 @@ struct Here<'a> {
     counts: &'a Counts,
     /// The ticks of the coarse clock are too far apart.
     is_precise: bool,
+    /// The device that the packet came by, where it is asked for.
+    device: u32,
 }
 
 impl Source for Here<'_> {
@@ -156,6 +160,10 @@ impl Source for Here<'_> {
 
     fn hash(&self, words: &[u64]) -> u64 {
         self.state.key.hash(words)
+    }
+
+    fn device(&self) -> u32 {
+        self.device
     }
 
     fn packet_turn(&self) -> u64 {
@@ -174,10 +182,14 @@ type Asked = (u16, Term, Terms);
 
 struct Multipath {
     rules: Rules,
+    /// What they say on measuring.
+    pace: Pace,
     /// By their numbers; behind those that are bound those that something was set for.
     ports: List<Egress>,
     /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
     asked: List<Asked>,
+    /// Whether a port has a next hop.
+    has_hops: bool,
     /// The seat that was given last.
     last: u8,
     spread: Spread,
@@ -193,12 +205,14 @@ impl Multipath {
         let (mut sessions, mut before) = (self.sessions.clone(), self.before.clone());
         if rules.sessions != self.rules.sessions {
             before = Some(sessions);
-            sessions = Arc::new(table(rules.sessions)?, GFP_KERNEL)?;
+            sessions = Arc::new(table(rules.room())?, GFP_KERNEL)?;
         }
         let (now, expiry) = (time::coarse(), rules.expiry_ns());
         Ok(Self {
             rules,
+            pace: Pace::new(&rules),
             spread: spread(&ports)?,
+            has_hops: ports.iter().any(|port| port.addresses().is_some()),
             ports,
             asked: List::new(),
             last,
@@ -218,12 +232,19 @@ impl Multipath {
         Ok(ports)
     }
 
-    /// A second is over, or several.
+    /// Measures, if an interval is over.
+    fn measure(&self) {
+        if let Some(intervals) = self.state.meter.is_due(time::coarse(), &self.pace) {
+            self.measure_all(intervals);
+        }
+    }
+
     #[cold]
-    fn measure(&self, seconds: u64) {
+    fn measure_all(&self, intervals: u64) {
         for port in self.bound() {
-            let bytes = self.state.totals(port.seat).bytes;
-            self.state.meter.measure(port.seat, bytes, seconds);
+            let (totals, meter) = (self.state.totals(port.seat), &self.state.meter);
+            let sent = [totals.bytes, totals.packets];
+            meter.measure(port.seat, sent, intervals, &self.pace);
         }
     }
 
@@ -231,28 +252,58 @@ impl Multipath {
         self.ports.iter().filter(|port| port.is_bound())
     }
 
-    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
-        if let Some(seconds) = self.state.meter.is_due(time::coarse()) {
-            self.measure(seconds);
-        }
-        let balance = Balance {
+    fn balance(&self) -> Balance<'_> {
+        Balance {
             rules: &self.rules,
             spread: &self.spread,
             sessions: &self.sessions,
             before: self.before.as_deref(),
             fragments: &self.state.fragments,
             meter: &self.state.meter,
+            pace: &self.pace,
+        }
+    }
+
+    fn here<P: Packet>(&self, packet: &P, cx: &Context<'_>) -> Here<'_> {
+        let device = match self.rules.strategy {
+            Strategy::Route => packet.device_index(),
+            _ => None,
         };
-        let counts = self.state.counts.this(cx.cpu());
-        let here = Here {
+        Here {
+            device: device.unwrap_or(0),
             state: &self.state,
-            counts,
+            counts: self.state.counts.this(cx.cpu()),
             is_precise: self.rules.strategy == Strategy::Flowlet,
-        };
-        let len = packet.len();
+        }
+    }
+
+    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
+        self.measure();
+        let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
         let way = balance.decide(|| read(packet), len, &here)?;
-        self.state.count(counts, &way, len);
+        self.state.count(here.counts, &way, len);
         Some(way.number)
+    }
+
+    /// Addresses a packet to the next hop of a port. False where there is no memory.
+    fn address<P: Packet>(&self, packet: &mut P, number: u16) -> bool {
+        let port = self.ports.get(usize::from(number));
+        let Some(addresses) = port.and_then(Egress::addresses) else {
+            return true;
+        };
+        let head = packet.len().min(next_hop::HEAD);
+        !packet.header(head).is_some_and(next_hop::is_routed) || packet.replace(0, &addresses, &[])
+    }
+
+    /// Learns from a packet that came in by a port.
+    fn learn<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
+        let (balance, here) = (self.balance(), self.here(packet, cx));
+        if let Some(port) = self.bound().find(|port| port.idp == cx.came_from()) {
+            if let Some(evicts) = balance.learn(&read(packet), port.seat, &here) {
+                here.counts.learnt.add(1);
+                here.counts.evicted.add(evicts.into());
+            }
+        }
     }
 }
 
@@ -274,7 +325,7 @@ fn spread(ports: &[Egress]) -> Result<Spread> {
     for (number, port) in (0..).zip(ports) {
         if port.is_usable() {
             all.push(port.usable(number), GFP_KERNEL)?;
-            weights.push(port.terms.weight, GFP_KERNEL)?;
+            weights.push(port.terms.weight(), GFP_KERNEL)?;
         }
     }
     let mut cycle = List::new();
@@ -289,8 +340,8 @@ struct Report<'a> {
     number: usize,
     port: &'a Egress,
     totals: Totals,
-    /// Bits a second.
-    rate: u64,
+    /// Bits and packets a second.
+    rates: [Rates; 2],
     sessions: u32,
     wanted: Part,
     given: Part,
@@ -298,10 +349,10 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn link(&self) -> &'static str {
-        match (self.port.is_up, self.port.terms.is_down) {
-            (true, false) => "up",
-            (_, true) => "off",
-            (false, false) => "down",
+        match (self.port.is_up, self.port.terms.state) {
+            (true, AdminState::Up) => "up",
+            (_, AdminState::Down) => "off",
+            (false, AdminState::Up) => "down",
         }
     }
 }
@@ -311,12 +362,10 @@ impl Multipath {
     fn reports(&self, mut tell: impl FnMut(&Report<'_>) -> fmt::Result) -> fmt::Result {
         let (state, rules) = (&self.state, &self.rules);
         let now = time::coarse();
-        if let Some(seconds) = state.meter.is_due(now) {
-            self.measure(seconds);
-        }
+        self.measure();
         let mut sessions = [0; SEATS];
         self.sessions.count(now, rules.expiry_ns(), &mut sessions);
-        let rate = |port: &Egress| state.meter.average(port.seat);
+        let rate = |port: &Egress| state.meter.rates(port.seat)[0].average;
         let load = self.bound().map(rate).fold(0, u64::saturating_add);
         // What is shared out: bandwidth, or else choices.
         let got = |port: &Egress, totals: &Totals| match rules.strategy {
@@ -336,7 +385,7 @@ impl Multipath {
                 port,
                 given: Part(got(port, &totals), all),
                 totals: totals.less(&port.base),
-                rate: rate(port),
+                rates: state.meter.rates(port.seat),
                 sessions: sessions.get(usize::from(port.seat)).copied().unwrap_or(0),
                 wanted: Part(wanted.0, wanted.1),
             })?;
@@ -353,66 +402,33 @@ fn with_key(number: usize, what: &str, put: impl FnOnce(&str)) {
     }
 }
 
+/// Tells the options of a port.
+struct OfPort<'a> {
+    number: usize,
+    to: &'a mut dyn Options,
+}
+
+impl Options for OfPort<'_> {
+    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        with_key(self.number, config::name(key), |key| {
+            self.to.put(key, value)
+        });
+    }
+
+    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        with_key(self.number, config::name(key), |key| {
+            self.to.put_config(key, value);
+        });
+    }
+}
+
+/// The options of the block, and those of its ports.
+const OPTIONS: [OptionSpec; Rules::OPTIONS.len() + Terms::OPTIONS.len()] =
+    OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
+
 impl Block for Multipath {
     const TYPE: &'static str = "multipath";
-    const OPTIONS: &'static [OptionSpec] = &[
-        OptionSpec {
-            key: "strategy",
-            values: Values::Words(&[
-                "route",
-                "packet",
-                "session",
-                "bandwidth",
-                "utilisation",
-                "flowlet",
-                "hash",
-            ]),
-            default: Initial::Text("session"),
-            doc: "How the block chooses a port",
-        },
-        OptionSpec {
-            key: "per",
-            values: Values::Words(&["packet", "session"]),
-            default: Initial::Text("packet"),
-            doc: "Whether bandwidth and utilisation choose a port per packet or per session",
-        },
-        OptionSpec {
-            key: "expiry",
-            values: Values::Range(1, 86_400),
-            default: Initial::Text("300"),
-            doc: "Seconds without a packet after which the block forgets a session",
-        },
-        OptionSpec {
-            key: "gap",
-            values: Values::Range(1, 60_000),
-            default: Initial::Text("50"),
-            doc: "Milliseconds without a packet after which a flowlet may change its port",
-        },
-        OptionSpec {
-            key: "sessions",
-            values: Values::Range(64, 4_194_304),
-            default: Initial::Text("65536"),
-            doc: "Number of sessions that the block can remember",
-        },
-        OptionSpec {
-            key: "port.N.weight",
-            values: Values::Range(0, 1000),
-            default: Initial::Text("1"),
-            doc: "Weight of port N",
-        },
-        OptionSpec {
-            key: "port.N.state",
-            values: Values::Words(&["up", "down"]),
-            default: Initial::Text("up"),
-            doc: "Whether the block uses port N",
-        },
-        OptionSpec {
-            key: "port.N.capacity",
-            values: Values::Text("a rate such as 10mbit, up to 10000gbit"),
-            default: Initial::Text(""),
-            doc: "Bandwidth of port N. Empty: that of its device",
-        },
-    ];
+    const OPTIONS: &'static [OptionSpec] = &OPTIONS;
     const EGRESS_PORTS: u32 = config::PORTS as u32;
     const FILE: File = File::Read;
     const WATCHES_PORTS: bool = true;
@@ -421,11 +437,13 @@ impl Block for Multipath {
         let rules = Rules::DEFAULT;
         Ok(Self {
             rules,
+            pace: Pace::new(&rules),
             ports: List::new(),
             asked: List::new(),
+            has_hops: false,
             last: 0,
             spread: spread(&[])?,
-            sessions: Arc::new(table(rules.sessions)?, GFP_KERNEL)?,
+            sessions: Arc::new(table(rules.room())?, GFP_KERNEL)?,
             before: None,
             state: Arc::new(State::new(args.process())?, GFP_KERNEL)?,
         })
@@ -434,9 +452,15 @@ impl Block for Multipath {
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
         if direction == Direction::Ingress {
+            if self.balance().learns() {
+                self.learn(&mut packet, cx);
+            }
             return cx.pass(packet);
         }
         match self.decide(&mut packet, cx) {
+            Some(index) if self.has_hops && !self.address(&mut packet, index) => {
+                Verdict::drop(packet, DropReason::NoMemory)
+            }
             Some(index) => Verdict::forward(packet, Port { direction, index }),
             None if cx.ports(direction) == 0 => Verdict::drop(packet, DropReason::Unbound),
             None => Verdict::drop(packet, DropReason::Device),
@@ -444,18 +468,19 @@ impl Block for Multipath {
     }
 
     fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
-        let text = core::str::from_utf8(value);
-        let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
         let mut asked = List::new();
         asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
-        let rules = match (self.rules.with(key, text), config::term(key)) {
-            (Some(rules), _) => rules.map_err(|bad| fail!(EINVAL, "{bad}"))?,
+        let rules = match (self.rules.with(key, value), config::term(key)) {
+            (Some(rules), _) => rules?,
             (None, Some((number, term))) => {
                 if number >= config::PORTS {
                     return Err(fail!(EINVAL, "{key}: there are {} ports", config::PORTS));
                 }
-                let terms = Terms::DEFAULT.with(term, text);
-                let terms = terms.map_err(|bad| fail!(EINVAL, "port.{number}.{bad}"))?;
+                let unknown = || Self::unknown(key);
+                let terms = Terms::DEFAULT.with(term.key(), value).ok_or_else(unknown)?;
+                // The failure is to name the port.
+                let values = term.values().ok_or_else(unknown)?;
+                let terms = terms.map_err(|_| fail!(EINVAL, "{key}: {values}"))?;
                 asked.push((number, term, terms), GFP_KERNEL)?;
                 self.rules
             }
@@ -472,6 +497,7 @@ impl Block for Multipath {
                 name: peer.name,
                 is_up: peer.up,
                 speed: peer.speed,
+                address: peer.address,
             })
         };
         if self.asked.is_empty() && ports::are_these(&self.ports, seen()) {
@@ -486,7 +512,8 @@ impl Block for Multipath {
                     table.inspect(|table| table.clear(port.seat));
                 }
                 self.state.fragments.clear(port.seat);
-                self.state.meter.forget(port.seat, totals.bytes);
+                let sent = [totals.bytes, totals.packets];
+                self.state.meter.forget(port.seat, sent);
                 port.base = totals;
             }
             port.since = totals.chosen;
@@ -526,41 +553,13 @@ impl Block for Multipath {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        let (rules, default) = (&self.rules, &Rules::DEFAULT);
-        let strategy = rules.strategy.name();
-        if rules.strategy == default.strategy {
+        if self.rules.strategy == Rules::DEFAULT.strategy {
+            let strategy = option::Shown(self.rules.strategy);
             to.put("strategy", format_args!("{strategy}"));
-        } else {
-            to.put_config("strategy", format_args!("{strategy}"));
         }
-        if rules.per != default.per {
-            to.put_config("per", format_args!("{}", rules.per.name()));
-        }
-        for (key, value, default) in [
-            ("expiry", rules.expiry, default.expiry),
-            ("gap", rules.gap, default.gap),
-            ("sessions", rules.sessions, default.sessions),
-        ] {
-            if value != default {
-                to.put_config(key, format_args!("{value}"));
-            }
-        }
+        self.rules.put(to);
         for (number, port) in self.ports.iter().enumerate() {
-            let (terms, default) = (&port.terms, &Terms::DEFAULT);
-            let mut put = |term, value: &dyn fmt::Display| {
-                with_key(number, term, |key| {
-                    to.put_config(key, format_args!("{value}"));
-                });
-            };
-            if terms.weight != default.weight {
-                put("weight", &terms.weight);
-            }
-            if terms.is_down {
-                put("state", &"down");
-            }
-            if terms.capacity != 0 {
-                put("capacity", &Rate(terms.capacity));
-            }
+            port.terms.put(&mut OfPort { number, to });
         }
         // What cannot be told is left out.
         let _ = self.reports(|report| {
@@ -572,41 +571,50 @@ impl Block for Multipath {
             put("link", &report.link());
             put("packets", &report.totals.packets);
             put("bytes", &report.totals.bytes);
-            put("rate", &report.rate);
+            let [bits, packets] = &report.rates;
+            put("rate", &bits.average);
             put("sessions", &report.sessions);
             put("wanted", &report.wanted);
             put("given", &report.given);
             put("reordered", &report.totals.reordered);
+            put("pps", &packets.average);
+            put("last-rate", &bits.last);
+            put("last-pps", &packets.last);
             Ok(())
         });
         let state = &self.state;
         to.put("evicted", format_args!("{}", state.sum(|c| &c.evicted)));
         to.put("untracked", format_args!("{}", state.sum(|c| &c.untracked)));
         to.put("orphans", format_args!("{}", state.sum(|c| &c.orphans)));
+        to.put("learnt", format_args!("{}", state.sum(|c| &c.learnt)));
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
         writeln!(
             to,
-            "port to link weight capacity packets bytes rate sessions wanted given reordered"
+            "port to link weight capacity packets bytes rate sessions wanted given reordered pps last-rate last-pps"
         )?;
         self.reports(|report| {
             let (port, totals) = (report.port, &report.totals);
+            let [bits, packets] = &report.rates;
             writeln!(
                 to,
-                "{} {} {} {} {} {} {} {} {} {} {} {}",
+                "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
                 report.number,
                 port.name(),
                 report.link(),
-                port.terms.weight,
-                Rate(port.capacity()),
+                port.terms.weight.0,
+                units::Rate(port.capacity()),
                 totals.packets,
                 totals.bytes,
-                report.rate,
+                bits.average,
                 report.sessions,
                 report.wanted,
                 report.given,
-                totals.reordered
+                totals.reordered,
+                packets.average,
+                bits.last,
+                packets.last
             )
         })
     }

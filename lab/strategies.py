@@ -30,7 +30,8 @@ def lana(strategy, weights, capacities):
     network.run("fbctl", "bind", "in", "m")
     for uplink in network.UPLINKS:
         network.run("fbctl", "bind", "m", uplink)
-    settings = [f"strategy={strategy}"]
+    # The thesis speaks of destinations, of which there are four.
+    settings = [f"strategy={strategy}", "route-key=destination"]
     for number, (weight, capacity) in enumerate(zip(weights, capacities)):
         settings += [f"port.{number}.weight={weight}", f"port.{number}.capacity={capacity}mbit"]
     for setting in settings:

@@ -257,6 +257,49 @@ def split():
     take_apart()
 
 
+# --- Measuring ---------------------------------------------------------------------------------
+
+
+def rates():
+    """All that is sent in an interval is told, once it is over."""
+    names = ["rate", "pps", "last-rate", "last-pps"]
+    build("strategy=packet", "interval=500ms", "average=500ms")
+    sender.sessions(range(3000), False)
+    quiesce()
+
+    def told():
+        now = options()
+        return [sum(int(now[f"port.{n}.{name}"]) for n in range(3)) for name in names]
+
+    def until(good):
+        deadline = time.monotonic() + 10
+        while not good(now := told()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return now
+
+    now = until(lambda now: now[0] > 0)
+    check("rates: bits and packets belong together", now[0] > 0 and abs(now[0] / now[1] - SIZE * 8) < 8, now)
+    check("rates: an average over an interval is the last one", now[:2] == now[2:], now)
+    now = until(lambda now: not any(now))
+    check("rates: after an interval of nothing nothing is left", now == [0] * 4, now)
+    change("average=100s")
+    sender.sessions(range(3000), False)
+    quiesce()
+    now = until(lambda now: now[0] > 0)
+    check("rates: a longer average is less", 0 < now[0] < now[2] / 50 and 0 < now[1] < now[3] / 50, now)
+    then = told()
+    now = until(lambda now: not any(now[2:]))
+    check("rates: and lasts, where the last interval has nothing", now[0] > then[0] / 2 > 0 == now[2] == now[3], now)
+    take_apart()
+    # By the last interval, too, the split is that of the capacities.
+    build("strategy=utilisation", "usage=last", "interval=100ms", *(f"port.{n}.capacity={n + 1}mbit" for n in range(3)))
+    before = received()
+    sender.sessions(range(COUNT), False)
+    got = [now - then for now, then in zip(received(), before)]
+    near("rates: the last interval has the same split", got, [1, 2, 3])
+    take_apart()
+
+
 # --- Sessions ----------------------------------------------------------------------------------
 
 FEW = max(3000 // SLOW, 300)
@@ -608,7 +651,175 @@ def live():
     take_apart()
 
 
+# --- Routes ------------------------------------------------------------------------------------
+
+
+def routed(n, six, source, tos):
+    """A packet to destination n; it carries the number of its route."""
+    frame = bytearray(answer(n, six))
+    if six:
+        frame[14 + 8 + 15] = source
+        struct.pack_into("!I", frame, 14, 6 << 28 | tos << 20)
+    else:
+        frame[14 + 12 + 3], frame[15] = source, tos
+    struct.pack_into("!I", frame, SIZE - 4, n * 4 + (source - 1) * 2 + (tos > 3))
+    return bytes(frame)
+
+
+def routes():
+    for key in "cache", "destination":
+        build("strategy=route", f"route-key={key}")
+        for six in (False, True):
+            about = f"route, {key}, {'IPv6' if six else 'IPv4'}: "
+            receiver.forget()
+            for n in range(200):
+                for source in 1, 2:
+                    # With and without the bits of ECN.
+                    for tos in 0, 3, 0x10, 0x13:
+                        sender.sock.send(routed(n, six, source, tos))
+                receiver.drain()
+            quiesce()
+            receiver.drain()
+            check(f"{about}all came", receiver.count == 1600, receiver.count)
+            check(f"{about}each route goes one way", [len(way) for way in receiver.ways.values()] == [1] * 800)
+            same = sum(len(set().union(*(receiver.ways[4 * n + route] for route in range(4)))) == 1
+                       for n in range(200))
+            check(f"{about}source and TOS make a route, or do not", same == (200 if key == "destination" else 0), same)
+        take_apart()
+
+
+# --- Next hops ---------------------------------------------------------------------------------
+
+
+def address_of(device):
+    return bytes.fromhex(open(f"/sys/class/net/{device}/address", encoding="ascii").read().strip().replace(":", ""))
+
+
+def got_from(frame):
+    """What comes of a frame by each link; the kernel takes a tag out."""
+    rest = frame[16:] if frame[12:14] == b"\x81\0" else frame[12:]
+    receiver.forget()
+    for sock in receiver.socks:
+        list(settled(sock))
+    sender.sock.send(frame)
+    quiesce()
+    return [data for sock in receiver.socks for data in settled(sock) if data[12:] == rest]
+
+
+def hops():
+    macs = [bytes.fromhex(f"0200000001{n:02x}") for n in range(3)]
+    build("strategy=packet", *(f"port.{n}.mac={macs[n].hex(':')}" for n in range(2)))
+    # The last one has none.
+    wanted = [macs[n] + address_of(OUTS[n]) for n in range(2)] + [BOB + ALICE]
+    tag = bytes.fromhex("81000005")
+    for about, frame in [("IPv4", answer(1, False)), ("IPv6", answer(1, True)),
+                         ("a tag", answer(1, False)[:12] + tag + answer(1, False)[12:])]:
+        got = [data for _ in range(6) for data in got_from(frame)]
+        check(f"mac: {about} is addressed to the next hop of its port",
+              len(got) == 6 and {data[:12] for data in got} == set(wanted), [data.hex(" ") for data in got])
+    for about, frame in [("a group", bytes.fromhex("01005e000001") + answer(1, False)[6:]),
+                         ("ARP", answer(1, False)[:12] + b"\x08\x06" + answer(1, False)[14:])]:
+        got = [data for _ in range(6) for data in got_from(frame)]
+        check(f"mac: {about} keeps its addresses", got == [frame] * 6, [data.hex(" ") for data in got])
+    change("port.1.mac=", "port.2.state=down")
+    ip("link", "set", "o0", "address", "02:00:00:00:02:00")
+    wanted = {macs[0] + bytes.fromhex("020000000200"), BOB + ALICE}
+    got = {data[:12] for _ in range(4) for data in got_from(answer(1, False))}
+    check("mac: the source is that of the device at this moment", got == wanted, [data.hex(" ") for data in got])
+    must(lana.add("m2", "multipath"))
+    must(lana.set("m2", "port.0.mac", "02:00:00:00:03:00"))
+    must(lana.replace("m", "m2"))
+    got = {data[:6].hex() for _ in range(4) for data in got_from(answer(1, False))}
+    check("mac: it belongs to the block", "020000000300" in got and macs[0].hex() not in got, got)
+    take_apart("m2")
+    must(lana.remove("m"))
+
+
+# --- Sessions that come in ---------------------------------------------------------------------
+
+
+def answer(n, six):
+    """What alice sends in session n."""
+    frame = bytearray(SIX if six else FOUR)
+    place, port = (14 + 36, 54) if six else (14 + 16, 34)
+    struct.pack_into("!I", frame, place, 0x0A000000 + n)
+    struct.pack_into("!H", frame, port, n & 0xFFFF)
+    return bytes(frame)
+
+
+def question(n, six):
+    """What she gets."""
+    frame, width, place = answer(n, six), 16 if six else 4, 14 + (8 if six else 12)
+    port = 54 if six else 34
+    head, near, far = frame[12:place], frame[place:place + width], frame[place + width:port]
+    return ALICE + BOB + head + far + near + frame[port + 2:port + 4] + frame[port:port + 2] + frame[port + 4:]
+
+
+def come(numbers, six, links):
+    """The first packets of sessions come to alice, each by a link."""
+    for n in numbers:
+        links[n % len(links)].sock.send(question(n, six))
+    quiesce()
+
+
+def replies():
+    links = [Sender("bob", name) for name in LINKS]
+    numbers = range(FEW)
+    right = {n: n % 3 for n in numbers}
+    for strategy in "session", "flowlet", "bandwidth", "utilisation":
+        build(f"strategy={strategy}", "per=session", "port.1.weight=9", "port.2.weight=0")
+        for six in (False, True):
+            about = f"{strategy}, {'IPv6' if six else 'IPv4'}: "
+            before = link("alice", "a0", "rx_packets")
+            come(numbers, six, links)
+            got = link("alice", "a0", "rx_packets") - before
+            check(f"{about}what comes in arrives", got >= FEW, got)
+            for time_ in "first", "second":
+                way = ways(numbers, six)
+                wrong = sum(way[n] != right[n] for n in numbers)
+                check(f"{about}each {time_} reply leaves by the link that its session came in by", wrong == 0,
+                      f"{wrong} of {FEW} do not")
+            # Later packets come by another link.
+            come(numbers, six, links[1:] + links[:1])
+            check(f"{about}and stays there", ways(numbers, six) == right)
+        # One in a few 100,000 is taken for another one.
+        learnt = int(options()["learnt"])
+        check(f"{strategy}: each session is learnt, once", 2 * FEW - 10 <= learnt <= 2 * FEW, learnt)
+        take_apart()
+
+    build("strategy=session", "learn=off", "port.0.weight=0")
+    come(numbers, False, links)
+    way = ways(numbers, False)
+    wrong = sum(way[n] != right[n] for n in numbers)
+    check("learn=off: replies leave by turns", FEW // 2 < wrong and options()["learnt"] == "0", wrong)
+    # Those that went out are known.
+    change("learn=on")
+    come(numbers, False, links)
+    check("learn: a session that went out first is not learnt",
+          ways(numbers, False) == way and options()["learnt"] == "0", options()["learnt"])
+    take_apart()
+
+    # Blocks below, devices that collect what they receive, and a port that shifts.
+    build("strategy=session")
+    must(lana.add("c", "counter"))
+    must(lana.unbind("m", "o2"))
+    must(lana.bind("m", "c"))
+    must(lana.bind("c", "o2"))
+    must(lana.set("o1", "batch", "on"))
+    come(numbers, False, links)
+    check("learn: through blocks and in batches", ways(numbers, False) == right)
+    must(lana.unbind("m", "o0"))
+    come(range(FEW, 2 * FEW), False, links[1:])
+    way = ways(range(FEW, 2 * FEW), False)
+    check("learn: by the links of ports that have shifted", all(way[n] == n % 2 + 1 for n in way))
+    must(lana.set("o1", "batch", "off"))
+    must(lana.unbind("c", "o2"))
+    take_apart()
+    must(lana.remove("c"))
+
+
 split()
+rates()
 # Who looks at each packet makes it slow.
 receiver = Receiver()
 stick()
@@ -616,6 +827,9 @@ errors()
 flowlets()
 ports()
 fragments()
+replies()
+hops()
+routes()
 flood()
 receiver.close()
 live()

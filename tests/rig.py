@@ -66,7 +66,10 @@ SETTINGS = {
         ("sessions", "64"), ("sessions", "200000"), ("sessions", "4194305"), ("sessions", ""), ("port.0.weight", "0"),
         ("port.0.weight", "1000"), ("port.1.weight", "999"), ("port.0.state", "down"), ("port.0.capacity", "10mbit"),
         ("port.0.capacity", "0"), ("port.63.weight", "3"), ("port.64.weight", "3"), ("port.0.weight", ""),
-        ("port.0.state", ""), ("port.0.capacity", ""), ("port.63.weight", "")]}
+        ("port.0.state", ""), ("port.0.capacity", ""), ("port.63.weight", ""), ("learn", "off"), ("learn", ""),
+        ("learn", "maybe"), ("route-key", "destination"), ("route-key", ""), ("interval", "100ms"), ("interval", "1ms"),
+        ("interval", ""), ("average", "1s"), ("average", ""), ("usage", "last"), ("usage", ""),
+        ("port.0.mac", "02:00:00:00:00:77"), ("port.1.mac", "ff:ff:ff:ff:ff:ff"), ("port.0.mac", "")]}
 # A kernel that is emulated, or that looks for our mistakes, is slower.
 SLOW = {"uml-up": 1, "uml": 2, "uml-debug": 50, "uml-kasan": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
 # What a packet generator is told whose frames are received by native XDP. They are not shared with it: a driver would

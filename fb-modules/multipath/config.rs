@@ -2,263 +2,229 @@
 
 //! What can be set, and the texts that it is set by.
 
-use core::{fmt, ops::RangeInclusive};
+use super::{
+    next_hop::Mac,
+    option::{Number, Time, Value, Values},
+    options, units, words,
+};
+use core::fmt;
 
 /// The most ports.
 pub(crate) const PORTS: u16 = 64;
 
-/// How packets are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Strategy {
-    /// All to a destination by the same port.
-    Route,
-    /// One after the other.
-    Packet,
-    /// All of a session by the same port.
-    Session,
-    /// Where the most bandwidth is left.
-    Bandwidth,
-    /// Where the smallest part is used.
-    Utilisation,
-    /// All of a session by the same port up to the next pause.
-    Flowlet,
-    /// All of a session by the same port, without remembering any.
-    Hash,
-}
-
-const STRATEGIES: [(&str, Strategy); 7] = [
-    ("route", Strategy::Route),
-    ("packet", Strategy::Packet),
-    ("session", Strategy::Session),
-    ("bandwidth", Strategy::Bandwidth),
-    ("utilisation", Strategy::Utilisation),
-    ("flowlet", Strategy::Flowlet),
-    ("hash", Strategy::Hash),
-];
-
-impl Strategy {
-    pub(crate) fn name(self) -> &'static str {
-        let mut all = STRATEGIES.iter();
-        all.find(|(_, one)| *one == self)
-            .map_or("", |(name, _)| name)
-    }
-}
-
-/// What bandwidth and utilisation choose a port for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Per {
-    /// Each packet.
-    Packet,
-    /// Each session.
-    Session,
-}
-
-impl Per {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Per::Packet => "packet",
-            Per::Session => "session",
-        }
-    }
-}
-
-/// What holds for all ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
-    pub(crate) strategy: Strategy,
-    pub(crate) per: Per,
-    /// Seconds after which what was not seen is forgotten.
-    pub(crate) expiry: u32,
-    /// Milliseconds after which a session can go another way without overtaking itself.
-    pub(crate) gap: u32,
-    /// What can be remembered.
-    pub(crate) sessions: u32,
-}
-
-impl Rules {
-    /// Those of a new block.
-    pub(crate) const DEFAULT: Self = Self {
-        strategy: Strategy::Session,
-        per: Per::Packet,
-        expiry: 300,
-        gap: 50,
-        sessions: 65_536,
-    };
-
-    /// These with another value for an option, the default for an empty one; `None` where there is
-    /// no such option.
-    pub(crate) fn with(self, key: &str, value: &str) -> Option<Result<Self, Bad>> {
-        let default = Self::DEFAULT;
-        let rules = match key {
-            "strategy" => {
-                let mut all = STRATEGIES.iter();
-                let named = all.find(|(name, _)| *name == value).map(|(_, one)| *one);
-                or(value, default.strategy, named, Bad::Strategy)
-                    .map(|strategy| Self { strategy, ..self })
-            }
-            "per" => {
-                let mut all = [Per::Packet, Per::Session].into_iter();
-                let named = all.find(|per| per.name() == value);
-                or(value, default.per, named, Bad::Per).map(|per| Self { per, ..self })
-            }
-            "expiry" => number(value, default.expiry, 1..=86_400, Bad::Expiry)
-                .map(|expiry| Self { expiry, ..self }),
-            "gap" => {
-                number(value, default.gap, 1..=60_000, Bad::Gap).map(|gap| Self { gap, ..self })
-            }
-            "sessions" => number(value, default.sessions, 64..=4_194_304, Bad::Sessions)
-                .map(|sessions| Self { sessions, ..self }),
-            _ => return None,
-        };
-        Some(rules)
-    }
-}
-
 /// Nanoseconds in a millisecond.
 const MILLISECOND: u64 = 1_000_000;
+/// How long an interval and an average can be, in nanoseconds.
+const SHORTEST: u64 = 100 * MILLISECOND;
+const LONGEST: u64 = 600_000 * MILLISECOND;
+
+words! {
+    /// How packets are spread.
+    pub(crate) enum Strategy {
+        /// All of a route by the same port.
+        Route = "route",
+        /// One after the other.
+        Packet = "packet",
+        /// All of a session by the same port.
+        Session = "session",
+        /// Where the most bandwidth is left.
+        Bandwidth = "bandwidth",
+        /// Where the smallest part is used.
+        Utilisation = "utilisation",
+        /// All of a session by the same port up to the next pause.
+        Flowlet = "flowlet",
+        /// All of a session by the same port, without remembering any.
+        Hash = "hash",
+    }
+}
+
+words! {
+    /// What bandwidth and utilisation choose a port for.
+    pub(crate) enum Per {
+        /// Each packet.
+        Packet = "packet",
+        /// Each session.
+        Session = "session",
+    }
+}
+
+words! {
+    /// What bandwidth and utilisation take for the used bandwidth.
+    pub(crate) enum Usage {
+        /// The average.
+        Average = "average",
+        /// That of the last interval.
+        Last = "last",
+    }
+}
+
+words! {
+    /// What a route is chosen for.
+    pub(crate) enum RouteKey {
+        /// Source, destination, the device that the packet came by, and TOS: as in Linux's route cache.
+        Cache = "cache",
+        /// The destination.
+        Destination = "destination",
+    }
+}
+
+words! {
+    /// Whether a port is to be used.
+    pub(crate) enum AdminState {
+        /// It is.
+        Up = "up",
+        /// It is not.
+        Down = "down",
+    }
+}
+
+/// Bits a second that a port can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity(pub(crate) u64);
+
+impl Capacity {
+    const MOST: u64 = 10_000_000_000_000;
+}
+
+/// A rate with its unit, or a number of Mbit/s.
+impl Value for Capacity {
+    const VALUES: Values = Values::Rate(1, Self::MOST);
+    fn parse(text: &str) -> Option<Self> {
+        let mbit = || units::whole(text)?.checked_mul(1_000_000);
+        let rate = units::rate(text).or_else(mbit)?;
+        (1..=Self::MOST).contains(&rate).then_some(Self(rate))
+    }
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&units::Rate(self.0), f)
+    }
+}
+
+impl Value for Mac {
+    const VALUES: Values = Values::Text("an address of one station such as 02:00:00:00:00:01");
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self, f)
+    }
+}
+
+options! {
+    /// What holds for all ports.
+    #[derive(Debug, Eq)]
+    pub(crate) struct Rules {
+        /// How the block chooses a port
+        strategy: Strategy = Strategy::Session,
+        /// Whether bandwidth and utilisation choose a port per packet or per session
+        per: Per = Per::Packet,
+        /// How often the block measures the bandwidth of its ports
+        interval: Time<SHORTEST, LONGEST> = Time(1000 * MILLISECOND),
+        /// Time over which the block averages the measured bandwidth
+        average: Time<SHORTEST, LONGEST> = Time(8000 * MILLISECOND),
+        /// Whether bandwidth and utilisation choose by the average or the last interval
+        usage: Usage = Usage::Average,
+        /// Seconds without a packet after which the block forgets a session
+        expiry: Number<1, 86_400> = Number(300),
+        /// Milliseconds without a packet after which a flowlet may change its port
+        gap: Number<1, 60_000> = Number(50),
+        /// Number of sessions that the block can remember
+        sessions: Number<64, 4_194_304> = Number(65_536),
+        /// What route chooses a port for: source, destination, device and TOS, or the destination
+        route_key as "route-key": RouteKey = RouteKey::Cache,
+        /// Whether replies leave by the port that their session came in by
+        learn: bool = true,
+    }
+}
 
 impl Rules {
+    /// Whether sessions are remembered.
+    pub(crate) fn remembers(&self) -> bool {
+        match self.strategy {
+            Strategy::Session | Strategy::Flowlet => true,
+            Strategy::Bandwidth | Strategy::Utilisation => self.per == Per::Session,
+            Strategy::Route | Strategy::Packet | Strategy::Hash => false,
+        }
+    }
+
+    /// How many sessions there is to be room for.
+    pub(crate) fn room(&self) -> u32 {
+        u32::try_from(self.sessions.0).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn expiry_ns(&self) -> u64 {
-        u64::from(self.expiry).wrapping_mul(1000 * MILLISECOND)
+        self.expiry.0.wrapping_mul(1000 * MILLISECOND)
     }
 
     pub(crate) fn gap_ns(&self) -> u64 {
-        u64::from(self.gap).wrapping_mul(MILLISECOND)
+        self.gap.0.wrapping_mul(MILLISECOND)
     }
 }
 
-/// What holds for a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub(crate) weight: u16,
-    /// It is not to be used.
-    pub(crate) is_down: bool,
-    /// Bits a second; 0 is for what its device says.
-    pub(crate) capacity: u64,
+options! {
+    /// What holds for a port.
+    #[derive(Debug, Eq)]
+    pub(crate) struct Terms {
+        /// Weight of port N
+        weight as "port.N.weight": Number<0, 1000> = Number(1),
+        /// Whether the block uses port N
+        state as "port.N.state": AdminState = AdminState::Up,
+        /// Bandwidth of port N. Empty: that of its device
+        capacity as "port.N.capacity": Option<Capacity> = None,
+        /// Ethernet address of the next hop of port N. Empty: packets keep theirs
+        mac as "port.N.mac": Option<Mac> = None,
+    }
 }
 
-/// One of them.
+/// What the keys of ports begin with; `N` stands for a number.
+const PORT: &str = "port.N.";
+
+/// One of them, by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Term {
-    Weight,
-    State,
-    Capacity,
+pub(crate) struct Term(&'static str);
+
+impl Term {
+    /// What the key of a port is for, without its number; a value that it has.
+    pub(crate) fn key(self) -> &'static str {
+        self.0
+    }
+
+    /// What it can be set to.
+    pub(crate) fn values(self) -> Option<Values> {
+        let mut all = Terms::OPTIONS.iter();
+        all.find(|option| option.key == self.0)
+            .map(|option| option.values)
+    }
 }
 
 impl Terms {
-    /// Those of a new port.
-    pub(crate) const DEFAULT: Self = Self {
-        weight: 1,
-        is_down: false,
-        capacity: 0,
-    };
-
     /// Takes over one of them.
     pub(crate) fn take(&mut self, term: Term, from: &Self) {
-        match term {
-            Term::Weight => self.weight = from.weight,
-            Term::State => self.is_down = from.is_down,
-            Term::Capacity => self.capacity = from.capacity,
+        match term.0 {
+            "port.N.weight" => self.weight = from.weight,
+            "port.N.state" => self.state = from.state,
+            "port.N.capacity" => self.capacity = from.capacity,
+            "port.N.mac" => self.mac = from.mac,
+            _ => (),
         }
     }
 
-    /// These with another value for one of them, the default for an empty one.
-    pub(crate) fn with(self, term: Term, value: &str) -> Result<Self, Bad> {
-        let default = Self::DEFAULT;
-        Ok(match term {
-            Term::Weight => Self {
-                weight: number(value, default.weight, 0..=1000, Bad::Weight)?,
-                ..self
-            },
-            Term::State => {
-                let named = match value {
-                    "up" => Some(false),
-                    "down" => Some(true),
-                    _ => None,
-                };
-                let is_down = or(value, default.is_down, named, Bad::State)?;
-                Self { is_down, ..self }
-            }
-            Term::Capacity => {
-                let capacity = or(value, default.capacity, rate(value), Bad::Capacity)?;
-                Self { capacity, ..self }
-            }
-        })
+    pub(crate) fn weight(&self) -> u16 {
+        u16::try_from(self.weight.0).unwrap_or(u16::MAX)
     }
+}
+
+/// What an option of a port is called behind its number.
+pub(crate) fn name(key: &str) -> &str {
+    key.strip_prefix(PORT).unwrap_or(key)
 }
 
 /// `port.N.TERM`: the number of the port, and which of its terms.
 pub(crate) fn term(key: &str) -> Option<(u16, Term)> {
     let (port, term) = key.strip_prefix("port.")?.split_once('.')?;
-    let port = digits(port)?;
-    let term = match term {
-        "weight" => Term::Weight,
-        "state" => Term::State,
-        "capacity" => Term::Capacity,
-        _ => return None,
-    };
-    Some((u16::try_from(port).ok()?, term))
-}
-
-fn or<T>(value: &str, default: T, named: Option<T>, bad: Bad) -> Result<T, Bad> {
-    match named {
-        _ if value.is_empty() => Ok(default),
-        Some(value) => Ok(value),
-        None => Err(bad),
-    }
-}
-
-fn number<T: TryFrom<u64> + PartialOrd>(
-    value: &str,
-    default: T,
-    within: RangeInclusive<T>,
-    bad: Bad,
-) -> Result<T, Bad> {
-    let named = digits(value).and_then(|n| T::try_from(n).ok());
-    let named = named.filter(|n| within.contains(n));
-    or(value, default, named, bad)
-}
-
-/// A number without a sign, and without zeros that say nothing: so each has one text.
-fn digits(text: &str) -> Option<u64> {
-    let is_plain = text == "0" || !text.starts_with(['0', '+']);
-    text.parse().ok().filter(|_| is_plain)
-}
-
-/// Units of a rate, the largest first.
-const UNITS: [(&str, u64); 4] = [
-    ("gbit", 1_000_000_000),
-    ("mbit", 1_000_000),
-    ("kbit", 1_000),
-    ("bit", 1),
-];
-
-/// The most that a capacity can be: 10 Tbit/s.
-const MOST: u64 = 10_000_000_000_000;
-
-/// A rate with its unit, or in Mbit/s; in bits a second.
-pub(crate) fn rate(text: &str) -> Option<u64> {
-    let mut units = UNITS.iter();
-    let with = units.find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
-    let (number, unit) = with.unwrap_or((text, 1_000_000));
-    let rate = digits(number)?.checked_mul(unit)?;
-    (1..=MOST).contains(&rate).then_some(rate)
-}
-
-/// A rate as it is written: in the largest unit that makes it a whole number.
-pub(crate) struct Rate(pub(crate) u64);
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut units = UNITS.iter();
-        let whole = units.find_map(|(name, unit)| {
-            (self.0.checked_rem(*unit) == Some(0)).then_some((name, self.0.checked_div(*unit)?))
-        });
-        match whole {
-            Some((name, number)) if self.0 != 0 => write!(f, "{number}{name}"),
-            _ => f.write_str("0bit"),
-        }
-    }
+    let port = u16::try_from(units::whole(port)?).ok()?;
+    let mut all = Terms::OPTIONS.iter();
+    let option = all.find(|option| name(option.key) == term)?;
+    Some((port, Term(option.key)))
 }
 
 /// A part of a whole, in percent; a dash of nothing.
@@ -274,35 +240,5 @@ impl fmt::Display for Part {
             Some(hundredths) => write!(f, "{}.{:02}%", hundredths / 100, hundredths % 100),
             None => f.write_str("-"),
         }
-    }
-}
-
-/// What is wrong with a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bad {
-    Strategy,
-    Per,
-    Expiry,
-    Gap,
-    Sessions,
-    Weight,
-    State,
-    Capacity,
-}
-
-impl fmt::Display for Bad {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Bad::Strategy => {
-                "strategy: route, packet, session, bandwidth, utilisation, flowlet or hash"
-            }
-            Bad::Per => "per: packet or session",
-            Bad::Expiry => "expiry: seconds, from 1 to 86400",
-            Bad::Gap => "gap: milliseconds, from 1 to 60000",
-            Bad::Sessions => "sessions: a number from 64 to 4194304",
-            Bad::Weight => "weight: a number from 0 to 1000",
-            Bad::State => "state: up or down",
-            Bad::Capacity => "capacity: a rate such as 10mbit, up to 10000gbit",
-        })
     }
 }

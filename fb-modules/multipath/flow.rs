@@ -4,8 +4,12 @@
 //!
 //! Nothing is refused: of a packet whose headers end early, or lie, what could be read counts.
 
+use super::config::RouteKey;
+
 /// VLAN tags in the data that are looked behind.
 const TAGS: usize = 2;
+/// What routers change on the way in TOS and traffic class.
+const ECN: u8 = 3;
 /// Extension headers of IPv6 that are looked behind.
 const EXTENSIONS: usize = 8;
 
@@ -21,6 +25,7 @@ enum Domain {
     Session = 1,
     Route = 2,
     Fragment = 3,
+    RouteCache = 4,
 }
 
 /// The kind of addresses.
@@ -54,8 +59,12 @@ pub(crate) struct Flow {
     protocol: u16,
     /// Source and destination port; ICMP's type, code and identifier. 0 where there are none.
     ports: u32,
+    /// The TOS of IPv4 or the traffic class of IPv6, without the bits of ECN.
+    tos: u8,
     /// Its part in a datagram.
     pub(crate) fragment: Fragment,
+    /// It is known from an error that quotes a packet of the other side.
+    is_quoted: bool,
 }
 
 /// The words that a key is made of.
@@ -84,7 +93,9 @@ impl Flow {
         addresses: [0; 4],
         protocol: 0,
         ports: 0,
+        tos: 0,
         fragment: Fragment::No,
+        is_quoted: false,
     };
 
     /// Reads the headers at the beginning of a packet. `Err` when the bytes ended before the headers:
@@ -109,6 +120,7 @@ impl Flow {
             match self.protocol {
                 0x0800 => return self.ipv4(behind, At::Packet),
                 0x86dd => return self.ipv6(behind, At::Packet),
+                0x0806 => return self.arp(behind),
                 0x8100 | 0x88a8 => rest = behind.split_first_chunk::<2>()?.1,
                 _ => break,
             }
@@ -116,15 +128,34 @@ impl Flow {
         Some(())
     }
 
+    /// Of ARP for IPv4 over Ethernet the addresses of sender and target: so a request and its answer are the two
+    /// directions of one session, though a request is sent to all.
+    fn arp(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, _) = bytes.split_first_chunk::<28>()?;
+        if !head.starts_with(&[0, 1, 8, 0, 6, 4]) {
+            return Some(());
+        }
+        let [.., s0, s1, s2, s3, _, _, _, _, _, _, t0, t1, t2, t3] = *head;
+        self.kind = Kind::V4;
+        self.addresses = [
+            u64::from_be_bytes([s0, s1, s2, s3, t0, t1, t2, t3]),
+            0,
+            0,
+            0,
+        ];
+        Some(())
+    }
+
     fn ipv4(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, _) = bytes.split_first_chunk::<20>()?;
-        let [first, _, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
+        let [first, tos, l0, l1, i0, i1, f0, f1, _, protocol, _, _, addresses @ ..] = *head;
         let length = usize::from(first & 0xf).wrapping_mul(4);
         if first >> 4 != 4 || length < 20 {
             return Some(());
         }
         self.kind = Kind::V4;
         self.addresses = [u64::from_be_bytes(addresses), 0, 0, 0];
+        self.tos = tos & !ECN;
         self.protocol = protocol.into();
         let id = u16::from_be_bytes([i0, i1]).into();
         let (more, offset) = (f0 & 0x20 != 0, u16::from_be_bytes([f0 & 0x1f, f1]));
@@ -142,11 +173,12 @@ impl Flow {
 
     fn ipv6(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, mut rest) = bytes.split_first_chunk::<40>()?;
-        let [first, _, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
+        let [first, second, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
         if first >> 4 != 6 {
             return Some(());
         }
         self.kind = Kind::V6;
+        self.tos = (first << 4 | second >> 4) & !ECN;
         for (word, bytes) in self.addresses.iter_mut().zip(addresses.chunks_exact(8)) {
             *word = u64::from_be_bytes(*bytes.first_chunk()?);
         }
@@ -197,6 +229,18 @@ impl Flow {
             6 | 17 | 33 | 132 | 136 if inside(4) => {
                 self.ports = u32::from_be_bytes(*bytes.first_chunk()?);
             }
+            // Neighbour solicitations and advertisements, like ARP: with the target in place of a group, and of the
+            // address that answers.
+            58 if inside(24) && matches!(bytes.first(), Some(135 | 136)) => {
+                let [kind, code, _, _, _, _, _, _, target @ ..] = *bytes.first_chunk::<24>()?;
+                let [high, low] = words(&target);
+                let [a, b, c, d] = self.addresses;
+                self.addresses = match kind {
+                    135 => [a, b, high, low],
+                    _ => [high, low, c, d],
+                };
+                self.ports = u32::from_be_bytes([kind, code, 0, 0]);
+            }
             1 | 58 if inside(8) => {
                 let [kind, code, _, _, id @ ..] = *bytes.first_chunk::<6>()?;
                 let has_id = match self.protocol {
@@ -235,12 +279,13 @@ impl Flow {
         // Which session a later fragment is of nobody knows here.
         if quote.kind == self.kind && !matches!(quote.fragment, Fragment::Later(_)) {
             *self = quote.reversed();
+            self.is_quoted = true;
         }
         read
     }
 
     /// What the other side of the session sends.
-    fn reversed(self) -> Self {
+    pub(crate) fn reversed(self) -> Self {
         let [a, b, c, d] = self.addresses;
         let [kind, code, i0, i1] = self.ports.to_be_bytes();
         // Questions and their answers.
@@ -256,12 +301,25 @@ impl Flow {
                 (1, 13 | 15 | 17) => icmp(kind.wrapping_add(1)),
                 (1, 14 | 16 | 18) => icmp(kind.wrapping_sub(1)),
                 (58, 128 | 129) => icmp(kind ^ 1),
+                (58, 135 | 136) => icmp(kind ^ 15),
                 (1 | 58, _) => self.ports,
                 _ => self.ports.rotate_left(16),
             },
             fragment: Fragment::No,
             ..self
         }
+    }
+
+    /// Whether the other side may send packets of this session, in answer to this one. They are not for a group or an
+    /// error, and later fragments do not tell their session.
+    pub(crate) fn has_answer(&self) -> bool {
+        let [word, destination, high, _] = self.addresses;
+        let is_group = match self.kind {
+            Kind::Ethernet => destination >> 40 & 1 != 0,
+            Kind::V4 => word as u32 >= 0xe000_0000,
+            Kind::V6 => high >> 56 == 0xff,
+        };
+        !(is_group || self.is_quoted || matches!(self.fragment, Fragment::Later(_)))
     }
 
     /// The key of all that has these addresses, and this as the last of its words.
@@ -300,8 +358,15 @@ impl Flow {
         self.key(Domain::Fragment, protocol, id)
     }
 
-    /// The key of the destination.
-    pub(crate) fn route(&self) -> Key {
+    /// The key of the route, of a packet that came by a device.
+    pub(crate) fn route(&self, of: RouteKey, device: u32) -> Key {
+        match of {
+            RouteKey::Cache => self.key(Domain::RouteCache, self.tos.into(), device),
+            RouteKey::Destination => self.destination(),
+        }
+    }
+
+    pub(crate) fn destination(&self) -> Key {
         let [a, b, c, d] = self.addresses;
         let addresses = match self.kind {
             Kind::V4 => [a & 0xffff_ffff, 0, 0, 0],
@@ -311,4 +376,10 @@ impl Flow {
         let destination = Self { addresses, ..*self };
         destination.key(Domain::Route, 0, 0)
     }
+}
+
+/// An IPv6 address in two words.
+fn words(address: &[u8; 16]) -> [u64; 2] {
+    let all = u128::from_be_bytes(*address);
+    [(all >> 64) as u64, all as u64]
 }

@@ -5,6 +5,7 @@
 pub(crate) mod config;
 pub(crate) mod flow;
 pub(crate) mod meter;
+pub(crate) mod next_hop;
 pub(crate) mod ports;
 pub(crate) mod spread;
 pub(crate) mod table;
@@ -13,11 +14,11 @@ pub(crate) mod table;
 mod tests;
 
 /// What lists are made of, here and where the tests run.
-pub(crate) use super::List;
+pub(crate) use super::{option, options, units, words, List};
 
 use config::{Per, Rules, Strategy};
 use flow::{Flow, Fragment, Key};
-use meter::{Meter, SECOND};
+use meter::{Meter, Pace, SECOND};
 use spread::{Spread, Usable};
 use table::{Placed, Table};
 
@@ -33,6 +34,7 @@ pub(crate) struct Balance<'a> {
     pub(crate) before: Option<&'a Table>,
     pub(crate) fragments: &'a Table,
     pub(crate) meter: &'a Meter,
+    pub(crate) pace: &'a Pace,
 }
 
 /// Where a packet goes, and why.
@@ -73,6 +75,8 @@ pub(crate) trait Source {
     fn now(&self) -> u64;
     /// A hash that nobody else can foresee.
     fn hash(&self, words: &[u64]) -> u64;
+    /// The device that the packet came by, for routes; 0 is none.
+    fn device(&self) -> u32;
     /// The next turn of this CPU.
     fn packet_turn(&self) -> u64;
     /// The next turn of all.
@@ -92,13 +96,38 @@ impl Balance<'_> {
             (Strategy::Bandwidth | Strategy::Utilisation, Per::Packet) => {
                 by(self.roomiest()?, Why::Packet)
             }
-            (Strategy::Route, _) => self.place(&flow().route(), source)?,
+            (Strategy::Route, _) => {
+                let key = flow().route(self.rules.route_key, source.device());
+                self.place(&key, source)?
+            }
             _ => self.session(&flow(), source)?,
         };
         if self.is_measured() {
             self.meter.sent(way.seat, len);
         }
         Some(way)
+    }
+
+    /// Whether it wants to see the packets that come in by a port.
+    pub(crate) fn learns(&self) -> bool {
+        self.rules.learn && self.rules.remembers()
+    }
+
+    /// Learns from a packet that came in by the port at a seat: what is sent in answer leaves by that port, unless
+    /// the session has a port already. Says whether there is a new session, and then whether another one had to be
+    /// forgotten for it.
+    pub(crate) fn learn(&self, flow: &Flow, seat: u8, source: &impl Source) -> Option<bool> {
+        if !flow.has_answer() || self.spread.at(seat).is_none() {
+            return None;
+        }
+        let hash = source.hash(flow.reversed().session().words());
+        let (now, expiry) = (source.now(), self.rules.expiry_ns());
+        let usable = |seat| self.spread.at(seat).is_some();
+        let before = self.before.and_then(|table| table.seat(hash, now, expiry));
+        if before.is_some_and(usable) && self.sessions.seat(hash, now, expiry).is_none() {
+            return None;
+        }
+        self.sessions.learn(hash, seat, now, expiry, usable)
     }
 
     /// Whether choices are made by what is used.
@@ -110,7 +139,7 @@ impl Balance<'_> {
     }
 
     fn roomiest(&self) -> Option<&Usable> {
-        let used = |seat| self.meter.used(seat);
+        let used = |seat| self.meter.used(seat, self.pace);
         match self.rules.strategy {
             Strategy::Utilisation => self.spread.least_utilised(used),
             _ => self.spread.most_unused(used),

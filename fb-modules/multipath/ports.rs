@@ -7,7 +7,8 @@
 //! and counters are kept. A number that is not bound yet can have its terms already.
 
 use super::{
-    config::Terms,
+    config::{AdminState, Terms},
+    next_hop,
     spread::{mix, Usable},
     table::SEATS,
 };
@@ -24,6 +25,8 @@ pub(crate) struct Port {
     pub(crate) is_up: bool,
     /// The speed of its device in Mbit/s, 0 if it is not known.
     pub(crate) speed: u32,
+    /// The address of its device.
+    pub(crate) address: Option<[u8; 6]>,
     pub(crate) seat: u8,
     /// What was counted at its seat before it was its own.
     pub(crate) base: Totals,
@@ -60,6 +63,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) name: &'a str,
     pub(crate) is_up: bool,
     pub(crate) speed: u32,
+    pub(crate) address: Option<[u8; 6]>,
 }
 
 impl Port {
@@ -71,6 +75,7 @@ impl Port {
             terms,
             is_up: false,
             speed: 0,
+            address: None,
             seat: 0,
             base: Totals::default(),
             since: 0,
@@ -96,23 +101,29 @@ impl Port {
         self.idp = seen.idp;
         self.is_up = seen.is_up;
         self.speed = seen.speed;
+        self.address = seen.address;
         self.name = [0; 32];
         for (to, from) in self.name.iter_mut().zip(seen.name.bytes()) {
             *to = from;
         }
     }
 
+    /// The addresses that IP packets get which leave by it, if any: without a device there is nobody to send to.
+    pub(crate) fn addresses(&self) -> Option<[u8; 12]> {
+        Some(next_hop::addresses(self.terms.mac?, self.address?))
+    }
+
     /// Whether packets can go by it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_bound() && self.is_up && !self.terms.is_down
+        self.is_bound() && self.is_up && self.terms.state == AdminState::Up
     }
 
     /// Bits a second: what is set, or else what its device says, or else a Gbit/s for each weight.
     pub(crate) fn capacity(&self) -> u64 {
         match (self.terms.capacity, self.speed) {
-            (0, 0) => u64::from(self.terms.weight.max(1)).wrapping_mul(1_000_000_000),
-            (0, speed) => u64::from(speed).wrapping_mul(1_000_000),
-            (capacity, _) => capacity,
+            (None, 0) => self.terms.weight.0.max(1).wrapping_mul(1_000_000_000),
+            (None, speed) => u64::from(speed).wrapping_mul(1_000_000),
+            (Some(capacity), _) => capacity.0,
         }
     }
 
@@ -121,7 +132,7 @@ impl Port {
         Usable {
             number,
             seat: self.seat,
-            weight: self.terms.weight,
+            weight: self.terms.weight(),
             capacity: self.capacity(),
             id: mix(self.idp.into()),
         }
@@ -132,8 +143,8 @@ impl Port {
 pub(crate) fn are_these<'a>(ports: &[Port], mut seen: impl Iterator<Item = Seen<'a>>) -> bool {
     let mut bound = ports.iter().filter(|port| port.is_bound());
     let same = |port: &Port, seen: &Seen<'_>| {
-        let state = (port.idp, port.is_up, port.speed, port.name());
-        state == (seen.idp, seen.is_up, seen.speed, seen.name)
+        let state = (port.idp, port.is_up, port.speed, port.address);
+        state == (seen.idp, seen.is_up, seen.speed, seen.address) && port.name() == seen.name
     };
     loop {
         match (bound.next(), seen.next()) {

@@ -10,6 +10,10 @@
 //! A key that was seen twice is *established*. A new one takes the place of nobody, or of one whose
 //! time is over, or of the longest unseen one that is not established. So whoever comes with new keys
 //! only, however many, displaces others of his kind, never an established one.
+//!
+//! The seat of a key can also be *learnt*: from packets that came by that port, the other way. The key is established
+//! once it is seen itself. A learnt seat follows the port that packets come by while the key was not seen, and later
+//! if its own port cannot be used.
 
 use super::List;
 use core::sync::atomic::{
@@ -19,21 +23,25 @@ use core::sync::atomic::{
 
 /// Nanoseconds are counted in units of 131 microseconds, ...
 const UNIT: u32 = 17;
-/// ... by 34 bits: after 26 days the count is where it was.
-const TIME: u32 = 34;
+/// ... by 33 bits: after 13 days the count is where it was.
+const TIME: u32 = 33;
 /// By as much a clock may be ahead of another one: a second.
 const AHEAD: u64 = 1 << 13;
 const TIME_MASK: u64 = (1 << TIME) - 1;
 const SEAT: u32 = TIME;
 const SEAT_BITS: u32 = 7;
 const LIFE: u32 = SEAT + SEAT_BITS;
-const LIFE_BITS: u32 = 2;
+const LIFE_BITS: u32 = 3;
 const TAG: u32 = LIFE + LIFE_BITS;
 
 /// It is not sure yet that no other CPU has brought the same key.
 const TENTATIVE: u64 = 0;
 const NEW: u64 = 1;
-const ESTABLISHED: u64 = 2;
+/// Learnt, and not seen itself.
+const LEARNT: u64 = 2;
+const ESTABLISHED: u64 = 3;
+/// Learnt and established.
+const BOUND: u64 = 4;
 
 /// Entries in a bucket.
 const WAYS: usize = 8;
@@ -84,6 +92,10 @@ impl Entry {
         } else {
             units << UNIT
         }
+    }
+
+    fn is_learnt(self) -> bool {
+        matches!(self.life(), LEARNT | BOUND)
     }
 
     /// Whether it is one, and was seen less than `expiry` nanoseconds ago.
@@ -197,7 +209,7 @@ impl Table {
     }
 
     /// Finds the seat of a key that comes now, and sees to it that it has one. One seen less than
-    /// `expiry` nanoseconds ago keeps its seat if `keep` says so of the seat and its age; else
+    /// `expiry` nanoseconds ago keeps its seat if `keep` says so of the seat and its age (0 if it was learnt); else
     /// `choose` says where it goes, which is asked only when there is a place for the key, and told
     /// whether it is new.
     pub(crate) fn place(
@@ -220,14 +232,20 @@ impl Table {
                     return Placed::None;
                 };
                 let next = Entry::new(hash, seat, TENTATIVE, now);
-                if swap(word, was, next) && self.confirm(hash, word, next) {
+                if swap(word, was, next) && self.confirm(hash, word, next, NEW) {
                     return Placed::Begins(seat, was.lives(now, expiry));
                 }
                 continue;
             };
             let (seat, age, living) = (was.seat(), was.age(now), was.lives(now, expiry));
-            if living && keep(seat, age) {
-                let next = Entry::new(hash, seat, ESTABLISHED, now);
+            // What was learnt does not move after a pause.
+            let (pause, life) = if was.is_learnt() {
+                (0, BOUND)
+            } else {
+                (age, ESTABLISHED)
+            };
+            if living && keep(seat, pause) {
+                let next = Entry::new(hash, seat, life, now);
                 // If somebody else was faster, the session was seen as well; or it was taken back.
                 if next == was || swap(word, was, next) || Entry(word.load(SeqCst)).is_of(hash) {
                     return Placed::Stays(seat);
@@ -250,10 +268,51 @@ impl Table {
         Placed::Full
     }
 
+    /// Learns that a key belongs to a seat, unless it has one. `usable` says whether a seat is of a port that can be
+    /// used. Says where the key is new whether another one was displaced.
+    pub(crate) fn learn(
+        &self,
+        hash: u64,
+        seat: u8,
+        now: u64,
+        expiry: u64,
+        usable: impl Fn(u8) -> bool,
+    ) -> Option<bool> {
+        for _ in 0..TRIES {
+            let Some((word, was)) = self.find(hash) else {
+                let (word, was) = self.room(hash, now, expiry)?;
+                let next = Entry::new(hash, seat, TENTATIVE, now);
+                if swap(word, was, next) && self.confirm(hash, word, next, LEARNT) {
+                    return Some(was.lives(now, expiry));
+                }
+                continue;
+            };
+            if !was.lives(now, expiry) {
+                if swap(word, was, Entry::new(hash, seat, LEARNT, now)) {
+                    return Some(false);
+                }
+                continue;
+            }
+            let follows = match was.life() {
+                LEARNT => true,
+                BOUND => was.seat() == seat || !usable(was.seat()),
+                _ => false,
+            };
+            let next = Entry::new(hash, seat, was.life(), now);
+            if follows && next != was {
+                // If somebody else was faster, the session was seen as well.
+                swap(word, was, next);
+            }
+            return None;
+        }
+        None
+    }
+
     /// When two CPUs bring a key at once, each may have given it a place: whether it is `mine` that stays.
     /// One that is sure stays; of two that are not, the first in order. The other one is taken back, by
     /// whoever of the two comes to it first.
-    fn confirm(&self, hash: u64, mine: &AtomicU64, entry: Entry) -> bool {
+    /// It gets its life then.
+    fn confirm(&self, hash: u64, mine: &AtomicU64, entry: Entry, life: u64) -> bool {
         let mut is_first = false;
         for (word, other) in self.all(hash) {
             if core::ptr::eq(word, mine) {
@@ -263,7 +322,7 @@ impl Table {
                 return false;
             }
         }
-        swap(mine, entry, Entry(entry.0 | NEW << LIFE))
+        swap(mine, entry, Entry(entry.0 | life << LIFE))
     }
 
     /// Forgets who has a seat that is about to be another port's. As long as the table is large.

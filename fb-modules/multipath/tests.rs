@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
-    config::{term, Bad, Part, Per, Rate, Rules, Strategy, Term, Terms, PORTS},
+    config::{
+        name, term, AdminState, Capacity, Part, Per, RouteKey, Rules, Strategy, Terms, Usage, PORTS,
+    },
     flow::{Flow, Fragment, FIRST, MOST},
-    meter::{Meter, Use, SECOND},
+    meter::{Meter, Pace, Rates, Use, SECOND},
+    next_hop::{addresses, is_routed, Mac, HEAD},
+    option::{Number, OptionSpec, Shown, Time, Value},
     ports::{are_these, follow, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
@@ -55,9 +59,11 @@ struct Bench {
     before: Option<Table>,
     fragments: Table,
     meter: Meter,
+    pace: Pace,
     bytes: [Cell<u64>; SEATS],
     now: Cell<u64>,
     turns: [Cell<u64>; 2],
+    device: Cell<u32>,
 }
 
 impl Source for Bench {
@@ -66,6 +72,9 @@ impl Source for Bench {
     }
     fn hash(&self, words: &[u64]) -> u64 {
         words.iter().fold(1, |hash, word| mix(hash ^ word))
+    }
+    fn device(&self) -> u32 {
+        self.device.get()
     }
     fn packet_turn(&self) -> u64 {
         self.turns[0].replace(self.turns[0].get() + 1)
@@ -90,26 +99,34 @@ impl Bench {
             before: None,
             fragments: table(4096),
             meter: Meter::new(now, seats),
+            pace: Pace::new(&rules),
             bytes: [const { Cell::new(0) }; SEATS],
             now: Cell::new(now),
             turns: Default::default(),
+            device: Cell::new(7),
         }
     }
 
-    fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
-        if let Some(seconds) = self.meter.is_due(self.now.get()) {
-            for (seat, bytes) in (0..).zip(&self.bytes) {
-                self.meter.measure(seat, bytes.get(), seconds);
-            }
-        }
-        let balance = Balance {
+    fn balance(&self) -> Balance<'_> {
+        Balance {
             rules: &self.rules,
             spread: &self.spread,
             sessions: &self.sessions,
             before: self.before.as_ref(),
             fragments: &self.fragments,
             meter: &self.meter,
-        };
+            pace: &self.pace,
+        }
+    }
+
+    fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
+        if let Some(seconds) = self.meter.is_due(self.now.get(), &self.pace) {
+            for (seat, bytes) in (0..).zip(&self.bytes) {
+                self.meter
+                    .measure(seat, [bytes.get(), 0], seconds, &self.pace);
+            }
+        }
+        let balance = self.balance();
         let flow = || Flow::read(packet).unwrap_or_else(|flow| flow);
         let way = balance.decide(flow, len, self)?;
         let bytes = &self.bytes[usize::from(way.seat)];
@@ -119,6 +136,17 @@ impl Bench {
 
     fn port(&self, packet: &[u8]) -> u16 {
         self.send(packet, packet.len() as u32).unwrap().number
+    }
+
+    /// A packet comes in by the port of this number.
+    fn comes(&self, packet: &[u8], number: u16) -> Option<bool> {
+        let seat = number as u8 * 3 + 1;
+        let flow = Flow::read(packet).unwrap_or_else(|flow| flow);
+        let balance = self.balance();
+        if !balance.learns() {
+            return None;
+        }
+        balance.learn(&flow, seat, self)
     }
 
     fn wait(&self, time: u64) {
@@ -341,7 +369,10 @@ fn an_error_belongs_to_the_session_that_it_is_about() {
                 }
                 let error = error(came, kind, quoted);
                 assert_eq!(key(&error), key(goes), "{kind} {quoted}");
-                assert_eq!(read(&error).route().words(), read(goes).route().words());
+                assert_eq!(
+                    read(&error).destination().words(),
+                    read(goes).destination().words()
+                );
             }
         }
     }
@@ -497,7 +528,7 @@ fn headers_that_lie_or_end_early_are_read_as_far_as_they_go() {
     for first in [0x40, 0x44, 0x55, 0x65] {
         let mut bad = whole.clone();
         bad[14] = first;
-        assert_eq!(read(&bad).route().words()[1], 0x0200_0000_0001);
+        assert_eq!(read(&bad).destination().words()[1], 0x0200_0000_0001);
     }
     // Any beginning of a packet can be read, and what is read again with more of it is the same.
     let long = v6(60, 1, 2, &extension(60, 30, 6, &l4(1, 2)));
@@ -533,7 +564,7 @@ fn no_bytes_make_it_panic() {
         random = mix(random + 1);
         packet.truncate(random as usize % (packet.len() + 1));
         let flow = Flow::read(&packet).unwrap_or_else(|flow| flow);
-        assert!(flow.session().words().len() >= 2 && flow.route().words().len() >= 2);
+        assert!(flow.session().words().len() >= 2 && flow.destination().words().len() >= 2);
     }
 }
 
@@ -595,7 +626,7 @@ fn what_was_seen_is_remembered_until_it_expires() {
 #[test]
 fn time_may_come_around_and_clocks_may_differ() {
     let table = table(64);
-    let turn = 1 << (17 + 34);
+    let turn = 1 << (17 + 33);
     assert_eq!(
         place(&table, 1 << 63, turn - SECOND, 3),
         Placed::Begins(3, false)
@@ -1195,35 +1226,130 @@ fn what_was_remembered_before_holds_nobody_back() {
 #[test]
 fn rates_are_averaged_over_eight_seconds() {
     let meter = Meter::new(0, (0..4).map(|_| Use::default()).collect());
-    assert_eq!(meter.is_due(SECOND - 1), None);
-    assert_eq!(meter.is_due(SECOND + 1), Some(1));
-    assert_eq!(meter.is_due(SECOND + 1), None);
+    let pace = Pace::new(&Rules::DEFAULT);
+    let average = |seat| meter.rates(seat)[0].average;
+    assert_eq!(meter.is_due(SECOND - 1, &pace), None);
+    assert_eq!(meter.is_due(SECOND + 1, &pace), Some(1));
+    assert_eq!(meter.is_due(SECOND + 1, &pace), None);
     let mut bytes = 0;
-    for _ in 0..100 {
+    for packets in 1..=100 {
         bytes += 125_000;
-        meter.measure(2, bytes, 1);
+        meter.measure(2, [bytes, packets * 100], 1, &pace);
     }
-    assert!(
-        meter.average(2).abs_diff(MBIT) < 100,
-        "{}",
-        meter.average(2)
-    );
+    assert!(average(2).abs_diff(MBIT) < 100, "{}", average(2));
+    let [bits, packets] = meter.rates(2);
+    assert_eq!((bits.last, packets.last), (MBIT, 100));
+    assert!((99..=100).contains(&packets.average));
     // After eight seconds of nothing a third is left, (7/8)^8.
-    meter.measure(2, bytes, 8);
-    assert!(
-        meter.average(2).abs_diff(343_609) < 100,
-        "{}",
-        meter.average(2)
-    );
-    meter.measure(2, bytes, u64::MAX);
-    assert!(meter.average(2) < 8);
+    meter.measure(2, [bytes, 10_000], 8, &pace);
+    assert!(average(2).abs_diff(343_609) < 100, "{}", average(2));
+    assert_eq!(meter.rates(2)[0].last, 0);
+    meter.measure(2, [bytes, 10_000], u64::MAX, &pace);
+    assert!(average(2) < 8);
     // What is sent counts at once by as much as it will.
     meter.sent(1, 1000);
-    assert_eq!((meter.used(1), meter.average(1)), (1000, 0));
-    meter.measure(1, 1000, 1);
-    assert_eq!((meter.used(1), meter.average(1)), (875, 1000));
-    meter.forget(1, 0);
-    assert_eq!((meter.used(1), meter.average(1)), (0, 0));
+    assert_eq!((meter.used(1, &pace), average(1)), (1000, 0));
+    meter.measure(1, [1000, 1], 1, &pace);
+    assert_eq!((meter.used(1, &pace), average(1)), (875, 1000));
+    meter.forget(1, [0; 2]);
+    assert_eq!((meter.used(1, &pace), average(1)), (0, 0));
+    assert_eq!(meter.rates(99), [Rates::default(); 2]);
+}
+
+#[test]
+fn intervals_and_averages_have_any_length() {
+    for (interval, average, share) in [
+        (100 * MS, 100 * MS, 1.0),
+        (100 * MS, 600 * SECOND, 1.0 / 6000.0),
+        (500 * MS, 2 * SECOND, 0.25),
+        (600 * SECOND, 600 * SECOND, 1.0),
+        // No shorter than an interval.
+        (10 * SECOND, SECOND, 1.0),
+    ] {
+        let rules = Rules {
+            interval: Time(interval),
+            average: Time(average),
+            ..Rules::DEFAULT
+        };
+        let (meter, pace) = (
+            Meter::new(0, (0..4).map(|_| Use::default()).collect()),
+            Pace::new(&rules),
+        );
+        assert_eq!(meter.is_due(interval - 1, &pace), None);
+        assert_eq!(meter.is_due(3 * interval + 1, &pace), Some(3));
+        assert_eq!(meter.is_due(4 * interval - 1, &pace), None);
+        // A Gbit/s, and a million packets a second.
+        let bytes = 125 * interval / 1000;
+        meter.measure(1, [bytes, interval / 1000], 1, &pace);
+        let [bits, packets] = meter.rates(1);
+        let near = |got: u64, wanted: f64| (got as f64 / wanted - 1.0).abs() < 0.001;
+        assert!(near(bits.last, 1e9) && near(packets.last, 1e6), "{bits:?}");
+        assert!(near(bits.average, 1e9 * share), "{bits:?}");
+        assert!(
+            (packets.average as f64 - 1e6 * share).abs() <= 1.0,
+            "{packets:?}"
+        );
+        // 10 Tbit/s do not overflow.
+        meter.measure(2, [1_250_000 * interval / 1000, 0], 1, &pace);
+        assert!(near(meter.rates(2)[0].last, 1e13));
+        // So many intervals at once are as good as one after the other.
+        let (kept, before) = ((1.0 - share).powi(5), bits.average as f64);
+        meter.measure(1, [bytes, interval / 1000], 5, &pace);
+        let [bits, _] = meter.rates(1);
+        assert!((bits.average as f64 - before * kept).abs() <= before * 0.001);
+    }
+}
+
+#[test]
+fn a_choice_goes_by_the_average_or_by_the_last_interval() {
+    let mut rules = Rules::DEFAULT;
+    let meter = Meter::new(0, (0..4).map(|_| Use::default()).collect());
+    let pace = Pace::new(&rules);
+    // The first one was used for long, the second one of late.
+    for second in 1..=20 {
+        let second_one = if second > 18 {
+            (second - 18) * 10_000
+        } else {
+            0
+        };
+        meter.measure(0, [second.min(18) * 10_000, 0], 1, &pace);
+        meter.measure(1, [second_one, 0], 1, &pace);
+    }
+    assert!(meter.used(0, &pace) > meter.used(1, &pace));
+    rules.usage = Usage::Last;
+    let pace = Pace::new(&rules);
+    assert_eq!((meter.used(0, &pace), meter.used(1, &pace)), (0, 80_000));
+    meter.sent(0, 100);
+    assert_eq!(meter.used(0, &pace), 800);
+    // The split is the same.
+    for usage in [Usage::Average, Usage::Last] {
+        for interval in [100 * MS, SECOND, 5 * SECOND] {
+            let mut bench = Bench::new(Strategy::Utilisation, &ports(&[1, 2, 5]));
+            (bench.rules.usage, bench.rules.interval) = (usage, Time(interval));
+            bench.pace = Pace::new(&bench.rules);
+            let mut got = [0; 3];
+            for n in 0..80_000 {
+                bench.wait(MS);
+                got[usize::from(bench.port(&session(n, false)))] += 1;
+            }
+            let shares = [10_000, 20_000, 50_000];
+            let good = got
+                .iter()
+                .zip(shares)
+                .all(|(got, want): (&i32, i32)| (got - want).abs() < 800);
+            assert!(good, "{usage:?} {interval}: {got:?}");
+        }
+    }
+    assert_eq!(rules_with("usage", "last").unwrap().usage, Usage::Last);
+    assert!(rules_with("usage", "latest").is_err());
+    let interval = rules_with("interval", "0.5s").unwrap().interval;
+    assert_eq!(interval.0, 500 * MS);
+    let average = rules_with("average", "10s").unwrap().average;
+    assert_eq!(average.0, 10 * SECOND);
+    for text in ["1", "99ms", "601s", "0s", "-1s", "1m"] {
+        assert!(rules_with("interval", text).is_err(), "{text}");
+        assert!(rules_with("average", text).is_err(), "{text}");
+    }
 }
 
 // --- Ports and options -----------------------------------------------------------------------
@@ -1235,6 +1361,7 @@ fn bind(old: &[Port], idps: &[u32], last: &mut u8) -> (Vec<Port>, usize) {
         name: "eth0",
         is_up: true,
         speed: 0,
+        address: None,
     });
     let push = |port, is_new| {
         ports.push(port);
@@ -1251,9 +1378,9 @@ fn what_is_set_follows_what_a_port_leads_to() {
         while ports.len() <= number {
             ports.push(Port::unbound(Terms::DEFAULT));
         }
-        ports[number].terms.weight = weight;
+        ports[number].terms.weight = Number(weight);
     };
-    let weights = |ports: &[Port]| ports.iter().map(|p| p.terms.weight).collect::<Vec<_>>();
+    let weights = |ports: &[Port]| ports.iter().map(|p| p.terms.weight.0).collect::<Vec<_>>();
     let mut last = 0;
     // Set ahead, for 1 and 3.
     let mut ports = vec![];
@@ -1303,6 +1430,7 @@ fn a_port_is_used_while_it_leads_somewhere() {
             name: "eth0",
             is_up,
             speed: 0,
+            address: None,
         };
         idps.iter().map(seen)
     };
@@ -1319,20 +1447,19 @@ fn a_port_is_used_while_it_leads_somewhere() {
     }
     assert!(ports[0].is_usable() && !ports[2].is_usable());
     assert!(ports[2].is_nothing() && !ports[0].is_nothing());
-    ports[0].terms.take(
-        Term::State,
-        &Terms {
-            is_down: true,
-            ..Terms::DEFAULT
-        },
-    );
+    let take = |port: &mut Port, key, text| {
+        let (_, term) = term(key).unwrap();
+        port.terms.take(term, &terms_with(key, text).unwrap());
+    };
+    take(&mut ports[0], "port.0.state", "down");
     ports[1].is_up = false;
     assert!(!ports[0].is_usable() && !ports[1].is_usable());
-    for (term, text) in [(Term::Weight, "9"), (Term::Capacity, "7bit")] {
-        ports[2]
-            .terms
-            .take(term, &Terms::DEFAULT.with(term, text).unwrap());
+    for (key, text) in [("port.2.weight", "9"), ("port.2.capacity", "7bit")] {
+        take(&mut ports[2], key, text);
     }
+    take(&mut ports[2], "port.2.mac", "02:00:00:00:00:01");
+    assert_eq!(ports[2].terms.mac, Mac::parse("02:00:00:00:00:01"));
+    assert_eq!(ports[2].terms.weight.0, 9);
     assert!(!ports[2].is_nothing());
     let usable = ports[2].usable(2);
     assert_eq!((usable.number, usable.weight, usable.capacity), (2, 9, 7));
@@ -1356,52 +1483,66 @@ fn a_port_is_used_while_it_leads_somewhere() {
 fn a_capacity_is_set_or_the_devices_or_a_gigabit_for_each_weight() {
     let mut port = Port::unbound(Terms::DEFAULT);
     assert_eq!(port.capacity(), 1000 * MBIT);
-    port.terms.weight = 3;
+    port.terms.weight = Number(3);
     assert_eq!(port.capacity(), 3000 * MBIT);
     port.speed = 100;
     assert_eq!(port.capacity(), 100 * MBIT);
-    port.terms.capacity = 7;
+    port.terms.capacity = Some(Capacity(7));
     assert_eq!(port.capacity(), 7);
+}
+
+/// Those of a new block, with another value for an option.
+fn rules_with(key: &str, text: &str) -> Result<Rules, String> {
+    let rules = Rules::DEFAULT.with(key, text.as_bytes());
+    let rules = rules.ok_or_else(|| format!("no {key}"))?;
+    rules.map_err(|failure| failure.text)
+}
+
+/// Those of a new port.
+fn terms_with(key: &str, text: &str) -> Result<Terms, String> {
+    let (_, term) = term(key).ok_or_else(|| format!("no {key}"))?;
+    let terms = Terms::DEFAULT.with(term.key(), text.as_bytes());
+    terms.unwrap().map_err(|failure| failure.text)
 }
 
 #[test]
 fn options_are_texts() {
-    let rules = Rules::DEFAULT;
     for strategy in ALL {
-        let set = rules.with("strategy", strategy.name()).unwrap().unwrap();
+        let text = Shown(strategy).to_string();
+        let set = rules_with("strategy", &text).unwrap();
         assert_eq!(set.strategy, strategy);
-        assert_eq!(set.with("strategy", ""), Some(Ok(rules)));
+        assert_eq!(set.with("strategy", b"").unwrap().unwrap(), Rules::DEFAULT);
     }
-    assert_eq!(rules.with("gap", "7").unwrap().unwrap().gap, 7);
-    assert_eq!(
-        rules.with("expiry", "86400").unwrap().unwrap().expiry,
-        86_400
-    );
-    assert_eq!(rules.with("sessions", "64").unwrap().unwrap().sessions, 64);
-    assert_eq!(
-        rules.with("per", "session").unwrap().unwrap().per,
-        Per::Session
-    );
-    for (key, value, bad) in [
-        ("strategy", "Route", Bad::Strategy),
-        ("strategy", "routes", Bad::Strategy),
-        ("per", "flow", Bad::Per),
-        ("expiry", "0", Bad::Expiry),
-        ("expiry", "86401", Bad::Expiry),
-        ("expiry", "+5", Bad::Expiry),
-        ("expiry", "05", Bad::Expiry),
-        ("expiry", "5s", Bad::Expiry),
-        ("gap", "-1", Bad::Gap),
-        ("sessions", "63", Bad::Sessions),
-        ("sessions", "99999999999999999999999", Bad::Sessions),
+    assert_eq!(rules_with("gap", "7").unwrap().gap.0, 7);
+    assert_eq!(rules_with("expiry", "86400").unwrap().expiry.0, 86_400);
+    assert_eq!(rules_with("sessions", "64").unwrap().room(), 64);
+    assert_eq!(rules_with("per", "session").unwrap().per, Per::Session);
+    assert!(!rules_with("learn", "off").unwrap().learn);
+    for (key, value, says) in [
+        ("strategy", "Route", "strategy: route, packet, session, "),
+        ("strategy", "routes", "strategy: route, packet, session, "),
+        ("per", "flow", "per: packet or session"),
+        ("expiry", "0", "expiry: a number from 1 to 86400"),
+        ("expiry", "86401", "expiry: a number from 1 to 86400"),
+        ("expiry", "+5", "expiry: "),
+        ("expiry", "05", "expiry: "),
+        ("expiry", "5s", "expiry: "),
+        ("gap", "-1", "gap: a number from 1 to 60000"),
+        ("sessions", "63", "sessions: a number from 64 to 4194304"),
+        ("sessions", "99999999999999999999999", "sessions: "),
+        ("learn", "yes", "learn: on or off"),
+        ("weight", "1", "no weight"),
+        ("port.N.weight", "1", "no port.N.weight"),
     ] {
-        assert_eq!(rules.with(key, value), Some(Err(bad)), "{key}={value}");
+        let said = rules_with(key, value).unwrap_err();
+        assert!(said.starts_with(says), "{key}={value}: {said}");
     }
-    assert_eq!(rules.with("weight", "1"), None);
 
-    assert_eq!(term("port.0.weight"), Some((0, Term::Weight)));
-    assert_eq!(term("port.63.state"), Some((63, Term::State)));
-    assert_eq!(term("port.100.capacity"), Some((100, Term::Capacity)));
+    let of = |key| term(key).map(|(number, term)| (number, name(term.key())));
+    assert_eq!(of("port.0.weight"), Some((0, "weight")));
+    assert_eq!(of("port.63.state"), Some((63, "state")));
+    assert_eq!(of("port.100.capacity"), Some((100, "capacity")));
+    assert_eq!(of("port.3.mac"), Some((3, "mac")));
     for key in [
         "port.weight",
         "port..weight",
@@ -1410,44 +1551,498 @@ fn options_are_texts() {
         "port.1.sessions",
         "port.1.weight.",
         "port.99999.weight",
+        "port.N.weight",
         "ports.1.weight",
         "",
     ] {
         assert_eq!(term(key), None, "{key}");
     }
-    let terms = Terms::DEFAULT;
-    let capacity = |text| terms.with(Term::Capacity, text).map(|terms| terms.capacity);
+    let capacity = |text| terms_with("port.5.capacity", text).map(|terms| terms.capacity);
     for (text, rate, shown) in [
         ("10mbit", 10 * MBIT, "10mbit"),
         ("10", 10 * MBIT, "10mbit"),
         ("1500kbit", 1_500_000, "1500kbit"),
         ("1000kbit", MBIT, "1mbit"),
         ("1bit", 1, "1bit"),
-        ("10000gbit", 10_000_000 * MBIT, "10000gbit"),
+        ("1.5mbit", 1_500_000, "1500kbit"),
+        ("10000gbit", 10_000_000 * MBIT, "10tbit"),
     ] {
-        assert_eq!(capacity(text), Ok(rate));
-        assert_eq!(Rate(rate).to_string(), shown);
-        assert_eq!(capacity(shown), Ok(rate));
+        assert_eq!(capacity(text), Ok(Some(Capacity(rate))));
+        assert_eq!(Shown(Capacity(rate)).to_string(), shown);
+        assert_eq!(capacity(shown), Ok(Some(Capacity(rate))));
     }
-    assert_eq!(capacity(""), Ok(0));
+    assert_eq!(capacity(""), Ok(None));
     for text in [
         "0",
         "0mbit",
         "mbit",
-        "1.5mbit",
+        "1.5",
         "1mbps",
         "10001gbit",
         "-1",
         "18446744073709551615gbit",
     ] {
-        assert_eq!(capacity(text), Err(Bad::Capacity), "{text}");
+        assert!(capacity(text).is_err(), "{text}");
     }
-    assert_eq!(terms.with(Term::Weight, "1001"), Err(Bad::Weight));
-    assert_eq!(terms.with(Term::State, "off"), Err(Bad::State));
-    assert!(terms.with(Term::State, "down").unwrap().is_down);
-    assert_eq!(terms.with(Term::Weight, "0").unwrap().weight, 0);
+    assert!(terms_with("port.1.weight", "1001").is_err());
+    assert!(terms_with("port.1.state", "off").is_err());
+    let down = terms_with("port.1.state", "down").unwrap();
+    assert_eq!(down.state, AdminState::Down);
+    assert_eq!(terms_with("port.1.weight", "0").unwrap().weight(), 0);
+    let (_, weight) = term("port.1.weight").unwrap();
+    let values = weight.values().unwrap().to_string();
+    assert_eq!(values, "a number from 0 to 1000");
     assert_eq!(Part(1, 3).to_string(), "33.33%");
     assert_eq!(Part(2, 3).to_string(), "66.67%");
     assert_eq!(Part(0, 0).to_string(), "-");
-    assert_eq!(Rate(0).to_string(), "0bit");
+}
+
+#[test]
+fn all_options_are_listed() {
+    const ALL: [OptionSpec; Rules::OPTIONS.len() + Terms::OPTIONS.len()] =
+        OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
+    let keys: Vec<_> = ALL.iter().map(|option| option.key).collect();
+    assert_eq!(keys.first(), Some(&"strategy"));
+    assert_eq!(keys.last(), Some(&"port.N.mac"));
+    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+    assert_eq!(
+        ALL.iter().filter(|option| option.is("port.5.mac")).count(),
+        1
+    );
+    for option in ALL {
+        assert!(!option.doc.is_empty(), "{}", option.key);
+        // The default that is shown is one.
+        let (key, default) = (option.key.replace('N', "1"), option.default.to_string());
+        let rules = rules_with(&key, &default).map(|rules| rules == Rules::DEFAULT);
+        let terms = terms_with(&key, &default).map(|terms| terms == Terms::DEFAULT);
+        assert_eq!(rules.or(terms), Ok(true), "{key}={default}");
+    }
+}
+
+#[test]
+fn what_a_new_block_does_not_have_is_told() {
+    struct Told(Vec<String>);
+    impl crate::prelude::Options for Told {
+        fn put_config(&mut self, key: &str, value: std::fmt::Arguments<'_>) {
+            self.0.push(format!("{key}={value}"));
+        }
+    }
+    let mut told = Told(Vec::new());
+    Rules::DEFAULT.put(&mut told);
+    Terms::DEFAULT.put(&mut told);
+    assert!(told.0.is_empty());
+    rules_with("average", "2000ms").unwrap().put(&mut told);
+    rules_with("learn", "off").unwrap().put(&mut told);
+    terms_with("port.7.capacity", "12").unwrap().put(&mut told);
+    terms_with("port.7.state", "down").unwrap().put(&mut told);
+    let wanted = [
+        "average=2s",
+        "learn=off",
+        "port.N.capacity=12mbit",
+        "port.N.state=down",
+    ];
+    assert_eq!(told.0, wanted);
+}
+
+// --- Sessions that come in --------------------------------------------------------------------
+
+/// A packet of the other side, which has come from there, and what is sent in answer.
+fn exchange(n: u32, is_v6: bool, protocol: u8, ports: [&[u8]; 2]) -> [Vec<u8>; 2] {
+    let [question, answer] = ports.map(|ports| {
+        let mut payload = ports.to_vec();
+        payload.resize(40, 0);
+        payload
+    });
+    if is_v6 {
+        let (far, near) = (u128::from(n) << 64 | 5, 0x2001 << 112 | 1);
+        return [
+            v6(protocol, far, near, &question),
+            v6(protocol, near, far, &answer),
+        ];
+    }
+    let (far, near) = (0x0a00_0000 + n, V4.source);
+    let head = |source, destination| V4 {
+        protocol,
+        source,
+        destination,
+        ..V4
+    };
+    [
+        v4(&head(far, near), &question),
+        v4(&head(near, far), &answer),
+    ]
+}
+
+fn exchanges(n: u32) -> Vec<[Vec<u8>; 2]> {
+    let (tcp, back) = (l4(n as u16, 80), l4(80, n as u16));
+    let id = (n as u16).to_be_bytes();
+    let icmp = |kind| vec![kind, 0, 0, 0, id[0], id[1], 0, 1];
+    let mut all = Vec::new();
+    for is_v6 in [false, true] {
+        for protocol in [6, 17, 132] {
+            all.push(exchange(n, is_v6, protocol, [&tcp, &back]));
+        }
+        let (protocol, question, answer) = if is_v6 { (58, 128, 129) } else { (1, 8, 0) };
+        let ports = [icmp(question), icmp(answer)];
+        all.push(exchange(n, is_v6, protocol, [&ports[0], &ports[1]]));
+        // Without ports.
+        all.push(exchange(n, is_v6, 47, [&[], &[]]));
+    }
+    all
+}
+
+#[test]
+fn answers_leave_by_the_port_that_their_session_came_in_by() {
+    for strategy in ALL {
+        let mut bench = Bench::new(strategy, &ports(&[1, 1, 0]));
+        bench.rules.per = Per::Session;
+        let remembers = bench.rules.remembers();
+        let mut wrong = 0;
+        for n in 0..300 {
+            let by = n as u16 % 3;
+            for [question, answer] in exchanges(n) {
+                assert_eq!(bench.comes(&question, by), remembers.then_some(false));
+                assert_eq!(bench.comes(&question, by), None);
+                for _ in 0..3 {
+                    wrong += u32::from(bench.port(&answer) != by);
+                }
+            }
+        }
+        assert_eq!(wrong == 0, remembers, "{strategy:?}: {wrong}");
+        bench.rules.learn = false;
+        let [question, answer] = exchange(5000, true, 6, [&l4(1, 2), &l4(2, 1)]);
+        assert_eq!(bench.comes(&question, 2), None);
+        assert_ne!(bench.port(&answer), 2, "{strategy:?}");
+    }
+}
+
+#[test]
+fn a_session_that_went_out_stays_where_it_is() {
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    for n in 0..200 {
+        let [question, answer] = exchange(n, n % 2 == 0, 6, [&l4(1, 2), &l4(2, 1)]);
+        let port = bench.port(&answer);
+        assert_eq!(bench.comes(&question, 1 - port), None);
+        assert_eq!(bench.port(&answer), port);
+    }
+    // A table of another size, which does not know them yet.
+    let mut bench = bench;
+    let ways: Vec<_> = (0..200).map(|n| bench.port(&session(n, true))).collect();
+    bench.before = Some(core::mem::replace(&mut bench.sessions, table(1024)));
+    for (n, way) in (0..).zip(ways) {
+        let packet = session(n, true);
+        let [question, _] = {
+            let answer = read(&packet);
+            let reversed = v6(6, u128::from(n) << 64 | 5, 1, &l4(80, n as u16));
+            assert_eq!(read(&reversed).reversed(), answer);
+            [reversed, packet.clone()]
+        };
+        assert_eq!(bench.comes(&question, 1 - way), None);
+        assert_eq!(bench.port(&packet), way);
+    }
+}
+
+#[test]
+fn what_was_learnt_follows_until_it_is_answered_and_after_its_port_fails() {
+    let all = ports(&[1, 1, 1]);
+    let mut bench = Bench::new(Strategy::Flowlet, &all);
+    let [question, answer] = exchange(7, false, 6, [&l4(1, 2), &l4(2, 1)]);
+    assert_eq!(bench.comes(&question, 0), Some(false));
+    // It comes by another port before anybody has answered.
+    assert_eq!(bench.comes(&question, 1), None);
+    assert_eq!(bench.port(&answer), 1);
+    assert_eq!(bench.comes(&question, 2), None);
+    // No pause makes it move.
+    for _ in 0..10 {
+        bench.wait(SECOND);
+        assert_eq!(bench.port(&answer), 1);
+    }
+    // What comes in keeps it, even if there is no answer for long.
+    for _ in 0..5 {
+        bench.wait(200 * SECOND);
+        assert_eq!(bench.comes(&question, 1), None);
+    }
+    assert_eq!(bench.port(&answer), 1);
+    // Its port fails: it goes on by the one that packets come by now.
+    bench.spread = spread(&[all[0], all[2]]);
+    assert_eq!(bench.comes(&question, 2), None);
+    bench.spread = spread(&all);
+    assert_eq!(bench.port(&answer), 2);
+    // By a port that cannot be used nothing is learnt.
+    let [question, _] = exchange(8, false, 6, [&l4(1, 2), &l4(2, 1)]);
+    bench.spread = spread(&all[1..]);
+    assert_eq!(bench.comes(&question, 0), None);
+    // It expires like any other one.
+    assert_eq!(bench.comes(&question, 1), Some(false));
+    bench.wait(301 * SECOND);
+    assert_eq!(bench.comes(&question, 2), Some(false));
+}
+
+#[test]
+fn groups_errors_and_later_fragments_teach_nothing() {
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    let group = |destination| {
+        let head = V4 { destination, ..V4 };
+        v4(&head, &l4(1, 2))
+    };
+    let error = v4(
+        &V4 { protocol: 1, ..V4 },
+        &[&[3, 3, 0, 0, 0, 0, 0, 0], &group(5)[14..]].concat(),
+    );
+    let mut stp = ethernet(0x88cc, &[0; 46]);
+    stp[0] = 1;
+    for packet in [
+        group(0xe000_0001),
+        group(0xffff_ffff),
+        v6(17, 1, 0xff02 << 112 | 1, &l4(1, 2)),
+        v4(&V4 { place: 8, ..V4 }, &l4(1, 2)),
+        error,
+        stp,
+    ] {
+        assert_eq!(bench.comes(&packet, 1), None);
+    }
+    assert_eq!(bench.comes(&group(5), 1), Some(false));
+    // The first fragment tells the session, and the answer's fragments follow their first one.
+    let part = |place, head: V4, payload: &[u8]| {
+        v4(
+            &V4 {
+                id: 9,
+                place,
+                ..head
+            },
+            payload,
+        )
+    };
+    let far = V4 {
+        source: 99,
+        destination: V4.source,
+        ..V4
+    };
+    let near = V4 {
+        destination: 99,
+        ..V4
+    };
+    assert_eq!(bench.comes(&part(0x2000, far, &l4(1, 2)), 1), Some(false));
+    for (place, payload) in [(0x2000, &l4(2, 1)[..]), (0x2008, &[0; 8]), (16, &[0; 8])] {
+        assert_eq!(bench.port(&part(place, V4 { ..near }, payload)), 1);
+    }
+}
+
+#[test]
+fn an_answer_to_arp_or_a_solicitation_goes_where_that_came_from() {
+    let arp = |op: u8, sender: u8, target: u8| {
+        let mut arp = vec![0, 1, 8, 0, 6, 4, 0, op];
+        for host in [sender, target] {
+            arp.extend([2, 0, 0, 0, 0, host, 192, 0, 2, host]);
+        }
+        arp.resize(46, 0);
+        let mut packet = ethernet(0x0806, &arp);
+        if op == 1 {
+            packet[..6].fill(0xff);
+        }
+        packet
+    };
+    let host = |n: u8| 0x2001_0db8 << 96 | u128::from(n);
+    let neighbour = |kind: u8, source: u128, destination: u128, target: u128| {
+        let mut icmp = vec![kind, 0, 0, 0, 0, 0, 0, 0];
+        icmp.extend(target.to_be_bytes());
+        icmp.extend([kind - 134, 1, 2, 0, 0, 0, 0, 1]);
+        v6(58, source, destination, &icmp)
+    };
+    let bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    for far in 10..60 {
+        let by = u16::from(far % 3 == 0);
+        assert_eq!(bench.comes(&arp(1, far, 1), by), Some(false));
+        assert_eq!(bench.port(&arp(2, 1, far)), by);
+        let group = 0xff02 << 112 | 0x1_ff00_0001;
+        let question = neighbour(135, host(far), group, host(1));
+        assert_eq!(bench.comes(&question, by), Some(false));
+        assert_eq!(bench.port(&neighbour(136, host(1), host(far), host(1))), by);
+    }
+    // The shortest one is all in the headers that are looked at.
+    let question = neighbour(135, host(9), host(1), host(1));
+    assert!(Flow::read(&question[..FIRST as usize]).is_err());
+    assert!(Flow::read(&question[..14 + 40 + 24]).is_ok());
+    // It is none of IPv4 over Ethernet, or cut off.
+    let mut other = arp(1, 10, 1);
+    other[14 + 2] = 9;
+    assert_eq!(bench.comes(&other, 1), None);
+    assert!(Flow::read(&arp(1, 10, 1)[..41]).is_err());
+}
+
+#[test]
+fn a_flood_from_outside_displaces_nobody_who_is_established() {
+    let mut bench = Bench::new(Strategy::Session, &ports(&[1, 1]));
+    bench.sessions = table(1024);
+    let mine: Vec<_> = (0..400).map(|n| bench.port(&session(n, false))).collect();
+    (0..400).for_each(|n| assert_eq!(bench.port(&session(n, false)), mine[n as usize]));
+    let mut evicted = 0;
+    for n in 0..50_000 {
+        let [question, _] = exchange(n, true, 6, [&l4(1, 2), &l4(2, 1)]);
+        evicted += u32::from(bench.comes(&question, 1) == Some(true));
+    }
+    assert!(evicted > 40_000, "{evicted}");
+    (0..400).for_each(|n| assert_eq!(bench.port(&session(n, false)), mine[n as usize]));
+}
+
+// --- Next hops -------------------------------------------------------------------------------
+
+#[test]
+fn the_address_of_a_next_hop_is_that_of_one_station() {
+    let mac = Mac([2, 0, 0x5e, 10, 11, 255]);
+    assert_eq!(Mac::parse("02:00:5e:0A:0b:ff"), Some(mac));
+    assert_eq!(mac.to_string(), "02:00:5e:0a:0b:ff");
+    assert_eq!(
+        terms_with("port.3.mac", "02:00:5e:0a:0b:ff").unwrap().mac,
+        Some(mac)
+    );
+    assert_eq!(terms_with("port.3.mac", "").unwrap().mac, None);
+    for text in [
+        "02",
+        "02:00:00:00:00",
+        "02:00:00:00:00:01:02",
+        "02:00:00:00:00:0",
+        "2:0:0:0:0:1",
+        "02:00:00:00:00:+1",
+        "02-00-00-00-00-01",
+        "02:00:00:00:00:zz",
+        "01:00:00:00:00:00",
+        "ff:ff:ff:ff:ff:ff",
+        "00:00:00:00:00:00",
+    ] {
+        assert_eq!(Mac::parse(text), None, "{text}");
+        assert!(terms_with("port.3.mac", text).is_err());
+        assert_eq!(<Mac as Value>::parse(text), None);
+    }
+}
+
+#[test]
+fn ip_to_one_station_is_addressed_to_the_next_hop() {
+    let routed = |packet: &[u8]| is_routed(&packet[..packet.len().min(HEAD as usize)]);
+    let tagged = |tags: &[u8], packet: &[u8]| [&packet[..12], tags, &packet[12..]].concat();
+    for packet in [v4(&V4, &[]), v6(17, 1, 2, &[])] {
+        assert!(routed(&packet));
+        assert!(routed(&packet[..14]));
+        assert!(routed(&tagged(&[0x81, 0, 0, 1], &packet)));
+        assert!(routed(&tagged(&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 1], &packet)));
+        let three = [0x88, 0xa8, 0, 1, 0x81, 0, 0, 1, 0x81, 0, 0, 1];
+        assert!(!routed(&tagged(&three, &packet)));
+        for first in [1, 0x33, 0xff] {
+            let mut group = packet.clone();
+            group[0] = first;
+            assert!(!routed(&group));
+        }
+        for length in 0..14 {
+            assert!(!routed(&packet[..length]));
+        }
+    }
+    for kind in [0x0806, 0x0801, 0x88cc, 0x8847] {
+        assert!(!routed(&ethernet(kind, &[8, 0, 8, 0])));
+    }
+    assert_eq!(
+        addresses(Mac([1, 2, 3, 4, 5, 6]), [7, 8, 9, 10, 11, 12]),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    );
+}
+
+#[test]
+fn a_change_of_a_devices_address_is_seen() {
+    let seen = |address| Seen {
+        idp: 5,
+        name: "eth0",
+        is_up: true,
+        speed: 0,
+        address,
+    };
+    let (mine, other) = (Some([2; 6]), Some([4; 6]));
+    let mut ports = Vec::new();
+    let push = |port, _| {
+        ports.push(port);
+        true
+    };
+    follow(&[], [seen(mine)].into_iter(), &mut 0, push).unwrap();
+    assert!(are_these(&ports, [seen(mine)].into_iter()));
+    assert!(!are_these(&ports, [seen(other)].into_iter()));
+    assert!(!are_these(&ports, [seen(None)].into_iter()));
+    // A port has both addresses, or none.
+    assert_eq!(ports[0].addresses(), None);
+    ports[0].terms.mac = Some(Mac([6; 6]));
+    assert_eq!(
+        ports[0].addresses(),
+        Some([6, 6, 6, 6, 6, 6, 2, 2, 2, 2, 2, 2])
+    );
+    ports[0].address = None;
+    assert_eq!(ports[0].addresses(), None);
+}
+
+// --- Routes ----------------------------------------------------------------------------------
+
+#[test]
+fn the_key_of_a_route() {
+    let both = |packet: &[u8], device| {
+        let flow = read(packet);
+        [RouteKey::Cache, RouteKey::Destination].map(|of| flow.route(of, device).words().to_vec())
+    };
+    let with_tos = |mut packet: Vec<u8>, tos: u8| {
+        if packet[12] == 8 {
+            packet[15] = tos;
+        } else {
+            (packet[14], packet[15]) = (0x60 | tos >> 4, tos << 4);
+        }
+        packet
+    };
+    let mut seen = HashSet::new();
+    for is_v6 in [false, true] {
+        let make = |source: u32, destination: u32, port| {
+            let head = V4 {
+                source,
+                destination,
+                ..V4
+            };
+            let payload = l4(port, 80);
+            if is_v6 {
+                v6(17, source.into(), destination.into(), &payload)
+            } else {
+                v4(&head, &payload)
+            }
+        };
+        let base = make(1, 2, 1000);
+        let keys = both(&base, 7);
+        // Ports, protocol and ECN do not matter.
+        assert_eq!(both(&make(1, 2, 2000), 7), keys);
+        assert_eq!(both(&with_tos(base.clone(), 3), 7), keys);
+        // Source, device and TOS make other routes of the cache, the destination of both.
+        for other in [
+            both(&make(9, 2, 1000), 7),
+            both(&base, 8),
+            both(&with_tos(base.clone(), 0x10), 7),
+            both(&with_tos(base.clone(), 0x04), 7),
+        ] {
+            assert_ne!(other[0], keys[0]);
+            assert_eq!(other[1], keys[1]);
+            assert!(seen.insert(other[0].clone()));
+        }
+        let other = both(&make(1, 3, 1000), 7);
+        assert!(other[0] != keys[0] && other[1] != keys[1]);
+        assert!(seen.insert(keys[0].clone()) && seen.insert(keys[1].clone()));
+    }
+    let key = |value| rules_with("route-key", value).map(|rules| rules.route_key);
+    assert_eq!(key("destination"), Ok(RouteKey::Destination));
+    assert_eq!(key(""), Ok(RouteKey::Cache));
+    assert_eq!(key("dst").unwrap_err(), "route-key: cache or destination");
+}
+
+#[test]
+fn routes_of_a_device_are_its_own() {
+    for (of, moves) in [(RouteKey::Cache, true), (RouteKey::Destination, false)] {
+        let mut bench = Bench::new(Strategy::Route, &ports(&[1, 1]));
+        bench.rules.route_key = of;
+        let packet = v4(&V4, &l4(1, 2));
+        let first = bench.port(&packet);
+        assert_eq!(bench.port(&v4(&V4, &l4(3, 4))), first);
+        bench.device.set(8);
+        assert_eq!(bench.port(&packet) != first, moves);
+        bench.device.set(7);
+        assert_eq!(bench.port(&packet), first);
+    }
 }

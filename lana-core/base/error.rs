@@ -4,6 +4,7 @@
 
 use super::name::Name;
 use core::fmt::{self, Write};
+pub(super) use kernel::error::code::EINVAL;
 use kernel::{alloc::AllocError, prelude::*, str::Formatter};
 
 /// The longest sentence that netlink's extended ack carries, without its final NUL.

@@ -4,10 +4,13 @@
 //! has, and what it does. From that come its values, the errors, what is shown, and what `fbctl types` and completions
 //! list.
 
-use super::{error::Failure, port::Direction, units};
+use super::{
+    error::{Failure, EINVAL},
+    port::Direction,
+    units,
+};
 use crate::fail;
 use core::fmt;
-use kernel::error::code::EINVAL;
 
 /// What an option can be set to. As text it is what an error says, and what a list of options shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,7 @@ impl fmt::Display for Initial {
 }
 
 /// An option of a type: what can be set, and what is shown of it before any block is there.
+#[derive(Clone, Copy)]
 pub struct OptionSpec {
     /// What it is called. A part `N`, as in `port.N.weight`, stands for a number.
     pub key: &'static str,
@@ -102,6 +106,25 @@ pub struct OptionSpec {
 }
 
 impl OptionSpec {
+    /// Those of two lists, `N` in all; for a block with options of its own and of its ports.
+    pub const fn all<const N: usize>(first: &[Self], second: &[Self]) -> [Self; N] {
+        let mut all = [Self::text("", "", ""); N];
+        let mut to: &mut [Self] = &mut all;
+        let (mut rest, mut next) = (first, second);
+        while let Some((place, places)) = to.split_first_mut() {
+            (*place, rest) = match (rest.split_first(), next.split_first()) {
+                (Some((option, rest)), _) => (*option, rest),
+                (None, Some((option, rest))) => {
+                    next = &[];
+                    (*option, rest)
+                }
+                (None, None) => return all,
+            };
+            to = places;
+        }
+        all
+    }
+
     /// One whose text the block reads itself, and that a new block does not have.
     pub const fn text(key: &'static str, form: &'static str, doc: &'static str) -> Self {
         Self {
@@ -303,7 +326,7 @@ macro_rules! options {
         $(#[$attr])*
         #[derive(Clone, Copy, PartialEq)]
         $vis struct $name {
-            $( #[doc = $doc] $field: $kind, )*
+            $( #[doc = $doc] $vis $field: $kind, )*
         }
 
         impl $name {

@@ -98,6 +98,8 @@ pub struct Peer<'a> {
     pub up: bool,
     /// The speed of that device in Mbit/s; 0 where it is not known.
     pub speed: u32,
+    /// Its Ethernet address; none where there is no device.
+    pub address: Option<[u8; 6]>,
 }
 
 /// The file `/proc/net/lana/fblock/<name>` of a block.

@@ -131,6 +131,9 @@ pub trait Packet: Carried {
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     fn device_address(&self) -> Option<[u8; 6]>;
 
+    /// The index of the device it came by; none for what a socket has sent.
+    fn device_index(&self) -> Option<u32>;
+
     /// The VLAN tag that stands beside the bytes, as hardware, or the receive path, has taken it out: its tag control
     /// information. It is outside of all tags that are among the bytes.
     fn vlan(&self) -> Option<u16> {
@@ -261,6 +264,11 @@ impl Packet for Skb {
     }
 
     #[inline]
+    fn device_index(&self) -> Option<u32> {
+        Skb::device_index(self)
+    }
+
+    #[inline]
     fn filter(&mut self, program: &bpf::Program) -> u32 {
         program.run(self)
     }
@@ -368,6 +376,11 @@ impl Packet for Frame {
 
     fn set_vlan(&mut self, tci: u16) -> bool {
         Frame::set_vlan(self, tci)
+    }
+
+    #[inline]
+    fn device_index(&self) -> Option<u32> {
+        Some(Frame::device_index(self))
     }
 
     #[inline]

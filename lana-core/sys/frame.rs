@@ -171,6 +171,13 @@ impl Frame {
         unsafe { *(*(*(*self.as_ptr()).rxq).dev).dev_addr.cast() }
     }
 
+    /// The index of the device it came by.
+    #[inline]
+    pub(crate) fn device_index(&self) -> u32 {
+        // SAFETY: the buffer is live, and so is the device of its queue.
+        unsafe { (*(*(*self.as_ptr()).rxq).dev).ifindex as u32 }
+    }
+
     /// The VLAN tag that its driver has taken out: the EtherType in the upper 16 bits, the tag in the lower.
     #[inline(never)]
     pub(crate) fn tag(&self) -> Option<u32> {

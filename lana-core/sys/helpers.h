@@ -42,6 +42,9 @@ struct xdp_buff;
 /* The longest that a packet is made: as long as an IP packet can be. */
 #define LANA_LEN_MAX		(65535 + 14)
 
+/* A device has another address: no kind of event. Others that are none are U32_MAX. */
+#define LANA_DEV_ADDRESS	0xfffffffeU
+
 /* A checksum that covers bytes which change. */
 #define LANA_SUM_PSEUDO		1	/* they are in a pseudo-header */
 #define LANA_SUM_OPTIONAL	2	/* 0 says that there is none: UDP */
@@ -149,6 +152,7 @@ void lana_request_module(const char *prefix, const char *name);
 
 /* Devices. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
+void lana_dev_address(const struct net_device *dev, u8 address[ETH_ALEN]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);
 struct lana_held *lana_dev_held(struct net_device *dev);

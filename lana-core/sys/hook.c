@@ -294,6 +294,9 @@ static int lana_netdev_event(struct notifier_block *nb, unsigned long event, voi
 	case NETDEV_CHANGE:
 		lana_dev_event(hook, dev, U32_MAX);
 		break;
+	case NETDEV_CHANGEADDR:
+		lana_dev_event(hook, dev, LANA_DEV_ADDRESS);
+		break;
 	case NETDEV_PRE_TYPE_CHANGE:
 		/* Its frames would not begin with an Ethernet header any more. */
 		return NOTIFY_BAD;

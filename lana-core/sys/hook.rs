@@ -441,9 +441,14 @@ pub(crate) unsafe fn event<P: Entered, G: DeviceEvents + net::Registered>(
 ) {
     // SAFETY: `hook` is the first field of a `Target`; RTNL, which is held, keeps the device hooked.
     let target = unsafe { &*hook.cast::<Target>() };
-    // SAFETY: RTNL is held, and the lock of the device, which is live.
-    let speed = unsafe { bindings::lana_dev_speed(dev) };
-    target.speed.store(speed, Relaxed);
+    let kind = if kind == bindings::LANA_DEV_ADDRESS {
+        u32::MAX
+    } else {
+        // SAFETY: RTNL is held, and the lock of the device, which is live.
+        let speed = unsafe { bindings::lana_dev_speed(dev) };
+        target.speed.store(speed, Relaxed);
+        kind
+    };
     let net = target.entrance::<P>().0.net().as_ptr();
     // SAFETY: a datapath's namespace lives, and its graph ends when no device of it is left.
     if let Some(graph) = unsafe { net::graph_of::<G>(net) } {

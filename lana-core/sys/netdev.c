@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Devices: holding one, and what there is to say of it. */
 
+#include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -12,6 +13,11 @@
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])
 {
 	strscpy(name, dev->name, IFNAMSIZ);
+}
+
+void lana_dev_address(const struct net_device *dev, u8 address[ETH_ALEN])
+{
+	memcpy(address, dev->dev_addr, ETH_ALEN);
 }
 
 void lana_dev_hold(struct net_device *dev)

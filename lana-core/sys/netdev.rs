@@ -166,6 +166,14 @@ impl Device {
             .map_err(|_| fail!(EINVAL, "no block can be called {}: name it", self.name()))
     }
 
+    /// Its Ethernet address at this moment.
+    pub(crate) fn address(&self) -> [u8; 6] {
+        let mut address = [0; 6];
+        // SAFETY: the device is live, and the array as long as an address.
+        unsafe { bindings::lana_dev_address(self.as_ptr(), address.as_mut_ptr()) };
+        address
+    }
+
     /// Whether frames on it begin with an Ethernet header, and it is not the loopback.
     pub(crate) fn is_ethernet(&self) -> bool {
         // SAFETY: the device is live.

@@ -309,6 +309,21 @@ impl Skb {
         NonNull::new(skb).map(Self)
     }
 
+    /// The index of the device it came by; none for what a socket has sent.
+    #[inline]
+    pub fn device_index(&self) -> Option<u32> {
+        // SAFETY: the buffer is live, and the device of a packet in the graph null or kept by the
+        // read-side section.
+        unsafe {
+            let dev = (*self.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev;
+            Some(dev.as_ref()?.ifindex as u32)
+        }
+    }
+
     /// A second packet of the same data, or `None` when there is no memory. The data is copied
     /// when either of the two is changed.
     #[inline]

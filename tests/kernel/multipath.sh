@@ -39,9 +39,15 @@ check_fails "a weight that is none" 2 "port.0.weight: a number from 0 to 1000" f
 check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports" fbctl set m port.64.weight=1
 check_fails "a state that is none" 2 "port.1.state: up or down" fbctl set m port.1.state=off
 check_fails "a capacity that is none" 2 "port.1.capacity: a rate such as 10mbit" fbctl set m port.1.capacity=fast
-check_fails "an expiry that is none" 2 "expiry: seconds, from 1 to 86400" fbctl set m expiry=0
-check_fails "a gap that is none" 2 "gap: milliseconds, from 1 to 60000" fbctl set m gap=-1
+check_fails "a next hop that is none" 2 "port.1.mac: an address of one station" fbctl set m port.1.mac=ff:ff:ff:ff:ff:ff
+check_fails "an expiry that is none" 2 "expiry: a number from 1 to 86400" fbctl set m expiry=0
+check_fails "a gap that is none" 2 "gap: a number from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
+check_fails "a key of routes that there is not" 2 "route-key: cache or destination" fbctl set m route-key=source
+check_fails "an interval that is none" 2 "interval: a time such as 10ms, from 100ms to 600s" fbctl set m interval=1
+check_fails "an average that is none" 2 "average: a time such as 10ms, from 100ms to 600s" fbctl set m average=601s
+check_fails "a usage that is none" 2 "usage: average or last" fbctl set m usage=all
+check_fails "on or off" 2 "learn: on or off" fbctl set m learn=maybe
 check_fails "packets or sessions" 2 "per: packet or session" fbctl set m per=flow
 check_fails "an option that there is not" 2 "no option 'port.1.mass'" fbctl set m port.1.mass=1
 check_fails "what only shows cannot be set" 2 "no option 'port.1.packets'" fbctl set m port.1.packets=1
@@ -51,6 +57,7 @@ fbctl -b - <<-END
 	set m port.1.weight=2
 	set m port.2.weight=5
 	set m port.2.capacity=1500kbit
+	set m port.2.mac=02:00:00:00:00:0A
 	set m gap=70
 	bind lan0 m
 	bind m o0
@@ -60,6 +67,7 @@ END
 check "what is set ahead holds when the port is bound" is "$(option port.1.weight) $(option port.2.weight) $(option port.2.wanted)" "2 5 62.50%"
 check "the capacity is shown as it is used" matches "$(grep '^2 o2 up 5 ' "$fblock/m")" " 1500kbit "
 check "that of a device is its speed" matches "$(grep '^0 o0 up 1 ' "$fblock/m")" " 10gbit "
+check "so is a next hop" is "$(option port.2.mac)" 02:00:00:00:00:0a
 fbctl unbind m o1
 check "when a port goes, those behind it keep what is set" is "$(option port.1.weight) $(option port.1.capacity) $(option port.2.weight)" "5 1500kbit "
 fbctl bind m o1
@@ -143,6 +151,58 @@ for strategy in route packet session bandwidth utilisation flowlet hash; do
 	check "$strategy: in many fragments" answered 20 192.0.2.2 -s 20000
 	check "$strategy: by IPv6 in many fragments" answered 20 2001:db8::2 -s 20000
 done
+# Bob begins, by the link p1, which the strategy would not choose.
+ip netns exec bob bridge fdb replace $alice_mac dev p1 master static sticky
+fbctl -b - <<-END
+	set m strategy=session
+	set m port.1.weight=0
+END
+replied() { # COUNT COMMAND…: replies to what bob does leave by o1, so many or more
+	local before after count=$1
+	before=($(option port.0.packets) $(option port.1.packets) $(option port.2.packets))
+	shift
+	"$@" || return
+	after=($(option port.0.packets) $(option port.1.packets) $(option port.2.packets))
+	diag "by the links: ${before[*]} then ${after[*]}"
+	# What hosts send by themselves goes by the others.
+	[ $((after[1] - before[1])) -ge "$count" ] &&
+		[ $((after[0] + after[2] - before[0] - before[2])) -le 4 ]
+}
+from_bob() { contains "$(ping_quietly bob "$@")" " $1 received"; }
+serve='import socket, sys
+listener = socket.create_server((sys.argv[1], 7), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+conn, _ = listener.accept()
+while data := conn.recv(65536):
+    conn.sendall(data)'
+ask='import socket, sys, time
+deadline = time.monotonic() + 20
+while True:
+    try:
+        sock = socket.create_connection((sys.argv[1], 7), timeout=20)
+        break
+    except ConnectionRefusedError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.05)
+for n in range(40):
+    sock.sendall(bytes(1000))
+    left = 1000
+    while left:
+        data = sock.recv(left)
+        assert data, "closed"
+        left -= len(data)'
+talk() { # ADDRESS: alice echoes what bob sends by TCP
+	ip netns exec alice python3 -S -c "$serve" "$1" &
+	local server=$!
+	ip netns exec bob python3 -S -c "$ask" "$1" && wait "$server"
+}
+check "replies to bob leave by the link that he came by" replied 30 from_bob 30 192.0.2.1
+check "by IPv6" replied 30 from_bob 30 2001:db8::1
+check "in many fragments" replied 200 from_bob 20 192.0.2.1 -s 20000
+check "by IPv6 in many fragments" replied 200 from_bob 20 2001:db8::1 -s 20000
+check "by TCP" replied 40 talk 192.0.2.1
+check "by TCP and IPv6" replied 40 talk 2001:db8::1
+check "what was learnt is counted" [ "$(option learnt)" -ge 6 ]
 check "nothing was dropped at the balancer" is "$(fbctl -j stats m | number drops)" 0
 fbctl -b - <<-END
 	unbind m o0

@@ -251,7 +251,7 @@ check "with a head" contains "$(<out)" $'\n    port  to     weight  link  packet
 check "numbers have their columns" matches "$(<out)" $'\n       7  end7        3  (up|down) '
 check "by their number" matches "$(tail -n 1 out)" "^      63  end63       -  (up|down) "
 check "no line is endless" is "$(fbctl show | awk 'length > 120' | wc -l)" 0
-check "all that it is bound to is there" contains "$(<out)" $'down: 64 blocks  strategy=session evicted=0 untracked=0 orphans=0\n    down: end0 end1 end2 '
+check "all that it is bound to is there" contains "$(<out)" $'down: 64 blocks  strategy=session evicted=0 untracked=0 orphans=0 learnt=0\n    down: end0 end1 end2 '
 check "stats has these, too" matches "$(fbctl stats spread | tail -n 1)" "^      63  end63  (up|down) "
 check "and JSON has all of it" contains "$(fbctl -j show spread)" '{"key":"port.7.weight","value":"3","config":true}'
 check "a large block that is bound to another is found by that" is "$(names fbctl show bound-to=end63)" "spread "

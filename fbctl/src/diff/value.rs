@@ -14,10 +14,14 @@ mod address;
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also keeps them"))]
 mod limit;
 
-/// The options of `multipath`.
-#[path = "../../../fb-modules/multipath/config.rs"]
-#[expect(dead_code, reason = "the block also goes by them")]
-mod config;
+/// Quantities, as blocks read them.
+#[path = "../../../lana-core/base/units.rs"]
+#[expect(unreachable_pub, reason = "blocks outside of the core read them, too")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "blocks also write them, and read others")
+)]
+mod units;
 
 /// The rules of `classify`.
 #[path = "../../../fb-modules/classify/rule.rs"]
@@ -49,8 +53,7 @@ enum Meaning {
     Addresses(Vec<address::Prefix>),
     Limit(limit::Setting),
     Mac(address::Mac),
-    Rules(config::Rules),
-    Terms(config::Terms),
+    Quantity(u64),
     EthernetAddress(rewrite::Mac),
     Address(rewrite::Address),
     Rule(rule::Rule, Option<Vec<Quad>>),
@@ -91,16 +94,42 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
             rewrite::Address::parse(text).map(Meaning::Address)
         }
         ("multipath", key) => {
-            if let Some(rules) = config::Rules::DEFAULT.with(key, text) {
-                return rules.ok().map(Meaning::Rules);
-            }
-            let (_, term) = config::term(key)?;
-            config::Terms::DEFAULT
-                .with(term, text)
-                .ok()
-                .map(Meaning::Terms)
+            let term = key
+                .strip_prefix("port.")
+                .and_then(|rest| rest.split_once('.'));
+            multipath(term.map_or(key, |(_, term)| term), text)
         }
         _ => None,
+    }
+}
+
+/// That of an option of `multipath`, or of one of its ports.
+fn multipath(key: &str, text: &str) -> Option<Meaning> {
+    let default = match key {
+        "strategy" => "session",
+        "per" => "packet",
+        "interval" => "1s",
+        "average" => "8s",
+        "usage" => "average",
+        "expiry" => "300",
+        "gap" => "50",
+        "sessions" => "65536",
+        "route-key" => "cache",
+        "learn" => "on",
+        "weight" => "1",
+        "state" => "up",
+        "capacity" | "mac" => "",
+        _ => return None,
+    };
+    let text = if text.is_empty() { default } else { text };
+    match key {
+        "interval" | "average" => units::time(text).map(Meaning::Quantity),
+        "capacity" => {
+            let mbit = || units::whole(text)?.checked_mul(1_000_000);
+            units::rate(text).or_else(mbit).map(Meaning::Quantity)
+        }
+        "mac" => address::Mac::parse(text).map(Meaning::Mac),
+        _ => Some(Meaning::Word(text.to_owned())),
     }
 }
 
@@ -127,6 +156,11 @@ mod tests {
     fn numbers_have_units_and_spellings() {
         let capacity = |one, other| same("multipath", "port.3.capacity", one, other);
         assert!(capacity("10mbit", "10"));
+        assert!(same("multipath", "interval", "1s", "1000ms"));
+        assert!(same("multipath", "average", "", "8s"));
+        let hop = |one, other| same("multipath", "port.0.mac", one, other);
+        assert!(hop("02:00:00:00:00:AA", "02:00:00:00:00:aa"));
+        assert!(!hop("02:00:00:00:00:aa", "02:00:00:00:00:ab"));
         assert!(capacity("10mbit", "10000kbit"));
         assert!(!capacity("10mbit", "10gbit"));
         assert!(!capacity("fast", "slow"));

@@ -82,10 +82,14 @@ fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
     let hooks = || ends.clone().filter_map(|face| face.hook.as_ref());
     let keeps = |face: &Face| face.socket.is_some() || face.instance.kind().mode() == Mode::Sink;
     let device = hooks().find(|hook| hook.device().is_some_and(|device| device.is_up()));
+    let first = device.or(hooks().next());
     Ok(Peer {
         idp,
         name: face.instance.name().as_str(),
         up: device.is_some() || ends.clone().any(keeps),
-        speed: device.or(hooks().next()).map_or(0, |hook| hook.speed()),
+        speed: first.map_or(0, |hook| hook.speed()),
+        address: first
+            .and_then(|hook| hook.device())
+            .map(|device| device.address()),
     })
 }

@@ -5,6 +5,32 @@
 
 #![cfg(test)]
 
+pub mod error;
+
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "the kernel's lints do not ask for it"
+)]
+#[path = "../../../lana-core/base/port.rs"]
+pub mod port;
+
+#[path = "../../../lana-core/base/option.rs"]
+pub mod option;
+
+/// What authors of blocks have, as far as it does not need the kernel.
+pub mod prelude {
+    pub use crate::{
+        error::Failure,
+        option::{self, Initial, OptionSpec, Values},
+    };
+
+    /// Takes what a block has to say of itself.
+    pub trait Options {
+        /// A part of the configuration.
+        fn put_config(&mut self, key: &str, value: core::fmt::Arguments<'_>);
+    }
+}
+
 #[path = "../../../lana-core/base/name.rs"]
 pub mod name;
 
