@@ -12,31 +12,31 @@ devices=(br0)
 namespace h0 h1 h2 h3 h4
 {
 	echo "link add br0 type bridge mcast_snooping 0"
-	for n in 0 1 2 3 4; do
-		echo "link add p$n type veth peer name e$n netns h$n address 02:00:00:00:00:1$n"
-		echo "link set p$n up"
-		devices+=("p$n" "q$n")
-		[ $n = 4 ] || echo "link add q$n type veth peer name w$n netns h$n"
+	for i in 0 1 2 3 4; do
+		echo "link add p$i type veth peer name e$i netns h$i address 02:00:00:00:00:1$i"
+		echo "link set p$i up"
+		devices+=("p$i" "q$i")
+		[ $i = 4 ] || echo "link add q$i type veth peer name w$i netns h$i"
 	done
 } | ip -batch -
 for device in p0 p1 p2 p3 p4 br0 q0 q1 q2 q3; do echo 1 >/proc/sys/net/ipv6/conf/$device/disable_ipv6; done
-for n in 0 1 2 3 4; do
-	ip -n h$n -batch - <<-END
+for i in 0 1 2 3 4; do
+	ip -n h$i -batch - <<-END
 		link set lo up
-		link set e$n up
-		address add 192.0.2.1$n/24 dev e$n
+		link set e$i up
+		address add 192.0.2.1$i/24 dev e$i
 	END
-	[ $n = 4 ] || {
-		ip -n h$n link set w$n up
-		ip link set q$n master br0
-		ip link set q$n up
-		for vlan in 10 20; do command bridge vlan add vid $vlan dev q$n; done
+	[ $i = 4 ] || {
+		ip -n h$i link set w$i up
+		ip link set q$i master br0
+		ip link set q$i up
+		for vlan in 10 20; do command bridge vlan add vid $vlan dev q$i; done
 	}
 done
 ip link set br0 up
 forwards() {
-	local n
-	for n in 0 1 2 3; do [ "$(</sys/class/net/q$n/brport/state)" = 3 ] || return 1; done
+	local i
+	for i in 0 1 2 3; do [ "$(</sys/class/net/q$i/brport/state)" = 3 ] || return 1; done
 	[ "$(</sys/class/net/br0/operstate)" = up ]
 }
 wait_for 10 forwards
@@ -44,7 +44,7 @@ wait_for 10 forwards
 # build: the block s on p0 to p3; p4 is hooked, and free.
 build() {
 	fbctl add s switch
-	for n in 0 1 2 3; do echo "bind s p$n"; done | fbctl -b -
+	for i in 0 1 2 3; do echo "bind s p$i"; done | fbctl -b -
 }
 on() { ip netns exec "h$1" "${@:2}"; }
 
@@ -94,9 +94,9 @@ for way in skbs batch frames; do
 	hook_way $way
 	build
 	# Nobody asks whether a neighbour is still there.
-	for n in 0 1 2 3 4; do ip -n h$n neigh flush dev e$n; done
+	for i in 0 1 2 3 4; do ip -n h$i neigh flush dev e$i; done
 	fold python3 -S "$tests/switch.py" $way
-	for n in 0 1 2 3; do echo "unbind s p$n"; done | fbctl -b -
+	for i in 0 1 2 3; do echo "unbind s p$i"; done | fbctl -b -
 	fbctl rm s
 
 	# --- Hosts ---
@@ -144,7 +144,7 @@ for way in skbs batch frames; do
 	check "a host that was unbound is there again" on 0 ping -q -n -c 3 -i 0.01 -W 2 192.0.2.12
 	about=
 	clean
-	for n in 0 1 2 3 4; do "$tests/clean" h$n; done
+	for i in 0 1 2 3 4; do "$tests/clean" h$i; done
 done
 
 # --- Many ports, many stations, and many CPUs ---
