@@ -31,7 +31,7 @@ mod told;
 mod tool;
 
 pub use batch::refused;
-pub use counters::{count, drop_reasons, drop_total, stats_summary};
+pub use counters::{aligned_summaries, count, drop_reasons, drop_total, stats_summary};
 pub use failure::{denied, kernel, usage, word, Denied, Failure, InText, Usage};
 pub use globals::Globals;
 pub use guard::CutOff;
