@@ -87,7 +87,7 @@ Keys:
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
 #[command(
-    name = "fbctl", version, disable_help_subcommand = true,
+    name = "fbctl", version,
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {
@@ -359,7 +359,7 @@ pub(crate) struct TopHow {
     pub(crate) no_time: bool,
     // The global option without its letter, which is that of top(1) here.
     /// Work in the network namespace NAME. Its short form -n stands before the command
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", display_order = 504)]
     pub(crate) netns: Option<String>,
 }
 
@@ -520,7 +520,8 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, FromArgMatches};
+    use lana_cli::Tool;
 
     #[test]
     fn definitions_are_sound() {
@@ -541,6 +542,40 @@ mod tests {
         for wrong in ["", "x", "0", "-1", "nan", "1e9", "1s"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn help_lists_what_acts() {
+        let help = |name| {
+            let words = ["fbctl", "help", name];
+            let error = lana_cli::command::<Cli>().try_get_matches_from(words);
+            error.unwrap_err().to_string()
+        };
+        let changes = ["--dry-run", "--yes", "--confirm"];
+        let text = help("trace");
+        assert!(
+            !changes.iter().any(|option| text.contains(option)),
+            "{text}"
+        );
+        assert!(!text.contains("--stats"), "{text}");
+        let at = |option| text.find(option).unwrap_or_default();
+        assert!(
+            at("--from") < at("--rate") && at("--rate") < at("--json"),
+            "{text}"
+        );
+        let text = help("apply");
+        assert!(changes.iter().all(|option| text.contains(option)), "{text}");
+        for command in lana_cli::command::<Cli>().get_subcommands() {
+            let is_known = Cli::idle(command.get_name()).iter().all(|id| {
+                let mut hidden = command.get_arguments();
+                hidden.any(|arg| arg.get_id() == id)
+            });
+            assert!(is_known, "{}", command.get_name());
+        }
+        let line = ["fbctl", "--yes", "show", "--dry-run"];
+        let matches = lana_cli::command::<Cli>().try_get_matches_from(line);
+        let cli = Cli::from_arg_matches(&matches.unwrap()).unwrap();
+        assert!(cli.globals.yes && cli.globals.dry_run);
     }
 
     #[test]
