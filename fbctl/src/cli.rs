@@ -79,6 +79,7 @@ Keys:
   s              sort by the next column
   N T P B D L C  by name, type, packets, bits, drops, ns/pkt (latency), CPU
   r              reverse the order
+  i              hide idle blocks, or show them again
   /              filter: parts of names, type=TYPE, bound-to=NAME;
                  Enter applies it, Esc cancels
   z              reset the totals on this screen; Z shows all again
@@ -177,7 +178,8 @@ pub(crate) enum Command {
     },
     /// Show the busiest blocks and their drops, updated each second
     ///
-    /// A terminal that is too narrow shows the most important columns, and how many are hidden.
+    /// A terminal that is too narrow shows the most important columns, and names those that are hidden. In a pipe or a
+    /// file, -b prints all columns.
     /// Rates are those of the last interval. Totals are all that a block has counted, or what it has counted since you
     /// pressed z. The key changes only this screen.
     ///
