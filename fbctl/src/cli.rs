@@ -215,7 +215,7 @@ pub(crate) enum Command {
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
-    /// Devices are at the bottom, in the colours of their state. The ports of a block are in order from left to right, with
+    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The ports of a block are in order from left to right, with
     /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
     ///
     /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
@@ -389,9 +389,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// Format of the output; --json means json
-    #[arg(value_enum, default_value_t = Format::Dot)]
-    pub(crate) format: Format,
+    /// Format of the output; --json means json [default: text on a terminal, else dot]
+    #[arg(value_enum)]
+    pub(crate) format: Option<Format>,
     /// Measure for SECONDS seconds, and show packets and drops per second: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
