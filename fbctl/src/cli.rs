@@ -79,6 +79,7 @@ Keys:
   s              sort by the next column
   N T P B D L C  by name, type, packets, bits, drops, ns/pkt (latency), CPU
   r              reverse the order
+  i              hide idle blocks, or show them again
   /              filter: parts of names, type=TYPE, bound-to=NAME;
                  Enter applies it, Esc cancels
   z              reset the totals on this screen; Z shows all again
@@ -87,7 +88,7 @@ Keys:
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
 #[command(
-    name = "fbctl", version, disable_help_subcommand = true,
+    name = "fbctl", version,
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {
@@ -177,7 +178,8 @@ pub(crate) enum Command {
     },
     /// Show the busiest blocks and their drops, updated each second
     ///
-    /// A terminal that is too narrow shows the most important columns, and how many are hidden.
+    /// A terminal that is too narrow shows the most important columns, and names those that are hidden. In a pipe or a
+    /// file, -b prints all columns.
     /// Rates are those of the last interval. Totals are all that a block has counted, or what it has counted since you
     /// pressed z. The key changes only this screen.
     ///
@@ -213,7 +215,7 @@ pub(crate) enum Command {
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
-    /// Devices are at the bottom, in the colours of their state. The ports of a block are in order from left to right, with
+    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The ports of a block are in order from left to right, with
     /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
     ///
     /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
@@ -359,7 +361,7 @@ pub(crate) struct TopHow {
     pub(crate) no_time: bool,
     // The global option without its letter, which is that of top(1) here.
     /// Work in the network namespace NAME. Its short form -n stands before the command
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", display_order = 504)]
     pub(crate) netns: Option<String>,
 }
 
@@ -387,9 +389,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// Format of the output; --json means json
-    #[arg(value_enum, default_value_t = Format::Dot)]
-    pub(crate) format: Format,
+    /// Format of the output; --json means json [default: text on a terminal, else dot]
+    #[arg(value_enum)]
+    pub(crate) format: Option<Format>,
     /// Measure for SECONDS seconds, and show packets and drops per second: 0.1 to 86400
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) window: Option<Duration>,
@@ -520,7 +522,8 @@ impl Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, FromArgMatches};
+    use lana_cli::Tool;
 
     #[test]
     fn definitions_are_sound() {
@@ -541,6 +544,40 @@ mod tests {
         for wrong in ["", "x", "0", "-1", "nan", "1e9", "1s"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn help_lists_what_acts() {
+        let help = |name| {
+            let words = ["fbctl", "help", name];
+            let error = lana_cli::command::<Cli>().try_get_matches_from(words);
+            error.unwrap_err().to_string()
+        };
+        let changes = ["--dry-run", "--yes", "--confirm"];
+        let text = help("trace");
+        assert!(
+            !changes.iter().any(|option| text.contains(option)),
+            "{text}"
+        );
+        assert!(!text.contains("--stats"), "{text}");
+        let at = |option| text.find(option).unwrap_or_default();
+        assert!(
+            at("--from") < at("--rate") && at("--rate") < at("--json"),
+            "{text}"
+        );
+        let text = help("apply");
+        assert!(changes.iter().all(|option| text.contains(option)), "{text}");
+        for command in lana_cli::command::<Cli>().get_subcommands() {
+            let is_known = Cli::idle(command.get_name()).iter().all(|id| {
+                let mut hidden = command.get_arguments();
+                hidden.any(|arg| arg.get_id() == id)
+            });
+            assert!(is_known, "{}", command.get_name());
+        }
+        let line = ["fbctl", "--yes", "show", "--dry-run"];
+        let matches = lana_cli::command::<Cli>().try_get_matches_from(line);
+        let cli = Cli::from_arg_matches(&matches.unwrap()).unwrap();
+        assert!(cli.globals.yes && cli.globals.dry_run);
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub(crate) enum Format {
 
 pub(crate) fn run(session: &mut Session, options: &cli::Graph) -> Result<()> {
     let mut graph = read(session, options.window)?;
-    if options.format == Format::Json || session.out.is_json() {
+    let format = options.format.unwrap_or(match session.out.columns() {
+        Some(_) => Format::Text,
+        None => Format::Dot,
+    });
+    if format == Format::Json || session.out.is_json() {
         if !session.globals.stats {
             for block in &mut graph.blocks {
                 block.stats = None;
@@ -58,7 +62,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Graph) -> Result<()> {
         },
         colour: session.out.has_colour(),
     };
-    session.out.text(&match options.format {
+    session.out.text(&match format {
         Format::Svg => svg(&graph, figures),
         Format::Text => text(&graph, &look),
         Format::Tree => tree(&graph, &look),

@@ -14,8 +14,19 @@ use std::collections::BTreeMap;
 const VALUE_WIDTH: usize = 32;
 /// The same of one that has a line of its own, as `rule.3` has.
 const ROW_WIDTH: usize = 80;
+/// The same of several lines, on a terminal.
+const LINES_WIDTH: usize = 12;
 /// How wide a line of options may get.
 const LINE_WIDTH: usize = 100;
+
+/// What options are to be shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sheet {
+    /// A terminal, whose table breaks lines.
+    Terminal,
+    /// A file or a program, for which lines stay as they are.
+    File,
+}
 
 /// A key of the form `port.3.weight`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +55,7 @@ fn numbered_row(key: &str) -> Option<Numbered<'_>> {
 }
 
 /// The options of a block: lines of words, of which the first may stand in a table's cell, and then the tables.
-pub(crate) fn lines(fb: &Fb) -> Vec<String> {
+pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
     let mut words = Vec::new();
     let mut tables: Vec<Numbers> = Vec::new();
     for option in &fb.option {
@@ -54,7 +65,7 @@ pub(crate) fn lines(fb: &Fb) -> Vec<String> {
             put(&mut tables, key, cut(value, ROW_WIDTH));
             continue;
         }
-        let value = shorten(value);
+        let value = shorten(value, sheet);
         match numbered(key) {
             Some(key) => {
                 if let Some(to) = leads_to(fb, key) {
@@ -71,7 +82,7 @@ pub(crate) fn lines(fb: &Fb) -> Vec<String> {
     ];
     let missing = missing.iter().filter(|(is, _)| *is);
     words.extend(missing.map(|(_, text)| (*text).to_owned()));
-    let mut lines = wrap(&words);
+    let mut lines = wrap(&words, sheet);
     if lines.is_empty() && !tables.is_empty() {
         lines.push(String::new());
     }
@@ -93,7 +104,10 @@ pub(crate) fn leads_to<'a>(fb: &'a Fb, key: Numbered<'_>) -> Option<&'a str> {
 }
 
 /// Words on as many lines as they need.
-pub(crate) fn wrap(words: &[String]) -> Vec<String> {
+pub(crate) fn wrap(words: &[String], sheet: Sheet) -> Vec<String> {
+    if sheet == Sheet::Terminal && !words.is_empty() {
+        return vec![words.join(" ")];
+    }
     let mut lines: Vec<String> = Vec::new();
     for word in words {
         match lines.last_mut() {
@@ -186,8 +200,14 @@ fn cut(value: &str, width: usize) -> String {
 }
 
 /// A value as one word or one quotation, cut where it gets long.
-fn shorten(value: &str) -> String {
-    let short = cut(value, VALUE_WIDTH);
+fn shorten(value: &str, sheet: Sheet) -> String {
+    let has_lines = value.trim_end().contains('\n');
+    let width = if sheet == Sheet::Terminal && has_lines {
+        LINES_WIDTH
+    } else {
+        VALUE_WIDTH
+    };
+    let short = cut(value, width);
     if short.is_empty() || short.contains(char::is_whitespace) {
         format!("\"{short}\"")
     } else {
@@ -199,6 +219,14 @@ fn shorten(value: &str) -> String {
 mod tests {
     use super::*;
     use lana_netlink::{spec::PortAttrs, wire::Flag};
+
+    fn lines(fb: &Fb) -> Vec<String> {
+        super::lines(fb, Sheet::File)
+    }
+
+    fn shorten(value: &str) -> String {
+        super::shorten(value, Sheet::File)
+    }
 
     fn fb(options: &[(&str, &str)]) -> Fb {
         let option = |(key, value): &(&str, &str)| OptionAttrs {
@@ -263,6 +291,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= LINE_WIDTH));
         let words: Vec<_> = lines.iter().flat_map(|line| line.split(' ')).collect();
         assert_eq!(words.len(), 12);
+        assert_eq!(super::lines(&fb(&options), Sheet::Terminal).len(), 1);
     }
 
     #[test]
@@ -311,6 +340,14 @@ mod tests {
         assert_eq!(shorten("a\nb"), "a\\nb");
         assert_eq!(shorten("a b"), "\"a b\"");
         assert_eq!(shorten(&"x".repeat(33)), format!("{}...", "x".repeat(32)));
+    }
+
+    #[test]
+    fn several_lines_are_short_on_a_terminal() {
+        let shorten = |value| super::shorten(value, Sheet::Terminal);
+        assert_eq!(shorten("4\n40 0 0 12\n"), "\"4\\n40 0 0 12\"");
+        assert_eq!(shorten("4\n40 0 0 4294963200"), "\"4\\n40 0 0 42...\"");
+        assert_eq!(shorten(&"x".repeat(32)), "x".repeat(32));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The columns of `stats --watch` that a narrow terminal leaves out, the first ones first.
+const LEAST: [&str; 5] = ["REASONS", "NS/PKT", "CPU%", "TYPE", "BITS/S"];
 
 /// What the engine has counted, on all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -259,7 +261,13 @@ pub(crate) fn watch(
                 session.out.line("")?;
             }
             session.out.line(&clock(report.time))?;
-            session.out.table(&table(&report, selection.is_all()))?;
+            let mut table = table(&report, selection.is_all());
+            let columns = session.out.columns().unwrap_or(usize::MAX);
+            let hidden = table.leave_out(&LEAST, columns);
+            session.out.table(&table)?;
+            if !hidden.is_empty() {
+                session.out.line(&format!("hidden: {}", hidden.join(" ")))?;
+            }
             if let Some(why) = report.times.as_ref().and_then(Times::why) {
                 session.out.line(&why)?;
             }
@@ -512,6 +520,20 @@ total       engine        2000   1.60M      800       -   0.3  -
         assert_eq!(block["nanoseconds-per-packet"], 1500.0);
         assert_eq!(block["cpu-percent"], 0.3);
         assert_eq!(line(&report()).get("cpu-percent"), None);
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_fewer_columns() {
+        let left_out = |columns| {
+            let mut table = table(&timed(), true);
+            let hidden = table.leave_out(&LEAST, columns).join(" ");
+            let text = table.fitted(Some(columns), false);
+            assert!(text.lines().all(|line| line.len() <= columns), "{text}");
+            hidden
+        };
+        assert_eq!(left_out(80), "");
+        assert_eq!(left_out(60), "REASONS NS/PKT");
+        assert_eq!(left_out(40), "REASONS NS/PKT CPU% TYPE");
     }
 
     #[test]

@@ -10,13 +10,37 @@ use crate::{
     show, stats, top, trace, types, upgrade, web,
 };
 use anyhow::Result;
-use clap::CommandFactory;
-use lana_cli::{word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool};
+use lana_cli::{
+    command, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
+};
 use lana_netlink::{Op, Refusal};
 
 impl Tool for Cli {
     type Action = Command;
     const NAME: &'static str = "fbctl";
+
+    fn idle(command: &str) -> &'static [&'static str] {
+        match command {
+            "add" | "rm" | "set" | "bind" | "unbind" | "subscribe" | "unsubscribe" | "replace" => {
+                &["stats", "yes"]
+            }
+            "apply" | "undo" => &["stats"],
+            "upgrade" => &["stats", "confirm"],
+            "show" | "graph" => &["dry_run", "yes", "confirm"],
+            "types" | "stats" => &["stats", "dry_run", "yes", "confirm"],
+            // What comes again and again is a line of JSON each time.
+            "log" | "top" | "monitor" | "trace" | "capture" => {
+                &["pretty", "stats", "dry_run", "yes", "confirm"]
+            }
+            "save" | "confirm" | "metrics" | "web" => {
+                &["json", "pretty", "stats", "dry_run", "yes", "confirm"]
+            }
+            "completions" => &[
+                "json", "pretty", "stats", "netns", "dry_run", "yes", "confirm",
+            ],
+            _ => &[],
+        }
+    }
 
     fn into_parts(self) -> (Globals, Option<Command>) {
         (self.globals, self.command)
@@ -98,7 +122,7 @@ impl Action for Command {
             Command::Completions { shell } => {
                 write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
-            Command::Man { directory } => write_pages(Cli::command(), directory),
+            Command::Man { directory } => write_pages(command::<Cli>(), directory),
         }
     }
 }

@@ -3,11 +3,11 @@
 //! `fbctl show`: blocks, how they are wired, and their options.
 
 use crate::{
-    options,
+    options::{self, Sheet},
     select::{Selection, Wanted},
 };
 use anyhow::Result;
-use lana_cli::{stats_summary, Column, Session, Table};
+use lana_cli::{aligned_summaries, stats_summary, Column, Session, Table};
 use lana_netlink::{
     spec::{Direction, PortAttrs},
     wire::Value,
@@ -39,7 +39,11 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
     } else {
         names(&fbs)
     };
-    session.out.table(&table(&fbs, &known, with_stats))
+    let sheet = match session.out.columns() {
+        Some(_) => Sheet::Terminal,
+        None => Sheet::File,
+    };
+    session.out.table(&table(&fbs, &known, with_stats, sheet))
 }
 
 pub(crate) fn names(fbs: &[Fb]) -> Names {
@@ -48,7 +52,7 @@ pub(crate) fn names(fbs: &[Fb]) -> Names {
         .collect()
 }
 
-fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
+fn table(fbs: &[Fb], names: &Names, with_stats: bool, sheet: Sheet) -> Table {
     let mut table = Table::new([
         Column::Left("NAME"),
         Column::Left("TYPE"),
@@ -58,9 +62,15 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
         Column::Left("OPTIONS"),
     ]);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
-    for fb in fbs {
-        let (bindings, more_bindings) = bindings(fb, names);
-        let mut options = options::lines(fb).into_iter();
+    let stats = fbs.iter().map(|fb| fb.stats.clone().unwrap_or_default());
+    let stats: Vec<_> = stats.collect();
+    let summaries = match sheet {
+        Sheet::Terminal => aligned_summaries(&stats),
+        Sheet::File => stats.iter().map(stats_summary).collect(),
+    };
+    for (fb, summary) in fbs.iter().zip(summaries) {
+        let (bindings, more_bindings) = bindings(fb, names, sheet);
+        let mut options = options::lines(fb, sheet).into_iter();
         table.row([
             fb.name.clone().unwrap_or_default(),
             fb.r#type.clone().unwrap_or_default(),
@@ -73,7 +83,7 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool) -> Table {
             table.note(&line);
         }
         if with_stats {
-            table.note(&stats_summary(&fb.stats.clone().unwrap_or_default()));
+            table.note(&summary);
         }
     }
     table
@@ -102,7 +112,7 @@ pub(crate) fn publishers(fb: &Fb, names: &Names) -> Vec<String> {
 
 /// Who is on top of it, what it is on top of, whose events it gets. Where that gets long, names are counted,
 /// and stand in lines of their own.
-fn bindings(fb: &Fb, names: &Names) -> (String, Vec<String>) {
+fn bindings(fb: &Fb, names: &Names, sheet: Sheet) -> (String, Vec<String>) {
     let groups = [
         ("up", peers(fb, Direction::Ingress)),
         ("down", peers(fb, Direction::Egress)),
@@ -127,7 +137,7 @@ fn bindings(fb: &Fb, names: &Names) -> (String, Vec<String>) {
         }
         parts.push(format!("{kind}: {} blocks", names.len()));
         let words = [vec![format!("{kind}:")], names.clone()].concat();
-        lines.extend(options::wrap(&words));
+        lines.extend(options::wrap(&words, sheet));
     }
     (parts.join("  "), lines)
 }
@@ -197,7 +207,10 @@ eth0  eth     1     3  up: fb2                   -
 fb2   tee     2     3  up: fb3 #5  down: eth0    -
 fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x0000000c },\n{ 0..."
 "#;
-        assert_eq!(table(&fbs, &names(&fbs), false).render(false), expected);
+        assert_eq!(
+            table(&fbs, &names(&fbs), false, Sheet::File).render(false),
+            expected
+        );
     }
 
     #[test]
@@ -209,7 +222,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
             ..Default::default()
         };
         fbs[1].option = vec![option("per", "packet"), option("port.0.link", "up")];
-        let text = table(&fbs[1..2], &names(&fbs), true).render(false);
+        let text = table(&fbs[1..2], &names(&fbs), true, Sheet::File).render(false);
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert!(lines[0].ends_with("down: eth0  per=packet"), "{text}");
         assert_eq!(lines[1..3], ["    port  to    link", "       0  eth0  up"]);
@@ -222,7 +235,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         let mut ports = vec![port(Ingress, 0, 2, "lan0")];
         ports.extend((0..64).map(|n| port(Egress, n, n + 9, &format!("end{n}"))));
         let fbs = [fb("m", "multipath", 3, ports)];
-        let text = table(&fbs, &names(&fbs), false).render(false);
+        let text = table(&fbs, &names(&fbs), false, Sheet::File).render(false);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].contains("  up: lan0  down: 64 blocks  "), "{text}");
         assert!(lines[2].starts_with("    down: end0 end1 "), "{text}");
@@ -233,12 +246,41 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
     #[test]
     fn counters_go_below() {
         let fbs = sample();
-        let text = table(&fbs[..1], &names(&fbs), true).render(false);
+        let text = table(&fbs[..1], &names(&fbs), true, Sheet::File).render(false);
         let below = text.lines().nth(2).unwrap();
         assert_eq!(
             below,
             "    packets 10  bytes 640  drops 3 (too-big 2, device 1)"
         );
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_that_fit() {
+        let mut fbs = sample();
+        let option = |key: &str| OptionAttrs {
+            key: Some(key.into()),
+            value: Some("0123456789".into()),
+            ..Default::default()
+        };
+        fbs[1].option = ["one", "two", "three", "four", "five"].map(option).into();
+        let table = table(&fbs, &names(&fbs), true, Sheet::Terminal);
+        let expected = r#"NAME  TYPE  IDP  REFS  BINDINGS                  OPTIONS
+eth0  eth     1     3  up: fb2                   -
+    packets 10  bytes 640  drops 3 (too-big 2, device 1)
+fb2   tee     2     3  up: fb3 #5  down: eth0    one=0123456789
+                                                 two=0123456789
+                                                 three=0123456789
+                                                 four=0123456789
+                                                 five=0123456789
+    packets 0   bytes 0    drops 0
+fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0..."
+    packets 0   bytes 0    drops 0
+"#;
+        assert_eq!(table.fitted(Some(74), false), expected);
+        for width in 40..120 {
+            let text = table.fitted(Some(width), false);
+            assert!(text.lines().all(|line| line.len() <= width), "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 
 use crate::{
     cli::StatsHow,
-    options, rates,
+    options::{self, Sheet},
+    rates,
     select::{Selection, Wanted},
 };
 use anyhow::Result;
@@ -111,7 +112,10 @@ fn blocks(fbs: &[Fb]) -> Table {
         }
         cells.push(drop_reasons(&stats));
         table.row(cells);
-        for line in options::lines(fb).iter().filter(|line| !line.is_empty()) {
+        for line in options::lines(fb, Sheet::File)
+            .iter()
+            .filter(|line| !line.is_empty())
+        {
             table.note(line);
         }
     }

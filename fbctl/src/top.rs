@@ -7,7 +7,7 @@ mod view;
 
 use crate::{
     cli::{TopHow, KEYS},
-    rates::{self, number, percent, scaled, Meter, Report},
+    rates::{self, number, percent, scaled, EngineRates, Meter, Report},
     select::{Selection, Wanted},
     timing::Times,
     utc::clock,
@@ -17,7 +17,7 @@ use columns::columns;
 use crossterm::event::KeyEvent;
 use lana_cli::{
     clean,
-    screen::{self, alarm, bold, Live},
+    screen::{self, alarm, Live},
     usage, Session, Stop,
 };
 use ratatui::{
@@ -32,8 +32,12 @@ use std::{
 pub(crate) use view::Sort;
 use view::View;
 
-/// What stands above the blocks: the title, the engine, its totals, the time, the columns.
-const HEAD: usize = 5;
+/// A screen that is less high shows fewer lines above the blocks, if it cannot show all blocks; the least one also not
+/// the engine's.
+const LOW: usize = 20;
+const LOWEST: usize = 8;
+/// What the line at the bottom says before the columns.
+const KEYS_WIDTH: usize = 15;
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
     if how.netns != session.globals.netns {
@@ -80,8 +84,8 @@ fn print(
             let report = view.arranged(&report);
             rates::json(&mut session.out, &report)?;
         } else {
-            let (head, lines, hidden) = picture(&report, view, width);
-            let note = hidden_note(hidden).map(Line::from);
+            let (head, lines, hidden) = picture(&report, view, width, None);
+            let note = hidden_note(&hidden, width.unwrap_or(usize::MAX)).map(Line::from);
             for line in head.iter().chain(&lines).chain(&note) {
                 session.out.line(line.to_string().trim_end())?;
             }
@@ -133,78 +137,146 @@ impl Live for Shown<'_> {
 /// Draws the blocks, or the keys.
 fn draw(frame: &mut Frame<'_>, report: &Report, view: &mut View) {
     let width = usize::from(frame.area().width);
-    let (mut head, mut lines, hidden) = picture(report, view, Some(width));
+    let height = usize::from(frame.area().height);
+    let (mut head, mut lines, hidden) = picture(report, view, Some(width), Some(height));
     if view.help {
         head.truncate(1);
         lines = KEYS.lines().map(Line::from).collect();
-        if hidden > 0 {
-            let all = "-b prints all columns, and so does --json";
-            lines.push(Line::from(format!("{hidden} columns are hidden: {all}")));
+        if !hidden.is_empty() {
+            lines.push(Line::from(format!("Hidden columns: {}", hidden.join(" "))));
+            let all = "  -b in a pipe or a file prints all, and so does --json";
+            lines.push(Line::from(all));
         }
     }
-    let status = view.status(hidden_note(hidden).as_deref());
+    let note = hidden_note(&hidden, width.saturating_sub(KEYS_WIDTH));
+    let status = view.status(note.as_deref());
     view.scroll.draw(frame, &head, &lines, &status);
 }
 
-/// What is said of columns for which there is no room.
-fn hidden_note(hidden: usize) -> Option<String> {
-    let end = if hidden == 1 { "" } else { "s" };
-    (hidden > 0).then(|| format!("+{hidden} column{end}: wider terminal"))
+/// The columns for which there is no room: as many names as fit, and how many more.
+fn hidden_note(hidden: &[&str], width: usize) -> Option<String> {
+    let text = |named: usize| {
+        let names = hidden.iter().take(named).copied();
+        let more = hidden.len().saturating_sub(named);
+        let more = (more > 0).then(|| format!("+{more}"));
+        let words: Vec<_> = names.map(str::to_owned).chain(more).collect();
+        format!("hidden: {}", words.join(" "))
+    };
+    let mut all = (0..=hidden.len()).rev().map(text);
+    let fits = all.find(|text| text.len() <= width);
+    fits.filter(|_| !hidden.is_empty())
 }
 
-/// The lines that stay, those that scroll, and how many columns there is no room for.
+/// The first part, and of the others the most important ones that fit, in their order: each has its importance, 0 for
+/// the greatest.
+fn fitting<'a>(
+    parts: impl IntoIterator<Item = (usize, Span<'a>)>,
+    gap: &'static str,
+    width: Option<usize>,
+) -> Line<'a> {
+    let mut parts: Vec<_> = parts.into_iter().collect();
+    let room = width.unwrap_or(usize::MAX);
+    let taken = |parts: &[(usize, Span<'_>)]| {
+        let widths = parts.iter().map(|(_, part)| part.width() + gap.len());
+        widths.sum::<usize>().saturating_sub(gap.len())
+    };
+    while taken(&parts) > room && parts.len() > 1 {
+        let least = parts.iter().enumerate().skip(1);
+        let least = least.max_by_key(|(_, (importance, _))| *importance);
+        if let Some((at, _)) = least {
+            parts.remove(at);
+        }
+    }
+    let parts = parts.into_iter().enumerate();
+    let spans = parts.flat_map(|(at, (_, part))| {
+        let gap = (at > 0).then(|| Span::from(gap));
+        gap.into_iter().chain([part])
+    });
+    Line::from(spans.collect::<Vec<_>>())
+}
+
+/// The lines that stay, those that scroll, and the columns there is no room for.
 fn picture(
     report: &Report,
     view: &View,
     width: Option<usize>,
-) -> (Vec<Line<'static>>, Vec<Line<'static>>, usize) {
+    height: Option<usize>,
+) -> (Vec<Line<'static>>, Vec<Line<'static>>, Vec<&'static str>) {
     let shown = view.arranged(report);
     let engine = view.engine(&report.engine);
-    let mut head = Vec::with_capacity(HEAD);
-    let filter = match view.selection.text() {
-        text if text.is_empty() => String::new(),
-        text => format!(", {}", clean(&text)),
-    };
-    head.push(bold(format!(
-        "fbctl top - {}, {} of {} blocks{filter}, totals since {}",
-        clock(report.time),
-        shown.blocks.len(),
-        report.blocks.len(),
-        match &view.reference {
-            Some(sample) => clock(sample.time),
-            None => "they were made".to_owned(),
-        }
-    )));
-    head.push(Line::from(vec![
-        Span::from(format!(
-            "engine:  {} packets/s  {}bit/s  {} calls/s  ",
-            number(engine.packets.rate),
-            unit(engine.bytes.rate * 8.0),
-            number(engine.calls.rate)
-        )),
-        alarm(
-            engine.drops.rate,
-            format!("{} drops/s", number(engine.drops.rate)),
-        ),
-        Span::from(format!("  {} unclaimed/s", number(engine.unclaimed.rate))),
-    ]));
-    head.push(Line::from(format!(
-        "total:   {} packets  {}B  {} calls  {} drops  {} unclaimed",
-        engine.packets.total,
-        unit(float(engine.bytes.total)),
-        engine.calls.total,
-        engine.drops.total,
-        engine.unclaimed.total
-    )));
-    if let Some(times) = &shown.times {
-        head.push(Line::from(timing(report, times)));
-    }
     let (titles, lines, hidden) = columns(&shown, view.sort, width);
+    let room = height.map_or(usize::MAX, |height| height.saturating_sub(1));
+    let fits = |head: usize| head + lines.len() <= room || room >= LOW;
+    let times = shown.times.as_ref();
+    let with_time = times.filter(|_| fits(4));
+    let others = 3 + usize::from(times.is_some());
+    let mut head = vec![title(report, &shown, view, width)];
+    if fits(3) || room >= LOWEST {
+        head.push(rates_of(&engine, width));
+    }
+    if fits(others + 1) {
+        head.push(totals_of(&engine, width));
+    }
+    head.extend(with_time.map(|times| timing(report, times, width)));
     head.push(Line::styled(
         titles,
         Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
     ));
     (head, lines, hidden)
+}
+
+fn title(report: &Report, shown: &Report, view: &View, width: Option<usize>) -> Line<'static> {
+    let mut parts = vec![
+        (0, format!("fbctl top - {}", clock(report.time))),
+        (
+            1,
+            format!("{} of {} blocks", shown.blocks.len(), report.blocks.len()),
+        ),
+    ];
+    match view.selection.text() {
+        text if text.is_empty() => {}
+        text => parts.push((2, clean(&text))),
+    }
+    if view.busy {
+        parts.push((3, "idle hidden".to_owned()));
+    }
+    let since = match &view.reference {
+        Some(sample) => clock(sample.time),
+        None => "each block was made".to_owned(),
+    };
+    parts.push((4, format!("totals since {since}")));
+    let parts = parts.into_iter();
+    let style = Style::new().add_modifier(Modifier::BOLD);
+    fitting(parts.map(|(at, text)| (at, Span::from(text))), ", ", width).style(style)
+}
+
+fn rates_of(engine: &EngineRates, width: Option<usize>) -> Line<'static> {
+    let drops = format!("{} drops/s", number(engine.drops.rate));
+    let parts = [
+        (
+            0,
+            format!("engine:  {} packets/s", number(engine.packets.rate)).into(),
+        ),
+        (2, format!("{}bit/s", unit(engine.bytes.rate * 8.0)).into()),
+        (4, format!("{} calls/s", number(engine.calls.rate)).into()),
+        (1, alarm(engine.drops.rate, drops)),
+        (
+            3,
+            format!("{} unclaimed/s", number(engine.unclaimed.rate)).into(),
+        ),
+    ];
+    fitting(parts, "  ", width)
+}
+
+fn totals_of(engine: &EngineRates, width: Option<usize>) -> Line<'static> {
+    let parts = [
+        (0, format!("total:   {} packets", engine.packets.total)),
+        (2, format!("{}B", unit(float(engine.bytes.total)))),
+        (4, format!("{} calls", engine.calls.total)),
+        (1, format!("{} drops", engine.drops.total)),
+        (3, format!("{} unclaimed", engine.unclaimed.total)),
+    ];
+    fitting(parts.map(|(at, text)| (at, Span::from(text))), "  ", width)
 }
 
 /// A number with a blank before its unit.
@@ -226,16 +298,26 @@ fn float(total: u64) -> f64 {
 }
 
 /// What all blocks take, whichever are shown, and what that goes by.
-fn timing(report: &Report, times: &Times) -> String {
+fn timing(report: &Report, times: &Times, width: Option<usize>) -> Line<'static> {
     if let Some(why) = times.why() {
-        return why;
+        return Line::from(why);
     }
-    format!(
-        "time:    {} % of a CPU in all blocks; 1 packet of {} timed: {}",
-        percent(report.load().unwrap_or_default()),
-        times.sample,
-        times.packets
-    )
+    let load = percent(report.load().unwrap_or_default());
+    let end = if times.packets == 1 { "" } else { "s" };
+    let timed = format!("{} packet{end} timed", times.packets);
+    let of = match times.sample {
+        1 => "(all)".to_owned(),
+        sample => format!("(1 in {sample})"),
+    };
+    let parts = [
+        (
+            0,
+            Span::from(format!("time:    {load} % of a CPU in all blocks")),
+        ),
+        (1, Span::from(timed)),
+        (2, Span::from(of)),
+    ];
+    fitting(parts, "  ", width)
 }
 
 #[cfg(test)]
@@ -271,7 +353,7 @@ mod tests {
     #[test]
     fn what_carries_the_most_stands_above() {
         let expected = [
-            "fbctl top - 00:00:00Z, 4 of 4 blocks, totals since they were made",
+            "fbctl top - 00:00:00Z, 4 of 4 blocks, totals since each block was made",
             "engine:  2000 packets/s  1.60 Mbit/s  5200 calls/s  800 drops/s  0 unclaimed/s",
             "total:   3000 packets  300 kB  7800 calls  1200 drops  0 unclaimed",
             "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  PACKETS  BYTES  DROPS  REASONS",
@@ -287,7 +369,7 @@ mod tests {
     #[test]
     fn times_have_columns_and_an_order() {
         let lines = |report: &Report, view: &View| {
-            let (head, lines, _) = picture(report, view, None);
+            let (head, lines, _) = picture(report, view, None, None);
             let lines = head.iter().chain(&lines).map(ToString::to_string);
             lines
                 .map(|line| line.trim_end().to_owned())
@@ -297,7 +379,7 @@ mod tests {
         press(&mut view, "L");
         let mut report = timed();
         let expected = [
-            "time:    0.3 % of a CPU in all blocks; 1 packet of 8 timed: 1",
+            "time:    0.3 % of a CPU in all blocks  1 packet timed  (1 in 8)",
             "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS",
             "web-filter  bpf           2000   1.60M      800    1500    0.3     3000   300k   1200  filtered 800",
             "eth0        eth           2000   1.60M        0      40   <0.1     3000   300k      0",
@@ -346,7 +428,7 @@ mod tests {
         let lines = drawn(&mut view, (90, 8));
         assert_eq!(
             lines[0],
-            "fbctl top - 00:00:00Z, 1 of 4 blocks, web type=counter, totals since they were made"
+            "fbctl top - 00:00:00Z, 1 of 4 blocks, web type=counter, totals since each block was made"
         );
         assert!(lines[4].starts_with("web-count "));
         // The keys of the screen are letters while one types, and leaving that leaves nothing else.
@@ -387,12 +469,84 @@ mod tests {
         let status = |view: &mut View, width| drawn(view, (width, 10)).pop().unwrap();
         let mut view = view(&[]);
         let shown = drawn(&mut view, (60, 10));
-        assert!(shown[3].ends_with("DROPS/S  DROPS"), "{}", shown[3]);
+        assert!(shown[3].ends_with("BITS/S  DROPS/S"), "{}", shown[3]);
         assert_eq!(
             status(&mut view, 80),
-            "q end  ? keys  +2 columns: wider terminal  s sort: packets  r reverse  p pause"
+            "q end  ? keys  hidden: PACKETS BYTES  s sort: packets  / filter  i idle  p pause"
         );
-        assert!(!status(&mut view, 120).contains("columns"));
+        assert_eq!(
+            status(&mut view, 50),
+            "q end  ? keys  hidden: PACKETS BYTES DROPS REASONS"
+        );
+        assert_eq!(
+            status(&mut view, 40),
+            "q end  ? keys  hidden: TYPE PACKETS +3"
+        );
+        assert!(!status(&mut view, 120).contains("hidden"));
+    }
+
+    #[test]
+    fn what_stands_above_is_never_cut() {
+        let mut view = view(&["type=bpf"]);
+        let whole = drawn(&mut view, (200, 10));
+        for width in 40..120 {
+            for line in &drawn(&mut view, (width, 10))[..3] {
+                let words = |text: &str| {
+                    let parts = text.split("  ").map(str::trim);
+                    parts
+                        .flat_map(|part| part.split(", ").map(str::to_owned))
+                        .collect::<Vec<_>>()
+                };
+                let known: Vec<_> = whole.iter().flat_map(|line| words(line)).collect();
+                let is_known = words(line).iter().all(|part| known.contains(part));
+                assert!(is_known, "{width}: {line}");
+            }
+        }
+        let narrow = drawn(&mut view, (60, 10));
+        assert_eq!(
+            narrow[1],
+            "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s"
+        );
+    }
+
+    #[test]
+    fn a_low_screen_has_more_room_for_blocks() {
+        let mut report = timed();
+        for n in 0..9 {
+            let mut block = report.blocks[0].clone();
+            block.name = format!("b{n}");
+            report.blocks.push(block);
+        }
+        let head = |height| {
+            let lines = text_of((100, height), |frame| {
+                draw(frame, &report, &mut view(&[]));
+            });
+            let names = lines
+                .iter()
+                .map(|line| line.split([' ', ':']).next().unwrap());
+            let names: Vec<_> = names.map(str::to_owned).collect();
+            let at = names.iter().position(|name| name == "BLOCK").unwrap();
+            names[..at].join(" ")
+        };
+        assert_eq!(head(24), "fbctl engine total time");
+        assert_eq!(head(18), "fbctl engine time");
+        assert_eq!(head(10), "fbctl engine");
+        assert_eq!(head(6), "fbctl");
+    }
+
+    #[test]
+    fn idle_blocks_can_be_hidden() {
+        let mut view = view(&[]);
+        press(&mut view, "i");
+        let lines = drawn(&mut view, (120, 10));
+        assert!(
+            lines[0].contains("3 of 4 blocks, idle hidden"),
+            "{}",
+            lines[0]
+        );
+        assert!(!lines.iter().any(|line| line.starts_with("idle ")));
+        press(&mut view, "i");
+        assert!(drawn(&mut view, (120, 10))[7].starts_with("idle "));
     }
 
     #[test]
@@ -402,7 +556,7 @@ mod tests {
         let lines = drawn(&mut view, (60, 20)).join("\n");
         for shown in [
             "q, Esc         quit\n",
-            "3 columns are hidden",
+            "Hidden columns: PACKETS BYTES DROPS REASONS\n",
             "any key leaves the keys",
         ] {
             assert!(lines.contains(shown), "{lines}");

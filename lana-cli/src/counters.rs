@@ -30,17 +30,40 @@ pub fn drop_reasons(stats: &StatsAttrs) -> String {
 
 /// The counters of a block in a line.
 pub fn stats_summary(stats: &StatsAttrs) -> String {
-    let (packets, bytes) = (count(stats.packets), count(stats.bytes));
+    parts(stats).join("  ")
+}
+
+/// The same of several blocks, with what is the same below each other.
+pub fn aligned_summaries(all: &[StatsAttrs]) -> Vec<String> {
+    let all: Vec<_> = all.iter().map(parts).collect();
+    let width = |at: usize| {
+        let widths = all.iter().filter_map(|parts| Some(parts.get(at)?.len()));
+        widths.max().unwrap_or_default()
+    };
+    let line = |parts: &Vec<String>| {
+        let parts = parts.iter().enumerate();
+        let parts: Vec<_> = parts
+            .map(|(at, part)| format!("{part:0$}", width(at)))
+            .collect();
+        parts.join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect()
+}
+
+/// What there is to say of the counters of a block.
+fn parts(stats: &StatsAttrs) -> Vec<String> {
     let why = match drop_reasons(stats).as_str() {
         "" => String::new(),
         reasons => format!(" ({reasons})"),
     };
     let drops = drop_total(stats);
-    let skbs = match stats.skbs {
-        Some(skbs) => format!("  skbs {skbs}"),
-        None => String::new(),
-    };
-    format!("packets {packets}  bytes {bytes}  drops {drops}{why}{skbs}")
+    let mut parts = vec![
+        format!("packets {}", count(stats.packets)),
+        format!("bytes {}", count(stats.bytes)),
+        format!("drops {drops}{why}"),
+    ];
+    parts.extend(stats.skbs.map(|skbs| format!("skbs {skbs}")));
+    parts
 }
 
 #[cfg(test)]

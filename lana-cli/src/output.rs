@@ -143,9 +143,9 @@ impl Output {
         self.flush()
     }
 
-    /// A table; an empty one leaves no trace.
+    /// A table that fits into the terminal, if it goes to one; an empty one leaves no trace.
     pub fn table(&mut self, table: &Table) -> Result<()> {
-        let text = table.render(self.colour);
+        let text = table.fitted(self.columns(), self.colour);
         self.text(&text)
     }
 

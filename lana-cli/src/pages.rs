@@ -16,12 +16,18 @@ use std::{
 
 /// Writes a man page for the tool and one for each command into a directory.
 pub fn write_pages(command: Command, directory: &Path) -> Result<()> {
-    let mut command = command;
+    let mut command = without_help(command);
     command.build();
     fs::create_dir_all(directory)
         .and_then(|()| write_tree(&command, directory))
         .map_err(|e| usage(errno_text(&e)))
         .with_context(|| directory.display().to_string())
+}
+
+/// The command `help` needs no page.
+fn without_help(command: Command) -> Command {
+    let command = command.disable_help_subcommand(true);
+    command.mut_subcommands(without_help)
 }
 
 fn write_tree(command: &Command, directory: &Path) -> io::Result<()> {

@@ -60,7 +60,8 @@ impl Scroll {
         self.top = self.top.min(lines.saturating_sub(height));
     }
 
-    /// Draws the head, as many lines as fit, and at the bottom where we are and `status`.
+    /// Draws the head, as many lines as fit, and at the bottom where we are and `status`: of its parts, between which
+    /// two blanks stand, as many as fit.
     pub fn draw(
         &mut self,
         frame: &mut Frame<'_>,
@@ -78,6 +79,7 @@ impl Scroll {
         if area.height > 0 {
             let bottom = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
             let text = format!("{}{status}", self.place());
+            let text = fitting(&text, usize::from(area.width));
             let style = Style::new().add_modifier(Modifier::REVERSED);
             frame.render_widget(Line::styled(text, style), bottom);
         }
@@ -95,6 +97,18 @@ impl Scroll {
         );
         format!("{paused}{first}-{last}/{}  ", self.lines)
     }
+}
+
+/// As many of the parts of a line as fit, between which two blanks stand: the first one always.
+fn fitting(text: &str, width: usize) -> &str {
+    let mut text = text;
+    while text.chars().count() > width {
+        let Some((first, _)) = text.rsplit_once("  ") else {
+            break;
+        };
+        text = first.trim_end();
+    }
+    text
 }
 
 /// A line that stands out.
@@ -199,6 +213,16 @@ mod tests {
             shown(&mut scroll),
             ["head", "6", "7", "8", "PAUSED  7-9/9  q"]
         );
+    }
+
+    #[test]
+    fn no_part_of_a_line_is_cut() {
+        assert_eq!(
+            fitting("q end  p pause  r reverse", 25),
+            "q end  p pause  r reverse"
+        );
+        assert_eq!(fitting("q end  p pause  r reverse", 24), "q end  p pause");
+        assert_eq!(fitting("q end  p pause", 3), "q end");
     }
 
     #[test]

@@ -7,6 +7,16 @@ use std::fmt::Write;
 
 /// Space between columns.
 const GAP: &str = "  ";
+/// A narrower terminal gets tables as they are.
+const LEAST: usize = 20;
+/// How narrow a column of text gets for a terminal, and how narrow if that is not enough.
+const NARROW: usize = 12;
+const NARROWEST: usize = 4;
+/// What the last column needs at least, where columns are left out.
+const LAST: usize = 16;
+/// Columns before a note, and before what goes on below it.
+const NOTE: usize = 4;
+const NOTE_REST: usize = 8;
 
 /// A column's title, and the side its cells lean to.
 #[derive(Debug, Clone, Copy)]
@@ -85,18 +95,53 @@ impl Table {
         }
     }
 
+    /// Leaves out columns, in the order of `least`, until a row fits into so many columns. Of the last column what does not
+    /// fit goes on below. Returns the titles of the columns that are left out.
+    pub fn leave_out(&mut self, least: &[&str], columns: usize) -> Vec<&'static str> {
+        let mut hidden = Vec::new();
+        for title in least {
+            let widths = (0..self.columns.len()).map(|at| self.width(at) + GAP.len());
+            let mut widths: Vec<_> = widths.collect();
+            if let Some(last) = widths.last_mut() {
+                *last = (*last).min(LAST + GAP.len());
+            }
+            if widths.iter().sum::<usize>() <= columns.saturating_add(GAP.len()) {
+                break;
+            }
+            let at = self.columns.iter().position(|c| c.title() == *title);
+            let Some(at) = at else { continue };
+            hidden.push(self.columns.remove(at).title());
+            for row in &mut self.rows {
+                row.cells.remove(at);
+            }
+        }
+        hidden
+    }
+
+    /// How wide a column is.
+    fn width(&self, at: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
+        let widths = cells.map(|cell| cell.chars().count());
+        let title = self.columns.get(at).map(|c| c.title().chars().count());
+        widths.chain(title).max().unwrap_or_default()
+    }
+
     /// The table as text.
     pub fn render(&self, colour: bool) -> String {
+        self.fitted(None, colour)
+    }
+
+    /// The table for a terminal of so many columns: what does not fit goes on below, in its column.
+    pub fn fitted(&self, columns: Option<usize>, colour: bool) -> String {
+        let columns = columns.filter(|columns| *columns >= LEAST);
         if self.rows.is_empty() {
             return String::new();
         }
         let titles: Vec<_> = self.columns.iter().map(|c| c.title().to_owned()).collect();
-        let width = |(at, title): (usize, &String)| {
-            let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
-            let widths = cells.chain([title]).map(|cell| cell.chars().count());
-            widths.max().unwrap_or_default()
-        };
-        let widths: Vec<_> = titles.iter().enumerate().map(width).collect();
+        let mut widths: Vec<_> = (0..titles.len()).map(|at| self.width(at)).collect();
+        if let Some(columns) = columns {
+            self.shrink(&mut widths, columns);
+        }
         let line = |cells: &[String]| {
             let padded = self.columns.iter().zip(cells).zip(&widths);
             let padded: Vec<_> = padded.map(|((c, cell), w)| c.pad(cell, *w)).collect();
@@ -107,17 +152,83 @@ impl Table {
         } else {
             Style::new()
         };
-        let mut out = format!("{style}{}{style:#}\n", line(&titles));
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        for titles in broken(&titles, &widths) {
+            let _ = writeln!(out, "{style}{}{style:#}", line(&titles));
+        }
         for row in &self.rows {
-            out.push_str(&line(&row.cells));
-            out.push('\n');
+            for cells in broken(&row.cells, &widths) {
+                out.push_str(&line(&cells));
+                out.push('\n');
+            }
             for note in &row.notes {
-                // Writing to a string does not fail.
-                let _ = writeln!(out, "    {note}");
+                let width = columns.map_or(usize::MAX, |columns| columns.saturating_sub(NOTE));
+                let rest = width.saturating_sub(NOTE_REST - NOTE);
+                for (at, text) in folded(note, width, rest).into_iter().enumerate() {
+                    let indent = if at == 0 { NOTE } else { NOTE_REST };
+                    let _ = writeln!(out, "{:indent$}{text}", "");
+                }
             }
         }
         out
     }
+
+    /// Takes columns of text together, the widest first, until a row fits. The first one, a name, stays whole as long as
+    /// possible.
+    fn shrink(&self, widths: &mut [usize], columns: usize) {
+        for (skip, least) in [(1, NARROW), (0, NARROWEST)] {
+            loop {
+                let gaps = GAP.len() * widths.len().saturating_sub(1);
+                if widths.iter().sum::<usize>() + gaps <= columns {
+                    return;
+                }
+                let texts = self.columns.iter().zip(widths.iter_mut()).skip(skip);
+                let texts = texts.filter(|(column, _)| matches!(column, Column::Left(_)));
+                let widest = texts.map(|(_, width)| width).max_by_key(|width| **width);
+                let Some(width) = widest.filter(|width| **width > least) else {
+                    break;
+                };
+                *width -= 1;
+            }
+        }
+    }
+}
+
+/// The lines of a row whose cells go on below in their columns.
+fn broken(cells: &[String], widths: &[usize]) -> Vec<Vec<String>> {
+    let cells = cells.iter().zip(widths);
+    let cells: Vec<_> = cells
+        .map(|(cell, width)| folded(cell, *width, *width))
+        .collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+    let line = |at| {
+        let cells = cells.iter().map(|cell| cell.get(at));
+        cells
+            .map(|cell| cell.cloned().unwrap_or_default())
+            .collect()
+    };
+    (0..height).map(line).collect()
+}
+
+/// A text in lines of at most so many characters, broken between words where there are any.
+fn folded(text: &str, width: usize, rest: usize) -> Vec<String> {
+    let (mut lines, mut width) = (Vec::new(), width.max(1));
+    let mut text: Vec<char> = text.chars().collect();
+    while text.len() > width {
+        let blank = |at: &usize| text.get(*at).is_some_and(|c| *c == ' ');
+        // Two blanks stand between things, one between the words of a thing.
+        let wide = |at: &usize| blank(at) && blank(&(at + 1));
+        let between = (width / 2 + 1..=width).rev().find(wide);
+        let end = between.or_else(|| (1..=width).rev().find(blank));
+        let end = end.unwrap_or(width);
+        let more = text.split_off(end);
+        lines.push(text.iter().collect::<String>().trim_end().to_owned());
+        text = more.into_iter().skip_while(|c| *c == ' ').collect();
+        width = rest.max(1);
+    }
+    lines.push(text.into_iter().collect());
+    lines
 }
 
 #[cfg(test)]
@@ -145,6 +256,53 @@ eth0             1  -
 a-long-name  12345  \\u{1b}[2J
 ";
         assert_eq!(sample().render(false), expected);
+    }
+
+    #[test]
+    fn what_is_too_wide_goes_on_in_its_column() {
+        let mut table = sample();
+        table
+            .row(["b", "7", "one=1 two=2 three=3 four=a-word-that-is-too-long"].map(str::to_owned));
+        table.note("packets 3  bytes 180  drops 0  skbs 3");
+        let expected = "\
+NAME           IDP  X
+eth0             1  -
+    packets 3
+a-long-name  12345  \\u{1b}[2J
+b                7  one=1 two=2
+                    three=3
+                    four=a-word-
+                    that-is-too-
+                    long
+    packets 3  bytes 180
+        drops 0  skbs 3
+";
+        let text = table.fitted(Some(32), false);
+        assert_eq!(text, expected);
+        for width in 20..90 {
+            let text = table.fitted(Some(width), false);
+            assert!(
+                text.lines().all(|line| line.chars().count() <= width),
+                "{text}"
+            );
+        }
+        assert_eq!(table.fitted(Some(100), false), table.render(false));
+        assert_eq!(table.fitted(Some(3), false), table.render(false));
+    }
+
+    #[test]
+    fn columns_that_matter_less_are_left_out() {
+        let left_out = |columns| {
+            let mut table = sample();
+            let hidden = table.leave_out(&["IDP", "X", "Z"], columns);
+            (
+                hidden,
+                table.render(false).lines().next().unwrap().to_owned(),
+            )
+        };
+        assert_eq!(left_out(30), (vec![], "NAME           IDP  X".to_owned()));
+        assert_eq!(left_out(28), (vec!["IDP"], "NAME         X".to_owned()));
+        assert_eq!(left_out(3), (vec!["IDP", "X"], "NAME".to_owned()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     failure::{clap_text, usage, Failure},
     globals::Globals,
     held::saved,
-    netns, one_dash,
+    idle, netns, one_dash,
     output::{self, Output},
     pages,
     session::Session,
@@ -36,6 +36,11 @@ pub trait Tool: Parser {
     type Action: Action;
     /// What it is called.
     const NAME: &'static str;
+    /// The options of [`Globals`] that do nothing for a command, by its name: its help does not list them.
+    fn idle(command: &str) -> &'static [&'static str] {
+        let _ = command;
+        &[]
+    }
     /// Takes the command line apart; the command may be absent where a batch file is given.
     fn into_parts(self) -> (Globals, Option<Self::Action>);
 }
@@ -79,10 +84,11 @@ struct Line<A: Action> {
 /// Runs the tool on the command line of the process.
 pub fn main<T: Tool>() -> ExitCode {
     // A shell asks what the next word may be.
-    CompleteEnv::with_factory(T::command)
+    CompleteEnv::with_factory(idle::command::<T>)
         .var(VARIABLE)
         .complete();
-    match T::try_parse() {
+    let matches = idle::command::<T>().try_get_matches();
+    match matches.and_then(|matches| T::from_arg_matches(&matches)) {
         Ok(tool) => report(T::NAME, run(tool)),
         Err(error) if !error.use_stderr() => {
             let mut out = Output::standard(&Globals::default());
@@ -177,7 +183,8 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),
         (Some(_), Some(_)) => Err(Failure::usage("either a command or --batch, not both")),
         (None, None) => {
-            let error = T::command().error(ErrorKind::MissingSubcommand, "a command is missing");
+            let error =
+                idle::command::<T>().error(ErrorKind::MissingSubcommand, "a command is missing");
             Err(Failure::usage(clap_text(&error)))
         }
     }

@@ -107,19 +107,21 @@ check "without a terminal it says what to do" contains "$(said fbctl top)" \
 # screen COLUMNS ROWS KEYS [OPTION...]
 screen() { python3 -S "$tests/screen.py" "$1" "$2" "$3" fbctl top "${@:4}"; }
 screen 110 24 .q >screen
-check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since they were made$"
+check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since each block was made$"
 check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +50 +[0-9.]+k +50"
-check "the keys" contains "$(tail -n 1 screen)" "q end  ? keys  s sort: packets  r reverse  p pause  / filter  z zero"
+check "the keys" contains "$(tail -n 1 screen)" "q end  ? keys  s sort: packets  / filter  i idle  p pause  r reverse  z zero"
 screen 80 24 sq -o drops >screen
 check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: total drops"
 check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
 check "a narrow terminal has the drops" matches "$(sed -n 5p screen)" " DROPS/S .*DROPS"
-check "and says what it leaves out" contains "$(tail -n 1 screen)" "  +3 columns: wider terminal  "
+check "and names what it leaves out" contains "$(tail -n 1 screen)" "  hidden: PACKETS BYTES REASONS  "
 screen 80 24 "?" -n 3 >screen
 check "a key shows the keys" contains "$(<screen)" "  q, Esc         quit"
 screen 40 8 .q >screen
-check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-2/6  q end"
-check "below the head, which stays" matches "$(sed -n 5,6p screen)" "^BLOCK .*idle "
+check "a small terminal shows a part" matches "$(tail -n 1 screen)" "^1-5/6  q end"
+check "below the head, which is smaller there" matches "$(sed -n 2,3p screen)" "^BLOCK .*idle "
+screen 110 24 iq >screen
+check "a key hides idle blocks" matches "$(head -n 1 screen)" ", [0-9] of 6 blocks, idle hidden, "
 for name in n10 n2; do fbctl add "$name" dummy; done
 check "names are in the order of their numbers" is "$(fbctl top -b -n 1 -d 0.2 -o name n | grep -A 9 ^BLOCK | names cat)" \
 	"lan0 lan1 n2 n10 "
@@ -175,7 +177,7 @@ check "samples are a part of what came" \
 	is "$(value out '0 < r["timing"]["packets"] <= min(1000 * (r["seconds"] + 1), r["engine"]["packets-per-second"] * r["seconds"] / 2 / r["timing"]["sample"] * 1.1 + 100)')" True
 while_flooded 4 fbctl top -b -n 1 -d 2 -o ns
 check "top has the times, and sorts by them" is "$(grep -A 1 ^BLOCK out | names cat)" "slow "
-check "and says what they go by" matches "$(<out)" $'\ntime:    [0-9.]+ % of a CPU in all blocks; 1 packet of [0-9]+ timed: [0-9]+\n'
+check "and says what they go by" matches "$(<out)" $'\ntime:    [0-9.]+ % of a CPU in all blocks  [0-9]+ packets? timed  \(1 in [0-9]+\)\n'
 while_flooded 4 fbctl top -b -n 1 -d 2 -o cpu -r
 check "by the share, the other way round" is "$(grep -A 9 ^BLOCK out | names cat | tr ' ' '\n' | tail -n 1)" slow
 check "without it no packet is timed" is "$(fbctl top -b -n 1 -d 0.2 --no-time | grep -c -e time: -e NS/PKT || :)" 0

@@ -34,7 +34,7 @@ Examples:
 /// Connect devices to LANA's graph of functional blocks
 #[derive(Debug, Parser)]
 #[command(
-    name = "vlink", version, disable_help_subcommand = true,
+    name = "vlink", version,
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {
@@ -155,11 +155,7 @@ fn other(words: &[String]) -> Result<Command, clap::Error> {
 
 /// What follows the name of another subsystem.
 #[derive(Debug, Parser)]
-#[command(
-    name = "vlink SUBSYSTEM",
-    bin_name = "vlink SUBSYSTEM",
-    disable_help_subcommand = true
-)]
+#[command(name = "vlink SUBSYSTEM", bin_name = "vlink SUBSYSTEM")]
 struct Other {
     #[command(subcommand)]
     command: Device,

@@ -7,15 +7,26 @@ use crate::{
     show,
 };
 use anyhow::Result;
-use clap::CommandFactory;
 use lana_cli::{
-    usage, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
+    command, usage, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
 };
 use lana_netlink::{self as netlink, Op};
 
 impl Tool for Cli {
     type Action = Command;
     const NAME: &'static str = "vlink";
+
+    fn idle(command: &str) -> &'static [&'static str] {
+        match command {
+            "hook" | "add" => &["stats"],
+            "unhook" | "rm" => &["stats", "yes"],
+            "show" => &["dry_run", "yes", "confirm"],
+            "completions" => &[
+                "json", "pretty", "stats", "netns", "dry_run", "yes", "confirm",
+            ],
+            _ => &[],
+        }
+    }
 
     fn into_parts(self) -> (Globals, Option<Command>) {
         (self.globals, self.command)
@@ -55,7 +66,7 @@ impl Action for Command {
             Command::Completions { shell } => {
                 write_dynamic_completions(Cli::NAME, *shell, &mut session.out)
             }
-            Command::Man { directory } => write_pages(Cli::command(), directory),
+            Command::Man { directory } => write_pages(command::<Cli>(), directory),
         }
     }
 }

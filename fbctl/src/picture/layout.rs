@@ -34,6 +34,8 @@ pub(crate) struct Room {
     pub(crate) wide: f64,
     /// Parts stand side by side as long as they are not wider together; if absent, so that the picture has a good shape.
     pub(crate) limit: Option<f64>,
+    /// Parts stand in the order of their boxes. Else the highest ones come first.
+    pub(crate) ordered: bool,
 }
 
 impl Default for Room {
@@ -43,6 +45,7 @@ impl Default for Room {
             part_gap: 44.0,
             wide: 1500.0,
             limit: None,
+            ordered: false,
         }
     }
 }
@@ -120,16 +123,18 @@ pub(crate) fn lay_out(graph: &Graph, room: &Room) -> Layout {
         .into_iter()
         .map(|part| part.lay_out(graph, room))
         .collect();
-    // The highest first, so that the parts of a shelf are of about the same height.
-    parts.sort_by_key(|(_, layout)| {
-        // Where the width is given, what is of one height stays in its order.
-        let width = if room.limit.is_some() {
-            0.0
-        } else {
-            layout.width
-        };
-        (Reverse(tenths(layout.height)), Reverse(tenths(width)))
-    });
+    if !room.ordered {
+        // The highest first, so that the parts of a shelf are of about the same height.
+        parts.sort_by_key(|(_, layout)| {
+            // Where the width is given, what is of one height stays in its order.
+            let width = if room.limit.is_some() {
+                0.0
+            } else {
+                layout.width
+            };
+            (Reverse(tenths(layout.height)), Reverse(tenths(width)))
+        });
+    }
     let part_gap = room.part_gap;
     let area = |layout: &Layout| (layout.width + part_gap) * (layout.height + part_gap);
     let areas: f64 = parts.iter().map(|(_, layout)| area(layout)).sum();
@@ -141,22 +146,36 @@ pub(crate) fn lay_out(graph: &Graph, room: &Room) -> Layout {
         routes: vec![Route::Up(Vec::new()); graph.edges.len()],
         ..Layout::default()
     };
-    let (mut x, mut y, mut shelf) = (0.0, 0.0, 0.0_f64);
+    let mut shelves: Vec<Vec<_>> = Vec::new();
+    let (mut x, mut y) = (0.0, 0.0);
     for (part, layout) in parts {
         if x > 0.0 && x + layout.width > limit + 0.5 {
-            y += shelf + part_gap;
-            (x, shelf) = (0.0, 0.0);
+            x = 0.0;
         }
-        // The first of a shelf is its highest: the others stand on the same floor.
-        shelf = shelf.max(layout.height);
-        let by = Point {
-            x,
-            y: y + shelf - layout.height,
-        };
+        if x <= 0.0 {
+            shelves.push(Vec::new());
+        }
         x += layout.width + part_gap;
+        if let Some(shelf) = shelves.last_mut() {
+            shelf.push((part, layout));
+        }
+    }
+    for shelf in shelves {
+        // All parts of a shelf stand on the same floor.
+        let heights = shelf.iter().map(|(_, layout)| layout.height);
+        let height = heights.fold(0.0, f64::max);
+        let mut x = 0.0;
+        for (part, layout) in shelf {
+            let by = Point {
+                x,
+                y: y + height - layout.height,
+            };
+            x += layout.width + part_gap;
+            part.put(&layout, by, &mut whole);
+        }
         whole.width = whole.width.max(x - part_gap);
-        whole.height = whole.height.max(y + shelf);
-        part.put(&layout, by, &mut whole);
+        whole.height = y + height;
+        y += height + part_gap;
     }
     for (edge, route) in graph.edges.iter().zip(&mut whole.routes) {
         if *route == Route::Up(Vec::new()) {

@@ -15,10 +15,10 @@ mod tree;
 use super::{
     caption::{title, Figures},
     layout::Room,
-    model::Graph,
+    model::{Graph, Role},
 };
 use drawing::{draw, float, COLUMN};
-use lana_cli::clean;
+use lana_cli::{clean, natural};
 use std::collections::{HashMap, HashSet};
 use style::{line, Tone, Words};
 
@@ -47,24 +47,35 @@ pub(crate) fn text(graph: &Graph, look: &Look) -> String {
     let (mut parts, mut single) = parts(graph);
     if single.len() <= FEW {
         parts.extend(single.drain(..).map(|block| vec![block]));
+        arrange(graph, &mut parts);
     }
+    let forms = forms(look.width);
+    let drawn = |blocks: &[usize], form| draw(&part(graph, blocks), look, form);
+    // Each part with the first form that it has room in, if there is one.
+    let form_of = |blocks: &Vec<usize>| {
+        let mut forms = forms.iter().enumerate();
+        forms.find(|(_, form)| look.has_room(drawn(blocks, form).width))
+    };
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|blocks| (form_of(blocks), blocks))
+        .collect();
     let mut sections = Vec::new();
-    for form in forms(look.width) {
-        let drawn = |blocks: &[usize]| draw(&part(graph, blocks), look, &form);
-        let fits = |blocks: &Vec<usize>| look.has_room(drawn(blocks).width);
-        let (ours, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(fits);
-        parts = others;
-        if ours.is_empty() {
+    // What stands next to each other and has the same form is drawn together.
+    for run in parts.chunk_by(|(a, _), (b, _)| a.map(|(at, _)| at) == b.map(|(at, _)| at)) {
+        let ours: Vec<_> = run.iter().map(|(_, blocks)| (*blocks).clone()).collect();
+        let Some((Some((_, form)), _)) = run.first() else {
+            sections.extend(listed(graph, &ours, &[], look));
             continue;
-        }
-        let together = drawn(&ours.concat());
+        };
+        let together = drawn(&ours.concat(), form);
         if look.has_room(together.width) {
             sections.push(together.text);
         } else {
-            sections.extend(ours.iter().map(|blocks| drawn(blocks).text));
+            sections.extend(ours.iter().map(|blocks| drawn(blocks, form).text));
         }
     }
-    sections.extend(listed(graph, &parts, &single, look));
+    sections.extend(listed(graph, &[], &single, look));
     whole(graph, &sections, look)
 }
 
@@ -82,7 +93,13 @@ impl Look {
 
 /// From wide to narrow.
 fn forms(width: Option<usize>) -> Vec<Form> {
-    let usual = Form::default();
+    let usual = Form {
+        room: Room {
+            ordered: true,
+            ..Room::default()
+        },
+        narrow: false,
+    };
     let Some(width) = width else {
         return vec![usual];
     };
@@ -95,7 +112,7 @@ fn forms(width: Option<usize>) -> Vec<Form> {
     let tight = Room {
         gap: COLUMN * 1.5,
         part_gap: COLUMN * 3.0,
-        ..Room::default()
+        ..usual.room
     };
     vec![
         Form {
@@ -142,14 +159,35 @@ fn parts(graph: &Graph) -> (Vec<Vec<usize>>, Vec<usize>) {
             _ => parts.push(part),
         }
     }
-    (parts, single)
+    arrange(graph, &mut parts);
+    let mut alone: Vec<_> = single.into_iter().map(|block| vec![block]).collect();
+    arrange(graph, &mut alone);
+    (parts, alone.concat())
+}
+
+/// Puts parts in the order of their names: that of a part is its first device, else its first block. Those with a device
+/// come first.
+fn arrange(graph: &Graph, parts: &mut [Vec<usize>]) {
+    let block = |at: &usize| graph.blocks.get(*at);
+    let key = |part: &[usize]| {
+        let names = |devices: bool| {
+            let blocks = part.iter().filter_map(block);
+            let blocks = blocks.filter(|block| !devices || matches!(block.role, Role::Device(_)));
+            blocks.map(|b| b.name.as_str()).min_by(|a, b| natural(a, b))
+        };
+        let device = names(true);
+        let name = device.or_else(|| names(false)).unwrap_or_default();
+        (device.is_none(), name)
+    };
+    parts.sort_by(|a, b| {
+        let ((a, a_name), (b, b_name)) = (key(a), key(b));
+        a.cmp(&b).then_with(|| natural(a_name, b_name))
+    });
 }
 
 /// Some blocks of a graph, and the bindings between them.
 fn part(graph: &Graph, blocks: &[usize]) -> Graph {
-    let mut blocks = blocks.to_vec();
-    blocks.sort_unstable();
-    let blocks = blocks.into_iter().filter_map(|at| graph.blocks.get(at));
+    let blocks = blocks.iter().filter_map(|at| graph.blocks.get(*at));
     let blocks: Vec<_> = blocks.cloned().collect();
     let names: HashSet<_> = blocks.iter().map(|block| &block.name).collect();
     let bindings = graph.bindings.iter();

@@ -38,7 +38,7 @@ const ALL: [Column; 11] = [
 
 /// Which ones are shown first where there is no room for all.
 const BY_IMPORTANCE: [Column; 11] = [
-    Block, PacketRate, DropRate, BitRate, Drops, Type, Cpu, Reasons, Nanos, Packets, Bytes,
+    Block, PacketRate, DropRate, BitRate, Type, Cpu, Nanos, Reasons, Drops, Packets, Bytes,
 ];
 
 impl Column {
@@ -118,17 +118,18 @@ impl Column {
     }
 }
 
-/// The titles of the columns, a line for each block, and how many columns there is no room for.
+/// The titles of the columns, a line for each block, and the titles of those that there is no room for.
 pub(super) fn columns(
     report: &Report,
     sort: Sort,
     room: Option<usize>,
-) -> (String, Vec<Line<'static>>, usize) {
+) -> (String, Vec<Line<'static>>, Vec<&'static str>) {
     let timed = report.times.is_some();
     let widths = ALL.map(|column| (column, width(column, report)));
     let width = |column| widths.iter().find(|(known, _)| *known == column);
     let width = |column| width(column).map_or(0, |(_, width)| *width);
-    let (mut left, mut shown, mut hidden) = (room.unwrap_or(usize::MAX), Vec::new(), 0);
+    let (mut left, mut shown) = (room.unwrap_or(usize::MAX), Vec::new());
+    let mut is_full = false;
     let first = [Block, Column::sorted_by(sort)];
     let others = BY_IMPORTANCE.into_iter().filter(|c| !first.contains(c));
     for column in first.into_iter().chain(others) {
@@ -137,14 +138,16 @@ pub(super) fn columns(
         }
         let gap = if shown.is_empty() { 0 } else { GAP };
         // Without a name the rest says nothing.
-        if hidden == 0 && width(column) + gap <= left || column == Block {
+        if !is_full && width(column) + gap <= left || column == Block {
             left = left.saturating_sub(width(column) + gap);
             shown.push(column);
         } else {
-            hidden += 1;
+            is_full = true;
         }
     }
-    let shown: Vec<_> = ALL.into_iter().filter(|c| shown.contains(c)).collect();
+    let there = ALL.into_iter();
+    let there = there.filter(|column| timed || !matches!(column, Nanos | Cpu));
+    let (shown, hidden): (Vec<_>, Vec<_>) = there.partition(|column| shown.contains(column));
     let last = shown.last().copied();
     let pad = |column: Column, text: &str| {
         let (width, gap) = (width(column), if column == Block { 0 } else { GAP });
@@ -168,7 +171,7 @@ pub(super) fn columns(
     (
         titles.collect(),
         report.blocks.iter().map(line).collect(),
-        hidden,
+        hidden.into_iter().map(Column::title).collect(),
     )
 }
 
@@ -184,7 +187,7 @@ mod tests {
     use super::*;
     use crate::rates::tests::timed;
 
-    fn titles(sort: Sort, room: usize) -> (String, usize) {
+    fn titles(sort: Sort, room: usize) -> (String, String) {
         let (titles, lines, hidden) = columns(&timed(), sort, Some(room));
         for line in &lines {
             let more = line.width().saturating_sub(titles.chars().count());
@@ -193,21 +196,21 @@ mod tests {
                 .any(|last| titles.ends_with(last));
             assert!(more == 0 || open, "{line}");
         }
-        (titles, hidden)
+        (titles, hidden.join(" "))
     }
 
     #[test]
     fn what_matters_most_is_shown() {
         let expected = [
-            (109, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", 0),
-            (80, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S   CPU%  DROPS  REASONS", 3),
-            (60, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  DROPS", 5),
-            (40, "BLOCK       PACKETS/S  BITS/S  DROPS/S", 7),
-            (3, "BLOCK     ", 10),
+            (109, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", ""),
+            (80, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  REASONS", "PACKETS BYTES DROPS"),
+            (60, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S   CPU%", "NS/PKT PACKETS BYTES DROPS REASONS"),
+            (40, "BLOCK       PACKETS/S  BITS/S  DROPS/S", "TYPE NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
+            (3, "BLOCK     ", "TYPE PACKETS/S BITS/S DROPS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
         ];
         for (room, shown, hidden) in expected {
-            let (titles, count) = titles(Sort::Packets, room);
-            assert_eq!((titles.trim_end(), count), (shown.trim_end(), hidden));
+            let (titles, others) = titles(Sort::Packets, room);
+            assert_eq!((titles.trim_end(), &*others), (shown.trim_end(), hidden));
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct View {
     pub(crate) selection: Selection,
     pub(super) sort: Sort,
     reverse: bool,
+    /// Blocks without packets in the last interval are not shown.
+    pub(super) busy: bool,
     /// The keys are shown.
     pub(super) help: bool,
     /// From where totals count.
@@ -76,6 +78,7 @@ impl View {
             selection,
             sort,
             reverse,
+            busy: false,
             help: false,
             reference: None,
             typed: None,
@@ -119,6 +122,7 @@ impl View {
             KeyCode::Char('L') => self.sort = Sort::Ns,
             KeyCode::Char('C') => self.sort = Sort::Cpu,
             KeyCode::Char('r') => self.reverse = !self.reverse,
+            KeyCode::Char('i') => self.busy = !self.busy,
             KeyCode::Char('z') => self.reference = Some(now.clone()),
             KeyCode::Char('Z') => self.reference = None,
             KeyCode::Char('/') => self.typed = Some(self.selection.text()),
@@ -138,7 +142,7 @@ impl View {
         let sort = self.sort.name();
         let columns = columns.map_or(String::new(), |text| format!("  {text}"));
         format!(
-            "q end  ? keys{columns}  s sort: {sort}{turned}  r reverse  p pause  / filter  z zero"
+            "q end  ? keys{columns}  s sort: {sort}{turned}  / filter  i idle  p pause  r reverse  z zero"
         )
     }
 
@@ -146,6 +150,10 @@ impl View {
     pub(crate) fn arranged(&self, report: &Report) -> Report {
         let mut report = report.clone();
         report.keep(&self.selection, true);
+        if self.busy {
+            let works = |block: &BlockRates| block.packets.rate > 0.0 || block.drops.rate > 0.0;
+            report.blocks.retain(works);
+        }
         let less = |from: Option<u64>, count: &mut Count| {
             // What has begun anew since then has counted all it has since.
             let less = from.and_then(|from| count.total.checked_sub(from));

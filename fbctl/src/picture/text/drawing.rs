@@ -42,13 +42,20 @@ fn rows_of(lines: &[Words]) -> usize {
 
 /// Draws bindings. Subscriptions are not drawn.
 pub(super) fn draw(graph: &Graph, look: &Look, form: &Form) -> Drawing {
-    let texts: Vec<_> = graph.blocks.iter().map(|b| lines(b, look, form)).collect();
+    let mut texts: Vec<_> = graph.blocks.iter().map(|b| lines(b, look, form)).collect();
     let widths = graph.blocks.iter().zip(&texts);
     let widths: Vec<_> = widths.map(|(block, lines)| width(block, lines)).collect();
-    let sizes = widths.iter().zip(&texts);
-    let sizes = sizes.map(|(width, lines)| (float(*width) * COLUMN, float(rows_of(lines)) * ROW));
-    let (boxes, numbers) = boxes(graph, sizes);
-    let layout = lay_out(&boxes, &form.room);
+    let placed = |texts: &[Vec<Words>]| {
+        let sizes = widths.iter().zip(texts);
+        let sizes =
+            sizes.map(|(width, lines)| (float(*width) * COLUMN, float(rows_of(lines)) * ROW));
+        let (boxes, numbers) = boxes(graph, sizes);
+        let layout = lay_out(&boxes, &form.room);
+        (boxes, numbers, layout)
+    };
+    let (boxes, _, layout) = placed(&texts);
+    level(&mut texts, &boxes, &layout);
+    let (boxes, numbers, layout) = placed(&texts);
     let channels = channels(&boxes, &layout);
     let rows = Rows::new(&boxes, &layout, &channels);
     let frames: Vec<_> = layout
@@ -87,6 +94,22 @@ pub(super) fn draw(graph: &Graph, look: &Look, form: &Form) -> Drawing {
     let width = widths.fold(canvas.width(), usize::max);
     text.push_str(&notes);
     Drawing { text, width }
+}
+
+/// Makes the boxes of a layer, which stand on one floor, equally high.
+fn level(texts: &mut [Vec<Words>], boxes: &Boxes, layout: &Layout) {
+    let floors: Vec<_> = (0..boxes.nodes.len())
+        .map(|number| tenths(floor(boxes, layout, number)))
+        .collect();
+    let mut most: BTreeMap<i64, usize> = BTreeMap::new();
+    for (floor, lines) in floors.iter().zip(texts.iter()) {
+        let highest = most.entry(*floor).or_default();
+        *highest = lines.len().max(*highest);
+    }
+    for (floor, lines) in floors.iter().zip(texts) {
+        let highest = most.get(floor).copied().unwrap_or_default();
+        lines.resize_with(highest, Words::default);
+    }
 }
 
 /// What a box says: nothing that is empty.

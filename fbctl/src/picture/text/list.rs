@@ -3,7 +3,7 @@
 //! Blocks that are bound to nothing: in columns, as `ls` has files.
 
 use super::{
-    style::{line, words, Tone, Words},
+    style::{line, listed_words, trimmed, Tone, Words},
     Look,
 };
 use crate::picture::model::Block;
@@ -17,7 +17,7 @@ const USUAL: usize = 100;
 pub(super) fn list(blocks: &[Block], look: &Look) -> String {
     let said: Vec<_> = blocks
         .iter()
-        .map(|block| words(block, look.figures))
+        .map(|block| listed_words(block, look.figures))
         .collect();
     let width = |part: usize| {
         let parts = said.iter().filter_map(|words| words.get(part));
@@ -32,17 +32,14 @@ pub(super) fn list(blocks: &[Block], look: &Look) -> String {
     let title = Words::new(format!("not bound ({}):", blocks.len()), Tone::Plain);
     let mut out = line(&[title], look.width, false) + "\n";
     for row in 0..rows {
-        let mut all: Vec<_> = cells
+        let all: Vec<_> = cells
             .iter()
             .skip(row)
             .step_by(rows)
             .flatten()
             .cloned()
             .collect();
-        while all.last().is_some_and(|words| words.text.trim().is_empty()) {
-            all.pop();
-        }
-        out.push_str(&line(&all, look.width, look.colour));
+        out.push_str(&line(&trimmed(all), look.width, look.colour));
         out.push('\n');
     }
     out

@@ -8,7 +8,7 @@ use crate::picture::{
     scene::detail,
 };
 use anstyle::{AnsiColor, Style};
-use lana_cli::clean;
+use lana_cli::{clean, Line};
 use lana_netlink::LinkState;
 
 /// How much something stands out.
@@ -87,6 +87,48 @@ pub(super) fn words(block: &Block, figures: Figures) -> [Words; 4] {
         Words::new(packets, Tone::Plain),
         drops.unwrap_or_default(),
     ]
+}
+
+/// The same for a line, in which a number needs a word behind it.
+pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
+    let [name, detail, mut packets, drops] = words(block, figures);
+    if !packets.text.is_empty() {
+        let per_second = packets.text.strip_suffix("/s");
+        // All are equally wide behind the number, so that these line up.
+        let words = match (per_second, packets.text.as_str(), drops.text.is_empty()) {
+            (Some(_), _, true) => "packets/s ",
+            (Some(_), _, false) => "packets/s,",
+            (None, "1", true) => "packet  ",
+            (None, "1", false) => "packet, ",
+            (None, _, true) => "packets ",
+            (None, _, false) => "packets,",
+        };
+        let number = per_second.unwrap_or(&packets.text);
+        packets.text = format!("{number} {words}");
+    }
+    [name, detail, packets, drops]
+}
+
+/// A line without what is blank at its end.
+pub(super) fn trimmed(mut words: Vec<Words>) -> Vec<Words> {
+    while words
+        .last()
+        .is_some_and(|words| words.text.trim().is_empty())
+    {
+        words.pop();
+    }
+    if let Some(last) = words.last_mut() {
+        last.text.truncate(last.text.trim_end().len());
+    }
+    words
+}
+
+/// What stands above a list: it goes on below where it is too long.
+pub(super) fn heading(text: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) if width < 20 => line(&[Words::new(text, Tone::Plain)], Some(width), false),
+        width => Line::of(text).render(width, 0, false),
+    }
 }
 
 /// The words one after another, in as many columns as there are. What is longer is cut.

@@ -228,7 +228,8 @@ fn tree_within(graph: &Graph, width: usize) -> String {
 #[test]
 fn what_is_too_wide_is_a_tree() {
     let expected = "\
-One block a line. What is on top of a…
+One block a line. What is on top of a
+block is indented below it:
 eth0              eth #1 · up
 └─ tee            tee #2
    ├0─ filter0    bpf #3
@@ -347,9 +348,9 @@ fn drops_and_links_that_are_down_have_a_colour() {
     assert!(!text(&graph, &look).contains('\u{1b}'));
 }
 
-/// A box has no empty line, and stands on the floor of its layer whether it is higher than others or not.
+/// All boxes of a layer are as high as the highest one.
 #[test]
-fn boxes_have_no_empty_lines() {
+fn boxes_of_a_layer_are_equally_high() {
     let mut graph = fan(3);
     for block in &mut graph.blocks {
         if block.name == "filter1" {
@@ -363,10 +364,10 @@ fn boxes_have_no_empty_lines() {
 │ counter #4  │   │ counter #6  │    │ counter #8  │
 └──────┬──────┘   └──────┬──────┘    └──────┬──────┘
        └─┐               │                ┌─┘
-         │        ┌──────┴──────┐         │
-    ┌────┴────┐   │   filter1   │    ┌────┴────┐
-    │ filter0 │   │   bpf #5    │    │ filter2 │
-    │ bpf #3  │   │ 3 filtered  │    │ bpf #7  │
+    ┌────┴────┐   ┌──────┴──────┐    ┌────┴────┐
+    │ filter0 │   │   filter1   │    │ filter2 │
+    │ bpf #3  │   │   bpf #5    │    │ bpf #7  │
+    │         │   │ 3 filtered  │    │         │
     └────┬────┘   └──────┬──────┘    └────┬────┘
          └────────────┐  │   ┌────────────┘
                     ┌0┴─1┴──2┴┐
@@ -380,4 +381,69 @@ fn boxes_have_no_empty_lines() {
                   ╚═════════════╝
 ";
     assert_eq!(drawn, expected, "\n{drawn}");
+}
+
+/// Devices stand first, and all parts in the order of their names, drawn or listed.
+#[test]
+fn parts_stand_in_the_order_of_their_names() {
+    let mut graph = Graph::default();
+    for number in [9, 10, 2, 1] {
+        let (device_name, name) = (format!("d{number}"), format!("c{number}"));
+        graph.blocks.push(block(&name, "counter", number, (1, 1)));
+        graph
+            .blocks
+            .push(device(&device_name, 20 + number, LinkState::Up));
+        graph.bindings.insert(binding(&name, 0, &device_name, 0));
+    }
+    // A part without a device, and a higher one.
+    for number in 1..4 {
+        let name = format!("a{number}");
+        graph.blocks.push(block(&name, "tee", 40 + number, (1, 1)));
+    }
+    graph.bindings.insert(binding("a2", 0, "a1", 0));
+    graph.bindings.insert(binding("a3", 0, "d2", 0));
+    for drawn in [
+        within(&graph, 200),
+        shown(&graph),
+        within(&graph, 40),
+        tree_within(&graph, 80),
+    ] {
+        let words = drawn.split(|c: char| !c.is_ascii_alphanumeric());
+        let names = words.filter(|word| word.starts_with('d') && word.len() < 4);
+        let names: Vec<_> = names.collect();
+        assert_eq!(names, ["d1", "d2", "d9", "d10"], "\n{drawn}");
+        let last = drawn.rfind("a1").unwrap();
+        assert!(drawn.find("d10").unwrap() < last, "\n{drawn}");
+    }
+}
+
+#[test]
+fn numbers_of_a_list_have_words() {
+    let mut graph = fan(2);
+    let packets = |number: u64| StatsAttrs {
+        packets: Some(number),
+        ..dropped(DropReason::Unbound, 3)
+    };
+    for (block, number) in graph.blocks.iter_mut().zip([3, 1]) {
+        block.stats = Some(packets(number));
+    }
+    if let Some(block) = graph.blocks.get_mut(2) {
+        block.stats = Some(StatsAttrs {
+            packets: Some(12),
+            ..Default::default()
+        });
+    }
+    let look = Look {
+        figures: Figures::Totals,
+        width: Some(80),
+        colour: false,
+    };
+    let drawn = tree(&graph, &look);
+    for text in [
+        " 3 packets, 3 unbound\n",
+        " 1 packet,  3 unbound\n",
+        "12 packets\n",
+    ] {
+        assert!(drawn.contains(text), "{text}\n{drawn}");
+    }
 }

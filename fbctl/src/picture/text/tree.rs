@@ -3,7 +3,7 @@
 //! A graph as a tree on its side: a line for each block. For what is too wide to be drawn.
 
 use super::{
-    style::{line, words, Tone, Words},
+    style::{heading, line, listed_words, trimmed, Tone, Words},
     Look,
 };
 use crate::picture::model::Graph;
@@ -50,7 +50,7 @@ pub(super) fn trees(parts: &[Graph], look: &Look) -> Vec<String> {
         if ours.is_empty() {
             continue;
         }
-        let mut out = line(&[Words::new(title, Tone::Plain)], look.width, false) + "\n";
+        let mut out = heading(title, look.width) + "\n";
         let ours: Vec<_> = ours.iter().map(|part| tree(part, way, look)).collect();
         out.push_str(&ours.join("\n"));
         sections.push(out);
@@ -115,7 +115,7 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
         .iter()
         .filter_map(|row| {
             let block = graph.blocks.get(row.block)?;
-            let [name, detail, packets, drops] = words(block, look.figures);
+            let [name, detail, packets, drops] = listed_words(block, look.figures);
             let name = Words::new(format!("{}{}", row.before, name.text), Tone::Plain);
             Some(match row.elsewhere {
                 None => [name, detail, packets, drops],
@@ -137,7 +137,12 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
         for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let blank = Words::new(" ".repeat(width - cell.width()), Tone::Plain);
             if column > 0 && *width > 0 {
-                all.push(Words::new(" ".repeat(GAP), Tone::Plain));
+                // Drops go on after a comma.
+                let after = widths
+                    .get(2)
+                    .is_some_and(|packets| column == 3 && *packets > 0);
+                let gap = if after { 1 } else { GAP };
+                all.push(Words::new(" ".repeat(gap), Tone::Plain));
             }
             // Numbers stand to the right.
             if column == 2 {
@@ -146,10 +151,7 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
                 all.extend([cell.clone(), blank]);
             }
         }
-        while all.last().is_some_and(|words| words.text.trim().is_empty()) {
-            all.pop();
-        }
-        out.push_str(&line(&all, look.width, look.colour));
+        out.push_str(&line(&trimmed(all), look.width, look.colour));
         out.push('\n');
     }
     out
