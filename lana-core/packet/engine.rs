@@ -31,12 +31,14 @@ use crate::{
         xdp::Action,
     },
 };
-use core::{mem, ptr};
+use core::mem;
 
 mod batches;
+mod destination;
 mod resume;
 
 pub(super) use batches::enter_batch;
+pub(super) use destination::Destination;
 pub(super) use resume::resume;
 
 /// What stands behind an IDP, as the engine reads it.
@@ -64,25 +66,6 @@ pub(crate) const BATCH_CALL_LIMIT: u32 = 32768;
 /// loops through devices of this machine.
 pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
-/// Where a packet goes that waits for the end of a walk.
-#[derive(Clone, Copy)]
-pub(crate) struct Destination<'r> {
-    /// The block it goes to.
-    slot: &'r Slot,
-    /// The way it goes.
-    direction: Direction,
-    /// The blocks it may still pass.
-    left: u32,
-}
-
-impl PartialEq for Destination<'_> {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        let way = self.direction == other.direction && self.left == other.left;
-        ptr::eq(self.slot, other.slot) && way
-    }
-}
-
 /// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
 /// bottom halves off, and in an RCU read-side section.
 pub struct Context<'r> {
@@ -92,6 +75,8 @@ pub struct Context<'r> {
     cpu: ThisCpu,
     /// The block that runs.
     hop: &'r Hop,
+    /// The block that the packet left before.
+    from: &'r Hop,
     direction: Direction,
     /// How many blocks the packet may still pass in this walk.
     left: u32,
@@ -113,6 +98,13 @@ impl<'r> Context<'r> {
     #[inline]
     pub fn direction(&self) -> Direction {
         self.direction
+    }
+
+    /// The IDP of the block that the packet came from. A packet whose direction is ingress came by the egress port of the
+    /// [`Peer`](crate::graph::block::Peer) with this IDP.
+    #[inline]
+    pub fn came_from(&self) -> u32 {
+        self.from.idp()
     }
 
     /// Sends the packet on the way it came.
@@ -223,10 +215,13 @@ impl<'r> Context<'r> {
             self.drop_here(Some(packet), DropReason::Unbound);
             return false;
         };
+        let (direction, left) = (port.direction, self.left.wrapping_add(self.held));
+        let from = self.hop;
         let next = Destination {
             slot,
-            direction: port.direction,
-            left: self.left.wrapping_add(self.held),
+            from,
+            direction,
+            left,
         };
         if let Err(packet) = self.backlog.push(packet, next) {
             self.drop_here(Some(packet), DropReason::NoMemory);
@@ -366,6 +361,7 @@ impl<'r> Context<'r> {
     ) -> Result<Action, P> {
         // What is needed for each hop is better off outside of what handlers get.
         let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
+        let mut from = self.hop;
         loop {
             let Some(hop) = slot.hop(version) else {
                 return self.unbound(self.hop, packet, direction, observer);
@@ -378,7 +374,8 @@ impl<'r> Context<'r> {
                 return Ok(Action::DROP);
             };
             (left, self.left) = (fewer, fewer);
-            self.hop = hop;
+            (self.from, self.hop) = (from, hop);
+            from = hop;
             hop.counters(cpu).received(packet.len());
             let verdict = packet.call(hop, self);
             (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
@@ -428,6 +425,7 @@ impl<'r> Context<'r> {
             self.left = u32::min(next.left, self.calls);
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
+            self.hop = next.from;
             let before = self.left;
             observer.next();
             // What was made in the graph is not given back.
@@ -553,6 +551,7 @@ fn run<'r, const BANK: usize, P: Packet>(
         reader: version.reader(),
         cpu,
         hop,
+        from: hop,
         direction,
         left: HOP_LIMIT,
         held: 0,

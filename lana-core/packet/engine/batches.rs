@@ -23,6 +23,7 @@ use crate::{
         watch,
     },
 };
+use core::mem;
 
 impl<'r> Context<'r> {
     /// Walks a batch from `slot` on until all of it has ended or waits.
@@ -37,7 +38,7 @@ impl<'r> Context<'r> {
             let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
             };
-            self.hop = hop;
+            self.from = mem::replace(&mut self.hop, hop);
             let calls = self.calls.checked_sub(batch.len());
             let Some(calls) = calls.filter(|_| self.left > 0) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
@@ -105,6 +106,7 @@ fn pass_batch<'r, const BANK: usize>(
         reader: version.reader(),
         cpu,
         hop,
+        from: hop,
         direction: Direction::Ingress,
         left: HOP_LIMIT,
         held: 0,
@@ -133,6 +135,7 @@ fn pass_batch<'r, const BANK: usize>(
             .backlog
             .set(waiting.wrapping_sub(u64::from(batch.len())));
         (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
+        cx.hop = next.from;
     }
     let called = calls.wrapping_sub(cx.calls);
     engine.calls.add(u64::from(called));

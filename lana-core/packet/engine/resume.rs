@@ -78,6 +78,7 @@ fn go_on<'r, const BANK: usize>(
         reader: version.reader(),
         cpu,
         hop,
+        from: hop,
         direction: Direction::Ingress,
         left: HOP_LIMIT,
         held: 0,
