@@ -85,9 +85,10 @@ impl Packet {
         };
         if let Some(block) = part.released(names) {
             let _ = write!(head, "released by {block}");
-            if let Some(waited) = part.waited {
-                let _ = write!(head, " after {}", span(waited));
-            }
+            let _ = match part.waited {
+                Some(waited) => write!(head, " after {}", span(waited)),
+                None => write!(head, " (the part before is not shown)"),
+            };
             head.push_str(": ");
         }
         head.push_str(&if link {
