@@ -9,7 +9,7 @@ use crate::probe::{
     part::Part,
     summary::{brief, summary},
     watch::Show,
-    way as direction,
+    way as direction, with_drop,
 };
 use anyhow::Result;
 use lana_cli::{Line, Output};
@@ -97,7 +97,7 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let (point, way) = (point(record.point), way(record, names));
     let line = Line::of(&format!("{clock} {name:<width$} "));
     let line = match record.reason {
-        Some(reason) => line.with_alarm(&format!("DROP {way:<4} ({reason})")),
+        Some(reason) => with_drop(line, Some(reason), &format!("DROP {way:<4} ({reason})")),
         None => line.with(&format!("{point:<4} {way:<4}")),
     };
     line.with(&format!(" {what}"))

@@ -54,9 +54,14 @@ fn a_line_a_packet() {
              vlan 5, p 0, ethertype Unknown (0xac0a)"
         )
     );
-    assert!(line(&dropped, false, true).starts_with(
-        "23:59:59.123456Z filter \u{1b}[1m\u{1b}[31mDROP down (filtered)\u{1b}[0m 02:00:"
-    ));
+    assert!(line(&dropped, false, true)
+        .starts_with("23:59:59.123456Z filter \u{1b}[33mDROP down (filtered)\u{1b}[0m 02:00:"));
+    let bad = ProbeAttrs {
+        reason: Some(Value::Known(DropReason::Malformed)),
+        ..dropped
+    };
+    let text = "filter \u{1b}[1m\u{1b}[31mDROP down (malformed)\u{1b}[0m ";
+    assert!(line(&bad, false, true).contains(text));
 }
 
 #[test]
