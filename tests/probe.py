@@ -264,14 +264,14 @@ def trace():
     words = r"192\.0\.2\.1\.5000 > 192\.0\.2\.9\.9: UDP, length 6\n"
     hops = r"(  +\d+\.\d{3} us  .*  took  *[\d.]+ [mun]?s\n|  +packet made by copy:\n){7}"
     check("trace: as text", tool.status == 0 and "DROPPED: filtered" in out and "\x1b" not in out and
-          re.fullmatch(r"1\. \d\d:\d\d:\d\d\.\d{6} IP " + words + hops, out), out, errors)
+          re.fullmatch(r"1\. \d\d:\d\d:\d\d\.\d{6}Z IP " + words + hops, out), out, errors)
     shown = [(int(ns), line) for line in out.splitlines() for ns in re.findall(r"^ +(\d+)\.\d{3} us", line)]
     check("trace: in the order of time", shown == sorted(shown, key=lambda hop: hop[0]), out)
     tool = Tool("trace", "-c", "1", "-e")
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
     check("trace -e: the link layer, too", re.fullmatch(
-        r"1\. \d\d:\d\d:\d\d\.\d{9} cpu \d+( frame)? 02:00:00:00:00:0a > 02:00:00:00:00:0b, ethertype IPv4 \(0x0800\), "
+        r"1\. \d\d:\d\d:\d\d\.\d{9}Z cpu \d+( frame)? 02:00:00:00:00:0a > 02:00:00:00:00:0b, ethertype IPv4 \(0x0800\), "
         r"length 48: " + words + hops, out), out, errors)
     for args, ports in [(["--filter", "udp port 7"], [7]), (["--drops", "--from", "flt"], [9]), (["--ok", "--from", "flt"], [7]),
                         (["--from", "flt"], [7, 9]), (["--filter", "ip6"], [])]:
@@ -329,6 +329,70 @@ def held():
     lana.take_apart()
 
 
+def points(*args, frames, more=0):
+    """What a capture at all points tells: block, point and way, the port and the identity of the packet. Waits as long as
+    that for packets that blocks hold."""
+    tool = Tool("-j", "capture", *args, "--in", "--out", "--drops")
+    for frame in frames:
+        a0.send(frame)
+    time.sleep(more)
+    documents, _ = tool.documents()
+    return [((d["block"], d["point"], d.get("device") or d["direction"]), d) for d in documents]
+
+
+def once():
+    """A packet that a block holds comes once and leaves once, and copies leave, too."""
+    for name, kind in [("wait", "delay"), ("copy", "tee"), ("rate", "shape"), ("count", "counter"), ("more", "counter")]:
+        must(lana.add(name, kind))
+    must(lana.set("wait", "latency", "20ms"))
+    for upper, lower in [("wait", "lan0"), ("copy", "wait"), ("rate", "copy"), ("count", "copy"), ("more", "copy"), ("lan1", "rate")]:
+        must(lana.bind(upper, lower))
+    must(lana.set("rate", "rate", "64kbit"))
+    must(lana.set("rate", "burst", "100"))
+    before = lana.blocks()
+    frames = [udp(7, bytes([n]) * 60) for n in range(6)]
+    told = points("wait", "copy", "rate", "lan0", "lan1", "more", frames=frames, more=0.5)
+    after = lana.blocks()
+    found = {}
+    for place, document in told:
+        found.setdefault(place, []).append(document)
+    number = {place: len(documents) for place, documents in found.items()}
+    for name in ("wait", "rate", "copy", "more"):
+        came = after[name].packets - before[name].packets
+        check(f"once: what {name} has counted comes to it", number.get((name, "in", "ingress")) == came == 6, number, came)
+    for name, leave in [("wait", 6), ("rate", 6), ("copy", 18)]:
+        check(f"once: {name} has packets leave", number.get((name, "out", "ingress")) == leave, number)
+    check("once: what is held leaves when it goes on", all(
+        out["time"] - came["time"] >= 20_000_000
+        for came, out in zip(found[("wait", "in", "ingress")], found[("wait", "out", "ingress")])), found)
+    check("once: one device receives, the other sends", [number.get((*place,)) for place in (
+        ("lan0", "in", "rx"), ("lan0", "out", "rx"), ("lan1", "in", "tx"), ("lan1", "out", "tx"))] == [6] * 4, number)
+    check("once: what finds nothing above is dropped", number.get(("more", "drops", "ingress")) == 6, number)
+    sent = sorted(frame.hex() for frame in frames)
+    copies = sorted(document["data"] for document in found[("copy", "out", "ingress")])
+    check("once: copies are whole", copies == sorted(sent * 3), copies)
+    check("once: all others are as they were", sum(number.values()) == 6 * 14, number)
+    must(lana.set("wait", "duplicate", "100%"))
+    told = points("wait", frames=[udp(7, b"twice")], more=0.1)
+    check("once: a duplicate leaves before its packet", [place[1] for place, _ in told] == ["in", "out", "out"], told)
+    tool = Tool("-j", "capture", "wait", "--in", "-c", "2")
+    for frame in frames[:2]:
+        a0.send(frame)
+        time.sleep(0.05)
+    documents, _ = tool.documents(stop=False)
+    check("once: -c counts packets", [d["data"] for d in documents] == [frame.hex() for frame in frames[:2]], documents)
+    lana.take_apart()
+
+
+def answers():
+    """An answer leaves the way it goes."""
+    build()
+    told = points("echo", "copy", frames=[ping(1)])
+    places = [place for place, _ in told if place[0] == "echo"]
+    check("answers: it comes up and goes down", places == [("echo", "in", "ingress"), ("echo", "out", "egress")], told)
+    lana.take_apart()
+
+
 def capture():
     build()
     frames = [udp(7, b"first"), udp(9, b"second"), ping(1)]
@@ -343,11 +407,11 @@ def capture():
     check("capture: nanoseconds, of Ethernet", all(head[0] == 1 and options[9] == b"\x09" for head, options in interfaces), interfaces)
     told = [(comment[1].decode(), comment[2], data) for _, _, data, _, comment in packets]
     comments = [comment for comment, _, _ in told]
-    for what in ["lan0 in up", "lan0 out up", "flt in up", "flt out up", "flt drop up (filtered)"]:
+    for what in ["lan0 in rx", "lan0 out rx", "lan0 in tx", "lan0 out tx", "flt in up", "flt out up", "flt drop up (filtered)"]:
         check(f"capture: {what}", what in comments, comments)
-    way = {"up": b"\1\0\0\0", "down": b"\2\0\0\0"}
+    way = {"up": b"\1\0\0\0", "rx": b"\1\0\0\0", "down": b"\2\0\0\0", "tx": b"\2\0\0\0"}
     check("capture: which way", all(flags == way[comment.split()[2]] for comment, flags, _ in told), told)
-    came = [data for comment, _, data in told if comment == "lan0 in up"]
+    came = [data for comment, _, data in told if comment == "lan0 in rx"]
     check("capture: what came in, byte for byte", came == frames, came)
     check("capture: what was dropped", [data for comment, _, data in told if "drop" in comment] == [frames[1]], told)
     now = time.time_ns()
@@ -360,13 +424,13 @@ def capture():
     tool = Tool("capture", "flt", "--drops", "-c", "1")
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
-    check("capture: as text", re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} flt DROP up   \(filtered\) IP 192\.0\.2\.1\.5000 > .* UDP, length 6\n", out),
+    check("capture: as text", re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}Z flt DROP up   \(filtered\) IP 192\.0\.2\.1\.5000 > .* UDP, length 6\n", out),
           out, errors)
     tool = Tool("capture", "flt", "--drops", "-c", "1", "-e")
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
     check("capture -e: the link layer, too", re.fullmatch(
-        r"\d\d:\d\d:\d\d\.\d{9} flt DROP up   \(filtered\) 02:00:00:00:00:0a > .* UDP, length 6\n", out), out, errors)
+        r"\d\d:\d\d:\d\d\.\d{9}Z flt DROP up   \(filtered\) 02:00:00:00:00:0a > .* UDP, length 6\n", out), out, errors)
     tool = Tool("-j", "capture", "lan0", "--snaplen", "20", "--filter", "udp port 7", "-c", "1")
     for frame in frames:
         a0.send(frame)
@@ -514,7 +578,7 @@ def neutral():
     check("the blocks have counted the same", probed[1] == plain[1], plain[1], probed[1])
     with open(f"{HERE}/file", "rb") as file:
         _, packets, _ = pcapng(file.read())
-    came = [struct.unpack_from(">I", data, 42)[0] for _, _, data, _, options in packets if options[1] == b"lan0 in up"]
+    came = [struct.unpack_from(">I", data, 42)[0] for _, _, data, _, options in packets if options[1] == b"lan0 in rx"]
     check("and a capture has them all", came == plain[0], came[:10], len(came))
 
 

@@ -478,7 +478,7 @@ pub(crate) struct Capture {
     /// Packets that the block receives. This is the default without --in, --out and --drops
     #[arg(long = "in")]
     pub(crate) incoming: bool,
-    /// Packets that the block passes on or sends
+    /// Packets that the block passes on or sends, and the copies that it makes
     #[arg(long = "out")]
     pub(crate) outgoing: bool,
     /// Packets that the block drops, as it received them

@@ -9,11 +9,31 @@ use std::fmt::Write;
 /// A narrower terminal gets lines as they are.
 const LEAST: usize = 20;
 
+/// How much a text stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    /// Worth a look.
+    Notice,
+    /// Not to be overlooked.
+    Alarm,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Tone::Plain => Style::new(),
+            Tone::Notice => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+            Tone::Alarm => Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
+        }
+    }
+}
+
 /// A line of text. What could steer a terminal is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Each character, and whether it stands out.
-    chars: Vec<(char, bool)>,
+    /// Each character, and how much it stands out.
+    chars: Vec<(char, Tone)>,
 }
 
 impl Line {
@@ -25,17 +45,23 @@ impl Line {
     /// And more of it.
     #[must_use]
     pub fn with(self, text: &str) -> Self {
-        self.push(text, false)
+        self.push(text, Tone::Plain)
     }
 
     /// And what must not be overlooked.
     #[must_use]
     pub fn with_alarm(self, text: &str) -> Self {
-        self.push(text, true)
+        self.push(text, Tone::Alarm)
     }
 
-    fn push(mut self, text: &str, alarm: bool) -> Self {
-        self.chars.extend(clean(text).chars().map(|c| (c, alarm)));
+    /// And what is worth a look.
+    #[must_use]
+    pub fn with_notice(self, text: &str) -> Self {
+        self.push(text, Tone::Notice)
+    }
+
+    fn push(mut self, text: &str, tone: Tone) -> Self {
+        self.chars.extend(clean(text).chars().map(|c| (c, tone)));
         self
     }
 
@@ -75,13 +101,13 @@ impl Line {
     }
 }
 
-fn write(out: &mut String, chars: &[(char, bool)], colour: bool) {
-    let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+fn write(out: &mut String, chars: &[(char, Tone)], colour: bool) {
     for part in chars.chunk_by(|a, b| a.1 == b.1) {
-        let alarm = colour && part.first().is_some_and(|(_, alarm)| *alarm);
+        let tone = part.first().map_or(Tone::Plain, |(_, tone)| *tone);
+        let style = tone.style();
         let text: String = part.iter().map(|(c, _)| c).collect();
         // Writing to a string does not fail.
-        let _ = if alarm {
+        let _ = if colour && tone != Tone::Plain {
             write!(out, "{style}{text}{style:#}")
         } else {
             write!(out, "{text}")
@@ -115,6 +141,8 @@ mod tests {
         let line = Line::of("1234567890 ")
             .with_alarm("bad bad bad\u{1b}")
             .with(" good");
+        let notice = Line::of("a ").with_notice("b").with(" c");
+        assert_eq!(notice.render(None, 0, true), "a \u{1b}[33mb\u{1b}[0m c");
         assert_eq!(
             line.render(None, 0, true),
             "1234567890 \u{1b}[1m\u{1b}[31mbad bad bad\\u{1b}\u{1b}[0m good"

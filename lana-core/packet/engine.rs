@@ -418,7 +418,7 @@ impl<'r> Context<'r> {
         self.unclaimed = Unclaimed::Drop;
         let allowed = self.engine.storm.allowance();
         self.calls = allowed;
-        while let Some((packet, next)) = self.backlog.pop() {
+        while let Some((mut packet, next)) = self.backlog.pop() {
             let waiting = self.engine.backlog.get();
             self.engine.backlog.set(waiting.wrapping_sub(1));
             self.calls = self.calls.wrapping_sub(called);
@@ -427,7 +427,7 @@ impl<'r> Context<'r> {
             self.direction = next.direction;
             self.hop = next.from;
             let before = self.left;
-            observer.next();
+            observer.next(self, next.from, &mut packet, next.direction);
             // What was made in the graph is not given back.
             let _ = self.walk(version, packet, next.slot, observer);
             called = before.wrapping_sub(self.left);

@@ -47,6 +47,9 @@ const HOP: usize = 128 + CHANGES * 16 + 2 * COMPARED;
 /// Of how many packets of a walk a trace knows whether they are traced.
 const KNOWN: usize = 256;
 
+/// So many packets that blocks hold are no longer followed when a record is lost.
+const HOLDS: usize = 8;
+
 /// So many packets that blocks hold are followed by a trace.
 const FOLLOWED: usize = 1024;
 
@@ -259,6 +262,7 @@ impl Probe {
                 head,
                 begun,
                 known: [0; KNOWN / 64],
+                holds: [None; HOLDS],
                 goes_on: false,
                 dropped: false,
                 cut: false,
@@ -267,20 +271,30 @@ impl Probe {
         begin().inspect_err(|_| self.lose()).ok()
     }
 
-    /// The record of a packet that is captured.
+    /// The record of a packet that is captured, at a block where it has entered the graph or at another one.
     pub(super) fn capture<P: Packet>(
         &self,
         idp: Idp,
         packet: &P,
         direction: Direction,
+        entered: bool,
     ) -> Option<Record> {
         let size = packet.len().min(self.bounds.snaplen).saturating_add(256);
-        self.record(size as usize, idp, packet, direction, None)
+        let mut record = self.record(size as usize, idp, packet, direction, None)?;
+        if entered {
+            let told = record.message.put_flag(bindings::LANA_A_PROBE_ENTERED);
+            told.inspect_err(|_| self.lose()).ok()?;
+        }
+        Some(record)
     }
 
     /// Sends a record.
     pub(super) fn send(&self, mut record: Record, net: &Net) {
         if !self.admit(record.goes_on) {
+            // Nobody sees the way of these so far.
+            for number in record.holds.into_iter().flatten() {
+                self.follows(number);
+            }
             return;
         }
         let lost = self.lost.load(Relaxed);
@@ -349,6 +363,8 @@ pub(super) struct Record {
     begun: u64,
     /// The packets that are traced, by number: a bit each.
     known: [u64; KNOWN / 64],
+    /// Packets that blocks hold, by their numbers: the last ones.
+    holds: [Option<u64>; HOLDS],
     /// Whether an earlier record has the way of the packet so far.
     pub(super) goes_on: bool,
     /// Whether something was dropped.
@@ -370,6 +386,14 @@ impl Record {
     pub(super) fn knows(&self, number: u32) -> bool {
         let word = self.known.get((number / 64) as usize);
         word.is_some_and(|word| word >> (number % 64) & 1 != 0)
+    }
+
+    /// A block holds the packet.
+    pub(super) fn holds(&mut self, number: u64) {
+        self.holds.rotate_right(1);
+        if let Some(first) = self.holds.first_mut() {
+            *first = Some(number);
+        }
     }
 
     /// Adds a hop.

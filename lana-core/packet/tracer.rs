@@ -67,8 +67,15 @@ pub(super) trait Observer {
     );
     /// It has left it; the packet, where it is still there.
     fn ends<P: Packet>(&mut self, cx: &Context<'_>, hop: &Hop, end: End, packet: Option<&mut P>);
-    /// The next of the packets is walked that were made of others, in the order in which they were made.
-    fn next(&mut self);
+    /// The next of the packets is walked that were made of others, in the order in which they were made. A block sends
+    /// it in a direction.
+    fn next<P: Packet>(
+        &mut self,
+        cx: &Context<'_>,
+        from: &Hop,
+        packet: &mut P,
+        direction: Direction,
+    );
 }
 
 /// Nobody looks.
@@ -78,7 +85,7 @@ impl Observer for () {
     #[inline(always)]
     fn ends<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: End, _: Option<&mut P>) {}
     #[inline(always)]
-    fn next(&mut self) {}
+    fn next<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: &mut P, _: Direction) {}
 }
 
 /// A packet as it came to a block.
@@ -89,6 +96,8 @@ struct Seen {
     len: u32,
     frame: bool,
     direction: Direction,
+    /// It has entered the graph there.
+    entered: bool,
     first: First,
 }
 
@@ -158,6 +167,8 @@ pub(super) struct Tracer<'r> {
     holds: u64,
     /// The number of the packet, where a block had held it: until it comes to that block.
     held: Option<u64>,
+    /// The packet enters the graph at the block.
+    enters: bool,
     seen: Seen,
 }
 
@@ -188,27 +199,44 @@ impl<'r> Tracer<'r> {
             wanted |= record.is_some() || !begins && !probe.is_closed();
         }
         wanted.then(|| Self {
+            records,
+            held,
+            enters: held.is_none(),
+            ..Self::empty(net, probes)
+        })
+    }
+
+    /// For what a block does when it is woken: no packet is there yet.
+    pub(super) fn of_none(net: &'r Net, probes: &'r [Arc<Probe>]) -> Option<Self> {
+        let wanted = watch::hops() || probes.iter().any(|probe| !probe.is_closed());
+        wanted.then(|| Self::empty(net, probes))
+    }
+
+    fn empty(net: &'r Net, probes: &'r [Arc<Probe>]) -> Self {
+        Self {
             net,
             probes,
-            records,
+            records: [const { None }; PROBES],
             packet: 0,
             made: 0,
             walked: 0,
             waiting: 0,
             holds: 0,
-            held,
+            held: None,
+            enters: false,
             seen: Seen {
                 time: 0,
                 took: 0,
                 len: 0,
-                frame: P::IS_FRAME,
-                direction,
+                frame: false,
+                direction: Direction::Ingress,
+                entered: false,
                 first: First {
                     bytes: [0; COMPARED],
                     len: 0,
                 },
             },
-        })
+        }
     }
 
     /// The walk has ended, and those of all that was made.
@@ -287,6 +315,8 @@ impl Observer for Tracer<'_> {
         direction: Direction,
     ) {
         let idp = hop.idp();
+        let (entered, goes_on) = (core::mem::take(&mut self.enters), self.held.is_some());
+        self.seen.entered = entered;
         for (probe, record) in self.probes.iter().zip(&mut self.records) {
             match &probe.looks {
                 Looks::Trace { from, .. } => {
@@ -301,8 +331,9 @@ impl Observer for Tracer<'_> {
                     if !at.contains(&idp) || !probe.wants(cx.cpu(), packet) {
                         continue;
                     }
-                    if points & bindings::LANA_PROBE_POINT_IN != 0 {
-                        if let Some(record) = probe.capture(idp, packet, direction) {
+                    // What the block has held was captured when it came.
+                    if points & bindings::LANA_PROBE_POINT_IN != 0 && !goes_on {
+                        if let Some(record) = probe.capture(idp, packet, direction, entered) {
                             probe.send_captured(
                                 record,
                                 bindings::LANA_PROBE_POINT_IN,
@@ -314,7 +345,7 @@ impl Observer for Tracer<'_> {
                     if points & (bindings::LANA_PROBE_POINT_OUT | bindings::LANA_PROBE_POINT_DROPS)
                         != 0
                     {
-                        *record = probe.capture(idp, packet, direction);
+                        *record = probe.capture(idp, packet, direction, entered);
                     }
                 }
             }
@@ -330,6 +361,7 @@ impl Observer for Tracer<'_> {
             direction,
             first: First::of(packet),
             took: 0,
+            entered,
             time: time::now(),
         };
     }
@@ -369,6 +401,7 @@ impl Observer for Tracer<'_> {
                     self.hop(record, hop.idp(), end, made, after);
                     if let End::Held(number) = end {
                         probe.follow(number);
+                        record.holds(number);
                     }
                     record.know(self.made.wrapping_add(1), made);
                 }
@@ -379,14 +412,20 @@ impl Observer for Tracer<'_> {
             };
             let (point, reason) = match end {
                 End::Dropped(reason) => (bindings::LANA_PROBE_POINT_DROPS, Some(reason)),
+                // It leaves when the block lets it go on.
+                End::Held(_) => continue,
                 _ => (bindings::LANA_PROBE_POINT_OUT, None),
             };
             if points & point == 0 {
                 continue;
             }
             if let (None, Some(packet)) = (reason, &packet) {
-                // As it is now.
-                match probe.capture(hop.idp(), &**packet, self.seen.direction) {
+                // As it is now, and the way it goes.
+                let direction = match end {
+                    End::Forwarded(port) => port.direction,
+                    _ => self.seen.direction,
+                };
+                match probe.capture(hop.idp(), &**packet, direction, self.seen.entered) {
                     Some(now) => record = now,
                     None => continue,
                 }
@@ -397,8 +436,27 @@ impl Observer for Tracer<'_> {
         self.made = self.made.wrapping_add(made);
     }
 
-    fn next(&mut self) {
+    fn next<P: Packet>(
+        &mut self,
+        cx: &Context<'_>,
+        from: &Hop,
+        packet: &mut P,
+        direction: Direction,
+    ) {
         self.walked = self.walked.wrapping_add(1);
         self.packet = self.walked;
+        let (point, idp) = (bindings::LANA_PROBE_POINT_OUT, from.idp());
+        for probe in self.probes {
+            let Looks::Capture { at, points } = &probe.looks else {
+                continue;
+            };
+            let is_of = points & point != 0 && at.contains(&idp);
+            if !is_of || !probe.wants(cx.cpu(), packet) {
+                continue;
+            }
+            if let Some(record) = probe.capture(idp, packet, direction, false) {
+                probe.send_captured(record, point, None, self.net);
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ END
 
 # --- What is shown ---
 
-fold python3 -S "$tests/probe.py" trace held capture removed closed killed
+fold python3 -S "$tests/probe.py" trace held once answers capture removed closed killed
 fold python3 -S "$tests/probe.py" same big neutral replaces load
 unhook lan0
 take_frames() { # NAMESPACE DEVICE
@@ -70,7 +70,7 @@ take_frames() { # NAMESPACE DEVICE
 take_frames alice a0
 take_frames bob b0
 about="frames: "
-fold python3 -S "$tests/probe.py" xdp trace held capture same neutral replaces load
+fold python3 -S "$tests/probe.py" xdp trace held once answers capture same neutral replaces load
 about=
 
 done_testing

@@ -9,7 +9,7 @@ use crate::probe::{
     part::Part,
     summary::{brief, summary},
     watch::Show,
-    way,
+    way as direction, with_drop,
 };
 use anyhow::Result;
 use lana_cli::{Line, Output};
@@ -73,6 +73,17 @@ pub(super) fn point(point: Option<Value<ProbePoint>>) -> &'static str {
     }
 }
 
+/// What a device does with a packet, if the block stands for one.
+fn device(record: &ProbeAttrs, names: &Names) -> Option<&'static str> {
+    names.get(record.idp?)?.ifname.as_ref()?;
+    Some(if record.entered.is_some() { "rx" } else { "tx" })
+}
+
+/// The way of a packet, as people say it: at a device, whether that receives or sends it.
+pub(super) fn way(record: &ProbeAttrs, names: &Names) -> &'static str {
+    device(record, names).unwrap_or_else(|| direction(record.direction))
+}
+
 /// When, where, which way, why it was dropped; then what it is.
 pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let packet = Packet::of(record);
@@ -83,10 +94,10 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
         (clock_micros(time), brief(&packet.data, packet.len))
     };
     let (name, width) = (names.name(record.idp.unwrap_or_default()), form.width);
-    let (point, way) = (point(record.point), way(record.direction));
+    let (point, way) = (point(record.point), way(record, names));
     let line = Line::of(&format!("{clock} {name:<width$} "));
     let line = match record.reason {
-        Some(reason) => line.with_alarm(&format!("DROP {way:<4} ({reason})")),
+        Some(reason) => with_drop(line, Some(reason), &format!("DROP {way:<4} ({reason})")),
         None => line.with(&format!("{point:<4} {way:<4}")),
     };
     line.with(&format!(" {what}"))
@@ -100,6 +111,8 @@ pub(super) struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     point: Option<Value<ProbePoint>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Value<DropReason>>,
 }
 
@@ -108,6 +121,7 @@ impl Document {
         Document {
             record: Record::of(record, lost, names),
             point: record.point,
+            device: device(record, names),
             reason: record.reason,
         }
     }

@@ -3,10 +3,10 @@
 //! Captured packets as pcapng: a section, an interface for each point of each block, a block for each
 //! packet, and at the end the counts of each interface.
 
-use super::lines::point as point_text;
-use crate::probe::{names::Names, packet::Packet, way};
+use super::lines::{point as point_text, way};
+use crate::probe::{names::Names, packet::Packet};
 use lana_netlink::{
-    spec::{Direction, ProbeAttrs, ProbePoint},
+    spec::{ProbeAttrs, ProbePoint},
     wire::Value,
 };
 use pcap_file::{
@@ -132,13 +132,9 @@ impl<W: Write> Writer<W> {
         };
         let packet = Packet::of(record).cut(self.snaplen);
         let mut options = vec![EnhancedPacketOption::Comment(comment(record, names).into())];
-        match record.direction {
-            Some(Value::Known(Direction::Ingress)) => {
-                options.push(EnhancedPacketOption::Flags(INBOUND));
-            }
-            Some(Value::Known(Direction::Egress)) => {
-                options.push(EnhancedPacketOption::Flags(OUTBOUND));
-            }
+        match way(record, names) {
+            "rx" | "up" => options.push(EnhancedPacketOption::Flags(INBOUND)),
+            "tx" | "down" => options.push(EnhancedPacketOption::Flags(OUTBOUND)),
             _ => {}
         }
         if lost > 0 {
@@ -191,7 +187,7 @@ fn comment(record: &ProbeAttrs, names: &Names) -> String {
         "{} {} {}",
         names.name(record.idp.unwrap_or_default()),
         point_text(record.point),
-        way(record.direction)
+        way(record, names)
     );
     if let Some(reason) = record.reason {
         // Writing to a string does not fail.

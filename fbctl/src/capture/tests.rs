@@ -6,7 +6,7 @@
 use super::*;
 use lana_netlink::{
     spec::{Direction, DropReason},
-    wire::Value,
+    wire::{Flag, Value},
 };
 
 fn names() -> Names {
@@ -29,6 +29,7 @@ fn record(idp: u32, point: ProbePoint, vlan: Option<u32>) -> ProbeAttrs {
         len: Some(1000),
         data: Some(vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0xac, 0x0a, 9]),
         vlan,
+        entered: (idp == 1 && point != ProbePoint::Out).then_some(Flag),
         ..Default::default()
     }
 }
@@ -43,19 +44,44 @@ fn a_line_a_packet() {
     let what = "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype";
     assert_eq!(
         line(&record(1, ProbePoint::In, None), true, true),
-        format!("23:59:59.123456789 eth0   in   up   {what} Unknown (0xac0a), length 1000")
+        format!("23:59:59.123456789Z eth0   in   rx   {what} Unknown (0xac0a), length 1000")
     );
     let dropped = record(4, ProbePoint::Drops, Some(0x8100_0005));
     assert_eq!(
         line(&dropped, true, false),
         format!(
-            "23:59:59.123456789 filter DROP down (filtered) {what} 802.1Q (0x8100), length 1004: \
+            "23:59:59.123456789Z filter DROP down (filtered) {what} 802.1Q (0x8100), length 1004: \
              vlan 5, p 0, ethertype Unknown (0xac0a)"
         )
     );
-    assert!(line(&dropped, false, true).starts_with(
-        "23:59:59.123456 filter \u{1b}[1m\u{1b}[31mDROP down (filtered)\u{1b}[0m 02:00:"
-    ));
+    assert!(line(&dropped, false, true)
+        .starts_with("23:59:59.123456Z filter \u{1b}[33mDROP down (filtered)\u{1b}[0m 02:00:"));
+    let bad = ProbeAttrs {
+        reason: Some(Value::Known(DropReason::Malformed)),
+        ..dropped
+    };
+    let text = "filter \u{1b}[1m\u{1b}[31mDROP down (malformed)\u{1b}[0m ";
+    assert!(line(&bad, false, true).contains(text));
+}
+
+#[test]
+fn a_device_receives_and_sends() {
+    let to = |entered, direction| {
+        let direction = Some(Value::Known(direction));
+        let record = ProbeAttrs {
+            entered,
+            direction,
+            ..record(1, ProbePoint::Out, None)
+        };
+        let document = lines::Document::of(&record, 0, &names());
+        let json = serde_json::to_value(document).unwrap();
+        (lines::way(&record, &names()), json["device"].clone())
+    };
+    // Whichever way the graph is: a device above a block sends what goes up.
+    for direction in [Direction::Ingress, Direction::Egress] {
+        assert_eq!(to(Some(Flag), direction), ("rx", "rx".into()));
+        assert_eq!(to(None, direction), ("tx", "tx".into()));
+    }
 }
 
 #[test]
@@ -165,7 +191,7 @@ fn files_have_what_the_kernel_said() {
     let time = 1_735_689_599_123_456_789;
     let bytes = record(1, ProbePoint::In, None).data.unwrap();
     let tagged = [&bytes[..12], &[0x81, 0, 0x60, 5], &bytes[12..]].concat();
-    let inbound = vec![(1, b"eth0 in up".to_vec()), (2, vec![1, 0, 0, 0])];
+    let inbound = vec![(1, b"eth0 in rx".to_vec()), (2, vec![1, 0, 0, 0])];
     assert_eq!(packet(&all[5].1), (0, time, tagged, 1004, inbound));
     let outbound = vec![
         (1, b"filter drop down (filtered)".to_vec()),

@@ -310,6 +310,13 @@ pub(crate) struct Loss {
     pub(crate) bad: bool,
 }
 
+/// Filters are for such drops, and packets that have arrived at the end have them.
+pub(crate) fn is_usual(reason: Value<DropReason>) -> bool {
+    [DropReason::Filtered, DropReason::Unbound]
+        .map(Value::Known)
+        .contains(&reason)
+}
+
 impl Loss {
     /// Of drops by reason; behind the number goes `unit`.
     pub(crate) fn of(drops: &[(Value<DropReason>, f64)], unit: &str) -> Option<Loss> {
@@ -320,10 +327,9 @@ impl Loss {
         } else {
             "dropped".to_owned()
         };
-        let usual = [DropReason::Filtered, DropReason::Unbound].map(Value::Known);
         Some(Loss {
             text: format!("{}{unit} {why}", short(total)),
-            bad: drops.iter().any(|(reason, _)| !usual.contains(reason)),
+            bad: drops.iter().any(|(reason, _)| !is_usual(*reason)),
         })
     }
 }

@@ -76,14 +76,14 @@ const DAY: u64 = 86_400;
 pub(crate) fn clock(time: u64) -> String {
     let (seconds, nanos) = (time / NANOS % DAY, time % NANOS);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{hour:02}:{minute:02}:{second:02}.{nanos:09}")
+    format!("{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
 }
 
-/// The same with microseconds, as tcpdump has it.
+/// The same with microseconds, as tcpdump has them.
 pub(crate) fn clock_micros(time: u64) -> String {
-    let mut text = clock(time);
-    text.truncate(text.len() - 3);
-    text
+    let text = clock(time);
+    let micros = text.len().saturating_sub("789Z".len());
+    format!("{}Z", text.get(..micros).unwrap_or(&text))
 }
 
 #[cfg(test)]
@@ -137,8 +137,8 @@ mod tests {
 
     #[test]
     fn clocks_have_nanoseconds() {
-        assert_eq!(clock(0), "00:00:00.000000000");
-        assert_eq!(clock(1_735_689_599_000_000_007), "23:59:59.000000007");
-        assert_eq!(clock_micros(1_735_689_599_000_001_007), "23:59:59.000001");
+        assert_eq!(clock(0), "00:00:00.000000000Z");
+        assert_eq!(clock(1_735_689_599_000_000_007), "23:59:59.000000007Z");
+        assert_eq!(clock_micros(1_735_689_599_000_001_007), "23:59:59.000001Z");
     }
 }

@@ -15,6 +15,13 @@ const BYTES: usize = 8;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+const ARP: u16 = 0x0806;
+/// The head of an ARP packet for IPv4 on Ethernet.
+const ARP_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
+/// "Don't fragment", "more fragments", and the offset, in units of 8 bytes.
+const DF: u16 = 0x4000;
+const MF: u16 = 0x2000;
+const OFFSET: u16 = 0x1fff;
 const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -30,6 +37,10 @@ enum Form {
     Number,
     Hex,
     Address,
+    /// The flags and the offset of a fragment.
+    Fragment,
+    /// The operation of ARP.
+    Operation,
 }
 
 /// The packets of a record, as they are known to be at the hop that is shown.
@@ -169,7 +180,29 @@ impl Form {
                 let six = <[u8; 16]>::try_from(bytes).map(|a| Ipv6Addr::from(a).to_string());
                 four.or(six).unwrap_or_else(|_| hex(bytes))
             }
+            Form::Fragment => <[u8; 2]>::try_from(bytes)
+                .map_or_else(|_| hex(bytes), |word| fragment(u16::from_be_bytes(word))),
+            Form::Operation => match bytes {
+                [0, 1] => "request".to_owned(),
+                [0, 2] => "reply".to_owned(),
+                _ => number().to_string(),
+            },
         }
+    }
+}
+
+/// The flags of a fragment, and where it stands.
+fn fragment(word: u16) -> String {
+    let flags = [("DF", DF), ("MF", MF), ("reserved", 0x8000)];
+    let set = flags.iter().filter(|(_, flag)| word & flag != 0);
+    let mut words: Vec<_> = set.map(|(name, _)| (*name).to_owned()).collect();
+    if word & OFFSET != 0 {
+        words.push(format!("offset {}", u32::from(word & OFFSET) * 8));
+    }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(" ")
     }
 }
 
@@ -193,7 +226,7 @@ fn fields(packet: &[u8]) -> Vec<Field> {
                 (ip + 1, 1, "TOS", Form::Hex),
                 (ip + 2, 2, "IP length", Form::Number),
                 (ip + 4, 2, "IP id", Form::Number),
-                (ip + 6, 2, "IP fragment", Form::Hex),
+                (ip + 6, 2, "IP flags", Form::Fragment),
                 (ip + 8, 1, "TTL", Form::Number),
                 (ip + 9, 1, "protocol", Form::Number),
                 (ip + 10, 2, "IP checksum", Form::Hex),
@@ -211,6 +244,16 @@ fn fields(packet: &[u8]) -> Vec<Field> {
                 (ip + 24, 16, "destination", Form::Address),
             ]);
             Some((byte(ip + 6), ip + 40))
+        }
+        Some(ARP) if packet.get(ip..ip + ARP_IPV4.len()) == Some(&ARP_IPV4) => {
+            fields.extend([
+                (ip + 6, 2, "ARP op", Form::Operation),
+                (ip + 8, 6, "ARP sender MAC", Form::Mac),
+                (ip + 14, 4, "ARP sender", Form::Address),
+                (ip + 18, 6, "ARP target MAC", Form::Mac),
+                (ip + 24, 4, "ARP target", Form::Address),
+            ]);
+            None
         }
         _ => None,
     };
@@ -314,6 +357,45 @@ mod tests {
             shown(&packet(), &[changed, again, hop(0, &[])]),
             [&expected[..], &["TTL 63 -> 62"], &[]]
         );
+    }
+
+    #[test]
+    fn flags_have_names() {
+        for (word, text) in [
+            (0, "none"),
+            (0x4000, "DF"),
+            (0x2000, "MF"),
+            (0x20b9, "MF offset 1480"),
+            (0xe001, "DF MF reserved offset 8"),
+        ] {
+            assert_eq!(fragment(word), text);
+        }
+        let changed = hop(0, &[(20, &[0, 0], &[0x40, 0])]);
+        assert_eq!(shown(&packet(), &[changed]), [["IP flags none -> DF"]]);
+    }
+
+    #[test]
+    fn an_answer_to_arp_has_names() {
+        let mut request = vec![255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6];
+        request.extend([0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1]);
+        request.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+        let new = [
+            0, 2, 2, 0, 0, 0, 0, 9, 10, 0, 0, 2, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1,
+        ];
+        let old = request[20..].to_vec();
+        let changed = hop(0, &[(20, &old, &new)]);
+        let expected = [
+            "ARP op request -> reply",
+            "ARP sender MAC 02:00:00:00:00:01 -> 02:00:00:00:00:09",
+            "ARP sender 10.0.0.1 -> 10.0.0.2",
+            "ARP target MAC 00:00:00:00:00:00 -> 02:00:00:00:00:01",
+            "ARP target 10.0.0.2 -> 10.0.0.1",
+        ];
+        assert_eq!(shown(&request, &[changed]), [expected]);
+        // Of other addresses it is told as bytes.
+        request[18] = 8;
+        let changed = hop(0, &[(21, &[1], &[2])]);
+        assert_eq!(shown(&request, &[changed]), [["byte 21 01 -> 02"]]);
     }
 
     #[test]

@@ -11,11 +11,11 @@ use crate::probe::{
     packet::{clock, clock_micros, span, Packet as Bytes},
     part::Part,
     summary::{brief, summary},
-    way,
+    way, with_drop,
 };
 use lana_cli::Line;
 use lana_netlink::{
-    spec::{HopAttrs, HopEnd},
+    spec::{DropReason, HopAttrs, HopEnd},
     wire::Value,
 };
 use serde::Serialize;
@@ -56,6 +56,8 @@ struct Hop {
     outcome: String,
     /// The packet was dropped.
     dropped: bool,
+    #[serde(skip)]
+    reason: Option<Value<DropReason>>,
     took: Option<String>,
     /// What the block has changed.
     changes: Vec<String>,
@@ -85,9 +87,10 @@ impl Packet {
         };
         if let Some(block) = part.released(names) {
             let _ = write!(head, "released by {block}");
-            if let Some(waited) = part.waited {
-                let _ = write!(head, " after {}", span(waited));
-            }
+            let _ = match part.waited {
+                Some(waited) => write!(head, " after {}", span(waited)),
+                None => write!(head, " (the part before is not shown)"),
+            };
             head.push_str(": ");
         }
         head.push_str(&if link {
@@ -144,6 +147,7 @@ impl Hop {
             way: way(hop.direction),
             outcome,
             dropped: hop.end == Some(Value::Known(HopEnd::Dropped)),
+            reason: hop.reason,
             took: hop.took.map(span),
             changes,
             more,
@@ -175,7 +179,7 @@ impl Hop {
             let (time, name, way) = (&self.time, self.indented(), self.way);
             let line = Line::of(&format!("  {time:>10}  {name:<block$}  {way:<4}  "));
             let line = if self.dropped {
-                line.with_alarm(&self.outcome)
+                with_drop(line, self.reason, &self.outcome)
             } else {
                 line.with(&self.outcome)
             };

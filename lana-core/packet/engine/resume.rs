@@ -50,10 +50,15 @@ fn resume_by<'r, const BANK: usize>(
         return;
     };
     let probes: Option<&Probes> = ppe.live().beside(version);
-    if let (Some(probes), Due::Packet(held)) = (probes, &mut due) {
-        let (direction, number) = (held.direction, Some(held.number));
-        let packet = &mut held.packet;
-        let tracer = Tracer::new(ppe.net(), probes, hop, packet, direction, cpu, number);
+    if let Some(probes) = probes {
+        let tracer = match &mut due {
+            Due::Packet(held) => {
+                let (direction, number) = (held.direction, Some(held.number));
+                let packet = &mut held.packet;
+                Tracer::new(ppe.net(), probes, hop, packet, direction, cpu, number)
+            }
+            Due::Wake => Tracer::of_none(ppe.net(), probes),
+        };
         if let Some(mut tracer) = tracer {
             go_on(ppe, version, hop, due, cpu, &mut tracer);
             return tracer.finish();
