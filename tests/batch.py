@@ -161,7 +161,7 @@ def split():
 def sampled():
     """A batch that has none of the sample goes on as a batch, and counts for the sample."""
     build([("a", "dummy"), ("b", "counter")], ("a", "lan0"), ("b", "a"), ("lan1", "b"))
-    with subprocess.Popen(["fbctl", "trace", "--sample", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+    with subprocess.Popen(["fbctl", "trace", "-e", "--sample", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
         tool.stderr.readline()
         with Frames("a sample") as frames:
             check("a sample: all arrive, in the order in which they came", frames.heard == [ALL, []],
