@@ -52,7 +52,7 @@ def against_tools(families):
         want("lana_block_info", 1, block=fb["name"], type=fb["type"], **device)
         for option in fb.get("option", []):
             # What is a rate is another one a moment later.
-            if not option.get("config") and option["value"].isdigit() and not option["key"].endswith("rate"):
+            if not option.get("config") and option["value"].isdigit() and not option["key"].endswith(("rate", "pps")):
                 label = {}
                 key = re.sub(r"^(\w+)\.(\d+)\.", lambda m: label.update({m[1]: m[2]}) or f"{m[1]}_", option["key"])
                 name = re.sub(r"\W", "_", f"lana_fb_{fb['type']}_{key}")
