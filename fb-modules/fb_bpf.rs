@@ -167,7 +167,7 @@ impl Block for Filter {
         };
         let insns = match &loaded.source {
             Source::Text(insns) => insns.len(),
-            Source::Pinned(_) => loaded.program.len() as usize,
+            Source::Pinned(_) => loaded.program.instructions() as usize,
         };
         let jited = if loaded.program.is_jited() {
             "yes"

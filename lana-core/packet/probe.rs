@@ -134,7 +134,8 @@ impl Probe {
 
     /// Where the packet stands that a block holds by this number, if it is followed.
     fn place(&self, number: u64) -> Option<&Atomic<u64>> {
-        self.followed.get((number % FOLLOWED as u64) as usize)
+        let place = number.checked_rem(FOLLOWED as u64)?;
+        self.followed.get(place as usize)
     }
 
     /// A packet that is traced is held by a block: the trace goes on when it does.

@@ -65,7 +65,7 @@ impl Program {
     }
 
     /// How many instructions the kernel has made of it.
-    pub fn len(&self) -> u32 {
+    pub fn instructions(&self) -> u32 {
         // SAFETY: the program is live.
         unsafe { bindings::lana_bpf_len(self.0.as_ptr()) }
     }
