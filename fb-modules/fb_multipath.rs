@@ -192,7 +192,7 @@ struct Multipath {
     has_hops: bool,
     /// The seat that was given last.
     last: u8,
-    spread: Spread,
+    spread: Arc<Spread>,
     sessions: Arc<Table>,
     /// What was remembered before `sessions` was set.
     before: Option<Arc<Table>>,
@@ -211,7 +211,7 @@ impl Multipath {
         Ok(Self {
             rules,
             pace: Pace::new(&rules),
-            spread: spread(&ports)?,
+            spread: Arc::new(spread(&ports)?, GFP_KERNEL)?,
             has_hops: ports.iter().any(|port| port.addresses().is_some()),
             ports,
             asked: List::new(),
@@ -363,7 +363,7 @@ impl Multipath {
         let (state, rules) = (&self.state, &self.rules);
         let now = time::coarse();
         self.measure();
-        let mut sessions = [0; SEATS];
+        let mut sessions = KBox::new([0; SEATS], GFP_KERNEL).map_err(|_| fmt::Error)?;
         self.sessions.count(now, rules.expiry_ns(), &mut sessions);
         let rate = |port: &Egress| state.meter.rates(port.seat)[0].average;
         let load = self.bound().map(rate).fold(0, u64::saturating_add);
@@ -442,7 +442,7 @@ impl Block for Multipath {
             asked: List::new(),
             has_hops: false,
             last: 0,
-            spread: spread(&[])?,
+            spread: Arc::new(spread(&[])?, GFP_KERNEL)?,
             sessions: Arc::new(table(rules.room())?, GFP_KERNEL)?,
             before: None,
             state: Arc::new(State::new(args.process())?, GFP_KERNEL)?,

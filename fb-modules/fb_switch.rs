@@ -4,6 +4,7 @@
 //!
 //! What is here binds the logic in `switch/` to the kernel.
 
+use kernel::sync::UniqueArc;
 use lana::prelude::{
     option::{Number, Time},
     *,
@@ -287,11 +288,14 @@ impl Block for Switch {
         }
         let push = |list: &mut List<ports::Port>, port| list.push(port, GFP_KERNEL).is_ok();
         let begins = |seat| self.table.clear(seat);
-        let ports = self.ports.follow(seen(), push, begins).ok_or(ENOMEM)?;
+        // It is too big for the stack.
+        let mut ports = UniqueArc::new(Ports::none(), GFP_KERNEL)?;
+        let done = self.ports.follow(&mut ports, seen(), push, begins);
+        done.ok_or(ENOMEM)?;
         Ok(Some(Self {
             config: self.config,
             flushed: self.flushed,
-            ports: Arc::new(ports, GFP_KERNEL)?,
+            ports: ports.into(),
             table: self.table.clone(),
             state: self.state.clone(),
         }))

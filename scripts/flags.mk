@@ -27,8 +27,17 @@ quiet_cmd_lana_panics = PANICS  $<
       cmd_lana_panics = $(PYTHON3) $(lana-scripts)find-panics \
 	$(if $(CONFIG_RUST_DEBUG_ASSERTIONS),--debug-assertions) $< $(src); touch $@
 
+# Nor may a function take much of the stack. KASAN puts gaps between variables, and has bigger stacks.
+lana-checks-stack := $(if $(CONFIG_KASAN)$(CONFIG_RUST_DEBUG_ASSERTIONS),,$(CONFIG_X86_64))
+quiet_cmd_lana_stack = STACK   $<
+      cmd_lana_stack = OBJDUMP=$(OBJDUMP) $(PYTHON3) $(lana-scripts)check-stack $<; touch $@
+
 ifneq ($(KBUILD_CLIPPY),1)
 always-y += $(patsubst %.o,%.no-panics,$(filter %.o,$(obj-m)))
 $(obj)/%.no-panics: $(obj)/%.o $(lana-scripts)find-panics FORCE
 	$(call if_changed,lana_panics)
+
+always-$(lana-checks-stack) += $(patsubst %.o,%.small-stack,$(filter %.o,$(obj-m)))
+$(obj)/%.small-stack: $(obj)/%.o $(lana-scripts)check-stack FORCE
+	$(call if_changed,lana_stack)
 endif

@@ -85,15 +85,16 @@ impl Ports {
         }
     }
 
-    /// Makes those that lead to these blocks, in this order. `push` adds one to a list, and says whether it could. `begins`
+    /// Makes `next`, which has none, those that lead to these blocks, in this order. `push` adds one to a list, and says whether it could. `begins`
     /// is told the seat of each that nobody may be known behind yet: it is new, or has come up.
     pub(crate) fn follow<'a>(
         &self,
+        next: &mut Self,
         seen: impl Iterator<Item = Seen<'a>>,
         mut push: impl FnMut(&mut List<Port>, Port) -> bool,
         mut begins: impl FnMut(u8),
-    ) -> Option<Self> {
-        let (mut next, mut ports) = (Self::none(), List::new());
+    ) -> Option<()> {
+        let mut ports = List::new();
         next.last = self.last;
         for (number, one) in (0..PORTS as u8).zip(seen) {
             let old = self.all.iter().find(|port| port.idp == one.idp);
@@ -136,7 +137,7 @@ impl Ports {
             }
         }
         next.all = ports;
-        Some(next)
+        Some(())
     }
 
     /// The port that leads to a block, with its number.

@@ -31,8 +31,10 @@ fn follow(ports: &Ports, idps: &[i32]) -> (Ports, Vec<u8>) {
         list.push(port);
         true
     };
-    let next = ports.follow(seen, push, |seat| begun.push(seat));
-    (next.unwrap(), begun)
+    let mut next = Ports::none();
+    let done = ports.follow(&mut next, seen, push, |seat| begun.push(seat));
+    done.unwrap();
+    (next, begun)
 }
 
 fn rules(ports: &Ports, now: u64, ageing: u64, limit: u32) -> Rules<'_> {

@@ -18,13 +18,13 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    fn new(args: fmt::Arguments<'_>) -> Self {
+    fn new(args: fmt::Arguments<'_>) -> Option<KBox<Self>> {
         let mut bytes = [0; TEXT_MAX];
         let mut to = Formatter::new(&mut bytes);
         // A text that is cut is still a text.
         let is_cut = to.write_fmt(args).is_err();
         let len = to.bytes_written().min(TEXT_MAX);
-        Self { bytes, len, is_cut }
+        KBox::new(Self { bytes, len, is_cut }, GFP_ATOMIC).ok()
     }
 
     /// What there is of the sentence.
@@ -36,7 +36,8 @@ impl Text {
 /// Why a request failed. Made by [`fail!`](crate::fail).
 pub struct Failure {
     pub(crate) error: Error,
-    pub(crate) text: Option<Text>,
+    /// In a box, as many functions have several failures on their stacks. Without memory there is no text.
+    pub(crate) text: Option<KBox<Text>>,
     pub(crate) culprit: Option<u32>,
 }
 
@@ -46,7 +47,7 @@ impl Failure {
     pub fn new(error: Error, args: fmt::Arguments<'_>) -> Self {
         Self {
             error,
-            text: Some(Text::new(args)),
+            text: Text::new(args),
             culprit: None,
         }
     }
@@ -61,14 +62,14 @@ impl Failure {
         let Some(text) = self.text else { return self };
         let text = core::str::from_utf8(text.as_bytes()).unwrap_or_default();
         Self {
-            text: Some(Text::new(format_args!("'{block}': {text}"))),
+            text: Text::new(format_args!("'{block}': {text}")),
             ..self
         }
     }
 
     /// The sentence, for the kernel log.
     pub(crate) fn words(&self) -> &str {
-        let text = self.text.as_ref().map(Text::as_bytes).unwrap_or_default();
+        let text = self.text.as_ref().map(|text| text.as_bytes()).unwrap_or_default();
         core::str::from_utf8(text).unwrap_or_default()
     }
 

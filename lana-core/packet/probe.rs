@@ -237,8 +237,8 @@ impl Probe {
         packet: &P,
         direction: Direction,
         held: Option<u64>,
-    ) -> Option<Record> {
-        let begin = || -> Result<Record> {
+    ) -> Option<KBox<Record>> {
+        let begin = || -> Result<KBox<Record>> {
             let (portid, seq) = self.socket;
             let (mut message, head) = Message::atomic(size, portid, seq, bindings::LANA_CMD_PROBE)?;
             let begun = time::now();
@@ -258,7 +258,7 @@ impl Probe {
             message.put_u32(bindings::LANA_A_PROBE_LEN, len)?;
             let len = len.min(self.bounds.snaplen);
             message.put_with(bindings::LANA_A_PROBE_DATA, len, |to| packet.read(0, to))?;
-            Ok(Record {
+            let record = Record {
                 message,
                 head,
                 begun,
@@ -267,7 +267,8 @@ impl Probe {
                 goes_on: false,
                 dropped: false,
                 cut: false,
-            })
+            };
+            Ok(KBox::new(record, GFP_ATOMIC)?)
         };
         begin().inspect_err(|_| self.lose()).ok()
     }
@@ -279,7 +280,7 @@ impl Probe {
         packet: &P,
         direction: Direction,
         entered: bool,
-    ) -> Option<Record> {
+    ) -> Option<KBox<Record>> {
         let size = packet.len().min(self.bounds.snaplen).saturating_add(256);
         let mut record = self.record(size as usize, idp, packet, direction, None)?;
         if entered {
@@ -290,10 +291,10 @@ impl Probe {
     }
 
     /// Sends a record.
-    pub(super) fn send(&self, mut record: Record, net: &Net) {
+    pub(super) fn send(&self, mut record: KBox<Record>, net: &Net) {
         if !self.admit(record.goes_on) {
             // Nobody sees the way of these so far.
-            for number in record.holds.into_iter().flatten() {
+            for &number in record.holds.iter().flatten() {
                 self.follows(number);
             }
             return;
@@ -303,12 +304,8 @@ impl Probe {
             0 => Ok(()),
             lost => record.message.put_uint(bindings::LANA_A_PROBE_LOST, lost),
         };
-        if told.is_err()
-            || record
-                .message
-                .unicast(record.head, net, self.socket.0)
-                .is_err()
-        {
+        let Record { message, head, .. } = KBox::into_inner(record);
+        if told.is_err() || message.unicast(head, net, self.socket.0).is_err() {
             self.lose();
         }
     }
@@ -316,7 +313,7 @@ impl Probe {
     /// Sends the record of a packet that was captured.
     pub(super) fn send_captured(
         &self,
-        mut record: Record,
+        mut record: KBox<Record>,
         point: u32,
         reason: Option<DropReason>,
         net: &Net,
@@ -356,7 +353,7 @@ impl Drop for Probe {
     }
 }
 
-/// A message that is being written.
+/// A message that is being written. It stands in a box: a tracer with several of them is on the stack.
 pub(super) struct Record {
     message: Message,
     head: Head,

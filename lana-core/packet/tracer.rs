@@ -154,7 +154,7 @@ pub(super) struct Tracer<'r> {
     net: &'r Net,
     probes: &'r [Arc<Probe>],
     /// Of a trace, all along; of a capture, while the packet is at a block.
-    records: [Option<Record>; PROBES],
+    records: [Option<KBox<Record>>; PROBES],
     /// The packet that is walked.
     packet: u32,
     /// How many were made.

@@ -67,7 +67,8 @@ fn resume_by<'r, const BANK: usize>(
     go_on(ppe, version, hop, due, cpu, &mut ());
 }
 
-/// The same at a hop.
+/// The same at a hop. Those with an observer and those without share no stack frame.
+#[inline(never)]
 fn go_on<'r, const BANK: usize>(
     ppe: &'r Ppe,
     version: Version<'r, BANK>,
