@@ -8,6 +8,10 @@ use lana::prelude::{
     *,
 };
 
+#[path = "classify/list.rs"]
+mod list;
+#[path = "classify/listed.rs"]
+mod listed;
 #[path = "classify/matching.rs"]
 mod matching;
 #[path = "classify/rule.rs"]
@@ -19,6 +23,7 @@ mod rule;
 #[path = "bpf/text.rs"]
 mod text;
 
+use listed::{Listed, Named};
 use rule::{Output, Rule, Shown};
 
 block_module! {
@@ -35,6 +40,8 @@ type List<T> = KVVec<T>;
 
 /// The most rules.
 const RULES: usize = 256;
+/// The most lists.
+const LISTS: usize = 64;
 /// Places to count at: twice as many, so that a rule that is new can have one that no packet counts at any more.
 const SEATS: usize = 2 * RULES;
 const LAST_SEAT: u16 = SEATS as u16 - 1;
@@ -95,6 +102,8 @@ struct Entry {
     number: u16,
     rule: Rule,
     filter: Option<Arc<Filter>>,
+    /// The lists that its source and its destination have to be in.
+    lists: [Named; 2],
     /// Where its packets are counted.
     seat: u16,
     /// What was counted there before it was its own.
@@ -102,6 +111,22 @@ struct Entry {
 }
 
 impl Entry {
+    #[inline(never)]
+    fn parse(key: &str, number: u16, text: &str, process: &Process) -> Result<Self, Failure> {
+        let (rule, program) = Rule::parse(text).map_err(|bad| fail!(EINVAL, "{key}: {bad}"))?;
+        let load = |program| {
+            Arc::new(Filter::load(key, program, process)?, GFP_KERNEL).map_err(Failure::from)
+        };
+        Ok(Self {
+            number,
+            rule,
+            filter: program.map(load).transpose()?,
+            lists: [Named::Nothing, Named::Nothing],
+            seat: 0,
+            base: 0,
+        })
+    }
+
     /// Whether it is the same rule at the same place.
     fn is(&self, other: &Self) -> bool {
         let same_filter = match &self.filter {
@@ -130,6 +155,11 @@ options! {
             "KEY=VALUE... -> PORT, or -> drop",
             "Sends matching packets by this port. The first matching rule wins",
         ),
+        ..OptionSpec::text(
+            LIST,
+            "addresses and prefixes, with commas or spaces between them",
+            "Lists prefixes for the rules that name it: src=@N, dst=@N",
+        ),
         /// Port for packets that no rule matches
         default: Output = Output::Port(0),
         /// Direction of the packets that rules apply to. The others pass by port 0
@@ -140,6 +170,8 @@ options! {
 struct Classify {
     config: Config,
     /// By number.
+    lists: List<Arc<Listed>>,
+    /// By number.
     entries: List<Entry>,
     asks_vlan: bool,
     /// The seat that was given last.
@@ -148,6 +180,7 @@ struct Classify {
 }
 
 const RULE: &str = "rule.N";
+const LIST: &str = "prefixes.N";
 
 const TO: &str = "a port from 0 to 63, or drop";
 
@@ -165,7 +198,11 @@ impl Classify {
         };
         let vlan = vlan.map(|tci| tci & 0xfff);
         for entry in &self.entries {
-            if !entry.rule.matches(&parsed, vlan) {
+            let [source, destination] = &entry.lists;
+            if !entry.rule.matches(&parsed, vlan)
+                || !source.allows(parsed.addresses, true)
+                || !destination.allows(parsed.addresses, false)
+            {
                 continue;
             }
             if let Some(filter) = &entry.filter {
@@ -193,7 +230,7 @@ impl Classify {
     }
 
     /// This with other rules, for which seats are found: a rule that stays keeps its own.
-    fn with(&self, rules: List<Entry>) -> Result<Self> {
+    fn with(&self, rules: List<Entry>, lists: List<Arc<Listed>>) -> Result<Self> {
         let mut entries = List::with_capacity(rules.len(), GFP_KERNEL)?;
         let mut last = self.last;
         for mut entry in rules {
@@ -204,10 +241,13 @@ impl Classify {
                     (entry.seat, entry.base) = (last, self.total(last));
                 }
             }
+            let places = [entry.rule.src, entry.rule.dst];
+            entry.lists = places.map(|place| Named::find(place, &lists));
             entries.push(entry, GFP_KERNEL)?;
         }
         Ok(Self {
             config: self.config,
+            lists,
             asks_vlan: entries
                 .iter()
                 .any(|entry: &Entry| entry.rule.vlan.is_some()),
@@ -239,6 +279,7 @@ impl Classify {
     }
 
     /// This with another rule of a number, or without it.
+    #[inline(never)]
     fn set_rule(
         &self,
         key: &str,
@@ -246,20 +287,10 @@ impl Classify {
         text: &str,
         process: &Process,
     ) -> Result<Self, Failure> {
-        let mut new = None;
-        if !text.is_empty() {
-            let (rule, program) = Rule::parse(text).map_err(|bad| fail!(EINVAL, "{key}: {bad}"))?;
-            let load = |program| {
-                Arc::new(Filter::load(key, program, process)?, GFP_KERNEL).map_err(Failure::from)
-            };
-            new = Some(Entry {
-                number,
-                rule,
-                filter: program.map(load).transpose()?,
-                seat: 0,
-                base: 0,
-            });
-        }
+        let mut new = match text {
+            "" => None,
+            text => Some(Entry::parse(key, number, text, process)?),
+        };
         let mut rules = List::with_capacity(self.entries.len().saturating_add(1), GFP_KERNEL)?;
         for entry in &self.entries {
             if entry.number >= number {
@@ -277,13 +308,37 @@ impl Classify {
         if rules.len() > RULES {
             return Err(fail!(ENOSPC, "{key}: more than {RULES} rules"));
         }
-        Ok(self.with(rules)?)
+        Ok(self.with(rules, self.copy_lists()?)?)
+    }
+
+    fn copy_lists(&self) -> Result<List<Arc<Listed>>> {
+        let mut lists = List::with_capacity(self.lists.len().saturating_add(1), GFP_KERNEL)?;
+        for list in &self.lists {
+            lists.push(list.clone(), GFP_KERNEL)?;
+        }
+        Ok(lists)
+    }
+
+    /// This with another list of a number, or without it.
+    #[inline(never)]
+    fn set_list(&self, key: &str, number: u16, text: &str) -> Result<Self, Failure> {
+        let mut lists = self.copy_lists()?;
+        lists.retain(|list| list.number != number);
+        if !text.is_empty() {
+            if lists.len() >= LISTS {
+                return Err(fail!(ENOSPC, "{key}: more than {LISTS} lists"));
+            }
+            let list = Arc::new(Listed::parse(key, number, text)?, GFP_KERNEL)?;
+            let at = lists.partition_point(|list| list.number < number);
+            lists.insert_within_capacity(at, list).map_err(|_| ENOMEM)?;
+        }
+        Ok(self.with(self.copy()?, lists)?)
     }
 }
 
 /// Makes the name of an option of a rule. Without memory there is none.
-fn with_key(number: u16, what: &str, put: impl FnOnce(&str)) {
-    let key = CString::try_from_fmt(fmt!("rule.{number}{what}"));
+fn with_key(of: &str, number: u16, what: &str, put: impl FnOnce(&str)) {
+    let key = CString::try_from_fmt(fmt!("{of}.{number}{what}"));
     if let Ok(Ok(key)) = key.as_ref().map(|key| key.to_str()) {
         put(key);
     }
@@ -298,6 +353,7 @@ impl Block for Classify {
     fn new(args: &mut Args) -> Result<Self> {
         Ok(Self {
             config: Config::DEFAULT,
+            lists: List::new(),
             entries: List::new(),
             asks_vlan: false,
             last: 0,
@@ -317,17 +373,21 @@ impl Block for Classify {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        if key.starts_with("rule.") {
+        let is_rule = key.starts_with("rule.");
+        if is_rule || key.starts_with("prefixes.") {
             let text = core::str::from_utf8(value);
             let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
             let number = rule::number_of(key);
             let number =
                 number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
-            return self.set_rule(key, number, text, process);
+            return match is_rule {
+                true => self.set_rule(key, number, text, process),
+                false => self.set_list(key, number, text),
+            };
         }
         let config = self.config.with(key, value);
         let config = config.ok_or_else(|| Self::unknown(key))??;
-        let next = self.with(self.copy()?)?;
+        let next = self.with(self.copy()?, self.copy_lists()?)?;
         Ok(Self { config, ..next })
     }
 
@@ -342,20 +402,25 @@ impl Block for Classify {
             format_args!("{}", sum(&|counts| counts.malformed.get())),
         );
         self.config.put(to);
+        for list in &self.lists {
+            with_key("prefixes", list.number, "", |key| {
+                to.put_config(key, format_args!("{}", **list));
+            });
+        }
         for entry in &self.entries {
             let packets = self.total(entry.seat).wrapping_sub(entry.base);
-            with_key(entry.number, "", |key| {
+            with_key("rule", entry.number, "", |key| {
                 let shown = Shown(&entry.rule, entry.filter.as_deref());
                 to.put_config(key, format_args!("{shown}"));
             });
-            with_key(entry.number, ".packets", |key| {
+            with_key("rule", entry.number, ".packets", |key| {
                 to.put(key, format_args!("{packets}"));
             });
         }
     }
 
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
-        let next = old.with(self.copy()?)?;
+        let next = old.with(self.copy()?, self.copy_lists()?)?;
         Ok(Some(Self {
             config: self.config,
             ..next

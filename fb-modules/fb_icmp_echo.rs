@@ -4,18 +4,19 @@
 //! by its egress port; if told also ARP and neighbour solicitations. Everything else passes.
 
 use kernel::sync::atomic::{Atomic, Relaxed};
-use lana::prelude::{option::Value, *};
+use lana::prelude::*;
 
-#[path = "icmp_echo/address.rs"]
-mod address;
 #[path = "icmp_echo/frame.rs"]
 mod frame;
 #[path = "icmp_echo/limit.rs"]
 mod limit;
+#[path = "icmp_echo/ours.rs"]
+mod ours;
 
-use address::{Address, Mac, Ours, Prefix, Range};
+use address::{Address, Mac, Prefix, Unicast};
 use frame::{Kind, Link, Passed, Protocol, Refusal, Request, What};
 use limit::{Limit, Setting};
+use ours::{Ours, Range};
 
 block_module! {
     type: Echo,
@@ -90,6 +91,7 @@ impl Limited {
     }
 
     /// What the value of an option says that was `old` until now.
+    #[inline(never)]
     fn parse(
         key: &str,
         text: &str,
@@ -116,7 +118,7 @@ impl Limited {
     fn take(&self, source: Address) -> bool {
         let bucket = match &*self.buckets {
             [one] => Some(one),
-            many => many.get(self.key.hash(&source.origin()) as usize % SOURCES),
+            many => many.get(self.key.hash(&ours::origin(source)) as usize % SOURCES),
         };
         let Some(bucket) = bucket else { return false };
         let now = time::coarse();
@@ -157,9 +159,9 @@ impl Ours for Addresses {
 
 impl Addresses {
     fn new(mut prefixes: KVec<Prefix>) -> Result<Self> {
-        address::sort(&mut prefixes);
+        ours::sort(&mut prefixes);
         let (mut v4, mut v6) = (KVec::new(), KVec::new());
-        address::ranges(&prefixes, |range| match range {
+        ours::ranges(&prefixes, |range| match range {
             Range::V4(first, last) => v4.push((first, last), GFP_KERNEL),
             Range::V6(first, last) => v6.push((first, last), GFP_KERNEL),
         })?;
@@ -173,6 +175,7 @@ impl Addresses {
     }
 
     /// Those, and the ones of a list.
+    #[inline(never)]
     fn with(&self, key: &str, list: &str) -> Result<Self, Failure> {
         let mut prefixes = self.copy()?;
         for prefix in Self::parse(key, list) {
@@ -192,6 +195,7 @@ impl Addresses {
     }
 
     /// Those but the ones of a list.
+    #[inline(never)]
     fn without(&self, key: &str, list: &str) -> Result<Self, Failure> {
         let mut prefixes = self.copy()?;
         for prefix in Self::parse(key, list) {
@@ -209,7 +213,7 @@ impl Addresses {
         key: &'a str,
         list: &'a str,
     ) -> impl Iterator<Item = Result<Prefix, Failure>> + 'a {
-        address::parse(list).map(move |found| {
+        ours::parse(list).map(move |found| {
             found.map_err(|(text, bad)| fail!(EINVAL, "{key}: '{}' {bad}", text.escape_default()))
         })
     }
@@ -226,16 +230,6 @@ impl fmt::Display for Addresses {
     }
 }
 
-impl Value for Mac {
-    const VALUES: Values = Values::Text("a unicast MAC address");
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
-    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
 options! {
     /// What can be set, besides what is no plain value.
     struct Settings {
@@ -247,7 +241,7 @@ options! {
         /// Answer ARP requests and neighbour solicitations
         arp: bool = false,
         /// MAC address of the block. Empty: that of the device that received the packet
-        mac: Option<Mac> = None,
+        mac: Option<Unicast> = None,
     }
 }
 
@@ -302,7 +296,7 @@ impl Echo {
     /// Our MAC address, where a frame came to it or to that of a group.
     #[inline(always)]
     fn mac<P: Packet>(&self, packet: &P, to: Mac) -> Option<Mac> {
-        let mac = self.config.settings.mac;
+        let mac = self.config.settings.mac.map(Unicast::mac);
         let mac = mac.or_else(|| packet.device_address().map(Mac::from));
         // What comes by no device may be for any MAC address.
         let mac = mac.unwrap_or(to);

@@ -12,9 +12,10 @@ mod plan;
 #[path = "rewrite/value.rs"]
 mod value;
 
+use address::{Address, Mac, Unicast};
 use headers::{Ethernet, CTAG, STAG};
 use plan::{Found, Outcome, Plan};
-use value::{Address, Mac, Ttl, Unicast, Vlan};
+use value::{Ttl, Vlan};
 
 block_module! {
     type: Rewrite,
@@ -47,9 +48,6 @@ macro_rules! values {
 }
 
 values! {
-    Address: "an IPv4 or IPv6 address",
-    Mac: "a MAC address such as 02:00:00:00:00:01",
-    Unicast: "a unicast MAC address such as 02:00:00:00:00:01",
     Ttl: "a number from 1 to 255, or -1",
     Vlan: "a VLAN ID from 0 to 4094, push:ID, or pop",
 }
@@ -156,12 +154,12 @@ impl Rewrite {
                 outcome = Outcome::Rewritten;
             }
         }
-        if let Some(Mac(address)) = self.config.mac_destination {
-            done(packet.replace(0, &address, &[]))?;
+        if let Some(address) = self.config.mac_destination {
+            done(packet.replace(0, &address.bytes(), &[]))?;
             outcome = Outcome::Rewritten;
         }
-        if let Some(Unicast(Mac(address))) = self.config.mac_source {
-            done(packet.replace(6, &address, &[]))?;
+        if let Some(address) = self.config.mac_source {
+            done(packet.replace(6, &address.mac().bytes(), &[]))?;
             outcome = Outcome::Rewritten;
         }
         if self.plan == Plan::NOTHING {

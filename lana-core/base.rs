@@ -2,6 +2,7 @@
 
 //! The lowest floor: what is pure, and knows neither the kernel's C side nor anything else of ours.
 
+pub(crate) mod address;
 pub(crate) mod checksum;
 pub(crate) mod error;
 pub(crate) mod headers;
@@ -9,4 +10,16 @@ pub(crate) mod heap;
 pub(crate) mod name;
 pub(crate) mod option;
 pub(crate) mod port;
+pub(crate) mod prefixes;
 pub(crate) mod units;
+
+/// What lists are made of, here and where the tests run.
+pub(crate) type List<T> = kernel::alloc::KVVec<T>;
+
+/// What it comes to where there is no memory.
+pub(crate) use kernel::alloc::AllocError as NoMemory;
+
+/// Adds an item to a list. Sleeps.
+pub(crate) fn push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
+    list.push(item, kernel::alloc::flags::GFP_KERNEL)
+}

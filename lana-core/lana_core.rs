@@ -65,6 +65,10 @@ pub mod prelude {
             time,
         },
     };
+    /// Addresses, prefixes, and tables of them.
+    pub mod address {
+        pub use crate::base::{address::*, prefixes::*};
+    }
     /// The Internet checksum.
     pub mod checksum {
         pub use crate::base::checksum::*;

@@ -170,6 +170,31 @@ def order():
     lana.take_apart()
 
 
+def lists():
+    """Lists of prefixes, which rules name by number."""
+    build()
+    change(rule_1="src=@7 -> 1", rule_2="dst=@7 -> 2")
+    check("a list that is not there is empty", came(PACKETS["udp"]) == 0)
+    change(prefixes_7="198.51.100.0/24, 2001:db8:5::/48")
+    check("a source in a list", [came(PACKETS[name]) for name in ("tcp", "ping6", "udp", "udp6", "arp")] == [1, 1, 0, 0, 0])
+    change(prefixes_7="192.0.2.2\n2001:db8::2 192.0.2.2/32")
+    check("another list of that number: a destination in it",
+          [came(PACKETS[name]) for name in ("tcp", "ping6", "udp6", "arp")] == [2, 2, 2, 0])
+    check("lists are shown in order, and in one form", lana.get("c").options["prefixes.7"] == "192.0.2.2,2001:db8::2")
+    check("hits", (counted("rule.1.packets"), counted("rule.2.packets")) == (2, 3), lana.get("c").options)
+    # As many as an option can hold: every other network of 198.18.0.0/15, and the one that the packets are from.
+    many = ",".join(["192.0.2.1"] + [f"198.{18 + n // 128}.{n % 128 * 2}.0/24" for n in range(256)] +
+                    [f"2001:db8:{n:x}::1" for n in range(0x1000, 0x1b00)])
+    change(prefixes_7=many)
+    check("a long list", came(PACKETS["udp"]) == 1)
+    check("has all its prefixes", lana.get("c").options["prefixes.7"] == many)
+    change(prefixes_8="0.0.0.0/0", rule_1="src=@8 -> 3", rule_2="")
+    check("rules can name other lists", [came(PACKETS[name]) for name in ("udp", "udp6")] == [3, 0])
+    change(prefixes_8="")
+    check("a list that is taken away is empty", came(PACKETS["udp"]) == 0 and "prefixes.8" not in lana.get("c").options)
+    lana.take_apart()
+
+
 def directions():
     """What goes down passes by port 0, unless direction says otherwise."""
     must(lana.transact(("FB_NEW", "c", "classify"), ("FB_NEW", "k0", "counter"), ("FB_NEW", "k1", "counter"),
@@ -188,11 +213,12 @@ def directions():
 def under_load(way):
     """Rules that change at full rate: each packet goes by an output that one of its rules names, none is lost."""
     build()
-    change(rule_5="ethertype=ipv6 -> 3", rule_1="dport=9 -> 1", default="0")
+    change(rule_5="ethertype=ipv6 -> 3", rule_1="dport=9 -> 1", default="0", prefixes_4="0.0.0.0/0")
     before = lana.blocks()["lan0"].packets
     load = Load("alice").add("a0", 0, *(FRAMES if way == "frames" else []), mac="02:00:00:00:00:0b").start()
     for turn in range(max(600 // SLOW, 12)):
-        change(rule_1=f"dport=9 src=0.0.0.0/0 -> {1 + turn % 2}")
+        change(prefixes_4=["0.0.0.0/0", "0.0.0.0/1,128.0.0.0/1,::/0"][turn % 2])
+        change(rule_1=f"dport=9 src={'@4' if turn % 3 else '0.0.0.0/0'} -> {1 + turn % 2}")
         change(rule_2=f"proto=udp dport={turn}-65535 -> 2")
         change(rule_9="ethertype=arp -> 3")
         change(rule_9="")
@@ -239,6 +265,7 @@ def main():
     must(lana.hook("lan0"))
     keys("skbs")
     order()
+    lists()
     directions()
     under_load("skbs")
     must(lana.unhook("lan0"))

@@ -4,20 +4,8 @@
 
 use super::{
     headers::{Addresses, Parsed},
-    rule::{is_in, Prefix, Rule},
+    rule::{is_in, Rule},
 };
-
-impl Prefix {
-    #[inline]
-    fn has_v4(self, address: u32) -> bool {
-        matches!(self, Self::V4(first, mask) if address & mask == first)
-    }
-
-    #[inline]
-    fn has_v6(self, address: u128) -> bool {
-        matches!(self, Self::V6(first, mask) if address & mask == first)
-    }
-}
 
 impl Rule {
     /// Whether the headers are as this rule wants them; `vlan` is the identifier of the outermost tag. What a packet
@@ -53,12 +41,12 @@ impl Rule {
                 return self.src.is_none() && self.dst.is_none() && self.dscp.is_none()
             }
             Addresses::V4(source, destination) => {
-                self.src.is_none_or(|prefix| prefix.has_v4(source))
-                    && self.dst.is_none_or(|prefix| prefix.has_v4(destination))
+                self.src.is_none_or(|place| place.can_have_v4(source))
+                    && self.dst.is_none_or(|place| place.can_have_v4(destination))
             }
             Addresses::V6(source, destination) => {
-                self.src.is_none_or(|prefix| prefix.has_v6(source))
-                    && self.dst.is_none_or(|prefix| prefix.has_v6(destination))
+                self.src.is_none_or(|place| place.can_have_v6(source))
+                    && self.dst.is_none_or(|place| place.can_have_v6(destination))
             }
         };
         of_addresses && self.dscp.is_none_or(|dscp| dscp == packet.dscp())

@@ -2,10 +2,11 @@
 
 //! Rules as texts: `proto=udp dport=53 -> 1`.
 
-use core::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    ops::RangeInclusive,
+use core::{fmt, ops::RangeInclusive};
+
+use super::{
+    address::{Address, Prefix},
+    list::Place,
 };
 
 /// The highest number of an output.
@@ -65,60 +66,10 @@ const CODE_POINTS: [(&str, u8); 21] = [
     ("cs7", 56),
 ];
 
-/// Addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prefix {
-    /// The first address, and the mask.
-    V4(u32, u32),
-    /// Of IPv6.
-    V6(u128, u128),
-}
-
-impl Prefix {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, len) = match text.split_once('/') {
-            Some((address, len)) => (address, Some(number(len, 128)?)),
-            None => (text, None),
-        };
-        match address.parse().ok()? {
-            IpAddr::V4(address) => {
-                let len = len.unwrap_or(32);
-                let mask = !u32::MAX.checked_shr(len).unwrap_or(0);
-                let first = u32::from(address);
-                (len <= 32 && first & !mask == 0).then_some(Self::V4(first, mask))
-            }
-            IpAddr::V6(address) => {
-                let mask = !u128::MAX.checked_shr(len.unwrap_or(128)).unwrap_or(0);
-                let first = u128::from(address);
-                (first & !mask == 0).then_some(Self::V6(first, mask))
-            }
-        }
-    }
-
-    fn ether_type(self) -> u16 {
-        match self {
-            Self::V4(..) => IPV4,
-            Self::V6(..) => IPV6,
-        }
-    }
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (len, most) = match *self {
-            Self::V4(first, mask) => {
-                Ipv4Addr::from(first).fmt(f)?;
-                (mask.count_ones(), 32)
-            }
-            Self::V6(first, mask) => {
-                Ipv6Addr::from(first).fmt(f)?;
-                (mask.count_ones(), 128)
-            }
-        };
-        if len < most {
-            write!(f, "/{len}")?;
-        }
-        Ok(())
+fn ether_type_of(prefix: Prefix) -> u16 {
+    match prefix.first() {
+        Address::V4(_) => IPV4,
+        Address::V6(_) => IPV6,
     }
 }
 
@@ -157,8 +108,8 @@ pub(crate) struct Rule {
     pub(crate) ether_type: Option<u16>,
     pub(crate) vlan: Option<Range>,
     pub(crate) proto: Option<u8>,
-    pub(crate) src: Option<Prefix>,
-    pub(crate) dst: Option<Prefix>,
+    pub(crate) src: Option<Place>,
+    pub(crate) dst: Option<Place>,
     pub(crate) sport: Option<Range>,
     pub(crate) dport: Option<Range>,
     pub(crate) dscp: Option<u8>,
@@ -213,7 +164,7 @@ impl fmt::Display for Bad<'_> {
 }
 
 /// A whole number in decimal, at most `most`.
-fn number(text: &str, most: u32) -> Option<u32> {
+pub(crate) fn number(text: &str, most: u32) -> Option<u32> {
     let plain = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
     let number = text.parse().ok().filter(|_| plain)?;
     (number <= most).then_some(number)
@@ -316,7 +267,7 @@ impl Rule {
         text: &'a str,
         program: &mut Option<&'a str>,
     ) -> Result<(), Bad<'a>> {
-        const ADDRESS: &str = "an address or prefix";
+        const ADDRESS: &str = "an address, a prefix or @LIST";
         const PORTS: &str = "PORT or FIRST-LAST";
         let byte = |most| move |text: &str| number(text, most).map(|number| number as u8);
         match key {
@@ -341,8 +292,8 @@ impl Rule {
                 "tcp, udp, ... or a number",
                 named(text, &PROTOCOLS, byte(255)),
             ),
-            "src" => put(&mut self.src, "src", text, ADDRESS, Prefix::parse(text)),
-            "dst" => put(&mut self.dst, "dst", text, ADDRESS, Prefix::parse(text)),
+            "src" => put(&mut self.src, "src", text, ADDRESS, Place::parse(text)),
+            "dst" => put(&mut self.dst, "dst", text, ADDRESS, Place::parse(text)),
             "sport" => put(&mut self.sport, "sport", text, PORTS, range(text, 65_535)),
             "dport" => put(&mut self.dport, "dport", text, PORTS, range(text, 65_535)),
             "dscp" => put(
@@ -371,8 +322,8 @@ impl Rule {
     /// Refuses what no packet can match, as far as that is plain.
     fn check(&self) -> Result<(), Bad<'static>> {
         let families = [
-            ("src", self.src.map(Prefix::ether_type)),
-            ("dst", self.dst.map(Prefix::ether_type)),
+            ("src", self.src.and_then(Place::prefix).map(ether_type_of)),
+            ("dst", self.dst.and_then(Place::prefix).map(ether_type_of)),
         ];
         if let [(_, Some(one)), (_, Some(other))] = families {
             if one != other {
@@ -491,9 +442,9 @@ impl<P: fmt::Display> fmt::Display for Shown<'_, P> {
     }
 }
 
-/// The number of a key `rule.N`.
+/// The number of a key such as `rule.N`.
 pub(crate) fn number_of(key: &str) -> Option<u16> {
-    let digits = key.strip_prefix("rule.")?;
+    let (_, digits) = key.split_once('.')?;
     number(digits, u16::MAX.into()).map(|number| number as u16)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     headers::{self, Parsed},
+    list,
     rule::{number_of, Bad, Output, Rule, Shown},
 };
 
@@ -25,6 +26,8 @@ fn rules_are_texts() {
         "ethertype=ipv4 vlan=10-20 proto=tcp src=192.0.2.0/24 dst=0.0.0.0/0 sport=1-65535 dport=80 dscp=ef -> 1",
         "src=2001:db8::/32 dst=::1 -> 1",
         "src=::/0 -> 1",
+        "src=@0 dst=@65535 -> 1",
+        "src=@7 dst=2001:db8::/32 -> 1",
         "vlan=0 proto=255 dscp=1 -> 1",
         "icmp-type=8 -> 1",
         "proto=icmpv6 icmp-type=1/4 -> 1",
@@ -44,6 +47,27 @@ fn rules_are_texts() {
     ] {
         assert_eq!(shown(text), same);
     }
+}
+
+#[test]
+fn lists_are_texts() {
+    let read = |text| list::parse(text).map(|prefix| prefix.map(|prefix| prefix.to_string()));
+    let read = |text| read(text).collect::<Result<Vec<_>, _>>();
+    assert_eq!(
+        read("10.0.0.0/8, ::1\n192.0.2.1 ,\t10.0.0.0/8").unwrap(),
+        ["10.0.0.0/8", "::1", "192.0.2.1", "10.0.0.0/8"]
+    );
+    assert!(read("").unwrap().is_empty() && read(" ,\n").unwrap().is_empty());
+    for (text, bad) in [
+        ("::/0 x y", "x"),
+        ("10.0.0.1/8", "10.0.0.1/8"),
+        ("1;2", "1;2"),
+    ] {
+        assert_eq!(read(text).unwrap_err().0, bad);
+    }
+    let (rule, _) = Rule::parse("src=@7 dst=::/0 -> 1").unwrap();
+    assert_eq!(rule.src.unwrap().list(), Some(7));
+    assert_eq!(rule.dst.unwrap().list(), None);
 }
 
 #[test]
@@ -73,15 +97,15 @@ fn mistakes_name_the_culprit() {
         ),
         (
             "src=192.0.2.1/24 -> 1",
-            "src='192.0.2.1/24' is not an address or prefix",
+            "src='192.0.2.1/24' is not an address, a prefix or @LIST",
         ),
         (
             "src=192.0.2.0/33 -> 1",
-            "src='192.0.2.0/33' is not an address or prefix",
+            "src='192.0.2.0/33' is not an address, a prefix or @LIST",
         ),
         (
             "dst=::/129 -> 1",
-            "dst='::/129' is not an address or prefix",
+            "dst='::/129' is not an address, a prefix or @LIST",
         ),
         ("dscp=64 -> 1", "dscp='64' is not ef, cs1, ... or 0 to 63"),
         (

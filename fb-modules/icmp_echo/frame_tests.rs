@@ -2,7 +2,7 @@
 
 //! Tests of `frame.rs`: they run on the host.
 
-use super::super::{address::List, checksum};
+use super::super::{checksum, ours::List};
 use super::*;
 
 const HIS: [u8; 6] = [2, 0, 0, 0, 0, 0x0a];

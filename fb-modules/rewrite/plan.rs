@@ -3,8 +3,9 @@
 //! What is written to a packet of IP, where, and which checksums cover it.
 
 use super::{
+    address::Address,
     headers::{self, Addresses, Ipv4, Ipv6, More},
-    value::{Address, Ttl},
+    value::Ttl,
     Sum,
 };
 
@@ -171,20 +172,20 @@ impl Plan {
         let (header, pseudo) = (found.header_sum(), found.pseudo_sum());
         match (found.family, self.source) {
             (Family::V4, Some(Address::V4(new))) => {
-                with(header, pseudo, |sums| put(at(12), &new.octets(), sums))?;
+                with(header, pseudo, |sums| put(at(12), &new.to_be_bytes(), sums))?;
             }
             (Family::V6, Some(Address::V6(new))) => {
-                with(header, pseudo, |sums| put(at(8), &new.octets(), sums))?;
+                with(header, pseudo, |sums| put(at(8), &new.to_be_bytes(), sums))?;
             }
             _ => {}
         }
         let pseudo = pseudo.filter(|_| !found.routed);
         match (found.family, self.destination) {
             (Family::V4, Some(Address::V4(new))) => {
-                with(header, pseudo, |sums| put(at(16), &new.octets(), sums))?;
+                with(header, pseudo, |sums| put(at(16), &new.to_be_bytes(), sums))?;
             }
             (Family::V6, Some(Address::V6(new))) => {
-                with(header, pseudo, |sums| put(at(24), &new.octets(), sums))?;
+                with(header, pseudo, |sums| put(at(24), &new.to_be_bytes(), sums))?;
             }
             _ => {}
         }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
+    address::{Address, Mac, Unicast},
     checksum,
     headers::{DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE},
     plan::{Found, Outcome, Plan},
-    value::{Address, Mac, Ttl, Unicast, Vlan},
+    value::{Ttl, Vlan},
 };
 use std::fmt::Display;
 
@@ -327,8 +328,12 @@ fn wanted(plan: &Plan, before: Packet) -> (Packet, bool) {
     let places = if after.is_v6 { [8, 24] } else { [12, 16] };
     for (new, place) in [plan.source, plan.destination].into_iter().zip(places) {
         match new {
-            Some(Address::V4(new)) => put(&mut after.bytes, after.network + place, &new.octets()),
-            Some(Address::V6(new)) => put(&mut after.bytes, after.network + place, &new.octets()),
+            Some(Address::V4(new)) => {
+                put(&mut after.bytes, after.network + place, &new.to_be_bytes());
+            }
+            Some(Address::V6(new)) => {
+                put(&mut after.bytes, after.network + place, &new.to_be_bytes());
+            }
             None => {}
         }
     }

@@ -2,25 +2,7 @@
 
 //! What the options of the block are set to, as texts.
 
-use core::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
-
-/// A MAC address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mac(pub(crate) [u8; 6]);
-
-/// A MAC address that a single device can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unicast(pub(crate) Mac);
-
-/// An IP address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr),
-}
+use core::fmt;
 
 /// What becomes of the TTL, or of the hop limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,62 +29,6 @@ const LAST_VID: u16 = 4094;
 fn number(text: &str) -> Option<u16> {
     let plain = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
     text.parse().ok().filter(|_| plain)
-}
-
-impl Mac {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut mac = [0; 6];
-        let mut parts = text.split(':');
-        for byte in &mut mac {
-            let part = parts.next().filter(|part| part.len() == 2)?;
-            let plain = part.bytes().all(|digit| digit.is_ascii_hexdigit());
-            *byte = u8::from_str_radix(part, 16).ok().filter(|_| plain)?;
-        }
-        parts.next().is_none().then_some(Self(mac))
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut colon = "";
-        for byte in self.0 {
-            write!(f, "{colon}{byte:02x}")?;
-            colon = ":";
-        }
-        Ok(())
-    }
-}
-
-impl Unicast {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mac = Mac::parse(text)?;
-        let [first, ..] = mac.0;
-        (first & 1 == 0 && mac.0 != [0; 6]).then_some(Self(mac))
-    }
-}
-
-impl fmt::Display for Unicast {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Address {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Some(match text.parse().ok()? {
-            IpAddr::V4(address) => Self::V4(address),
-            IpAddr::V6(address) => Self::V6(address),
-        })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4(address) => address.fmt(f),
-            Self::V6(address) => address.fmt(f),
-        }
-    }
 }
 
 impl Ttl {

@@ -69,7 +69,11 @@ impl Failure {
 
     /// The sentence, for the kernel log.
     pub(crate) fn words(&self) -> &str {
-        let text = self.text.as_ref().map(|text| text.as_bytes()).unwrap_or_default();
+        let text = self
+            .text
+            .as_ref()
+            .map(|text| text.as_bytes())
+            .unwrap_or_default();
         core::str::from_utf8(text).unwrap_or_default()
     }
 

@@ -5,6 +5,7 @@
 //! list.
 
 use super::{
+    address::{Address, Mac, Prefix, Unicast},
     error::{Failure, EINVAL},
     port::Direction,
     units,
@@ -247,6 +248,28 @@ impl Value for Share {
     fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&units::Share(self.0), f)
     }
+}
+
+/// Makes types of options of what is read and shown elsewhere.
+macro_rules! texts {
+    ($($name:ident: $read:expr, $form:literal;)*) => { $(
+        impl Value for $name {
+            const VALUES: Values = Values::Text($form);
+            fn parse(text: &str) -> Option<Self> {
+                $read(text)
+            }
+            fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self, f)
+            }
+        }
+    )* };
+}
+
+texts! {
+    Mac: Self::parse, "a MAC address such as 02:00:00:00:00:01";
+    Unicast: Self::parse, "a unicast MAC address such as 02:00:00:00:00:01";
+    Address: Self::parse, "an IPv4 or IPv6 address";
+    Prefix: |text| Self::parse(text).ok(), "an address or prefix of IPv4 or IPv6";
 }
 
 /// Declares a type whose values are words.

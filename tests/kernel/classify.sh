@@ -29,7 +29,14 @@ done <<-'END'
 	rule.0=bpf="1,7 9 9 9" -> 1
 	rule.0=-> 64
 	rule.0=-> up
+	rule.0=src=@ -> 1
+	rule.0=src=@65536 -> 1
+	rule.0=src=@x -> 1
 	rule.65536=-> 1
+	prefixes.65536=::/0
+	prefixes.0=10.0.0.0/8;
+	prefixes.0=10.0.0.0/8,10.0.0.1/8
+	prefixes.0=::/0 x
 	rule.01=-> 1
 	default=64
 	default=up
@@ -45,6 +52,12 @@ fbctl set c 'rule.3=bpf="1,6 0 0 65535," -> drop'
 check "rules are shown in their order, and in one form" matches "$(fbctl show c)" \
 	'3  bpf="hex 0600000000ffff" -> drop  +0
  +20  proto=udp dport=53 -> 2  +0$'
+said=$(fbctl set c 'prefixes.3=10.0.0.0/8, 10.0.0.1/8' 2>&1 || :)
+check "a mistake in a list names the prefix" is "$said" \
+	"fbctl: set c prefixes.3: '10.0.0.1/8' has bits behind its prefix (attribute 'option')"
+seq -f 'set c prefixes.%.0f=::/0' 100 163 | fbctl -b -
+remember
+check_fails "64 lists are the most" 2 "more than 64 lists" fbctl set c prefixes.99=::/0
 for rule in $(seq 100 353); do echo "set c 'rule.$rule=dport=$rule -> 1'"; done | fbctl -b -
 remember
 check_fails "256 rules are the most" 2 "more than 256 rules" fbctl set c 'rule.99=-> 1'
@@ -60,6 +73,8 @@ fbctl -b - <<-'END'
 	add c classify
 	set c 'rule.0=proto=udp dport=53 -> 1'
 	set c 'rule.7=src=2001:db8::/32 bpf="1,6 0 0 1" -> drop'
+	set c 'rule.8=src=@3 dst=@4 -> 2'
+	set c 'prefixes.3=2001:db8::/32, 10.0.0.0/8'
 	set c default=drop
 END
 fbctl save saved.toml
@@ -90,7 +105,8 @@ for way in skbs frames; do
 		set c 'rule.0=vlan=0-4095 -> 3'
 		set c 'rule.1=proto=icmp icmp-type=8 -> 1'
 		set c 'rule.2=dport=0-32767 -> 2'
-		set c 'rule.3=src=2001:db8::/32 dscp=0 -> 1'
+		set c 'prefixes.9=2001:db8::/32'
+		set c 'rule.3=src=@9 dscp=0 -> 1'
 		set c 'rule.4=bpf="3,48 0 0 13,84 0 0 1,22 0 0 0," -> 2'
 		set c 'rule.5=ethertype=arp -> drop'
 	END

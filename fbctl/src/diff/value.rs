@@ -4,10 +4,19 @@
 
 use crate::program::{self, Quad};
 
-/// The addresses of `icmp-echo`, as that block reads them.
-#[path = "../../../fb-modules/icmp_echo/address.rs"]
-#[cfg_attr(not(test), expect(dead_code, reason = "the block also looks them up"))]
+/// Addresses, as blocks read them.
+#[path = "../../../lana-core/base/address.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "blocks outside of the core read them, too, and look them up"
+)]
 mod address;
+
+/// The addresses of `icmp-echo`.
+#[path = "../../../fb-modules/icmp_echo/ours.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "the block also looks them up"))]
+mod ours;
 
 /// Its limits.
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
@@ -23,6 +32,15 @@ mod limit;
 )]
 mod units;
 
+/// The lists of `classify`.
+#[path = "../../../fb-modules/classify/list.rs"]
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    reason = "the block also goes by them; numbers are read with their limits"
+)]
+mod list;
+
 /// The rules of `classify`.
 #[path = "../../../fb-modules/classify/rule.rs"]
 #[expect(
@@ -31,11 +49,6 @@ mod units;
     reason = "the block also goes by them; numbers are read with their limits"
 )]
 mod rule;
-
-/// The values of `rewrite`.
-#[path = "../../../fb-modules/rewrite/value.rs"]
-#[expect(dead_code, reason = "the block also goes by them")]
-mod rewrite;
 
 /// Whether it makes no difference which of the two an option of a block is set to. The blocks have their
 /// type for a kind, or the subsystem of their device. White space at the end, such as that of the last
@@ -54,8 +67,7 @@ enum Meaning {
     Limit(limit::Setting),
     Mac(address::Mac),
     Quantity(u64),
-    EthernetAddress(rewrite::Mac),
-    Address(rewrite::Address),
+    Address(address::Address),
     Rule(rule::Rule, Option<Vec<Quad>>),
     Word(String),
 }
@@ -78,6 +90,10 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
         ("icmp-echo", "mac") => address::Mac::parse(text).map(Meaning::Mac),
         ("classify", "default") => word("0"),
         ("classify", "direction") => word("ingress"),
+        ("classify", key) if key.starts_with("prefixes.") => {
+            let list = list::parse(text).collect::<Result<Vec<_>, _>>();
+            list.ok().map(sorted).map(Meaning::Addresses)
+        }
         ("classify", key) => {
             rule::number_of(key)?;
             let (rule, program) = rule::Rule::parse(text).ok()?;
@@ -88,10 +104,10 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
             Some(Meaning::Rule(rule, program))
         }
         ("rewrite", "mac.source" | "mac.destination") => {
-            rewrite::Mac::parse(text).map(Meaning::EthernetAddress)
+            address::Mac::parse(text).map(Meaning::Mac)
         }
         ("rewrite", "source" | "destination") => {
-            rewrite::Address::parse(text).map(Meaning::Address)
+            address::Address::parse(text).map(Meaning::Address)
         }
         ("multipath", key) => {
             let term = key
@@ -134,9 +150,14 @@ fn multipath(key: &str, text: &str) -> Option<Meaning> {
 }
 
 fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
-    let mut all = address::parse(text).collect::<Result<Vec<_>, _>>().ok()?;
-    all.sort_unstable();
-    Some(all)
+    let all = ours::parse(text).collect::<Result<Vec<_>, _>>().ok()?;
+    Some(sorted(all))
+}
+
+fn sorted(mut prefixes: Vec<address::Prefix>) -> Vec<address::Prefix> {
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
 }
 
 #[cfg(test)]
@@ -173,6 +194,9 @@ mod tests {
         ));
         assert!(!rule("dport=53 -> 1", "dport=53 -> 2"));
         assert!(!rule("bpf=\"1,6 0 0 1\" -> 1", "bpf=\"1,6 0 0 0\" -> 1"));
+        let list = |one, other| same("classify", "prefixes.3", one, other);
+        assert!(list("::/0 10.0.0.0/8\n10.0.0.0/8", "10.0.0.0/8,::/0"));
+        assert!(!list("10.0.0.0/8", "10.0.0.0/9"));
         assert!(same("classify", "default", "", "0"));
         assert!(same("icmp-echo", "rate", "100/100", "100"));
         assert!(!same("icmp-echo", "rate", "100/10", "100"));

@@ -14,6 +14,9 @@ pub mod error;
 #[path = "../../../lana-core/base/port.rs"]
 pub mod port;
 
+#[path = "../../../lana-core/base/address.rs"]
+pub mod address;
+
 #[path = "../../../lana-core/base/option.rs"]
 pub mod option;
 
@@ -37,11 +40,18 @@ pub mod name;
 #[path = "../../../fb-modules/bpf/text.rs"]
 pub mod text;
 
-#[path = "../../../fb-modules/icmp_echo/address.rs"]
-pub mod address;
+#[path = "../../../fb-modules/icmp_echo/ours.rs"]
+pub mod ours;
 
 #[path = "../../../lana-core/base/heap.rs"]
 pub mod heap;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the tests draw numbers of fewer bits"
+)]
+#[path = "../../../lana-core/base/prefixes.rs"]
+pub mod prefixes;
 
 #[path = "../../../lana-core/base/units.rs"]
 pub mod units;
@@ -81,6 +91,13 @@ pub mod headers;
 )]
 #[path = "../../../fb-modules/classify/rule.rs"]
 pub mod rule;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers are read with their limits"
+)]
+#[path = "../../../fb-modules/classify/list.rs"]
+pub mod list;
 
 #[path = "../../../fb-modules/classify/matching.rs"]
 pub mod matching;
@@ -124,3 +141,14 @@ pub mod switch;
 
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;
+
+/// There is always memory here.
+#[derive(Debug)]
+pub enum NoMemory {}
+
+/// Adds an item to a list.
+#[expect(clippy::missing_errors_doc, reason = "it does not fail")]
+pub fn push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
+    list.push(item);
+    Ok(())
+}

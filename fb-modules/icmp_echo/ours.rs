@@ -1,112 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Addresses of IPv4 and IPv6, lists of them and of prefixes, and looking one up.
+//! Lists of addresses and prefixes that the block answers for, and looking one up.
 
-use core::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use core::fmt;
 
-/// The address of an Ethernet device, as a number of 48 bits, of which the first byte is the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mac(u64);
+use super::address::{Address, BadPrefix, Prefix};
 
-impl Mac {
-    /// All nodes of IPv6.
-    pub(crate) const ALL_NODES: Self = Self(0x0100_0000_3333);
-
-    /// The address in the first six of eight bytes.
-    #[inline]
-    pub(crate) fn read(bytes: [u8; 8]) -> Self {
-        Self(u64::from_le_bytes(bytes) & 0xffff_ffff_ffff)
-    }
-
-    /// Whether more than one has it.
-    #[inline]
-    pub(crate) fn is_multicast(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    pub(crate) fn bytes(self) -> [u8; 6] {
-        let [bytes @ .., _, _] = self.0.to_le_bytes();
-        bytes
-    }
-
-    /// What an Ethernet header to this address begins with.
-    #[inline]
-    pub(crate) fn with_source(self, source: Self) -> [u8; 12] {
-        let both = u128::from(source.0) << 48 | u128::from(self.0);
-        let [bytes @ .., _, _, _, _] = both.to_le_bytes();
-        bytes
-    }
-
-    /// Reads a unicast address, `02:00:00:00:00:01`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut mac = [0; 6];
-        let mut parts = text.split(':');
-        for byte in &mut mac {
-            let part = parts.next().filter(|part| part.len() == 2)?;
-            // What reads numbers takes a sign, which no number here has.
-            *byte = u8::from_str_radix(part, 16)
-                .ok()
-                .filter(|_| !part.starts_with('+'))?;
-        }
-        let mac = Self::from(mac);
-        (!mac.is_multicast() && mac.0 != 0 && parts.next().is_none()).then_some(mac)
+/// What tells the sources of packets apart: of IPv6, where a host has a whole network to choose from, that
+/// network (/64).
+pub(crate) fn origin(address: Address) -> [u64; 2] {
+    match address {
+        Address::V4(a) => [4, u64::from(a)],
+        Address::V6(a) => [6, (a >> 64) as u64],
     }
 }
 
-impl From<[u8; 6]> for Mac {
-    #[inline]
-    fn from([m0, m1, m2, m3, m4, m5]: [u8; 6]) -> Self {
-        Self(u64::from_le_bytes([m0, m1, m2, m3, m4, m5, 0, 0]))
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut colon = "";
-        for byte in self.bytes() {
-            write!(f, "{colon}{byte:02x}")?;
-            colon = ":";
-        }
-        Ok(())
-    }
-}
-
-/// An address; its most significant bit is the first on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Address {
-    /// Of IPv4.
-    V4(u32),
-    /// Of IPv6.
-    V6(u128),
-}
-
-impl Address {
-    fn bits(self) -> u8 {
-        match self {
-            Address::V4(_) => 32,
-            Address::V6(_) => 128,
-        }
-    }
-
-    /// Whether a host can have this address.
-    #[inline]
-    pub(crate) fn is_host(self) -> bool {
-        match self {
-            Address::V4(a) => is_host_v4(a),
-            Address::V6(a) => is_host_v6(a),
-        }
-    }
-
-    /// What tells the sources of packets apart: of IPv6, where a host has a whole network to choose
-    /// from, that network (/64).
-    pub(crate) fn origin(self) -> [u64; 2] {
-        match self {
-            Address::V4(a) => [4, u64::from(a)],
-            Address::V6(a) => [6, (a >> 64) as u64],
-        }
+/// Whether a host can have this address.
+fn is_host(address: Address) -> bool {
+    match address {
+        Address::V4(a) => is_host_v4(a),
+        Address::V6(a) => is_host_v6(a),
     }
 }
 
@@ -124,120 +37,29 @@ pub(crate) fn is_host_v6(address: u128) -> bool {
     address > 1 && address >> 120 != 0xff && address >> 32 != 0xffff
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Address::V4(a) => Ipv4Addr::from(a).fmt(f),
-            Address::V6(a) => Ipv6Addr::from(a).fmt(f),
-        }
-    }
-}
-
-/// The addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Prefix {
-    first: Address,
-    len: u8,
-}
-
 /// What is wrong with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bad {
-    /// It is neither an address nor a prefix.
-    Text,
-    /// The prefix is longer than an address.
-    Length,
-    /// There are bits behind the prefix.
-    Bits,
+    Prefix(BadPrefix),
     /// No host can have this address.
     Host,
 }
 
 impl fmt::Display for Bad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Bad::Text => "is no address or prefix",
-            Bad::Length => "is longer than an address",
-            Bad::Bits => "has bits behind its prefix",
-            Bad::Host => "is no address of a host",
-        })
-    }
-}
-
-impl Prefix {
-    /// All addresses of IPv4, all of IPv6.
-    const ALL: [Self; 2] = [
-        Self {
-            first: Address::V4(0),
-            len: 0,
-        },
-        Self {
-            first: Address::V6(0),
-            len: 0,
-        },
-    ];
-
-    /// The prefix of which this address is all.
-    pub(crate) fn single(address: Address) -> Self {
-        Self {
-            first: address,
-            len: address.bits(),
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Bad> {
-        let (address, len) = match text.split_once('/') {
-            Some((address, len)) => (address, Some(len)),
-            None => (text, None),
-        };
-        let first = match address.parse().map_err(|_| Bad::Text)? {
-            IpAddr::V4(a) => Address::V4(a.into()),
-            IpAddr::V6(a) => Address::V6(a.into()),
-        };
-        let len = match len {
-            None => first.bits(),
-            Some(len) if len.bytes().all(|b| b.is_ascii_digit()) => {
-                len.parse().map_err(|_| Bad::Text)?
-            }
-            Some(_) => return Err(Bad::Text),
-        };
-        let prefix = Self { first, len };
-        if len > first.bits() {
-            return Err(Bad::Length);
-        }
-        if prefix.with(false) != first {
-            return Err(Bad::Bits);
-        }
-        if len == first.bits() && !first.is_host() {
-            return Err(Bad::Host);
-        }
-        Ok(prefix)
-    }
-
-    /// The first address, the bits behind the prefix all set or all cleared.
-    fn with(self, set: bool) -> Address {
-        let len = u32::from(self.len);
-        match self.first {
-            Address::V4(a) => {
-                let mask = u32::MAX.checked_shr(len).unwrap_or(0);
-                Address::V4(if set { a | mask } else { a & !mask })
-            }
-            Address::V6(a) => {
-                let mask = u128::MAX.checked_shr(len).unwrap_or(0);
-                Address::V6(if set { a | mask } else { a & !mask })
-            }
+        match self {
+            Bad::Prefix(bad) => bad.fmt(f),
+            Bad::Host => f.write_str("is no address of a host"),
         }
     }
 }
 
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.first.fmt(f)?;
-        if self.len < self.first.bits() {
-            write!(f, "/{}", self.len)?;
-        }
-        Ok(())
+fn prefix(text: &str) -> Result<Prefix, Bad> {
+    let prefix = Prefix::parse(text).map_err(Bad::Prefix)?;
+    if prefix.is_single() && !is_host(prefix.first()) {
+        return Err(Bad::Host);
     }
+    Ok(prefix)
 }
 
 /// Reads a list: addresses and prefixes with commas between them; `all` is all of both. A failure
@@ -248,7 +70,7 @@ pub(crate) fn parse(text: &str) -> impl Iterator<Item = Result<Prefix, (&str, Ba
     parts.flat_map(|part| {
         let found = match part {
             "all" => Prefix::ALL.map(|all| Some(Ok(all))),
-            part => [Some(Prefix::parse(part).map_err(|bad| (part, bad))), None],
+            part => [Some(prefix(part).map_err(|bad| (part, bad))), None],
         };
         found.into_iter().flatten()
     })
@@ -270,12 +92,12 @@ pub(crate) fn ranges<E>(
     let mut end = None;
     for prefix in prefixes {
         // Of two prefixes that have an address in common one is in the other, and comes after it.
-        let last = prefix.with(true);
+        let last = prefix.last();
         if end >= Some(last) {
             continue;
         }
         end = Some(last);
-        match (prefix.first, last) {
+        match (prefix.first(), last) {
             (Address::V4(first), Address::V4(last)) => push(Range::V4(first, last))?,
             (Address::V6(first), Address::V6(last)) => push(Range::V6(first, last))?,
             _ => {}
@@ -404,13 +226,7 @@ mod tests {
     }
 
     fn address(text: &str) -> Address {
-        Prefix::parse(text).map_or_else(
-            |_| match text.parse().unwrap() {
-                IpAddr::V4(a) => Address::V4(a.into()),
-                IpAddr::V6(a) => Address::V6(a.into()),
-            },
-            |prefix| prefix.first,
-        )
+        Address::parse(text).unwrap()
     }
 
     fn shown(list: &[Prefix]) -> String {
@@ -449,17 +265,33 @@ mod tests {
             "::g",
             "::/0x8",
         ] {
-            assert_eq!(bad(text), Some((text, Bad::Text)), "{text}");
+            assert_eq!(
+                bad(text),
+                Some((text, Bad::Prefix(BadPrefix::Text))),
+                "{text}"
+            );
         }
-        assert_eq!(bad("10.0.0.1,,10.0.0.2"), Some(("", Bad::Text)));
-        assert_eq!(bad("10.0.0.1,"), Some(("", Bad::Text)));
+        assert_eq!(
+            bad("10.0.0.1,,10.0.0.2"),
+            Some(("", Bad::Prefix(BadPrefix::Text)))
+        );
+        assert_eq!(bad("10.0.0.1,"), Some(("", Bad::Prefix(BadPrefix::Text))));
         assert_eq!(
             bad("10.0.0.1,10.0.0.0/33"),
-            Some(("10.0.0.0/33", Bad::Length))
+            Some(("10.0.0.0/33", Bad::Prefix(BadPrefix::Length)))
         );
-        assert_eq!(bad("::/129"), Some(("::/129", Bad::Length)));
-        assert_eq!(bad("10.0.0.1/8"), Some(("10.0.0.1/8", Bad::Bits)));
-        assert_eq!(bad("2001:db8::1/64"), Some(("2001:db8::1/64", Bad::Bits)));
+        assert_eq!(
+            bad("::/129"),
+            Some(("::/129", Bad::Prefix(BadPrefix::Length)))
+        );
+        assert_eq!(
+            bad("10.0.0.1/8"),
+            Some(("10.0.0.1/8", Bad::Prefix(BadPrefix::Bits)))
+        );
+        assert_eq!(
+            bad("2001:db8::1/64"),
+            Some(("2001:db8::1/64", Bad::Prefix(BadPrefix::Bits)))
+        );
         for text in [
             "0.0.0.0",
             "127.0.0.1",
@@ -475,31 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn mac_addresses() {
-        assert_eq!(
-            Mac::parse("02:00:5e:0A:0b:ff"),
-            Some(Mac::from([2, 0, 0x5e, 10, 11, 255]))
-        );
-        for text in [
-            "",
-            "02",
-            "02:00:00:00:00",
-            "02:00:00:00:00:01:02",
-            "02:00:00:00:00:0",
-            "2:0:0:0:0:1",
-            "02:00:00:00:00:+1",
-            "02:00:00:00:00:zz",
-            "01:00:00:00:00:00",
-            "00:00:00:00:00:00",
-        ] {
-            assert_eq!(Mac::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn who_can_be_a_host() {
         for text in ["1.0.0.0", "126.255.255.255", "128.0.0.0", "223.255.255.255"] {
-            assert!(address(text).is_host(), "{text}");
+            assert!(is_host(address(text)), "{text}");
         }
         for text in [
             "0.255.255.255",
@@ -507,7 +317,7 @@ mod tests {
             "224.0.0.0",
             "255.255.255.255",
         ] {
-            assert!(!address(text).is_host(), "{text}");
+            assert!(!is_host(address(text)), "{text}");
         }
         for text in [
             "::2",
@@ -517,33 +327,20 @@ mod tests {
             "::fffe:0:0",
             "::1:ffff:0:0",
         ] {
-            assert!(address(text).is_host(), "{text}");
+            assert!(is_host(address(text)), "{text}");
         }
         for text in ["::", "::1", "ff00::", "ffff::", "::ffff:1.2.3.4"] {
-            assert!(!address(text).is_host(), "{text}");
+            assert!(!is_host(address(text)), "{text}");
         }
     }
 
     #[test]
     fn origins() {
-        let origin = |text| address(text).origin();
+        let origin = |text| super::origin(address(text));
         assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
         assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:0:0:1"));
         assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
         assert_ne!(origin("::192.0.2.1"), origin("192.0.2.1"));
-    }
-
-    #[test]
-    fn mac_addresses_are_numbers() {
-        let mac = Mac::parse("02:00:5e:0a:0b:ff").unwrap();
-        assert_eq!(mac.to_string(), "02:00:5e:0a:0b:ff");
-        assert_eq!(mac, Mac::read([2, 0, 0x5e, 10, 11, 255, 1, 2]));
-        assert!(Mac::ALL_NODES.is_multicast() && !mac.is_multicast());
-        assert_eq!(Mac::ALL_NODES.bytes(), [0x33, 0x33, 0, 0, 0, 1]);
-        assert_eq!(
-            mac.with_source(Mac::ALL_NODES),
-            [2, 0, 0x5e, 10, 11, 255, 0x33, 0x33, 0, 0, 0, 1]
-        );
     }
 
     #[test]
@@ -624,14 +421,13 @@ mod tests {
         for _ in 0..200 {
             let some = (0..next() % 12).map(|_| {
                 let len = 24 + (next() % 9) as u8;
-                let first = Address::V4(0x0a00_0000 | next() & 0xff);
-                let first = Prefix { first, len }.with(false);
-                Prefix { first, len }
+                let first = Address::V4(0x0a00_0000 | next() & 0xff & !0 << (32 - len));
+                Prefix::parse(&format!("{first}/{len}")).unwrap()
             });
             let ours = List::new(some.collect());
             for low in 0..=0x1ff {
                 let address = Address::V4(0x0a00_0000 | low);
-                let within = |p: &Prefix| p.first <= address && address <= p.with(true);
+                let within = |p: &Prefix| p.first() <= address && address <= p.last();
                 assert_eq!(has(&ours, address), ours.prefixes.iter().any(within));
             }
         }
