@@ -20,6 +20,7 @@ pub(crate) mod hold;
 pub(crate) mod hook;
 pub(crate) mod lock;
 pub(crate) mod module;
+pub(crate) mod neigh;
 pub(crate) mod net;
 pub(crate) mod netdev;
 pub(crate) mod packets;

@@ -100,6 +100,8 @@ pub struct Peer<'a> {
     pub speed: u32,
     /// Its Ethernet address; none where there is no device.
     pub address: Option<[u8; 6]>,
+    /// The device, for a [`NextHop`](crate::prelude::NextHop) on its link.
+    pub device: Option<&'a DeviceHandle>,
 }
 
 /// The file `/proc/net/lana/fblock/<name>` of a block.

@@ -6,6 +6,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
 #include <linux/kmod.h>
+#include <linux/neighbour.h>
 #include <linux/netdevice.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>

@@ -56,6 +56,11 @@ impl<T: 'static> Handle<T> {
         NonNull::new(self.0.swap(ptr::null_mut(), AcqRel))
     }
 
+    /// Whether both are the same handle.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// For C to keep.
     pub(crate) fn into_raw(self) -> *mut core::ffi::c_void {
         self.0.into_foreign()

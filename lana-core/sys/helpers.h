@@ -62,8 +62,18 @@ struct lana_gone {
 
 /* What a hooked device is hooked with begins with this. */
 struct lana_hook {
-	/* What it receives is collected. */
-	bool batch;
+	/* Not 0: what it receives does not go the shortest way. */
+	union {
+		u16 detours;
+		struct {
+			/* What it receives is collected. */
+			bool batch;
+			/* There are next hops on its link: the stack hears of neighbours, too. */
+			bool neighbours;
+		};
+	};
+	/* How many; under a lock of neigh.c. */
+	u32 next_hops;
 	/* Somebody has replaced the program by which its frames enter. */
 	bool displaced;
 	/* Under RTNL. */
@@ -166,6 +176,8 @@ void lana_dev_unhook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_settle(void);
 void lana_dev_detach(struct net_device *dev, struct lana_hook *hook);
 void lana_hook_exit(void);
+void lana_hook_set_batch(struct lana_hook *hook, bool batch);
+struct lana_hook *lana_hook_rcu(const struct net_device *dev);
 extern struct workqueue_struct *lana_wq;
 extern struct notifier_block lana_netdev_notifier;
 
@@ -192,6 +204,23 @@ void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
+
+/* Next hops: neigh.c. */
+struct neighbour;
+struct neighbour *lana_neigh_of(struct net_device *dev, const u8 *address, bool v6, bool create);
+void lana_neigh_join(struct net_device *dev);
+void lana_neigh_leave(struct net_device *dev);
+bool lana_neigh_resolve(struct net_device *dev, const u8 *address, bool v6,
+			u8 addresses[2 * ETH_ALEN]);
+u32 lana_neigh_state(struct net_device *dev, const u8 *address, bool v6, u8 ha[ETH_ALEN],
+		     u64 *age);
+void lana_neigh_solicit(struct net_device *dev, const u8 *address, bool v6);
+void lana_neigh_suspect(struct net_device *dev, const u8 *address, bool v6);
+int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *address, bool v6);
+bool lana_neigh_hears(const struct sk_buff *skb);
+void lana_neigh_frame(const struct xdp_buff *xdp);
+int lana_neigh_register(void);
+void lana_neigh_unregister(void);
 
 /* Virtual devices: vdev.c. */
 bool lana_dev_is_carrier(const struct net_device *dev);

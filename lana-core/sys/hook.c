@@ -12,6 +12,32 @@
 #include "helpers.h"
 #include "skb.h"
 
+/*
+ * A packet that tells of neighbours goes both ways: the stack gets it, and the graph a
+ * clone, before. Without memory for that the stack alone: it is a packet that is sent again.
+ */
+static rx_handler_result_t lana_rx_heard(struct sk_buff *skb, const struct lana_hook *hook,
+					 u16 entries)
+{
+	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
+
+	if (unlikely(!clone)) {
+		dev_core_stats_rx_dropped_inc(skb->dev);
+		return RX_HANDLER_PASS;
+	}
+	__skb_push(clone, ETH_HLEN);
+	skb_postpush_rcsum(clone, clone->data, ETH_HLEN);
+	if (READ_ONCE(hook->batch) && entries < LANA_ENTRY_LIMIT) {
+		lana_batch_add(hook, clone);
+		return RX_HANDLER_PASS;
+	}
+	if (unlikely(this_cpu_read(lana_batch_waiting)))
+		lana_batch_run();
+	/* One that no block takes is freed, as the stack has it anyway. */
+	lana_receive(hook, clone, entries, lana_cpu_offset(), NULL);
+	return RX_HANDLER_PASS;
+}
+
 /* What most packets have no need of: calls, for which registers would be saved. */
 static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
 						   const struct lana_hook *hook)
@@ -21,6 +47,8 @@ static noinline rx_handler_result_t lana_rx_rarely(struct sk_buff **pskb,
 
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
 		return RX_HANDLER_PASS;
+	if (READ_ONCE(hook->neighbours) && unlikely(lana_neigh_hears(skb)))
+		return lana_rx_heard(skb, hook, entries);
 	__skb_push(skb, ETH_HLEN);
 	skb_postpush_rcsum(skb, skb->data, ETH_HLEN);
 	/*
@@ -52,7 +80,7 @@ static rx_handler_result_t lana_rx(struct sk_buff **pskb)
 		return RX_HANDLER_PASS;
 	prefetch(skb->data - ETH_HLEN);
 	hook = rcu_dereference(skb->dev->rx_handler_data);
-	if (READ_ONCE(hook->batch) ||
+	if (READ_ONCE(hook->detours) ||
 	    unlikely(skb->pkt_type == PACKET_LOOPBACK || skb->ip_summed == CHECKSUM_COMPLETE ||
 		     lana_skb_mark(skb) || this_cpu_read(lana_batch_waiting)))
 		return lana_rx_rarely(pskb, hook);
@@ -108,6 +136,22 @@ const void *lana_dev_hooked(const struct net_device *dev)
 	if (handler != lana_rx && handler != lana_rx_behind)
 		return NULL;
 	return rtnl_dereference(dev->rx_handler_data);
+}
+
+/* The same for who is in a read-side section. */
+struct lana_hook *lana_hook_rcu(const struct net_device *dev)
+{
+	rx_handler_func_t *handler = rcu_dereference(dev->rx_handler);
+
+	if (handler != lana_rx && handler != lana_rx_behind)
+		return NULL;
+	return rcu_dereference(dev->rx_handler_data);
+}
+
+/* Whether what a device receives is collected. */
+void lana_hook_set_batch(struct lana_hook *hook, bool batch)
+{
+	WRITE_ONCE(hook->batch, batch);
 }
 
 /*

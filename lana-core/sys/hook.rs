@@ -227,9 +227,8 @@ impl Hook {
             self.batched.store(true, Relaxed);
             self.target.held.set_batched();
         }
-        let hook = self.target.hook.get();
-        // SAFETY: the pointer is valid for writes; the handler reads the value with `READ_ONCE()`.
-        unsafe { (&raw mut (*hook).batch).write_volatile(batch) };
+        // SAFETY: the hook lives, and one at a time writes the value.
+        unsafe { bindings::lana_hook_set_batch(self.target.hook.get(), batch) };
     }
 
     /// Whether frames enter, before skbs are made for them.

@@ -178,8 +178,13 @@ int lana_net_register(void)
 	err = register_netdevice_notifier(&lana_netdev_notifier);
 	if (err)
 		goto pernet;
+	err = lana_neigh_register();
+	if (err)
+		goto netdev;
 	lana_nets_set(true);
 	return 0;
+netdev:
+	unregister_netdevice_notifier(&lana_netdev_notifier);
 pernet:
 	unregister_pernet_subsys(&lana_net_ops);
 batch:
@@ -192,6 +197,7 @@ wq:
 void lana_net_unregister(void)
 {
 	lana_nets_set(false);
+	lana_neigh_unregister();
 	unregister_netdevice_notifier(&lana_netdev_notifier);
 	unregister_pernet_subsys(&lana_net_ops);
 	lana_hook_exit();

@@ -26,11 +26,15 @@ pub enum DropReason {
     NoMemory = bindings::LANA_DROP_REASON_NO_MEMORY,
     /// The socket has not read what came before.
     QueueFull = bindings::LANA_DROP_REASON_QUEUE_FULL,
+    /// The Ethernet address of its next hop is not known.
+    Unresolved = bindings::LANA_DROP_REASON_UNRESOLVED,
+    /// Its TTL or hop limit was used up.
+    TtlExpired = bindings::LANA_DROP_REASON_TTL_EXPIRED,
 }
 
 impl DropReason {
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Filtered,
         Self::Unbound,
         Self::HopLimit,
@@ -40,6 +44,8 @@ impl DropReason {
         Self::Device,
         Self::NoMemory,
         Self::QueueFull,
+        Self::Unresolved,
+        Self::TtlExpired,
     ];
 
     /// The reason of a number; of none, what C says in doubt.

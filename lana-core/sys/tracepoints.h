@@ -23,7 +23,9 @@
 	{ LANA_DROP_REASON_TOO_BIG, "too-big" }, \
 	{ LANA_DROP_REASON_DEVICE, "device" }, \
 	{ LANA_DROP_REASON_NO_MEMORY, "no-memory" }, \
-	{ LANA_DROP_REASON_QUEUE_FULL, "queue-full" }
+	{ LANA_DROP_REASON_QUEUE_FULL, "queue-full" }, \
+	{ LANA_DROP_REASON_UNRESOLVED, "unresolved" }, \
+	{ LANA_DROP_REASON_TTL_EXPIRED, "ttl-expired" }
 #define lana_end_names \
 	{ LANA_HOP_END_FORWARDED, "forwarded" }, \
 	{ LANA_HOP_END_DROPPED, "dropped" }, \

@@ -83,6 +83,8 @@ static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 	/* Not hooked yet, or not any more. */
 	if (unlikely(!hook || xdp->data + ETH_HLEN > xdp->data_end))
 		return XDP_PASS;
+	if (unlikely(READ_ONCE(hook->neighbours)))
+		lana_neigh_frame(xdp);
 	if (unlikely(xdp_buff_has_frags(xdp)))
 		return lana_receive_parts(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());
 	action = lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());

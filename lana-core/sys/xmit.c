@@ -3,7 +3,10 @@
 
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <net/neighbour.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sch_generic.h>
 #include <net/tcx.h>
@@ -70,13 +73,13 @@ static int lana_queue_xmit(struct sk_buff *skb, struct net_device *dev)
 }
 
 /*
- * Send a frame by a device it may not have come from: checked and cleaned as
- * ____dev_forward_skb() does it for a frame that changes devices. Takes the
- * packet in any case. Returns -1 when it went, else the reason for its drop.
+ * Make a frame ready to be sent by a device it may not have come from: checked and
+ * cleaned as ____dev_forward_skb() does it for a frame that changes devices. Returns
+ * -1, or the reason for its drop, for which it is freed.
  */
-int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
+static __always_inline int lana_skb_ready(struct sk_buff *skb, struct net_device *dev)
 {
-	int why, err;
+	int why;
 
 	if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
 		why = LANA_DROP_REASON_MALFORMED;
@@ -115,8 +118,68 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);
 	skb_reset_mac_len(skb);
+	return -1;
+drop:
+	lana_skb_free(skb, why);
+	return why;
+}
+
+/*
+ * Send a frame by a device. Takes the packet in any case. Returns -1 when it went, else
+ * the reason for its drop.
+ */
+int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	int err = lana_skb_ready(skb, dev);
+
+	if (unlikely(err >= 0))
+		return err;
 	/* A variable of its own: net_xmit_eval() evaluates its argument twice. */
 	err = lana_queue_xmit(skb, dev);
+	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
+}
+
+/*
+ * Send an IP packet to a neighbour whose address may not be known yet: then the stack
+ * asks for it, and sends the packet once it knows, or frees it when nobody answers. As
+ * lana_skb_xmit() otherwise. -1 for a packet that waits, too.
+ */
+int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *address, bool v6)
+{
+	int why = lana_skb_ready(skb, dev), err;
+	struct neighbour *n;
+	unsigned int len;
+
+	if (unlikely(why >= 0))
+		return why;
+	skb->protocol = eth_hdr(skb)->h_proto;
+	/* The stack looks at the source of what waits. */
+	switch (skb->protocol) {
+	case htons(ETH_P_IP):
+		len = sizeof(struct iphdr);
+		break;
+	case htons(ETH_P_IPV6):
+		len = sizeof(struct ipv6hdr);
+		break;
+	default:
+		why = LANA_DROP_REASON_UNRESOLVED;
+		goto drop;
+	}
+	if (!pskb_may_pull(skb, ETH_HLEN + len)) {
+		why = LANA_DROP_REASON_MALFORMED;
+		goto drop;
+	}
+	/* The header is written anew. */
+	if (skb_cow_head(skb, 0)) {
+		why = LANA_DROP_REASON_NO_MEMORY;
+		goto drop;
+	}
+	n = lana_neigh_of(dev, address, v6, true);
+	if (!n || READ_ONCE(n->nud_state) & NUD_NOARP) {
+		why = LANA_DROP_REASON_UNRESOLVED;
+		goto drop;
+	}
+	err = READ_ONCE(n->output)(n, skb);
 	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 drop:
 	lana_skb_free(skb, why);

@@ -49,6 +49,9 @@ enum lana_mode {
  * @LANA_DROP_REASON_DEVICE: The device is down or refused it.
  * @LANA_DROP_REASON_NO_MEMORY: An allocation failed.
  * @LANA_DROP_REASON_QUEUE_FULL: The socket has not read what came before.
+ * @LANA_DROP_REASON_UNRESOLVED: The Ethernet address of its next hop is not
+ *   known.
+ * @LANA_DROP_REASON_TTL_EXPIRED: Its TTL or hop limit was used up.
  */
 enum lana_drop_reason {
 	LANA_DROP_REASON_FILTERED,
@@ -60,6 +63,8 @@ enum lana_drop_reason {
 	LANA_DROP_REASON_DEVICE,
 	LANA_DROP_REASON_NO_MEMORY,
 	LANA_DROP_REASON_QUEUE_FULL,
+	LANA_DROP_REASON_UNRESOLVED,
+	LANA_DROP_REASON_TTL_EXPIRED,
 };
 
 /**

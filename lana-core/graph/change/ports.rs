@@ -91,5 +91,6 @@ fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
         address: first
             .and_then(|hook| hook.device())
             .map(|device| device.address()),
+        device: first.map(|hook| hook.handle()),
     })
 }

@@ -23,6 +23,16 @@ use crate::{
 };
 use core::mem;
 
+impl Context<'_> {
+    /// Has [`Block::ports`](crate::graph::block::Block::ports) called soon, as if something below had changed. For
+    /// blocks that watch their ports, and find out by themselves that one is of no use.
+    #[cold]
+    #[inline(never)]
+    pub fn review_ports(&self) {
+        self.ppe.net().chores(false);
+    }
+}
+
 /// What a block has waited for is there: it goes on from that block.
 pub(in crate::packet) fn resume<'r>(
     ppe: &'r Ppe,
