@@ -57,7 +57,7 @@ pub mod prelude {
             context::Process,
             frame::Frame,
             hash::HashKey,
-            neigh::{Neighbour, NextHop, Reachability},
+            neigh::{Link, Neighbour, NextHop, Reachability},
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
             reason::DropReason,

@@ -50,6 +50,12 @@ SETTINGS = {
         ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
         ("mac.destination", ""), ("source", ""), ("destination", ""), ("port.source", ""), ("port.destination", ""), ("ttl", ""),
         ("direction", "")],
+    "route": [
+        ("route.0", "0.0.0.0/0 -> 0"), ("route.0", "0.0.0.0/0 via 192.0.2.2 -> 1"), ("route.1", "192.0.2.0/24 -> up"),
+        ("route.1", "192.0.2.0/24 -> unreachable"), ("route.65535", "::/0 via fe80::1 -> 0"), ("route.2", "0.0.0.0/0 -> drop"),
+        ("route.65536", "::/0 -> 0"), ("route.3", "::/0"), ("route.3", "::/0 -> 64"), ("route.0", ""), ("route.1", ""),
+        ("route.65535", ""), ("icmp", "192.0.2.9"), ("icmp", "::1"), ("icmp", ""), ("icmpv6", "2001:db8::9"),
+        ("icmpv6", "x"), ("icmpv6", ""), ("errors", "10"), ("errors", "-1"), ("errors", "")],
     "switch": [
         ("ageing", "20ms"), ("ageing", "0s"), ("ageing", "1000000s"), ("ageing", "forever"), ("ageing", ""), ("limit", "1"),
         ("limit", "65536"), ("limit", "65537"), ("limit", ""), ("vlan", "on"), ("vlan", "10"), ("vlan", ""), ("flush", "yes"),

@@ -23,7 +23,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// None for a rate of 0: no limit.
-    fn new(rate: u64, burst: u64) -> Option<Self> {
+    pub(crate) fn new(rate: u64, burst: u64) -> Option<Self> {
         let interval = SECOND.checked_div(rate)?;
         // Time goes on in ticks of 10 ms at most: a bucket holds what comes in the meantime.
         let depth = burst.max((rate / 100).saturating_add(1));

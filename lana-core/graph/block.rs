@@ -100,6 +100,8 @@ pub struct Peer<'a> {
     pub speed: u32,
     /// Its Ethernet address; none where there is no device.
     pub address: Option<[u8; 6]>,
+    /// The longest network packet that the device takes, in bytes; `u32::MAX` where there is no device.
+    pub mtu: u32,
     /// The device, for a [`NextHop`](crate::prelude::NextHop) on its link.
     pub device: Option<&'a DeviceHandle>,
 }

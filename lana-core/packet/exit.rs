@@ -2,9 +2,15 @@
 
 //! The ways out of a graph: a device, a next hop, a socket, and the end of a packet.
 
+use core::net::IpAddr;
+
 use super::{engine::Context, skb_or_frame::Packet, verdict::Verdict};
 use crate::sys::{
-    frame::Frame, neigh::NextHop, netdev::DeviceHandle, reason::DropReason, skb::Skb,
+    frame::Frame,
+    neigh::{Link, NextHop},
+    netdev::DeviceHandle,
+    reason::DropReason,
+    skb::Skb,
     sock::SocketHandle,
 };
 
@@ -67,5 +73,14 @@ impl NextHop {
                 Verdict::sent(sent, DropReason::Device)
             }),
         }
+    }
+}
+
+impl Link {
+    /// What an Ethernet header to an address on the link begins with: that of the station, and that of the device. `None`
+    /// as long as the former is not known; then the kernel asks for it.
+    #[inline]
+    pub fn resolve(&self, to: IpAddr, cx: &Context<'_>) -> Option<[u8; 12]> {
+        self.addresses(to, cx.reader(), cx.cpu())
     }
 }

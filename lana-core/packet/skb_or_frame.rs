@@ -131,6 +131,10 @@ pub trait Packet: Carried {
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     fn device_address(&self) -> Option<[u8; 6]>;
 
+    /// Whether each segment of a super-packet (GRO, GSO) fits into an MTU, in bytes of the network layer. `None` if it is
+    /// a packet like others.
+    fn segments_fit(&self, mtu: u32) -> Option<bool>;
+
     /// The index of the device it came by; none for what a socket has sent.
     fn device_index(&self) -> Option<u32>;
 
@@ -264,6 +268,11 @@ impl Packet for Skb {
     }
 
     #[inline]
+    fn segments_fit(&self, mtu: u32) -> Option<bool> {
+        Skb::segments_fit(self, mtu)
+    }
+
+    #[inline]
     fn device_index(&self) -> Option<u32> {
         Skb::device_index(self)
     }
@@ -376,6 +385,11 @@ impl Packet for Frame {
 
     fn set_vlan(&mut self, tci: u16) -> bool {
         Frame::set_vlan(self, tci)
+    }
+
+    #[inline]
+    fn segments_fit(&self, _mtu: u32) -> Option<bool> {
+        None
     }
 
     #[inline]

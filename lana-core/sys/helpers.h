@@ -95,6 +95,7 @@ struct sk_buff *lana_skb_unshare(struct sk_buff *skb);
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
+int lana_skb_segments_fit(const struct sk_buff *skb, u32 mtu);
 struct sk_buff *lana_skb_make(const u8 *bytes, unsigned int len);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
@@ -162,6 +163,7 @@ void lana_request_module(const char *prefix, const char *name);
 
 /* Devices. */
 void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ]);
+u32 lana_dev_mtu(const struct net_device *dev);
 void lana_dev_address(const struct net_device *dev, u8 address[ETH_ALEN]);
 void lana_dev_hold(struct net_device *dev);
 void lana_dev_put(struct net_device *dev);

@@ -338,6 +338,7 @@ static int lana_netdev_event(struct notifier_block *nb, unsigned long event, voi
 	case NETDEV_CHANGE:
 		lana_dev_event(hook, dev, U32_MAX);
 		break;
+	case NETDEV_CHANGEMTU:
 	case NETDEV_CHANGEADDR:
 		lana_dev_event(hook, dev, LANA_DEV_ADDRESS);
 		break;

@@ -230,6 +230,67 @@ impl NextHop {
     }
 }
 
+/// All stations on the link of a device: the kernel resolves the address of each packet's destination, as for a
+/// [`NextHop`].
+pub struct Link(DeviceHandle);
+
+impl Link {
+    /// That of a device. Sleeps not.
+    pub fn new(device: &DeviceHandle, _process: &Process) -> Self {
+        rcu::read(|reader| {
+            if let Some(dev) = device.get(reader) {
+                // SAFETY: the device lives as long as the read-side section.
+                unsafe { bindings::lana_neigh_join(dev.as_ptr()) };
+            }
+        });
+        Self(device.clone())
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceHandle {
+        &self.0
+    }
+
+    /// What an Ethernet header to an IPv4 address (of 4 bytes) or an IPv6 address begins with. `None` as long as the
+    /// address is not known, for one that is not of a station, or when the device has gone. The other arguments are
+    /// the evidence of a softirq and of a read-side section.
+    pub(crate) fn addresses(
+        &self,
+        to: IpAddr,
+        reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Option<[u8; 12]> {
+        if !NextHop::is_station(&to) {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        match &to {
+            IpAddr::V4(to) => *bytes.first_chunk_mut()? = to.octets(),
+            IpAddr::V6(to) => bytes = to.octets(),
+        }
+        let dev = self.0.get(reader)?.as_ptr();
+        let mut both = [0; 12];
+        // SAFETY: by the handle's invariants the device lives as long as the section; bottom halves are off; the arrays are
+        // as long as C wants.
+        unsafe {
+            bindings::lana_neigh_resolve(dev, bytes.as_ptr(), to.is_ipv6(), both.as_mut_ptr())
+        }
+        .then_some(both)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        rcu::read(|reader| {
+            // Where the device has gone, nobody counts any more.
+            if let Some(dev) = self.0.get(reader) {
+                // SAFETY: the device lives as long as the read-side section, and was joined in `new`.
+                unsafe { bindings::lana_neigh_leave(dev.as_ptr()) };
+            }
+        });
+    }
+}
+
 impl Drop for NextHop {
     fn drop(&mut self) {
         // Where the device has gone, nobody counts any more.

@@ -15,6 +15,11 @@ void lana_dev_name(const struct net_device *dev, char name[IFNAMSIZ])
 	strscpy(name, dev->name, IFNAMSIZ);
 }
 
+u32 lana_dev_mtu(const struct net_device *dev)
+{
+	return READ_ONCE(dev->mtu);
+}
+
 void lana_dev_address(const struct net_device *dev, u8 address[ETH_ALEN])
 {
 	memcpy(address, dev->dev_addr, ETH_ALEN);

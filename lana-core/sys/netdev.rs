@@ -174,6 +174,12 @@ impl Device {
         address
     }
 
+    /// The longest network packet that it takes, in bytes.
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: the device is live; writers of the MTU hold RTNL, and any value that is read is one it has had.
+        unsafe { bindings::lana_dev_mtu(self.as_ptr()) }
+    }
+
     /// Whether frames on it begin with an Ethernet header, and it is not the loopback.
     pub(crate) fn is_ethernet(&self) -> bool {
         // SAFETY: the device is live.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What blocks do to packets: see skb.h for those that are shared. */
 
+#include <net/gso.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
@@ -159,6 +160,12 @@ bool lana_skb_complete(struct sk_buff *skb)
 struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 {
 	return skb_clone(skb, GFP_ATOMIC);
+}
+
+/* Whether each segment of a super-packet fits into an MTU; -1 if it is none. */
+int lana_skb_segments_fit(const struct sk_buff *skb, u32 mtu)
+{
+	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) : -1;
 }
 
 /*

@@ -309,6 +309,15 @@ impl Skb {
         NonNull::new(skb).map(Self)
     }
 
+    /// Whether each segment of a super-packet fits into an MTU. `None` if it is none.
+    pub fn segments_fit(&self, mtu: u32) -> Option<bool> {
+        // SAFETY: the buffer is live, and is only read.
+        match unsafe { bindings::lana_skb_segments_fit(self.as_ptr(), mtu) } {
+            -1 => None,
+            fits => Some(fits != 0),
+        }
+    }
+
     /// The index of the device it came by; none for what a socket has sent.
     #[inline]
     pub fn device_index(&self) -> Option<u32> {

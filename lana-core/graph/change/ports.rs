@@ -91,6 +91,9 @@ fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
         address: first
             .and_then(|hook| hook.device())
             .map(|device| device.address()),
+        mtu: first
+            .and_then(|hook| hook.device())
+            .map_or(u32::MAX, |device| device.mtu()),
         device: first.map(|hook| hook.handle()),
     })
 }

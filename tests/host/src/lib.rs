@@ -124,6 +124,16 @@ pub use rewrite::Sum;
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 pub mod limit;
 
+#[path = "../../../fb-modules/route/rule.rs"]
+pub mod route;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "packets are short"
+)]
+#[path = "../../../fb-modules/route/error.rs"]
+pub mod route_error;
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
