@@ -57,6 +57,7 @@ pub mod prelude {
             context::Process,
             frame::Frame,
             hash::HashKey,
+            lock::Locked,
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
             reason::DropReason,
