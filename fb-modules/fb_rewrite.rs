@@ -129,6 +129,7 @@ impl Rewrite {
             destination: config.destination,
             source_port: port(config.port_source),
             destination_port: port(config.port_destination),
+            identifier: None,
             ttl: config.ttl,
         };
         Self {
