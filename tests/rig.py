@@ -50,6 +50,14 @@ SETTINGS = {
         ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
         ("mac.destination", ""), ("source", ""), ("destination", ""), ("port.source", ""), ("port.destination", ""), ("ttl", ""),
         ("direction", "")],
+    "nat": [
+        ("source", "10.0.0.1-10.0.0.9"), ("source", "198.51.100.1"), ("source", "224.0.0.1"), ("ports", "4000-4003"), ("ports", "0"),
+        ("dest", "192.0.2.9:7"), ("dest", "192.0.2.9"), ("dest", "192.0.2.9:"), ("dest.port", "9"), ("filter", "session"),
+        ("filter", "none"), ("map", "192.0.2.0/24=198.51.100.0/24"), ("map", "2001:db8::/32=fd00::/32"), ("map", "192.0.2.0/24"),
+        ("npt", "2001:db8::/48=fd00::/48"), ("npt", "2001:db8::/65=fd00::/65"), ("sessions", "1"), ("sessions", "5000"),
+        ("sessions", "100000"), ("sessions", "0"), ("tcp.timeout", "1s"), ("tcp.transitory", "1s"), ("udp.timeout", "1s"),
+        ("udp.timeout", "1ms"), ("icmp.timeout", "1s"), ("source", ""), ("ports", ""), ("dest", ""), ("dest.port", ""),
+        ("filter", ""), ("map", ""), ("npt", ""), ("sessions", ""), ("udp.timeout", "")],
     "switch": [
         ("ageing", "20ms"), ("ageing", "0s"), ("ageing", "1000000s"), ("ageing", "forever"), ("ageing", ""), ("limit", "1"),
         ("limit", "65536"), ("limit", "65537"), ("limit", ""), ("vlan", "on"), ("vlan", "10"), ("vlan", ""), ("flush", "yes"),

@@ -122,5 +122,40 @@ pub mod multipath;
 #[path = "../../../fb-modules/switch/mod.rs"]
 pub mod switch;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    dead_code,
+    reason = "places in a packet and numbers of entries fit into 32 bits, hashes may lose bits; the rest is for the block"
+)]
+#[path = "../../../fb-modules/nat/mod.rs"]
+pub mod nat;
+
+/// What a hash is in the place of the kernel's.
+#[derive(Clone)]
+pub struct HashKey(pub u64);
+
+impl HashKey {
+    /// See the kernel code.
+    #[must_use]
+    pub fn hash(&self, words: &[u64]) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (self.0, words).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Adds to a list that has room, or gets some.
+pub fn push<T>(list: &mut List<T>, value: T) -> bool {
+    list.push(value);
+    true
+}
+
+/// A list with room for so many.
+#[must_use]
+pub fn room<T>(count: usize) -> Option<List<T>> {
+    Some(List::with_capacity(count))
+}
+
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;
