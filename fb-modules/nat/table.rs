@@ -103,8 +103,10 @@ pub(crate) struct Memory {
 impl Memory {
     /// How many chunks and heads: each session may have a mapping of its own.
     pub(crate) fn sizes(limit: u32) -> (usize, usize) {
-        let entries = limit.saturating_mul(2);
-        (Slab::<Entry>::chunks(entries), Index::heads(limit))
+        let heads = Index::heads(limit);
+        // As many as the heads are for, since only their number says whether the table is large enough.
+        let entries = (heads as u32).saturating_mul(2);
+        (Slab::<Entry>::chunks(entries), heads)
     }
 }
 

@@ -493,6 +493,23 @@ fn no_port_is_given_twice() {
 }
 
 #[test]
+fn a_table_has_room_for_as_many_as_it_says() {
+    for (made_for, limit) in [(65, 128), (1, 64), (1000, 1024)] {
+        let mut rig = Rig::new(Rules {
+            limit: made_for,
+            ..rules()
+        });
+        assert!(rig.table.is_for(limit) && !rig.table.is_for(limit + 1));
+        rig.rules.limit = limit;
+        for number in 0..limit {
+            let own = format!("10.0.{}.{}:{}", number / 256, number % 256, 2000 + number);
+            rig.udp(&own, "198.51.100.1:53").unwrap();
+        }
+        assert_eq!(rig.table.sessions(), limit);
+    }
+}
+
+#[test]
 fn any_order_of_packets_keeps_mappings_one_to_one() {
     let mut state = 7u64;
     let mut random = move |below: u64| {
