@@ -115,6 +115,9 @@ pub trait Packet: Carried {
         }
     }
 
+    /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
+    fn segment_size(&self) -> Option<u16>;
+
     /// What is known of the packet's checksum.
     fn summed(&self) -> Summed;
 
@@ -232,6 +235,11 @@ impl Packet for Skb {
     }
 
     #[inline]
+    fn segment_size(&self) -> Option<u16> {
+        Skb::segment_size(self)
+    }
+
+    #[inline]
     fn summed(&self) -> Summed {
         Skb::summed(self)
     }
@@ -344,6 +352,11 @@ impl Packet for Frame {
 
     fn replace(&mut self, offset: u32, bytes: &[u8], sums: &[Sum]) -> bool {
         Frame::replace(self, offset, bytes, sums)
+    }
+
+    #[inline]
+    fn segment_size(&self) -> Option<u16> {
+        None
     }
 
     #[inline]

@@ -182,6 +182,13 @@ impl Skb {
         self.replace(offset, &new.to_be_bytes(), sums)
     }
 
+    /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
+    pub fn segment_size(&self) -> Option<u16> {
+        // SAFETY: the buffer is live.
+        let size = unsafe { bindings::lana_skb_segment(self.as_ptr()) };
+        (size > 0).then_some(size)
+    }
+
     /// What is known of the packet's checksum.
     pub fn summed(&self) -> Summed {
         let mut sum = 0;

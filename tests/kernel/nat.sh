@@ -137,7 +137,7 @@ for way in skbs frames; do
 	# TCP goes on while the block is replaced and set.
 	alice python3 -S "$tests/tcp.py" receive 5003 >tcp.in &
 	server=$!
-	bob python3 -S "$tests/tcp.py" send 198.51.100.1 5003 $((200000000 / $(scale 20))) >tcp.out &
+	bob python3 -S "$tests/tcp.py" send 198.51.100.1 5003 $((1000000 * $(scale 40))) >tcp.out &
 	sender=$!
 	sends() { grep -q "^tcp .* 198.51.100.1:5003 established" $fblock/x; }
 	wait_for 20 sends || :
@@ -167,7 +167,7 @@ for way in skbs frames; do
 	END
 	bob python3 -S "$tests/tcp.py" receive 5004 >tcp.in &
 	server=$!
-	alice python3 -S "$tests/tcp.py" send 192.0.2.100 80 $((20000000 / $(scale 20))) >tcp.out
+	alice python3 -S "$tests/tcp.py" send 192.0.2.100 80 $((200000 * $(scale 20))) >tcp.out
 	wait $server
 	check "TCP to a server inside arrives whole" is "$(cat tcp.in)" "$(cat tcp.out)"
 	clean

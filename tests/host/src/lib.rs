@@ -130,6 +130,20 @@ pub mod switch;
 #[path = "../../../fb-modules/nat/mod.rs"]
 pub mod nat;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths of packets fit into 32 bits, and hashes may lose bits"
+)]
+#[path = "../../../fb-modules/defrag/mod.rs"]
+pub mod defrag;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths of fragments fit into 16 bits"
+)]
+#[path = "../../../fb-modules/fragment/mod.rs"]
+pub mod fragment;
+
 /// What a hash is in the place of the kernel's.
 #[derive(Clone)]
 pub struct HashKey(pub u64);
@@ -148,6 +162,12 @@ impl HashKey {
 /// Adds to a list that has room, or gets some.
 pub fn push<T>(list: &mut List<T>, value: T) -> bool {
     list.push(value);
+    true
+}
+
+/// Adds to a list that has room.
+pub fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
+    list.extend_from_slice(bytes);
     true
 }
 
