@@ -127,6 +127,7 @@ impl Rewrite {
             destination: config.destination,
             source_port: port(config.port_source),
             destination_port: port(config.port_destination),
+            identifier: None,
             ttl: config.ttl,
         };
         Self {

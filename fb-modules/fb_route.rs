@@ -295,9 +295,7 @@ impl Route {
         if !lives && ttl <= 1 {
             return Way::Tell(Error::Expired, DropReason::TtlExpired);
         }
-        let length = parsed.end.saturating_sub(parsed.network);
-        let fits = packet.segments_fit(below.mtu);
-        let fits = fits.unwrap_or_else(|| length <= below.mtu as usize);
+        let fits = packet.longest(parsed) <= below.mtu as usize;
         if !fits && (!is_v4 || flag & 0x40 != 0) {
             return Way::Tell(Error::TooBig(below.mtu), DropReason::TooBig);
         }

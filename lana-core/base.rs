@@ -20,6 +20,6 @@ pub(crate) type List<T> = kernel::alloc::KVVec<T>;
 pub(crate) use kernel::alloc::AllocError as NoMemory;
 
 /// Adds an item to a list. Sleeps.
-pub(crate) fn push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
+pub(crate) fn try_push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
     list.push(item, kernel::alloc::flags::GFP_KERNEL)
 }

@@ -57,6 +57,7 @@ pub mod prelude {
             context::Process,
             frame::Frame,
             hash::HashKey,
+            lock::Locked,
             neigh::{Link, Neighbour, NextHop, Reachability},
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},

@@ -50,6 +50,21 @@ SETTINGS = {
         ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
         ("mac.destination", ""), ("source", ""), ("destination", ""), ("port.source", ""), ("port.destination", ""), ("ttl", ""),
         ("direction", "")],
+    "defrag": [
+        ("datagrams", "1"), ("datagrams", "5000"), ("datagrams", "0"), ("memory", "64kb"), ("memory", "1kb"), ("timeout", "100ms"),
+        ("timeout", "1ms"), ("direction", "egress"), ("datagrams", ""), ("memory", ""), ("timeout", ""), ("direction", "")],
+    "fragment": [
+        ("mtu", "68"), ("mtu", "576"), ("mtu", "67"), ("df", "fragment"), ("df", "drop"), ("df", "on"), ("ipv6", "fragment"),
+        ("ipv6", "drop"), ("icmp.rate", "0"), ("icmp.rate", "x"), ("direction", "ingress"), ("mtu", ""), ("df", ""), ("ipv6", ""),
+        ("icmp.rate", ""), ("direction", "")],
+    "nat": [
+        ("source", "10.0.0.1-10.0.0.9"), ("source", "198.51.100.1"), ("source", "224.0.0.1"), ("ports", "4000-4003"), ("ports", "0"),
+        ("dest", "192.0.2.9:7"), ("dest", "192.0.2.9"), ("dest", "192.0.2.9:"), ("dest.port", "9"), ("filter", "session"),
+        ("filter", "none"), ("map", "192.0.2.0/24=198.51.100.0/24"), ("map", "2001:db8::/32=fd00::/32"), ("map", "192.0.2.0/24"),
+        ("npt", "2001:db8::/48=fd00::/48"), ("npt", "2001:db8::/65=fd00::/65"), ("sessions", "1"), ("sessions", "5000"),
+        ("sessions", "100000"), ("sessions", "0"), ("tcp.timeout", "1s"), ("tcp.transitory", "1s"), ("udp.timeout", "1s"),
+        ("udp.timeout", "1ms"), ("icmp.timeout", "1s"), ("source", ""), ("ports", ""), ("dest", ""), ("dest.port", ""),
+        ("filter", ""), ("map", ""), ("npt", ""), ("sessions", ""), ("udp.timeout", "")],
     "route": [
         ("route.0", "0.0.0.0/0 -> 0"), ("route.0", "0.0.0.0/0 via 192.0.2.2 -> 1"), ("route.1", "192.0.2.0/24 -> up"),
         ("route.1", "192.0.2.0/24 -> unreachable"), ("route.65535", "::/0 via fe80::1 -> 0"), ("route.2", "0.0.0.0/0 -> drop"),

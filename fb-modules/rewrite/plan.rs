@@ -4,7 +4,7 @@
 
 use super::{
     address::Address,
-    headers::{self, Addresses, Ipv4, Ipv6, More},
+    headers::{self, Addresses, Ipv4, Ipv6, More, Parsed},
     value::Ttl,
     Sum,
 };
@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) destination: Option<Address>,
     pub(crate) source_port: Option<u16>,
     pub(crate) destination_port: Option<u16>,
+    /// The identifier of an ICMP query.
+    pub(crate) identifier: Option<u16>,
     pub(crate) ttl: Option<Ttl>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Found {
     ports: Option<usize>,
     /// A checksum with a pseudo-header.
     check: Option<Check>,
+    /// Where the ICMP header of a query begins, or of its answer.
+    query: Option<usize>,
     /// The destination in the pseudo-header is another one than in the IPv6 header.
     routed: bool,
 }
@@ -63,6 +67,11 @@ impl Found {
     /// Looks at a packet of `len` bytes, of which these are the first. None if it is not of IP, or malformed.
     pub(crate) fn look(bytes: &[u8], len: usize) -> Result<Option<Self>, More> {
         let parsed = headers::parse(bytes, len)?;
+        Ok(Self::of(&parsed, bytes))
+    }
+
+    /// The same of one whose headers are known.
+    pub(crate) fn of(parsed: &Parsed, bytes: &[u8]) -> Option<Self> {
         let header = bytes.get(parsed.network..).unwrap_or_default();
         let found = match (parsed.addresses, parsed.malformed) {
             (Addresses::V4(..), None) => {
@@ -73,9 +82,7 @@ impl Found {
             }
             _ => None,
         };
-        let Some((family, ttl)) = found else {
-            return Ok(None);
-        };
+        let (family, ttl) = found?;
         let check = |transport: usize| {
             let (offset, is_optional) = match parsed.protocol? {
                 headers::TCP => (16, false),
@@ -90,14 +97,17 @@ impl Found {
             })
         };
         let has_ports = matches!(parsed.protocol, Some(headers::TCP | headers::UDP));
-        Ok(Some(Self {
+        let is_query = |icmp| matches!(icmp, (0 | 8 | 13 | 14, _));
+        let is_query = parsed.protocol == Some(headers::ICMP) && parsed.icmp.is_some_and(is_query);
+        Some(Self {
             family,
             ttl,
             network: parsed.network,
             ports: parsed.transport.filter(|_| has_ports),
             check: parsed.transport.and_then(check),
+            query: parsed.transport.filter(|_| is_query),
             routed: parsed.routed,
-        }))
+        })
     }
 
     /// The checksum of the IPv4 header.
@@ -145,6 +155,7 @@ impl Plan {
         destination: None,
         source_port: None,
         destination_port: None,
+        identifier: None,
         ttl: None,
     };
 
@@ -198,6 +209,10 @@ impl Plan {
                 let place = transport.saturating_add(2);
                 with(sum, None, |sums| put(place, &new.to_be_bytes(), sums))?;
             }
+        }
+        if let (Some(new), Some(icmp)) = (self.identifier, found.query) {
+            let sum = Sum::covering(icmp.saturating_add(2) as u32);
+            put(icmp.saturating_add(4), &new.to_be_bytes(), &[sum])?;
         }
         if let Some(new) = ttl {
             let place = match found.family {

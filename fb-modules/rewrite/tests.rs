@@ -312,6 +312,7 @@ fn plans(is_v6: bool) -> impl Iterator<Item = Plan> {
             destination: address(1).filter(|_| is(1)),
             source_port: is(2).then_some(65_535),
             destination_port: is(3).then_some(8080),
+            identifier: None,
             ttl,
         })
     })

@@ -9,7 +9,7 @@
 
 use super::{
     address::{Address, Prefix},
-    heap, push, List, NoMemory,
+    heap, try_push, List, NoMemory,
 };
 
 /// How many ranges there are between two samples.
@@ -104,8 +104,8 @@ impl<A: Number, V: Copy + PartialEq> Ranges<A, V> {
             Some(last) if is_same => *last = value,
             Some(last) if *last == value => {}
             _ => {
-                push(&mut self.firsts, first)?;
-                push(&mut self.values, value)?;
+                try_push(&mut self.firsts, first)?;
+                try_push(&mut self.values, value)?;
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ impl<A: Number, V: Copy + PartialEq> Ranges<A, V> {
 
     fn sample(&mut self) -> Result<(), NoMemory> {
         for &first in self.firsts.iter().step_by(STRIDE) {
-            push(&mut self.samples, first)?;
+            try_push(&mut self.samples, first)?;
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl<A: Number, V: Copy + PartialEq> Nesting<A, V> {
         // One that ends where the last one does hides it from here on.
         match self.0.last_mut().filter(|(end, _)| *end == last) {
             Some(top) => *top = (last, value),
-            None => push(&mut self.0, (last, value))?,
+            None => try_push(&mut self.0, (last, value))?,
         }
         Ok(())
     }

@@ -115,6 +115,29 @@ pub trait Packet: Carried {
         }
     }
 
+    /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
+    fn segment_size(&self) -> Option<u16>;
+
+    /// The length of the longest packet of IP, without its link layer header, that leaves for this one, of which these are
+    /// the headers.
+    fn longest(&mut self, parsed: &Parsed) -> usize {
+        let Some(segment) = self.segment_size() else {
+            return parsed.end.saturating_sub(parsed.network);
+        };
+        // Each part of a super-packet has the headers of the whole.
+        let transport = parsed.transport.unwrap_or(parsed.network);
+        let header = match parsed.protocol {
+            Some(headers::TCP) => {
+                let bytes = self.header(transport.saturating_add(headers::Tcp::SIZE) as u32);
+                let tcp = bytes.and_then(|bytes| headers::Tcp::new(bytes.get(transport..)?));
+                tcp.map_or(headers::Tcp::SIZE, |tcp| tcp.header_length())
+            }
+            _ => headers::Udp::SIZE,
+        };
+        let head = transport.saturating_sub(parsed.network);
+        head.saturating_add(header).saturating_add(segment.into())
+    }
+
     /// What is known of the packet's checksum.
     fn summed(&self) -> Summed;
 
@@ -130,10 +153,6 @@ pub trait Packet: Carried {
 
     /// The Ethernet address of the device it came by; none for what a socket has sent.
     fn device_address(&self) -> Option<[u8; 6]>;
-
-    /// Whether each segment of a super-packet (GRO, GSO) fits into an MTU, in bytes of the network layer. `None` if it is
-    /// a packet like others.
-    fn segments_fit(&self, mtu: u32) -> Option<bool>;
 
     /// The index of the device it came by; none for what a socket has sent.
     fn device_index(&self) -> Option<u32>;
@@ -236,6 +255,11 @@ impl Packet for Skb {
     }
 
     #[inline]
+    fn segment_size(&self) -> Option<u16> {
+        Skb::segment_size(self)
+    }
+
+    #[inline]
     fn summed(&self) -> Summed {
         Skb::summed(self)
     }
@@ -265,11 +289,6 @@ impl Packet for Skb {
 
     fn set_vlan(&mut self, tci: u16) -> bool {
         Skb::set_vlan(self, tci)
-    }
-
-    #[inline]
-    fn segments_fit(&self, mtu: u32) -> Option<bool> {
-        Skb::segments_fit(self, mtu)
     }
 
     #[inline]
@@ -356,6 +375,11 @@ impl Packet for Frame {
     }
 
     #[inline]
+    fn segment_size(&self) -> Option<u16> {
+        None
+    }
+
+    #[inline]
     fn summed(&self) -> Summed {
         Summed::None
     }
@@ -385,11 +409,6 @@ impl Packet for Frame {
 
     fn set_vlan(&mut self, tci: u16) -> bool {
         Frame::set_vlan(self, tci)
-    }
-
-    #[inline]
-    fn segments_fit(&self, _mtu: u32) -> Option<bool> {
-        None
     }
 
     #[inline]

@@ -95,7 +95,6 @@ struct sk_buff *lana_skb_unshare(struct sk_buff *skb);
 bool lana_skb_may_pull(struct sk_buff *skb, unsigned int len);
 int lana_skb_writable(struct sk_buff *skb, unsigned int len);
 struct sk_buff *lana_skb_clone(struct sk_buff *skb);
-int lana_skb_segments_fit(const struct sk_buff *skb, u32 mtu);
 struct sk_buff *lana_skb_make(const u8 *bytes, unsigned int len);
 void lana_skb_free(struct sk_buff *skb, u32 why);
 void lana_skb_consume(struct sk_buff *skb);
@@ -105,6 +104,7 @@ void lana_skb_resume(struct sk_buff *skb, struct net *net, u32 ifindex);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
 		      const struct lana_sum *sums, unsigned int count);
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
+u16 lana_skb_segment(const struct sk_buff *skb);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len);

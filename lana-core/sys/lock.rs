@@ -1,6 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A lock that is there as long as the module.
+//! Locks: one that is there as long as the module, and one for what packets and commands change.
+
+use super::context::without_softirqs;
+use kernel::{new_spinlock, prelude::*, sync::SpinLock};
+
+/// Data that one CPU at a time reads or changes, whether for a packet or for a command: behind a spin lock, with
+/// softirqs off.
+///
+/// A spin lock of the kernel crate alone is not enough for that: a softirq could come in between on a CPU that has it in
+/// process context, and would wait for it for ever.
+pub struct Locked<T>(Pin<KBox<SpinLock<T>>>);
+
+impl<T: Unpin> Locked<T> {
+    /// Puts a value behind a lock of its own. Sleeps.
+    pub fn new(value: T) -> Result<Self> {
+        let lock = new_spinlock!(value, "lana::Locked");
+        Ok(Self(KBox::pin_init(lock, GFP_KERNEL)?))
+    }
+
+    /// Does something with the value, which must not sleep, nor come back to the same lock. Any context.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        without_softirqs(|| f(&mut self.0.lock()))
+    }
+}
 
 /// A static `Mutex`, with a function that readies it, which the crate calls once, before anything uses it.
 macro_rules! static_mutex {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What blocks do to packets: see skb.h for those that are shared. */
 
-#include <net/gso.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
@@ -144,6 +143,12 @@ u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum)
 	return skb->ip_summed;
 }
 
+/* Of a super-packet how many bytes each of its parts carries, 0 of others. */
+u16 lana_skb_segment(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_size;
+}
+
 /* Fill in the checksum that a device was to. False for a super-packet: each part gets its own. */
 bool lana_skb_complete(struct sk_buff *skb)
 {
@@ -160,12 +165,6 @@ bool lana_skb_complete(struct sk_buff *skb)
 struct sk_buff *lana_skb_clone(struct sk_buff *skb)
 {
 	return skb_clone(skb, GFP_ATOMIC);
-}
-
-/* Whether each segment of a super-packet fits into an MTU; -1 if it is none. */
-int lana_skb_segments_fit(const struct sk_buff *skb, u32 mtu)
-{
-	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) : -1;
 }
 
 /*

@@ -182,6 +182,13 @@ impl Skb {
         self.replace(offset, &new.to_be_bytes(), sums)
     }
 
+    /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
+    pub fn segment_size(&self) -> Option<u16> {
+        // SAFETY: the buffer is live.
+        let size = unsafe { bindings::lana_skb_segment(self.as_ptr()) };
+        (size > 0).then_some(size)
+    }
+
     /// What is known of the packet's checksum.
     pub fn summed(&self) -> Summed {
         let mut sum = 0;
@@ -307,15 +314,6 @@ impl Skb {
         let skb = unsafe { bindings::lana_skb_make(bytes.as_ptr(), len) };
         // INVARIANT: it is new, so it has one reference.
         NonNull::new(skb).map(Self)
-    }
-
-    /// Whether each segment of a super-packet fits into an MTU. `None` if it is none.
-    pub fn segments_fit(&self, mtu: u32) -> Option<bool> {
-        // SAFETY: the buffer is live, and is only read.
-        match unsafe { bindings::lana_skb_segments_fit(self.as_ptr(), mtu) } {
-            -1 => None,
-            fits => Some(fits != 0),
-        }
     }
 
     /// The index of the device it came by; none for what a socket has sent.

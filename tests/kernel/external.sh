@@ -153,7 +153,7 @@ while IFS=: read -r file line mark; do
 		grep -q "$where.*: $why\$" "$built/panics.log"
 done < <(cd "$built/panics" && grep -n '//~ ' ./*.rs | sed 's|^./||')
 check "nor is one that takes too much of the stack" \
-	grep -q "fb_stack::.* takes 15[0-9]* bytes of the stack, 1024 are the most" "$built/panics.log"
+	grep -q "fb_stack::.* takes 20[0-9]* bytes of the stack, 1536 are the most" "$built/panics.log"
 check "and no module is there" not compgen -G "$built/panics/build/${LANA_MODULES##*/}/*.ko"
 
 done_testing

@@ -127,10 +127,7 @@ pub mod limit;
 #[path = "../../../fb-modules/route/rule.rs"]
 pub mod route;
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "packets are short"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "packets are short")]
 #[path = "../../../fb-modules/route/error.rs"]
 pub mod route_error;
 
@@ -149,6 +146,61 @@ pub mod multipath;
 #[path = "../../../fb-modules/switch/mod.rs"]
 pub mod switch;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    dead_code,
+    reason = "places in a packet and numbers of entries fit into 32 bits, hashes may lose bits; the rest is for the block"
+)]
+#[path = "../../../fb-modules/nat/mod.rs"]
+pub mod nat;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths of packets fit into 32 bits, and hashes may lose bits"
+)]
+#[path = "../../../fb-modules/defrag/mod.rs"]
+pub mod defrag;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths of fragments fit into 16 bits"
+)]
+#[path = "../../../fb-modules/fragment/mod.rs"]
+pub mod fragment;
+
+/// What a hash is in the place of the kernel's.
+#[derive(Clone)]
+pub struct HashKey(pub u64);
+
+impl HashKey {
+    /// See the kernel code.
+    #[must_use]
+    pub fn hash(&self, words: &[u64]) -> u64 {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (self.0, words).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Adds to a list that has room, or gets some.
+pub fn push<T>(list: &mut List<T>, value: T) -> bool {
+    list.push(value);
+    true
+}
+
+/// Adds to a list that has room.
+pub fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
+    list.extend_from_slice(bytes);
+    true
+}
+
+/// A list with room for so many.
+#[must_use]
+pub fn room<T>(count: usize) -> Option<List<T>> {
+    Some(List::with_capacity(count))
+}
+
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;
 
@@ -158,7 +210,7 @@ pub enum NoMemory {}
 
 /// Adds an item to a list.
 #[expect(clippy::missing_errors_doc, reason = "it does not fail")]
-pub fn push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
+pub fn try_push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
     list.push(item);
     Ok(())
 }

@@ -22,7 +22,7 @@ impl Block for Stack {
     }
 
     fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
-        let mut bytes = [0; 1500];
+        let mut bytes = [0; 2000];
         if packet.read(0, &mut bytes) && bytes.iter().all(|&byte| byte == 0) {
             return Verdict::drop(packet, DropReason::Filtered);
         }
