@@ -28,16 +28,17 @@ FAMILY = Family()
 BLOCKS = ["t", "c", "f", "d", "e", "u", "v", "w", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "classify",
-         "checksum", "rewrite", "switch"]
+         "checksum", "rewrite", "switch", "compress", "crypt"]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay", "fb_shape",
-           "fb_classify", "fb_checksum", "fb_rewrite", "fb_switch"]
+           "fb_classify", "fb_checksum", "fb_rewrite", "fb_switch",
+           "fb_compress", "fb_crypt"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
 # Of the blocks below that have options: key and value.
 OPTIONS = {"f": [("program", value) for value in PROGRAMS], "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
            "x": SETTINGS["delay"], "y": SETTINGS["shape"], "w": SETTINGS["delay"], "z": SETTINGS["classify"],
-           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"]}
+           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"], "t": SETTINGS["crypt"], "c": SETTINGS["compress"]}
 
 
 # --- Messages, as trees of attributes ---
