@@ -170,7 +170,9 @@ impl Receiver {
         if !(1..=format::LAST).contains(&header.sequence) {
             return Err(Refused::Replayed);
         }
-        let derived = self.secret.derive(&format::label(self.key, &header.session));
+        let derived = self
+            .secret
+            .derive(&format::label(self.key, &header.session));
         let derived = derived.map_err(|_| Refused::NoMemory)?;
         let session = Session {
             name: header.session,
@@ -297,9 +299,7 @@ impl Crypt {
         let bytes = packet.header_mut(len).ok_or(Refused::NoMemory)?;
         let parts = bytes.split_at_mut_checked(HEADER);
         let (associated, rest) = parts.ok_or(Refused::Malformed)?;
-        let (data, tag) = rest
-            .split_last_chunk_mut()
-            .ok_or(Refused::Malformed)?;
+        let (data, tag) = rest.split_last_chunk_mut().ok_or(Refused::Malformed)?;
         if !session.aead.open(&header.nonce(), associated, data, tag) {
             return Err(Refused::Forged);
         }
@@ -313,7 +313,12 @@ impl Crypt {
     }
 
     /// Encrypts or decrypts a packet, and counts that.
-    fn change<P: Packet>(&self, packet: &mut P, seals: bool, cx: &Context<'_>) -> Result<(), DropReason> {
+    fn change<P: Packet>(
+        &self,
+        packet: &mut P,
+        seals: bool,
+        cx: &Context<'_>,
+    ) -> Result<(), DropReason> {
         let counts = self.counts.this(cx.cpu());
         let (done, count) = match seals {
             true => (self.seal(packet), &counts.encrypted),
@@ -364,7 +369,10 @@ impl Crypt {
         };
         let secret = Secret::new(fill, process)?;
         secret.ok_or_else(|| match bad {
-            Some(Bad::Hidden) => fail!(EINVAL, "{key}: a saved graph has no keys: give the key itself"),
+            Some(Bad::Hidden) => fail!(
+                EINVAL,
+                "{key}: a saved graph has no keys: give the key itself"
+            ),
             Some(Bad::Weak) => fail!(EINVAL, "{key}: all of its bytes are the same"),
             _ => fail!(EINVAL, "{key}: a key has 32 or 64 hexadecimal digits"),
         })
@@ -383,13 +391,22 @@ impl Crypt {
         let id = id.ok_or_else(|| fail!(EINVAL, "{TX_KEY}: {KEY}"))?;
         let mut receivers = self.receivers.iter().flatten();
         if receivers.any(|receiver| receiver.secret == secret) {
-            return Err(fail!(EINVAL, "{TX_KEY}: a key is for one direction, and this one decrypts"));
+            return Err(fail!(
+                EINVAL,
+                "{TX_KEY}: a key is for one direction, and this one decrypts"
+            ));
         }
         let sender = Sender::begin(id, secret, self.sender.as_deref(), process)?;
         Ok(self.with(self.config, Some(sender)))
     }
 
-    fn set_receiver(&self, key: &str, id: u8, digits: &[u8], process: &Process) -> Result<Self, Failure> {
+    fn set_receiver(
+        &self,
+        key: &str,
+        id: u8,
+        digits: &[u8],
+        process: &Process,
+    ) -> Result<Self, Failure> {
         let mut next = self.with(self.config, self.sender.clone());
         let mine = |place: &&mut Option<Arc<Receiver>>| {
             place.as_ref().is_some_and(|receiver| receiver.key == id)
@@ -402,18 +419,33 @@ impl Crypt {
             return Ok(next);
         }
         let secret = Self::secret(key, digits, process)?;
-        if self.sender.as_ref().is_some_and(|sender| sender.secret == secret) {
-            return Err(fail!(EINVAL, "{key}: a key is for one direction, and this one encrypts"));
+        if self
+            .sender
+            .as_ref()
+            .is_some_and(|sender| sender.secret == secret)
+        {
+            return Err(fail!(
+                EINVAL,
+                "{key}: a key is for one direction, and this one encrypts"
+            ));
         }
         if let Some(place) = place {
             // What came under this key does not come again.
-            if place.as_ref().is_none_or(|receiver| receiver.secret != secret) {
+            if place
+                .as_ref()
+                .is_none_or(|receiver| receiver.secret != secret)
+            {
                 *place = Some(Receiver::new(id, secret)?);
             }
             return Ok(next);
         }
         let free = next.receivers.iter_mut().find(|place| place.is_none());
-        let free = free.ok_or_else(|| fail!(ENOSPC, "{key}: there are {RECEIVERS} keys: remove one first"))?;
+        let free = free.ok_or_else(|| {
+            fail!(
+                ENOSPC,
+                "{key}: there are {RECEIVERS} keys: remove one first"
+            )
+        })?;
         *free = Some(Receiver::new(id, secret)?);
         Ok(next)
     }
@@ -450,7 +482,10 @@ impl Block for Crypt {
         if key == TX_KEY {
             return self.set_sender(text, process);
         }
-        if let Some(id) = key.strip_prefix("rx.").and_then(|rest| rest.strip_suffix(".key")) {
+        if let Some(id) = key
+            .strip_prefix("rx.")
+            .and_then(|rest| rest.strip_suffix(".key"))
+        {
             let id = key::number(id).ok_or_else(|| fail!(EINVAL, "{key}: a number up to 255"))?;
             return self.set_receiver(key, id, text, process);
         }
@@ -497,7 +532,12 @@ impl Block for Crypt {
             (own, _) => own.as_ref(),
         };
         let has_own = self.receivers.iter().any(Option::is_some);
-        let mut receivers = if has_own { &self.receivers } else { &old.receivers }.clone();
+        let mut receivers = if has_own {
+            &self.receivers
+        } else {
+            &old.receivers
+        }
+        .clone();
         for own in receivers.iter_mut().flatten() {
             let mut before = old.receivers.iter().flatten();
             let same = |old: &&Arc<Receiver>| old.key == own.key && old.secret == own.secret;

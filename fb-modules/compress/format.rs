@@ -70,7 +70,10 @@ impl Header {
         let Some([_, _, kind, 0, o0, o1, l0, l1]) = rest.first_chunk() else {
             return Err(Not::Malformed);
         };
-        let (original, length) = (u16::from_be_bytes([*o0, *o1]), u16::from_be_bytes([*l0, *l1]));
+        let (original, length) = (
+            u16::from_be_bytes([*o0, *o1]),
+            u16::from_be_bytes([*l0, *l1]),
+        );
         let kind = match kind {
             0 if original == length => Kind::Stored,
             1 => Kind::Zstd,

@@ -70,7 +70,10 @@ mod tests {
     fn bad() {
         let mut to = [0; 32];
         assert_eq!(read(b"secret", &mut to), Err(Bad::Hidden));
-        assert_eq!(read(b"0011223344556677 899aabbccddeeff", &mut to), Err(Bad::Form));
+        assert_eq!(
+            read(b"0011223344556677 899aabbccddeeff", &mut to),
+            Err(Bad::Form)
+        );
         assert_eq!(read(&[b'0'; 32], &mut to), Err(Bad::Weak));
         assert_eq!(read(&[b'a'; 64], &mut to), Err(Bad::Weak));
         assert_eq!(read("ää".repeat(8).as_bytes(), &mut to), Err(Bad::Form));

@@ -97,7 +97,9 @@ mod tests {
     fn as_a_set() {
         let mut random = 1u64;
         let mut next = |below: u64| {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            random = random
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (random >> 33) % below
         };
         for spread in [2, 50, SIZE, 2 * SIZE, 10 * SIZE] {

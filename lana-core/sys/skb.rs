@@ -5,8 +5,8 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{
-    bindings, netdev::DeviceHandle, percpu::ThisCpu, queue::List, rcu::Reader,
-    reason::DropReason, watch::Watched,
+    bindings, netdev::DeviceHandle, percpu::ThisCpu, queue::List, rcu::Reader, reason::DropReason,
+    watch::Watched,
 };
 use crate::base::checksum;
 use core::{hint::assert_unchecked, mem::ManuallyDrop, ptr::NonNull, slice};

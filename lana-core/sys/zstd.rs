@@ -51,7 +51,8 @@ impl Zstd {
         let (from, to) = (start.wrapping_add(from.start), start.wrapping_add(to.start));
         // SAFETY: both parts are in the slice, which is borrowed exclusively, and may overlap. By the type's invariants
         // there is what compresses; the callers have evidence that this code stays on its CPU.
-        let done = unsafe { bindings::lana_zstd_run(self.0.as_ptr(), compress, from, len, to, room) };
+        let done =
+            unsafe { bindings::lana_zstd_run(self.0.as_ptr(), compress, from, len, to, room) };
         (done != 0).then_some(done as usize)
     }
 
