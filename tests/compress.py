@@ -22,7 +22,8 @@ NAMES = ("compressed", "plain", "bytes-in", "bytes-out", "decompressed", "passed
 
 def squeezed(data):
     room = ctypes.create_string_buffer(len(data) + 1000)
-    return room.raw[:ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)]
+    done = ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)
+    return room.raw[:done]
 
 
 def expanded(data, size):

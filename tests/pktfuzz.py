@@ -224,7 +224,8 @@ def squeeze(data):
         ZSTD.ZSTD_compress.restype = ctypes.c_size_t
         ZSTD.ZSTD_compress.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
     room = ctypes.create_string_buffer(len(data) + 1000)
-    return room.raw[:ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)]
+    done = ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)
+    return room.raw[:done]
 
 
 class Sender:
