@@ -48,6 +48,7 @@ pub mod prelude {
             batch::Batch,
             engine::Context,
             hold::HoldQueue,
+            parts::has_room,
             skb_or_frame::Packet,
             verdict::{Unclaimed, Verdict},
         },
@@ -55,6 +56,7 @@ pub mod prelude {
             bpf,
             compat::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
             context::Process,
+            crypto,
             frame::Frame,
             hash::HashKey,
             lock::Locked,
@@ -65,6 +67,7 @@ pub mod prelude {
             skb::{Skb, Sum, Summed},
             sock::SocketHandle,
             time,
+            zstd::Zstd,
         },
     };
     /// Addresses, prefixes, and tables of them.

@@ -8,6 +8,7 @@ pub(crate) mod engine;
 pub(crate) mod entrance;
 pub(crate) mod exit;
 pub(crate) mod hold;
+pub(crate) mod parts;
 pub(crate) mod probe;
 pub(crate) mod skb_or_frame;
 pub(crate) mod stats;

@@ -10,8 +10,10 @@
 //! than a function by name.
 
 pub mod bpf;
+pub(crate) mod bytes;
 pub(crate) mod compat;
 pub(crate) mod context;
+pub mod crypto;
 pub(crate) mod frame;
 pub(crate) mod genl;
 pub(crate) mod handle;
@@ -39,6 +41,7 @@ pub(crate) mod version;
 pub(crate) mod watch;
 pub(crate) mod wiring;
 pub(crate) mod xdp;
+pub(crate) mod zstd;
 
 /// Declarations of C, generated from `sys/bindings.h`.
 #[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""pktfuzz.py [--seconds N] [--seed N] [--mac MAC] [--to ADDRESS]... DEVICE...
+"""pktfuzz.py [--seconds N] [--seed N] [--mac MAC] [--to ADDRESS]... [--format NAME] DEVICE...
 
 Sends malformed packets by the devices of this namespace for that long: Ethernet, stacks of VLAN tags, ARP,
 IPv4 and IPv6 with options, extension headers and fragments, and ICMP, UDP and TCP in them, with lengths
 that lie, cut anywhere, with bits turned over. Most go to one of the addresses, under that MAC; part of them
-is well made, so that what looks for mistakes gets beyond the first. The same seed gives the same frames in
+is well made, so that what looks for mistakes gets beyond the first. With a format, half of them have that of the block
+crypt or compress, and what is in them is turned over, too. The same seed gives the same frames in
 the same order. Prints how many were sent; what becomes of them the caller sees in the kernel's log."""
 
 import argparse
@@ -32,8 +33,9 @@ def checksum(data):
 class Frames:
     """Makes them."""
 
-    def __init__(self, seed, mac, addresses, mtu):
+    def __init__(self, seed, mac, addresses, mtu, form=None):
         self.random, self.mac, self.mtu = random.Random(seed), mac, mtu
+        self.form = {None: None, "crypt": self.crypt, "compress": self.compress}[form]
         self.v4 = [socket.inet_pton(socket.AF_INET, a) for a in addresses if ":" not in a]
         self.v6 = [socket.inet_pton(socket.AF_INET6, a) for a in addresses if ":" in a]
 
@@ -159,6 +161,21 @@ class Frames:
         units = (len(body) + 2) // (4 if kind == AUTH else 8) - (2 if kind == AUTH else 1)
         return kind, bytes([following, self.lie(units, 8)]) + body + data
 
+    def crypt(self):
+        """What an encrypted packet looks like: nobody here has a key."""
+        session = self.random.choice([bytes(16), b"\xff" * 16, self.random.randbytes(16)])
+        return struct.pack("!BB", 1 if self.odds(0.9) else self.number(8), self.random.choice([1, 1, 2, self.number(8)])) + \
+            session + struct.pack("!Q", self.number(64)) + self.payload() + self.random.randbytes(16)
+
+    def compress(self):
+        """A compressed packet, by the library of user space, with bits turned over in most."""
+        data = b"\x08\x00" + self.random.choice([self.payload(), self.noise(40) * self.random.randrange(1, 200), bytes(self.number(14))])
+        kind = 1 if self.odds(0.9) else self.number(8)
+        packed = bytearray(squeeze(data) if kind else data)
+        for _ in range(self.random.choice([0, 1, 1, 2, 8])):
+            packed[self.random.randrange(len(packed))] ^= 1 << self.random.randrange(8)
+        return struct.pack("!BBHH", kind, 0 if self.odds(0.97) else 1, self.lie(len(data)), self.lie(len(packed))) + packed
+
     def arp(self):
         return struct.pack("!HHBBH", 1, 0x0800, self.lie(6, 8), self.lie(4, 8), self.number(2)) + \
             self.random.randbytes(6) + self.address([b"\xc0\0\2\1"], 4) + b"\0" * 6 + self.address(self.v4, 4)
@@ -167,11 +184,14 @@ class Frames:
         share = self.random.random()
         kind, data = (0x0800, self.ipv4()) if share < 0.45 else (0x86DD, self.ipv6()) if share < 0.9 else \
             (0x0806, self.arp()) if share < 0.95 else (self.number(16), self.payload())
+        formed = self.form and self.odds(0.5)
+        if formed:
+            kind, data = (0x88B5 if self.form == self.crypt else 0x88B6), self.form()
         mac = self.mac if self.odds(0.85) else self.random.choice(
             [b"\xff" * 6, b"\x33\x33\0\0\0\1", b"\1\0\x5e\0\0\1", self.random.randbytes(6)])
         source = b"\2" + self.random.randbytes(5) if self.odds(0.95) else self.random.randbytes(6)
         tags = b"".join(struct.pack("!HH", self.random.choice([0x8100, 0x88A8, 0x9100]), self.number(16))
-                        for _ in range(self.random.choice([0, 0, 0, 0, 1, 2, 3, 5])))
+                        for _ in range(0 if formed else self.random.choice([0, 0, 0, 0, 1, 2, 3, 5])))
         frame = bytearray(mac + source + tags + struct.pack("!H", kind) + data)
         if self.odds(0.15):
             del frame[self.random.randrange(14, len(frame) + 1):]
@@ -191,6 +211,21 @@ class Frames:
         start = self.random.choice([34, 54, 14, self.number(7)])
         return struct.pack("<BBHHHH", 1, self.random.choice([0, 0, 1, 4, 5]), self.random.choice([0, 54, 66]),
                            self.number(11), start, self.random.choice([2, 6, 16])) + frame
+
+
+ZSTD = None
+
+
+def squeeze(data):
+    """The frame of zstd for these bytes."""
+    global ZSTD  # pylint: disable=global-statement
+    if ZSTD is None:
+        ZSTD = ctypes.CDLL("libzstd.so.1")
+        ZSTD.ZSTD_compress.restype = ctypes.c_size_t
+        ZSTD.ZSTD_compress.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+    room = ctypes.create_string_buffer(len(data) + 1000)
+    done = ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)
+    return room.raw[:done]
 
 
 class Sender:
@@ -235,6 +270,7 @@ def main():
     parser.add_argument("--seed", default="1")
     parser.add_argument("--mac", default="02:00:00:00:00:01", help="of who is to take them")
     parser.add_argument("--to", action="append", default=[], metavar="ADDRESS", help="of IPv4 or IPv6")
+    parser.add_argument("--format", choices=["crypt", "compress"], help="of half of the frames")
     parser.add_argument("devices", nargs="+", metavar="DEVICE")
     options = parser.parse_args()
     mac = bytes.fromhex(options.mac.replace(":", ""))
@@ -242,7 +278,7 @@ def main():
     for number, device in enumerate(options.devices):
         with open(f"/sys/class/net/{device}/mtu") as file:
             mtu = int(file.read())
-        frames, sender = Frames(f"{options.seed} {number}", mac, options.to, mtu), Sender(device)
+        frames, sender = Frames(f"{options.seed} {number}", mac, options.to, mtu, options.format), Sender(device)
         for place in range(POOL):
             sender.put(place, frames.described(frames.frame()))
         pairs.append((frames, sender))

@@ -36,6 +36,13 @@ SETTINGS = {
         ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
     "checksum": [("complete", "on"), ("complete", "maybe"), ("direction", "ingress"), ("direction", "up"), ("complete", ""),
                  ("direction", "")],
+    "compress": [("level", "9"), ("level", "0"), ("least", "64"), ("least", "1"), ("limit", "1000"), ("limit", "1mb"),
+                 ("compress", "ingress"), ("compress", "both"), ("level", ""), ("least", ""), ("limit", ""), ("compress", "")],
+    "crypt": [
+        ("tx.key", "1:" + "01" * 15 + "00"), ("tx.key", "2:" + "01" * 31 + "00"), ("tx.key", "1:01"), ("tx.key", "secret"),
+        ("rx.1.key", "02" * 15 + "00"), ("rx.2.key", "02" * 31 + "00"), ("rx.255.key", "03" * 15 + "00"), ("rx.256.key", ""),
+        ("rx.1.key", "01" * 15 + "00"), ("rx.1.key", "00" * 16), ("encrypt", "ingress"), ("encrypt", "both"), ("tx.key", ""),
+        ("rx.1.key", ""), ("rx.2.key", ""), ("rx.255.key", ""), ("encrypt", "")],
     "classify": [
         ("rule.0", "-> 1"), ("rule.0", "proto=udp dport=9 -> 0"), ("rule.1", "ethertype=ipv4 src=192.0.2.0/24 -> drop"),
         ("rule.1", "vlan=1-9 -> 63"), ("rule.1", "bpf=\"1,6 0 0 1,\" -> 0"), ("rule.65535", "src=::/0 icmp-type=128 -> 0"),

@@ -10,7 +10,7 @@ use crate::{
     running, save,
 };
 use anyhow::{Context, Result};
-use lana_cli::{denied, enter_namespace, kernel, usage, word, Session};
+use lana_cli::{denied, enter_namespace, is_secret, kernel, usage, word, Session};
 use lana_netlink::{Connection, Error, Op, Transaction};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
@@ -119,6 +119,13 @@ fn graphs() -> Result<Vec<Graph>> {
                 let name = fb.name.unwrap_or_default();
                 if fb.inode.is_some() {
                     let text = format!("'{name}' is a socket: end its program first");
+                    return Err(usage(text));
+                }
+                let keys = fb.option.iter().filter(|option| option.config.is_some());
+                let mut keys = keys.filter_map(|option| option.key.as_deref());
+                if let Some(key) = keys.find(|key| is_secret(key)) {
+                    let text =
+                        format!("'{name}' has a key that nobody can read ({key}): remove it first");
                     return Err(usage(text));
                 }
             }

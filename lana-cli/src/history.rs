@@ -6,7 +6,7 @@
 //! The tools write what they change. `fbctl monitor --log` writes the events, which tell of what
 //! everybody changes.
 
-use crate::{session::Session, told::Told};
+use crate::{secret, session::Session, told::Told};
 use anyhow::{Context, Result};
 use lana_netlink::errno_text;
 use rustix::process;
@@ -202,10 +202,10 @@ impl Before {
     }
 }
 
-/// The command line, with the tool's name only.
+/// The command line, with the tool's name only, and without secrets.
 fn command() -> Vec<String> {
     let mut words: Vec<_> = env::args_os()
-        .map(|word| word.to_string_lossy().into_owned())
+        .map(|word| secret::without(word.to_string_lossy().into_owned()))
         .collect();
     if let Some(first) = words.first_mut() {
         if let Some((_, name)) = first.rsplit_once('/') {

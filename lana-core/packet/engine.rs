@@ -246,7 +246,7 @@ impl<'r> Context<'r> {
     }
 
     /// Drops a packet at the block that runs.
-    pub(crate) fn drop_here(&self, packet: Option<Skb>, reason: DropReason) {
+    pub fn drop_here(&self, packet: Option<Skb>, reason: DropReason) {
         self.drop(self.hop, packet, reason);
     }
 

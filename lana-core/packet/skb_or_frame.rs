@@ -14,7 +14,7 @@ use super::{
 };
 use crate::base::headers::{self, Malformed, Parsed};
 use crate::sys::{
-    bpf,
+    bpf, bytes,
     frame::Frame,
     netdev::DeviceHandle,
     reason::DropReason,
@@ -179,6 +179,42 @@ pub trait Packet: Carried {
     #[must_use]
     fn set_vlan(&mut self, tci: u16) -> bool;
 
+    /// Whether it is a super-packet (GRO, GSO): one that stands for several. [`Skb::segment`] takes it apart.
+    fn is_super(&self) -> bool;
+
+    /// Makes room for `n` bytes at `offset`, and the packet longer by as much. What is in the gap afterwards is for the
+    /// caller to overwrite. False where the packet cannot [become as long](Packet::resize) or is shorter than `offset`;
+    /// and without memory, when it may have got longer.
+    #[must_use]
+    fn insert(&mut self, offset: u32, n: u32) -> bool {
+        let Some(len) = self.len().checked_add(n) else {
+            return false;
+        };
+        if offset > self.len() || !self.resize(len) {
+            return false;
+        }
+        let bytes = self.header_mut(len);
+        bytes.is_some_and(|bytes| bytes::open_gap(bytes, offset as usize, n as usize))
+    }
+
+    /// Removes `n` bytes at `offset`. False where there are not as many or the packet cannot
+    /// [become shorter](Packet::resize), and without memory.
+    #[must_use]
+    fn remove(&mut self, offset: u32, n: u32) -> bool {
+        let len = self.len();
+        let Some(less) = len.checked_sub(n) else {
+            return false;
+        };
+        let bytes = self.header_mut(len);
+        bytes.is_some_and(|bytes| bytes::close_gap(bytes, offset as usize, n as usize))
+            && self.resize(less)
+    }
+
+    /// Says that the bytes are those of another packet now, as they are when it was encrypted, or taken out of a tunnel. What
+    /// Linux knows of the packet beside its bytes was true of the old ones, and is forgotten: its protocol is read anew,
+    /// its checksum is one that [nobody has looked at](Summed::None).
+    fn renew(&mut self);
+
     /// What a classic BPF program says to it: how many bytes to keep, 0 being none.
     fn filter(&mut self, program: &bpf::Program) -> u32;
 
@@ -294,6 +330,15 @@ impl Packet for Skb {
     #[inline]
     fn device_index(&self) -> Option<u32> {
         Skb::device_index(self)
+    }
+
+    #[inline]
+    fn is_super(&self) -> bool {
+        Skb::is_super(self)
+    }
+
+    fn renew(&mut self) {
+        Skb::renew(self);
     }
 
     #[inline]
@@ -415,6 +460,13 @@ impl Packet for Frame {
     fn device_index(&self) -> Option<u32> {
         Some(Frame::device_index(self))
     }
+
+    #[inline]
+    fn is_super(&self) -> bool {
+        false
+    }
+
+    fn renew(&mut self) {}
 
     #[inline]
     fn filter(&mut self, program: &bpf::Program) -> u32 {

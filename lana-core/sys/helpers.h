@@ -104,7 +104,7 @@ void lana_skb_resume(struct sk_buff *skb, struct net *net, u32 ifindex);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
 		      const struct lana_sum *sums, unsigned int count);
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
-u16 lana_skb_segment(const struct sk_buff *skb);
+u16 lana_skb_segment_size(const struct sk_buff *skb);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len);
@@ -113,6 +113,36 @@ bool lana_skb_push_vlan(struct sk_buff *skb, u16 tci);
 bool lana_skb_pop_vlan(struct sk_buff *skb);
 bool lana_skb_set_vlan(struct sk_buff *skb, u16 tci);
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* Packets that become others: remake.c. */
+bool lana_skb_is_super(const struct sk_buff *skb);
+struct sk_buff *lana_skb_segment(struct sk_buff *skb);
+bool lana_skb_tag_inside(struct sk_buff *skb);
+void lana_skb_renew(struct sk_buff *skb);
+
+/* Compression: zstd.c. */
+#define LANA_ZSTD_MOST		65535U
+
+struct lana_zstd;
+bool lana_zstd_there(void);
+struct lana_zstd *lana_zstd_new(int level);
+void lana_zstd_free(struct lana_zstd *zstd);
+u32 lana_zstd_run(struct lana_zstd *zstd, bool compress, const u8 *from, u32 len, u8 *to, u32 room);
+
+/* AES-GCM and HMAC-SHA256: crypto.c. */
+#define LANA_AEAD_TAG		16
+
+struct lana_aead;
+bool lana_aead_there(void);
+struct lana_aead *lana_aead_new(const u8 *key, size_t len, bool may_sleep);
+void lana_aead_free(struct lana_aead *aead);
+void lana_aead_seal(const struct lana_aead *aead, u8 *data, size_t len, u8 *tag, const u8 *ad,
+		    size_t ad_len, const u8 *nonce);
+bool lana_aead_open(const struct lana_aead *aead, u8 *data, size_t len, const u8 *tag,
+		    const u8 *ad, size_t ad_len, const u8 *nonce);
+void lana_hmac(const u8 *key, size_t len, const u8 *data, size_t data_len, u8 *out);
+void lana_forget(void *data, size_t len);
+int lana_random(void *data, size_t len);
 
 /* For who watches: watch.c. */
 extern u8 lana_watch_drops;

@@ -144,7 +144,7 @@ u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum)
 }
 
 /* Of a super-packet how many bytes each of its parts carries, 0 of others. */
-u16 lana_skb_segment(const struct sk_buff *skb)
+u16 lana_skb_segment_size(const struct sk_buff *skb)
 {
 	return skb_shinfo(skb)->gso_size;
 }

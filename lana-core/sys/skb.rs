@@ -5,7 +5,7 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{
-    bindings, netdev::DeviceHandle, percpu::ThisCpu, rcu::Reader, reason::DropReason,
+    bindings, netdev::DeviceHandle, percpu::ThisCpu, queue::List, rcu::Reader, reason::DropReason,
     watch::Watched,
 };
 use crate::base::checksum;
@@ -185,7 +185,7 @@ impl Skb {
     /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
     pub fn segment_size(&self) -> Option<u16> {
         // SAFETY: the buffer is live.
-        let size = unsafe { bindings::lana_skb_segment(self.as_ptr()) };
+        let size = unsafe { bindings::lana_skb_segment_size(self.as_ptr()) };
         (size > 0).then_some(size)
     }
 
@@ -283,6 +283,45 @@ impl Skb {
     pub fn set_vlan(&mut self, tci: u16) -> bool {
         // SAFETY: the buffer is live and not shared.
         self.unshare() && unsafe { bindings::lana_skb_set_vlan(self.as_ptr(), tci) }
+    }
+
+    /// Whether it is a super-packet (GRO, GSO): one that stands for several.
+    #[inline]
+    pub fn is_super(&self) -> bool {
+        // SAFETY: the buffer is live.
+        unsafe { bindings::lana_skb_is_super(self.as_ptr()) }
+    }
+
+    /// Takes a super-packet apart: the first of the packets that it stands for, and the others, in order, with their
+    /// checksums in them. The packet as it was where its headers are wrong, or there is no memory; and where it is no super-packet.
+    pub fn segment(mut self) -> Result<(Self, Segments), Self> {
+        if !self.is_super() || !self.unshare() {
+            return Err(self);
+        }
+        // SAFETY: the buffer is live and not shared. C hands over the parts, linked by `next`.
+        let mut parts = unsafe { List::from_raw(bindings::lana_skb_segment(self.as_ptr())) };
+        match parts.pop() {
+            Some(first) => {
+                self.arrived();
+                Ok((first, Segments(parts)))
+            }
+            None => Err(self),
+        }
+    }
+
+    /// Puts the VLAN tag that stands beside the packet among its bytes. False, and the packet as it was, without memory.
+    #[must_use]
+    pub fn tag_inside(&mut self) -> bool {
+        // SAFETY: the buffer is live and not shared.
+        self.unshare() && unsafe { bindings::lana_skb_tag_inside(self.as_ptr()) }
+    }
+
+    /// Forgets what was known of the packet's old bytes: see [`Packet::renew`](crate::prelude::Packet::renew).
+    pub(crate) fn renew(&mut self) {
+        if self.unshare() {
+            // SAFETY: the buffer is live and not shared.
+            unsafe { bindings::lana_skb_renew(self.as_ptr()) };
+        }
     }
 
     /// The Ethernet address of the device it came by; none for what a socket has sent.
@@ -389,6 +428,17 @@ impl Skb {
             -1 => Ok(()),
             why => Err(Unsent::Dropped(DropReason::from_wire(why as u32))),
         }
+    }
+}
+
+/// The packets that a super-packet stands for.
+pub struct Segments(List);
+
+impl Iterator for Segments {
+    type Item = Skb;
+
+    fn next(&mut self) -> Option<Skb> {
+        self.0.pop()
     }
 }
 

@@ -31,6 +31,6 @@ pub fn now() -> u64 {
 }
 
 /// The time since 1970, as far as this machine knows. Reads a clock. Any context.
-pub(crate) fn real() -> u64 {
+pub fn real() -> u64 {
     RealTime::ktime_get() as u64
 }

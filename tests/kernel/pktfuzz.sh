@@ -97,6 +97,50 @@ for way in skbs frames; do
 done
 about=
 
+# Blocks that make other packets of packets: malformed ones come up to them from alice, and down from bob.
+ip link set lan1 mtu 9000
+ip -n bob link set b0 mtu 9000
+for way in skbs frames; do
+	for kind in crypt compress; do
+		about="$kind, $way: "
+		for lan in lan0 lan1; do
+			if [ $way = frames ]; then vlink ethernet hook $lan --xdp --yes; else hook $lan; fi
+		done
+		bridge k $kind wire counter
+		if [ $kind = crypt ]; then
+			fbctl -b - <<-END
+				set k tx.key=1:000102030405060708090a0b0c0d0e0f
+				set k rx.1.key=101112131415161718191a1b1c1d1e1f
+				set k rx.2.key=202122232425262728292a2b2c2d2e2f
+			END
+		fi
+		seconds=$((${LANA_MINUTES:-0} * 30 + 2))
+		check "malformed packets come up" ip netns exec alice python3 -S "$tests/pktfuzz.py" --seconds $seconds \
+			--seed "${LANA_SEED:-1} $kind" --mac $bob_mac --to 192.0.2.2 --format $kind a0
+		check "and down" ip netns exec bob python3 -S "$tests/pktfuzz.py" --seconds $seconds \
+			--seed "${LANA_SEED:-1} $kind down" --mac $alice_mac --to 192.0.2.1 --format $kind b0
+		still
+		diag "$(fbctl show k)" "$(fbctl stats k)"
+		if [ $kind = crypt ]; then
+			check "some are clear, some forged, some malformed" \
+				[ "$(option k clear)" -gt 0 -a "$(option k forged)" -gt 0 -a "$(drops k malformed)" -gt 0 ]
+			check "what goes down is encrypted" [ "$(option k encrypted)" -gt 0 ]
+			check "and none is let through" is "$(option k decrypted)" 0
+			came=$(option k no-key) stale=$(option k stale) again=$(option k replayed)
+			all=$((came + stale + again + $(option k clear) + $(option k forged) + $(option k spent)))
+			check "each that is filtered has its reason" is "$(drops k filtered)" "$all"
+		else
+			check "some are decompressed, some corrupt, some malformed" \
+				[ "$(option k decompressed)" -gt 0 -a "$(option k corrupt)" -gt 0 -a "$(drops k malformed)" -gt 0 ]
+			check "what goes down is compressed, or passes" [ "$(option k compressed)" -gt 0 -a "$(option k plain)" -gt 0 ]
+		fi
+		clean
+	done
+done
+about=
+ip link set lan1 mtu 1500
+ip -n bob link set b0 mtu 1500
+
 # Two wires, and equal graphs at their ends: one gets skbs, the other one frames.
 ip link set lan0 mtu 1500
 ip -n alice link set a0 mtu 1500

@@ -6,7 +6,7 @@ use crate::{
     model::{Device, Name, Names, Pair, Place, Share},
     program,
 };
-use lana_cli::word;
+use lana_cli::{is_secret, word, SECRET};
 use lana_netlink::Op;
 use serde::Serialize;
 
@@ -143,7 +143,10 @@ impl<'t> Change<'t> {
             What::Option { name, key, value } => Item::Option {
                 name: names.text(name),
                 key: names.text(key),
-                value,
+                value: match is_secret(names.text(key)) {
+                    true => SECRET,
+                    false => value,
+                },
             },
             What::Binding((upper, lower)) => Item::Binding {
                 upper: names.text(upper),

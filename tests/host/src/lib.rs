@@ -200,6 +200,22 @@ pub fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
 pub fn room<T>(count: usize) -> Option<List<T>> {
     Some(List::with_capacity(count))
 }
+#[path = "../../../fb-modules/compress/format.rs"]
+pub mod compress_format;
+
+#[path = "../../../fb-modules/crypt/format.rs"]
+pub mod crypt_format;
+
+#[expect(clippy::cast_possible_truncation, reason = "two digits make a byte")]
+#[path = "../../../fb-modules/crypt/key.rs"]
+pub mod crypt_key;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is cut off is not part of a place in the window"
+)]
+#[path = "../../../fb-modules/crypt/window.rs"]
+pub mod crypt_window;
 
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;
