@@ -30,6 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.stream()
         if path == "/block":
             name = query.partition("name=")[2].partition("&")[0]
+            if name not in recorded["block"]:
+                return self.send_error(404)
             return self.give("application/json", json.dumps(recorded["block"][name]))
         if path in ("/about", "/versions"):
             return self.give("application/json", json.dumps(recorded[path[1:]]))

@@ -48,7 +48,7 @@ const lookInto = async (path, title, values, take) => {
   }
 };
 const wantedPackets = () => ({
-  name: selected.box, filter: byId("look-filter").value, count: byId("look-count").value, seconds: byId("look-seconds").value,
+  name: selected ? selected.box : "", filter: byId("look-filter").value, count: byId("look-count").value, seconds: byId("look-seconds").value,
 });
 const titled = (what, values) => `${what} ${values.name}${values.filter.trim() ? `: ${values.filter.trim()}` : ""}`;
 
@@ -142,6 +142,14 @@ const capture = async () => {
   link.href = URL.createObjectURL(new Blob(pieces).slice(0, file.whole, "application/x-pcapng"));
   link.click();
 };
+// What the form asks for, in words, so that it may be closed.
+const summary = () => {
+  const { filter, count, seconds } = wantedPackets(), points = byId("look-points");
+  const what = filter.trim() ? `“${filter.trim()}”` : "all packets", kind = points.selectedOptions[0].textContent.replace(/ by .*/, "");
+  byId("look-what").textContent = `${what} · at most ${count} in ${seconds} s · capture ${kind}`;
+};
+byId("look").addEventListener("input", summary);
+summary();
 byId("look").addEventListener("submit", (event) => { event.preventDefault(); trace(); });
 byId("capture").addEventListener("click", () => { if (byId("look").reportValidity()) capture(); });
 byId("packets-stop").addEventListener("click", () => { if (looking) looking.stop(); });
