@@ -5,7 +5,7 @@
 use super::{
     canvas::{Border, Canvas},
     channel::{Channel, Step},
-    style::{words, Tone, Words},
+    style::{drops, words, Tone, Words},
     Form, Look,
 };
 use crate::picture::{
@@ -115,11 +115,13 @@ fn level(texts: &mut [Vec<Words>], boxes: &Boxes, layout: &Layout) {
 /// What a box says: nothing that is empty.
 fn lines(block: &Block, look: &Look, form: &Form) -> Vec<Words> {
     let mut lines = Vec::new();
-    for words in words(block, look.figures) {
+    let said = words(block, look.figures).into_iter();
+    for mut words in said.chain(drops(block, look.figures)) {
         if words.text.is_empty() {
             continue;
         }
         if form.narrow {
+            words.text = words.text.replace(" packet", " pkt").replace(" pkts", " pkt");
             let pieces = words.text.split(" · ");
             lines.extend(pieces.map(|piece| Words::new(piece, words.tone)));
         } else {
@@ -135,7 +137,13 @@ fn width(block: &Block, lines: &[Words]) -> usize {
     let longest = lines.iter().map(Words::width).max();
     let ports = [&block.ports.ingress, &block.ports.egress].map(|ports| {
         let digits = ports.last().map_or(1, |highest| highest.to_string().len());
-        ports.len() * (digits + 2)
+        // Half of it is before the line: none of the corners, and one more for what is rounded.
+        let most = ports.len() * 2 * (digits + 1);
+        if ports.len() > 1 {
+            most
+        } else {
+            0
+        }
     });
     let inner = ports.into_iter().fold(longest.unwrap_or(0) + 2, usize::max);
     inner + 2 + (inner + 1) % 2
@@ -315,12 +323,23 @@ fn draw_numbers(
             continue;
         };
         if let (true, Some(number), Some(frame)) = (step.first, ingress, frames.get(edge.lower)) {
-            canvas.before(step.below, frame.top, &number.to_string());
+            let at = beside(step.below, frame, number);
+            canvas.before(at, frame.top, &number.to_string());
         }
         if let (true, Some(number), Some(frame)) = (step.last, egress, frames.get(edge.upper)) {
             let row = frame.top + frame.lines.len() + 1;
-            canvas.before(step.above, row, &number.to_string());
+            canvas.before(beside(step.above, frame, number), row, &number.to_string());
         }
+    }
+}
+
+/// Where a number ends that stands before its line; behind that, if it would cover the corner of the box.
+fn beside(line: usize, frame: &Frame<'_>, number: u32) -> usize {
+    let digits = number.to_string().len();
+    if line > frame.left + digits {
+        line
+    } else {
+        line + 1 + digits
     }
 }
 
