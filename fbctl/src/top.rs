@@ -480,7 +480,7 @@ mod tests {
         );
         assert_eq!(
             status(&mut view, 40),
-            "q end  ? keys  hidden: TYPE PACKETS +3"
+            "q end  ? keys  hidden: TYPE TX/S +5"
         );
         assert!(!status(&mut view, 120).contains("hidden"));
     }

@@ -22,7 +22,7 @@ pub(crate) struct Trace {
     /// Follow only packets that match this filter where the trace begins
     #[arg(long, value_name = "EXPRESSION|@FILE", conflicts_with = "expression")]
     pub(crate) filter: Option<String>,
-    /// The same, without --filter: `trace icmp or arp`
+    /// The filter, which needs no --filter: `trace icmp or arp`
     #[arg(value_name = "EXPRESSION")]
     pub(crate) expression: Vec<String>,
     /// Stop after PACKETS packets [default: no limit]
@@ -49,7 +49,7 @@ pub(crate) struct Trace {
 #[command(after_help = FILTER, override_usage = "fbctl capture [OPTIONS] BLOCK|DEV... [EXPRESSION]")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Capture {
-    /// Blocks, or devices with a block: up to 16. A filter may follow, without --filter: `capture eth0 icmp or arp`
+    /// Blocks, or devices with a block: up to 16. A filter may follow, which needs no --filter: `capture eth0 icmp or arp`
     #[arg(required = true, value_name = "BLOCK|DEV")]
     pub(crate) blocks: Vec<String>,
     /// Packets that the block receives. This is the default without --in, --out and --drops

@@ -194,7 +194,7 @@ impl Hop {
         columns: Option<usize>,
     ) {
         let margin = MARGIN + 2 * self.depth;
-        let line = |width: usize| {
+        let line = |width: usize, with_took: bool| {
             let (time, name, way) = (&self.time, self.indented(), self.way);
             let line = Line::of(&format!("  {time:>10}  {name:<block$}  {way:<4}  "));
             let line = if self.dropped {
@@ -202,16 +202,17 @@ impl Hop {
             } else {
                 line.with(&self.outcome)
             };
-            let Some(took) = &self.took else { return line };
+            let Some(took) = self.took.as_ref().filter(|_| with_took) else {
+                return line;
+            };
             let padding = width.saturating_sub(self.outcome.chars().count());
             line.with(&format!("{:padding$}  took {took:>7}", ""))
         };
-        let aligned = line(outcome);
-        if columns.is_some_and(|columns| columns < aligned.width()) {
-            lines.push((line(0), margin));
-        } else {
-            lines.push((aligned, margin));
-        }
+        let has_room = |line: &Line| columns.is_none_or(|columns| line.width() <= columns);
+        // Where there is no room for all, how long it took is what is left out.
+        let all = [(outcome, true), (0, true)].map(|(width, with_took)| line(width, with_took));
+        let fits = all.into_iter().find(has_room);
+        lines.push((fits.unwrap_or_else(|| line(0, false)), margin));
         if self.changes.is_empty() {
             return;
         }

@@ -64,9 +64,9 @@ pub(super) fn draw(graph: &Graph, look: &Look, form: &Form) -> Drawing {
         .zip(&boxes.nodes)
         .zip(widths)
         .zip(&texts)
-        .map(|(((at, node), width), lines)| Frame {
-            // So that its middle is in the column of a line there.
-            left: column(at.x + float(width) * COLUMN / 2.0).saturating_sub(width / 2),
+        .enumerate()
+        .map(|(number, (((at, node), width), lines))| Frame {
+            left: left(&boxes, &layout, number),
             // Boxes of a layer stand on one floor.
             top: rows.of(at.y + node.height).saturating_sub(rows_of(lines)),
             width,
@@ -158,12 +158,22 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
         let steps = points.len() / 2;
         for (step, ends) in points.chunks_exact(2).enumerate() {
             let [from, to] = ends else { continue };
+            let (first, last) = (step == 0, step + 1 == steps);
             let (mut below, mut above) = (column(from.x), column(to.x));
-            // What is rounded is no bend: the end at a box gives way.
+            if first {
+                below = joint(boxes, layout, edge.lower, from.x);
+            }
+            if last {
+                above = joint(boxes, layout, edge.upper, to.x);
+            }
+            // What is rounded is no bend: the end at a box gives way, if it has room.
             if below.abs_diff(above) == 1 {
-                if step == 0 && several(boxes, edge.lower, true) || step + 1 < steps {
+                let lower = !first || has_joint(boxes, layout, (edge.lower, true), above);
+                let upper = !last || has_joint(boxes, layout, (edge.upper, false), below);
+                let prefers_lower = first && several(boxes, edge.lower, true) || !last;
+                if lower && (prefers_lower || !upper) {
                     below = above;
-                } else {
+                } else if upper {
                     above = below;
                 }
             }
@@ -183,8 +193,8 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
                 .or_insert_with(|| Channel::new(to.y, bottom));
             channel.steps.push(Step {
                 line: number,
-                first: step == 0,
-                last: step + 1 == steps,
+                first,
+                last,
                 below,
                 above,
                 from: from.y,
@@ -195,6 +205,33 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
     let mut channels: Vec<_> = found.into_values().collect();
     channels.iter_mut().for_each(Channel::assign_tracks);
     channels
+}
+
+/// The first column of a box.
+fn left(boxes: &Boxes, layout: &Layout, number: usize) -> usize {
+    let width = boxes.nodes.get(number).map_or(0.0, |node| node.width);
+    let middle = layout.nodes.get(number).map_or(0.0, |at| at.x) + width / 2.0;
+    // So that its middle is in the column of a line there.
+    column(middle).saturating_sub(column(width) / 2)
+}
+
+/// The column in which a line at a height ends at a box: as far from its side as the port is.
+fn joint(boxes: &Boxes, layout: &Layout, number: usize, x: f64) -> usize {
+    let at = layout.nodes.get(number).map_or(0.0, |at| at.x);
+    left(boxes, layout, number) + column(x - at)
+}
+
+/// Whether a line may end in a column of the upper or the lower side of a box, beside its number, if it has one.
+fn has_joint(
+    boxes: &Boxes,
+    layout: &Layout,
+    (number, top): (usize, bool),
+    column_of: usize,
+) -> bool {
+    let left = left(boxes, layout, number);
+    let width = boxes.nodes.get(number).map_or(0.0, |node| node.width);
+    let numbers = usize::from(several(boxes, number, top));
+    column_of > left + numbers && column_of + 1 < left + column(width)
 }
 
 /// The lower side of a box.
