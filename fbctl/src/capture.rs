@@ -105,9 +105,8 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
 /// The blocks, and the filter that stands behind them: it begins with the first word that is no block, and that tcpdump
 /// knows.
 fn parted<'a>(words: &'a [String], names: &Names) -> (&'a [String], String) {
-    let is_filter = |(at, word): (usize, &String)| {
-        at > 0 && names.find(word).is_none() && filter::begins(word)
-    };
+    let is_filter =
+        |(at, word): (usize, &String)| at > 0 && names.find(word).is_none() && filter::begins(word);
     let at = words.iter().enumerate().position(is_filter);
     let (blocks, filter) = words.split_at(at.unwrap_or(words.len()));
     (blocks, filter.join(" "))

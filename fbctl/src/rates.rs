@@ -329,7 +329,9 @@ pub(crate) fn times(report: &Report, block: &BlockRates) -> [String; 2] {
 /// What a device receives and sends in a second; nothing of another block.
 pub(crate) fn ways(block: &BlockRates) -> [String; 2] {
     let text = |count: Count| number(count.rate);
-    block.device.map_or_else(Default::default, |ways| ways.map(text))
+    block
+        .device
+        .map_or_else(Default::default, |ways| ways.map(text))
 }
 
 /// A share of a CPU. What is there is never shown as nothing.
@@ -369,10 +371,7 @@ fn table(report: &Report, is_all: bool) -> Table {
         if with_devices {
             cells.extend(ways(block));
         }
-        cells.extend([
-            scaled(block.bytes.rate * 8.0),
-            number(block.drops.rate),
-        ]);
+        cells.extend([scaled(block.bytes.rate * 8.0), number(block.drops.rate)]);
         if timed {
             cells.extend(times(report, block));
         }
@@ -399,11 +398,7 @@ fn total(report: &Report, is_all: bool, with_devices: bool) -> Vec<String> {
         ];
         (format!("{} blocks", report.blocks.len()), rates)
     };
-    let mut cells = vec![
-        "total".to_owned(),
-        of,
-        number(packets),
-    ];
+    let mut cells = vec!["total".to_owned(), of, number(packets)];
     if with_devices {
         cells.extend([String::new(), String::new()]);
     }

@@ -456,7 +456,9 @@ mod tests {
             lines[2]
         );
         assert!(
-            lines[4].starts_with("eth0   eth        2000   500  1500   1.60M        0        0      0      0"),
+            lines[4].starts_with(
+                "eth0   eth        2000   500  1500   1.60M        0        0      0      0"
+            ),
             "{}",
             lines[4]
         );
@@ -478,10 +480,7 @@ mod tests {
             status(&mut view, 50),
             "q end  ? keys  hidden: TYPE PACKETS BYTES DROPS +1"
         );
-        assert_eq!(
-            status(&mut view, 40),
-            "q end  ? keys  hidden: TYPE TX/S +5"
-        );
+        assert_eq!(status(&mut view, 40), "q end  ? keys  hidden: TYPE TX/S +5");
         assert!(!status(&mut view, 120).contains("hidden"));
     }
 

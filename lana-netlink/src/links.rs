@@ -118,7 +118,9 @@ fn link(payload: &[u8]) -> Result<Option<(String, Link)>, DecodeError> {
         match attribute? {
             (IFLA_IFNAME, name) => found = Some(text(name).into_owned()),
             (IFLA_MTU, value) => {
-                mtu = value.first_chunk().map_or(0, |mtu| u32::from_ne_bytes(*mtu));
+                mtu = value
+                    .first_chunk()
+                    .map_or(0, |mtu| u32::from_ne_bytes(*mtu));
             }
             _ => {}
         }

@@ -3,12 +3,7 @@
 //! Captured packets, a line each.
 
 use crate::probe::{
-    document::Record,
-    names::Names,
-    packet::Packet,
-    part::Part,
-    summary::Detail,
-    watch::Show,
+    document::Record, names::Names, packet::Packet, part::Part, summary::Detail, watch::Show,
     way as direction, with_drop,
 };
 use anyhow::Result;

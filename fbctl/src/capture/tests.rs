@@ -91,7 +91,11 @@ fn what_leaves_has_its_next_block() {
         port: None,
         ..record.clone()
     };
-    assert!(line(&other).contains("out  down          02:"), "{}", line(&other));
+    assert!(
+        line(&other).contains("out  down          02:"),
+        "{}",
+        line(&other)
+    );
     let json = serde_json::to_value(lines::Document::of(&record, 0, &names)).unwrap();
     assert_eq!((&json["port"], &json["next"]), (&1.into(), &"eth0".into()));
 }

@@ -14,9 +14,44 @@ use std::{
 
 /// What an expression of tcpdump may begin with, besides signs and numbers.
 const WORDS: [&str; 38] = [
-    "ah", "arp", "broadcast", "dst", "esp", "ether", "gateway", "geneve", "greater", "host", "icmp", "icmp6", "igmp",
-    "inbound", "ip", "ip6", "len", "less", "link", "llc", "mpls", "multicast", "net", "not", "outbound", "pim", "port",
-    "portrange", "pppoed", "pppoes", "proto", "rarp", "sctp", "src", "tcp", "type", "udp", "vlan",
+    "ah",
+    "arp",
+    "broadcast",
+    "dst",
+    "esp",
+    "ether",
+    "gateway",
+    "geneve",
+    "greater",
+    "host",
+    "icmp",
+    "icmp6",
+    "igmp",
+    "inbound",
+    "ip",
+    "ip6",
+    "len",
+    "less",
+    "link",
+    "llc",
+    "mpls",
+    "multicast",
+    "net",
+    "not",
+    "outbound",
+    "pim",
+    "port",
+    "portrange",
+    "pppoed",
+    "pppoes",
+    "proto",
+    "rarp",
+    "sctp",
+    "src",
+    "tcp",
+    "type",
+    "udp",
+    "vlan",
 ];
 
 /// Whether a filter begins with this word of a command: what can be no name of a block, or what tcpdump knows.
@@ -98,10 +133,24 @@ mod tests {
 
     #[test]
     fn filters_begin_with_words_of_tcpdump() {
-        for word in ["icmp", "tcp[13]", "not", "(arp", "@file", "!arp", "udp port 53"] {
+        for word in [
+            "icmp",
+            "tcp[13]",
+            "not",
+            "(arp",
+            "@file",
+            "!arp",
+            "udp port 53",
+        ] {
             assert!(begins(word), "{word}");
         }
-        for word in ["eth0", "nosuch", "tcp-filter2x".trim_start_matches("tcp-"), "t", ""] {
+        for word in [
+            "eth0",
+            "nosuch",
+            "tcp-filter2x".trim_start_matches("tcp-"),
+            "t",
+            "",
+        ] {
             assert!(!begins(word), "{word}");
         }
     }

@@ -76,7 +76,10 @@ impl Names {
     pub(crate) fn longest_peer(&self, blocks: &[(u32, String)]) -> usize {
         let blocks = blocks.iter().filter_map(|(idp, _)| self.get(*idp));
         let names = blocks.flat_map(|block| block.peers.values());
-        names.map(|name| name.chars().count()).max().unwrap_or_default()
+        names
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or_default()
     }
 
     /// The block that is called so, or that stands for the device that is: IDP and name.

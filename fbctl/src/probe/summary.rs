@@ -75,7 +75,9 @@ fn compact(data: &[u8], len: u32) -> String {
     let mut rest = text.as_str();
     while let Some((before, kind)) = rest.split_once("ethertype ") {
         out.push_str(before);
-        let named = kind.split_once(" (0x").filter(|(name, _)| *name != "Unknown");
+        let named = kind
+            .split_once(" (0x")
+            .filter(|(name, _)| *name != "Unknown");
         let named = named.and_then(|(name, number)| Some((name, number.split_once(')')?.1)));
         let Some((name, after)) = named else {
             out.push_str("ethertype ");

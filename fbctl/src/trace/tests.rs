@@ -133,7 +133,10 @@ fn no_line_is_longer_than_the_terminal() {
     assert_eq!(printed(&part, false, Some(60)).join("\n"), NARROW);
     for columns in 40..120 {
         let lines = printed(&part, true, Some(columns));
-        assert!(lines.iter().all(|line| line.chars().count() <= columns), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= columns),
+            "{lines:?}"
+        );
         // How long it took, where there is room.
         let words = |text: &str| text.replace("took  212 ns", "").split_whitespace().count();
         assert_eq!(words(&lines.join(" ")), words(PACKET));

@@ -128,11 +128,19 @@ impl Packet {
         let hop = self.hops.get(at).filter(|hop| hop.is_made())?;
         let of = |other: &&Hop| (other.depth, &other.maker) == (hop.depth, &hop.maker);
         let before = self.hops.get(..at)?.iter().rev();
-        if before.filter(|hop| hop.first).take(1).any(|other| of(&other)) {
+        if before
+            .filter(|hop| hop.first)
+            .take(1)
+            .any(|other| of(&other))
+        {
             return None;
         }
         let firsts = self.hops.get(at..)?.iter().filter(|hop| hop.first);
-        let end = if firsts.take_while(of).count() > 1 { "s" } else { "" };
+        let end = if firsts.take_while(of).count() > 1 {
+            "s"
+        } else {
+            ""
+        };
         let place = (MARGIN + 2 * hop.depth).saturating_sub(2);
         Some(match &hop.maker {
             Some(maker) => format!("{:place$}packet{end} made by {maker}:", ""),

@@ -212,6 +212,7 @@ const details = async () => {
     byId("side-kind").textContent = box ? box.detail : `${block.type} #${block.idp}`;
     const rate = box ? rateOf(box.idp) : { text: "", loss: "" };
     const counters = [["packets", number(stats.packets) + (rate.text ? ` · ${rate.text}` : "")], ["bytes", number(stats.bytes)]];
+    if (block.ifname) counters.splice(1, 0, ["received", number(stats.entered)], ["sent", number(stats.packets - (stats.entered || 0))]);
     if (stats.skbs) counters.push(["skbs", number(stats.skbs)]);
     for (const drop of stats.drop || []) if (drop.packets) counters.push([`dropped: ${drop.reason}`, number(drop.packets)]);
     if (rate.loss) counters.push(["drops now", rate.loss]);

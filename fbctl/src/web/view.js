@@ -8,6 +8,7 @@ const FULL = 1;
 const narrow = matchMedia("(max-width: 700px)");
 const smallest = () => (narrow.matches ? 0.46 : 0.42);
 const LETTER = 7; // how wide one is, in px
+const BUTTONS = 44; // how much of the height they take at an edge
 
 const look = () => {
   world.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
@@ -96,10 +97,12 @@ const fit = (least = smallest()) => {
 const reveal = () => {
   const box = selected && selected.box ? current().boxes.get(selected.box) : null;
   if (box) {
-    const { width, height, border } = free();
-    const shift = (at, length, room) => Math.min(0, room - border - at - length) || Math.max(0, border - at);
-    view.x += shift(view.x + box.x * view.scale, box.width * view.scale, width);
-    view.y += shift(view.y + box.y * view.scale, box.height * view.scale, height);
+    const { width, height, border } = free(), scene = current();
+    const shift = (at, length, room, edge) => Math.min(0, room - edge - at - length) || Math.max(0, edge - at);
+    // Where there are buttons at the edges, they are not to cover it.
+    const whole = scene.width * view.scale <= width && scene.height * view.scale <= height;
+    view.x += shift(view.x + box.x * view.scale, box.width * view.scale, width, border);
+    view.y += shift(view.y + box.y * view.scale, box.height * view.scale, height, whole ? border : BUTTONS);
   }
   look();
 };

@@ -121,7 +121,10 @@ fn lines(block: &Block, look: &Look, form: &Form) -> Vec<Words> {
             continue;
         }
         if form.narrow {
-            words.text = words.text.replace(" packet", " pkt").replace(" pkts", " pkt");
+            words.text = words
+                .text
+                .replace(" packet", " pkt")
+                .replace(" pkts", " pkt");
             let pieces = words.text.split(" · ");
             lines.extend(pieces.map(|piece| Words::new(piece, words.tone)));
         } else {

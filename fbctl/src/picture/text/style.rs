@@ -121,7 +121,8 @@ pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
     let tone = if tone.clone().any(|tone| tone == Tone::Bad) {
         Tone::Bad
     } else {
-        tone.max_by_key(|tone| *tone == Tone::Notable).unwrap_or_default()
+        tone.max_by_key(|tone| *tone == Tone::Notable)
+            .unwrap_or_default()
     };
     let texts: Vec<_> = drops.into_iter().map(|words| words.text).collect();
     [name, detail, packets, Words::new(texts.join(", "), tone)]

@@ -115,10 +115,16 @@ fn corners_stay() {
     for count in 1..20 {
         let graph = fan(count);
         let drawn = shown(&graph);
-        let of_boxes = drawn.lines().filter(|line| line.contains(['0', '═'])).flat_map(str::chars);
+        let of_boxes = drawn
+            .lines()
+            .filter(|line| line.contains(['0', '═']))
+            .flat_map(str::chars);
         let tee = drawn.lines().find(|line| line.contains("0┴"));
         if let Some(tee) = tee {
-            assert!(tee.trim_start().starts_with('┌') && tee.ends_with('┐'), "\n{drawn}");
+            assert!(
+                tee.trim_start().starts_with('┌') && tee.ends_with('┐'),
+                "\n{drawn}"
+            );
             for number in 0..count {
                 assert!(tee.contains(&format!("{number}┴")), "\n{drawn}");
             }
@@ -130,14 +136,24 @@ fn corners_stay() {
 #[test]
 fn each_reason_has_its_number() {
     let mut graph = fan(1);
-    let drops = [(DropReason::Filtered, 30), (DropReason::TooBig, 170), (DropReason::Unbound, 2), (DropReason::NoMemory, 1)];
+    let drops = [
+        (DropReason::Filtered, 30),
+        (DropReason::TooBig, 170),
+        (DropReason::Unbound, 2),
+        (DropReason::NoMemory, 1),
+    ];
     let drops = drops.map(|(reason, packets)| dropped(reason, packets).drop);
     graph.blocks[0].stats = Some(StatsAttrs {
         drop: drops.concat(),
         ..Default::default()
     });
     let drawn = shown(&graph);
-    for text in [" 170 too-big ", " 30 filtered ", " 2 unbound ", " 1 more reason "] {
+    for text in [
+        " 170 too-big ",
+        " 30 filtered ",
+        " 2 unbound ",
+        " 1 more reason ",
+    ] {
         assert!(drawn.contains(text), "{text}\n{drawn}");
     }
     let look = Look {

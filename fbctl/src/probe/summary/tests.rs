@@ -39,7 +39,10 @@ fn few_columns_have_names_of_types_and_one_length() {
     let mut unknown = [A, B].concat();
     unknown.extend([0xac, 0x0a]);
     let text = said(&unknown);
-    assert!(text.ends_with("ethertype Unknown (0xac0a), length 14"), "{text}");
+    assert!(
+        text.ends_with("ethertype Unknown (0xac0a), length 14"),
+        "{text}"
+    );
     assert_eq!(Detail::of(true, Some(80)), Detail::Compact);
     assert_eq!(Detail::of(true, Some(120)), Detail::Full);
     assert_eq!(Detail::of(true, None), Detail::Full);
