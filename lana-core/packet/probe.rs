@@ -327,9 +327,7 @@ impl Probe {
                 .message
                 .put_u32(bindings::LANA_A_PROBE_POINT, point)?;
             if let Some(port) = port {
-                record
-                    .message
-                    .put_u32(bindings::LANA_A_PROBE_PORT, port)?;
+                record.message.put_u32(bindings::LANA_A_PROBE_PORT, port)?;
             }
             match reason {
                 Some(reason) => record
