@@ -57,7 +57,8 @@ Examples:
   fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
   fbctl stats fb2 -w                    packets, bits and drops of fb2 each second
   fbctl top                             the busiest blocks, on a screen
-  fbctl trace --from eth0 -c 3          follow three packets, hop by hop
+  fbctl trace --from eth0 -c 3 icmp     follow three pings, hop by hop
+  fbctl capture eth0 udp port 53        show what eth0 receives and sends, with a filter of tcpdump
   fbctl capture fb3 -w - | wireshark -k -i -
                                         show what fb3 receives in Wireshark
   fbctl graph text                      a picture in the terminal; -s adds packets
@@ -157,7 +158,8 @@ pub(crate) enum Command {
     /// List blocks with their bindings and options
     ///
     /// The column BINDINGS lists the blocks above (up:), the blocks below (down:), and the blocks whose events this one
-    /// subscribes to (sub:). Long options are cut; --json prints them whole. Numbered options, such as multipath's
+    /// subscribes to (sub:). For a device, OPTIONS begins with the state of its link and its MTU. Long options are cut; --json
+    /// prints them whole. A narrow terminal lacks the columns REFS and IDP. Numbered options, such as multipath's
     /// port.N.weight, follow as a table with a line for each number.
     Show {
         /// Show only these blocks: names, type=TYPE, bound-to=NAME
@@ -171,6 +173,9 @@ pub(crate) enum Command {
         name: Option<String>,
     },
     /// Show the counters of blocks and of the packet processing engine
+    ///
+    /// PACKETS and BYTES are what a block was given. For a device they also include what it has received: RX counts the
+    /// packets that it has received, TX those that it has sent.
     Stats {
         /// Show only these blocks, with their own counters: names, type=TYPE, bound-to=NAME
         #[arg(value_name = "NAME|KEY=VALUE", add = ArgValueCandidates::new(blocks))]
@@ -186,7 +191,7 @@ pub(crate) enum Command {
     /// pressed z. The key changes only this screen.
     ///
     /// NS/PKT is the time that a packet spends in a block, in nanoseconds. CPU% is the share of one CPU that this takes at
-    /// the block's packet rate. `top` measures both on a sample: it traces about 250 packets per second, at most 1000.
+    /// the block's packet rate. RX/S and TX/S are what a device receives and sends. `top` measures NS/PKT and CPU% on a sample: it traces about 250 packets per second, at most 1000.
     #[command(after_help = KEYS)]
     Top {
         /// Show only these blocks: parts of names, type=TYPE, bound-to=NAME
@@ -213,12 +218,13 @@ pub(crate) enum Command {
     /// Print the packets that blocks receive, send or drop, or write them to a file for Wireshark
     ///
     /// Without -w each packet is a line: the time of day in UTC, the block, the point, the direction, the reason of a drop,
-    /// and the packet as `tcpdump -n` shows it.
+    /// and the packet as `tcpdump -n` shows it. With --out the block that it goes to stands behind ->.
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
-    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The ports of a block are in order from left to right, with
-    /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
+    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The
+    /// ports of a block are in order from left to right, with their numbers if it has several. The picture shows drops. With
+    /// --stats it also shows the packets of each block.
     ///
     /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
     /// part that is too wide becomes a tree, one block a line. Drops and devices that are down have a colour, unless

@@ -156,6 +156,7 @@ const legend = (scene) => {
   for (const [kind, hue] of [...kinds].sort()) entries.push([sign("", ["rect", { class: `hue${hue}`, x: 8, width: 4, height: 14, rx: 2 }]), kind]);
   if ([...scene.lines.values()].some((line) => line.loose)) entries.push([sign("", ["path", { class: "line loose", d: "M0,7L20,7" }]), "subscription"]);
   byId("legend").textContent = "";
+  if (boxes.length) tell("span", "N/s: packets, ▼N/s: drops", byId("legend"));
   for (const [svg, text] of entries) { const entry = tell("span", "", byId("legend")); entry.append(svg, text); }
 };
 
