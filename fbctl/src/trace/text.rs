@@ -6,6 +6,7 @@ use super::{
     fields::Fields,
     tree::{rows, Row},
 };
+use crate::picture::model::is_usual;
 use crate::probe::{
     names::Names,
     packet::{span, Packet as Bytes},
@@ -56,6 +57,8 @@ struct Hop {
     outcome: String,
     /// The packet was dropped.
     dropped: bool,
+    /// And not for what filters are for.
+    bad: bool,
     #[serde(skip)]
     reason: Option<Value<DropReason>>,
     took: Option<String>,
@@ -171,6 +174,7 @@ impl Hop {
             way: way(hop.direction),
             outcome,
             dropped: hop.end == Some(Value::Known(HopEnd::Dropped)),
+            bad: hop.reason.is_some_and(|reason| !is_usual(reason)),
             reason: hop.reason,
             took: hop.took.map(span),
             changes,

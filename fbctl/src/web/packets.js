@@ -59,13 +59,17 @@ const tellPacket = (packet) => {
   if (packet.lost) tell("p", `(${packet.lost} lost)`, article, "soft");
   tell("p", packet.head, article);
   const table = tell("table", "", article);
+  let makers = "";
   for (const hop of packet.hops) {
-    const row = tell("tr", "", table, hop.dropped ? "bad" : "");
+    const row = tell("tr", "", table, hop.bad ? "bad" : hop.dropped ? "usual" : "");
     tell("td", hop.time, row, "number");
     const block = tell("td", "", row);
     if (hop.depth) tell("span", "│ ".repeat(hop.depth - 1) + (hop.first ? "└ " : "  "), block, "twig");
     block.append(hop.block);
-    if (hop.maker) tell("span", ` made by ${hop.maker}`, block, "twig");
+    // Who has made them is said once of packets that follow one another.
+    const made = `${hop.depth} ${hop.maker || ""}`;
+    if (hop.maker && made !== makers) tell("span", ` made by ${hop.maker}`, block, "twig");
+    if (hop.first) makers = made;
     tell("td", hop.way, row);
     tell("td", hop.outcome, row, "outcome");
     tell("td", hop.took || "", row, "number").title = "how long the block had it";

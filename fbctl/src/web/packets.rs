@@ -294,7 +294,7 @@ impl Show for Trace<'_> {
     }
 
     fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
-        let packet = text::Packet::of(part, names, Detail::Full);
+        let packet = text::Packet::of(part, names, Detail::Compact);
         Ok(self.line(&Line::Packet(packet))?)
     }
 
