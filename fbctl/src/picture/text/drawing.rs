@@ -171,10 +171,9 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
             }
             // What is rounded is no bend: the end at a box gives way, if it has room.
             if below.abs_diff(above) == 1 {
-                let lower = !first || has_joint(boxes, layout, (edge.lower, true), above);
-                let upper = !last || has_joint(boxes, layout, (edge.upper, false), below);
-                let prefers_lower = first && several(boxes, edge.lower, true) || !last;
-                if lower && (prefers_lower || !upper) {
+                let lower = first && has_joint(boxes, layout, (edge.lower, true), above);
+                let upper = last && has_joint(boxes, layout, (edge.upper, false), below);
+                if lower && (several(boxes, edge.lower, true) || !upper) {
                     below = above;
                 } else if upper {
                     above = below;

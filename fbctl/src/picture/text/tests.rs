@@ -133,6 +133,29 @@ fn corners_stay() {
     }
 }
 
+/// No line ends in the middle of nowhere: what goes up from a row is there in the next one.
+#[test]
+fn lines_go_on_through_layers() {
+    let ends_below = |c: char| "│┼┐┌┤├┬╷".contains(c);
+    let begins_above = |c: char| "│┼┘└┤├┴╵╧║┴┬╤═─".contains(c) || c.is_ascii_digit();
+    let mut graphs: Vec<_> = (1..40)
+        .flat_map(|count| [mixed(count), web(count)])
+        .collect();
+    graphs.extend((1..40).map(fan));
+    for graph in graphs {
+        let drawn = shown(&graph);
+        let rows: Vec<Vec<char>> = drawn.lines().map(|line| line.chars().collect()).collect();
+        for (number, pair) in rows.windows(2).enumerate() {
+            for (column, character) in pair[0].iter().enumerate() {
+                let next = pair[1].get(column).copied().unwrap_or(' ');
+                let goes_on =
+                    !ends_below(*character) || begins_above(next) || "└┘╚╝".contains(next);
+                assert!(goes_on, "row {number}, column {column}\n{drawn}");
+            }
+        }
+    }
+}
+
 #[test]
 fn each_reason_has_its_number() {
     let mut graph = fan(1);
