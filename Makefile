@@ -42,7 +42,7 @@ help:
 	@echo 'make test             set up, build, and run the tests in User Mode Linux and in Debian'"'"'s own kernel'
 	@echo 'make test-quick       run a selection of the tests in User Mode Linux: minutes'
 	@echo 'make test-debug       run the tests in a kernel with KASAN, lockdep and leak detection'
-	@echo 'make test-full        run every test in every kernel, at full length: hours'
+	@echo 'make test-full        run every test in every kernel, at full length, and test-page: hours'
 	@echo 'make soak MINUTES=10  run full traffic and random changes of the graph on two CPUs'
 	@echo 'make fuzz MINUTES=30  fuzz the netlink family from its specification, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz multipathfuzz"'
@@ -122,6 +122,7 @@ test-debug:
 	@LANES="uml-kasan uml-debug" HOST=no tests/all
 
 test-full:
+	@$(MAKE) --no-print-directory test-page
 	@LANES="uml uml-up uml-kasan uml-debug x86_64 x86_64-preempt" tests/all --full
 
 setup:

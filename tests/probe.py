@@ -262,7 +262,7 @@ def trace():
     a0.send(udp(9, b"second"))
     out, errors = tool.wait()
     words = r"192\.0\.2\.1\.5000 > 192\.0\.2\.9\.9: UDP, length 6\n"
-    hops = r"(  +\d+\.\d{3} us  .*  took  *[\d.]+ [mun]?s\n|  +packet made by copy:\n){7}"
+    hops = r"(  +\d+\.\d{3} us  .*  took  *[\d.]+ [mun]?s\n|  +packets made by copy:\n){6}"
     check("trace: as text", tool.status == 0 and "DROPPED: filtered" in out and "\x1b" not in out and
           re.fullmatch(r"1\. \d\d:\d\d:\d\d\.\d{6}Z IP " + words + hops, out), out, errors)
     shown = [(int(ns), line) for line in out.splitlines() for ns in re.findall(r"^ +(\d+)\.\d{3} us", line)]
@@ -370,6 +370,11 @@ def once():
     check("once: what finds nothing above is dropped", number.get(("more", "drops", "ingress")) == 6, number)
     sent = sorted(frame.hex() for frame in frames)
     copies = sorted(document["data"] for document in found[("copy", "out", "ingress")])
+    nexts = {(document.get("port"), document.get("next")) for document in found[("copy", "out", "ingress")]}
+    check("once: each copy has its port and the block there", len(nexts) == len({next for _, next in nexts}) > 1 and
+          None not in {part for pair in nexts for part in pair}, nexts)
+    check("once: only what goes on to a block has one", not any("port" in document for place, document in told
+          if place[1] != "out" or place[0] == "lan1"), told)
     check("once: copies are whole", copies == sorted(sent * 3), copies)
     check("once: all others are as they were", sum(number.values()) == 6 * 14, number)
     must(lana.set("wait", "duplicate", "100%"))

@@ -116,7 +116,7 @@ def shows(page):
     """What is told."""
     status, text = page.ask("/")
     check("the page loads nothing from elsewhere", status == 200 and "http" not in text.replace("http-equiv", ""), text)
-    check("its parts are there", [page.ask(f"/{part}")[0] for part in ("page.css", "page.js", "packets.js", "about")] == [200] * 4)
+    check("its parts are there", [page.ask(f"/{part}")[0] for part in ("page.css", "page.js", "view.js", "packets.js", "about")] == [200] * 5)
     check("there is a stream of events", page.listen() == "text/event-stream")
     whole = page.hear("graph")
     names = {box["name"] for box in whole["boxes"]}

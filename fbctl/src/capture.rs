@@ -39,14 +39,23 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
     if standard && io::stdout().is_terminal() {
         return Err(usage("-w -: the standard output is a terminal"));
     }
-    let filter = options.filter.as_deref().map(filter::compile).transpose()?;
     let points = options.points();
     let mut lana = Connection::open()?;
     let mut names = Names::default();
     names.refresh(&mut lana)?;
+    let (of, expression) = parted(&options.blocks, &names);
+    let filter = match (&options.filter, expression.as_str()) {
+        (Some(filter), "") => Some(filter::compile(filter)?),
+        (Some(_), _) => {
+            let why = format!("a filter stands behind --filter, or '{expression}' at the end");
+            return Err(usage(why));
+        }
+        (None, "") => None,
+        (None, expression) => Some(filter::compile(expression)?),
+    };
     let mut at = Vec::new();
     let mut blocks = Vec::new();
-    for text in &options.blocks {
+    for text in of {
         // A block that is not there is the kernel's to refuse.
         let found = names.find(text);
         let name = found.map_or(text.as_str(), |(_, name)| name);
@@ -78,7 +87,9 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
     let mut show: Box<dyn Show + '_> = match &options.write {
         None => {
             let out = &mut session.out;
-            Box::new(lines::Lines::to(out, &begun, options.link))
+            let leave = points.contains(&ProbePoint::Out);
+            let peers = leave.then(|| names.longest_peer(&blocks));
+            Box::new(lines::Lines::to(out, &begun, options.link, peers))
         }
         Some(_) => Box::new(ToFile {
             file: options.write.clone().filter(|_| !standard),
@@ -89,6 +100,16 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
         }),
     };
     watch.run(&mut lana, names, show.as_mut())
+}
+
+/// The blocks, and the filter that stands behind them: it begins with the first word that is no block, and that tcpdump
+/// knows.
+fn parted<'a>(words: &'a [String], names: &Names) -> (&'a [String], String) {
+    let is_filter =
+        |(at, word): (usize, &String)| at > 0 && names.find(word).is_none() && filter::begins(word);
+    let at = words.iter().enumerate().position(is_filter);
+    let (blocks, filter) = words.split_at(at.unwrap_or(words.len()));
+    (blocks, filter.join(" "))
 }
 
 /// Writes a file once the kernel has said yes.

@@ -2,6 +2,8 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
+mod probe;
+
 use crate::{
     assignment::Assignment,
     graph::Format,
@@ -17,7 +19,7 @@ use clap_complete::{
     Shell,
 };
 use lana_cli::{candidates::blocks, Globals, EXIT_STATUS};
-use lana_netlink::spec::ProbePoint;
+pub(crate) use probe::{Capture, Trace};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What a file for `apply` looks like.
@@ -55,7 +57,8 @@ Examples:
   fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
   fbctl stats fb2 -w                    packets, bits and drops of fb2 each second
   fbctl top                             the busiest blocks, on a screen
-  fbctl trace --from eth0 -c 3          follow three packets, hop by hop
+  fbctl trace --from eth0 -c 3 icmp     follow three pings, hop by hop
+  fbctl capture eth0 udp port 53        show what eth0 receives and sends, with a filter of tcpdump
   fbctl capture fb3 -w - | wireshark -k -i -
                                         show what fb3 receives in Wireshark
   fbctl graph text                      a picture in the terminal; -s adds packets
@@ -155,7 +158,8 @@ pub(crate) enum Command {
     /// List blocks with their bindings and options
     ///
     /// The column BINDINGS lists the blocks above (up:), the blocks below (down:), and the blocks whose events this one
-    /// subscribes to (sub:). Long options are cut; --json prints them whole. Numbered options, such as multipath's
+    /// subscribes to (sub:). For a device, OPTIONS begins with the state of its link and its MTU. Long options are cut; --json
+    /// prints them whole. A narrow terminal lacks the columns REFS and IDP. Numbered options, such as multipath's
     /// port.N.weight, follow as a table with a line for each number.
     Show {
         /// Show only these blocks: names, type=TYPE, bound-to=NAME
@@ -169,6 +173,9 @@ pub(crate) enum Command {
         name: Option<String>,
     },
     /// Show the counters of blocks and of the packet processing engine
+    ///
+    /// PACKETS and BYTES are what a block was given. For a device they also include what it has received: RX counts the
+    /// packets that it has received, TX those that it has sent.
     Stats {
         /// Show only these blocks, with their own counters: names, type=TYPE, bound-to=NAME
         #[arg(value_name = "NAME|KEY=VALUE", add = ArgValueCandidates::new(blocks))]
@@ -184,7 +191,7 @@ pub(crate) enum Command {
     /// pressed z. The key changes only this screen.
     ///
     /// NS/PKT is the time that a packet spends in a block, in nanoseconds. CPU% is the share of one CPU that this takes at
-    /// the block's packet rate. `top` measures both on a sample: it traces about 250 packets per second, at most 1000.
+    /// the block's packet rate. RX/S and TX/S are what a device receives and sends. `top` measures NS/PKT and CPU% on a sample: it traces about 250 packets per second, at most 1000.
     #[command(after_help = KEYS)]
     Top {
         /// Show only these blocks: parts of names, type=TYPE, bound-to=NAME
@@ -211,12 +218,13 @@ pub(crate) enum Command {
     /// Print the packets that blocks receive, send or drop, or write them to a file for Wireshark
     ///
     /// Without -w each packet is a line: the time of day in UTC, the block, the point, the direction, the reason of a drop,
-    /// and the packet as `tcpdump -n` shows it.
+    /// and the packet as `tcpdump -n` shows it. With --out the block that it goes to stands behind ->.
     Capture(Capture),
     /// Print the graph as a picture, or for programs
     ///
-    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The ports of a block are in order from left to right, with
-    /// their numbers if it has several. The picture shows drops. With --stats it also shows the packets of each block.
+    /// Devices are at the bottom of a picture, and at the top or the ends of a tree, in the colours of their state. The
+    /// ports of a block are in order from left to right, with their numbers if it has several. The picture shows drops. With
+    /// --stats it also shows the packets of each block.
     ///
     /// With text no line is wider than the terminal: parts that do not fit side by side stand one below the other, and a
     /// part that is too wide becomes a tree, one block a line. Drops and devices that are down have a colour, unless
@@ -431,92 +439,6 @@ pub(crate) struct Monitor {
     /// Write the graph now and after each event to FILE, for `fbctl web --replay`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-}
-
-/// What a filter looks like.
-const FILTER: &str = "\
-Filter:
-  An expression of tcpdump, which compiles it, or @FILE with a classic BPF program from bpfc.
-  The filter sees the bytes of the packet, but no VLAN tag that the driver removed from them.";
-
-#[derive(Debug, Args)]
-#[command(after_help = FILTER)]
-pub(crate) struct Trace {
-    /// Follow packets from this block or device on [default: from where they enter the graph]
-    #[arg(long, value_name = "DEV|BLOCK")]
-    pub(crate) from: Option<String>,
-    /// Follow only packets that match this filter where the trace begins
-    #[arg(long, value_name = "EXPRESSION|@FILE")]
-    pub(crate) filter: Option<String>,
-    /// Stop after PACKETS packets [default: no limit]
-    #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// Also show MAC addresses, EtherType, length of the frame, CPU, and nanoseconds
-    #[arg(short = 'e', long)]
-    pub(crate) link: bool,
-    /// Show only packets that no block dropped
-    #[arg(long, conflicts_with = "drops")]
-    pub(crate) ok: bool,
-    /// Show only packets that a block dropped, or a copy of them
-    #[arg(long)]
-    pub(crate) drops: bool,
-    /// Follow one of N packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) sample: Option<u32>,
-    /// Follow at most N packets per second, and count the rest as lost [default: 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) rate: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = FILTER)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(crate) struct Capture {
-    /// Blocks, or devices with a block: up to 16
-    #[arg(required = true, value_name = "BLOCK|DEV")]
-    pub(crate) blocks: Vec<String>,
-    /// Packets that the block receives. This is the default without --in, --out and --drops
-    #[arg(long = "in")]
-    pub(crate) incoming: bool,
-    /// Packets that the block passes on or sends, and the copies that it makes
-    #[arg(long = "out")]
-    pub(crate) outgoing: bool,
-    /// Packets that the block drops, as it received them
-    #[arg(long)]
-    pub(crate) drops: bool,
-    /// Capture only packets that match this filter
-    #[arg(long, value_name = "EXPRESSION|@FILE")]
-    pub(crate) filter: Option<String>,
-    /// Stop after PACKETS packets [default: no limit]
-    #[arg(short, long, value_name = "PACKETS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// Also show MAC addresses, EtherType, length of the frame, and nanoseconds
-    #[arg(short = 'e', long)]
-    pub(crate) link: bool,
-    /// Capture the first BYTES bytes of each packet: 1 to 65000 [default: all]
-    #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
-    pub(crate) snaplen: Option<u32>,
-    /// Capture at most N packets per second, and count the rest as lost
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) rate: Option<u32>,
-    /// Write the packets to FILE as pcapng, for Wireshark. - is the standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) write: Option<PathBuf>,
-}
-
-impl Capture {
-    /// The points that were asked for.
-    pub(crate) fn points(&self) -> Vec<ProbePoint> {
-        let none = !self.incoming && !self.outgoing && !self.drops;
-        [
-            (self.incoming || none, ProbePoint::In),
-            (self.outgoing, ProbePoint::Out),
-            (self.drops, ProbePoint::Drops),
-        ]
-        .into_iter()
-        .filter_map(|(wanted, point)| wanted.then_some(point))
-        .collect()
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,9 @@ use std::{
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The columns of `stats --watch` that a narrow terminal leaves out, the first ones first.
-const LEAST: [&str; 5] = ["REASONS", "NS/PKT", "CPU%", "TYPE", "BITS/S"];
+const LEAST: [&str; 7] = [
+    "TYPE", "REASONS", "NS/PKT", "CPU%", "TX/S", "RX/S", "BITS/S",
+];
 
 /// What the engine has counted, on all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -324,6 +326,14 @@ pub(crate) fn times(report: &Report, block: &BlockRates) -> [String; 2] {
     ]
 }
 
+/// What a device receives and sends in a second; nothing of another block.
+pub(crate) fn ways(block: &BlockRates) -> [String; 2] {
+    let text = |count: Count| number(count.rate);
+    block
+        .device
+        .map_or_else(Default::default, |ways| ways.map(text))
+}
+
 /// A share of a CPU. What is there is never shown as nothing.
 pub(crate) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.1 {
@@ -341,9 +351,12 @@ fn table(report: &Report, is_all: bool) -> Table {
         Column::Left("NAME"),
         Column::Left("TYPE"),
         Column::Right("PACKETS/S"),
-        Column::Right("BITS/S"),
-        Column::Right("DROPS/S"),
     ];
+    let with_devices = report.blocks.iter().any(|block| block.device.is_some());
+    if with_devices {
+        columns.extend([Column::Right("RX/S"), Column::Right("TX/S")]);
+    }
+    columns.extend([Column::Right("BITS/S"), Column::Right("DROPS/S")]);
     if timed {
         columns.extend([Column::Right("NS/PKT"), Column::Right("CPU%")]);
     }
@@ -354,9 +367,11 @@ fn table(report: &Report, is_all: bool) -> Table {
             block.name.clone(),
             block.kind.clone(),
             number(block.packets.rate),
-            scaled(block.bytes.rate * 8.0),
-            number(block.drops.rate),
         ];
+        if with_devices {
+            cells.extend(ways(block));
+        }
+        cells.extend([scaled(block.bytes.rate * 8.0), number(block.drops.rate)]);
         if timed {
             cells.extend(times(report, block));
         }
@@ -364,12 +379,12 @@ fn table(report: &Report, is_all: bool) -> Table {
         table.row(cells);
     }
     if is_all && !report.blocks.is_empty() || report.blocks.len() > 1 {
-        table.row(total(report, is_all));
+        table.row(total(report, is_all, with_devices));
     }
     table
 }
 
-fn total(report: &Report, is_all: bool) -> Vec<String> {
+fn total(report: &Report, is_all: bool, with_devices: bool) -> Vec<String> {
     let sum = |of: fn(&BlockRates) -> f64| report.blocks.iter().map(of).sum::<f64>();
     let (of, [packets, bytes, drops]) = if is_all {
         let engine = &report.engine;
@@ -383,13 +398,11 @@ fn total(report: &Report, is_all: bool) -> Vec<String> {
         ];
         (format!("{} blocks", report.blocks.len()), rates)
     };
-    let mut cells = vec![
-        "total".to_owned(),
-        of,
-        number(packets),
-        scaled(bytes * 8.0),
-        number(drops),
-    ];
+    let mut cells = vec!["total".to_owned(), of, number(packets)];
+    if with_devices {
+        cells.extend([String::new(), String::new()]);
+    }
+    cells.extend([scaled(bytes * 8.0), number(drops)]);
     if report.times.is_some() {
         cells.extend([String::new(), report.load().map_or(String::new(), percent)]);
     }
@@ -409,6 +422,7 @@ pub(crate) mod tests {
             kind: kind.into(),
             packets: packets * step,
             bytes: packets * 100 * step,
+            received: (kind == "eth").then_some(packets / 4 * step),
             drops: BTreeMap::new(),
         };
         let mut filter = block(2, "web-filter", "bpf", 1000);
@@ -471,12 +485,12 @@ pub(crate) mod tests {
     #[test]
     fn table_of_rates() {
         let expected = "\
-NAME        TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS
-eth0        eth           2000   1.60M        0  -
-web-filter  bpf           2000   1.60M      800  filtered 800
-web-count   counter       1200    960k        0  -
-idle        dummy            0       0        0  -
-total       engine        2000   1.60M      800  -
+NAME        TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  REASONS
+eth0        eth           2000   500  1500   1.60M        0  -
+web-filter  bpf           2000     -     -   1.60M      800  filtered 800
+web-count   counter       1200     -     -    960k        0  -
+idle        dummy            0     -     -       0        0  -
+total       engine        2000     -     -   1.60M      800  -
 ";
         assert_eq!(table(&report(), true).render(false), expected);
     }
@@ -504,12 +518,12 @@ total       engine        2000   1.60M      800  -
     #[test]
     fn table_with_times() {
         let expected = "\
-NAME        TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT  CPU%  REASONS
-eth0        eth           2000   1.60M        0      40  <0.1  -
-web-filter  bpf           2000   1.60M      800    1500   0.3  filtered 800
-web-count   counter       1200    960k        0     9.0  <0.1  -
-idle        dummy            0       0        0       -     -  -
-total       engine        2000   1.60M      800       -   0.3  -
+NAME        TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT  CPU%  REASONS
+eth0        eth           2000   500  1500   1.60M        0      40  <0.1  -
+web-filter  bpf           2000     -     -   1.60M      800    1500   0.3  filtered 800
+web-count   counter       1200     -     -    960k        0     9.0  <0.1  -
+idle        dummy            0     -     -       0        0       -     -  -
+total       engine        2000     -     -   1.60M      800       -   0.3  -
 ";
         assert_eq!(table(&timed(), true).render(false), expected);
         let line = |report: &Report| {
@@ -531,9 +545,10 @@ total       engine        2000   1.60M      800       -   0.3  -
             assert!(text.lines().all(|line| line.len() <= columns), "{text}");
             hidden
         };
-        assert_eq!(left_out(80), "");
-        assert_eq!(left_out(60), "REASONS NS/PKT");
-        assert_eq!(left_out(40), "REASONS NS/PKT CPU% TYPE");
+        assert_eq!(left_out(100), "");
+        assert_eq!(left_out(80), "TYPE");
+        assert_eq!(left_out(60), "TYPE REASONS NS/PKT");
+        assert_eq!(left_out(40), "TYPE REASONS NS/PKT CPU% TX/S RX/S");
     }
 
     #[test]

@@ -4,15 +4,18 @@
 
 use crate::{
     options::{self, Sheet},
+    picture::model::state_text,
     select::{Selection, Wanted},
 };
 use anyhow::Result;
 use lana_cli::{aligned_summaries, stats_summary, Column, Session, Table};
 use lana_netlink::{
-    spec::{Direction, PortAttrs},
+    devices,
+    spec::{Direction, OptionAttrs, PortAttrs},
     wire::Value,
-    Connection, Fb,
+    Connection, Fb, Link,
 };
+use serde::Serialize;
 use std::collections::HashMap;
 
 /// How wide the bindings may get that stand in the table, and how many names always do.
@@ -21,10 +24,17 @@ const FEW: usize = 3;
 
 /// Names of blocks by IDP, for what the kernel tells by number only.
 type Names = HashMap<u32, String>;
+/// Devices by their names.
+type Links = HashMap<String, Link>;
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
     let selection = Selection::new(wanted);
     let mut fbs = selection.blocks(session)?;
+    let links = if fbs.iter().any(|fb| fb.ifname.is_some()) {
+        devices()?
+    } else {
+        HashMap::new()
+    };
     let with_stats = session.globals.stats;
     if session.out.is_json() {
         if !with_stats {
@@ -32,7 +42,8 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
                 fb.stats = None;
             }
         }
-        return session.out.json(&fbs);
+        let all: Vec<_> = fbs.iter().map(|fb| Document::of(fb, &links)).collect();
+        return session.out.json(&all);
     }
     let known = if !selection.is_all() && fbs.iter().any(|fb| !fb.publisher.is_empty()) {
         names(&session.all(Connection::fbs)?)
@@ -43,7 +54,59 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
         Some(_) => Sheet::Terminal,
         None => Sheet::File,
     };
-    session.out.table(&table(&fbs, &known, with_stats, sheet))
+    for fb in &mut fbs {
+        say_link(fb, &links);
+    }
+    let mut table = table(&fbs, &known, with_stats, sheet);
+    if let Some(columns) = session.out.columns() {
+        table.leave_out(&["REFS", "IDP"], columns);
+    }
+    session.out.table(&table)
+}
+
+/// A block as JSON, with its device.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    fb: &'a Fb,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<LinkDocument>,
+}
+
+#[derive(Serialize)]
+struct LinkDocument {
+    state: &'static str,
+    mtu: u32,
+}
+
+impl<'a> Document<'a> {
+    fn of(fb: &'a Fb, links: &Links) -> Self {
+        let link = link(fb, links).map(|link| LinkDocument {
+            state: state_text(link.state),
+            mtu: link.mtu,
+        });
+        Document { fb, link }
+    }
+}
+
+/// The device that a block stands for.
+fn link<'a>(fb: &Fb, links: &'a Links) -> Option<&'a Link> {
+    links.get(fb.ifname.as_ref()?)
+}
+
+/// Puts the state and the MTU of its device before the options of a block.
+fn say_link(fb: &mut Fb, links: &Links) {
+    let Some(link) = link(fb, links) else { return };
+    let said = [
+        ("link", state_text(link.state).to_owned()),
+        ("mtu", link.mtu.to_string()),
+    ];
+    let said = said.map(|(key, value)| OptionAttrs {
+        key: Some(key.to_owned()),
+        value: Some(value),
+        ..Default::default()
+    });
+    fb.option.splice(0..0, said);
 }
 
 pub(crate) fn names(fbs: &[Fb]) -> Names {
@@ -145,7 +208,10 @@ fn bindings(fb: &Fb, names: &Names, sheet: Sheet) -> (String, Vec<String>) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use lana_netlink::spec::{DropAttrs, DropReason, OptionAttrs, StatsAttrs};
+    use lana_netlink::{
+        spec::{DropAttrs, DropReason, StatsAttrs},
+        LinkState,
+    };
 
     fn port(direction: Direction, index: u32, idp: u32, name: &str) -> PortAttrs {
         PortAttrs {
@@ -227,6 +293,27 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         assert!(lines[0].ends_with("down: eth0  per=packet"), "{text}");
         assert_eq!(lines[1..3], ["    port  to    link", "       0  eth0  up"]);
         assert!(lines[3].starts_with("    packets 0"), "{text}");
+    }
+
+    #[test]
+    fn a_device_has_its_state_and_mtu() {
+        let mut fbs = sample();
+        fbs[0].ifname = Some("eth0".into());
+        let link = Link {
+            state: LinkState::NoCarrier,
+            mtu: 9000,
+        };
+        let links = HashMap::from([("eth0".to_owned(), link)]);
+        let json = serde_json::to_value(Document::of(&fbs[0], &links)).unwrap();
+        assert_eq!(json["name"], "eth0");
+        let expected = serde_json::json!({ "state": "no-carrier", "mtu": 9000 });
+        assert_eq!(json["link"], expected);
+        let json = serde_json::to_value(Document::of(&fbs[1], &links)).unwrap();
+        assert!(json.get("link").is_none());
+        fbs.iter_mut().for_each(|fb| say_link(fb, &links));
+        let text = table(&fbs, &names(&fbs), false, Sheet::File).render(false);
+        let first = text.lines().nth(1).unwrap();
+        assert!(first.ends_with("  link=no-carrier mtu=9000"), "{text}");
     }
 
     #[test]

@@ -86,12 +86,12 @@ fn report<'a>(fbs: Option<&'a [Fb]>, ppe: Option<&'a [PpeCpu]>) -> Report<'a> {
 }
 
 fn blocks(fbs: &[Fb]) -> Table {
-    let mut columns = vec![
-        Column::Left("NAME"),
-        Column::Right("PACKETS"),
-        Column::Right("BYTES"),
-        Column::Right("DROPS"),
-    ];
+    let mut columns = vec![Column::Left("NAME"), Column::Right("PACKETS")];
+    let with_devices = fbs.iter().any(|fb| fb.ifname.is_some());
+    if with_devices {
+        columns.extend([Column::Right("RX"), Column::Right("TX")]);
+    }
+    columns.extend([Column::Right("BYTES"), Column::Right("DROPS")]);
     let skbs = |fb: &Fb| fb.stats.as_ref().and_then(|stats| stats.skbs);
     let with_skbs = fbs.iter().any(|fb| skbs(fb).is_some());
     if with_skbs {
@@ -101,12 +101,18 @@ fn blocks(fbs: &[Fb]) -> Table {
     let mut table = Table::new(columns);
     for fb in fbs {
         let stats = fb.stats.clone().unwrap_or_default();
-        let mut cells = vec![
-            fb.name.clone().unwrap_or_default(),
-            count(stats.packets),
-            count(stats.bytes),
-            drop_total(&stats).to_string(),
-        ];
+        let mut cells = vec![fb.name.clone().unwrap_or_default(), count(stats.packets)];
+        if with_devices {
+            cells.extend(match fb.ifname {
+                Some(_) => {
+                    let received = stats.entered.unwrap_or_default();
+                    let sent = stats.packets.unwrap_or_default().saturating_sub(received);
+                    [received, sent].map(|packets| packets.to_string())
+                }
+                None => [String::new(), String::new()],
+            });
+        }
+        cells.extend([count(stats.bytes), drop_total(&stats).to_string()]);
         if with_skbs {
             cells.push(count(stats.skbs));
         }
@@ -174,6 +180,21 @@ fb2         0      0      0  -
 fb3         0      0      0  -
 ";
         let fbs: Vec<_> = sample().into_iter().map(brief).collect();
+        assert_eq!(blocks(&fbs).render(false), expected);
+    }
+
+    #[test]
+    fn a_device_has_received_and_sent() {
+        let mut fbs: Vec<_> = sample().into_iter().map(brief).take(2).collect();
+        fbs[0].ifname = Some("eth0".into());
+        if let Some(stats) = &mut fbs[0].stats {
+            stats.entered = Some(4);
+        }
+        let expected = "\
+NAME  PACKETS  RX  TX  BYTES  DROPS  REASONS
+eth0       10   4   6    640      3  too-big 2, device 1
+fb2         0   -   -      0      0  -
+";
         assert_eq!(blocks(&fbs).render(false), expected);
     }
 

@@ -356,11 +356,11 @@ mod tests {
             "fbctl top - 00:00:00Z, 4 of 4 blocks, totals since each block was made",
             "engine:  2000 packets/s  1.60 Mbit/s  5200 calls/s  800 drops/s  0 unclaimed/s",
             "total:   3000 packets  300 kB  7800 calls  1200 drops  0 unclaimed",
-            "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  PACKETS  BYTES  DROPS  REASONS",
-            "eth0        eth           2000   1.60M        0     3000   300k      0",
-            "web-filter  bpf           2000   1.60M      800     3000   300k   1200  filtered 800",
-            "web-count   counter       1200    960k        0     1800   180k      0",
-            "idle        dummy            0       0        0        0      0      0",
+            "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  PACKETS  BYTES  DROPS  REASONS",
+            "eth0        eth           2000   500  1500   1.60M        0     3000   300k      0",
+            "web-filter  bpf           2000     -     -   1.60M      800     3000   300k   1200  filtered 800",
+            "web-count   counter       1200     -     -    960k        0     1800   180k      0",
+            "idle        dummy            0     -     -       0        0        0      0      0",
         ];
         let lines = drawn(&mut view(&[]), (120, 10));
         assert_eq!(lines[..8], expected);
@@ -380,11 +380,11 @@ mod tests {
         let mut report = timed();
         let expected = [
             "time:    0.3 % of a CPU in all blocks  1 packet timed  (1 in 8)",
-            "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS",
-            "web-filter  bpf           2000   1.60M      800    1500    0.3     3000   300k   1200  filtered 800",
-            "eth0        eth           2000   1.60M        0      40   <0.1     3000   300k      0",
-            "web-count   counter       1200    960k        0     9.0   <0.1     1800   180k      0",
-            "idle        dummy            0       0        0       -      -        0      0      0",
+            "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS",
+            "web-filter  bpf           2000     -     -   1.60M      800    1500    0.3     3000   300k   1200  filtered 800",
+            "eth0        eth           2000   500  1500   1.60M        0      40   <0.1     3000   300k      0",
+            "web-count   counter       1200     -     -    960k        0     9.0   <0.1     1800   180k      0",
+            "idle        dummy            0     -     -       0        0       -      -        0      0      0",
         ];
         assert_eq!(lines(&report, &view)[3..], expected);
         press(&mut view, "Cr");
@@ -456,7 +456,9 @@ mod tests {
             lines[2]
         );
         assert!(
-            lines[4].starts_with("eth0   eth        2000   1.60M        0        0      0      0"),
+            lines[4].starts_with(
+                "eth0   eth        2000   500  1500   1.60M        0        0      0      0"
+            ),
             "{}",
             lines[4]
         );
@@ -472,16 +474,13 @@ mod tests {
         assert!(shown[3].ends_with("BITS/S  DROPS/S"), "{}", shown[3]);
         assert_eq!(
             status(&mut view, 80),
-            "q end  ? keys  hidden: PACKETS BYTES  s sort: packets  / filter  i idle  p pause"
+            "q end  ? keys  hidden: PACKETS BYTES DROPS  s sort: packets  / filter  i idle"
         );
         assert_eq!(
             status(&mut view, 50),
-            "q end  ? keys  hidden: PACKETS BYTES DROPS REASONS"
+            "q end  ? keys  hidden: TYPE PACKETS BYTES DROPS +1"
         );
-        assert_eq!(
-            status(&mut view, 40),
-            "q end  ? keys  hidden: TYPE PACKETS +3"
-        );
+        assert_eq!(status(&mut view, 40), "q end  ? keys  hidden: TYPE TX/S +5");
         assert!(!status(&mut view, 120).contains("hidden"));
     }
 
@@ -556,7 +555,7 @@ mod tests {
         let lines = drawn(&mut view, (60, 20)).join("\n");
         for shown in [
             "q, Esc         quit\n",
-            "Hidden columns: PACKETS BYTES DROPS REASONS\n",
+            "Hidden columns: TYPE PACKETS BYTES DROPS REASONS\n",
             "any key leaves the keys",
         ] {
             assert!(lines.contains(shown), "{lines}");

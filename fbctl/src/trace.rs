@@ -13,6 +13,7 @@ use crate::{
         filter,
         names::Names,
         part::Part,
+        summary::Detail,
         watch::{Show, Watch},
     },
 };
@@ -24,7 +25,10 @@ use lana_netlink::{
 };
 
 pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
-    let filter = options.filter.as_deref().map(filter::compile).transpose()?;
+    let expression = options.expression.join(" ");
+    let expression = Some(expression).filter(|text| !text.is_empty());
+    let filter = options.filter.as_ref().or(expression.as_ref());
+    let filter = filter.map(|filter| filter::compile(filter)).transpose()?;
     let mut lana = Connection::open()?;
     let mut names = Names::default();
     names.refresh(&mut lana)?;
@@ -79,7 +83,8 @@ impl Show for Packets<'_> {
             return self.out.json_line(&json::Packet::of(part, names));
         }
         let columns = self.out.columns();
-        for (line, indent) in text::Packet::of(part, names, self.link).lines(columns) {
+        let detail = Detail::of(self.link, columns);
+        for (line, indent) in text::Packet::of(part, names, detail).lines(columns) {
             self.out.folded(&line, indent)?;
         }
         Ok(())

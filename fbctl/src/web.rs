@@ -43,6 +43,7 @@ const CONNECTIONS: usize = 64;
 const PAGE: &str = include_str!("web/page.html");
 const PAGE_STYLE: &str = include_str!("web/page.css");
 const SCRIPT: &str = include_str!("web/page.js");
+const VIEW_SCRIPT: &str = include_str!("web/view.js");
 const PACKETS_SCRIPT: &str = include_str!("web/packets.js");
 
 /// Where to listen: an address with a port, or a port.
@@ -143,6 +144,7 @@ impl Server {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/page.css") => asset("text/css", format!("{}{PAGE_STYLE}", svg::STYLE)),
             ("GET", "/page.js") => asset("text/javascript", SCRIPT.to_owned()),
+            ("GET", "/view.js") => asset("text/javascript", VIEW_SCRIPT.to_owned()),
             ("GET", "/packets.js") => asset("text/javascript", PACKETS_SCRIPT.to_owned()),
             ("GET", "/about") => Answer::json(&About {
                 write: self.write,
@@ -294,6 +296,7 @@ mod tests {
             "/versions",
             "/about",
             "/page.js",
+            "/view.js",
             "/packets.js",
             "/page.css",
         ] {
@@ -305,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_page_is_whole() {
-        for script in [SCRIPT, PACKETS_SCRIPT] {
+        for script in [SCRIPT, VIEW_SCRIPT, PACKETS_SCRIPT] {
             for id in script
                 .split("byId(\"")
                 .skip(1)

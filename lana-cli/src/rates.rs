@@ -56,6 +56,8 @@ pub struct Block {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Those that its device has received, if it stands for one.
+    pub received: Option<u64>,
     /// Packets dropped, by reason; only those reasons that occurred.
     pub drops: BTreeMap<String, u64>,
 }
@@ -78,6 +80,7 @@ impl From<Fb> for Block {
             kind: fb.r#type.unwrap_or_default(),
             packets: stats.packets.unwrap_or_default(),
             bytes: stats.bytes.unwrap_or_default(),
+            received: fb.ifname.map(|_| stats.entered.unwrap_or_default()),
             drops: drops.filter(|(_, packets)| *packets > 0).collect(),
         }
     }
@@ -98,6 +101,9 @@ pub struct BlockRates {
     pub packets: Count,
     /// Their bytes.
     pub bytes: Count,
+    /// Packets that its device has received, and those that it has sent, if it stands for one.
+    #[serde(skip)]
+    pub device: Option<[Count; 2]>,
     /// Packets that it dropped.
     pub drops: Count,
     /// All of these by reason.
@@ -128,6 +134,17 @@ impl BlockRates {
             kind: new.kind.clone(),
             packets: scale.count(old.map(|old| old.packets), new.packets),
             bytes: scale.count(old.map(|old| old.bytes), new.bytes),
+            device: new.received.map(|received| {
+                let sent = |block: &Block| {
+                    let received = block.received.unwrap_or_default();
+                    block.packets.saturating_sub(received)
+                };
+                let before = old.map(|old| old.received.unwrap_or_default());
+                [
+                    scale.count(before, received),
+                    scale.count(old.map(sent), sent(new)),
+                ]
+            }),
             drops: scale.count(old.map(Block::drop_total), new.drop_total()),
             reasons: new.drops.clone(),
             reason_rates: new.drops.iter().map(reason).collect(),
@@ -147,6 +164,7 @@ mod tests {
             kind: "bpf".into(),
             packets: 100 * step,
             bytes: 6400 * step,
+            received: None,
             drops: [("filtered".to_owned(), 40 * step), ("device".to_owned(), 1)].into(),
         }
     }

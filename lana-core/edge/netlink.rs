@@ -416,8 +416,14 @@ fn put_fb(
     msg.nest(bindings::LANA_A_FB_STATS, |msg| {
         msg.put_uint(bindings::LANA_A_STATS_PACKETS, totals.packets)?;
         msg.put_uint(bindings::LANA_A_STATS_BYTES, totals.bytes)?;
-        if totals.skbs > 0 {
-            msg.put_uint(bindings::LANA_A_STATS_SKBS, totals.skbs)?;
+        for (attr, total) in [
+            (bindings::LANA_A_STATS_SKBS, totals.skbs),
+            (bindings::LANA_A_STATS_ENTERED, totals.entered),
+            (bindings::LANA_A_STATS_ENTERED_BYTES, totals.entered_bytes),
+        ] {
+            if total > 0 {
+                msg.put_uint(attr, total)?;
+            }
         }
         for (reason, drops) in DropReason::ALL.into_iter().zip(totals.drops) {
             if drops > 0 {

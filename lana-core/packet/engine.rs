@@ -427,7 +427,7 @@ impl<'r> Context<'r> {
             self.direction = next.direction;
             self.hop = next.from;
             let before = self.left;
-            observer.next(self, next.from, &mut packet, next.direction);
+            observer.next(self, next.from, &mut packet, next.direction, next.slot);
             // What was made in the graph is not given back.
             let _ = self.walk(version, packet, next.slot, observer);
             called = before.wrapping_sub(self.left);
@@ -564,7 +564,7 @@ fn run<'r, const BANK: usize, P: Packet>(
     engine.packets.add(1);
     let len = packet.len();
     engine.bytes.add(u64::from(len));
-    hop.counters(cpu).received(len);
+    hop.counters(cpu).entered(len);
     observer.comes(&cx, hop, &mut packet, direction);
 
     if entries >= ENTRY_LIMIT {

@@ -310,11 +310,12 @@ impl Probe {
         }
     }
 
-    /// Sends the record of a packet that was captured.
+    /// Sends the record of a packet that was captured, with the port by which it leaves.
     pub(super) fn send_captured(
         &self,
         mut record: KBox<Record>,
         point: u32,
+        port: Option<u32>,
         reason: Option<DropReason>,
         net: &Net,
     ) {
@@ -322,6 +323,9 @@ impl Probe {
             record
                 .message
                 .put_u32(bindings::LANA_A_PROBE_POINT, point)?;
+            if let Some(port) = port {
+                record.message.put_u32(bindings::LANA_A_PROBE_PORT, port)?;
+            }
             match reason {
                 Some(reason) => record
                     .message

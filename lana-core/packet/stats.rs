@@ -14,14 +14,31 @@ use pin_init::Zeroable;
 #[derive(Zeroable)]
 #[repr(C)]
 pub(crate) struct BlockStats {
+    /// Without those that enter the graph here.
     packets: Count,
     bytes: Count,
+    entered: Count,
+    entered_bytes: Count,
     drops: [Count; DropReason::ALL.len()],
     skbs: Count,
 }
 
 impl BlockStats {
-    /// Counts a packet that comes to the block.
+    /// Counts a packet that enters the graph at the block.
+    #[inline]
+    pub(crate) fn entered(&self, len: u32) {
+        self.entered.add(1);
+        self.entered_bytes.add(u64::from(len));
+    }
+
+    /// Counts packets that enter the graph together.
+    #[inline]
+    pub(crate) fn entered_batch(&self, packets: u32, bytes: u64) {
+        self.entered.add(u64::from(packets));
+        self.entered_bytes.add(bytes);
+    }
+
+    /// Counts a packet that comes to the block from another one.
     #[inline]
     pub(crate) fn received(&self, len: u32) {
         self.packets.add(1);
@@ -55,6 +72,9 @@ impl BlockStats {
 pub(crate) struct BlockTotals {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    /// Those of them that entered the graph there.
+    pub(crate) entered: u64,
+    pub(crate) entered_bytes: u64,
     pub(crate) drops: [u64; DropReason::ALL.len()],
     pub(crate) skbs: u64,
 }
@@ -64,11 +84,18 @@ impl BlockTotals {
     pub(crate) fn of(stats: &PerCpu<BlockStats>) -> Self {
         let mut totals = Self::default();
         for (_, cpu) in stats.iter() {
-            totals.packets = totals.packets.wrapping_add(cpu.packets.get());
-            totals.skbs = totals.skbs.wrapping_add(cpu.skbs.get());
-            totals.bytes = totals.bytes.wrapping_add(cpu.bytes.get());
+            let add = |total: &mut u64, count: &Count| *total = total.wrapping_add(count.get());
+            add(&mut totals.entered, &cpu.entered);
+            add(&mut totals.entered_bytes, &cpu.entered_bytes);
+            for (total, count) in [
+                (&mut totals.packets, [&cpu.packets, &cpu.entered]),
+                (&mut totals.bytes, [&cpu.bytes, &cpu.entered_bytes]),
+            ] {
+                count.into_iter().for_each(|count| add(total, count));
+            }
+            add(&mut totals.skbs, &cpu.skbs);
             for (total, count) in totals.drops.iter_mut().zip(&cpu.drops) {
-                *total = total.wrapping_add(count.get());
+                add(total, count);
             }
         }
         totals

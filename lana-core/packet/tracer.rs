@@ -7,7 +7,7 @@
 //! nothing.
 
 use super::{
-    engine::{Context, Hop},
+    engine::{Context, Hop, Slot},
     probe::{Looks, Probe, Record, CHANGES, COMPARED, PROBES, TRACE},
     skb_or_frame::Packet,
 };
@@ -23,6 +23,7 @@ use crate::{
         watch::{self, Watched},
     },
 };
+use core::ptr;
 use kernel::{prelude::*, sync::Arc};
 
 /// As many bytes that are the same do not part two changes.
@@ -68,13 +69,14 @@ pub(super) trait Observer {
     /// It has left it; the packet, where it is still there.
     fn ends<P: Packet>(&mut self, cx: &Context<'_>, hop: &Hop, end: End, packet: Option<&mut P>);
     /// The next of the packets is walked that were made of others, in the order in which they were made. A block sends
-    /// it in a direction.
+    /// it in a direction, to another one.
     fn next<P: Packet>(
         &mut self,
         cx: &Context<'_>,
         from: &Hop,
         packet: &mut P,
         direction: Direction,
+        to: &Slot,
     );
 }
 
@@ -85,7 +87,7 @@ impl Observer for () {
     #[inline(always)]
     fn ends<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: End, _: Option<&mut P>) {}
     #[inline(always)]
-    fn next<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: &mut P, _: Direction) {}
+    fn next<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: &mut P, _: Direction, _: &Slot) {}
 }
 
 /// A packet as it came to a block.
@@ -338,6 +340,7 @@ impl Observer for Tracer<'_> {
                                 record,
                                 bindings::LANA_PROBE_POINT_IN,
                                 None,
+                                None,
                                 self.net,
                             );
                         }
@@ -430,7 +433,11 @@ impl Observer for Tracer<'_> {
                     None => continue,
                 }
             }
-            probe.send_captured(record, point, reason, self.net);
+            let port = match end {
+                End::Forwarded(port) => Some(u32::from(port.index)),
+                _ => None,
+            };
+            probe.send_captured(record, point, port, reason, self.net);
         }
         self.records = records;
         self.made = self.made.wrapping_add(made);
@@ -442,6 +449,7 @@ impl Observer for Tracer<'_> {
         from: &Hop,
         packet: &mut P,
         direction: Direction,
+        to: &Slot,
     ) {
         self.walked = self.walked.wrapping_add(1);
         self.packet = self.walked;
@@ -455,7 +463,12 @@ impl Observer for Tracer<'_> {
                 continue;
             }
             if let Some(record) = probe.capture(idp, packet, direction, false) {
-                probe.send_captured(record, point, None, self.net);
+                let leads = |port: &u32| {
+                    let slot = from.port(direction, *port);
+                    slot.is_some_and(|slot| ptr::eq(slot, to))
+                };
+                let port = (0..from.ports(direction)).find(leads);
+                probe.send_captured(record, point, port, None, self.net);
             }
         }
     }

@@ -41,7 +41,7 @@ pub use api::{Dump, Fb, PpeCpu, Type, Vlink};
 pub use connection::{Connection, Done};
 pub use error::{errno_text, Error};
 pub use events::{EventStream, Notice};
-pub use links::{links, LinkState, LinkStream};
+pub use links::{devices, links, Link, LinkState, LinkStream};
 pub use op::{Device, Op, Transaction};
 pub use probe::Probe;
 pub use refusal::Refusal;

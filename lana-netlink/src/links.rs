@@ -16,6 +16,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTNLGRP_LINK: u32 = 1;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
 const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 const IFF_UP: u32 = 1;
@@ -48,13 +49,28 @@ impl LinkState {
     }
 }
 
-/// The state of all devices of the network namespace, by name.
-pub fn links() -> Result<HashMap<String, LinkState>, Error> {
+/// A device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// What it can do for packets.
+    pub state: LinkState,
+    /// How long packets may be behind their Ethernet header.
+    pub mtu: u32,
+}
+
+/// All devices of the network namespace, by name.
+pub fn devices() -> Result<HashMap<String, Link>, Error> {
     let mut socket = KernelSocket::route().map_err(Error::Socket)?;
     read_links(&mut socket)
 }
 
-fn read_links(transport: &mut dyn Transport) -> Result<HashMap<String, LinkState>, Error> {
+/// The state of all devices of the network namespace, by name.
+pub fn links() -> Result<HashMap<String, LinkState>, Error> {
+    let devices = devices()?.into_iter();
+    Ok(devices.map(|(name, link)| (name, link.state)).collect())
+}
+
+fn read_links(transport: &mut dyn Transport) -> Result<HashMap<String, Link>, Error> {
     transport.send(&request()).map_err(Error::Socket)?;
     let mut links = HashMap::new();
     loop {
@@ -91,19 +107,26 @@ fn request() -> Vec<u8> {
     bytes
 }
 
-/// Name and state of a device.
-fn link(payload: &[u8]) -> Result<Option<(String, LinkState)>, DecodeError> {
+/// A device, and its name.
+fn link(payload: &[u8]) -> Result<Option<(String, Link)>, DecodeError> {
     let flags = payload.get(FLAGS..).and_then(|rest| rest.first_chunk());
     let (Some(flags), Some(attrs)) = (flags, payload.get(IFINFO..)) else {
         return Err(DecodeError::new("a device without its flags"));
     };
+    let (mut found, mut mtu) = (None, 0);
     for attribute in attributes(attrs) {
-        if let (IFLA_IFNAME, name) = attribute? {
-            let state = LinkState::of(u32::from_ne_bytes(*flags));
-            return Ok(Some((text(name).into_owned(), state)));
+        match attribute? {
+            (IFLA_IFNAME, name) => found = Some(text(name).into_owned()),
+            (IFLA_MTU, value) => {
+                mtu = value
+                    .first_chunk()
+                    .map_or(0, |mtu| u32::from_ne_bytes(*mtu));
+            }
+            _ => {}
         }
     }
-    Ok(None)
+    let state = LinkState::of(u32::from_ne_bytes(*flags));
+    Ok(found.map(|name| (name, Link { state, mtu })))
 }
 
 /// Hears when devices of the network namespace change.
@@ -161,6 +184,8 @@ mod tests {
     fn device(name: &str, flags: u32) -> Vec<u8> {
         let mut body = vec![0; IFINFO];
         body[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
+        body.extend([8_u16, IFLA_MTU].iter().flat_map(|half| half.to_ne_bytes()));
+        body.extend(1500_u32.to_ne_bytes());
         body.extend(u16::try_from(4 + name.len()).unwrap().to_ne_bytes());
         body.extend(IFLA_IFNAME.to_ne_bytes());
         body.extend(name.bytes());
@@ -177,9 +202,10 @@ mod tests {
         let second = [device("lan0", IFF_LOWER_UP), message(NLMSG_DONE, &[0; 4])].concat();
         let links = read_links(&mut Kernel([first, second].into())).unwrap();
         assert_eq!(links.len(), 3);
-        assert_eq!(links["eth0"], LinkState::Up);
-        assert_eq!(links["wan0"], LinkState::NoCarrier);
-        assert_eq!(links["lan0"], LinkState::Down);
+        assert_eq!(links["eth0"].state, LinkState::Up);
+        assert_eq!(links["eth0"].mtu, 1500);
+        assert_eq!(links["wan0"].state, LinkState::NoCarrier);
+        assert_eq!(links["lan0"].state, LinkState::Down);
     }
 
     #[test]

@@ -29,6 +29,10 @@ refused "a capture of a block that is not there" 2 "no block 'nosuch'" capture l
 refused "a capture of nothing" 1 "BLOCK|DEV" capture
 refused "an expression that is none" 1 "--filter: tcpdump: " trace --filter 'udp port and'
 refused "an expression for the shell" 1 "--filter: tcpdump: " capture lan0 --filter 'arp; touch /tmp/x'
+refused "the same without --filter" 1 "--filter: tcpdump: " trace udp port and
+refused "or behind a block" 1 "--filter: tcpdump: " capture lan0 udp port and
+refused "a block that is not there before a filter" 2 "no block 'nosuch'" capture lan0 nosuch icmp
+refused "two filters" 1 "a filter stands behind --filter" capture lan0 icmp --filter arp
 refused "a file that is not there" 1 "/no/such: No such file" trace --filter @/no/such
 refused "a file that is no program" 1 "not an instruction" trace --filter @/etc/passwd
 # A jump beyond the end.

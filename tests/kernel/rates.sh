@@ -49,6 +49,10 @@ check "drops a second, by reason" \
 	is "$(value out '[(d["reason"], round(d["packets-per-second"] * r["seconds"])) for d in b["wall"]["drop"] if d["packets"]]')" "[('filtered', 50)]"
 check "drops a second at the end of the graph" \
 	is "$(value out 'round(b["sum"]["drops-per-second"] * r["seconds"])')" 50
+check "what a device receives and sends stands apart" \
+	is "$(value out '[round(b[n][k] * r["seconds"]) for n in ("lan0", "lan1") for k in ("received-per-second", "sent-per-second")]')" \
+	"[50, 0, 0, 0]"
+check "a block that is no device has neither" is "$(value out '"received" in b["mid"] or "sent-per-second" in b["mid"]')" False
 check "the engine has seen the copies, too" \
 	is "$(value out 'round(r["engine"]["packets-per-second"] * r["seconds"])')" 100
 check "the totals are those of stats" \
@@ -56,10 +60,10 @@ check "the totals are those of stats" \
 	"$(fbctl -j stats wall | python3 -S -c 'import json, sys; s = json.load(sys.stdin)["fb"][0]["stats"]; print(s["packets"], s["bytes"], sum(d["packets"] for d in s["drop"]))')"
 
 fbctl stats -w 0.2 -c 3 >out
-check "as text, a table each time" is "$(grep -c '^NAME   TYPE     PACKETS/S  BITS/S  DROPS/S  REASONS$' out)" 3
-check "with all blocks" is "$(grep -c '^idle   dummy            0       0        0  -$' out)" 3
+check "as text, a table each time" is "$(grep -c '^NAME   TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  REASONS$' out)" 3
+check "with all blocks" is "$(grep -c '^idle   dummy            0     -     -       0        0  -$' out)" 3
 check "above it the time" is "$(grep -Ec '^[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' out)" 3
-check "below it what the engine has in all" is "$(grep -c '^total  engine           0       0        0  -$' out)" 3
+check "below it what the engine has in all" is "$(grep -c '^total  engine           0     -     -       0        0  -$' out)" 3
 fbctl stats wall idle -w 0.2 -c 1 >out
 check "or some, with their sum" is "$(names cat out)" "NAME wall idle total "
 fbctl stats wall -w 0.2 -c 1 >out
@@ -81,7 +85,7 @@ check "the engine has no --watch of its own" matches "$(said fbctl stats --cpu -
 
 fbctl top -b -n 2 -d 0.2 >out
 check "top -b prints as often as said" is "$(grep -c '^fbctl top - ' out)" 2
-check "all blocks, with totals" matches "$(<out)" "wall   bpf              0       0        0       -      -       50 +[0-9.]+k     50"
+check "all blocks, with totals" matches "$(<out)" "wall   bpf              0     -     -       0        0       -      -       50 +[0-9.]+k     50"
 check "the engine's rates and totals" matches "$(<out)" "total:   100 packets  [0-9.]+ kB  150 calls  100 drops  0 unclaimed"
 fbctl top -b -n 1 -d 0.2 -o total >out
 check "sorted by what is said" is "$(grep -A 9 ^BLOCK out | names cat)" "sum wall idle lan0 lan1 mid "
@@ -108,13 +112,14 @@ check "without a terminal it says what to do" contains "$(said fbctl top)" \
 screen() { python3 -S "$tests/screen.py" "$1" "$2" "$3" fbctl top "${@:4}"; }
 screen 110 24 .q >screen
 check "the screen has a title" matches "$(head -n 1 screen)" "^fbctl top - [0-9:]+Z, 6 of 6 blocks, totals since each block was made$"
-check "the blocks" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +50 +[0-9.]+k +50"
+check "the blocks" matches "$(<screen)" "wall   bpf +0 +- +- +0 +0 +- +- +50 +[0-9.]+k +50"
 check "the keys" contains "$(tail -n 1 screen)" "q end  ? keys  s sort: packets  / filter  i idle  p pause  r reverse  z zero"
 screen 80 24 sq -o drops >screen
 check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: total drops"
 check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
 check "a narrow terminal has the drops" matches "$(sed -n 5p screen)" " DROPS/S .*DROPS"
-check "and names what it leaves out" contains "$(tail -n 1 screen)" "  hidden: PACKETS BYTES REASONS  "
+check "and what devices receive and send" contains "$(sed -n 5p screen)" "  RX/S  TX/S  "
+check "and names what it leaves out" matches "$(tail -n 1 screen)" "  hidden: TYPE .*PACKETS BYTES "
 screen 80 24 "?" -n 3 >screen
 check "a key shows the keys" contains "$(<screen)" "  q, Esc         quit"
 screen 40 8 .q >screen
@@ -131,7 +136,7 @@ check "a filter is typed" matches "$(head -n 1 screen)" "1 of 6 blocks, wa, tota
 check "and is at work" matches "$(sed -n 6,7p screen)" "^wall .*50"
 screen 110 12 "z.q" -d 0.3 >screen
 check "totals count from when it is said" matches "$(<screen)" "total:   0 packets  0 B  0 calls  0 drops  0 unclaimed"
-check "of blocks, too" matches "$(<screen)" "wall   bpf +0 +0 +0 +- +- +0 +0 +0"
+check "of blocks, too" matches "$(<screen)" "wall   bpf +0 +- +- +0 +0 +- +- +0 +0 +0"
 check "in the tool only" contains "$(fbctl stats wall)" "filtered 50"
 
 # --- How long blocks have packets ---
@@ -195,7 +200,7 @@ no_probes() { kill "${probes[@]}" && { wait "${probes[@]}" || :; }; }
 probes 4
 fbctl top -b -n 1 -d 0.2 >out
 check "where the kernel has no probe, top says so" contains "$(<out)" $'\ntime: not measured: there are 4 probes already\n'
-check "and shows all else" matches "$(<out)" "slow   bpf +0 +0 +0 +- +- +[0-9]+"
+check "and shows all else" matches "$(<out)" "slow   bpf +0 +- +- +0 +0 +- +- +[0-9]+"
 check "stats, too" is "$(fbctl stats slow -w 0.2 -c 1 --time | tail -n 1)" "time: not measured: there are 4 probes already"
 check "and JSON" is "$(fbctl -j top -n 1 -d 0.2 | python3 -S -c 'import json, sys; print(json.load(sys.stdin)["timing"]["error"])')" \
 	"there are 4 probes already"
@@ -238,6 +243,15 @@ check "a filter that is none is named" is "$(said fbctl show typ=bpf)" \
 	$'fbctl: show typ=bpf: \'typ=\' is no filter, and no block is called \'typ=bpf\'; the filters are type=TYPE and bound-to=NAME\nstatus 1'
 fbctl add typ=bpf dummy
 check "unless a block is called so" is "$(names fbctl show typ=bpf)" "typ=bpf "
+
+# --- Devices ---
+
+check "a device has its state and its MTU" matches "$(fbctl show lan0)" "link=up mtu=1500"
+check "in JSON, too" contains "$(fbctl -j show lan0)" '"link":{"state":"up","mtu":1500}'
+fbctl bind lan1 sum
+alice ping -q -c 5 -i 0.002 -W 1 192.0.2.2 >/dev/null
+check "what it receives and what it sends stand apart" is "$(fbctl stats lan1 | awk 'NR == 2 { print $1, $2, $3, $4 }')" "lan1 10 5 5"
+check "in netlink, too" contains "$(fbctl -j stats lan1)" '"packets":10,"bytes":980,"entered":5,"entered-bytes":490'
 
 # --- Many options ---
 

@@ -30,7 +30,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.stream()
         if path == "/block":
             name = query.partition("name=")[2].partition("&")[0]
+            if name not in recorded["block"]:
+                return self.send_error(404)
             return self.give("application/json", json.dumps(recorded["block"][name]))
+        if path == "/trace":
+            return self.give("application/x-ndjson", "".join(line + "\n" for line in recorded["trace"]))
         if path in ("/about", "/versions"):
             return self.give("application/json", json.dumps(recorded[path[1:]]))
         name = path[1:] or "page.html"

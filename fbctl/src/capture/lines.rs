@@ -3,12 +3,7 @@
 //! Captured packets, a line each.
 
 use crate::probe::{
-    document::Record,
-    names::Names,
-    packet::{clock, clock_micros, Packet},
-    part::Part,
-    summary::{brief, summary},
-    watch::Show,
+    document::Record, names::Names, packet::Packet, part::Part, summary::Detail, watch::Show,
     way as direction, with_drop,
 };
 use anyhow::Result;
@@ -31,17 +26,26 @@ pub(crate) struct Lines<'a> {
 /// How a line is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
-    /// With the link layer, and all of the time.
-    pub(super) link: bool,
+    pub(super) detail: Detail,
     /// How many columns the blocks have.
     pub(super) width: usize,
+    /// And the blocks that packets go to, where that is shown.
+    pub(super) peers: Option<usize>,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn to(out: &'a mut Output, blocks: &[String], link: bool) -> Self {
+    pub(crate) fn to(
+        out: &'a mut Output,
+        blocks: &[String],
+        link: bool,
+        peers: Option<usize>,
+    ) -> Self {
         let width = blocks.iter().map(|name| name.chars().count()).max();
-        let width = width.unwrap_or_default();
-        let form = Form { link, width };
+        let form = Form {
+            detail: Detail::of(link, out.columns()),
+            width: width.unwrap_or_default(),
+            peers,
+        };
         Lines { out, form }
     }
 }
@@ -84,15 +88,20 @@ pub(super) fn way(record: &ProbeAttrs, names: &Names) -> &'static str {
     device(record, names).unwrap_or_else(|| direction(record.direction))
 }
 
-/// When, where, which way, why it was dropped; then what it is.
+/// The block that a packet goes to, as it leaves another one.
+fn next<'a>(record: &ProbeAttrs, names: &'a Names) -> Option<&'a str> {
+    let Some(Value::Known(direction)) = record.direction else {
+        return None;
+    };
+    names.peer(record.idp?, direction, record.port?)
+}
+
+/// When, where, which way and where to, why it was dropped; then what it is.
 pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let packet = Packet::of(record);
     let time = record.time.unwrap_or_default();
-    let (clock, what) = if form.link {
-        (clock(time), summary(&packet.data, packet.len))
-    } else {
-        (clock_micros(time), brief(&packet.data, packet.len))
-    };
+    let clock = form.detail.clock(time);
+    let what = form.detail.text(&packet.data, packet.len);
     let (name, width) = (names.name(record.idp.unwrap_or_default()), form.width);
     let (point, way) = (point(record.point), way(record, names));
     let line = Line::of(&format!("{clock} {name:<width$} "));
@@ -100,7 +109,12 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
         Some(reason) => with_drop(line, Some(reason), &format!("DROP {way:<4} ({reason})")),
         None => line.with(&format!("{point:<4} {way:<4}")),
     };
-    line.with(&format!(" {what}"))
+    let to = match (form.peers, next(record, names)) {
+        (Some(width), Some(next)) => format!(" -> {next:<width$}"),
+        (Some(width), None) if record.reason.is_none() => format!("    {:width$}", ""),
+        _ => String::new(),
+    };
+    line.with(&format!("{to} {what}"))
 }
 
 /// The same as JSON.
@@ -114,6 +128,11 @@ pub(super) struct Document {
     device: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Value<DropReason>>,
+    /// The number of the port by which it leaves, and the block there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl Document {
@@ -123,6 +142,8 @@ impl Document {
             point: record.point,
             device: device(record, names),
             reason: record.reason,
+            port: record.port,
+            next: next(record, names).map(str::to_owned),
         }
     }
 }

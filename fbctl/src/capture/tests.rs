@@ -4,6 +4,7 @@
 //! after draft-ietf-opsawg-pcapng.
 
 use super::*;
+use crate::probe::summary::Detail;
 use lana_netlink::{
     spec::{Direction, DropReason},
     wire::{Flag, Value},
@@ -35,7 +36,11 @@ fn record(idp: u32, point: ProbePoint, vlan: Option<u32>) -> ProbeAttrs {
 }
 
 fn line(record: &ProbeAttrs, link: bool, colour: bool) -> String {
-    let form = lines::Form { link, width: 6 };
+    let form = lines::Form {
+        detail: Detail::of(link, None),
+        width: 6,
+        peers: None,
+    };
     lines::line(record, &names(), form).render(None, 4, colour)
 }
 
@@ -62,6 +67,55 @@ fn a_line_a_packet() {
     };
     let text = "filter \u{1b}[1m\u{1b}[31mDROP down (malformed)\u{1b}[0m ";
     assert!(line(&bad, false, true).contains(text));
+}
+
+#[test]
+fn what_leaves_has_its_next_block() {
+    let mut names = names();
+    names.bind(4, Direction::Egress, 1, "eth0");
+    let record = ProbeAttrs {
+        port: Some(1),
+        ..record(4, ProbePoint::Out, None)
+    };
+    let line = |record| {
+        let form = lines::Form {
+            detail: Detail::Compact,
+            width: 6,
+            peers: Some(5),
+        };
+        lines::line(record, &names, form).render(None, 4, false)
+    };
+    let out = "23:59:59.123456Z filter out  down -> eth0  02:00:";
+    assert!(line(&record).starts_with(out), "{}", line(&record));
+    let other = ProbeAttrs {
+        port: None,
+        ..record.clone()
+    };
+    assert!(
+        line(&other).contains("out  down          02:"),
+        "{}",
+        line(&other)
+    );
+    let json = serde_json::to_value(lines::Document::of(&record, 0, &names)).unwrap();
+    assert_eq!((&json["port"], &json["next"]), (&1.into(), &"eth0".into()));
+}
+
+#[test]
+fn a_filter_may_follow_the_blocks() {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for (text, blocks, filter) in [
+        ("eth0", 1, ""),
+        ("eth0 filter", 2, ""),
+        ("eth0 icmp or arp", 1, "icmp or arp"),
+        ("eth0 filter not port 22", 2, "not port 22"),
+        ("eth0 nosuch", 2, ""),
+        ("icmp", 1, ""),
+        ("eth0 @file", 1, "@file"),
+    ] {
+        let words = words(text);
+        let (of, rest) = parted(&words, &names());
+        assert_eq!((of.len(), rest.as_str()), (blocks, filter), "{text}");
+    }
 }
 
 #[test]

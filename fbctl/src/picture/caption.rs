@@ -48,12 +48,16 @@ pub(crate) fn figures_of(block: &Block, figures: Figures) -> (String, Option<Los
     };
     match figures {
         Figures::Drops => (String::new(), block.loss()),
-        Figures::Totals => (short(float(packets())), block.loss()),
+        Figures::Totals => {
+            let end = if packets() == 1 { "" } else { "s" };
+            let packets = format!("{} packet{end}", short(float(packets())));
+            (packets, block.loss())
+        }
         Figures::Rates => {
             let rate = block
                 .rate
                 .as_ref()
-                .map(|rate| format!("{}/s", short(rate.packets)));
+                .map(|rate| format!("{} packets/s", short(rate.packets)));
             (rate.unwrap_or_default(), block.loss_rate())
         }
     }

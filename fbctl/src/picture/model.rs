@@ -308,6 +308,8 @@ pub(crate) struct Loss {
     pub(crate) text: String,
     /// There is more than what filters are for, and more than packets that have arrived at the end.
     pub(crate) bad: bool,
+    /// Each reason, with its number, from the largest one on; and whether it is a bad one.
+    pub(crate) reasons: Vec<(String, bool)>,
 }
 
 /// Filters are for such drops, and packets that have arrived at the end have them.
@@ -327,7 +329,14 @@ impl Loss {
         } else {
             "dropped".to_owned()
         };
+        let mut reasons = drops.to_vec();
+        reasons.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let reasons = reasons.into_iter().map(|(reason, packets)| {
+            let text = format!("{}{unit} {reason}", short(packets));
+            (text, !is_usual(reason))
+        });
         Some(Loss {
+            reasons: reasons.collect(),
             text: format!("{}{unit} {why}", short(total)),
             bad: drops.iter().any(|(reason, _)| !is_usual(*reason)),
         })

@@ -314,12 +314,28 @@ fn count(number: usize) -> f64 {
     number as f64
 }
 
+/// How many colours `picture.css` has.
+const HUES: usize = 16;
+
 /// A colour for each type: those that LANA comes with have their own.
 pub(super) fn hue(kind: &str) -> usize {
-    const KNOWN: [&str; 5] = ["tee", "bpf", "counter", "icmp-echo", "multipath"];
+    const KNOWN: [&str; 12] = [
+        "tee",
+        "bpf",
+        "counter",
+        "icmp-echo",
+        "multipath",
+        "delay",
+        "dummy",
+        "shape",
+        "classify",
+        "switch",
+        "rewrite",
+        "checksum",
+    ];
     let known = KNOWN.iter().position(|known| *known == kind);
     let mix = |sum: usize, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
-    known.unwrap_or_else(|| KNOWN.len() + kind.bytes().fold(0, mix) % 3)
+    known.unwrap_or_else(|| KNOWN.len() + kind.bytes().fold(0, mix) % (HUES - KNOWN.len()))
 }
 
 /// Rounded to a tenth.

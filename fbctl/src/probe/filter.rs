@@ -12,6 +12,55 @@ use std::{
     process::{Command, Output},
 };
 
+/// What an expression of tcpdump may begin with, besides signs and numbers.
+const WORDS: [&str; 38] = [
+    "ah",
+    "arp",
+    "broadcast",
+    "dst",
+    "esp",
+    "ether",
+    "gateway",
+    "geneve",
+    "greater",
+    "host",
+    "icmp",
+    "icmp6",
+    "igmp",
+    "inbound",
+    "ip",
+    "ip6",
+    "len",
+    "less",
+    "link",
+    "llc",
+    "mpls",
+    "multicast",
+    "net",
+    "not",
+    "outbound",
+    "pim",
+    "port",
+    "portrange",
+    "pppoed",
+    "pppoes",
+    "proto",
+    "rarp",
+    "sctp",
+    "src",
+    "tcp",
+    "type",
+    "udp",
+    "vlan",
+];
+
+/// Whether a filter begins with this word of a command: what can be no name of a block, or what tcpdump knows.
+pub(crate) fn begins(word: &str) -> bool {
+    let letters = word.split(|c: char| !c.is_ascii_alphanumeric()).next();
+    let is_sign = word.starts_with(['@', '(', '!', '[', '\\']);
+    is_sign || letters.is_some_and(|letters| WORDS.contains(&letters))
+}
+
 /// The program of classic BPF that `filter` stands for, as the kernel takes it: an array of
 /// `struct sock_filter`.
 pub(crate) fn compile(filter: &str) -> Result<Vec<u8>> {
@@ -80,6 +129,30 @@ mod tests {
             format!("--filter: {}: No such file or directory", file.display())
         );
         assert_eq!(error("@"), "--filter: @ wants the name of a file");
+    }
+
+    #[test]
+    fn filters_begin_with_words_of_tcpdump() {
+        for word in [
+            "icmp",
+            "tcp[13]",
+            "not",
+            "(arp",
+            "@file",
+            "!arp",
+            "udp port 53",
+        ] {
+            assert!(begins(word), "{word}");
+        }
+        for word in [
+            "eth0",
+            "nosuch",
+            "tcp-filter2x".trim_start_matches("tcp-"),
+            "t",
+            "",
+        ] {
+            assert!(!begins(word), "{word}");
+        }
     }
 
     #[test]

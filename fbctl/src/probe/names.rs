@@ -3,7 +3,11 @@
 //! From IDPs to the names of blocks.
 
 use anyhow::Result;
-use lana_netlink::{wire::Attributes, Connection, Fb};
+use lana_netlink::{
+    spec::{Direction, PortAttrs},
+    wire::{Attributes, Value},
+    Connection, Fb,
+};
 use std::collections::{HashMap, HashSet};
 
 /// A block as the graph last had it.
@@ -13,6 +17,8 @@ pub(crate) struct Block {
     pub(crate) kind: String,
     /// The device that it stands for.
     pub(crate) ifname: Option<String>,
+    /// The names of the blocks at its ports, by the way that these lead and their numbers.
+    peers: HashMap<(Direction, u32), String>,
 }
 
 /// The blocks by their IDPs. Those that are gone stay until another one gets the IDP: packets that
@@ -43,6 +49,7 @@ impl Names {
             name,
             kind: fb.r#type.unwrap_or_default(),
             ifname: fb.ifname,
+            peers: fb.port.into_iter().filter_map(peer).collect(),
         };
         self.blocks.insert(idp, block);
         self.present.insert(idp);
@@ -59,6 +66,22 @@ impl Names {
         block.map_or_else(|| format!("idp {idp}"), |block| block.name.clone())
     }
 
+    /// The block that a port of a block leads to.
+    pub(crate) fn peer(&self, idp: u32, direction: Direction, port: u32) -> Option<&str> {
+        let peers = &self.get(idp)?.peers;
+        peers.get(&(direction, port)).map(String::as_str)
+    }
+
+    /// How long the longest name is of those that some blocks lead to.
+    pub(crate) fn longest_peer(&self, blocks: &[(u32, String)]) -> usize {
+        let blocks = blocks.iter().filter_map(|(idp, _)| self.get(*idp));
+        let names = blocks.flat_map(|block| block.peers.values());
+        names
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or_default()
+    }
+
     /// The block that is called so, or that stands for the device that is: IDP and name.
     pub(crate) fn find(&self, text: &str) -> Option<(u32, &str)> {
         let find = |is: &dyn Fn(&Block) -> bool| {
@@ -68,6 +91,12 @@ impl Names {
         let (idp, block) = find(&|block| block.name == text)
             .or_else(|| find(&|block| block.ifname.as_deref() == Some(text)))?;
         Some((*idp, block.name.as_str()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bind(&mut self, idp: u32, direction: Direction, port: u32, peer: &str) {
+        let block = self.blocks.entry(idp).or_default();
+        block.peers.insert((direction, port), peer.to_owned());
     }
 
     #[cfg(test)]
@@ -84,6 +113,14 @@ impl Names {
         }
         names
     }
+}
+
+/// The way and the number of a port, and the block at it.
+fn peer(port: PortAttrs) -> Option<((Direction, u32), String)> {
+    let Some(Value::Known(direction)) = port.direction else {
+        return None;
+    };
+    Some(((direction, port.index?), port.peer_name?))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 //! A packet in a line, as `tcpdump -n` has it, or `tcpdump -e -n`.
 
+use super::packet::{clock, clock_micros};
 use etherparse::{
     ArpOperation, ArpPacketSlice, EtherType, Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type,
     IpNumber, LaxIpPayloadSlice, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice,
@@ -17,6 +18,48 @@ const LEAST_TYPE: u16 = 0x600;
 const ETHERNET: usize = 14;
 const IPV6: usize = 40;
 
+/// How much is said of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What is above the link layer.
+    Brief,
+    /// The link layer too, where there are few columns.
+    Compact,
+    /// All.
+    Full,
+}
+
+/// A terminal of fewer columns has few.
+const WIDE: usize = 120;
+
+impl Detail {
+    /// With the link layer or without it, on a terminal of so many columns.
+    pub(crate) fn of(link: bool, columns: Option<usize>) -> Self {
+        match (link, columns) {
+            (false, _) => Detail::Brief,
+            (true, Some(..WIDE)) => Detail::Compact,
+            (true, _) => Detail::Full,
+        }
+    }
+
+    /// The time, as exactly as the rest is.
+    pub(crate) fn clock(self, time: u64) -> String {
+        match self {
+            Detail::Brief | Detail::Compact => clock_micros(time),
+            Detail::Full => clock(time),
+        }
+    }
+
+    /// What is said of a packet of `len` bytes that begins with `data`.
+    pub(crate) fn text(self, data: &[u8], len: u32) -> String {
+        match self {
+            Detail::Brief => brief(data, len),
+            Detail::Compact => compact(data, len),
+            Detail::Full => summary(data, len),
+        }
+    }
+}
+
 /// The addresses, what is in it, how long it is; of a packet of `len` bytes that begins with `data`.
 pub(crate) fn summary(data: &[u8], len: u32) -> String {
     let mut out = String::new();
@@ -25,8 +68,35 @@ pub(crate) fn summary(data: &[u8], len: u32) -> String {
     out
 }
 
+/// The same in fewer columns: types that have a name without their number, and one length, that of the frame.
+fn compact(data: &[u8], len: u32) -> String {
+    let text = summary(data, len);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, kind)) = rest.split_once("ethertype ") {
+        out.push_str(before);
+        let named = kind
+            .split_once(" (0x")
+            .filter(|(name, _)| *name != "Unknown");
+        let named = named.and_then(|(name, number)| Some((name, number.split_once(')')?.1)));
+        let Some((name, after)) = named else {
+            out.push_str("ethertype ");
+            rest = kind;
+            continue;
+        };
+        out.push_str(name);
+        rest = after;
+    }
+    let last = rest.rsplit_once(", length ");
+    let inner = last.filter(|(before, number)| {
+        before.contains("length ") && number.bytes().all(|digit| digit.is_ascii_digit())
+    });
+    out.push_str(inner.map_or(rest, |(before, _)| before));
+    out
+}
+
 /// The same without the link layer, where there is a protocol above it that we know. Tags are shown still.
-pub(crate) fn brief(data: &[u8], len: u32) -> String {
+fn brief(data: &[u8], len: u32) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = write(&mut out, data, len, false);

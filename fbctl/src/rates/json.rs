@@ -41,6 +41,11 @@ pub(super) struct BlockLine<'a> {
     packets_per_second: f64,
     bits_per_second: f64,
     drops_per_second: f64,
+    /// Of a device: packets that it has received, and that it has sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_per_second: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nanoseconds_per_packet: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +54,10 @@ pub(super) struct BlockLine<'a> {
     packets: u64,
     bytes: u64,
     drops: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -95,12 +104,16 @@ impl<'a> BlockLine<'a> {
             packets_per_second: rounded(block.packets.rate),
             bits_per_second: rounded(block.bytes.rate * 8.0),
             drops_per_second: rounded(block.drops.rate),
+            received_per_second: block.device.map(|[received, _]| rounded(received.rate)),
+            sent_per_second: block.device.map(|[_, sent]| rounded(sent.rate)),
             nanoseconds_per_packet: report.nanos(block).map(rounded),
             cpu_percent: report.share(block).map(rounded),
             drop: reasons.collect(),
             packets: block.packets.total,
             bytes: block.bytes.total,
             drops: block.drops.total,
+            received: block.device.map(|[received, _]| received.total),
+            sent: block.device.map(|[_, sent]| sent.total),
         }
     }
 }

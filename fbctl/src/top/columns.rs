@@ -3,7 +3,7 @@
 //! The columns of `fbctl top`: as many as there is room for, the most important ones first.
 
 use super::{float, Sort};
-use crate::rates::{number, reasons, scaled, times, Report};
+use crate::rates::{number, reasons, scaled, times, ways, Report};
 use lana_cli::{clean, screen::alarm, BlockRates};
 use ratatui::text::{Line, Span};
 
@@ -18,6 +18,8 @@ enum Column {
     Block,
     Type,
     PacketRate,
+    Received,
+    Sent,
     BitRate,
     DropRate,
     Nanos,
@@ -29,16 +31,19 @@ enum Column {
 }
 
 use Column::{
-    BitRate, Block, Bytes, Cpu, DropRate, Drops, Nanos, PacketRate, Packets, Reasons, Type,
+    BitRate, Block, Bytes, Cpu, DropRate, Drops, Nanos, PacketRate, Packets, Reasons, Received,
+    Sent, Type,
 };
 
-const ALL: [Column; 11] = [
-    Block, Type, PacketRate, BitRate, DropRate, Nanos, Cpu, Packets, Bytes, Drops, Reasons,
+const ALL: [Column; 13] = [
+    Block, Type, PacketRate, Received, Sent, BitRate, DropRate, Nanos, Cpu, Packets, Bytes, Drops,
+    Reasons,
 ];
 
 /// Which ones are shown first where there is no room for all.
-const BY_IMPORTANCE: [Column; 11] = [
-    Block, PacketRate, DropRate, BitRate, Type, Cpu, Nanos, Reasons, Drops, Packets, Bytes,
+const BY_IMPORTANCE: [Column; 13] = [
+    Block, PacketRate, DropRate, Received, Sent, BitRate, Cpu, Reasons, Type, Nanos, Drops,
+    Packets, Bytes,
 ];
 
 impl Column {
@@ -47,6 +52,8 @@ impl Column {
             Block => "BLOCK",
             Type => "TYPE",
             PacketRate => "PACKETS/S",
+            Received => "RX/S",
+            Sent => "TX/S",
             BitRate => "BITS/S",
             DropRate => "DROPS/S",
             Nanos => "NS/PKT",
@@ -64,6 +71,14 @@ impl Column {
             Block => clean(&block.name),
             Type => clean(&block.kind),
             PacketRate => number(block.packets.rate),
+            Received => {
+                let [received, _] = ways(block);
+                dash(received)
+            }
+            Sent => {
+                let [_, sent] = ways(block);
+                dash(sent)
+            }
             BitRate => scaled(block.bytes.rate * 8.0),
             DropRate => number(block.drops.rate),
             Nanos => {
@@ -113,8 +128,26 @@ impl Column {
         }
     }
 
+    /// Whether there is something to show in it.
+    fn is_there(self, report: &Report) -> bool {
+        match self {
+            Nanos | Cpu => report.times.is_some(),
+            Received | Sent => report.blocks.iter().any(|block| block.device.is_some()),
+            _ => true,
+        }
+    }
+
     fn is_text(self) -> bool {
         matches!(self, Block | Type | Reasons)
+    }
+}
+
+/// What is not there.
+fn dash(text: String) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
     }
 }
 
@@ -124,7 +157,6 @@ pub(super) fn columns(
     sort: Sort,
     room: Option<usize>,
 ) -> (String, Vec<Line<'static>>, Vec<&'static str>) {
-    let timed = report.times.is_some();
     let widths = ALL.map(|column| (column, width(column, report)));
     let width = |column| widths.iter().find(|(known, _)| *known == column);
     let width = |column| width(column).map_or(0, |(_, width)| *width);
@@ -133,7 +165,7 @@ pub(super) fn columns(
     let first = [Block, Column::sorted_by(sort)];
     let others = BY_IMPORTANCE.into_iter().filter(|c| !first.contains(c));
     for column in first.into_iter().chain(others) {
-        if shown.contains(&column) || !timed && matches!(column, Nanos | Cpu) {
+        if shown.contains(&column) || !column.is_there(report) {
             continue;
         }
         let gap = if shown.is_empty() { 0 } else { GAP };
@@ -145,8 +177,7 @@ pub(super) fn columns(
             is_full = true;
         }
     }
-    let there = ALL.into_iter();
-    let there = there.filter(|column| timed || !matches!(column, Nanos | Cpu));
+    let there = ALL.into_iter().filter(|column| column.is_there(report));
     let (shown, hidden): (Vec<_>, Vec<_>) = there.partition(|column| shown.contains(column));
     let last = shown.last().copied();
     let pad = |column: Column, text: &str| {
@@ -202,11 +233,11 @@ mod tests {
     #[test]
     fn what_matters_most_is_shown() {
         let expected = [
-            (109, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", ""),
-            (80, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%  REASONS", "PACKETS BYTES DROPS"),
-            (60, "BLOCK       TYPE     PACKETS/S  BITS/S  DROPS/S   CPU%", "NS/PKT PACKETS BYTES DROPS REASONS"),
-            (40, "BLOCK       PACKETS/S  BITS/S  DROPS/S", "TYPE NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
-            (3, "BLOCK     ", "TYPE PACKETS/S BITS/S DROPS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
+            (121, "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", ""),
+            (80, "BLOCK       PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S   CPU%  REASONS", "TYPE NS/PKT PACKETS BYTES DROPS"),
+            (60, "BLOCK       PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S   CPU%", "TYPE NS/PKT PACKETS BYTES DROPS REASONS"),
+            (40, "BLOCK       PACKETS/S  RX/S  DROPS/S", "TYPE TX/S BITS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
+            (3, "BLOCK     ", "TYPE PACKETS/S RX/S TX/S BITS/S DROPS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
         ];
         for (room, shown, hidden) in expected {
             let (titles, others) = titles(Sort::Packets, room);

@@ -6,11 +6,12 @@ use super::{
     fields::Fields,
     tree::{rows, Row},
 };
+use crate::picture::model::is_usual;
 use crate::probe::{
     names::Names,
-    packet::{clock, clock_micros, span, Packet as Bytes},
+    packet::{span, Packet as Bytes},
     part::Part,
-    summary::{brief, summary},
+    summary::Detail,
     way, with_drop,
 };
 use lana_cli::Line;
@@ -56,6 +57,8 @@ struct Hop {
     outcome: String,
     /// The packet was dropped.
     dropped: bool,
+    /// And not for what filters are for.
+    bad: bool,
     #[serde(skip)]
     reason: Option<Value<DropReason>>,
     took: Option<String>,
@@ -66,8 +69,8 @@ struct Hop {
 }
 
 impl Packet {
-    /// With the link layer, or without it.
-    pub(crate) fn of(part: &Part<'_>, names: &Names, link: bool) -> Self {
+    /// With so much of what the packet is.
+    pub(crate) fn of(part: &Part<'_>, names: &Names, detail: Detail) -> Self {
         let &Part {
             record,
             lost,
@@ -78,13 +81,12 @@ impl Packet {
         let time = record.time.unwrap_or_default();
         let mut head = format!("{number}. ");
         // Writing to a string does not fail.
-        let _ = if link {
+        let _ = write!(head, "{} ", detail.clock(time));
+        if detail != Detail::Brief {
             let cpu = record.cpu.unwrap_or_default();
-            let frame = if record.frame.is_some() { " frame" } else { "" };
-            write!(head, "{} cpu {cpu}{frame} ", clock(time))
-        } else {
-            write!(head, "{} ", clock_micros(time))
-        };
+            let frame = if record.frame.is_some() { "frame " } else { "" };
+            let _ = write!(head, "cpu {cpu} {frame}");
+        }
         if let Some(block) = part.released(names) {
             let _ = write!(head, "released by {block}");
             let _ = match part.waited {
@@ -93,11 +95,7 @@ impl Packet {
             };
             head.push_str(": ");
         }
-        head.push_str(&if link {
-            summary(&packet.data, packet.len)
-        } else {
-            brief(&packet.data, packet.len)
-        });
+        head.push_str(&detail.text(&packet.data, packet.len));
         let mut rows = rows(&record.hop);
         // The kernel tells of hops in the order of time, and of one packet after the other.
         rows.sort_by_key(|row| row.at);
@@ -118,10 +116,39 @@ impl Packet {
         let block = widest(|hop| hop.indented().chars().count());
         let outcome = widest(|hop| hop.outcome.chars().count());
         let widths = (block.unwrap_or_default(), outcome.unwrap_or_default());
-        for hop in &self.hops {
+        for (at, hop) in self.hops.iter().enumerate() {
+            if let Some(made) = self.made(at) {
+                lines.push((Line::of(&made), INDENT));
+            }
             hop.write(&mut lines, widths, columns);
         }
         lines
+    }
+
+    /// What stands above the hop at a place, if it is the first one of packets that a block has made: once for all that
+    /// follow one another.
+    fn made(&self, at: usize) -> Option<String> {
+        let hop = self.hops.get(at).filter(|hop| hop.is_made())?;
+        let of = |other: &&Hop| (other.depth, &other.maker) == (hop.depth, &hop.maker);
+        let before = self.hops.get(..at)?.iter().rev();
+        if before
+            .filter(|hop| hop.first)
+            .take(1)
+            .any(|other| of(&other))
+        {
+            return None;
+        }
+        let firsts = self.hops.get(at..)?.iter().filter(|hop| hop.first);
+        let end = if firsts.take_while(of).count() > 1 {
+            "s"
+        } else {
+            ""
+        };
+        let place = (MARGIN + 2 * hop.depth).saturating_sub(2);
+        Some(match &hop.maker {
+            Some(maker) => format!("{:place$}packet{end} made by {maker}:", ""),
+            None => format!("{:place$}other packet{end}:", ""),
+        })
     }
 }
 
@@ -147,6 +174,7 @@ impl Hop {
             way: way(hop.direction),
             outcome,
             dropped: hop.end == Some(Value::Known(HopEnd::Dropped)),
+            bad: hop.reason.is_some_and(|reason| !is_usual(reason)),
             reason: hop.reason,
             took: hop.took.map(span),
             changes,
@@ -154,9 +182,20 @@ impl Hop {
         }
     }
 
-    /// The block, as deep as the packet is.
+    /// It is the first one of a packet that was made on the way.
+    fn is_made(&self) -> bool {
+        self.first && self.depth > 0
+    }
+
+    /// The block, as deep as the packet is, with a sign where that begins.
     fn indented(&self) -> String {
-        format!("{}{}", "  ".repeat(self.depth), self.block)
+        let depth = self.depth.saturating_sub(1);
+        let sign = match (self.depth, self.first) {
+            (0, _) => "",
+            (_, true) => "└ ",
+            (_, false) => "  ",
+        };
+        format!("{}{sign}{}", "  ".repeat(depth), self.block)
     }
 
     /// Writes its line, and those with what the block has changed.
@@ -167,15 +206,7 @@ impl Hop {
         columns: Option<usize>,
     ) {
         let margin = MARGIN + 2 * self.depth;
-        if self.first && self.depth > 0 {
-            let by = match &self.maker {
-                Some(maker) => format!("packet made by {maker}:"),
-                None => "another packet:".to_owned(),
-            };
-            let place = margin.saturating_sub(2);
-            lines.push((Line::of(&format!("{:place$}{by}", "")), INDENT));
-        }
-        let line = |width: usize| {
+        let line = |width: usize, with_took: bool| {
             let (time, name, way) = (&self.time, self.indented(), self.way);
             let line = Line::of(&format!("  {time:>10}  {name:<block$}  {way:<4}  "));
             let line = if self.dropped {
@@ -183,16 +214,17 @@ impl Hop {
             } else {
                 line.with(&self.outcome)
             };
-            let Some(took) = &self.took else { return line };
+            let Some(took) = self.took.as_ref().filter(|_| with_took) else {
+                return line;
+            };
             let padding = width.saturating_sub(self.outcome.chars().count());
             line.with(&format!("{:padding$}  took {took:>7}", ""))
         };
-        let aligned = line(outcome);
-        if columns.is_some_and(|columns| columns < aligned.width()) {
-            lines.push((line(0), margin));
-        } else {
-            lines.push((aligned, margin));
-        }
+        let has_room = |line: &Line| columns.is_none_or(|columns| line.width() <= columns);
+        // Where there is no room for all, how long it took is what is left out.
+        let all = [(outcome, true), (0, true)].map(|(width, with_took)| line(width, with_took));
+        let fits = all.into_iter().find(has_room);
+        lines.push((fits.unwrap_or_else(|| line(0, false)), margin));
         if self.changes.is_empty() {
             return;
         }

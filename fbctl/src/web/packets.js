@@ -48,7 +48,7 @@ const lookInto = async (path, title, values, take) => {
   }
 };
 const wantedPackets = () => ({
-  name: selected.box, filter: byId("look-filter").value, count: byId("look-count").value, seconds: byId("look-seconds").value,
+  name: selected ? selected.box : "", filter: byId("look-filter").value, count: byId("look-count").value, seconds: byId("look-seconds").value,
 });
 const titled = (what, values) => `${what} ${values.name}${values.filter.trim() ? `: ${values.filter.trim()}` : ""}`;
 
@@ -59,13 +59,17 @@ const tellPacket = (packet) => {
   if (packet.lost) tell("p", `(${packet.lost} lost)`, article, "soft");
   tell("p", packet.head, article);
   const table = tell("table", "", article);
+  let makers = "";
   for (const hop of packet.hops) {
-    const row = tell("tr", "", table, hop.dropped ? "bad" : "");
+    const row = tell("tr", "", table, hop.bad ? "bad" : hop.dropped ? "usual" : "");
     tell("td", hop.time, row, "number");
     const block = tell("td", "", row);
     if (hop.depth) tell("span", "│ ".repeat(hop.depth - 1) + (hop.first ? "└ " : "  "), block, "twig");
     block.append(hop.block);
-    if (hop.maker) tell("span", ` made by ${hop.maker}`, block, "twig");
+    // Who has made them is said once of packets that follow one another.
+    const made = `${hop.depth} ${hop.maker || ""}`;
+    if (hop.maker && made !== makers) tell("span", ` made by ${hop.maker}`, block, "twig");
+    if (hop.first) makers = made;
     tell("td", hop.way, row);
     tell("td", hop.outcome, row, "outcome");
     tell("td", hop.took || "", row, "number").title = "how long the block had it";
@@ -142,6 +146,14 @@ const capture = async () => {
   link.href = URL.createObjectURL(new Blob(pieces).slice(0, file.whole, "application/x-pcapng"));
   link.click();
 };
+// What the form asks for, in words, so that it may be closed.
+const summary = () => {
+  const { filter, count, seconds } = wantedPackets(), points = byId("look-points");
+  const what = filter.trim() ? `“${filter.trim()}”` : "all packets", kind = points.selectedOptions[0].textContent.replace(/ by .*/, "");
+  byId("look-what").textContent = `${what} · at most ${count} in ${seconds} s · capture ${kind}`;
+};
+byId("look").addEventListener("input", summary);
+summary();
 byId("look").addEventListener("submit", (event) => { event.preventDefault(); trace(); });
 byId("capture").addEventListener("click", () => { if (byId("look").reportValidity()) capture(); });
 byId("packets-stop").addEventListener("click", () => { if (looking) looking.stop(); });

@@ -12,6 +12,7 @@ use crate::{
         filter,
         names::Names,
         part::Part,
+        summary::Detail,
         watch::{End, Show, Totals, Until, Watch},
     },
     trace::text,
@@ -293,7 +294,7 @@ impl Show for Trace<'_> {
     }
 
     fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
-        let packet = text::Packet::of(part, names, true);
+        let packet = text::Packet::of(part, names, Detail::Compact);
         Ok(self.line(&Line::Packet(packet))?)
     }
 

@@ -46,12 +46,14 @@ const current = () => preview || shown || live;
 
 // --- Drawing --------------------------------------------------------------------------------
 
-const figures = (group, idp) => {
-  const [packets, loss] = group.querySelectorAll(".figures");
-  const rate = (current() === live && rates.get(idp)) || { text: "", loss: "" };
+const rateOf = (idp) => (current() === live && rates.get(idp)) || { text: "", loss: "", rate: 0 };
+const figures = (group) => {
+  const rate = rateOf(group.box.idp), [packets, loss] = group.figures;
   packets.textContent = rate.text;
   loss.textContent = rate.loss;
   loss.setAttribute("class", rate.bad ? "figures bad" : "figures usual");
+  group.classList.toggle("losing", Boolean(rate.bad));
+  if (document.body.classList.contains("compact")) brief(group);
 };
 
 const drawBox = (box, fresh) => {
@@ -73,12 +75,15 @@ const drawBox = (box, fresh) => {
   const round = box.class === "block" ? 6 : box.class === "socket" ? box.height / 2 : 0;
   make("rect", { class: "shape", width: box.width, height: box.height, rx: round }, group);
   if (box.class === "block") make("rect", { class: `hue${box.hue}`, x: 3, y: 6, width: 4, height: box.height - 12, rx: 2 }, group);
-  const middle = { x: box.width / 2, "text-anchor": "middle" };
-  make("text", { class: "name", y: 18, ...middle }, group, box.name);
-  make("text", { class: "detail", y: 33, ...middle }, group, box.detail);
-  make("text", { class: "figures", y: 48, ...middle }, group);
-  make("text", { class: "figures usual", y: 63, ...middle }, group);
-  figures(group, box.idp);
+  const middle = { x: box.width / 2, "text-anchor": "middle" }, full = make("g", { class: "full" }, group);
+  make("text", { class: "name", y: 18, ...middle }, full, box.name);
+  make("text", { class: "detail", y: 33, ...middle }, full, box.detail);
+  group.figures = [48, 63].map((y) => make("text", { class: "figures", y, ...middle }, full));
+  group.small = make("g", { class: "small", "text-anchor": "middle" }, group);
+  for (let line = 0; line < 3; ++line) make("text", {}, group.small);
+  make("title", {}, group, `${box.name}: ${box.detail}`);
+  group.box = box;
+  figures(group);
 };
 
 const drawLine = (line) => {
@@ -103,8 +108,8 @@ const weigh = (line) => {
   if (!group || line.loose) return;
   const boxes = current().boxes;
   const rate = (name) => {
-    const box = boxes.get(name), known = box && current() === live && rates.get(box.idp);
-    return known ? known.rate : 0;
+    const box = boxes.get(name);
+    return box ? rateOf(box.idp).rate : 0;
   };
   const least = Math.min(rate(line.lower), rate(line.upper));
   const path = group.firstChild;
@@ -151,6 +156,7 @@ const legend = (scene) => {
   for (const [kind, hue] of [...kinds].sort()) entries.push([sign("", ["rect", { class: `hue${hue}`, x: 8, width: 4, height: 14, rx: 2 }]), kind]);
   if ([...scene.lines.values()].some((line) => line.loose)) entries.push([sign("", ["path", { class: "line loose", d: "M0,7L20,7" }]), "subscription"]);
   byId("legend").textContent = "";
+  if (boxes.length) tell("span", "N/s: packets, ▼N/s: drops", byId("legend"));
   for (const [svg, text] of entries) { const entry = tell("span", "", byId("legend")); entry.append(svg, text); }
 };
 
@@ -166,129 +172,6 @@ const mark = () => {
   for (const [id, group] of drawn.lines) group.classList.toggle("wanted", ids.has(id));
 };
 
-// --- Looking around -------------------------------------------------------------------------
-
-const look = () => world.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
-// At this scale the smaller text of a box has 11 px. A narrow page shows no less unless it is asked for the whole graph.
-const READABLE = 1;
-const narrow = matchMedia("(max-width: 900px)");
-let whole = false;
-
-// The part of the stage that the legend leaves free.
-const free = () => {
-  const room = stage.getBoundingClientRect(), low = byId("legend").getBoundingClientRect().height;
-  return { width: room.width, height: room.height - (low > 0 ? low + 8 : 0), border: Math.min(20, room.width / 40) };
-};
-const fit = () => {
-  const scene = current(), { width, height, border } = free();
-  const across = width - 2 * border, down = height - 2 * border;
-  const all = Math.min(across / Math.max(scene.width, 1), down / Math.max(scene.height, 1), 1.6);
-  const scale = narrow.matches && !whole ? Math.max(all, READABLE) : Math.max(all, 0.02);
-  // A graph that is too large begins where packets come in: with the device that is nearest to the middle.
-  const boxes = [...scene.boxes.values()], devices = boxes.filter((box) => box.class.includes("device"));
-  const off = (box) => Math.abs(box.x + box.width / 2 - scene.width / 2) - box.y;
-  const first = (devices.length ? devices : boxes).sort((a, b) => off(a) - off(b))[0] || { x: 0, y: 0, width: 0, height: 0 };
-  // Where one side of the graph begins, so that `point` of it is at `wanted`, and no more room than the border is left free.
-  const begin = (room, length, point, wanted) => (length * scale <= room - 2 * border ? (room - length * scale) / 2 :
-    Math.max(room - border - length * scale, Math.min(border, wanted - point * scale)));
-  view = {
-    scale,
-    x: begin(width, scene.width, first.x + first.width / 2, width / 2),
-    y: begin(height, scene.height, first.y + first.height, height - border),
-  };
-  fitted = true;
-  reveal();
-};
-// Moves the view as little as it takes to show the block that is selected.
-const reveal = () => {
-  const box = selected && selected.box ? current().boxes.get(selected.box) : null;
-  if (box) {
-    const { width, height, border } = free();
-    const shift = (at, length, room) => Math.min(0, room - border - at - length) || Math.max(0, border - at);
-    view.x += shift(view.x + box.x * view.scale, box.width * view.scale, width);
-    view.y += shift(view.y + box.y * view.scale, box.height * view.scale, height);
-  }
-  look();
-};
-const toggleFit = () => {
-  whole = narrow.matches && fitted && !whole;
-  fit();
-};
-const zoom = (factor, at) => {
-  const room = stage.getBoundingClientRect();
-  const x = at ? at.clientX - room.left : room.width / 2, y = at ? at.clientY - room.top : room.height / 2;
-  const scale = Math.min(4, Math.max(0.02, view.scale * factor));
-  view.x = x - (x - view.x) * scale / view.scale;
-  view.y = y - (y - view.y) * scale / view.scale;
-  view.scale = scale;
-  fitted = false;
-  look();
-};
-const show = (name) => {
-  const box = current().boxes.get(name), room = stage.getBoundingClientRect();
-  if (!box) return;
-  view.scale = Math.max(view.scale, 0.9);
-  view.x = room.width / 2 - (box.x + box.width / 2) * view.scale;
-  view.y = room.height / 2 - (box.y + box.height / 2) * view.scale;
-  fitted = false;
-  look();
-};
-const inWorld = (event) => {
-  const room = stage.getBoundingClientRect();
-  return { x: (event.clientX - room.left - view.x) / view.scale, y: (event.clientY - room.top - view.y) / view.scale };
-};
-const boxAt = (element) => { const group = element && element.closest("#boxes > g"); return group ? group.dataset.name : null; };
-const lineAt = (element) => { const group = element && element.closest("#lines > g"); return group ? group.dataset.id : null; };
-
-picture.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event);
-}, { passive: false });
-
-const touches = new Map();
-let press = null;
-picture.addEventListener("pointerdown", (event) => {
-  if (event.button > 0) return;
-  touches.set(event.pointerId, event);
-  if (touches.size > 1) { endDrag(); press = null; return; }
-  press = { x: event.clientX, y: event.clientY, view: { ...view }, box: boxAt(event.target), line: lineAt(event.target), moved: false };
-  picture.setPointerCapture(event.pointerId);
-});
-picture.addEventListener("pointermove", (event) => {
-  const before = touches.get(event.pointerId);
-  if (touches.size === 2 && before) {
-    const other = [...touches.values()].find((touch) => touch.pointerId !== event.pointerId);
-    const distance = (a) => Math.hypot(a.clientX - other.clientX, a.clientY - other.clientY);
-    zoom(distance(event) / Math.max(1, distance(before)), { clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2 });
-    touches.set(event.pointerId, event);
-    return;
-  }
-  if (!press) return;
-  if (!press.moved && Math.hypot(event.clientX - press.x, event.clientY - press.y) < 5) return;
-  press.moved = true;
-  if (writes && press.box && !shown) return drag(event);
-  picture.classList.add("moving");
-  view.x = press.view.x + event.clientX - press.x;
-  view.y = press.view.y + event.clientY - press.y;
-  fitted = false;
-  look();
-});
-const release = (event) => {
-  touches.delete(event.pointerId);
-  picture.classList.remove("moving");
-  const done = press;
-  press = null;
-  if (!done) return;
-  const target = endDrag();
-  if (event.type === "pointercancel") return;
-  if (done.moved && done.box && target) wish({ change: "bind", upper: done.box, lower: target });
-  else if (!done.moved && done.box) select({ box: done.box });
-  else if (!done.moved && done.line) select({ line: done.line });
-  else if (!done.moved) select(null);
-};
-picture.addEventListener("pointerup", release);
-picture.addEventListener("pointercancel", release);
-
 // --- Details --------------------------------------------------------------------------------
 
 const select = (what) => {
@@ -299,19 +182,21 @@ const select = (what) => {
   if (fitted) fit(); else reveal();
   if (!what) return;
   if (what.line) return showLine(what.line);
+  if (byId("side-title").textContent !== what.box) byId("side-kind").textContent = byId("side-body").textContent = "";
   byId("side-title").textContent = what.box;
-  byId("side-body").textContent = "";
   details();
 };
 
+// A table. A value may be the name of another block, which a click goes to.
 const rows = (title, pairs, parent) => {
   if (pairs.length === 0) return;
   tell("h3", title, parent);
   const table = tell("table", "", parent);
-  for (const [key, value] of pairs) {
+  for (const [key, value, block] of pairs) {
     const row = tell("tr", "", table);
     tell("th", key, row);
-    tell("td", value, row, typeof value === "number" ? "number" : "");
+    if (block) tell("button", value, tell("td", "", row), "link").addEventListener("click", () => select({ box: block }));
+    else tell("td", value, row);
   }
 };
 
@@ -321,27 +206,33 @@ const details = async () => {
   let block, failure = "";
   try { block = await ask("block", { name }); } catch (error) { failure = error.message; }
   if (!selected || selected.box !== name) return;
-  const body = document.createDocumentFragment();
+  const body = document.createElement("div");
   if (!block) tell("p", failure, body, "error");
   else {
-    const stats = block.stats || {}, number = (n) => (n || 0).toLocaleString("en");
-    const general = [["type", block.type], ["IDP", String(block.idp)]];
-    if (block.ifname) general.push(["device", block.ifname]);
-    rows("Block", general, body);
-    const counters = [["packets", number(stats.packets)], ["bytes", number(stats.bytes)]];
+    const stats = block.stats || {}, number = (n) => (n || 0).toLocaleString("en"), box = current().boxes.get(name);
+    byId("side-kind").textContent = box ? box.detail : `${block.type} #${block.idp}`;
+    const rate = box ? rateOf(box.idp) : { text: "", loss: "" };
+    const counters = [["packets", number(stats.packets) + (rate.text ? ` · ${rate.text}` : "")], ["bytes", number(stats.bytes)]];
+    if (block.ifname) counters.splice(1, 0, ["received", number(stats.entered)], ["sent", number(stats.packets - (stats.entered || 0))]);
     if (stats.skbs) counters.push(["skbs", number(stats.skbs)]);
     for (const drop of stats.drop || []) if (drop.packets) counters.push([`dropped: ${drop.reason}`, number(drop.packets)]);
+    if (rate.loss) counters.push(["drops now", rate.loss]);
     rows("Counters", counters, body);
     const options = block.option || [];
-    rows("Options", options.filter((option) => option.config).map((option) => [option.key, option.value]), body);
-    rows("It counts", options.filter((option) => !option.config).map((option) => [option.key, option.value]), body);
-    if (block.withheld) tell("p", "More is shown to who has CAP_NET_ADMIN.", body);
+    rows("Counters of its type", options.filter((option) => !option.config).map((option) => [option.key, option.value]), body);
     const ports = (block.port || []).filter((port) => port["peer-name"]);
-    const side = (direction, text) => ports.filter((port) => port.direction === direction).map((port) => [`${text} ${port.index}`, port["peer-name"]]);
-    if (!looks) tell("p", "Its packets can be traced and captured here if fbctl web has --packets.", body, "soft");
-    rows("Ports", [...side("ingress", "above"), ...side("egress", "below")], body);
+    const side = (direction) => ports.filter((port) => port.direction === direction)
+      .map((port) => [`port ${port.index}`, port["peer-name"], port["peer-name"]]);
+    rows("Bound on top of it", side("ingress"), body);
+    rows("It is on top of", side("egress"), body);
+    rows("Options", options.filter((option) => option.config).map((option) => [option.key, option.value]), body);
+    if (block.withheld) tell("p", "Only a user with CAP_NET_ADMIN sees the rest.", body, "soft");
+    if (!looks) tell("p", "Start fbctl web with --packets to trace and capture its packets here.", body, "soft");
   }
-  byId("side-body").replaceChildren(body);
+  // What is the same stays: somebody may be about to click it.
+  if (byId("side-body").innerText !== "" && byId("side-body").dataset.told === `${name} ${body.textContent}`) return;
+  byId("side-body").dataset.told = `${name} ${body.textContent}`;
+  byId("side-body").replaceChildren(...body.children);
 };
 setInterval(() => { if (selected && selected.box && !document.hidden) details(); }, 1000);
 
@@ -349,6 +240,7 @@ const showLine = (id) => {
   const line = current().lines.get(id);
   if (!line) return select(null);
   byId("side-title").textContent = line.loose ? "Subscription" : "Binding";
+  byId("side-kind").textContent = "";
   byId("side-body").textContent = "";
   const body = byId("side-body");
   tell("p", line.loose ? `${line.upper} gets the events of ${line.lower}.` : `${line.upper} is on top of ${line.lower}.`, body);
@@ -535,7 +427,7 @@ const listen = () => {
     for (const rate of JSON.parse(event.data)) { rates.set(rate.idp, rate); changed.add(rate.idp); }
     if (current() !== live) return;
     const names = new Set();
-    for (const box of live.boxes.values()) if (changed.has(box.idp)) { figures(drawn.boxes.get(box.name), box.idp); names.add(box.name); }
+    for (const box of live.boxes.values()) if (changed.has(box.idp)) { figures(drawn.boxes.get(box.name)); names.add(box.name); }
     for (const line of live.lines.values()) if (names.has(line.upper) || names.has(line.lower)) weigh(line);
   });
   stream.addEventListener("error", () => state("bad", "no connection"));
@@ -547,16 +439,7 @@ document.addEventListener("visibilitychange", () => {
   stream = null;
 });
 
-byId("in").addEventListener("click", () => zoom(1.25));
-byId("out").addEventListener("click", () => zoom(0.8));
-byId("fit").addEventListener("click", toggleFit);
 byId("close").addEventListener("click", () => select(null));
-byId("find").addEventListener("input", mark);
-byId("find").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  const found = [...drawn.boxes].find(([, group]) => !group.classList.contains("dim"));
-  if (found) { show(found[0]); select({ box: found[0] }); }
-});
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select")) return;
   const box = boxAt(event.target);
@@ -568,11 +451,14 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "-") zoom(0.8);
   else if (event.key === "0") toggleFit();
 });
-new ResizeObserver(() => { if (fitted) fit(); else reveal(); }).observe(stage);
 
-ask("about").then((about) => {
-  writes = about.write;
-  looks = about.packets;
-  document.body.classList.toggle("writes", writes);
-}, (error) => state("bad", error.message));
-listen();
+// When the other scripts are there, too.
+document.addEventListener("DOMContentLoaded", () => {
+  ask("about").then((about) => {
+    writes = about.write;
+    looks = about.packets;
+    document.body.classList.toggle("writes", writes);
+    select(selected);
+  }, (error) => state("bad", error.message));
+  listen();
+});

@@ -118,7 +118,7 @@ fn pass_batch<'r, const BANK: usize>(
     };
     engine.packets.add(u64::from(batch.len()));
     engine.bytes.add(batch.bytes());
-    hop.counters(cpu).received_batch(batch.len(), batch.bytes());
+    hop.counters(cpu).entered_batch(batch.len(), batch.bytes());
 
     let mut first = hop.first(Direction::Ingress);
     if first.is_none() {

@@ -316,6 +316,7 @@ pub(crate) mod tests {
                 kind: "bpf".into(),
                 packets: 100 * step,
                 bytes: 6400 * step,
+                received: None,
                 drops: [("filtered".to_owned(), 40 * step)].into(),
             }],
         }

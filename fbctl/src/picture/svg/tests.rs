@@ -219,7 +219,7 @@ fn states_kinds_rates_and_drops_are_shown() {
         "class=\"virtual device up\"",
         "class=\"socket\"",
         "eth #53 · lan7 · 10 on eth1 · xdp · up",
-        ">12.3k/s</text>",
+        ">12.3k packets/s</text>",
         "<text class=\"figures usual\" x=\"63\" y=\"63\" text-anchor=\"middle\">30/s filtered</text>",
         "<text class=\"figures bad\" x=\"63\" y=\"63\" text-anchor=\"middle\">5/s dropped</text>",
         "class=\"line active\" style=\"stroke-width:3.9px\"",
@@ -242,7 +242,7 @@ fn drops_are_shown_without_being_asked_for() {
         svg(&graph, Figures::Drops).contains("y=\"48\" text-anchor=\"middle\">3 dropped</text>")
     );
     let text = svg(&graph, Figures::Totals);
-    assert!(text.contains(">10</text>\n<text class=\"figures bad\""));
+    assert!(text.contains(">10 packets</text>\n<text class=\"figures bad\""));
     let none = svg(&Graph::default(), Figures::Drops);
     assert!(none.contains("0 blocks") && none.ends_with("</svg>\n"));
 }

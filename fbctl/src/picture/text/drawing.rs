@@ -5,7 +5,7 @@
 use super::{
     canvas::{Border, Canvas},
     channel::{Channel, Step},
-    style::{words, Tone, Words},
+    style::{drops, words, Tone, Words},
     Form, Look,
 };
 use crate::picture::{
@@ -64,9 +64,9 @@ pub(super) fn draw(graph: &Graph, look: &Look, form: &Form) -> Drawing {
         .zip(&boxes.nodes)
         .zip(widths)
         .zip(&texts)
-        .map(|(((at, node), width), lines)| Frame {
-            // So that its middle is in the column of a line there.
-            left: column(at.x + float(width) * COLUMN / 2.0).saturating_sub(width / 2),
+        .enumerate()
+        .map(|(number, (((at, node), width), lines))| Frame {
+            left: left(&boxes, &layout, number),
             // Boxes of a layer stand on one floor.
             top: rows.of(at.y + node.height).saturating_sub(rows_of(lines)),
             width,
@@ -115,11 +115,16 @@ fn level(texts: &mut [Vec<Words>], boxes: &Boxes, layout: &Layout) {
 /// What a box says: nothing that is empty.
 fn lines(block: &Block, look: &Look, form: &Form) -> Vec<Words> {
     let mut lines = Vec::new();
-    for words in words(block, look.figures) {
+    let said = words(block, look.figures).into_iter();
+    for mut words in said.chain(drops(block, look.figures)) {
         if words.text.is_empty() {
             continue;
         }
         if form.narrow {
+            words.text = words
+                .text
+                .replace(" packet", " pkt")
+                .replace(" pkts", " pkt");
             let pieces = words.text.split(" · ");
             lines.extend(pieces.map(|piece| Words::new(piece, words.tone)));
         } else {
@@ -135,7 +140,13 @@ fn width(block: &Block, lines: &[Words]) -> usize {
     let longest = lines.iter().map(Words::width).max();
     let ports = [&block.ports.ingress, &block.ports.egress].map(|ports| {
         let digits = ports.last().map_or(1, |highest| highest.to_string().len());
-        ports.len() * (digits + 2)
+        // Half of it is before the line: none of the corners, and one more for what is rounded.
+        let most = ports.len() * 2 * (digits + 1);
+        if ports.len() > 1 {
+            most
+        } else {
+            0
+        }
     });
     let inner = ports.into_iter().fold(longest.unwrap_or(0) + 2, usize::max);
     inner + 2 + (inner + 1) % 2
@@ -150,12 +161,21 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
         let steps = points.len() / 2;
         for (step, ends) in points.chunks_exact(2).enumerate() {
             let [from, to] = ends else { continue };
+            let (first, last) = (step == 0, step + 1 == steps);
             let (mut below, mut above) = (column(from.x), column(to.x));
-            // What is rounded is no bend: the end at a box gives way.
+            if first {
+                below = joint(boxes, layout, edge.lower, from.x);
+            }
+            if last {
+                above = joint(boxes, layout, edge.upper, to.x);
+            }
+            // What is rounded is no bend: the end at a box gives way, if it has room.
             if below.abs_diff(above) == 1 {
-                if step == 0 && several(boxes, edge.lower, true) || step + 1 < steps {
+                let lower = first && has_joint(boxes, layout, (edge.lower, true), above);
+                let upper = last && has_joint(boxes, layout, (edge.upper, false), below);
+                if lower && (several(boxes, edge.lower, true) || !upper) {
                     below = above;
-                } else {
+                } else if upper {
                     above = below;
                 }
             }
@@ -175,8 +195,8 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
                 .or_insert_with(|| Channel::new(to.y, bottom));
             channel.steps.push(Step {
                 line: number,
-                first: step == 0,
-                last: step + 1 == steps,
+                first,
+                last,
                 below,
                 above,
                 from: from.y,
@@ -187,6 +207,33 @@ fn channels(boxes: &Boxes, layout: &Layout) -> Vec<Channel> {
     let mut channels: Vec<_> = found.into_values().collect();
     channels.iter_mut().for_each(Channel::assign_tracks);
     channels
+}
+
+/// The first column of a box.
+fn left(boxes: &Boxes, layout: &Layout, number: usize) -> usize {
+    let width = boxes.nodes.get(number).map_or(0.0, |node| node.width);
+    let middle = layout.nodes.get(number).map_or(0.0, |at| at.x) + width / 2.0;
+    // So that its middle is in the column of a line there.
+    column(middle).saturating_sub(column(width) / 2)
+}
+
+/// The column in which a line at a height ends at a box: as far from its side as the port is.
+fn joint(boxes: &Boxes, layout: &Layout, number: usize, x: f64) -> usize {
+    let at = layout.nodes.get(number).map_or(0.0, |at| at.x);
+    left(boxes, layout, number) + column(x - at)
+}
+
+/// Whether a line may end in a column of the upper or the lower side of a box, beside its number, if it has one.
+fn has_joint(
+    boxes: &Boxes,
+    layout: &Layout,
+    (number, top): (usize, bool),
+    column_of: usize,
+) -> bool {
+    let left = left(boxes, layout, number);
+    let width = boxes.nodes.get(number).map_or(0.0, |node| node.width);
+    let numbers = usize::from(several(boxes, number, top));
+    column_of > left + numbers && column_of + 1 < left + column(width)
 }
 
 /// The lower side of a box.
@@ -315,12 +362,23 @@ fn draw_numbers(
             continue;
         };
         if let (true, Some(number), Some(frame)) = (step.first, ingress, frames.get(edge.lower)) {
-            canvas.before(step.below, frame.top, &number.to_string());
+            let at = beside(step.below, frame, number);
+            canvas.before(at, frame.top, &number.to_string());
         }
         if let (true, Some(number), Some(frame)) = (step.last, egress, frames.get(edge.upper)) {
             let row = frame.top + frame.lines.len() + 1;
-            canvas.before(step.above, row, &number.to_string());
+            canvas.before(beside(step.above, frame, number), row, &number.to_string());
         }
+    }
+}
+
+/// Where a number ends that stands before its line; behind that, if it would cover the corner of the box.
+fn beside(line: usize, frame: &Frame<'_>, number: u32) -> usize {
+    let digits = number.to_string().len();
+    if line > frame.left + digits {
+        line
+    } else {
+        line + 1 + digits
     }
 }
 

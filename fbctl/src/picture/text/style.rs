@@ -74,39 +74,58 @@ impl Words {
     }
 }
 
-/// What is said of a block: its name, its type and number and state, its packets, its drops. The last two may be empty.
-pub(super) fn words(block: &Block, figures: Figures) -> [Words; 4] {
-    let (packets, loss) = figures_of(block, figures);
-    let drops = loss.map(|loss| {
-        let tone = if loss.bad { Tone::Bad } else { Tone::Notable };
-        Words::new(loss.text, tone)
-    });
+/// So many reasons for drops are said of a block.
+const REASONS: usize = 3;
+
+/// What is said of a block: its name, its type and number and state, its packets. These may be empty.
+pub(super) fn words(block: &Block, figures: Figures) -> [Words; 3] {
+    let (packets, _) = figures_of(block, figures);
     [
         Words::new(clean(&block.name), Tone::Plain),
         Words::new(detail(block), Tone::of(block)),
         Words::new(packets, Tone::Plain),
-        drops.unwrap_or_default(),
     ]
 }
 
-/// The same for a line, in which a number needs a word behind it.
-pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
-    let [name, detail, mut packets, drops] = words(block, figures);
-    if !packets.text.is_empty() {
-        let per_second = packets.text.strip_suffix("/s");
-        // All are equally wide behind the number, so that these line up.
-        let words = match (per_second, packets.text.as_str(), drops.text.is_empty()) {
-            (Some(_), _, true) => "packets/s ",
-            (Some(_), _, false) => "packets/s,",
-            (None, "1", true) => "packet  ",
-            (None, "1", false) => "packet, ",
-            (None, _, true) => "packets ",
-            (None, _, false) => "packets,",
-        };
-        let number = per_second.unwrap_or(&packets.text);
-        packets.text = format!("{number} {words}");
+/// The packets that a block has dropped, for each reason.
+pub(super) fn drops(block: &Block, figures: Figures) -> Vec<Words> {
+    let (_, loss) = figures_of(block, figures);
+    let reasons = loss.map(|loss| loss.reasons).unwrap_or_default();
+    let tone = |bad| if bad { Tone::Bad } else { Tone::Notable };
+    let mut words: Vec<_> = reasons
+        .iter()
+        .take(REASONS)
+        .map(|(text, bad)| Words::new(text, tone(*bad)))
+        .collect();
+    let rest = reasons.get(REASONS..).unwrap_or_default();
+    if !rest.is_empty() {
+        let bad = rest.iter().any(|(_, bad)| *bad);
+        let end = if rest.len() == 1 { "" } else { "s" };
+        let text = format!("{} more reason{end}", rest.len());
+        words.push(Words::new(text, tone(bad)));
     }
-    [name, detail, packets, drops]
+    words
+}
+
+/// The same for a line: the packets before a comma where drops follow, and these together.
+pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
+    let [name, detail, mut packets] = words(block, figures);
+    let drops = drops(block, figures);
+    if !packets.text.is_empty() {
+        // All are equally wide behind the number, so that these line up.
+        let one = if packets.text.ends_with('t') { " " } else { "" };
+        let end = if drops.is_empty() { " " } else { "," };
+        packets.text = format!("{}{end}{one}", packets.text);
+    }
+    let tone = drops.iter().map(|words| words.tone);
+    let tone = if tone.clone().any(|tone| tone == Tone::Bad) {
+        Tone::Bad
+    } else {
+        tone.max_by_key(|tone| *tone == Tone::Notable)
+            .unwrap_or_default()
+    };
+    let texts: Vec<_> = drops.into_iter().map(|words| words.text).collect();
+    [name, detail, packets, Words::new(texts.join(", "), tone)]
 }
 
 /// A line without what is blank at its end.

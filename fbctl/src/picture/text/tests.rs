@@ -33,25 +33,25 @@ fn a_fork() {
 ┌─────────────┐   ┌─────────────┐
 │   count0    │   │   count1    │
 │ counter #4  │   │ counter #6  │
-│      0      │   │      0      │
+│  0 packets  │   │  0 packets  │
 └───────┬─────┘   └──────┬──────┘
         │                │
-   ┌────┴────┐      ┌────┴────┐
-   │ filter0 │      │ filter1 │
-   │ bpf #3  │      │ bpf #5  │
-   │    0    │      │    0    │
-   └────┬────┘      └────┬────┘
+  ┌─────┴─────┐    ┌─────┴─────┐
+  │  filter0  │    │  filter1  │
+  │  bpf #3   │    │  bpf #5   │
+  │ 0 packets │    │ 0 packets │
+  └─────┬─────┘    └─────┬─────┘
         └────┐     ┌─────┘
-           ┌0┴────1┴─┐
-           │   tee   │
-           │ tee #2  │
-           │    0    │
-           └────┬────┘
+          ┌─0┴────1┴──┐
+          │    tee    │
+          │  tee #2   │
+          │ 0 packets │
+          └─────┬─────┘
                 │
          ╔══════╧══════╗
          ║    eth0     ║
          ║ eth #1 · up ║
-         ║      0      ║
+         ║  0 packets  ║
          ╚═════════════╝
 ";
     let drawn = wide(&fan(2), Figures::Totals);
@@ -73,7 +73,7 @@ fn drops_and_what_is_not_drawn() {
     };
     let drawn = shown(&readout.graph());
     assert!(
-        drawn.contains("│ 3 dropped │") || drawn.contains("║ 3 dropped ║"),
+        drawn.contains(" 2 too-big ") && drawn.contains(" 1 device "),
         "\n{drawn}"
     );
     assert!(
@@ -106,6 +106,87 @@ fn a_circle() {
     graph.bindings.insert(binding("a", 0, "b", 0));
     graph.bindings.insert(binding("b", 0, "a", 0));
     assert!(shown(&graph).ends_with("a is on b\n") || shown(&graph).ends_with("b is on a\n"));
+}
+
+/// Numbers of ports leave the corners, and all lines have theirs.
+#[test]
+fn corners_stay() {
+    let corner = |c: char| "┌┐└┘╔╗╚╝".contains(c);
+    for count in 1..20 {
+        let graph = fan(count);
+        let drawn = shown(&graph);
+        let of_boxes = drawn
+            .lines()
+            .filter(|line| line.contains(['0', '═']))
+            .flat_map(str::chars);
+        let tee = drawn.lines().find(|line| line.contains("0┴"));
+        if let Some(tee) = tee {
+            assert!(
+                tee.trim_start().starts_with('┌') && tee.ends_with('┐'),
+                "\n{drawn}"
+            );
+            for number in 0..count {
+                assert!(tee.contains(&format!("{number}┴")), "\n{drawn}");
+            }
+        }
+        assert!(of_boxes.filter(|c| corner(*c)).count() >= 4, "\n{drawn}");
+    }
+}
+
+/// No line ends in the middle of nowhere: what goes up from a row is there in the next one.
+#[test]
+fn lines_go_on_through_layers() {
+    let ends_below = |c: char| "│┼┐┌┤├┬╷".contains(c);
+    let begins_above = |c: char| "│┼┘└┤├┴╵╧║┴┬╤═─".contains(c) || c.is_ascii_digit();
+    let mut graphs: Vec<_> = (1..40)
+        .flat_map(|count| [mixed(count), web(count)])
+        .collect();
+    graphs.extend((1..40).map(fan));
+    for graph in graphs {
+        let drawn = shown(&graph);
+        let rows: Vec<Vec<char>> = drawn.lines().map(|line| line.chars().collect()).collect();
+        for (number, pair) in rows.windows(2).enumerate() {
+            for (column, character) in pair[0].iter().enumerate() {
+                let next = pair[1].get(column).copied().unwrap_or(' ');
+                let goes_on =
+                    !ends_below(*character) || begins_above(next) || "└┘╚╝".contains(next);
+                assert!(goes_on, "row {number}, column {column}\n{drawn}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_reason_has_its_number() {
+    let mut graph = fan(1);
+    let drops = [
+        (DropReason::Filtered, 30),
+        (DropReason::TooBig, 170),
+        (DropReason::Unbound, 2),
+        (DropReason::NoMemory, 1),
+    ];
+    let drops = drops.map(|(reason, packets)| dropped(reason, packets).drop);
+    graph.blocks[0].stats = Some(StatsAttrs {
+        drop: drops.concat(),
+        ..Default::default()
+    });
+    let drawn = shown(&graph);
+    for text in [
+        " 170 too-big ",
+        " 30 filtered ",
+        " 2 unbound ",
+        " 1 more reason ",
+    ] {
+        assert!(drawn.contains(text), "{text}\n{drawn}");
+    }
+    let look = Look {
+        figures: Figures::Drops,
+        width: Some(100),
+        colour: false,
+    };
+    let listed = tree(&graph, &look);
+    let text = "170 too-big, 30 filtered, 2 unbound, 1 more reason\n";
+    assert!(listed.contains(text), "\n{listed}");
 }
 
 /// Boxes are whole, and each end of a line at a box goes on as a line.
@@ -362,18 +443,18 @@ fn boxes_of_a_layer_are_equally_high() {
 ┌─────────────┐   ┌─────────────┐    ┌─────────────┐
 │   count0    │   │   count1    │    │   count2    │
 │ counter #4  │   │ counter #6  │    │ counter #8  │
-└──────┬──────┘   └──────┬──────┘    └──────┬──────┘
-       └─┐               │                ┌─┘
-    ┌────┴────┐   ┌──────┴──────┐    ┌────┴────┐
-    │ filter0 │   │   filter1   │    │ filter2 │
-    │ bpf #3  │   │   bpf #5    │    │ bpf #7  │
-    │         │   │ 3 filtered  │    │         │
-    └────┬────┘   └──────┬──────┘    └────┬────┘
-         └────────────┐  │   ┌────────────┘
-                    ┌0┴─1┴──2┴┐
-                    │   tee   │
-                    │ tee #2  │
-                    └────┬────┘
+└───────┬─────┘   └──────┬──────┘    └──────┬──────┘
+        │                │                ┌─┘
+   ┌────┴────┐    ┌──────┴──────┐    ┌────┴────┐
+   │ filter0 │    │   filter1   │    │ filter2 │
+   │ bpf #3  │    │   bpf #5    │    │ bpf #7  │
+   │         │    │ 3 filtered  │    │         │
+   └────┬────┘    └──────┬──────┘    └────┬────┘
+        └───────────┐    │    ┌───────────┘
+                  ┌0┴───1┴───2┴─┐
+                  │     tee     │
+                  │   tee #2    │
+                  └──────┬──────┘
                          │
                   ╔══════╧══════╗
                   ║    eth0     ║

@@ -26,6 +26,29 @@ fn line(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn few_columns_have_names_of_types_and_one_length() {
+    let said = |bytes: &[u8]| {
+        let text = Detail::Compact.text(bytes, u32::try_from(bytes.len()).unwrap());
+        text.strip_prefix(MACS).unwrap_or(&text).to_owned()
+    };
+    let ip = || PacketBuilder::ethernet2(A, B).ipv4(A4, B4, 64);
+    assert_eq!(
+        said(&built!(ip().udp(5000, 53), &[0; 4])),
+        "IPv4, length 46: 10.0.0.1.5000 > 10.0.0.2.53: UDP"
+    );
+    let mut unknown = [A, B].concat();
+    unknown.extend([0xac, 0x0a]);
+    let text = said(&unknown);
+    assert!(
+        text.ends_with("ethertype Unknown (0xac0a), length 14"),
+        "{text}"
+    );
+    assert_eq!(Detail::of(true, Some(80)), Detail::Compact);
+    assert_eq!(Detail::of(true, Some(120)), Detail::Full);
+    assert_eq!(Detail::of(true, None), Detail::Full);
+}
+
+#[test]
 fn the_usual_protocols() {
     let ip = || PacketBuilder::ethernet2(A, B).ipv4(A4, B4, 64);
     assert_eq!(

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+// What part of the graph the page of `fbctl web` shows, and how large. Comes behind page.js, which knows the graph.
+"use strict";
+
+// A box whose small text has less than 11 px says only its name and its rates, in letters of this size, and no less is
+// shown of a graph that is too large: there are buttons to what is outside.
+const FULL = 1;
+const narrow = matchMedia("(max-width: 700px)");
+const smallest = () => (narrow.matches ? 0.46 : 0.42);
+const LETTER = 7; // how wide one is, in px
+const BUTTONS = 44; // how much of the height they take at an edge
+
+const look = () => {
+  world.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
+  const compact = view.scale < FULL - 0.001;
+  document.body.classList.toggle("compact", compact);
+  if (compact) for (const group of drawn.boxes.values()) brief(group);
+  beyond();
+  byId("fit").textContent = fitted && compact ? "1:1" : "Fit";
+};
+
+// What a small box says: as many lines of its name, its packets and its drops as it has room for.
+const brief = (group) => {
+  const box = group.box, rate = rateOf(box.idp), { scale } = view;
+  const most = Math.max(2, Math.floor((box.width * scale - 10) / LETTER)), height = box.height * scale;
+  const cut = (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+  const loss = [rate.loss ? `▼${rate.loss.split(" ")[0]}` : "", rate.bad ? "figures bad" : "figures usual"];
+  const all = [[box.name, "name"], [rate.text, "figures"], loss].filter(([text]) => text);
+  const lines = height >= 46 ? all : height >= 28 ? (all.length > 2 ? [all[0], rate.bad ? all[2] : all[1]] : all) : all.slice(0, 1);
+  const top = (height - 13 * lines.length) / 2 + 10;
+  group.small.setAttribute("transform", `translate(${box.width / 2 + 3},0) scale(${1 / scale})`);
+  [...group.small.children].forEach((text, at) => {
+    const [words, kind] = lines[at] || ["", ""];
+    text.textContent = cut(words);
+    text.setAttribute("class", kind);
+    text.setAttribute("y", top + 13 * at);
+  });
+};
+
+// Buttons at the sides say how many blocks are beyond them, in whole or in part, and go there.
+const SIDES = { left: ["‹ ", ""], right: ["", " ›"], up: ["▲ ", ""], down: ["▼ ", ""] };
+const beyond = () => {
+  const { width, height } = free(), count = { left: 0, right: 0, up: 0, down: 0 };
+  for (const box of current().boxes.values()) {
+    const x = view.x + box.x * view.scale, y = view.y + box.y * view.scale;
+    const side = x < -1 ? "left" : x + box.width * view.scale > width + 1 ? "right" :
+      y < -1 ? "up" : y + box.height * view.scale > height + 1 ? "down" : null;
+    if (side) ++count[side];
+  }
+  for (const [side, [before, behind]] of Object.entries(SIDES)) {
+    const button = byId(`more-${side}`), text = `${before}${count[side]} block${count[side] === 1 ? "" : "s"}${behind}`;
+    button.classList.toggle("hidden", count[side] === 0);
+    if (button.textContent !== text) button.textContent = text;
+    button.title = `Not in view: ${count[side]}. Drag the picture, or press here`;
+  }
+  byId("more-down").style.bottom = `${stage.clientHeight - height + 8}px`;
+};
+for (const [side, x, y] of [["left", 1, 0], ["right", -1, 0], ["up", 0, 1], ["down", 0, -1]])
+  byId(`more-${side}`).addEventListener("click", () => {
+    const { width, height, border } = free(), scene = current();
+    // Not further than the end of the graph.
+    const go = (at, step, room, length) => (step > 0 ? Math.max(at, Math.min(at + step, border)) :
+      Math.min(at, Math.max(at + step, room - border - length * view.scale)));
+    if (x) view.x = go(view.x, x * 0.7 * width, width, scene.width);
+    if (y) view.y = go(view.y, y * 0.7 * height, height, scene.height);
+    fitted = false;
+    look();
+  });
+
+// The part of the stage that the legend leaves free.
+const free = () => {
+  const room = stage.getBoundingClientRect(), low = byId("legend").getBoundingClientRect().height;
+  return { width: room.width, height: room.height - (low > 0 ? low + 8 : 0), border: Math.min(20, room.width / 40) };
+};
+// Shows all, or as much as is readable at this scale.
+const fit = (least = smallest()) => {
+  const scene = current(), { width, height, border } = free();
+  const across = width - 2 * border, down = height - 2 * border;
+  const all = Math.min(across / Math.max(scene.width, 1), down / Math.max(scene.height, 1), 1.6);
+  const scale = Math.max(all, least);
+  // A graph that is too large begins where packets come in: with the device that is nearest to the middle.
+  const boxes = [...scene.boxes.values()], devices = boxes.filter((box) => box.class.includes("device"));
+  const off = (box) => Math.abs(box.x + box.width / 2 - scene.width / 2) - box.y;
+  const first = (devices.length ? devices : boxes).sort((a, b) => off(a) - off(b))[0] || { x: 0, y: 0, width: 0, height: 0 };
+  // Where one side of the graph begins, so that `point` of it is at `wanted`, and no more room than the border is left free.
+  const begin = (room, length, point, wanted) => (length * scale <= room - 2 * border ? (room - length * scale) / 2 :
+    Math.max(room - border - length * scale, Math.min(border, wanted - point * scale)));
+  view = {
+    scale,
+    x: begin(width, scene.width, first.x + first.width / 2, width / 2),
+    y: begin(height, scene.height, first.y + first.height, height - border),
+  };
+  fitted = least !== FULL;
+  reveal();
+};
+// Moves the view as little as it takes to show the block that is selected.
+const reveal = () => {
+  const box = selected && selected.box ? current().boxes.get(selected.box) : null;
+  if (box) {
+    const { width, height, border } = free(), scene = current();
+    const shift = (at, length, room, edge) => Math.min(0, room - edge - at - length) || Math.max(0, edge - at);
+    // Where there are buttons at the edges, they are not to cover it.
+    const whole = scene.width * view.scale <= width && scene.height * view.scale <= height;
+    view.x += shift(view.x + box.x * view.scale, box.width * view.scale, width, border);
+    view.y += shift(view.y + box.y * view.scale, box.height * view.scale, height, whole ? border : BUTTONS);
+  }
+  look();
+};
+// All, or what is readable of all; and again: with all texts.
+const toggleFit = () => (fitted && view.scale < FULL ? fit(FULL) : fit());
+const zoom = (factor, at) => {
+  const room = stage.getBoundingClientRect();
+  const x = at ? at.clientX - room.left : room.width / 2, y = at ? at.clientY - room.top : room.height / 2;
+  const scale = Math.min(4, Math.max(0.02, view.scale * factor));
+  view.x = x - (x - view.x) * scale / view.scale;
+  view.y = y - (y - view.y) * scale / view.scale;
+  view.scale = scale;
+  fitted = false;
+  look();
+};
+const show = (name) => {
+  const box = current().boxes.get(name), { width, height } = free();
+  if (!box) return;
+  view.scale = Math.max(view.scale, FULL);
+  view.x = width / 2 - (box.x + box.width / 2) * view.scale;
+  view.y = height / 2 - (box.y + box.height / 2) * view.scale;
+  fitted = false;
+  look();
+};
+const inWorld = (event) => {
+  const room = stage.getBoundingClientRect();
+  return { x: (event.clientX - room.left - view.x) / view.scale, y: (event.clientY - room.top - view.y) / view.scale };
+};
+const boxAt = (element) => { const group = element && element.closest("#boxes > g"); return group ? group.dataset.name : null; };
+const lineAt = (element) => { const group = element && element.closest("#lines > g"); return group ? group.dataset.id : null; };
+
+picture.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event);
+}, { passive: false });
+
+const touches = new Map();
+let press = null;
+picture.addEventListener("pointerdown", (event) => {
+  if (event.button > 0) return;
+  touches.set(event.pointerId, event);
+  if (touches.size > 1) { endDrag(); press = null; return; }
+  press = { x: event.clientX, y: event.clientY, view: { ...view }, box: boxAt(event.target), line: lineAt(event.target), moved: false };
+  picture.setPointerCapture(event.pointerId);
+});
+picture.addEventListener("pointermove", (event) => {
+  const before = touches.get(event.pointerId);
+  if (touches.size === 2 && before) {
+    const other = [...touches.values()].find((touch) => touch.pointerId !== event.pointerId);
+    const distance = (a) => Math.hypot(a.clientX - other.clientX, a.clientY - other.clientY);
+    zoom(distance(event) / Math.max(1, distance(before)), { clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2 });
+    touches.set(event.pointerId, event);
+    return;
+  }
+  if (!press) return;
+  if (!press.moved && Math.hypot(event.clientX - press.x, event.clientY - press.y) < 5) return;
+  press.moved = true;
+  if (writes && press.box && !shown) return drag(event);
+  picture.classList.add("moving");
+  view.x = press.view.x + event.clientX - press.x;
+  view.y = press.view.y + event.clientY - press.y;
+  fitted = false;
+  look();
+});
+const release = (event) => {
+  touches.delete(event.pointerId);
+  picture.classList.remove("moving");
+  const done = press;
+  press = null;
+  if (!done) return;
+  const target = endDrag();
+  if (event.type === "pointercancel") return;
+  if (done.moved && done.box && target) wish({ change: "bind", upper: done.box, lower: target });
+  else if (!done.moved && done.box) select({ box: done.box });
+  else if (!done.moved && done.line) select({ line: done.line });
+  else if (!done.moved) select(null);
+};
+picture.addEventListener("pointerup", release);
+picture.addEventListener("pointercancel", release);
+
+byId("in").addEventListener("click", () => zoom(1.25));
+byId("out").addEventListener("click", () => zoom(0.8));
+byId("fit").addEventListener("click", toggleFit);
+new ResizeObserver(() => { if (fitted) fit(); else reveal(); }).observe(stage);
+
+// --- Finding a block ------------------------------------------------------------------------
+
+let foundLast = "";
+const matching = () => [...drawn.boxes].filter(([, group]) => !group.classList.contains("dim")).map(([name]) => name);
+byId("find").addEventListener("input", () => {
+  foundLast = "";
+  mark();
+  const wanted = byId("find").value.trim(), { length } = matching();
+  hint(wanted ? (length ? `${length} of ${drawn.boxes.size} blocks · Enter shows one after the other` : `no block matches ${wanted}`) : "");
+});
+byId("find").addEventListener("blur", () => hint(""));
+byId("find").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  const names = matching(), at = (names.indexOf(foundLast) + 1) % Math.max(1, names.length);
+  if (names.length === 0 || byId("find").value.trim() === "") return;
+  foundLast = names[at];
+  select({ box: foundLast });
+  show(foundLast);
+  hint(`${at + 1} of ${names.length}: ${foundLast}`);
+});
