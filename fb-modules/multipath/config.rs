@@ -3,7 +3,7 @@
 //! What can be set, and the texts that it is set by.
 
 use super::{
-    next_hop::Mac,
+    next_hop::{Mac, Via},
     option::{Number, Time, Value, Values},
     options, units, words,
 };
@@ -65,6 +65,26 @@ words! {
         Cache = "cache",
         /// The destination.
         Destination = "destination",
+    }
+}
+
+words! {
+    /// What becomes of the TTL of packets that get a next hop.
+    pub(crate) enum TtlRule {
+        /// It stays.
+        Keep = "keep",
+        /// It becomes one less, as at a router.
+        Decrement = "decrement",
+    }
+}
+
+words! {
+    /// How next hops are probed.
+    pub(crate) enum Probe {
+        /// They are not.
+        Off = "off",
+        /// By ARP or neighbour discovery.
+        Arp = "arp",
     }
 }
 
@@ -133,6 +153,16 @@ options! {
         route_key as "route-key": RouteKey = RouteKey::Cache,
         /// Whether replies leave by the port that their session came in by
         learn: bool = true,
+        /// Whether packets that get a next hop keep their TTL or hop limit
+        ttl: TtlRule = TtlRule::Keep,
+        /// How the block probes the next hops of port.N.via
+        probe: Probe = Probe::Off,
+        /// Time between two probes of a next hop
+        probe_interval as "probe-interval": Time<SHORTEST, LONGEST> = Time(1000 * MILLISECOND),
+        /// Number of answers in a row after which a next hop counts as back
+        rise: Number<1, 1000> = Number(2),
+        /// Number of probes without an answer in a row after which a next hop counts as gone
+        fall: Number<1, 1000> = Number(3),
     }
 }
 
@@ -172,6 +202,8 @@ options! {
         capacity as "port.N.capacity": Option<Capacity> = None,
         /// Ethernet address of the next hop of port N. Empty: packets keep theirs
         mac as "port.N.mac": Option<Mac> = None,
+        /// IP address of the next hop of port N, for the kernel to resolve. Empty: none
+        via as "port.N.via": Option<Via> = None,
     }
 }
 
@@ -204,8 +236,14 @@ impl Terms {
             "port.N.state" => self.state = from.state,
             "port.N.capacity" => self.capacity = from.capacity,
             "port.N.mac" => self.mac = from.mac,
+            "port.N.via" => self.via = from.via,
             _ => (),
         }
+    }
+
+    /// Whether it has the next hop by both of its addresses.
+    pub(crate) fn has_both(&self) -> bool {
+        self.mac.is_some() && self.via.is_some()
     }
 
     pub(crate) fn weight(&self) -> u16 {

@@ -4,6 +4,7 @@
 
 pub(crate) mod config;
 pub(crate) mod flow;
+pub(crate) mod health;
 pub(crate) mod meter;
 pub(crate) mod next_hop;
 pub(crate) mod ports;

@@ -13,6 +13,17 @@ use super::{
     table::SEATS,
 };
 
+/// Whether packets can go to the next hop of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HopState {
+    /// They can, or there is none.
+    Ready,
+    /// Its Ethernet address is not known.
+    Unresolved,
+    /// It has not answered.
+    Silent,
+}
+
 /// A port.
 #[derive(Clone, Copy)]
 pub(crate) struct Port {
@@ -27,6 +38,7 @@ pub(crate) struct Port {
     pub(crate) speed: u32,
     /// The address of its device.
     pub(crate) address: Option<[u8; 6]>,
+    pub(crate) hop: HopState,
     pub(crate) seat: u8,
     /// What was counted at its seat before it was its own.
     pub(crate) base: Totals,
@@ -76,6 +88,7 @@ impl Port {
             is_up: false,
             speed: 0,
             address: None,
+            hop: HopState::Ready,
             seat: 0,
             base: Totals::default(),
             since: 0,
@@ -113,9 +126,15 @@ impl Port {
         Some(next_hop::addresses(self.terms.mac?, self.address?))
     }
 
+    /// Whether IP packets that leave by it get other addresses.
+    pub(crate) fn has_hop(&self) -> bool {
+        self.terms.via.is_some() || self.addresses().is_some()
+    }
+
     /// Whether packets can go by it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_bound() && self.is_up && self.terms.state == AdminState::Up
+        let is_set = self.is_bound() && self.terms.state == AdminState::Up;
+        is_set && self.is_up && self.hop == HopState::Ready
     }
 
     /// Bits a second: what is set, or else what its device says, or else a Gbit/s for each weight.

@@ -5,10 +5,11 @@ use super::{
         name, term, AdminState, Capacity, Part, Per, RouteKey, Rules, Strategy, Terms, Usage, PORTS,
     },
     flow::{Flow, Fragment, FIRST, MOST},
+    health::Health,
     meter::{Meter, Pace, Rates, Use, SECOND},
-    next_hop::{addresses, is_routed, Mac, HEAD},
+    next_hop::{addresses, station, Mac, Routed, Via, HEAD},
     option::{Number, OptionSpec, Shown, Time, Value},
-    ports::{are_these, follow, Port, Seen, Totals},
+    ports::{are_these, follow, HopState, Port, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
     Balance, Source, Way, Why,
@@ -1543,6 +1544,7 @@ fn options_are_texts() {
     assert_eq!(of("port.63.state"), Some((63, "state")));
     assert_eq!(of("port.100.capacity"), Some((100, "capacity")));
     assert_eq!(of("port.3.mac"), Some((3, "mac")));
+    assert_eq!(of("port.3.via"), Some((3, "via")));
     for key in [
         "port.weight",
         "port..weight",
@@ -1603,7 +1605,7 @@ fn all_options_are_listed() {
         OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
     let keys: Vec<_> = ALL.iter().map(|option| option.key).collect();
     assert_eq!(keys.first(), Some(&"strategy"));
-    assert_eq!(keys.last(), Some(&"port.N.mac"));
+    assert_eq!(keys.last(), Some(&"port.N.via"));
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
     assert_eq!(
         ALL.iter().filter(|option| option.is("port.5.mac")).count(),
@@ -1918,7 +1920,8 @@ fn the_address_of_a_next_hop_is_that_of_one_station() {
 
 #[test]
 fn ip_to_one_station_is_addressed_to_the_next_hop() {
-    let routed = |packet: &[u8]| is_routed(&packet[..packet.len().min(HEAD as usize)]);
+    let find = |packet: &[u8]| Routed::find(&packet[..packet.len().min(HEAD as usize)]);
+    let routed = |packet: &[u8]| find(packet).is_some();
     let tagged = |tags: &[u8], packet: &[u8]| [&packet[..12], tags, &packet[12..]].concat();
     for packet in [v4(&V4, &[]), v6(17, 1, 2, &[])] {
         assert!(routed(&packet));
@@ -1939,10 +1942,112 @@ fn ip_to_one_station_is_addressed_to_the_next_hop() {
     for kind in [0x0806, 0x0801, 0x88cc, 0x8847] {
         assert!(!routed(&ethernet(kind, &[8, 0, 8, 0])));
     }
+    // Where the TTL is, and what covers it.
+    let (four, six) = (v4(&V4, &[]), v6(17, 1, 2, &[]));
+    let places = |packet: &[u8]| find(packet).map(|routed| (routed.at, routed.ttl(), routed.sum()));
+    assert_eq!(places(&four), Some((14, 22, Some(24))));
+    assert_eq!(places(&six), Some((14, 21, None)));
+    let tag = [0x81, 0, 0, 1];
+    assert_eq!(places(&tagged(&tag, &four)), Some((18, 26, Some(28))));
+    let two = [&[0x88, 0xa8, 0, 1][..], &tag].concat();
+    assert_eq!(places(&tagged(&two, &six)), Some((22, 29, None)));
+    // Neighbour discovery is for the link.
+    for (protocol, limit, kind, is_discovery) in [
+        (58, 255, 135, true),
+        (58, 255, 133, true),
+        (58, 255, 137, true),
+        (58, 255, 128, false),
+        (58, 254, 135, false),
+        (17, 255, 135, false),
+    ] {
+        let mut packet = v6(protocol, 1, 2, &[0; 8]);
+        (packet[14 + 7], packet[14 + 40]) = (limit, kind);
+        let packet = tagged(&tag, &packet);
+        let routed = find(&packet).unwrap();
+        let head = &packet[..routed.head() as usize];
+        assert_eq!(routed.is_discovery(head), is_discovery);
+        assert!(!routed.is_discovery(&head[..head.len() - 1]));
+    }
+    assert_eq!(station(&[2, 1, 2, 3, 4, 5, 6]), Some([2, 1, 2, 3, 4, 5]));
+    assert_eq!(station(&[1, 1, 2, 3, 4, 5, 6]), None);
+    assert_eq!(station(&[2, 1, 2, 3, 4]), None);
     assert_eq!(
         addresses(Mac([1, 2, 3, 4, 5, 6]), [7, 8, 9, 10, 11, 12]),
         [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
     );
+}
+
+#[test]
+fn a_next_hop_is_the_address_of_a_station() {
+    for text in ["10.0.0.1", "223.255.255.255", "fe80::1", "2001:db8::1"] {
+        let via = <Via as Value>::parse(text).unwrap();
+        assert_eq!(Shown(via).to_string(), text);
+        assert_eq!(<Via as Value>::parse(&Shown(via).to_string()), Some(via));
+    }
+    for text in [
+        "",
+        "10.0.0",
+        "10.0.0.1/8",
+        "10.0.0.1 ",
+        "0.0.0.0",
+        "127.0.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "ff02::1",
+        "fe80::1%eth0",
+        "gateway",
+    ] {
+        assert_eq!(<Via as Value>::parse(text), None, "{text}");
+    }
+    let mut port = bind(&[], &[7], &mut 0).0[0];
+    assert!(!port.has_hop() && port.is_usable());
+    port.terms.via = Via::parse("10.0.0.1");
+    assert!(port.has_hop() && !port.terms.has_both());
+    for (hop, is_usable) in [
+        (HopState::Unresolved, false),
+        (HopState::Silent, false),
+        (HopState::Ready, true),
+    ] {
+        port.hop = hop;
+        assert_eq!(port.is_usable(), is_usable);
+    }
+    port.terms.mac = Some(Mac([6; 6]));
+    assert!(port.terms.has_both());
+}
+
+#[test]
+fn a_next_hop_falls_and_rises() {
+    let health = Health::default();
+    let (rise, fall) = (2, 3);
+    let note = |answers: &[bool]| {
+        let last = answers
+            .iter()
+            .map(|&answered| health.note(answered, rise, fall));
+        (last.last().unwrap(), health.is_up())
+    };
+    // It counts as there at first, and what is missed has to be so in a row.
+    assert!(health.is_up());
+    assert_eq!(note(&[true]), (false, true));
+    assert_eq!(note(&[false, false]), (false, true));
+    assert_eq!(note(&[true, false, false]), (false, true));
+    assert_eq!(note(&[false]), (true, false));
+    assert_eq!(note(&[false]), (false, false));
+    assert_eq!(note(&[true, false, true]), (false, false));
+    assert_eq!(note(&[true]), (true, true));
+    // One is enough.
+    assert!(health.note(false, 1, 1) && !health.is_up());
+    assert!(health.note(true, 1, 1) && health.is_up());
+    // The time of the last probe.
+    assert_eq!(health.since(5), None);
+    health.asks(5);
+    assert_eq!((health.since(9), health.since(3)), (Some(4), Some(0)));
+    health.asks(0);
+    assert_eq!(health.since(4), Some(3));
+    assert!(health.note(false, 1, 1));
+    health.reset();
+    assert_eq!((health.is_up(), health.since(4)), (true, None));
 }
 
 #[test]
