@@ -16,11 +16,11 @@ mod report;
 
 use hops::Hops;
 use multipath::{
-    config::{self, Rules, Strategy, Term, Terms},
+    config::{self, Broadcast, Fields, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
     health::Health,
     meter::{Meter, Pace},
-    ports::{self, Port as Egress, Seen, Totals},
+    ports::{self, Port as Egress, Seats, Seen, Totals},
     spread::{Cycle, Spread, Usable},
     table::{Table, SEATS},
     Balance, Source, Way, Why,
@@ -112,6 +112,14 @@ impl State {
         totals
     }
 
+    /// What counts as sent by a port: bytes and packets.
+    fn sent(&self, hops: &Hops, number: usize, port: &Egress) -> [u64; 2] {
+        hops.sent(number).unwrap_or_else(|| {
+            let totals = self.totals(port.seat);
+            [totals.bytes, totals.packets]
+        })
+    }
+
     fn sum(&self, what: impl Fn(&Counts) -> &Count) -> u64 {
         let counts = self.counts.iter();
         counts.fold(0, |sum, (_, counts)| sum.wrapping_add(what(counts).get()))
@@ -201,6 +209,8 @@ struct Multipath {
     pace: Pace,
     /// By their numbers; behind those that are bound those that something was set for.
     ports: List<Egress>,
+    /// Their seats by what they lead to.
+    seats: Seats,
     /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
     asked: List<Asked>,
     /// Whether a port has a next hop.
@@ -229,6 +239,7 @@ impl Multipath {
             rules,
             pace: Pace::new(&rules),
             spread: spread(&ports)?,
+            seats: seats(&ports)?,
             has_hops: ports.iter().any(|port| port.has_hop()),
             hops: self.hops.clone(),
             ports,
@@ -259,9 +270,9 @@ impl Multipath {
 
     #[cold]
     fn measure_all(&self, intervals: u64) {
-        for port in self.bound() {
-            let (totals, meter) = (self.state.totals(port.seat), &self.state.meter);
-            let sent = [totals.bytes, totals.packets];
+        for (number, port) in self.bound().enumerate() {
+            let sent = self.state.sent(&self.hops, number, port);
+            let meter = &self.state.meter;
             meter.measure(port.seat, sent, intervals, &self.pace);
         }
     }
@@ -298,7 +309,7 @@ impl Multipath {
     fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
         self.measure();
         let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
-        let way = balance.decide(|| read(packet), len, &here)?;
+        let way = balance.decide(|| read(packet, self.rules.key), len, &here)?;
         self.state.count(here.counts, &way, len);
         Some(way.number)
     }
@@ -306,8 +317,8 @@ impl Multipath {
     /// Learns from a packet that came in by a port.
     fn learn<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
         let (balance, here) = (self.balance(), self.here(packet, cx));
-        if let Some(port) = self.bound().find(|port| port.idp == cx.came_from()) {
-            if let Some(evicts) = balance.learn(&read(packet), port.seat, &here) {
+        if let Some(seat) = self.seats.find(cx.came_from()) {
+            if let Some(evicts) = balance.learn(&read(packet, self.rules.key), seat, &here) {
                 here.counts.learnt.add(1);
                 here.counts.evicted.add(evicts.into());
             }
@@ -315,15 +326,26 @@ impl Multipath {
     }
 }
 
-/// What a packet's headers say.
-fn read<P: Packet>(packet: &mut P) -> Flow {
+/// What a packet's headers say, for sessions that are told apart by these.
+fn read<P: Packet>(packet: &mut P, by: Fields) -> Flow {
     let len = packet.len();
-    let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default());
-    match read(flow::FIRST) {
+    let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default(), by);
+    let flow = match read(flow::FIRST) {
         Err(_) if len > flow::FIRST => read(flow::MOST),
         first => first,
+    };
+    let flow = flow.unwrap_or_else(|flow| flow);
+    match by.vlan {
+        true => flow.in_vlan(packet.vlan()),
+        false => flow,
     }
-    .unwrap_or_else(|flow| flow)
+}
+
+/// The seats of these ports by what they lead to.
+fn seats(ports: &[Egress]) -> Result<Seats> {
+    let bound = ports.iter().filter(|port| port.is_bound());
+    let list = filled(Seats::room(ports.len()))?;
+    Ok(Seats::new(list, bound.map(|port| (port.idp, port.seat))))
 }
 
 /// The spread over those ports that can be used.
@@ -361,6 +383,7 @@ impl Block for Multipath {
             rules,
             pace: Pace::new(&rules),
             ports: List::new(),
+            seats: seats(&[])?,
             asked: List::new(),
             has_hops: false,
             hops: Arc::new(Hops::NONE, GFP_KERNEL)?,
@@ -380,14 +403,13 @@ impl Block for Multipath {
             }
             return cx.pass(packet);
         }
+        if self.rules.broadcast == Broadcast::All && hops::is_group(&mut packet) {
+            return self.copy(packet, cx);
+        }
         if self.has_hops {
             if let Some((index, port)) = self.on_link(&mut packet, cx) {
                 let counts = self.state.counts.this(cx.cpu());
-                let way = Way {
-                    number: index,
-                    seat: port.seat,
-                    why: Why::Stays,
-                };
+                let way = Way::stays(&port.usable(index));
                 self.state.count(counts, &way, packet.len());
                 return Verdict::forward(packet, Port { direction, index });
             }
@@ -398,8 +420,7 @@ impl Block for Multipath {
                 Err(why) => Verdict::drop(packet, why),
             },
             Some(index) => Verdict::forward(packet, Port { direction, index }),
-            None if cx.ports(direction) == 0 => Verdict::drop(packet, DropReason::Unbound),
-            None => Verdict::drop(packet, DropReason::Device),
+            None => self.nowhere(packet, cx),
         }
     }
 
@@ -422,7 +443,11 @@ impl Block for Multipath {
         }
     }
 
-    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
+        if !self.hops.is_empty() {
+            // They may be looked after in other intervals.
+            self.state.queue.wake_then(process);
+        }
         let mut asked = List::new();
         asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
         let rules = match (self.rules.with(key, value), config::term(key)) {
@@ -460,7 +485,7 @@ impl Block for Multipath {
         };
         if self.asked.is_empty()
             && ports::are_these(&self.ports, seen())
-            && self.hops.are_of(&self.ports, egress)
+            && self.hops.are_of(&self.ports, egress, &self.rules)
             && self
                 .bound()
                 .enumerate()
@@ -477,8 +502,9 @@ impl Block for Multipath {
                     table.inspect(|table| table.clear(port.seat));
                 }
                 self.state.fragments.clear(port.seat);
-                let sent = [totals.bytes, totals.packets];
-                self.state.meter.forget(port.seat, sent);
+                self.state
+                    .meter
+                    .forget(port.seat, [totals.bytes, totals.packets]);
                 self.state
                     .health(port.seat)
                     .inspect(|health| health.reset());
@@ -503,9 +529,13 @@ impl Block for Multipath {
             let text = "via and mac exclude each other: set one of them back first";
             return Err(fail!(EINVAL, "port.{number}: {text}"));
         }
-        let hops = self.hops.of(&ports, egress, process)?;
+        let hops = self.hops.of(&ports, egress, &self.rules, process)?;
         for (number, (port, _)) in ports.iter_mut().zip(egress).enumerate() {
             port.hop = hop_state(&hops, number, port);
+            if !hops.measures_as(&self.hops, number) {
+                let sent = self.state.sent(&hops, number, port);
+                self.state.meter.forget(port.seat, sent);
+            }
         }
         if !hops.is_empty() {
             self.state.queue.wake_then(process);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Next hops: those of ports that have `via`, which the kernel resolves; and what becomes of packets to one.
+//! What ports lead to: devices, and next hops on their links, which the kernel resolves; and what becomes of packets to
+//! one.
 
 use super::{
     multipath::{
-        config::{Probe, Rules, TtlRule},
+        config::{Measure, Probe, Rules, TtlRule},
         health::Health,
         next_hop::{self, Mac, Routed},
         ports::{HopState, Port as Egress},
+        spread::Usable,
+        Way,
     },
     List, Multipath,
 };
@@ -16,27 +19,72 @@ use lana::prelude::*;
 /// How often a next hop is looked after that is not probed, in nanoseconds.
 const KEEP: u64 = time::SECOND;
 
-/// By the numbers of the ports.
-pub(crate) struct Hops(List<Option<Arc<NextHop>>>);
+/// What a port leads to.
+struct Link {
+    idp: u32,
+    /// The device, if there is one.
+    device: Option<DeviceHandle>,
+    /// The next hop on its link, if one is set.
+    hop: Option<Arc<NextHop>>,
+}
+
+impl Link {
+    fn has_device(&self, to: Option<&DeviceHandle>) -> bool {
+        match (&self.device, to) {
+            (Some(device), Some(to)) => device.is(to),
+            (device, to) => device.is_none() && to.is_none(),
+        }
+    }
+}
+
+/// What the ports lead to, by their numbers.
+pub(crate) struct Hops {
+    links: List<Link>,
+    /// Where is measured what they carry.
+    measure: Measure,
+}
 
 impl Hops {
-    pub(crate) const NONE: Self = Self(List::new());
+    pub(crate) const NONE: Self = Self {
+        links: List::new(),
+        measure: Measure::Block,
+    };
 
-    /// That of a port.
+    /// The next hop of a port.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> Option<&NextHop> {
-        self.0.get(number)?.as_deref()
+        self.links.get(number)?.hop.as_deref()
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.links.iter().all(|link| link.hop.is_none())
+    }
+
+    /// What the device of a port has sent, where that is what counts: bytes and packets.
+    pub(crate) fn sent(&self, number: usize) -> Option<[u64; 2]> {
+        let link = self.links.get(number)?;
+        let device = link.device.as_ref();
+        device
+            .filter(|_| self.measure == Measure::Device)
+            .and_then(DeviceHandle::sent)
+    }
+
+    /// Whether what a port has carried is measured where it was before.
+    pub(crate) fn measures_as(&self, before: &Self, number: usize) -> bool {
+        let is_same = |link: &Link, other: &Link| {
+            link.idp == other.idp && link.has_device(other.device.as_ref())
+        };
+        let link = self.links.get(number);
+        self.measure == before.measure
+            && (self.measure == Measure::Block
+                || link.is_some_and(|link| before.links.iter().any(|other| is_same(link, other))))
     }
 
     /// That of a port which leads to this, if it is there already.
     fn find(&self, port: &Egress, to: &Peer<'_>) -> Option<&Arc<NextHop>> {
         let (via, device) = (port.terms.via?, to.device?);
-        let mut all = self.0.iter().flatten();
+        let mut all = self.links.iter().filter_map(|link| link.hop.as_ref());
         all.find(|hop| hop.address() == via.0 && hop.device().is(device))
     }
 
@@ -45,9 +93,10 @@ impl Hops {
         &self,
         ports: &[Egress],
         egress: &[Peer<'_>],
+        rules: &Rules,
         process: &Process,
     ) -> Result<Self, Failure> {
-        let mut hops = List::new();
+        let mut links = List::new();
         for (port, to) in ports.iter().zip(egress) {
             let hop = match (self.find(port, to), port.terms.via, to.device) {
                 (Some(hop), _, _) => Some(hop.clone()),
@@ -57,24 +106,28 @@ impl Hops {
                 }
                 _ => None,
             };
-            hops.push(hop, GFP_KERNEL)?;
+            let link = Link {
+                idp: to.idp,
+                device: to.device.cloned(),
+                hop,
+            };
+            links.push(link, GFP_KERNEL)?;
         }
-        Ok(Self(hops))
+        let measure = rules.measure;
+        Ok(Self { links, measure })
     }
 
     /// Whether they are those of these ports, which lead to these.
-    pub(crate) fn are_of(&self, ports: &[Egress], egress: &[Peer<'_>]) -> bool {
-        let mut pairs = (0..).zip(ports.iter().zip(egress));
-        pairs.all(
-            |(number, (port, to))| match (self.get(number), port.terms.via) {
-                (Some(hop), Some(via)) => {
-                    hop.address() == via.0
-                        && to.device.is_some_and(|device| hop.device().is(device))
-                }
-                (None, Some(_)) => to.device.is_none(),
-                (hop, None) => hop.is_none(),
-            },
-        )
+    pub(crate) fn are_of(&self, ports: &[Egress], egress: &[Peer<'_>], rules: &Rules) -> bool {
+        let mut links = self.links.iter();
+        let mut pairs = ports.iter().zip(egress);
+        let is_of = |link: &Link, port: &Egress, to: &Peer<'_>| {
+            let address = link.hop.as_ref().map(|hop| hop.address());
+            let wanted = port.terms.via.filter(|_| to.device.is_some());
+            link.has_device(to.device) && address == wanted.map(|via| via.0)
+        };
+        self.measure == rules.measure
+            && pairs.all(|(port, to)| links.next().is_some_and(|link| is_of(link, port, to)))
     }
 
     /// What the kernel knows of that of a port.
@@ -133,6 +186,7 @@ pub(crate) fn look_after(
     cx: &Context<'_>,
 ) -> bool {
     if rules.probe == Probe::Off {
+        health.reset();
         // As a packet would do it.
         if hop.resolve(cx).is_none() {
             hop.solicit();
@@ -166,6 +220,36 @@ pub(crate) fn look_after(
 }
 
 impl Multipath {
+    /// A packet to a group leaves by all ports that can be used.
+    pub(crate) fn copy<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
+        let direction = cx.direction();
+        let (counts, len) = (self.state.counts.this(cx.cpu()), packet.len());
+        let Some((first, others)) = self.spread.all().split_first() else {
+            return self.nowhere(packet, cx);
+        };
+        let port = |to: &Usable| Port {
+            direction,
+            index: to.number,
+        };
+        for to in others {
+            if !cx.emit_clone(&packet, port(to)) {
+                break;
+            }
+            self.state.count(counts, &Way::stays(to), len);
+        }
+        self.state.count(counts, &Way::stays(first), len);
+        Verdict::forward(packet, port(first))
+    }
+
+    /// No port can be used.
+    pub(crate) fn nowhere<P: Packet>(&self, packet: P, cx: &Context<'_>) -> Verdict<P> {
+        let why = match cx.ports(cx.direction()) {
+            0 => DropReason::Unbound,
+            _ => DropReason::Device,
+        };
+        Verdict::drop(packet, why)
+    }
+
     /// The port of the next hop that a packet is for which concerns its link: it is not IP, or neighbour discovery. So
     /// the gateway that has asked gets the answer, whichever port a strategy would choose.
     pub(crate) fn on_link<P: Packet>(
@@ -241,4 +325,10 @@ fn decrement<P: Packet>(packet: &mut P, routed: Routed) -> Result<(), DropReason
         false if packet.len() < at.wrapping_add(4) => Err(DropReason::Malformed),
         false => Err(DropReason::NoMemory),
     }
+}
+
+/// Whether a packet is for several stations.
+pub(crate) fn is_group<P: Packet>(packet: &mut P) -> bool {
+    let head = packet.header(6);
+    head.is_some_and(|head| next_hop::station(head).is_none())
 }

@@ -110,7 +110,8 @@ pub mod limit;
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "numbers of ports are small, and hashes may lose bits"
+    clippy::struct_excessive_bools,
+    reason = "numbers of ports are small, hashes may lose bits, and fields of a key are there or not"
 )]
 #[path = "../../../fb-modules/multipath/mod.rs"]
 pub mod multipath;
