@@ -547,6 +547,10 @@ impl Block for Multipath {
         }))
     }
 
+    fn uses(&self, port: u16) -> Option<bool> {
+        self.ports.get(usize::from(port)).map(Egress::is_usable)
+    }
+
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
         // The ports belong to the place, what is set for them to the block.
         let mut ports = List::new();

@@ -72,10 +72,10 @@ struct lana_hook {
 			bool neighbours;
 		};
 	};
-	/* How many; under a lock of neigh.c. */
-	u32 next_hops;
 	/* Somebody has replaced the program by which its frames enter. */
 	bool displaced;
+	/* How many next hops; under a lock of neigh.c. */
+	u32 next_hops;
 	/* Under RTNL. */
 	struct list_head framed;
 	struct lana_todo *todo;
