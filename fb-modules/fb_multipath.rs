@@ -6,17 +6,21 @@
 //! What is here binds the logic in `multipath/` to the kernel.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use kernel::str::CString;
 use lana::prelude::*;
 
+#[path = "multipath/hops.rs"]
+mod hops;
 mod multipath;
+#[path = "multipath/report.rs"]
+mod report;
 
+use hops::Hops;
 use multipath::{
-    config::{self, AdminState, Part, Rules, Strategy, Term, Terms},
+    config::{self, Broadcast, Fields, Rules, Strategy, Term, Terms},
     flow::{self, Flow},
-    meter::{Meter, Pace, Rates},
-    next_hop,
-    ports::{self, Port as Egress, Seen, Totals},
+    health::Health,
+    meter::{Meter, Pace},
+    ports::{self, Port as Egress, Seats, Seen, Totals},
     spread::{Cycle, Spread, Usable},
     table::{Table, SEATS},
     Balance, Source, Way, Why,
@@ -65,11 +69,16 @@ struct State {
     fragments: Table,
     meter: Meter,
     turn: AtomicU64,
+    /// Of the next hops, by the seats of the ports.
+    health: List<Health>,
+    /// No packet waits in it; it wakes the block, which looks after the next hops.
+    queue: HoldQueue,
 }
 
 impl State {
-    fn new(process: &Process) -> Result<Self> {
-        let counts: PerCpu<Counts> = PerCpu::new(process)?;
+    fn new(args: &mut Args) -> Result<Self> {
+        let queue = args.hold_queue()?;
+        let counts: PerCpu<Counts> = PerCpu::new(args.process())?;
         for (cpu, counts) in counts.iter() {
             // Not all CPUs begin with the same port.
             counts.turn.set(cpu.into());
@@ -80,7 +89,13 @@ impl State {
             fragments: table(DATAGRAMS)?,
             meter: Meter::new(time::coarse(), filled(SEATS)?),
             turn: AtomicU64::new(0),
+            health: filled(SEATS)?,
+            queue,
         })
+    }
+
+    fn health(&self, seat: u8) -> Option<&Health> {
+        self.health.get(usize::from(seat))
     }
 
     /// What all CPUs have counted at a seat.
@@ -95,6 +110,14 @@ impl State {
             }
         }
         totals
+    }
+
+    /// What counts as sent by a port: bytes and packets.
+    fn sent(&self, hops: &Hops, number: usize, port: &Egress) -> [u64; 2] {
+        hops.sent(number).unwrap_or_else(|| {
+            let totals = self.totals(port.seat);
+            [totals.bytes, totals.packets]
+        })
     }
 
     fn sum(&self, what: impl Fn(&Counts) -> &Count) -> u64 {
@@ -186,10 +209,14 @@ struct Multipath {
     pace: Pace,
     /// By their numbers; behind those that are bound those that something was set for.
     ports: List<Egress>,
+    /// Their seats by what they lead to.
+    seats: Seats,
     /// What was set and is to be once it is clear what the ports lead to, which is in the same change.
     asked: List<Asked>,
     /// Whether a port has a next hop.
     has_hops: bool,
+    /// Those that the kernel resolves.
+    hops: Arc<Hops>,
     /// The seat that was given last.
     last: u8,
     spread: Arc<Spread>,
@@ -212,7 +239,9 @@ impl Multipath {
             rules,
             pace: Pace::new(&rules),
             spread: Arc::new(spread(&ports)?, GFP_KERNEL)?,
-            has_hops: ports.iter().any(|port| port.addresses().is_some()),
+            seats: seats(&ports)?,
+            has_hops: ports.iter().any(|port| port.has_hop()),
+            hops: self.hops.clone(),
             ports,
             asked: List::new(),
             last,
@@ -241,9 +270,9 @@ impl Multipath {
 
     #[cold]
     fn measure_all(&self, intervals: u64) {
-        for port in self.bound() {
-            let (totals, meter) = (self.state.totals(port.seat), &self.state.meter);
-            let sent = [totals.bytes, totals.packets];
+        for (number, port) in self.bound().enumerate() {
+            let sent = self.state.sent(&self.hops, number, port);
+            let meter = &self.state.meter;
             meter.measure(port.seat, sent, intervals, &self.pace);
         }
     }
@@ -280,26 +309,16 @@ impl Multipath {
     fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
         self.measure();
         let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
-        let way = balance.decide(|| read(packet), len, &here)?;
+        let way = balance.decide(|| read(packet, self.rules.key), len, &here)?;
         self.state.count(here.counts, &way, len);
         Some(way.number)
-    }
-
-    /// Addresses a packet to the next hop of a port. False where there is no memory.
-    fn address<P: Packet>(&self, packet: &mut P, number: u16) -> bool {
-        let port = self.ports.get(usize::from(number));
-        let Some(addresses) = port.and_then(Egress::addresses) else {
-            return true;
-        };
-        let head = packet.len().min(next_hop::HEAD);
-        !packet.header(head).is_some_and(next_hop::is_routed) || packet.replace(0, &addresses, &[])
     }
 
     /// Learns from a packet that came in by a port.
     fn learn<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
         let (balance, here) = (self.balance(), self.here(packet, cx));
-        if let Some(port) = self.bound().find(|port| port.idp == cx.came_from()) {
-            if let Some(evicts) = balance.learn(&read(packet), port.seat, &here) {
+        if let Some(seat) = self.seats.find(cx.came_from()) {
+            if let Some(evicts) = balance.learn(&read(packet, self.rules.key), seat, &here) {
                 here.counts.learnt.add(1);
                 here.counts.evicted.add(evicts.into());
             }
@@ -307,15 +326,26 @@ impl Multipath {
     }
 }
 
-/// What a packet's headers say.
-fn read<P: Packet>(packet: &mut P) -> Flow {
+/// What a packet's headers say, for sessions that are told apart by these.
+fn read<P: Packet>(packet: &mut P, by: Fields) -> Flow {
     let len = packet.len();
-    let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default());
-    match read(flow::FIRST) {
+    let mut read = |most| Flow::read(packet.header(len.min(most)).unwrap_or_default(), by);
+    let flow = match read(flow::FIRST) {
         Err(_) if len > flow::FIRST => read(flow::MOST),
         first => first,
+    };
+    let flow = flow.unwrap_or_else(|flow| flow);
+    match by.vlan {
+        true => flow.in_vlan(packet.vlan()),
+        false => flow,
     }
-    .unwrap_or_else(|flow| flow)
+}
+
+/// The seats of these ports by what they lead to.
+fn seats(ports: &[Egress]) -> Result<Seats> {
+    let bound = ports.iter().filter(|port| port.is_bound());
+    let list = filled(Seats::room(ports.len()))?;
+    Ok(Seats::new(list, bound.map(|port| (port.idp, port.seat))))
 }
 
 /// The spread over those ports that can be used.
@@ -335,93 +365,6 @@ fn spread(ports: &[Egress]) -> Result<Spread> {
     Ok(Spread::new(all, cycle))
 }
 
-/// What there is to tell of a port.
-struct Report<'a> {
-    number: usize,
-    port: &'a Egress,
-    totals: Totals,
-    /// Bits and packets a second.
-    rates: [Rates; 2],
-    sessions: u32,
-    wanted: Part,
-    given: Part,
-}
-
-impl Report<'_> {
-    fn link(&self) -> &'static str {
-        match (self.port.is_up, self.port.terms.state) {
-            (true, AdminState::Up) => "up",
-            (_, AdminState::Down) => "off",
-            (false, AdminState::Up) => "down",
-        }
-    }
-}
-
-impl Multipath {
-    /// Tells of all ports.
-    fn reports(&self, mut tell: impl FnMut(&Report<'_>) -> fmt::Result) -> fmt::Result {
-        let (state, rules) = (&self.state, &self.rules);
-        let now = time::coarse();
-        self.measure();
-        let mut sessions = KBox::new([0; SEATS], GFP_KERNEL).map_err(|_| fmt::Error)?;
-        self.sessions.count(now, rules.expiry_ns(), &mut sessions);
-        let rate = |port: &Egress| state.meter.rates(port.seat)[0].average;
-        let load = self.bound().map(rate).fold(0, u64::saturating_add);
-        // What is shared out: bandwidth, or else choices.
-        let got = |port: &Egress, totals: &Totals| match rules.strategy {
-            Strategy::Bandwidth | Strategy::Utilisation => rate(port),
-            _ => totals.chosen.wrapping_sub(port.since),
-        };
-        let all = self.bound().map(|port| got(port, &state.totals(port.seat)));
-        let all = all.fold(0, u64::saturating_add);
-        for (number, port) in self.bound().enumerate() {
-            let totals = state.totals(port.seat);
-            let wanted = self.spread.at(port.seat);
-            let wanted = wanted.map_or((0, 1), |port| {
-                self.spread.wanted(port, rules.strategy, load)
-            });
-            tell(&Report {
-                number,
-                port,
-                given: Part(got(port, &totals), all),
-                totals: totals.less(&port.base),
-                rates: state.meter.rates(port.seat),
-                sessions: sessions.get(usize::from(port.seat)).copied().unwrap_or(0),
-                wanted: Part(wanted.0, wanted.1),
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes the name of an option of a port. Without memory there is none.
-fn with_key(number: usize, what: &str, put: impl FnOnce(&str)) {
-    let key = CString::try_from_fmt(fmt!("port.{number}.{what}"));
-    if let Ok(Ok(key)) = key.as_ref().map(|key| key.to_str()) {
-        put(key);
-    }
-}
-
-/// Tells the options of a port.
-struct OfPort<'a> {
-    number: usize,
-    to: &'a mut dyn Options,
-}
-
-impl Options for OfPort<'_> {
-    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        with_key(self.number, config::name(key), |key| {
-            self.to.put(key, value)
-        });
-    }
-
-    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        with_key(self.number, config::name(key), |key| {
-            self.to.put_config(key, value);
-        });
-    }
-}
-
 /// The options of the block, and those of its ports.
 const OPTIONS: [OptionSpec; Rules::OPTIONS.len() + Terms::OPTIONS.len()] =
     OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
@@ -432,6 +375,7 @@ impl Block for Multipath {
     const EGRESS_PORTS: u32 = config::PORTS as u32;
     const FILE: File = File::Read;
     const WATCHES_PORTS: bool = true;
+    const HOLDS: bool = true;
 
     fn new(args: &mut Args) -> Result<Self> {
         let rules = Rules::DEFAULT;
@@ -439,13 +383,15 @@ impl Block for Multipath {
             rules,
             pace: Pace::new(&rules),
             ports: List::new(),
+            seats: seats(&[])?,
             asked: List::new(),
             has_hops: false,
+            hops: Arc::new(Hops::NONE, GFP_KERNEL)?,
             last: 0,
             spread: Arc::new(spread(&[])?, GFP_KERNEL)?,
             sessions: Arc::new(table(rules.room())?, GFP_KERNEL)?,
             before: None,
-            state: Arc::new(State::new(args.process())?, GFP_KERNEL)?,
+            state: Arc::new(State::new(args)?, GFP_KERNEL)?,
         })
     }
 
@@ -457,17 +403,51 @@ impl Block for Multipath {
             }
             return cx.pass(packet);
         }
-        match self.decide(&mut packet, cx) {
-            Some(index) if self.has_hops && !self.address(&mut packet, index) => {
-                Verdict::drop(packet, DropReason::NoMemory)
+        if self.rules.broadcast == Broadcast::All && hops::is_group(&mut packet) {
+            return self.copy(packet, cx);
+        }
+        if self.has_hops {
+            if let Some((index, port)) = self.on_link(&mut packet, cx) {
+                let counts = self.state.counts.this(cx.cpu());
+                let way = Way::stays(&port.usable(index));
+                self.state.count(counts, &way, packet.len());
+                return Verdict::forward(packet, Port { direction, index });
             }
+        }
+        match self.decide(&mut packet, cx) {
+            Some(index) if self.has_hops => match self.address(&mut packet, index, cx) {
+                Ok(()) => Verdict::forward(packet, Port { direction, index }),
+                Err(why) => Verdict::drop(packet, why),
+            },
             Some(index) => Verdict::forward(packet, Port { direction, index }),
-            None if cx.ports(direction) == 0 => Verdict::drop(packet, DropReason::Unbound),
-            None => Verdict::drop(packet, DropReason::Device),
+            None => self.nowhere(packet, cx),
         }
     }
 
-    fn set(&self, key: &str, value: &[u8], _process: &Process) -> Result<Self, Failure> {
+    fn wake(&self, cx: &mut Context<'_>) {
+        let now = time::now();
+        let (mut changes, mut any) = (false, false);
+        for (number, port) in self.bound().enumerate() {
+            let hop = self.hops.get(number);
+            if let (Some(hop), Some(health)) = (hop, self.state.health(port.seat)) {
+                changes |= hops::look_after(hop, health, &self.rules, now, cx);
+                any = true;
+            }
+        }
+        if changes {
+            cx.review_ports();
+        }
+        if any {
+            let next = now.saturating_add(hops::pause(&self.rules));
+            self.state.queue.wake_at(next, cx);
+        }
+    }
+
+    fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
+        if !self.hops.is_empty() {
+            // They may be looked after in other intervals.
+            self.state.queue.wake_then(process);
+        }
         let mut asked = List::new();
         asked.extend_from_slice(&self.asked, GFP_KERNEL)?;
         let rules = match (self.rules.with(key, value), config::term(key)) {
@@ -490,7 +470,7 @@ impl Block for Multipath {
         Ok(Self { asked, ..next })
     }
 
-    fn ports(&self, egress: &[Peer<'_>], _process: &Process) -> Result<Option<Self>, Failure> {
+    fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Self>, Failure> {
         let seen = || {
             egress.iter().map(|peer| Seen {
                 idp: peer.idp,
@@ -500,7 +480,17 @@ impl Block for Multipath {
                 address: peer.address,
             })
         };
-        if self.asked.is_empty() && ports::are_these(&self.ports, seen()) {
+        let hop_state = |hops: &Hops, number, port: &Egress| {
+            hops.state(number, port, &self.rules, self.state.health(port.seat))
+        };
+        if self.asked.is_empty()
+            && ports::are_these(&self.ports, seen())
+            && self.hops.are_of(&self.ports, egress, &self.rules)
+            && self
+                .bound()
+                .enumerate()
+                .all(|(number, port)| port.hop == hop_state(&self.hops, number, port))
+        {
             return Ok(None);
         }
         let (mut ports, mut last) = (List::new(), self.last);
@@ -512,8 +502,12 @@ impl Block for Multipath {
                     table.inspect(|table| table.clear(port.seat));
                 }
                 self.state.fragments.clear(port.seat);
-                let sent = [totals.bytes, totals.packets];
-                self.state.meter.forget(port.seat, sent);
+                self.state
+                    .meter
+                    .forget(port.seat, [totals.bytes, totals.packets]);
+                self.state
+                    .health(port.seat)
+                    .inspect(|health| health.reset());
                 port.base = totals;
             }
             port.since = totals.chosen;
@@ -531,7 +525,30 @@ impl Block for Multipath {
         while ports.last().is_some_and(Egress::is_nothing) {
             ports.pop();
         }
-        Ok(Some(self.remade(self.rules, ports, last)?))
+        if let Some(number) = ports.iter().position(|port| port.terms.has_both()) {
+            let text = "via and mac exclude each other: set one of them back first";
+            return Err(fail!(EINVAL, "port.{number}: {text}"));
+        }
+        let hops = self.hops.of(&ports, egress, &self.rules, process)?;
+        for (number, (port, _)) in ports.iter_mut().zip(egress).enumerate() {
+            port.hop = hop_state(&hops, number, port);
+            if !hops.measures_as(&self.hops, number) {
+                let sent = self.state.sent(&hops, number, port);
+                self.state.meter.forget(port.seat, sent);
+            }
+        }
+        if !hops.is_empty() {
+            self.state.queue.wake_then(process);
+        }
+        let next = self.remade(self.rules, ports, last)?;
+        Ok(Some(Self {
+            hops: Arc::new(hops, GFP_KERNEL)?,
+            ..next
+        }))
+    }
+
+    fn uses(&self, port: u16) -> Option<bool> {
+        self.ports.get(usize::from(port)).map(Egress::is_usable)
     }
 
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {
@@ -553,69 +570,10 @@ impl Block for Multipath {
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
-        if self.rules.strategy == Rules::DEFAULT.strategy {
-            let strategy = option::Shown(self.rules.strategy);
-            to.put("strategy", format_args!("{strategy}"));
-        }
-        self.rules.put(to);
-        for (number, port) in self.ports.iter().enumerate() {
-            port.terms.put(&mut OfPort { number, to });
-        }
-        // What cannot be told is left out.
-        let _ = self.reports(|report| {
-            let mut put = |what, value: &dyn fmt::Display| {
-                with_key(report.number, what, |key| {
-                    to.put(key, format_args!("{value}"));
-                });
-            };
-            put("link", &report.link());
-            put("packets", &report.totals.packets);
-            put("bytes", &report.totals.bytes);
-            let [bits, packets] = &report.rates;
-            put("rate", &bits.average);
-            put("sessions", &report.sessions);
-            put("wanted", &report.wanted);
-            put("given", &report.given);
-            put("reordered", &report.totals.reordered);
-            put("pps", &packets.average);
-            put("last-rate", &bits.last);
-            put("last-pps", &packets.last);
-            Ok(())
-        });
-        let state = &self.state;
-        to.put("evicted", format_args!("{}", state.sum(|c| &c.evicted)));
-        to.put("untracked", format_args!("{}", state.sum(|c| &c.untracked)));
-        to.put("orphans", format_args!("{}", state.sum(|c| &c.orphans)));
-        to.put("learnt", format_args!("{}", state.sum(|c| &c.learnt)));
+        self.tell(to);
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
-        writeln!(
-            to,
-            "port to link weight capacity packets bytes rate sessions wanted given reordered pps last-rate last-pps"
-        )?;
-        self.reports(|report| {
-            let (port, totals) = (report.port, &report.totals);
-            let [bits, packets] = &report.rates;
-            writeln!(
-                to,
-                "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
-                report.number,
-                port.name(),
-                report.link(),
-                port.terms.weight.0,
-                units::Rate(port.capacity()),
-                totals.packets,
-                totals.bytes,
-                bits.average,
-                report.sessions,
-                report.wanted,
-                report.given,
-                totals.reordered,
-                packets.average,
-                bits.last,
-                packets.last
-            )
-        })
+        self.table(to)
     }
 }

@@ -97,7 +97,12 @@ SETTINGS = {
         ("port.0.state", ""), ("port.0.capacity", ""), ("port.63.weight", ""), ("learn", "off"), ("learn", ""),
         ("learn", "maybe"), ("route-key", "destination"), ("route-key", ""), ("interval", "100ms"), ("interval", "1ms"),
         ("interval", ""), ("average", "1s"), ("average", ""), ("usage", "last"), ("usage", ""),
-        ("port.0.mac", "02:00:00:00:00:77"), ("port.1.mac", "ff:ff:ff:ff:ff:ff"), ("port.0.mac", "")]}
+        ("port.0.mac", "02:00:00:00:00:77"), ("port.1.mac", "ff:ff:ff:ff:ff:ff"), ("port.0.mac", ""),
+        ("port.0.via", "192.0.2.1"), ("port.0.via", "fe80::1"), ("port.1.via", "224.0.0.1"), ("port.0.via", ""),
+        ("ttl", "decrement"), ("ttl", ""), ("probe", "arp"), ("probe", ""), ("probe-interval", "100ms"),
+        ("probe-interval", "1ms"), ("rise", "1"), ("fall", "1"), ("fall", "0"), ("rise", ""), ("fall", ""),
+        ("key", "l3,symmetric"), ("key", "inner,vlan,label"), ("key", "l2"), ("key", ""), ("broadcast", "all"), ("broadcast", ""),
+        ("measure", "device"), ("measure", "")]}
 # A kernel that is emulated, or that looks for our mistakes, is slower.
 SLOW = {"uml-up": 1, "uml": 2, "uml-debug": 50, "uml-kasan": 50}.get(os.environ.get("LANA_LANE", "uml"), 10)
 # What a packet generator is told whose frames are received by native XDP. They are not shared with it: a driver would

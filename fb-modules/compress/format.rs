@@ -48,7 +48,7 @@ pub(crate) enum Not {
 }
 
 impl Header {
-    pub(crate) fn bytes(&self) -> [u8; INSERTED] {
+    pub(crate) fn bytes(self) -> [u8; INSERTED] {
         let [e0, e1] = ETHER_TYPE.to_be_bytes();
         let [o0, o1] = self.original.to_be_bytes();
         let [l0, l1] = self.length.to_be_bytes();

@@ -96,8 +96,12 @@ impl Header {
 
     /// What no two packets under one key have in common: a key is of one session, and a number of one packet of it.
     pub(crate) fn nonce(&self) -> [u8; 12] {
-        let [a, b, c, d, e, f, g, h] = self.sequence.to_be_bytes();
-        [0, 0, 0, 0, a, b, c, d, e, f, g, h]
+        let mut nonce = [0; 12];
+        let sequence = self.sequence.to_be_bytes();
+        for (to, from) in nonce.iter_mut().rev().zip(sequence.iter().rev()) {
+            *to = *from;
+        }
+        nonce
     }
 }
 

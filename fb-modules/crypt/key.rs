@@ -36,10 +36,10 @@ pub(crate) fn read(text: &[u8], to: &mut [u8; 32]) -> Result<usize, Bad> {
     }
     let mut bytes = to.iter().take(len);
     let first = bytes.next();
-    match bytes.all(|byte| Some(byte) == first) {
-        true => Err(Bad::Weak),
-        false => Ok(len),
+    if bytes.all(|byte| Some(byte) == first) {
+        return Err(Bad::Weak);
     }
+    Ok(len)
 }
 
 /// The number of a key.

@@ -98,8 +98,8 @@ mod tests {
         let mut random = 1u64;
         let mut next = |below: u64| {
             random = random
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (random >> 33) % below
         };
         for spread in [2, 50, SIZE, 2 * SIZE, 10 * SIZE] {

@@ -3,7 +3,7 @@
 //! What can be set, and the texts that it is set by.
 
 use super::{
-    next_hop::Mac,
+    next_hop::{Mac, Via},
     option::{Number, Time, Value, Values},
     options, units, words,
 };
@@ -69,12 +69,123 @@ words! {
 }
 
 words! {
+    /// By which ports a packet to a group leaves.
+    pub(crate) enum Broadcast {
+        /// By that which the strategy chooses.
+        One = "one",
+        /// By each that can be used.
+        All = "all",
+    }
+}
+
+words! {
+    /// Where what a port carries is measured.
+    pub(crate) enum Measure {
+        /// At the block: what it has sent.
+        Block = "block",
+        /// At the device: what anybody has sent by it.
+        Device = "device",
+    }
+}
+
+words! {
+    /// What becomes of the TTL of packets that get a next hop.
+    pub(crate) enum TtlRule {
+        /// It stays.
+        Keep = "keep",
+        /// It becomes one less, as at a router.
+        Decrement = "decrement",
+    }
+}
+
+words! {
+    /// How next hops are probed.
+    pub(crate) enum Probe {
+        /// They are not.
+        Off = "off",
+        /// By ARP or neighbour discovery.
+        Arp = "arp",
+    }
+}
+
+words! {
     /// Whether a port is to be used.
     pub(crate) enum AdminState {
         /// It is.
         Up = "up",
         /// It is not.
         Down = "down",
+    }
+}
+
+/// What tells one session from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fields {
+    /// Addresses alone, without protocol and ports.
+    pub(crate) l3: bool,
+    /// Both directions are one session.
+    pub(crate) symmetric: bool,
+    /// The VLANs.
+    pub(crate) vlan: bool,
+    /// The flow label of IPv6.
+    pub(crate) label: bool,
+    /// What a tunnel carries counts, not its own headers.
+    pub(crate) inner: bool,
+}
+
+impl Fields {
+    /// Addresses, protocol and ports.
+    pub(crate) const L4: Self = Self {
+        l3: false,
+        symmetric: false,
+        vlan: false,
+        label: false,
+        inner: false,
+    };
+
+    fn more(&mut self) -> [(&'static str, &mut bool); 4] {
+        [
+            ("symmetric", &mut self.symmetric),
+            ("vlan", &mut self.vlan),
+            ("label", &mut self.label),
+            ("inner", &mut self.inner),
+        ]
+    }
+}
+
+/// Words with commas between, each once.
+impl Value for Fields {
+    const VALUES: Values =
+        Values::Text("l4 or l3, and any of symmetric, vlan, label and inner, such as l3,symmetric");
+    fn parse(text: &str) -> Option<Self> {
+        let mut fields = Self::L4;
+        let mut has_layer = false;
+        for word in text.split(',').map(str::trim) {
+            let is_new = match word {
+                "l3" | "l4" => {
+                    fields.l3 = word == "l3";
+                    !core::mem::replace(&mut has_layer, true)
+                }
+                _ => {
+                    let mut more = fields.more().into_iter();
+                    let (_, field) = more.find(|(name, _)| *name == word)?;
+                    !core::mem::replace(field, true)
+                }
+            };
+            if !is_new {
+                return None;
+            }
+        }
+        Some(fields)
+    }
+    fn write(mut self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.l3 { "l3" } else { "l4" })?;
+        for (name, is_set) in self.more() {
+            if *is_set {
+                write!(f, ",{name}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -117,6 +228,8 @@ options! {
         strategy: Strategy = Strategy::Session,
         /// Whether bandwidth and utilisation choose a port per packet or per session
         per: Per = Per::Packet,
+        /// What tells one session from another
+        key: Fields = Fields::L4,
         /// How often the block measures the bandwidth of its ports
         interval: Time<SHORTEST, LONGEST> = Time(1000 * MILLISECOND),
         /// Time over which the block averages the measured bandwidth
@@ -133,6 +246,20 @@ options! {
         route_key as "route-key": RouteKey = RouteKey::Cache,
         /// Whether replies leave by the port that their session came in by
         learn: bool = true,
+        /// Whether the block measures what it sends or what the device of a port sends
+        measure: Measure = Measure::Block,
+        /// Whether broadcasts and multicasts leave by one port or by all
+        broadcast: Broadcast = Broadcast::One,
+        /// Whether packets that get a next hop keep their TTL or hop limit
+        ttl: TtlRule = TtlRule::Keep,
+        /// How the block probes the next hops of port.N.via
+        probe: Probe = Probe::Off,
+        /// Time between two probes of a next hop
+        probe_interval as "probe-interval": Time<SHORTEST, LONGEST> = Time(1000 * MILLISECOND),
+        /// Number of answers in a row after which a next hop counts as back
+        rise: Number<1, 1000> = Number(2),
+        /// Number of probes without an answer in a row after which a next hop counts as gone
+        fall: Number<1, 1000> = Number(3),
     }
 }
 
@@ -172,6 +299,8 @@ options! {
         capacity as "port.N.capacity": Option<Capacity> = None,
         /// Ethernet address of the next hop of port N. Empty: packets keep theirs
         mac as "port.N.mac": Option<Mac> = None,
+        /// IP address of the next hop of port N, for the kernel to resolve. Empty: none
+        via as "port.N.via": Option<Via> = None,
     }
 }
 
@@ -204,8 +333,14 @@ impl Terms {
             "port.N.state" => self.state = from.state,
             "port.N.capacity" => self.capacity = from.capacity,
             "port.N.mac" => self.mac = from.mac,
+            "port.N.via" => self.via = from.via,
             _ => (),
         }
+    }
+
+    /// Whether it has the next hop by both of its addresses.
+    pub(crate) fn has_both(&self) -> bool {
+        self.mac.is_some() && self.via.is_some()
     }
 
     pub(crate) fn weight(&self) -> u16 {

@@ -4,7 +4,7 @@
 //!
 //! Nothing is refused: of a packet whose headers end early, or lie, what could be read counts.
 
-use super::config::RouteKey;
+use super::config::{Fields, RouteKey};
 
 /// VLAN tags in the data that are looked behind.
 const TAGS: usize = 2;
@@ -12,6 +12,9 @@ const TAGS: usize = 2;
 const ECN: u8 = 3;
 /// Extension headers of IPv6 that are looked behind.
 const EXTENSIONS: usize = 8;
+
+/// Labels of MPLS that are looked behind.
+const LABELS: usize = 8;
 
 /// How much of a packet is looked at first: Ethernet, two tags, IPv6, and the first 8 bytes of what
 /// that carries.
@@ -61,6 +64,10 @@ pub(crate) struct Flow {
     ports: u32,
     /// The TOS of IPv4 or the traffic class of IPv6, without the bits of ECN.
     tos: u8,
+    /// The IDs of the VLANs that it is in, of 12 bits each; 0 is none.
+    vlan: u32,
+    /// The flow label of IPv6.
+    label: u32,
     /// Its part in a datagram.
     pub(crate) fragment: Fragment,
     /// It is known from an error that quotes a packet of the other side.
@@ -69,11 +76,19 @@ pub(crate) struct Flow {
 
 /// The words that a key is made of.
 pub(crate) struct Key {
-    words: [u64; 5],
+    words: [u64; 6],
     len: usize,
 }
 
 impl Key {
+    /// One more word.
+    fn push(&mut self, more: u64) {
+        if let Some(word) = self.words.get_mut(self.len) {
+            *word = more;
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+
     pub(crate) fn words(&self) -> &[u64] {
         self.words.get(..self.len).unwrap_or(&self.words)
     }
@@ -83,6 +98,8 @@ impl Key {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
     Packet,
+    /// In one that may be a tunnel's, of which the inner headers count.
+    Tunnel,
     /// In an error, which quotes the packet that it is about.
     Quote,
 }
@@ -94,21 +111,37 @@ impl Flow {
         protocol: 0,
         ports: 0,
         tos: 0,
+        vlan: 0,
+        label: 0,
         fragment: Fragment::No,
         is_quoted: false,
     };
 
-    /// Reads the headers at the beginning of a packet. `Err` when the bytes ended before the headers:
-    /// with what was read until there.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Self> {
+    /// Reads the headers at the beginning of a packet, for sessions that are told apart by these. `Err` when the bytes
+    /// ended before the headers: with what was read until there.
+    pub(crate) fn read(bytes: &[u8], by: Fields) -> Result<Self, Self> {
         let mut flow = Self::EMPTY;
-        match flow.ethernet(bytes) {
+        let at = if by.inner { At::Tunnel } else { At::Packet };
+        match flow.ethernet(bytes, at) {
             Some(()) => Ok(flow),
             None => Err(flow),
         }
     }
 
-    fn ethernet(&mut self, bytes: &[u8]) -> Option<()> {
+    /// The same of a packet that is in another VLAN, by the tag that stands beside it.
+    pub(crate) fn in_vlan(mut self, tci: Option<u16>) -> Self {
+        if let Some(tci) = tci {
+            // It is outside of the others.
+            let id = u32::from(tci & 0xfff);
+            self.vlan = match self.vlan {
+                0 => id,
+                inner => id << 12 | inner & 0xfff,
+            };
+        }
+        self
+    }
+
+    fn ethernet(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (macs, mut rest) = bytes.split_first_chunk::<12>()?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *macs;
         let source = u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]);
@@ -118,13 +151,89 @@ impl Flow {
             let (kind, behind) = rest.split_first_chunk()?;
             self.protocol = u16::from_be_bytes(*kind);
             match self.protocol {
-                0x0800 => return self.ipv4(behind, At::Packet),
-                0x86dd => return self.ipv6(behind, At::Packet),
+                0x0800 => return self.ipv4(behind, at),
+                0x86dd => return self.ipv6(behind, at),
                 0x0806 => return self.arp(behind),
-                0x8100 | 0x88a8 => rest = behind.split_first_chunk::<2>()?.1,
+                0x8100 | 0x88a8 => {
+                    let (tag, inner) = behind.split_first_chunk::<2>()?;
+                    self.vlan =
+                        self.vlan << 12 & 0xff_ffff | u32::from(u16::from_be_bytes(*tag) & 0xfff);
+                    rest = inner;
+                }
+                0x8847 | 0x8848 if at == At::Tunnel => return self.mpls(behind),
+                0x8864 if at == At::Tunnel => return self.pppoe(behind),
                 _ => break,
             }
         }
+        Some(())
+    }
+
+    /// What is behind the labels of MPLS, of which nothing says what it is: it begins like IP, or does not.
+    fn mpls(&mut self, mut bytes: &[u8]) -> Option<()> {
+        for _ in 0..LABELS {
+            let (&[_, _, bottom, _], behind) = bytes.split_first_chunk()?;
+            bytes = behind;
+            if bottom & 1 != 0 {
+                return match bytes.first()? >> 4 {
+                    4 => self.ipv4(bytes, At::Packet),
+                    6 => self.ipv6(bytes, At::Packet),
+                    _ => Some(()),
+                };
+            }
+        }
+        Some(())
+    }
+
+    /// What a session of PPPoE carries.
+    fn pppoe(&mut self, bytes: &[u8]) -> Option<()> {
+        let (&[.., p0, p1], behind) = bytes.split_first_chunk::<8>()?;
+        match [p0, p1] {
+            [0, 0x21] => self.ipv4(behind, At::Packet),
+            [0, 0x57] => self.ipv6(behind, At::Packet),
+            _ => Some(()),
+        }
+    }
+
+    /// What is in a tunnel whose header this is: the flow counts as its. `None` when the bytes ended.
+    fn tunnel(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut inner = Self {
+            vlan: self.vlan,
+            ..Self::EMPTY
+        };
+        match self.protocol {
+            4 => inner.ipv4(bytes, At::Packet)?,
+            41 => inner.ipv6(bytes, At::Packet)?,
+            // Of GRE the version that is not PPTP's, without routes.
+            47 => {
+                let &[flags, version, p0, p1] = bytes.first_chunk()?;
+                if version & 7 != 0 || flags & 0x40 != 0 {
+                    return Some(());
+                }
+                let fields = (flags & 0xb0).count_ones() as usize;
+                let behind = bytes.get(fields.wrapping_mul(4).wrapping_add(4)..)?;
+                match [p0, p1] {
+                    [0x08, 0] => inner.ipv4(behind, At::Packet)?,
+                    [0x86, 0xdd] => inner.ipv6(behind, At::Packet)?,
+                    [0x65, 0x58] => inner.ethernet(behind, At::Packet)?,
+                    _ => return Some(()),
+                }
+            }
+            // VXLAN
+            17 if bytes.get(2..4) == Some(&[0x12, 0xb5]) => {
+                let (head, behind) = bytes.split_first_chunk::<16>()?;
+                if head.get(8)? & 8 == 0 {
+                    return Some(());
+                }
+                inner.ethernet(behind, At::Packet)?;
+            }
+            // ESP: the session has a number.
+            50 => {
+                self.ports = u32::from_be_bytes(*bytes.first_chunk()?);
+                return Some(());
+            }
+            _ => return Some(()),
+        }
+        *self = inner;
         Some(())
     }
 
@@ -173,12 +282,13 @@ impl Flow {
 
     fn ipv6(&mut self, bytes: &[u8], at: At) -> Option<()> {
         let (head, mut rest) = bytes.split_first_chunk::<40>()?;
-        let [first, second, _, _, l0, l1, mut next, _, addresses @ ..] = *head;
+        let [first, second, label0, label1, l0, l1, mut next, _, addresses @ ..] = *head;
         if first >> 4 != 6 {
             return Some(());
         }
         self.kind = Kind::V6;
         self.tos = (first << 4 | second >> 4) & !ECN;
+        self.label = u32::from_be_bytes([0, second & 0xf, label0, label1]);
         for (word, bytes) in self.addresses.iter_mut().zip(addresses.chunks_exact(8)) {
             *word = u64::from_be_bytes(*bytes.first_chunk()?);
         }
@@ -224,6 +334,15 @@ impl Flow {
     fn carried(&mut self, bytes: &[u8], offset: usize, total: usize, at: At) -> Option<()> {
         let inside = |size| offset.checked_add(size).is_some_and(|end| end <= total);
         let bytes = bytes.get(offset..)?;
+        if at == At::Tunnel && self.fragment == Fragment::No {
+            let in_packet = total.saturating_sub(offset);
+            let bytes = bytes.get(..in_packet).unwrap_or(bytes);
+            let (is_whole, before) = (bytes.len() == in_packet, *self);
+            let found = self.tunnel(bytes).or(is_whole.then_some(()));
+            if found.is_none() || self.protocol == 50 || *self != before {
+                return found;
+            }
+        }
         match self.protocol {
             // TCP, UDP, DCCP, SCTP, UDP-Lite
             6 | 17 | 33 | 132 | 136 if inside(4) => {
@@ -253,7 +372,7 @@ impl Flow {
                     1 => matches!(kind, 3..=5 | 11 | 12),
                     _ => matches!(kind, 1..=4),
                 };
-                if is_error && at == At::Packet && self.fragment == Fragment::No {
+                if is_error && at != At::Quote && self.fragment == Fragment::No {
                     let left = total.saturating_sub(offset).saturating_sub(8);
                     let quote = bytes.get(8..)?;
                     return match quote.get(..left) {
@@ -319,12 +438,14 @@ impl Flow {
             Kind::V4 => word as u32 >= 0xe000_0000,
             Kind::V6 => high >> 56 == 0xff,
         };
-        !(is_group || self.is_quoted || matches!(self.fragment, Fragment::Later(_)))
+        // What answers ESP has another number.
+        let is_numbered = self.protocol == 50 && self.ports != 0;
+        !(is_group || is_numbered || self.is_quoted || matches!(self.fragment, Fragment::Later(_)))
     }
 
     /// The key of all that has these addresses, and this as the last of its words.
     fn key(&self, domain: Domain, protocol: u16, last: u32) -> Key {
-        let mut words = [0; 5];
+        let mut words = [0; 6];
         let len = match self.kind {
             Kind::V4 => 1,
             Kind::Ethernet => 2,
@@ -343,9 +464,32 @@ impl Flow {
         }
     }
 
-    /// The key of the session: addresses, protocol, and ports or their like.
-    pub(crate) fn session(&self) -> Key {
-        self.key(Domain::Session, self.protocol, self.ports)
+    /// The key of the session: addresses, protocol, and ports or their like; or others that it is told by.
+    pub(crate) fn session(&self, by: Fields) -> Key {
+        if by == Fields::L4 {
+            return self.key(Domain::Session, self.protocol, self.ports);
+        }
+        let mut flow = *self;
+        if by.l3 {
+            (flow.protocol, flow.ports) = (0, 0);
+        }
+        if by.symmetric {
+            let other = Self {
+                ports: if by.l3 { 0 } else { self.reversed().ports },
+                protocol: flow.protocol,
+                ..self.reversed()
+            };
+            if (other.addresses, other.ports) < (flow.addresses, flow.ports) {
+                flow = other;
+            }
+        }
+        let mut key = flow.key(Domain::Session, flow.protocol, flow.ports);
+        let vlan = if by.vlan { flow.vlan } else { 0 };
+        let label = if by.label { flow.label } else { 0 };
+        if vlan != 0 || label != 0 {
+            key.push(u64::from(vlan) << 32 | u64::from(label));
+        }
+        key
     }
 
     /// The key of the datagram that a fragment is of. In IPv6 what the parts say that they carry may

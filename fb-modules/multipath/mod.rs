@@ -4,6 +4,7 @@
 
 pub(crate) mod config;
 pub(crate) mod flow;
+pub(crate) mod health;
 pub(crate) mod meter;
 pub(crate) mod next_hop;
 pub(crate) mod ports;
@@ -120,7 +121,7 @@ impl Balance<'_> {
         if !flow.has_answer() || self.spread.at(seat).is_none() {
             return None;
         }
-        let hash = source.hash(flow.reversed().session().words());
+        let hash = source.hash(flow.reversed().session(self.rules.key).words());
         let (now, expiry) = (source.now(), self.rules.expiry_ns());
         let usable = |seat| self.spread.at(seat).is_some();
         let before = self.before.and_then(|table| table.seat(hash, now, expiry));
@@ -149,6 +150,8 @@ impl Balance<'_> {
     /// By session, of which the parts of a datagram go where its first one went.
     fn session(&self, flow: &Flow, source: &impl Source) -> Option<Way> {
         match flow.fragment {
+            // All parts have the addresses.
+            _ if self.rules.key.l3 => self.whole(flow, source),
             Fragment::No => self.whole(flow, source),
             Fragment::First(id) => {
                 let way = self.whole(flow, source)?;
@@ -163,14 +166,14 @@ impl Balance<'_> {
                 if let Some(port) = seat.and_then(|seat| self.spread.at(seat)) {
                     return Some(by(port, Why::Stays));
                 }
-                let hash = source.hash(flow.session().words());
+                let hash = source.hash(flow.session(self.rules.key).words());
                 Some(by(self.spread.rendezvous(hash)?, Why::Orphan))
             }
         }
     }
 
     fn whole(&self, flow: &Flow, source: &impl Source) -> Option<Way> {
-        let key = flow.session();
+        let key = flow.session(self.rules.key);
         if self.rules.strategy == Strategy::Hash {
             let hash = source.hash(key.words());
             return Some(by(self.spread.rendezvous(hash)?, Why::Packet));
@@ -213,6 +216,13 @@ impl Balance<'_> {
             Some(port) => Some(by(port, why)),
             None => Some(by(self.spread.rendezvous(hash)?, Why::Untracked)),
         }
+    }
+}
+
+impl Way {
+    /// That of a packet for which nothing is chosen.
+    pub(crate) fn stays(port: &Usable) -> Self {
+        by(port, Why::Stays)
     }
 }
 

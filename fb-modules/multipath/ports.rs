@@ -11,7 +11,19 @@ use super::{
     next_hop,
     spread::{mix, Usable},
     table::SEATS,
+    List,
 };
+
+/// Whether packets can go to the next hop of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HopState {
+    /// They can, or there is none.
+    Ready,
+    /// Its Ethernet address is not known.
+    Unresolved,
+    /// It has not answered.
+    Silent,
+}
 
 /// A port.
 #[derive(Clone, Copy)]
@@ -27,6 +39,7 @@ pub(crate) struct Port {
     pub(crate) speed: u32,
     /// The address of its device.
     pub(crate) address: Option<[u8; 6]>,
+    pub(crate) hop: HopState,
     pub(crate) seat: u8,
     /// What was counted at its seat before it was its own.
     pub(crate) base: Totals,
@@ -76,6 +89,7 @@ impl Port {
             is_up: false,
             speed: 0,
             address: None,
+            hop: HopState::Ready,
             seat: 0,
             base: Totals::default(),
             since: 0,
@@ -113,9 +127,15 @@ impl Port {
         Some(next_hop::addresses(self.terms.mac?, self.address?))
     }
 
+    /// Whether IP packets that leave by it get other addresses.
+    pub(crate) fn has_hop(&self) -> bool {
+        self.terms.via.is_some() || self.addresses().is_some()
+    }
+
     /// Whether packets can go by it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_bound() && self.is_up && self.terms.state == AdminState::Up
+        let is_set = self.is_bound() && self.terms.state == AdminState::Up;
+        is_set && self.is_up && self.hop == HopState::Ready
     }
 
     /// Bits a second: what is set, or else what its device says, or else a Gbit/s for each weight.
@@ -204,4 +224,49 @@ pub(crate) fn follow<'a>(
         }
     }
     Some(())
+}
+
+/// The seats of ports by what these lead to, for who has a packet that came up: a hash table with linear probing. It is
+/// half full at most, so hardly anything is looked at twice.
+pub(crate) struct Seats(List<(u32, u8)>);
+
+impl Seats {
+    /// How much room so many ports want: a power of two.
+    pub(crate) fn room(ports: usize) -> usize {
+        let room = ports.saturating_mul(2).checked_next_power_of_two();
+        room.unwrap_or(1)
+    }
+
+    /// Those of ports, in a list of zeroes that has [room](Self::room).
+    pub(crate) fn new(list: List<(u32, u8)>, ports: impl Iterator<Item = (u32, u8)>) -> Self {
+        let mut seats = Self(list);
+        for (idp, seat) in ports {
+            let free = seats
+                .places(idp)
+                .find(|&at| seats.0.get(at).is_some_and(|entry| entry.0 == 0));
+            if let Some(entry) = free.and_then(|at| seats.0.get_mut(at)) {
+                *entry = (idp, seat);
+            }
+        }
+        seats
+    }
+
+    /// Where the one that leads to a block may be, in the order to look.
+    fn places(&self, idp: u32) -> impl Iterator<Item = usize> {
+        let mask = self.0.len().wrapping_sub(1);
+        let first = (mix(idp.into()) >> 32) as usize;
+        (0..self.0.len()).map(move |step| first.wrapping_add(step) & mask)
+    }
+
+    /// The seat of the port that leads to a block.
+    pub(crate) fn find(&self, idp: u32) -> Option<u8> {
+        for at in self.places(idp) {
+            match *self.0.get(at)? {
+                (0, _) => return None,
+                (other, seat) if other == idp => return Some(seat),
+                _ => (),
+            }
+        }
+        None
+    }
 }

@@ -52,6 +52,11 @@ impl Spread {
         self.ports.get(usize::from(home))
     }
 
+    /// All ports.
+    pub(crate) fn all(&self) -> &[Usable] {
+        &self.ports
+    }
+
     /// The ports that take what is new.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Usable> {
         self.ports.iter().filter(|port| port.weight > 0)

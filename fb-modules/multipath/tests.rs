@@ -2,13 +2,15 @@
 
 use super::{
     config::{
-        name, term, AdminState, Capacity, Part, Per, RouteKey, Rules, Strategy, Terms, Usage, PORTS,
+        name, term, AdminState, Capacity, Fields, Part, Per, RouteKey, Rules, Strategy, Terms,
+        Usage, PORTS,
     },
     flow::{Flow, Fragment, FIRST, MOST},
+    health::Health,
     meter::{Meter, Pace, Rates, Use, SECOND},
-    next_hop::{addresses, is_routed, Mac, HEAD},
+    next_hop::{addresses, station, Mac, Routed, Via, HEAD},
     option::{Number, OptionSpec, Shown, Time, Value},
-    ports::{are_these, follow, Port, Seen, Totals},
+    ports::{are_these, follow, HopState, Port, Seats, Seen, Totals},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
     Balance, Source, Way, Why,
@@ -127,7 +129,7 @@ impl Bench {
             }
         }
         let balance = self.balance();
-        let flow = || Flow::read(packet).unwrap_or_else(|flow| flow);
+        let flow = || Flow::read(packet, Fields::L4).unwrap_or_else(|flow| flow);
         let way = balance.decide(flow, len, self)?;
         let bytes = &self.bytes[usize::from(way.seat)];
         bytes.set(bytes.get() + u64::from(len));
@@ -141,7 +143,7 @@ impl Bench {
     /// A packet comes in by the port of this number.
     fn comes(&self, packet: &[u8], number: u16) -> Option<bool> {
         let seat = number as u8 * 3 + 1;
-        let flow = Flow::read(packet).unwrap_or_else(|flow| flow);
+        let flow = Flow::read(packet, Fields::L4).unwrap_or_else(|flow| flow);
         let balance = self.balance();
         if !balance.learns() {
             return None;
@@ -229,11 +231,11 @@ fn session(n: u32, is_v6: bool) -> Vec<u8> {
 }
 
 fn read(packet: &[u8]) -> Flow {
-    Flow::read(packet).unwrap()
+    Flow::read(packet, Fields::L4).unwrap()
 }
 
 fn key(packet: &[u8]) -> Vec<u64> {
-    read(packet).session().words().to_vec()
+    read(packet).session(Fields::L4).words().to_vec()
 }
 
 // --- Headers ---------------------------------------------------------------------------------
@@ -483,7 +485,10 @@ fn fragments_are_known() {
     assert_eq!(part(0x2000).fragment, Fragment::First(9));
     assert_eq!(part(0x2001).fragment, Fragment::Later(9));
     assert_eq!(part(0x00b9).fragment, Fragment::Later(9));
-    assert_eq!(part(0x2000).session().words(), part(0).session().words());
+    assert_eq!(
+        part(0x2000).session(Fields::L4).words(),
+        part(0).session(Fields::L4).words()
+    );
     assert_eq!(
         part(0x2000).datagram(9).words(),
         part(1).datagram(9).words()
@@ -504,13 +509,19 @@ fn fragments_are_known() {
         read(&part_v6(9, 0, false, 17, &l4(1, 2))).fragment,
         Fragment::No
     );
-    assert_eq!(first.session().words(), whole.session().words());
+    assert_eq!(
+        first.session(Fields::L4).words(),
+        whole.session(Fields::L4).words()
+    );
     assert_eq!(first.datagram(9).words(), later.datagram(9).words());
     assert_eq!(first.datagram(9).words(), last.datagram(9).words());
     // Only the first part has the header between it and what is carried.
     let first = read(&part_v6(9, 0, true, 60, &extension(60, 0, 17, &l4(1, 2))));
     let later = read(&part_v6(9, 3, true, 60, &[1; 20]));
-    assert_eq!(first.session().words(), whole.session().words());
+    assert_eq!(
+        first.session(Fields::L4).words(),
+        whole.session(Fields::L4).words()
+    );
     assert_eq!(first.datagram(9).words(), later.datagram(9).words());
 }
 
@@ -535,7 +546,7 @@ fn headers_that_lie_or_end_early_are_read_as_far_as_they_go() {
     for packet in [whole, long] {
         let all = read(&packet);
         for length in 0..packet.len() {
-            if let Ok(flow) = Flow::read(&packet[..length]) {
+            if let Ok(flow) = Flow::read(&packet[..length], Fields::L4) {
                 assert_eq!(flow, all, "{length} bytes");
             }
         }
@@ -563,15 +574,17 @@ fn no_bytes_make_it_panic() {
         }
         random = mix(random + 1);
         packet.truncate(random as usize % (packet.len() + 1));
-        let flow = Flow::read(&packet).unwrap_or_else(|flow| flow);
-        assert!(flow.session().words().len() >= 2 && flow.destination().words().len() >= 2);
+        let flow = Flow::read(&packet, Fields::L4).unwrap_or_else(|flow| flow);
+        assert!(
+            flow.session(Fields::L4).words().len() >= 2 && flow.destination().words().len() >= 2
+        );
     }
 }
 
 #[test]
 fn as_much_is_looked_at_as_is_needed() {
     let enough = |packet: &[u8], length: u32| {
-        Flow::read(&packet[..packet.len().min(length as usize)]).is_ok()
+        Flow::read(&packet[..packet.len().min(length as usize)], Fields::L4).is_ok()
     };
     let deep = [
         &[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2],
@@ -1543,6 +1556,7 @@ fn options_are_texts() {
     assert_eq!(of("port.63.state"), Some((63, "state")));
     assert_eq!(of("port.100.capacity"), Some((100, "capacity")));
     assert_eq!(of("port.3.mac"), Some((3, "mac")));
+    assert_eq!(of("port.3.via"), Some((3, "via")));
     for key in [
         "port.weight",
         "port..weight",
@@ -1603,7 +1617,7 @@ fn all_options_are_listed() {
         OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
     let keys: Vec<_> = ALL.iter().map(|option| option.key).collect();
     assert_eq!(keys.first(), Some(&"strategy"));
-    assert_eq!(keys.last(), Some(&"port.N.mac"));
+    assert_eq!(keys.last(), Some(&"port.N.via"));
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
     assert_eq!(
         ALL.iter().filter(|option| option.is("port.5.mac")).count(),
@@ -1861,13 +1875,13 @@ fn an_answer_to_arp_or_a_solicitation_goes_where_that_came_from() {
     }
     // The shortest one is all in the headers that are looked at.
     let question = neighbour(135, host(9), host(1), host(1));
-    assert!(Flow::read(&question[..FIRST as usize]).is_err());
-    assert!(Flow::read(&question[..14 + 40 + 24]).is_ok());
+    assert!(Flow::read(&question[..FIRST as usize], Fields::L4).is_err());
+    assert!(Flow::read(&question[..14 + 40 + 24], Fields::L4).is_ok());
     // It is none of IPv4 over Ethernet, or cut off.
     let mut other = arp(1, 10, 1);
     other[14 + 2] = 9;
     assert_eq!(bench.comes(&other, 1), None);
-    assert!(Flow::read(&arp(1, 10, 1)[..41]).is_err());
+    assert!(Flow::read(&arp(1, 10, 1)[..41], Fields::L4).is_err());
 }
 
 #[test]
@@ -1918,7 +1932,8 @@ fn the_address_of_a_next_hop_is_that_of_one_station() {
 
 #[test]
 fn ip_to_one_station_is_addressed_to_the_next_hop() {
-    let routed = |packet: &[u8]| is_routed(&packet[..packet.len().min(HEAD as usize)]);
+    let find = |packet: &[u8]| Routed::find(&packet[..packet.len().min(HEAD as usize)]);
+    let routed = |packet: &[u8]| find(packet).is_some();
     let tagged = |tags: &[u8], packet: &[u8]| [&packet[..12], tags, &packet[12..]].concat();
     for packet in [v4(&V4, &[]), v6(17, 1, 2, &[])] {
         assert!(routed(&packet));
@@ -1939,10 +1954,142 @@ fn ip_to_one_station_is_addressed_to_the_next_hop() {
     for kind in [0x0806, 0x0801, 0x88cc, 0x8847] {
         assert!(!routed(&ethernet(kind, &[8, 0, 8, 0])));
     }
+    // Where the TTL is, and what covers it.
+    let (four, six) = (v4(&V4, &[]), v6(17, 1, 2, &[]));
+    let places = |packet: &[u8]| find(packet).map(|routed| (routed.at, routed.ttl(), routed.sum()));
+    assert_eq!(places(&four), Some((14, 22, Some(24))));
+    assert_eq!(places(&six), Some((14, 21, None)));
+    let tag = [0x81, 0, 0, 1];
+    assert_eq!(places(&tagged(&tag, &four)), Some((18, 26, Some(28))));
+    let two = [&[0x88, 0xa8, 0, 1][..], &tag].concat();
+    assert_eq!(places(&tagged(&two, &six)), Some((22, 29, None)));
+    // Neighbour discovery is for the link.
+    for (protocol, limit, kind, is_discovery) in [
+        (58, 255, 135, true),
+        (58, 255, 133, true),
+        (58, 255, 137, true),
+        (58, 255, 128, false),
+        (58, 254, 135, false),
+        (17, 255, 135, false),
+    ] {
+        let mut packet = v6(protocol, 1, 2, &[0; 8]);
+        (packet[14 + 7], packet[14 + 40]) = (limit, kind);
+        let packet = tagged(&tag, &packet);
+        let routed = find(&packet).unwrap();
+        let head = &packet[..routed.head() as usize];
+        assert_eq!(routed.is_discovery(head), is_discovery);
+        assert!(!routed.is_discovery(&head[..head.len() - 1]));
+    }
+    assert_eq!(station(&[2, 1, 2, 3, 4, 5, 6]), Some([2, 1, 2, 3, 4, 5]));
+    assert_eq!(station(&[1, 1, 2, 3, 4, 5, 6]), None);
+    assert_eq!(station(&[2, 1, 2, 3, 4]), None);
     assert_eq!(
         addresses(Mac([1, 2, 3, 4, 5, 6]), [7, 8, 9, 10, 11, 12]),
         [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
     );
+}
+
+#[test]
+fn a_packet_to_a_group_stays_as_it_goes_by_all() {
+    let spread = spread(&ports(&[1, 0, 2]));
+    let ways: Vec<_> = spread.all().iter().map(Way::stays).collect();
+    assert_eq!(
+        ways.iter().map(|way| way.number).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    assert!(ways.iter().all(|way| way.why == Why::Stays));
+}
+
+#[test]
+fn a_seat_is_found_by_what_a_port_leads_to() {
+    for count in [0, 1, 2, 3, 63, 64] {
+        let room = Seats::room(count);
+        assert!(room.is_power_of_two() && room >= 2 * count);
+        for spacing in [1, 2, 1 << 16, 0x0100_0001] {
+            let idp = |number: usize| 1 + number as u32 * spacing;
+            let all = (0..count).map(|number| (idp(number), number as u8));
+            let seats = Seats::new(vec![(0, 0); room], all.clone());
+            for (idp, seat) in all {
+                assert_eq!(seats.find(idp), Some(seat));
+            }
+            for other in [0, idp(count), idp(count) + 1, u32::MAX] {
+                assert_eq!(seats.find(other), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_next_hop_is_the_address_of_a_station() {
+    for text in ["10.0.0.1", "223.255.255.255", "fe80::1", "2001:db8::1"] {
+        let via = <Via as Value>::parse(text).unwrap();
+        assert_eq!(Shown(via).to_string(), text);
+        assert_eq!(<Via as Value>::parse(&Shown(via).to_string()), Some(via));
+    }
+    for text in [
+        "",
+        "10.0.0",
+        "10.0.0.1/8",
+        "10.0.0.1 ",
+        "0.0.0.0",
+        "127.0.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "ff02::1",
+        "fe80::1%eth0",
+        "gateway",
+    ] {
+        assert_eq!(<Via as Value>::parse(text), None, "{text}");
+    }
+    let mut port = bind(&[], &[7], &mut 0).0[0];
+    assert!(!port.has_hop() && port.is_usable());
+    port.terms.via = Via::parse("10.0.0.1");
+    assert!(port.has_hop() && !port.terms.has_both());
+    for (hop, is_usable) in [
+        (HopState::Unresolved, false),
+        (HopState::Silent, false),
+        (HopState::Ready, true),
+    ] {
+        port.hop = hop;
+        assert_eq!(port.is_usable(), is_usable);
+    }
+    port.terms.mac = Some(Mac([6; 6]));
+    assert!(port.terms.has_both());
+}
+
+#[test]
+fn a_next_hop_falls_and_rises() {
+    let health = Health::default();
+    let (rise, fall) = (2, 3);
+    let note = |answers: &[bool]| {
+        let last = answers
+            .iter()
+            .map(|&answered| health.note(answered, rise, fall));
+        (last.last().unwrap(), health.is_up())
+    };
+    // It counts as there at first, and what is missed has to be so in a row.
+    assert!(health.is_up());
+    assert_eq!(note(&[true]), (false, true));
+    assert_eq!(note(&[false, false]), (false, true));
+    assert_eq!(note(&[true, false, false]), (false, true));
+    assert_eq!(note(&[false]), (true, false));
+    assert_eq!(note(&[false]), (false, false));
+    assert_eq!(note(&[true, false, true]), (false, false));
+    assert_eq!(note(&[true]), (true, true));
+    // One is enough.
+    assert!(health.note(false, 1, 1) && !health.is_up());
+    assert!(health.note(true, 1, 1) && health.is_up());
+    // The time of the last probe.
+    assert_eq!(health.since(5), None);
+    health.asks(5);
+    assert_eq!((health.since(9), health.since(3)), (Some(4), Some(0)));
+    health.asks(0);
+    assert_eq!(health.since(4), Some(3));
+    assert!(health.note(false, 1, 1));
+    health.reset();
+    assert_eq!((health.is_up(), health.since(4)), (true, None));
 }
 
 #[test]
@@ -1973,6 +2120,143 @@ fn a_change_of_a_devices_address_is_seen() {
     );
     ports[0].address = None;
     assert_eq!(ports[0].addresses(), None);
+}
+
+// --- What tells sessions apart ---------------------------------------------------------------
+
+/// The key of a packet's session, told by these.
+fn key_by(text: &str, packet: &[u8]) -> Vec<u64> {
+    let by = <Fields as Value>::parse(text).unwrap();
+    let flow = Flow::read(packet, by).unwrap();
+    flow.session(by).words().to_vec()
+}
+
+#[test]
+fn sessions_are_told_apart_by_fields() {
+    for text in ["l4", "l3", "l4,vlan", "l3,symmetric,vlan,label,inner"] {
+        let by = <Fields as Value>::parse(text).unwrap();
+        assert_eq!(Shown(by).to_string(), text);
+    }
+    assert_eq!(rules_with("key", "").unwrap().key, Fields::L4);
+    let by = rules_with("key", "inner, symmetric").unwrap().key;
+    assert_eq!(Shown(by).to_string(), "l4,symmetric,inner");
+    for text in ["l2", "l3,l4", "vlan,vlan", "l3,", ",", "l4 vlan", "L3"] {
+        let said = rules_with("key", text).unwrap_err();
+        assert!(said.starts_with("key: l4 or l3, and any of "), "{said}");
+    }
+
+    let tagged = |tags: &[u8], packet: &[u8]| [&packet[..12], tags, &packet[12..]].concat();
+    let udp = |source, destination| l4(source, destination);
+    for make in [
+        |payload: &[u8], swapped: bool| {
+            let (source, destination) = if swapped { (2, 1) } else { (1, 2) };
+            v6(17, source, destination, payload)
+        },
+        |payload: &[u8], swapped: bool| {
+            let mut packet = v4(&V4, payload);
+            packet[14 + 9] = 17;
+            if swapped {
+                let addresses = packet[26..34].to_vec();
+                packet[26..30].copy_from_slice(&addresses[4..]);
+                packet[30..34].copy_from_slice(&addresses[..4]);
+            }
+            packet
+        },
+    ] {
+        let (there, back) = (make(&udp(5, 7), false), make(&udp(7, 5), true));
+        let other = make(&udp(5, 8), false);
+        assert_ne!(key_by("l4", &there), key_by("l4", &other));
+        assert_eq!(key_by("l3", &there), key_by("l3", &other));
+        assert_ne!(key_by("l3", &there), key_by("l3", &back));
+        for by in ["symmetric", "l3,symmetric"] {
+            assert_eq!(key_by(by, &there), key_by(by, &back));
+        }
+        assert_ne!(key_by("symmetric", &there), key_by("symmetric", &other));
+        // The VLANs, beside the packet or in it.
+        let [one, two] = [1, 2].map(|id| tagged(&[0x81, 0, 0x20, id], &there));
+        assert_eq!(key_by("l4", &one), key_by("l4", &two));
+        assert_ne!(key_by("vlan", &one), key_by("vlan", &two));
+        assert_ne!(key_by("vlan", &one), key_by("vlan", &there));
+        let by = Fields {
+            vlan: true,
+            ..Fields::L4
+        };
+        let beside = |packet: &[u8], tci| {
+            let flow = read(packet).in_vlan(Some(tci));
+            flow.session(by).words().to_vec()
+        };
+        assert_eq!(beside(&there, 0x2001), key_by("vlan", &one));
+        let both = tagged(&[0x88, 0xa8, 0, 9, 0x81, 0, 0, 1], &there);
+        assert_eq!(beside(&one, 9), key_by("vlan", &both));
+    }
+    let label = |label: u8| {
+        let mut packet = v6(17, 1, 2, &l4(5, 7));
+        packet[17] = label;
+        packet
+    };
+    assert_eq!(key_by("l4", &label(1)), key_by("l4", &label(2)));
+    assert_ne!(key_by("label", &label(1)), key_by("label", &label(2)));
+    assert_eq!(key_by("label", &label(0)), key_by("l4", &label(0)));
+}
+
+#[test]
+fn what_is_in_a_tunnel_counts() {
+    let inner = [v4(&V4, &l4(5, 7)), v6(17, 3, 4, &l4(5, 7))];
+    for frame in &inner {
+        let packet = &frame[14..];
+        let (kind, protocol) = (&frame[12..14], if packet[0] >> 4 == 4 { 4 } else { 41 });
+        let gre = |flags: u8, skip: usize, kind: &[u8], inner: &[u8]| {
+            [&[flags, 0], kind, &vec![7; skip], inner].concat()
+        };
+        let vxlan = {
+            let udp = l4(999, 4789);
+            [&udp[..8], &[8, 0, 0, 0, 0, 0, 1, 0], frame].concat()
+        };
+        let tunnels = [
+            (protocol, packet.to_vec()),
+            (47, gre(0, 0, kind, packet)),
+            (47, gre(0x80, 4, kind, packet)),
+            (47, gre(0xb0, 12, kind, packet)),
+            (47, gre(0x20, 4, &[0x65, 0x58], frame)),
+            (17, vxlan),
+        ];
+        for (protocol, payload) in tunnels {
+            let outer = v6(protocol, 100, 200, &payload);
+            assert_eq!(key_by("inner", &outer), key_by("l4", frame), "{protocol}");
+            assert_ne!(key_by("l4", &outer), key_by("l4", frame));
+            // Where the first bytes are not enough, more are asked for.
+            let by = <Fields as Value>::parse("inner").unwrap();
+            let cut = &outer[..(14 + 40 + 22).min(outer.len() - 1)];
+            assert!(Flow::read(cut, by).is_err(), "{protocol}");
+            // And where there are no more, the outer headers count.
+            let mut short = v6(protocol, 100, 200, &payload[..20]);
+            short.truncate(14 + 40 + 20);
+            assert_eq!(key_by("inner", &short), key_by("l4", &short));
+        }
+        let labels = [&[0, 1, 0x00, 64, 0, 2, 0x01, 64], packet].concat();
+        assert_eq!(
+            key_by("inner", &ethernet(0x8847, &labels)),
+            key_by("l4", frame)
+        );
+        let ppp = if protocol == 4 { 0x21 } else { 0x57 };
+        let session = [&[0x11, 0, 0, 9, 0, 40, 0, ppp], packet].concat();
+        assert_eq!(
+            key_by("inner", &ethernet(0x8864, &session)),
+            key_by("l4", frame)
+        );
+    }
+    // ESP has a number for each direction.
+    let [one, two] = [1, 2].map(|spi| v6(50, 1, 2, &[0, 0, 0, spi, 0, 0, 0, 9]));
+    assert_eq!(key_by("l4", &one), key_by("l4", &two));
+    assert_ne!(key_by("inner", &one), key_by("inner", &two));
+    // What is no tunnel counts as it is.
+    for packet in [
+        v6(17, 1, 2, &l4(5, 7)),
+        v6(47, 1, 2, &[0x40, 0, 8, 0]),
+        v6(58, 1, 2, &[128; 8]),
+    ] {
+        assert_eq!(key_by("inner", &packet), key_by("l4", &packet));
+    }
 }
 
 // --- Routes ----------------------------------------------------------------------------------

@@ -295,6 +295,14 @@ pub trait Block: Send + Sync + Sized + 'static {
         Ok(None)
     }
 
+    /// Whether the block uses an egress port, for who watches its ports: where that changes, the events
+    /// [`Kind::PortUp`](super::notifier::Kind::PortUp) and `PortDown` tell. `None` tells nothing. Process context; the
+    /// graph's lock is held.
+    fn uses(&self, port: u16) -> Option<bool> {
+        let _ = port;
+        None
+    }
+
     /// Makes the block that takes this one's place when it replaces `old`: with its own
     /// configuration, and the very state of `old`, so that what packets do to that meanwhile is
     /// not lost. `None` where blocks of the type have no state. Process context, may sleep; the
@@ -389,6 +397,7 @@ pub(crate) trait Object: Send + Sync {
     fn unclaimed(&self) -> Unclaimed;
     fn batch(&self) -> bool;
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<BlockRef>, Failure>;
+    fn uses(&self, port: u16) -> Option<bool>;
     /// This block with the state of another; none when there is none to take over.
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure>;
     fn export(&self, to: &mut dyn Options, process: &Process);
@@ -420,6 +429,9 @@ impl<B: Block> Object for Cased<Ppe, B> {
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<BlockRef>, Failure> {
         let next = Block::ports(self.block(), egress, process)?;
         Ok(next.map(BlockRef::of).transpose()?)
+    }
+    fn uses(&self, port: u16) -> Option<bool> {
+        Block::uses(self.block(), port)
     }
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure> {
         let next = match old.as_any().downcast_ref() {

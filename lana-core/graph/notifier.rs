@@ -52,6 +52,10 @@ pub enum Kind {
     DeviceDown = bindings::LANA_EVENT_KIND_DEVICE_DOWN,
     /// Somebody has replaced the program by which frames of its device enter.
     XdpReplaced = bindings::LANA_EVENT_KIND_XDP_REPLACED,
+    /// The block uses its port to the peer again.
+    PortUp = bindings::LANA_EVENT_KIND_PORT_UP,
+    /// The block does not use its port to the peer any more.
+    PortDown = bindings::LANA_EVENT_KIND_PORT_DOWN,
     /// Packets were dropped at the block since they had passed too many blocks or devices.
     HopLimit = bindings::LANA_EVENT_KIND_HOP_LIMIT,
     /// Packets were dropped at the block since too many were made of one.

@@ -72,10 +72,10 @@ struct lana_hook {
 			bool neighbours;
 		};
 	};
-	/* How many; under a lock of neigh.c. */
-	u32 next_hops;
 	/* Somebody has replaced the program by which its frames enter. */
 	bool displaced;
+	/* How many next hops; under a lock of neigh.c. */
+	u32 next_hops;
 	/* Under RTNL. */
 	struct list_head framed;
 	struct lana_todo *todo;
@@ -203,6 +203,7 @@ const void *lana_dev_hooked(const struct net_device *dev);
 const char *lana_dev_owner(const struct net_device *dev);
 bool lana_dev_is_up(const struct net_device *dev);
 u32 lana_dev_speed(struct net_device *dev);
+void lana_dev_sent(struct net_device *dev, u64 sent[2]);
 int lana_dev_hook(struct net_device *dev, struct lana_hook *hook, struct bpf_prog *prog);
 void lana_dev_unhook(struct net_device *dev, struct lana_hook *hook);
 void lana_dev_settle(void);

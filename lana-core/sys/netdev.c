@@ -101,3 +101,13 @@ u32 lana_dev_speed(struct net_device *dev)
 		return 0;
 	return settings.base.speed;
 }
+
+/* What it has sent: bytes and packets. Read-side section. */
+void lana_dev_sent(struct net_device *dev, u64 sent[2])
+{
+	struct rtnl_link_stats64 stats;
+
+	dev_get_stats(dev, &stats);
+	sent[0] = stats.tx_bytes;
+	sent[1] = stats.tx_packets;
+}

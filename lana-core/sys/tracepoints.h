@@ -48,7 +48,9 @@
 	{ LANA_EVENT_KIND_HOP_LIMIT, "hop-limit" }, \
 	{ LANA_EVENT_KIND_BACKLOG, "backlog" }, \
 	{ LANA_EVENT_KIND_RENAMED, "renamed" }, \
-	{ LANA_EVENT_KIND_XDP_REPLACED, "xdp-replaced" }
+	{ LANA_EVENT_KIND_XDP_REPLACED, "xdp-replaced" }, \
+	{ LANA_EVENT_KIND_PORT_UP, "port-up" }, \
+	{ LANA_EVENT_KIND_PORT_DOWN, "port-down" }
 
 int lana_trace_drops(void);
 void lana_trace_no_drops(void);

@@ -143,9 +143,10 @@ impl<'t> Change<'t> {
             What::Option { name, key, value } => Item::Option {
                 name: names.text(name),
                 key: names.text(key),
-                value: match is_secret(names.text(key)) {
-                    true => SECRET,
-                    false => value,
+                value: if is_secret(names.text(key)) {
+                    SECRET
+                } else {
+                    value
                 },
             },
             What::Binding((upper, lower)) => Item::Binding {

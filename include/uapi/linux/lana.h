@@ -97,6 +97,8 @@ enum lana_drop_reason {
  * @LANA_EVENT_KIND_XDP_REPLACED: Somebody has installed an XDP program in the
  *   place of the one by which frames of the device of fb enter. None do any
  *   more; what that program passes enters as skbs.
+ * @LANA_EVENT_KIND_PORT_UP: fb uses its port to peer again.
+ * @LANA_EVENT_KIND_PORT_DOWN: fb does not use its port to peer any more.
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,
@@ -117,6 +119,8 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_BACKLOG,
 	LANA_EVENT_KIND_RENAMED,
 	LANA_EVENT_KIND_XDP_REPLACED,
+	LANA_EVENT_KIND_PORT_UP,
+	LANA_EVENT_KIND_PORT_DOWN,
 };
 
 /**

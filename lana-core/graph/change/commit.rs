@@ -101,6 +101,7 @@ impl Change<'_> {
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);
         }
+        ports::tell_uses(graph.net(), registry, &mut state.events);
         log(registry);
         // All devices that were unhooked wait together, for what those wait for that were removed.
         if let Some(rtnl) = &self.rtnl {

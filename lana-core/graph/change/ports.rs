@@ -10,9 +10,10 @@ use crate::{
     base::error::Failure,
     graph::{
         block::{Mode, Peer},
+        notifier::{Event, Events, Kind},
         registry::{Face, Registry},
     },
-    sys::{context::Process, slot::Idp},
+    sys::{context::Process, net::Net, slot::Idp},
 };
 use kernel::prelude::*;
 
@@ -68,6 +69,31 @@ pub(super) fn watch(registry: &mut Registry, watchers: &mut KVVec<Idp>) -> Resul
         }
     }
     Ok(no_memory)
+}
+
+/// Tells which ports blocks use since a change that has just been committed, and which they do not use any more. Sleeps.
+pub(super) fn tell_uses(net: &Net, registry: &Registry, events: &mut Events) {
+    for &idp in registry.touched() {
+        let (Some(before), Some(now)) = (registry.before(idp), registry.face(idp)) else {
+            continue;
+        };
+        if !watches(now) {
+            continue;
+        }
+        for (port, &peer) in (0..).zip(&now.ports[EGRESS]) {
+            let mut ports = (0..).zip(&before.ports[EGRESS]);
+            let was = ports.find(|&(_, &other)| other == peer);
+            let was = was.and_then(|(port, _)| before.block.object().uses(port));
+            let kind = match (was, now.block.object().uses(port)) {
+                (Some(false), Some(true)) => Kind::PortUp,
+                (Some(true), Some(false)) => Kind::PortDown,
+                _ => continue,
+            };
+            if let Ok(event) = Event::new(registry, kind, idp, Some(peer), None) {
+                events.tell(net, registry, &event);
+            }
+        }
+    }
 }
 
 /// What a port that is bound to a block leads to.

@@ -134,7 +134,8 @@ pub mod route_error;
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "numbers of ports are small, and hashes may lose bits"
+    clippy::struct_excessive_bools,
+    reason = "numbers of ports are small, hashes may lose bits, and fields of a key are there or not"
 )]
 #[path = "../../../fb-modules/multipath/mod.rs"]
 pub mod multipath;
@@ -203,6 +204,7 @@ pub fn room<T>(count: usize) -> Option<List<T>> {
 #[path = "../../../fb-modules/compress/format.rs"]
 pub mod compress_format;
 
+#[expect(dead_code, reason = "some of it is for the block")]
 #[path = "../../../fb-modules/crypt/format.rs"]
 pub mod crypt_format;
 
