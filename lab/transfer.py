@@ -59,7 +59,8 @@ class Receiver:
                 pass
         except BlockingIOError:
             return
-        self.loop.received[self.peer] = tcp_info(self.sock, RECEIVER)
+        # By the port: a gateway may have changed the address, and there are no two of one port.
+        self.loop.received[self.peer[1]] = tcp_info(self.sock, RECEIVER)
         self.loop.forget(self)
 
 
@@ -102,7 +103,7 @@ class Stream:
 
     def done(self):
         seconds = time.monotonic() - self.start
-        tcp = tcp_info(self.sock, SENDER) | self.loop.received.pop(self.peer)
+        tcp = tcp_info(self.sock, SENDER) | self.loop.received.pop(self.peer[1])
         self.loop.files.append(File(self.source, self.destination, self.size, self.start, seconds, tcp))
         self.loop.forget(self)
         self.next()
@@ -132,13 +133,14 @@ class Loop:
                 self.watched[fd].ready()
 
 
-def transfer(sizes, port):
+def transfer(sizes, port, hosts=None):
     """Each source sends files of these sizes to each of the four addresses, to all four at once. `sizes` is
-    called for each stream. Answers the files, in the order in which they were done."""
-    loop = Loop()
-    sinks = [Sink(loop, host, address) for host, addresses in network.SINKS.items() for address in addresses]
+    called for each stream. Answers the files, in the order in which they were done. `hosts` are others than the
+    network's, with their addresses."""
+    loop, hosts = Loop(), hosts or network.SINKS
+    sinks = [Sink(loop, host, address) for host, addresses in hosts.items() for address in addresses]
     for source in network.SOURCES:
-        for addresses in network.SINKS.values():
+        for addresses in hosts.values():
             for address in addresses:
                 loop.streams += 1
                 Stream(loop, source, address, port, sizes())
