@@ -156,7 +156,8 @@ for way in skbs frames; do
 	wait $sender
 	wait $server
 	check "TCP arrives whole, while the block is replaced and set" is "$(cat tcp.in)" "$(cat tcp.out)"
-	check "by one session, which has ended" is "$(grep -c "^tcp 10.0.0.2:.* 192.0.2.100:.* 198.51.100.1:5003 closing" $fblock/$now)" 1
+	# Connections that came before the server listened were refused, and have ended, too.
+	check "by a session of the first address, which has ended" grep -q "^tcp 10.0.0.2:.* 192.0.2.100:.* 198.51.100.1:5003 closing" $fblock/$now
 	check "nothing was dropped" is "$(drops $now queue-full) $(counted $now no-port)" "0 0"
 
 	# From outside to a server inside.
