@@ -21,6 +21,8 @@ use std::collections::HashMap;
 /// How wide the bindings may get that stand in the table, and how many names always do.
 const BINDINGS_WIDTH: usize = 60;
 const FEW: usize = 3;
+/// A terminal of fewer columns has none that can be left out.
+const NARROWEST: usize = 20;
 
 /// Names of blocks by IDP, for what the kernel tells by number only.
 type Names = HashMap<u32, String>;
@@ -58,7 +60,12 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
         say_link(fb, &links);
     }
     let mut table = table(&fbs, &known, with_stats, sheet);
-    if let Some(columns) = session.out.columns() {
+    // A terminal that does not say how wide it is gets all.
+    if let Some(columns) = session
+        .out
+        .columns()
+        .filter(|columns| *columns >= NARROWEST)
+    {
         table.leave_out(&["REFS", "IDP"], columns);
     }
     session.out.table(&table)
