@@ -31,6 +31,7 @@ pub(crate) mod proc;
 pub(crate) mod queue;
 pub(crate) mod rcu;
 pub(crate) mod reason;
+pub(crate) mod sent;
 pub(crate) mod skb;
 pub(crate) mod slot;
 pub(crate) mod sock;

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use super::{bindings, handle::Handle, net::Net, rcu};
+use super::{bindings, handle::Handle, net::Net};
 use crate::{
     base::{
         error::Failure,
@@ -219,18 +219,3 @@ impl DeviceName {
 
 /// A device as the block has it that stands for it: [`Packet::transmit`](crate::prelude::Packet::transmit) sends by it, until it goes.
 pub type DeviceHandle = Handle<bindings::net_device>;
-
-impl DeviceHandle {
-    /// What the device has sent since it is there, whoever had it sent: bytes and packets, as `ip -s link` shows them.
-    /// `None` when it has gone. Asks its driver: not for each packet. Any context but hard interrupts.
-    pub fn sent(&self) -> Option<[u64; 2]> {
-        rcu::read(|reader| {
-            let device = self.get(reader)?;
-            let mut sent = [0; 2];
-            // SAFETY: by the handle's invariants the device lives as long as the read-side section; the array is as long
-            // as C wants.
-            unsafe { bindings::lana_dev_sent(device.as_ptr(), sent.as_mut_ptr()) };
-            Some(sent)
-        })
-    }
-}
