@@ -173,7 +173,10 @@ impl Numbers {
             let cells: Vec<_> = lines.iter().filter_map(|line| line.get(at)).collect();
             let width = cells.iter().map(|cell| cell.chars().count()).max();
             let mut values = cells.iter().skip(1).filter(|cell| **cell != "-");
-            let is_number = values.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()));
+            let is_number = values.all(|cell| {
+                !cell.contains(char::is_whitespace)
+                    && cell.starts_with(|c: char| c.is_ascii_digit())
+            });
             (width.unwrap_or_default(), is_number)
         };
         let columns: Vec<_> = (0..=self.columns.len()).map(column).collect();
