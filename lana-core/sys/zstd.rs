@@ -30,7 +30,7 @@ impl Zstd {
         unsafe { bindings::lana_zstd_there() }
     }
 
-    /// Allocates what it takes for a level of compression: with level 1 some 300 KiB for each possible CPU. Sleeps.
+    /// Allocates what it takes for a level of compression: hundreds of KiB for each possible CPU. Sleeps.
     pub fn new(level: i32, _process: &Process) -> Result<Self> {
         // SAFETY: this context may sleep.
         let zstd = unsafe { bindings::lana_zstd_new(level) };
