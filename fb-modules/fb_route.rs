@@ -2,7 +2,6 @@
 
 //! `route`: sends packets of IP to the next hop of the longest prefix that has their destination, as a router does.
 
-use core::net::IpAddr;
 use kernel::{
     str::CString,
     sync::atomic::{Atomic, Relaxed},
@@ -24,7 +23,7 @@ mod rule;
 
 use address::{Address, Mac, Prefixes};
 use error::Error;
-use headers::{Addresses, Fragmented, Parsed};
+use headers::{Addresses, Fragmented, Ipv4, Ipv6, Parsed};
 use limit::Limit;
 use ports::{Entry, Ports};
 use rule::{Rule, To};
@@ -116,6 +115,12 @@ options! {
     }
 }
 
+impl Config {
+    fn limit(&self) -> Option<Limit> {
+        Limit::new(self.errors.0, self.errors.0 / 20)
+    }
+}
+
 struct Route {
     config: Config,
     limit: Option<Limit>,
@@ -151,7 +156,7 @@ impl Route {
         }
         Ok(Self {
             config,
-            limit: Limit::new(config.errors.0, config.errors.0 / 20),
+            limit: config.limit(),
             entries,
             table: Arc::new(Prefixes::new(&mut prefixes)?, GFP_KERNEL)?,
             ports,
@@ -169,9 +174,8 @@ impl Route {
 
     /// The routes with another one of a number, or without it.
     fn with_route(&self, key: &str, text: &str) -> Result<List<Entry>, Failure> {
-        let number = key.strip_prefix("route.").and_then(|n| n.parse().ok());
-        let number: u16 =
-            number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
+        let number = rule::number_of(key);
+        let number = number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
         let mut entries = self.copy()?;
         entries.retain(|entry| entry.number != number);
         if text.is_empty() {
@@ -222,33 +226,32 @@ impl Route {
         if parsed.vlan.is_some() {
             return self.up(comes_up);
         }
-        let (place, is_fit) = match parsed.addresses {
+        let (from, to) = match parsed.addresses {
+            Addresses::V4(from, to) => (Address::V4(from), Address::V4(to)),
+            Addresses::V6(from, to) => (Address::V6(from), Address::V6(to)),
             Addresses::None if parsed.malformed.is_some() => {
                 return Way::Drop(DropReason::Malformed);
             }
             Addresses::None => return self.up(comes_up),
-            Addresses::V4(from, to) => {
-                if !is_intact(packet, &parsed) {
-                    return Way::Drop(DropReason::Malformed);
-                }
-                if !is_routed_v4(to) {
-                    return self.up(comes_up);
-                }
-                (self.table.find_v4(to), is_routed_v4(from))
-            }
-            Addresses::V6(from, to) => {
-                if !is_routed_v6(to) || is_link_local(from) {
-                    return self.up(comes_up);
-                }
-                (self.table.find_v6(to), is_routed_v6(from))
-            }
         };
-        if !is_fit {
+        let Some(head) = Head::of(packet, &parsed) else {
+            return Way::Drop(DropReason::Malformed);
+        };
+        if !is_routed(to) || matches!(from, Address::V6(from) if is_link_local(from)) {
+            return self.up(comes_up);
+        }
+        if !is_routed(from) {
             return Way::Drop(DropReason::Filtered);
         }
+        let place = match to {
+            Address::V4(to) => self.table.find_v4(to),
+            Address::V6(to) => self.table.find_v6(to),
+        };
         let entry = place.and_then(|place| self.entries.get(usize::from(place)));
         match entry.map(|entry| (entry, entry.rule.to)) {
-            Some((entry, To::Port(port, _))) => self.forward(packet, &parsed, entry, port, cx),
+            Some((entry, To::Port(port, _))) => {
+                self.forward(packet, (&parsed, &head, to), entry, port, cx)
+            }
             None | Some((_, To::Up)) => self.up(comes_up),
             Some((_, To::Drop)) => Way::Drop(DropReason::Filtered),
             Some((_, To::Unreachable)) => Way::Tell(Error::Unreachable, DropReason::Filtered),
@@ -266,7 +269,7 @@ impl Route {
     fn forward<P: Packet>(
         &self,
         packet: &mut P,
-        parsed: &Parsed,
+        (parsed, head, to): (&Parsed, &Head, Address),
         entry: &Entry,
         port: u16,
         cx: &Context<'_>,
@@ -274,35 +277,19 @@ impl Route {
         let Some(below) = self.ports.0.get(usize::from(port)) else {
             return Way::Drop(DropReason::Unbound);
         };
-        let (is_v4, to) = match parsed.addresses {
-            Addresses::V6(_, to) => (false, IpAddr::V6(to.into())),
-            Addresses::V4(_, to) => (true, IpAddr::V4(to.into())),
-            Addresses::None => return Way::Drop(DropReason::Malformed),
-        };
-        let at = |offset: usize| parsed.network.saturating_add(offset) as u32;
-        let (flags, place) = if is_v4 {
-            (at(6), at(8))
-        } else {
-            (at(6), at(7))
-        };
-        let (mut flag, mut ttl) = ([0], [0]);
-        if !packet.read(flags, &mut flag) || !packet.read(place, &mut ttl) {
-            return Way::Drop(DropReason::Malformed);
-        }
-        let ([flag], [ttl]) = (flag, ttl);
         // What comes from above is this host's own.
         let lives = cx.direction() == Direction::Egress;
-        if !lives && ttl <= 1 {
+        if !lives && head.ttl <= 1 {
             return Way::Tell(Error::Expired, DropReason::TtlExpired);
         }
         let fits = packet.longest(parsed) <= below.mtu as usize;
-        if !fits && (!is_v4 || flag & 0x40 != 0) {
+        if !fits && head.dont_fragment {
             return Way::Tell(Error::TooBig(below.mtu), DropReason::TooBig);
         }
         // Without a device, whatever is there finds its own way.
         let addresses = match (&entry.router, &below.link) {
             (Some(router), _) => Some(router.resolve(cx)),
-            (None, Some(link)) => Some(link.resolve(to, cx)),
+            (None, Some(link)) => Some(link.resolve(ports::ip(to), cx)),
             (None, None) => None,
         };
         if let Some(addresses) = addresses {
@@ -317,10 +304,17 @@ impl Route {
         if packet.len() as usize > parsed.end && !packet.resize(parsed.end as u32) {
             return Way::Drop(DropReason::NoMemory);
         }
-        let sum = [Sum::covering(place.saturating_add(2))];
-        let sums: &[Sum] = if is_v4 { &sum } else { &[] };
-        if !lives && !packet.replace(place, &[ttl.saturating_sub(1)], sums) {
-            return Way::Drop(DropReason::NoMemory);
+        if !lives {
+            let network = parsed.network as u32;
+            let sum = [Sum::covering(network.saturating_add(10))];
+            let (at, sums): (u32, &[Sum]) = match to {
+                Address::V4(_) => (8, &sum),
+                Address::V6(_) => (7, &[]),
+            };
+            let ttl = head.ttl.saturating_sub(1);
+            if !packet.replace_u8(network.saturating_add(at), ttl, sums) {
+                return Way::Drop(DropReason::NoMemory);
+            }
         }
         self.state.counts.this(cx.cpu()).forwarded.add(1);
         Way::To(down(port))
@@ -417,34 +411,45 @@ impl Route {
     }
 }
 
-/// Whether the checksum of an IPv4 header is right.
-fn is_intact<P: Packet>(packet: &mut P, parsed: &Parsed) -> bool {
-    let mut header = [0; 60];
-    let Some(first) = header.first_chunk_mut::<20>() else {
-        return false;
-    };
-    if !packet.read(parsed.network as u32, first) {
-        return false;
-    }
-    let length = usize::from(first[0] & 0xf).saturating_mul(4);
-    if length <= 20 {
-        return checksum::sum(first) == 0xffff;
-    }
-    let Some(whole) = header.get_mut(..length) else {
-        return false;
-    };
-    packet.read(parsed.network as u32, whole) && checksum::sum(whole) == 0xffff
+/// What a router has to know of an IP header.
+struct Head {
+    ttl: u8,
+    dont_fragment: bool,
 }
 
-/// Whether a router sends packets to this address on: not to this network, the loopback, groups and all.
-fn is_routed_v4(address: u32) -> bool {
-    let first = address >> 24;
-    first != 0 && first != 127 && first < 224
+impl Head {
+    /// None where the checksum is wrong, or nobody can read the bytes.
+    #[inline]
+    fn of<P: Packet>(packet: &mut P, parsed: &Parsed) -> Option<Self> {
+        let at = parsed.network;
+        if let Addresses::V6(..) = parsed.addresses {
+            let ip = Ipv6::new(bytes(packet, at, Ipv6::SIZE)?)?;
+            return Some(Self {
+                ttl: ip.hop_limit(),
+                dont_fragment: true,
+            });
+        }
+        let length = Ipv4::new(bytes(packet, at, Ipv4::SIZE)?)?.header_length();
+        let header = bytes(packet, at, length)?;
+        let ip = Ipv4::new(header)?;
+        (checksum::sum(header) == 0xffff).then_some(Self {
+            ttl: ip.time_to_live(),
+            dont_fragment: ip.dont_fragment(),
+        })
+    }
 }
 
-/// The same of IPv6.
-fn is_routed_v6(address: u128) -> bool {
-    address > 1 && address >> 120 != 0xff && !is_link_local(address)
+/// So many bytes of a packet from a place on.
+#[inline]
+fn bytes<P: Packet>(packet: &mut P, at: usize, length: usize) -> Option<&[u8]> {
+    let end = at.saturating_add(length) as u32;
+    packet.header(end)?.get(at..)
+}
+
+/// Whether a router sends packets of this source, or to this destination, on.
+fn is_routed(address: Address) -> bool {
+    let local = matches!(address, Address::V6(address) if is_link_local(address));
+    address.is_host() && !local
 }
 
 fn is_link_local(address: u128) -> bool {
@@ -464,7 +469,7 @@ impl Block for Route {
         };
         Ok(Self {
             config: Config::DEFAULT,
-            limit: Limit::new(1000, 50),
+            limit: Config::DEFAULT.limit(),
             entries: List::new(),
             table: Arc::new(Prefixes::new(&mut [])?, GFP_KERNEL)?,
             ports: Arc::new(Ports(List::new()), GFP_KERNEL)?,

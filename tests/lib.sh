@@ -169,6 +169,9 @@ drops() {
 	[[ $text =~ \"reason\":\"$2\",\"packets\":([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
 }
 
+# shown BLOCK KEY: the number that a block shows.
+shown() { fbctl -j show "$1" | sed -n "s/.*\"$2\",\"value\":\"\([0-9.]*\)\".*/\1/p"; }
+
 load() { modprobe -a lana "${modules[@]}"; }
 # All that can be unloaded, in one go: starting programs takes long in an emulated machine.
 unload() {

@@ -4,9 +4,9 @@
 //! (RFC 826) and neighbour solicitations (RFC 4861).
 
 use super::{
-    address::{Address, Mac},
+    address::{is_host_v4, is_host_v6, Address, Mac},
     checksum::{add, sum, update},
-    ours::{is_host_v4, is_host_v6, Ours},
+    ours::Ours,
 };
 
 /// How much of a frame is looked at: Ethernet, two VLAN tags, IPv6, a neighbour solicitation and 40

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use super::address::{Address, BadPrefix, Prefix};
+use super::address::{is_host_v4, is_host_v6, Address, BadPrefix, Prefix};
 
 /// What tells the sources of packets apart: of IPv6, where a host has a whole network to choose from, that
 /// network (/64).
@@ -13,28 +13,6 @@ pub(crate) fn origin(address: Address) -> [u64; 2] {
         Address::V4(a) => [4, u64::from(a)],
         Address::V6(a) => [6, (a >> 64) as u64],
     }
-}
-
-/// Whether a host can have this address.
-fn is_host(address: Address) -> bool {
-    match address {
-        Address::V4(a) => is_host_v4(a),
-        Address::V6(a) => is_host_v6(a),
-    }
-}
-
-/// Whether a host can have this address: not one of "this network", of the loopback, multicast,
-/// reserved or broadcast.
-#[inline]
-pub(crate) fn is_host_v4(address: u32) -> bool {
-    let first = address >> 24;
-    first != 0 && first != 127 && first < 224
-}
-
-/// The same of IPv6: not none, the loopback, multicast; nor an IPv4 address in other clothes.
-#[inline]
-pub(crate) fn is_host_v6(address: u128) -> bool {
-    address > 1 && address >> 120 != 0xff && address >> 32 != 0xffff
 }
 
 /// What is wrong with a text.
@@ -56,7 +34,7 @@ impl fmt::Display for Bad {
 
 fn prefix(text: &str) -> Result<Prefix, Bad> {
     let prefix = Prefix::parse(text).map_err(Bad::Prefix)?;
-    if prefix.is_single() && !is_host(prefix.first()) {
+    if prefix.is_single() && !prefix.first().is_host() {
         return Err(Bad::Host);
     }
     Ok(prefix)
@@ -309,7 +287,7 @@ mod tests {
     #[test]
     fn who_can_be_a_host() {
         for text in ["1.0.0.0", "126.255.255.255", "128.0.0.0", "223.255.255.255"] {
-            assert!(is_host(address(text)), "{text}");
+            assert!(address(text).is_host(), "{text}");
         }
         for text in [
             "0.255.255.255",
@@ -317,7 +295,7 @@ mod tests {
             "224.0.0.0",
             "255.255.255.255",
         ] {
-            assert!(!is_host(address(text)), "{text}");
+            assert!(!address(text).is_host(), "{text}");
         }
         for text in [
             "::2",
@@ -327,10 +305,10 @@ mod tests {
             "::fffe:0:0",
             "::1:ffff:0:0",
         ] {
-            assert!(is_host(address(text)), "{text}");
+            assert!(address(text).is_host(), "{text}");
         }
         for text in ["::", "::1", "ff00::", "ffff::", "::ffff:1.2.3.4"] {
-            assert!(!is_host(address(text)), "{text}");
+            assert!(!address(text).is_host(), "{text}");
         }
     }
 

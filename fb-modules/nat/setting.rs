@@ -2,14 +2,18 @@
 
 //! What the options of the block are set to, as texts.
 
-use super::{address::Address, checksum::add};
+use super::{
+    address::{is_host_v4, Address},
+    checksum::add,
+};
 use core::{fmt, net::Ipv4Addr};
 
 /// An IPv4 address that a single host can have, and that is not local to each host.
 fn unicast(text: &str) -> Option<u32> {
-    let address: Ipv4Addr = text.parse().ok()?;
-    let [first, ..] = address.octets();
-    (matches!(first, 1..=223) && first != 127).then_some(address.to_bits())
+    match Address::parse(text)? {
+        Address::V4(address) => is_host_v4(address).then_some(address),
+        Address::V6(_) => None,
+    }
 }
 
 /// A whole number in decimal, without a sign or zeros in front.

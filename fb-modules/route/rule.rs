@@ -56,6 +56,17 @@ impl fmt::Display for Bad<'_> {
     }
 }
 
+/// A whole number in decimal, without a sign or zeros in front.
+fn number(text: &str) -> Option<u16> {
+    let plain = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
+    text.parse().ok().filter(|_| plain)
+}
+
+/// The number of a key `route.N`.
+pub(crate) fn number_of(key: &str) -> Option<u16> {
+    number(key.strip_prefix("route.")?)
+}
+
 impl Rule {
     /// Reads a route.
     pub(crate) fn parse(text: &str) -> Result<Self, Bad<'_>> {
@@ -79,8 +90,7 @@ impl Rule {
             ("drop", None) => To::Drop,
             ("unreachable", None) => To::Unreachable,
             (to, via) => {
-                let plain = to == "0" || to.starts_with(|c: char| matches!(c, '1'..='9'));
-                let port = to.parse().ok().filter(|&port| plain && port <= LAST_PORT);
+                let port = number(to).filter(|&port| port <= LAST_PORT);
                 To::Port(port.ok_or(Bad::To(to))?, via)
             }
         };
@@ -122,6 +132,15 @@ mod tests {
             spaces.unwrap().to_string(),
             "192.0.2.0/24 via 198.51.100.1 -> 1"
         );
+    }
+
+    #[test]
+    fn keys_have_numbers() {
+        assert_eq!(number_of("route.0"), Some(0));
+        assert_eq!(number_of("route.65535"), Some(65535));
+        for key in ["route.", "route.01", "route.+1", "route.65536", "rule.1"] {
+            assert_eq!(number_of(key), None, "{key}");
+        }
     }
 
     #[test]

@@ -118,6 +118,15 @@ impl Address {
         }
     }
 
+    /// Whether a host can have it.
+    #[inline]
+    pub fn is_host(self) -> bool {
+        match self {
+            Self::V4(address) => is_host_v4(address),
+            Self::V6(address) => is_host_v6(address),
+        }
+    }
+
     /// Reads one.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.parse().ok()? {
@@ -134,6 +143,19 @@ impl fmt::Display for Address {
             Self::V6(address) => Ipv6Addr::from(address).fmt(f),
         }
     }
+}
+
+/// Whether a host can have this address: not one of "this network", of the loopback, multicast, reserved or broadcast.
+#[inline]
+pub fn is_host_v4(address: u32) -> bool {
+    let first = address >> 24;
+    first != 0 && first != 127 && first < 224
+}
+
+/// The same of IPv6: not none, the loopback, multicast; nor an IPv4 address in other clothes.
+#[inline]
+pub fn is_host_v6(address: u128) -> bool {
+    address > 1 && address >> 120 != 0xff && address >> 32 != 0xffff
 }
 
 /// The addresses that begin with the same bits. In order, a prefix comes before those that are in it.

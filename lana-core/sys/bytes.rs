@@ -27,7 +27,8 @@ pub(crate) fn close_gap(bytes: &mut [u8], at: usize, n: usize) -> bool {
         return false;
     };
     let start = bytes.as_mut_ptr().wrapping_add(at);
-    // SAFETY: as in `open_gap`.
+    // SAFETY: `at + n + moved` is the length of the slice, so both parts are in it, and it is borrowed exclusively; they
+    // may overlap.
     unsafe { ptr::copy(start.wrapping_add(n), start, moved) };
     true
 }

@@ -241,6 +241,7 @@ u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 /* Next hops: neigh.c. */
 struct neighbour;
 struct neighbour *lana_neigh_of(struct net_device *dev, const u8 *address, bool v6, bool create);
+bool lana_neigh_has_v6(void);
 void lana_neigh_join(struct net_device *dev);
 void lana_neigh_leave(struct net_device *dev);
 bool lana_neigh_resolve(struct net_device *dev, const u8 *address, bool v6,

@@ -18,6 +18,12 @@
 
 #include "helpers.h"
 
+/* Whether there is IPv6: with ipv6.disable=1 its table of neighbours is not set up. */
+bool lana_neigh_has_v6(void)
+{
+	return ipv6_mod_enabled();
+}
+
 /* The neighbour of an address, if there is one or one can be made. Read-side section, bottom halves off. */
 struct neighbour *lana_neigh_of(struct net_device *dev, const u8 *address, bool v6, bool create)
 {
@@ -29,7 +35,7 @@ struct neighbour *lana_neigh_of(struct net_device *dev, const u8 *address, bool 
 		memcpy(&key, address, sizeof(key));
 		n = create ? ip_neigh_gw4(dev, key) :
 			     __ipv4_neigh_lookup_noref(dev, (__force u32)key);
-	} else if (IS_ENABLED(CONFIG_IPV6)) {
+	} else if (ipv6_mod_enabled()) {
 		memcpy(&key6, address, sizeof(key6));
 		n = create ? ip_neigh_gw6(dev, &key6) : __ipv6_neigh_lookup_noref(dev, &key6);
 	}

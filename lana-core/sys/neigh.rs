@@ -71,15 +71,95 @@ pub struct Neighbour {
     pub age: u64,
 }
 
+/// An address, as C reads it: of IPv4, the first four bytes.
+fn bytes_of(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// All stations on the link of a device. The kernel resolves their addresses, as it does for its own routes, with its own
+/// table (`ip neighbour`), timers and settings.
+///
+/// While there is a link to a device, the network stack gets a copy of the ARP packets, neighbour solicitations and
+/// neighbour advertisements that the device receives; the graph gets them, too. So addresses of this host on that device
+/// are answered for, and the answers of neighbours are heard.
+///
+/// A value keeps neither the device nor entries of the table: it may be kept as long as a block likes. When the device has
+/// gone, there are no neighbours any more.
+pub struct Link(DeviceHandle);
+
+impl Link {
+    /// That of a device. Does not sleep.
+    pub fn new(device: &DeviceHandle, _process: &Process) -> Self {
+        let link = Self(device.clone());
+        link.with(|dev| {
+            // SAFETY: the device lives as long as the read-side section that `with` is.
+            unsafe { bindings::lana_neigh_join(dev) }
+        });
+        link
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceHandle {
+        &self.0
+    }
+
+    /// Calls C with the device, unless that has gone; in a read-side section.
+    fn with<R>(&self, f: impl FnOnce(*mut bindings::net_device) -> R) -> Option<R> {
+        rcu::read(|reader| Some(f(self.0.get(reader)?.as_ptr())))
+    }
+
+    /// What an Ethernet header to an address begins with. `None` as long as the address is not known, for one that is not
+    /// of a station, or when the device has gone. The other arguments are the evidence of a softirq and of a read-side
+    /// section.
+    pub(crate) fn addresses(
+        &self,
+        to: IpAddr,
+        reader: Reader<'_>,
+        cpu: ThisCpu,
+    ) -> Option<[u8; 12]> {
+        if !NextHop::is_station(&to) {
+            return None;
+        }
+        self.addresses_of(&bytes_of(to), to.is_ipv6(), reader, cpu)
+    }
+
+    /// The same of an address as C reads it, which is one of a station.
+    #[inline]
+    fn addresses_of(
+        &self,
+        to: &[u8; 16],
+        v6: bool,
+        reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Option<[u8; 12]> {
+        let dev = self.0.get(reader)?.as_ptr();
+        let mut both = [0; 12];
+        // SAFETY: by the handle's invariants the device lives as long as the section; bottom halves are off; the arrays are
+        // as long as C wants.
+        unsafe { bindings::lana_neigh_resolve(dev, to.as_ptr(), v6, both.as_mut_ptr()) }
+            .then_some(both)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Where the device has gone, nobody counts any more.
+        self.with(|dev| {
+            // SAFETY: the device lives as long as the read-side section that `with` is, and was joined in `new`.
+            unsafe { bindings::lana_neigh_leave(dev) }
+        });
+    }
+}
+
 /// A next hop: an IPv4 or IPv6 address on the link of a device that a block stands for.
 ///
-/// The kernel resolves it, as it does for its own routes, with its own table (`ip neighbour`), timers and settings. While
-/// there is a next hop on a device, the network stack gets a copy of the ARP packets, neighbour solicitations and neighbour
-/// advertisements that the device receives; the graph gets them, too. So addresses of this host on that device are
-/// answered for, and the answers of neighbours are heard.
-///
-/// A value keeps neither the device nor the entry of the table: it may be kept as long as a block likes. When the device
-/// has gone, there is no neighbour any more.
+/// It is resolved as all stations of its [`Link`] are.
 ///
 /// [`resolve`](Self::resolve) and [`send`](Self::send) are for packets. The entry is looked up for each of them, without a
 /// lock. When something happens to a neighbour of a device with next hops, [`Block::ports`] is called of blocks that watch
@@ -87,7 +167,7 @@ pub struct Neighbour {
 ///
 /// [`Block::ports`]: crate::prelude::Block::ports
 pub struct NextHop {
-    device: DeviceHandle,
+    link: Link,
     address: IpAddr,
     /// The address, as C reads it.
     bytes: [u8; 16],
@@ -95,35 +175,20 @@ pub struct NextHop {
 
 impl NextHop {
     /// The next hop at an address, which it asks for at once. `EINVAL` for an address that is not one of a station,
-    /// `EOPNOTSUPP` for IPv6 without IPv6 in the kernel. Sleeps not.
-    pub fn new(
-        device: &DeviceHandle,
-        address: IpAddr,
-        _process: &Process,
-    ) -> Result<Self, Failure> {
+    /// `EOPNOTSUPP` for IPv6 where the kernel has none, or it is off (`ipv6.disable=1`). Does not sleep.
+    pub fn new(device: &DeviceHandle, address: IpAddr, process: &Process) -> Result<Self, Failure> {
         if !Self::is_station(&address) {
             return Err(fail!(EINVAL, "{address} is not the address of a neighbour"));
         }
-        if address.is_ipv6() && !cfg!(CONFIG_IPV6) {
+        // SAFETY: no preconditions.
+        if address.is_ipv6() && !unsafe { bindings::lana_neigh_has_v6() } {
             return Err(fail!(EOPNOTSUPP, "{address}: this kernel has no IPv6"));
         }
-        let mut bytes = [0; 16];
-        let octets: &[u8] = match &address {
-            IpAddr::V4(address) => &address.octets(),
-            IpAddr::V6(address) => &address.octets(),
-        };
-        for (to, from) in bytes.iter_mut().zip(octets) {
-            *to = *from;
-        }
         let next_hop = Self {
-            device: device.clone(),
+            link: Link::new(device, process),
             address,
-            bytes,
+            bytes: bytes_of(address),
         };
-        next_hop.with(|dev, _, _| {
-            // SAFETY: the device lives as long as the read-side section that `with` is.
-            unsafe { bindings::lana_neigh_join(dev) }
-        });
         next_hop.solicit();
         Ok(next_hop)
     }
@@ -140,7 +205,7 @@ impl NextHop {
 
     /// The device whose link it is on.
     pub fn device(&self) -> &DeviceHandle {
-        &self.device
+        self.link.device()
     }
 
     /// Its IP address.
@@ -153,10 +218,8 @@ impl NextHop {
         &self,
         f: impl FnOnce(*mut bindings::net_device, *const u8, bool) -> R,
     ) -> Option<R> {
-        rcu::read(|reader| {
-            let dev = self.device.get(reader)?;
-            Some(f(dev.as_ptr(), self.bytes.as_ptr(), self.address.is_ipv6()))
-        })
+        let of = |dev| f(dev, self.bytes.as_ptr(), self.address.is_ipv6());
+        self.link.with(of)
     }
 
     /// What is known of the neighbour. `None` when the device has gone. Any context but hard interrupts.
@@ -197,13 +260,9 @@ impl NextHop {
     /// The addresses that a frame to it begins with: its own and that of the device. `None` as long as its address is not
     /// known, or when the device has gone. The other arguments are the evidence of a softirq and of a read-side section.
     #[inline]
-    pub(crate) fn addresses(&self, reader: Reader<'_>, _cpu: ThisCpu) -> Option<[u8; 12]> {
-        let dev = self.device.get(reader)?.as_ptr();
-        let mut both = [0; 12];
-        let (address, v6) = (self.bytes.as_ptr(), self.address.is_ipv6());
-        // SAFETY: by the handle's invariants the device lives as long as the section; bottom halves are off; the arrays are
-        // as long as C wants.
-        unsafe { bindings::lana_neigh_resolve(dev, address, v6, both.as_mut_ptr()) }.then_some(both)
+    pub(crate) fn addresses(&self, reader: Reader<'_>, cpu: ThisCpu) -> Option<[u8; 12]> {
+        let v6 = self.address.is_ipv6();
+        self.link.addresses_of(&self.bytes, v6, reader, cpu)
     }
 
     /// Sends a packet to it, which waits in the kernel's table as long as the address is not known. The other arguments
@@ -214,7 +273,7 @@ impl NextHop {
         reader: Reader<'_>,
         _cpu: ThisCpu,
     ) -> Result<(), Unsent<Skb>> {
-        let Some(device) = self.device.get(reader).map(NonNull::as_ptr) else {
+        let Some(device) = self.device().get(reader).map(NonNull::as_ptr) else {
             return Err(Unsent::Gone(packet));
         };
         if !packet.unshare() {
@@ -227,76 +286,5 @@ impl NextHop {
             -1 => Ok(()),
             why => Err(Unsent::Dropped(DropReason::from_wire(why as u32))),
         }
-    }
-}
-
-/// All stations on the link of a device: the kernel resolves the address of each packet's destination, as for a
-/// [`NextHop`].
-pub struct Link(DeviceHandle);
-
-impl Link {
-    /// That of a device. Sleeps not.
-    pub fn new(device: &DeviceHandle, _process: &Process) -> Self {
-        rcu::read(|reader| {
-            if let Some(dev) = device.get(reader) {
-                // SAFETY: the device lives as long as the read-side section.
-                unsafe { bindings::lana_neigh_join(dev.as_ptr()) };
-            }
-        });
-        Self(device.clone())
-    }
-
-    /// The device.
-    pub fn device(&self) -> &DeviceHandle {
-        &self.0
-    }
-
-    /// What an Ethernet header to an IPv4 address (of 4 bytes) or an IPv6 address begins with. `None` as long as the
-    /// address is not known, for one that is not of a station, or when the device has gone. The other arguments are
-    /// the evidence of a softirq and of a read-side section.
-    pub(crate) fn addresses(
-        &self,
-        to: IpAddr,
-        reader: Reader<'_>,
-        _cpu: ThisCpu,
-    ) -> Option<[u8; 12]> {
-        if !NextHop::is_station(&to) {
-            return None;
-        }
-        let mut bytes = [0; 16];
-        match &to {
-            IpAddr::V4(to) => *bytes.first_chunk_mut()? = to.octets(),
-            IpAddr::V6(to) => bytes = to.octets(),
-        }
-        let dev = self.0.get(reader)?.as_ptr();
-        let mut both = [0; 12];
-        // SAFETY: by the handle's invariants the device lives as long as the section; bottom halves are off; the arrays are
-        // as long as C wants.
-        unsafe {
-            bindings::lana_neigh_resolve(dev, bytes.as_ptr(), to.is_ipv6(), both.as_mut_ptr())
-        }
-        .then_some(both)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        rcu::read(|reader| {
-            // Where the device has gone, nobody counts any more.
-            if let Some(dev) = self.0.get(reader) {
-                // SAFETY: the device lives as long as the read-side section, and was joined in `new`.
-                unsafe { bindings::lana_neigh_leave(dev.as_ptr()) };
-            }
-        });
-    }
-}
-
-impl Drop for NextHop {
-    fn drop(&mut self) {
-        // Where the device has gone, nobody counts any more.
-        self.with(|dev, _, _| {
-            // SAFETY: the device lives as long as the read-side section that `with` is, and was joined in `new`.
-            unsafe { bindings::lana_neigh_leave(dev) }
-        });
     }
 }

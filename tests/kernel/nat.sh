@@ -7,7 +7,6 @@
 load
 hosts
 neighbours
-counted() { fbctl -j show "$1" | sed -n "s/.*\"$2\",\"value\":\"\([0-9]*\)\".*/\1/p"; }
 
 # --- Options ---
 
@@ -158,7 +157,7 @@ for way in skbs frames; do
 	check "TCP arrives whole, while the block is replaced and set" is "$(cat tcp.in)" "$(cat tcp.out)"
 	# Connections that came before the server listened were refused, and have ended, too.
 	check "by a session of the first address, which has ended" grep -q "^tcp 10.0.0.2:.* 192.0.2.100:.* 198.51.100.1:5003 closing" $fblock/$now
-	check "nothing was dropped" is "$(drops $now queue-full) $(counted $now no-port)" "0 0"
+	check "nothing was dropped" is "$(drops $now queue-full) $(shown $now no-port)" "0 0"
 
 	# From outside to a server inside.
 	fbctl -b - <<-END
@@ -200,10 +199,10 @@ for way in skbs frames; do
 	for block in a b; do
 		came=$(fbctl -j stats $block | number packets)
 		gone=$(($(drops $block filtered) + $(drops $block malformed) + $(drops $block queue-full) + $(drops $block no-memory)))
-		check "$block: each is translated, untouched or dropped" is "$(($(counted $block translated) + $(counted $block untouched) + gone))" "$came"
-		check "$block: some are translated, some are not" test $(($(counted $block translated) > 0 && $(counted $block untouched) > 0)) = 1
+		check "$block: each is translated, untouched or dropped" is "$(($(shown $block translated) + $(shown $block untouched) + gone))" "$came"
+		check "$block: some are translated, some are not" test $(($(shown $block translated) > 0 && $(shown $block untouched) > 0)) = 1
 	done
-	check "a: not more sessions than there may be" test "$(counted a active)" -le 100
+	check "a: not more sessions than there may be" test "$(shown a active)" -le 100
 	check "a: malformed ones are dropped" test "$(drops a malformed)" -gt 0
 	clean
 done
