@@ -11,20 +11,28 @@ use lana::prelude::*;
 #[path = "multipath/hops.rs"]
 mod hops;
 mod multipath;
+#[path = "multipath/past.rs"]
+mod past;
 #[path = "multipath/report.rs"]
 mod report;
+#[path = "multipath/state.rs"]
+mod state;
 
 use hops::Hops;
 use multipath::{
-    config::{self, Broadcast, Fields, Rules, Strategy, Term, Terms},
-    flow::{self, Flow},
+    config::{self, Broadcast, Fields, Probe, Rules, Strategy, Term, Terms},
+    flow::{self, Flow, Hosts},
     health::Health,
-    meter::{Meter, Pace},
+    history::Note,
+    meter::{Meter, Pace, Sent},
     ports::{self, Port as Egress, Seats, Seen, Totals},
+    segment::{Carried, Ends},
     spread::{Cycle, Spread, Usable},
     table::{Table, SEATS},
     Balance, Source, Way, Why,
 };
+use past::History;
+use state::{filled, table, Counts, State};
 
 block_module! {
     type: Multipath,
@@ -38,134 +46,12 @@ block_module! {
 /// What the logic keeps things in.
 type List<T> = KVVec<T>;
 
-/// Datagrams whose parts are on their way.
-const DATAGRAMS: u32 = 4096;
-
-/// What is counted for a port.
-#[derive(Zeroable)]
-struct Tally {
-    packets: Count,
-    bytes: Count,
-    chosen: Count,
-    reordered: Count,
-}
-
-/// What a CPU counts.
-#[derive(Zeroable)]
-struct Counts {
-    seats: [Tally; SEATS],
-    /// The next turn.
-    turn: Count,
-    evicted: Count,
-    learnt: Count,
-    untracked: Count,
-    orphans: Count,
-}
-
-/// What packets change, whatever is set and bound.
-struct State {
-    key: HashKey,
-    counts: PerCpu<Counts>,
-    fragments: Table,
-    meter: Meter,
-    turn: AtomicU64,
-    /// Of the next hops, by the seats of the ports.
-    health: List<Health>,
-    /// No packet waits in it; it wakes the block, which looks after the next hops.
-    queue: HoldQueue,
-}
-
-impl State {
-    fn new(args: &mut Args) -> Result<Self> {
-        let queue = args.hold_queue()?;
-        let counts: PerCpu<Counts> = PerCpu::new(args.process())?;
-        for (cpu, counts) in counts.iter() {
-            // Not all CPUs begin with the same port.
-            counts.turn.set(cpu.into());
-        }
-        Ok(Self {
-            key: HashKey::random(),
-            counts,
-            fragments: table(DATAGRAMS)?,
-            meter: Meter::new(time::coarse(), filled(SEATS)?),
-            turn: AtomicU64::new(0),
-            health: filled(SEATS)?,
-            queue,
-        })
-    }
-
-    fn health(&self, seat: u8) -> Option<&Health> {
-        self.health.get(usize::from(seat))
-    }
-
-    /// What all CPUs have counted at a seat.
-    fn totals(&self, seat: u8) -> Totals {
-        let mut totals = Totals::default();
-        for (_, counts) in self.counts.iter() {
-            if let Some(tally) = counts.seats.get(usize::from(seat)) {
-                totals.packets = totals.packets.wrapping_add(tally.packets.get());
-                totals.bytes = totals.bytes.wrapping_add(tally.bytes.get());
-                totals.chosen = totals.chosen.wrapping_add(tally.chosen.get());
-                totals.reordered = totals.reordered.wrapping_add(tally.reordered.get());
-            }
-        }
-        totals
-    }
-
-    /// What counts as sent by a port: bytes and packets.
-    fn sent(&self, hops: &Hops, number: usize, port: &Egress) -> [u64; 2] {
-        hops.sent(number).unwrap_or_else(|| {
-            let totals = self.totals(port.seat);
-            [totals.bytes, totals.packets]
-        })
-    }
-
-    fn sum(&self, what: impl Fn(&Counts) -> &Count) -> u64 {
-        let counts = self.counts.iter();
-        counts.fold(0, |sum, (_, counts)| sum.wrapping_add(what(counts).get()))
-    }
-
-    /// A packet goes its way.
-    fn count(&self, counts: &Counts, way: &Way, len: u32) {
-        let Some(tally) = counts.seats.get(usize::from(way.seat)) else {
-            return;
-        };
-        tally.packets.add(1);
-        tally.bytes.add(len.into());
-        match way.why {
-            Why::Stays => (),
-            Why::Packet => tally.chosen.add(1),
-            Why::Begins { evicts } => {
-                tally.chosen.add(1);
-                counts.evicted.add(evicts.into());
-            }
-            Why::Moves { reorders } => {
-                tally.chosen.add(1);
-                tally.reordered.add(reorders.into());
-            }
-            Why::Untracked => counts.untracked.add(1),
-            Why::Orphan => counts.orphans.add(1),
-        }
-    }
-}
-
-/// As many of what is nothing yet.
-fn filled<T: Default>(count: usize) -> Result<List<T>> {
-    let mut list = List::with_capacity(count, GFP_KERNEL)?;
-    for _ in 0..count {
-        list.push(T::default(), GFP_KERNEL)?;
-    }
-    Ok(list)
-}
-
-fn table(keys: u32) -> Result<Table> {
-    Ok(Table::new(filled(Table::buckets(keys))?))
-}
-
 /// What the logic asks for, for one packet.
 struct Here<'a> {
     state: &'a State,
     counts: &'a Counts,
+    history: &'a History,
+    expiry: u64,
     /// The ticks of the coarse clock are too far apart.
     is_precise: bool,
     /// The device that the packet came by, where it is asked for.
@@ -198,6 +84,15 @@ impl Source for Here<'_> {
     fn session_turn(&self) -> u64 {
         self.state.turn.fetch_add(1, Relaxed)
     }
+
+    fn past(&self, key: u64) -> Option<Carried> {
+        self.history.past(key, self.now(), self.expiry)
+    }
+
+    fn note(&self, key: u64, hosts: Option<Hosts>, note: &Note) {
+        let forgets = self.history.note(key, hosts, note);
+        self.counts.forgotten.add(forgets.into());
+    }
 }
 
 /// One more term of a port: number, which, and the value of it.
@@ -223,6 +118,9 @@ struct Multipath {
     sessions: Arc<Table>,
     /// What was remembered before `sessions` was set.
     before: Option<Arc<Table>>,
+    /// What TCP has sent, where that counts.
+    ends: Arc<Ends>,
+    history: Arc<History>,
     state: Arc<State>,
 }
 
@@ -235,6 +133,13 @@ impl Multipath {
             sessions = Arc::new(table(rules.room())?, GFP_KERNEL)?;
         }
         let (now, expiry) = (time::coarse(), rules.expiry_ns());
+        let (mut ends, mut history) = (self.ends.clone(), self.history.clone());
+        if ends.places() != past::places(&rules) {
+            ends = Arc::new(past::ends(&rules)?, GFP_KERNEL)?;
+        }
+        if rules.history != self.rules.history {
+            history = Arc::new(History::new(&rules)?, GFP_KERNEL)?;
+        }
         Ok(Self {
             rules,
             pace: Pace::new(&rules),
@@ -247,6 +152,8 @@ impl Multipath {
             last,
             sessions,
             before: before.filter(|table| table.is_in_use(now, expiry)),
+            ends,
+            history,
             state: self.state.clone(),
         })
     }
@@ -273,7 +180,7 @@ impl Multipath {
         for (number, port) in self.bound().enumerate() {
             let sent = self.state.sent(&self.hops, number, port);
             let meter = &self.state.meter;
-            meter.measure(port.seat, sent, intervals, &self.pace);
+            meter.measure(port.seat, &sent, intervals, &self.pace);
         }
     }
 
@@ -290,6 +197,7 @@ impl Multipath {
             fragments: &self.state.fragments,
             meter: &self.state.meter,
             pace: &self.pace,
+            ends: &self.ends,
         }
     }
 
@@ -302,6 +210,8 @@ impl Multipath {
             device: device.unwrap_or(0),
             state: &self.state,
             counts: self.state.counts.this(cx.cpu()),
+            history: &self.history,
+            expiry: self.rules.expiry_ns(),
             is_precise: self.rules.strategy == Strategy::Flowlet,
         }
     }
@@ -391,6 +301,8 @@ impl Block for Multipath {
             spread: Arc::new(spread(&[])?, GFP_KERNEL)?,
             sessions: Arc::new(table(rules.room())?, GFP_KERNEL)?,
             before: None,
+            ends: Arc::new(past::ends(&rules)?, GFP_KERNEL)?,
+            history: Arc::new(History::new(&rules)?, GFP_KERNEL)?,
             state: Arc::new(State::new(args)?, GFP_KERNEL)?,
         })
     }
@@ -398,6 +310,9 @@ impl Block for Multipath {
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();
         if direction == Direction::Ingress {
+            if self.rules.probe == Probe::Icmp && self.is_answer(&mut packet, cx) {
+                return packet.with_skb(cx, |skb, _| skb.consume());
+            }
             if self.balance().learns() {
                 self.learn(&mut packet, cx);
             }
@@ -426,21 +341,14 @@ impl Block for Multipath {
 
     fn wake(&self, cx: &mut Context<'_>) {
         let now = time::now();
-        let (mut changes, mut any) = (false, false);
-        for (number, port) in self.bound().enumerate() {
-            let hop = self.hops.get(number);
-            if let (Some(hop), Some(health)) = (hop, self.state.health(port.seat)) {
-                changes |= hops::look_after(hop, health, &self.rules, now, cx);
-                any = true;
-            }
-        }
+        let Some(changes) = self.look_after(now, cx) else {
+            return;
+        };
         if changes {
             cx.review_ports();
         }
-        if any {
-            let next = now.saturating_add(hops::pause(&self.rules));
-            self.state.queue.wake_at(next, cx);
-        }
+        let next = now.saturating_add(hops::pause(&self.rules));
+        self.state.queue.wake_at(next, cx);
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
@@ -483,7 +391,9 @@ impl Block for Multipath {
         let hop_state = |hops: &Hops, number, port: &Egress| {
             hops.state(number, port, &self.rules, self.state.health(port.seat))
         };
+        let is_mute = |port: &Egress| self.rules.probe == Probe::Icmp && port.terms.lacks_source();
         if self.asked.is_empty()
+            && !self.ports.iter().any(is_mute)
             && ports::are_these(&self.ports, seen())
             && self.hops.are_of(&self.ports, egress, &self.rules)
             && self
@@ -502,9 +412,13 @@ impl Block for Multipath {
                     table.inspect(|table| table.clear(port.seat));
                 }
                 self.state.fragments.clear(port.seat);
-                self.state
-                    .meter
-                    .forget(port.seat, [totals.bytes, totals.packets]);
+                self.history.clear(port.seat);
+                let sent = Sent {
+                    bytes: totals.bytes,
+                    packets: totals.packets,
+                    carried: totals.carried,
+                };
+                self.state.meter.forget(port.seat, &sent);
                 self.state
                     .health(port.seat)
                     .inspect(|health| health.reset());
@@ -529,12 +443,16 @@ impl Block for Multipath {
             let text = "via and mac exclude each other: set one of them back first";
             return Err(fail!(EINVAL, "port.{number}: {text}"));
         }
+        if let Some(number) = ports.iter().position(is_mute) {
+            let text = "probe=icmp wants a source address, of the family of via: set port";
+            return Err(fail!(EINVAL, "port.{number}: {text}.{number}.source"));
+        }
         let hops = self.hops.of(&ports, egress, &self.rules, process)?;
         for (number, (port, _)) in ports.iter_mut().zip(egress).enumerate() {
             port.hop = hop_state(&hops, number, port);
             if !hops.measures_as(&self.hops, number) {
                 let sent = self.state.sent(&hops, number, port);
-                self.state.meter.forget(port.seat, sent);
+                self.state.meter.forget(port.seat, &sent);
             }
         }
         if !hops.is_empty() {
@@ -574,6 +492,7 @@ impl Block for Multipath {
     }
 
     fn print(&self, to: &mut dyn fmt::Write, _process: &Process) -> fmt::Result {
-        self.table(to)
+        self.table(to)?;
+        self.pairs(to)
     }
 }

@@ -5,7 +5,10 @@
 //! What is here binds the logic in `nat/` to the kernel.
 
 use core::net::Ipv4Addr;
-use kernel::alloc::flags::__GFP_NOWARN;
+use kernel::{
+    alloc::flags::__GFP_NOWARN,
+    sync::atomic::{Atomic, Relaxed},
+};
 use lana::prelude::{
     option::{Number, Time, Value},
     *,
@@ -69,6 +72,17 @@ struct Counts {
 struct State {
     sessions: Locked<translate::State>,
     counts: PerCpu<Counts>,
+    /// How many packets that found no room have been told of.
+    told: Atomic<u64>,
+}
+
+impl State {
+    /// What all CPUs have counted.
+    fn sum(&self, part: fn(&Counts) -> &Count) -> u64 {
+        let parts = self.counts.iter();
+        let parts = parts.map(|(_, counts)| part(counts).get());
+        parts.fold(0, u64::wrapping_add)
+    }
 }
 
 /// Makes types of options of what [`nat::setting`] reads and shows.
@@ -303,6 +317,7 @@ impl Block for Nat {
     const TYPE: &'static str = "nat";
     const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
     const FILE: File = File::Read;
+    const NOTIFIES: bool = true;
 
     fn new(args: &mut Args) -> Result<Self> {
         let config = Config::DEFAULT;
@@ -312,6 +327,7 @@ impl Block for Nat {
         let state = State {
             sessions: Locked::new(translate::State { table, fragments })?,
             counts: PerCpu::new(args.process())?,
+            told: Atomic::new(0),
         };
         Self::with(config, Arc::new(state, GFP_KERNEL)?)
     }
@@ -334,7 +350,10 @@ impl Block for Nat {
             Err(Why::Malformed) => return Verdict::drop(packet, DropReason::Malformed),
             Err(Why::NoMemory) => return Verdict::drop(packet, DropReason::NoMemory),
             Err(Why::Unmappable) => return Verdict::drop(packet, DropReason::Filtered),
-            Err(Why::Full) => (&counts.full, DropReason::QueueFull),
+            Err(Why::Full) => {
+                cx.notify();
+                (&counts.full, DropReason::QueueFull)
+            }
             Err(Why::NoPort) => (&counts.no_port, DropReason::Filtered),
             Err(Why::Unsolicited) => (&counts.unsolicited, DropReason::Filtered),
             Err(Why::Unsupported) => (&counts.unsupported, DropReason::Filtered),
@@ -363,9 +382,7 @@ impl Block for Nat {
         to.put("created", format_args!("{created}"));
         to.put("evicted", format_args!("{evicted}"));
         let mut sum = |name, part: fn(&Counts) -> &Count| {
-            let parts = self.state.counts.iter();
-            let parts = parts.map(|(_, counts)| part(counts).get());
-            to.put(name, format_args!("{}", parts.fold(0, u64::wrapping_add)));
+            to.put(name, format_args!("{}", self.state.sum(part)));
         };
         sum("translated", |counts| &counts.translated);
         sum("untouched", |counts| &counts.untouched);
@@ -399,6 +416,14 @@ impl Block for Nat {
             writeln!(to, "{protocol} {inside} {outside} {remote} {state} {left}s")?;
         }
         Ok(())
+    }
+
+    fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), _process: &Process) {
+        let full = self.state.sum(|counts| &counts.full);
+        let dropped = full.wrapping_sub(self.state.told.xchg(full, Relaxed));
+        if dropped > 0 {
+            tell(format_args!("no room for another session: {dropped} packets dropped"));
+        }
     }
 
     fn adopt(&self, old: &Self, _process: &Process) -> Result<Option<Self>, Failure> {

@@ -150,7 +150,7 @@ impl PerNet for Graph {
         self.lock().registry.gone(&files);
     }
 
-    /// Packets were dropped by the limits that end loops: tells of it. Sleeps.
+    /// Packets were dropped by the limits that end loops, or blocks have something to tell: tells of it. Sleeps.
     fn alarm(&self) {
         let State {
             registry, events, ..
@@ -159,6 +159,7 @@ impl PerNet for Graph {
             let (total, idp) = EngineStats::alarmed(self.ppe.stats(), alarm);
             events.tell_alarm(self.net(), registry, alarm, total, idp);
         }
+        events.tell_notices(self.net(), registry);
     }
 
     /// The namespace goes, and its devices have gone: ends procfs and removes all. Sleeps.

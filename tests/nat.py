@@ -296,6 +296,8 @@ def bounds():
     drops("it is no more", IN, gone.frame(IN), unsolicited=1)
     crosses("when the new one was answered", IN, want.back().frame(IN), sent.back().frame(IN))
     drops("there is no room", OUT, of(4, 5004)[0].frame(OUT), "queue-full", full=1)
+    # As long as its event may take.
+    time.sleep(0.3)
     lana.set(Block.name, "sessions", "3")
     sent, want = of(4, 5004)
     crosses("until there may be more", OUT, sent.frame(OUT), want.frame(OUT), **NEW)

@@ -3,7 +3,8 @@
 //! What can be set, and the texts that it is set by.
 
 use super::{
-    next_hop::{Mac, Via},
+    address::Unicast,
+    next_hop::Via,
     option::{Number, Time, Value, Values},
     options, units, words,
 };
@@ -35,6 +36,8 @@ words! {
         Flowlet = "flowlet",
         /// All of a session by the same port, without remembering any.
         Hash = "hash",
+        /// Where TCP has to send the least again.
+        Retransmissions = "retransmissions",
     }
 }
 
@@ -105,6 +108,8 @@ words! {
         Off = "off",
         /// By ARP or neighbour discovery.
         Arp = "arp",
+        /// By ICMP echo requests.
+        Icmp = "icmp",
     }
 }
 
@@ -210,16 +215,6 @@ impl Value for Capacity {
     }
 }
 
-impl Value for Mac {
-    const VALUES: Values = Values::Text("an address of one station such as 02:00:00:00:00:01");
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
-    fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self, f)
-    }
-}
-
 options! {
     /// What holds for all ports.
     #[derive(Debug, Eq)]
@@ -244,6 +239,8 @@ options! {
         sessions: Number<64, 4_194_304> = Number(65_536),
         /// What route chooses a port for: source, destination, device and TOS, or the destination
         route_key as "route-key": RouteKey = RouteKey::Cache,
+        /// Number of pairs of hosts and ports that the block counts packets for
+        history: Number<0, 262_144> = Number(0),
         /// Whether replies leave by the port that their session came in by
         learn: bool = true,
         /// Whether the block measures what it sends or what the device of a port sends
@@ -267,7 +264,7 @@ impl Rules {
     /// Whether sessions are remembered.
     pub(crate) fn remembers(&self) -> bool {
         match self.strategy {
-            Strategy::Session | Strategy::Flowlet => true,
+            Strategy::Session | Strategy::Flowlet | Strategy::Retransmissions => true,
             Strategy::Bandwidth | Strategy::Utilisation => self.per == Per::Session,
             Strategy::Route | Strategy::Packet | Strategy::Hash => false,
         }
@@ -276,6 +273,11 @@ impl Rules {
     /// How many sessions there is to be room for.
     pub(crate) fn room(&self) -> u32 {
         u32::try_from(self.sessions.0).unwrap_or(u32::MAX)
+    }
+
+    /// Whether is seen what TCP sends again.
+    pub(crate) fn watches_tcp(&self) -> bool {
+        self.strategy == Strategy::Retransmissions || self.history.0 > 0
     }
 
     pub(crate) fn expiry_ns(&self) -> u64 {
@@ -298,9 +300,11 @@ options! {
         /// Bandwidth of port N. Empty: that of its device
         capacity as "port.N.capacity": Option<Capacity> = None,
         /// Ethernet address of the next hop of port N. Empty: packets keep theirs
-        mac as "port.N.mac": Option<Mac> = None,
+        mac as "port.N.mac": Option<Unicast> = None,
         /// IP address of the next hop of port N, for the kernel to resolve. Empty: none
         via as "port.N.via": Option<Via> = None,
+        /// Source address of ICMP probes by port N, one that Linux has on its device. Empty: none
+        source as "port.N.source": Option<Via> = None,
     }
 }
 
@@ -334,6 +338,7 @@ impl Terms {
             "port.N.capacity" => self.capacity = from.capacity,
             "port.N.mac" => self.mac = from.mac,
             "port.N.via" => self.via = from.via,
+            "port.N.source" => self.source = from.source,
             _ => (),
         }
     }
@@ -341,6 +346,12 @@ impl Terms {
     /// Whether it has the next hop by both of its addresses.
     pub(crate) fn has_both(&self) -> bool {
         self.mac.is_some() && self.via.is_some()
+    }
+
+    /// Whether it has a next hop that cannot be asked by ICMP: for want of a source address of the same family.
+    pub(crate) fn lacks_source(&self) -> bool {
+        let is_v4 = |via: Via| via.0.is_ipv4();
+        self.via.is_some() && self.via.map(is_v4) != self.source.map(is_v4)
     }
 
     pub(crate) fn weight(&self) -> u16 {

@@ -4,7 +4,15 @@
 //!
 //! Nothing is refused: of a packet whose headers end early, or lie, what could be read counts.
 
-use super::config::{Fields, RouteKey};
+use super::{
+    address::Mac,
+    config::{Fields, RouteKey},
+    segment::{Segment, TCP},
+};
+use core::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 /// VLAN tags in the data that are looked behind.
 const TAGS: usize = 2;
@@ -16,9 +24,8 @@ const EXTENSIONS: usize = 8;
 /// Labels of MPLS that are looked behind.
 const LABELS: usize = 8;
 
-/// How much of a packet is looked at first: Ethernet, two tags, IPv6, and the first 8 bytes of what
-/// that carries.
-pub(crate) const FIRST: u32 = 14 + 2 * 4 + 40 + 8;
+/// How much of a packet is looked at first: Ethernet, two tags, IPv6, and as much of what that carries.
+pub(crate) const FIRST: u32 = 14 + 2 * 4 + 40 + TCP as u32;
 /// How much is looked at where that was not enough.
 pub(crate) const MOST: u32 = 512;
 
@@ -29,6 +36,7 @@ enum Domain {
     Route = 2,
     Fragment = 3,
     RouteCache = 4,
+    Pair = 5,
 }
 
 /// The kind of addresses.
@@ -53,6 +61,33 @@ pub(crate) enum Fragment {
     Later(u32),
 }
 
+/// From whom a packet is, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    kind: Kind,
+    addresses: [u64; 4],
+}
+
+/// Both addresses, with a space between.
+impl fmt::Display for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] = self.addresses;
+        let v6 = |high: u64, low: u64| Ipv6Addr::from(u128::from(high) << 64 | u128::from(low));
+        let mac = |word: u64| {
+            let [_, _, address @ ..] = word.to_be_bytes();
+            Mac::from(address)
+        };
+        match self.kind {
+            Kind::Ethernet => write!(f, "{} {}", mac(a), mac(b)),
+            Kind::V4 => {
+                let [source, destination] = [a >> 32, a].map(|word| Ipv4Addr::from(word as u32));
+                write!(f, "{source} {destination}")
+            }
+            Kind::V6 => write!(f, "{} {}", v6(a, b), v6(c, d)),
+        }
+    }
+}
+
 /// Whom a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
@@ -70,6 +105,8 @@ pub(crate) struct Flow {
     label: u32,
     /// Its part in a datagram.
     pub(crate) fragment: Fragment,
+    /// What it sends, if it is of TCP and whole.
+    pub(crate) segment: Option<Segment>,
     /// It is known from an error that quotes a packet of the other side.
     is_quoted: bool,
 }
@@ -114,6 +151,7 @@ impl Flow {
         vlan: 0,
         label: 0,
         fragment: Fragment::No,
+        segment: None,
         is_quoted: false,
     };
 
@@ -347,6 +385,11 @@ impl Flow {
             // TCP, UDP, DCCP, SCTP, UDP-Lite
             6 | 17 | 33 | 132 | 136 if inside(4) => {
                 self.ports = u32::from_be_bytes(*bytes.first_chunk()?);
+                let is_whole = self.fragment == Fragment::No && inside(TCP);
+                if self.protocol == 6 && is_whole && at != At::Quote {
+                    let total = total.saturating_sub(offset);
+                    self.segment = Segment::read(bytes.first_chunk()?, total);
+                }
             }
             // Neighbour solicitations and advertisements, like ARP: with the target in place of a group, and of the
             // address that answers.
@@ -508,6 +551,19 @@ impl Flow {
             RouteKey::Cache => self.key(Domain::RouteCache, self.tos.into(), device),
             RouteKey::Destination => self.destination(),
         }
+    }
+
+    /// From whom it is, and for whom.
+    pub(crate) fn hosts(&self) -> Hosts {
+        Hosts {
+            kind: self.kind,
+            addresses: self.addresses,
+        }
+    }
+
+    /// The key of all that goes from one host to another.
+    pub(crate) fn pair(&self) -> Key {
+        self.key(Domain::Pair, 0, 0)
     }
 
     pub(crate) fn destination(&self) -> Key {

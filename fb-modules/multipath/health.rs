@@ -15,6 +15,9 @@ pub(crate) struct Health {
     word: AtomicU32,
     /// When the last probe was sent, in nanoseconds; 0 before the first one.
     asked: AtomicU64,
+    /// The number of the last probe, and of the last one that was answered, where they are numbered.
+    probe: AtomicU32,
+    answer: AtomicU32,
 }
 
 impl Health {
@@ -37,9 +40,22 @@ impl Health {
         }
     }
 
-    /// A probe is sent now.
-    pub(crate) fn asks(&self, now: u64) {
+    /// A probe is sent now. Its number.
+    pub(crate) fn asks(&self, now: u64) -> u16 {
         self.asked.store(now.max(1), Relaxed);
+        let next = (self.probe.load(Relaxed) as u16).wrapping_add(1);
+        self.probe.store(next.into(), Relaxed);
+        next
+    }
+
+    /// A probe of this number was answered.
+    pub(crate) fn answers(&self, number: u16) {
+        self.answer.store(number.into(), Relaxed);
+    }
+
+    /// Whether the last probe was answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answer.load(Relaxed) == self.probe.load(Relaxed)
     }
 
     /// Notes whether the last probe was answered. Says whether what it counts as has changed by that.

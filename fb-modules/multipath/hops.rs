@@ -6,8 +6,9 @@
 use super::{
     multipath::{
         config::{Measure, Probe, Rules, TtlRule},
+        echo::{self, Echo},
         health::Health,
-        next_hop::{self, Mac, Routed},
+        next_hop::{self, Routed},
         ports::{HopState, Port as Egress},
         spread::Usable,
         Way,
@@ -149,7 +150,7 @@ impl Hops {
         let neighbour = self.get(number).and_then(NextHop::neighbour);
         if !neighbour.is_some_and(|neighbour| neighbour.reachability.is_resolved()) {
             HopState::Unresolved
-        } else if rules.probe == Probe::Arp && health.is_some_and(|health| !health.is_up()) {
+        } else if rules.probe != Probe::Off && health.is_some_and(|health| !health.is_up()) {
             HopState::Silent
         } else {
             HopState::Ready
@@ -163,7 +164,7 @@ pub(crate) struct Shown(Neighbour);
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(address) = self.0.address {
-            write!(f, "{} ", Mac(address))?;
+            write!(f, "{} ", address::Mac::from(address))?;
         }
         fmt::Display::fmt(&option::Shown(self.0.reachability), f)
     }
@@ -173,16 +174,19 @@ impl fmt::Display for Shown {
 pub(crate) fn pause(rules: &Rules) -> u64 {
     match rules.probe {
         Probe::Off => KEEP,
-        Probe::Arp => rules.probe_interval.0,
+        Probe::Arp | Probe::Icmp => rules.probe_interval.0,
     }
 }
 
-/// Looks after a next hop: has the kernel keep its address fresh, or probes it. Says whether its health has changed.
+/// Looks after the next hop of a port: has the kernel keep its address fresh, or probes it. Says whether its health has
+/// changed.
 pub(crate) fn look_after(
     hop: &NextHop,
+    port: &Egress,
     health: &Health,
     rules: &Rules,
     now: u64,
+    ask: impl FnOnce(&NextHop, Echo),
     cx: &Context<'_>,
 ) -> bool {
     if rules.probe == Probe::Off {
@@ -201,25 +205,88 @@ pub(crate) fn look_after(
         if since < interval.saturating_sub(slack) {
             return false;
         }
-        let answered = hop.neighbour().is_some_and(|neighbour| {
-            let is_new = neighbour.age <= since.saturating_add(slack);
-            match neighbour.reachability {
-                Reachability::Permanent => true,
-                reachability => reachability.is_resolved() && is_new,
-            }
-        });
+        let answered = match rules.probe {
+            Probe::Icmp => health.is_answered(),
+            _ => has_answered(hop, since.saturating_add(slack)),
+        };
         changes = health.note(answered, rules.rise.0 as u32, rules.fall.0 as u32);
         if !answered && !health.is_up() {
             // It may have another Ethernet address now.
             hop.suspect();
         }
     }
-    health.asks(now);
-    hop.solicit();
+    let sequence = health.asks(now);
+    match (rules.probe, port.echo(sequence)) {
+        (Probe::Icmp, Some(echo)) if hop.resolve(cx).is_some() => ask(hop, echo),
+        _ => hop.solicit(),
+    }
     changes
 }
 
+/// Whether the kernel has heard of a next hop in so many nanoseconds.
+fn has_answered(hop: &NextHop, since: u64) -> bool {
+    hop.neighbour()
+        .is_some_and(|neighbour| match neighbour.reachability {
+            Reachability::Permanent => true,
+            reachability => reachability.is_resolved() && neighbour.age <= since,
+        })
+}
+
 impl Multipath {
+    /// Looks after all next hops. Says whether the health of one has changed; nothing where there is none.
+    pub(crate) fn look_after(&self, now: u64, cx: &mut Context<'_>) -> Option<bool> {
+        let mut changes = None;
+        for (number, port) in (0..).zip(self.bound()) {
+            let hop = self.hops.get(usize::from(number));
+            if let (Some(hop), Some(health)) = (hop, self.state.health(port.seat)) {
+                let mut question = None;
+                let ask =
+                    |hop: &NextHop, echo: Echo| question = hop.resolve(cx).map(|to| (to, echo));
+                let has_changed = look_after(hop, port, health, &self.rules, now, ask, cx);
+                changes = Some(changes.unwrap_or(false) | has_changed);
+                let mut frame = [0; echo::MOST];
+                let length = question.map_or(0, |(to, echo)| echo.frame(&to, &mut frame));
+                let question = frame.get(..length).filter(|frame| !frame.is_empty());
+                if let Some(question) = question.and_then(Skb::from_bytes) {
+                    let direction = Direction::Egress;
+                    cx.emit(
+                        question,
+                        Port {
+                            direction,
+                            index: number,
+                        },
+                    );
+                }
+            }
+        }
+        changes
+    }
+
+    /// Whether a packet that came up is the answer of a next hop to its last probe, or to one before; notes it.
+    pub(crate) fn is_answer<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> bool {
+        let most = packet.len();
+        let head = packet.header(most.min(next_hop::HEAD));
+        let Some(routed) = head.and_then(Routed::find) else {
+            return false;
+        };
+        let head = packet.header(most.min(routed.at.wrapping_add(echo::ANSWER)));
+        let head = head.and_then(|head| head.get(routed.at as usize..));
+        let Some(answered) = head.and_then(Echo::answered_by) else {
+            return false;
+        };
+        let mut ports = self.bound();
+        let Some(port) = ports.find(|port| port.idp == cx.came_from()) else {
+            return false;
+        };
+        if port.echo(answered.sequence) != Some(answered) {
+            return false;
+        }
+        if let Some(health) = self.state.health(port.seat) {
+            health.answers(answered.sequence);
+        }
+        true
+    }
+
     /// A packet to a group leaves by all ports that can be used.
     pub(crate) fn copy<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         let direction = cx.direction();

@@ -9,6 +9,7 @@
 
 use super::{
     config::{Rules, Usage},
+    segment::Carried,
     List,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -124,11 +125,22 @@ pub(crate) struct Rates {
     pub(crate) last: u64,
 }
 
+/// What was sent until now.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    pub(crate) bytes: u64,
+    pub(crate) packets: u64,
+    pub(crate) carried: Carried,
+}
+
 /// What is known of a seat.
 #[derive(Default)]
 pub(crate) struct Use {
     bits: Measure,
     packets: Measure,
+    /// Bytes of TCP, and those of them that were sent again.
+    data: Measure,
+    retransmitted: Measure,
     /// Bits since the interval began, where choices ask for them.
     fresh: AtomicU64,
 }
@@ -167,23 +179,41 @@ impl Meter {
         self.seats.get(usize::from(seat))
     }
 
-    /// Takes the averages of a seat on by some intervals, of which the bytes and packets sent until now are told.
-    pub(crate) fn measure(&self, seat: u8, sent: [u64; 2], intervals: u64, pace: &Pace) {
+    /// Takes the averages of a seat on by some intervals, of which what was sent until now is told.
+    pub(crate) fn measure(&self, seat: u8, sent: &Sent, intervals: u64, pace: &Pace) {
         if let Some(one) = self.seat(seat) {
-            let ([bytes, packets], kept) = (sent, pace.kept(intervals));
+            let kept = pace.kept(intervals);
             one.fresh.store(0, Relaxed);
-            one.bits.measure(bytes, 8, intervals, kept, pace);
-            one.packets.measure(packets, 1, intervals, kept, pace);
+            for (measure, total, units) in [
+                (&one.bits, sent.bytes, 8),
+                (&one.packets, sent.packets, 1),
+                (&one.data, sent.carried.data, 1),
+                (&one.retransmitted, sent.carried.retransmitted, 1),
+            ] {
+                measure.measure(total, units, intervals, kept, pace);
+            }
         }
     }
 
     /// A seat is a new one's.
-    pub(crate) fn forget(&self, seat: u8, [bytes, packets]: [u64; 2]) {
+    pub(crate) fn forget(&self, seat: u8, sent: &Sent) {
         if let Some(one) = self.seat(seat) {
-            one.bits.forget(bytes);
-            one.packets.forget(packets);
+            one.bits.forget(sent.bytes);
+            one.packets.forget(sent.packets);
+            one.data.forget(sent.carried.data);
+            one.retransmitted.forget(sent.carried.retransmitted);
             one.fresh.store(0, Relaxed);
         }
+    }
+
+    /// Bytes of TCP in a second, on average, in some unit.
+    pub(crate) fn carried(&self, seat: u8) -> Carried {
+        let average = |measure: &Measure| measure.average.load(Relaxed);
+        self.seat(seat)
+            .map_or_else(Default::default, |one| Carried {
+                data: average(&one.data),
+                retransmitted: average(&one.retransmitted),
+            })
     }
 
     /// So many bytes are sent.

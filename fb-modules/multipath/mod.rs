@@ -3,11 +3,14 @@
 //! Which port a packet goes by: all of `multipath` that does not depend on the kernel.
 
 pub(crate) mod config;
+pub(crate) mod echo;
 pub(crate) mod flow;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod meter;
 pub(crate) mod next_hop;
 pub(crate) mod ports;
+pub(crate) mod segment;
 pub(crate) mod spread;
 pub(crate) mod table;
 
@@ -15,12 +18,14 @@ pub(crate) mod table;
 mod tests;
 
 /// What lists are made of, here and where the tests run.
-pub(crate) use super::{option, options, units, words, List};
+pub(crate) use super::{address, checksum, option, options, units, words, List};
 
-use config::{Per, Rules, Strategy};
-use flow::{Flow, Fragment, Key};
+use config::{Fields, Per, Rules, Strategy};
+use flow::{Flow, Fragment, Hosts, Key};
+use history::Note;
 use meter::{Meter, Pace, SECOND};
-use spread::{Spread, Usable};
+use segment::{Carried, Ends};
+use spread::{mix, Spread, Usable};
 use table::{Placed, Table};
 
 /// How long the parts of a datagram are waited for: what Linux's reassembly waits, in nanoseconds.
@@ -36,6 +41,8 @@ pub(crate) struct Balance<'a> {
     pub(crate) fragments: &'a Table,
     pub(crate) meter: &'a Meter,
     pub(crate) pace: &'a Pace,
+    /// Of no places where nobody asks.
+    pub(crate) ends: &'a Ends,
 }
 
 /// Where a packet goes, and why.
@@ -45,6 +52,7 @@ pub(crate) struct Way {
     pub(crate) number: u16,
     pub(crate) seat: u8,
     pub(crate) why: Why,
+    pub(crate) carried: Carried,
 }
 
 /// Why a packet goes by a port.
@@ -82,31 +90,73 @@ pub(crate) trait Source {
     fn packet_turn(&self) -> u64;
     /// The next turn of all.
     fn session_turn(&self) -> u64;
+    /// How a key of the history has fared, if that is known.
+    fn past(&self, key: u64) -> Option<Carried>;
+    /// Notes a packet in the history.
+    fn note(&self, key: u64, hosts: Option<Hosts>, note: &Note);
 }
 
 impl Balance<'_> {
     /// Decides for a packet of `len` bytes; `flow` reads its headers. `None` when no port can be had.
     pub(crate) fn decide(
         &self,
-        flow: impl FnOnce() -> Flow,
+        mut flow: impl FnMut() -> Flow,
         len: u32,
         source: &impl Source,
     ) -> Option<Way> {
-        let way = match (self.rules.strategy, self.rules.per) {
+        let watched = self.rules.watches_tcp().then(&mut flow);
+        let mut flow = || watched.unwrap_or_else(&mut flow);
+        let mut way = match (self.rules.strategy, self.rules.per) {
             (Strategy::Packet, _) => by(self.spread.turn(source.packet_turn())?, Why::Packet),
             (Strategy::Bandwidth | Strategy::Utilisation, Per::Packet) => {
                 by(self.roomiest()?, Why::Packet)
             }
             (Strategy::Route, _) => {
-                let key = flow().route(self.rules.route_key, source.device());
-                self.place(&key, source)?
+                let flow = flow();
+                let key = flow.route(self.rules.route_key, source.device());
+                self.place(&flow, &key, source)?
             }
             _ => self.session(&flow(), source)?,
         };
         if self.is_measured() {
             self.meter.sent(way.seat, len);
         }
+        if let Some(flow) = watched {
+            self.watch(&flow, &mut way, len, source);
+        }
         Some(way)
+    }
+
+    /// Sees whether a packet is sent again, and notes it in the history.
+    fn watch(&self, flow: &Flow, way: &mut Way, len: u32, source: &impl Source) {
+        if let Some(segment) = &flow.segment {
+            let connection = source.hash(flow.session(Fields::L4).words());
+            way.carried = self.ends.carry(connection, segment);
+        }
+        if self.rules.history.0 == 0 {
+            return;
+        }
+        let note = Note {
+            seat: way.seat,
+            bytes: len,
+            carried: way.carried,
+            now: source.now(),
+        };
+        let pair = source.hash(flow.pair().words());
+        source.note(at(pair, way.seat), Some(flow.hosts()), &note);
+        if self.rules.strategy == Strategy::Retransmissions && way.carried.data > 0 {
+            let destination = source.hash(flow.destination().words());
+            source.note(at(destination, way.seat), None, &note);
+        }
+    }
+
+    /// Where the least is sent again: to the destination, if that is known, or else altogether.
+    fn most_reliable(&self, flow: &Flow, hash: u64, source: &impl Source) -> Option<&Usable> {
+        let destination = source.hash(flow.destination().words());
+        self.spread.least(hash, |seat| {
+            let past = source.past(at(destination, seat));
+            past.unwrap_or_else(|| self.meter.carried(seat)).lost()
+        })
     }
 
     /// Whether it wants to see the packets that come in by a port.
@@ -178,11 +228,11 @@ impl Balance<'_> {
             let hash = source.hash(key.words());
             return Some(by(self.spread.rendezvous(hash)?, Why::Packet));
         }
-        self.place(&key, source)
+        self.place(flow, &key, source)
     }
 
     /// By what is remembered of a key.
-    fn place(&self, key: &Key, source: &impl Source) -> Option<Way> {
+    fn place(&self, flow: &Flow, key: &Key, source: &impl Source) -> Option<Way> {
         let (hash, now) = (source.hash(key.words()), source.now());
         let (expiry, gap) = (self.rules.expiry_ns(), self.rules.gap_ns());
         let may_move = self.rules.strategy == Strategy::Flowlet;
@@ -193,10 +243,10 @@ impl Balance<'_> {
             if let Some(seat) = before.filter(|&seat| self.spread.at(seat).is_some()) {
                 return Some(seat);
             }
-            let port = if self.is_measured() {
-                self.roomiest()
-            } else {
-                self.spread.turn(source.session_turn())
+            let port = match self.rules.strategy {
+                Strategy::Bandwidth | Strategy::Utilisation => self.roomiest(),
+                Strategy::Retransmissions => self.most_reliable(flow, hash, source),
+                _ => self.spread.turn(source.session_turn()),
             };
             port.map(|port| port.seat)
         };
@@ -231,5 +281,11 @@ fn by(port: &Usable, why: Why) -> Way {
         number: port.number,
         seat: port.seat,
         why,
+        carried: Carried::default(),
     }
+}
+
+/// The key of a record, of those hosts at a seat; never 0.
+fn at(hash: u64, seat: u8) -> u64 {
+    mix(hash ^ u64::from(seat)) | 1
 }

@@ -27,36 +27,6 @@ impl Value for Via {
     }
 }
 
-/// An Ethernet address of one station.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mac(pub(crate) [u8; 6]);
-
-impl Mac {
-    /// Six bytes of two digits, with colons.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(':');
-        let mut bytes = [0; 6];
-        for byte in &mut bytes {
-            let part = parts.next()?;
-            let is_byte = part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
-            *byte = u8::from_str_radix(part, 16).ok().filter(|_| is_byte)?;
-        }
-        let is_whole = parts.next().is_none();
-        (is_whole && bytes != [0; 6] && !is_group(&bytes)).then_some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut colon = "";
-        for byte in self.0 {
-            write!(f, "{colon}{byte:02x}")?;
-            colon = ":";
-        }
-        Ok(())
-    }
-}
-
 /// The address of the station that a frame is for, which begins like this.
 pub(crate) fn station(head: &[u8]) -> Option<[u8; 6]> {
     let address = head.first_chunk()?;
@@ -117,13 +87,4 @@ impl Routed {
     pub(crate) fn sum(self) -> Option<u32> {
         (!self.is_ipv6).then_some(self.at.wrapping_add(10))
     }
-}
-
-/// What the Ethernet header begins with: the address of the next hop, and that of the device.
-pub(crate) fn addresses(next: Mac, source: [u8; 6]) -> [u8; 12] {
-    let mut both = [0; 12];
-    for (to, from) in both.iter_mut().zip(next.0.into_iter().chain(source)) {
-        *to = from;
-    }
-    both
 }

@@ -8,7 +8,8 @@
 
 use super::{
     config::{AdminState, Terms},
-    next_hop,
+    echo::Echo,
+    segment::Carried,
     spread::{mix, Usable},
     table::SEATS,
     List,
@@ -56,6 +57,8 @@ pub(crate) struct Totals {
     pub(crate) chosen: u64,
     /// Sessions that came to it so soon after a packet by another port that it may be overtaken.
     pub(crate) reordered: u64,
+    /// What TCP has sent.
+    pub(crate) carried: Carried,
 }
 
 impl Totals {
@@ -66,6 +69,7 @@ impl Totals {
             bytes: self.bytes.wrapping_sub(then.bytes),
             chosen: self.chosen.wrapping_sub(then.chosen),
             reordered: self.reordered.wrapping_sub(then.reordered),
+            carried: self.carried.less(then.carried),
         }
     }
 }
@@ -124,7 +128,18 @@ impl Port {
 
     /// The addresses that IP packets get which leave by it, if any: without a device there is nobody to send to.
     pub(crate) fn addresses(&self) -> Option<[u8; 12]> {
-        Some(next_hop::addresses(self.terms.mac?, self.address?))
+        Some(self.terms.mac?.mac().with_source(self.address?.into()))
+    }
+
+    /// What its next hop is asked with.
+    pub(crate) fn echo(&self, sequence: u16) -> Option<Echo> {
+        let (source, target) = (self.terms.source?.0, self.terms.via?.0);
+        Some(Echo {
+            source,
+            target,
+            id: self.idp as u16,
+            sequence,
+        })
     }
 
     /// Whether IP packets that leave by it get other addresses.

@@ -59,7 +59,8 @@ impl Multipath {
             let totals = state.totals(port.seat);
             let wanted = self.spread.at(port.seat);
             let wanted = wanted.map_or((0, 1), |port| {
-                self.spread.wanted(port, rules.strategy, load)
+                let lost = |seat| state.meter.carried(seat).lost();
+                self.spread.wanted(port, rules.strategy, load, lost)
             });
             tell(&Report {
                 number,
@@ -84,6 +85,7 @@ impl Multipath {
         for (number, port) in self.ports.iter().enumerate() {
             port.terms.put(&mut OfPort { number, to });
         }
+        let rules = &self.rules;
         // What cannot be told is left out.
         let _ = self.reports(|report| {
             let mut put = |what, value: &dyn fmt::Display| {
@@ -106,6 +108,11 @@ impl Multipath {
             put("pps", &packets.average);
             put("last-rate", &bits.last);
             put("last-pps", &packets.last);
+            if rules.watches_tcp() {
+                let carried = report.totals.carried;
+                put("data", &carried.data);
+                put("retransmitted", &carried.retransmitted);
+            }
             Ok(())
         });
         let state = &self.state;
@@ -113,18 +120,24 @@ impl Multipath {
         to.put("untracked", format_args!("{}", state.sum(|c| &c.untracked)));
         to.put("orphans", format_args!("{}", state.sum(|c| &c.orphans)));
         to.put("learnt", format_args!("{}", state.sum(|c| &c.learnt)));
+        if rules.history.0 > 0 {
+            to.put("forgotten", format_args!("{}", state.sum(|c| &c.forgotten)));
+        }
     }
 
     /// Prints a line for each port.
     pub(crate) fn table(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        // Where nobody looks at TCP it has no columns.
+        let watches = self.rules.watches_tcp();
+        let more = if watches { " data retransmitted" } else { "" };
         writeln!(
             to,
-            "port to link weight capacity packets bytes rate sessions wanted given reordered pps last-rate last-pps"
+            "port to link weight capacity packets bytes rate sessions wanted given reordered pps last-rate last-pps{more}"
         )?;
         self.reports(|report| {
             let (port, totals) = (report.port, &report.totals);
             let [bits, packets] = &report.rates;
-            writeln!(
+            write!(
                 to,
                 "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
                 report.number,
@@ -142,7 +155,12 @@ impl Multipath {
                 packets.average,
                 bits.last,
                 packets.last
-            )
+            )?;
+            if watches {
+                let carried = totals.carried;
+                write!(to, " {} {}", carried.data, carried.retransmitted)?;
+            }
+            to.write_char('\n')
         })
     }
 }

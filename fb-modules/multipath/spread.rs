@@ -76,8 +76,13 @@ impl Spread {
     /// of a u that is uniform in (0, 1] is the first in so many cases of its weight. So a port that goes
     /// loses what it had to the others by their weights, and one that comes takes from each its part.
     pub(crate) fn rendezvous(&self, hash: u64) -> Option<&Usable> {
+        self.rendezvous_of(hash, |_| true)
+    }
+
+    /// The same of some ports.
+    fn rendezvous_of(&self, hash: u64, some: impl Fn(&Usable) -> bool) -> Option<&Usable> {
         let mut best: Option<(&Usable, u64)> = None;
-        for port in self.open() {
+        for port in self.open().filter(|port| some(port)) {
             let distance = minus_log2(mix(hash ^ port.id));
             // Below 2^38, and weights below 2^16.
             let is_better = best.is_none_or(|(than, least)| {
@@ -88,6 +93,12 @@ impl Spread {
             }
         }
         best.map(|(port, _)| port)
+    }
+
+    /// The port that has the least of something; of several ones one by the hash, by their weights.
+    pub(crate) fn least(&self, hash: u64, of: impl Fn(u8) -> u64) -> Option<&Usable> {
+        let least = self.open().map(|port| of(port.seat)).min()?;
+        self.rendezvous_of(hash, |port| of(port.seat) == least)
     }
 
     /// The port with the most bandwidth left, by what is used of each seat, bits a second.
@@ -119,8 +130,14 @@ impl Spread {
     }
 
     /// The part of what is new that a strategy would have a port get: so much of so much. Where it goes
-    /// by bandwidth, of a load in bits a second.
-    pub(crate) fn wanted(&self, port: &Usable, strategy: Strategy, load: u64) -> (u64, u64) {
+    /// by bandwidth, of a load in bits a second; where by what is lost, of so much at each seat.
+    pub(crate) fn wanted(
+        &self,
+        port: &Usable,
+        strategy: Strategy,
+        load: u64,
+        lost: impl Fn(u8) -> u64,
+    ) -> (u64, u64) {
         if port.weight == 0 {
             return (0, 1);
         }
@@ -150,8 +167,13 @@ impl Spread {
                 (used(signed(port.capacity)), whole)
             }
             _ => {
-                let weights = self.open().map(|port| u64::from(port.weight));
-                (port.weight.into(), weights.fold(0, u64::saturating_add))
+                let all = self.open().map(|port| lost(port.seat));
+                let least = all.min().filter(|_| strategy == Strategy::Retransmissions);
+                let is_one = |port: &Usable| least.is_none_or(|least| lost(port.seat) == least);
+                let some = self.open().filter(|port| is_one(port));
+                let weights = some.map(|port| u64::from(port.weight));
+                let own = if is_one(port) { port.weight } else { 0 };
+                (own.into(), weights.fold(0, u64::saturating_add))
             }
         }
     }

@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::{
+    address::Unicast,
     config::{
         name, term, AdminState, Capacity, Fields, Part, Per, RouteKey, Rules, Strategy, Terms,
         Usage, PORTS,
     },
+    echo::{self, Echo},
+    flow::Hosts,
     flow::{Flow, Fragment, FIRST, MOST},
     health::Health,
-    meter::{Meter, Pace, Rates, Use, SECOND},
-    next_hop::{addresses, station, Mac, Routed, Via, HEAD},
+    history::{Note, Shard, ENOUGH},
+    meter::{Meter, Pace, Rates, Sent, Use, SECOND},
+    next_hop::{station, Routed, Via, HEAD},
     option::{Number, OptionSpec, Shown, Time, Value},
     ports::{are_these, follow, HopState, Port, Seats, Seen, Totals},
+    segment::{Carried, Ends, Segment},
     spread::{mix, Cycle, Spread, Usable},
     table::{Bucket, Placed, Table, SEATS},
     Balance, Source, Way, Why,
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
+    sync::atomic::AtomicU64,
 };
 
 const MS: u64 = SECOND / 1000;
 const MBIT: u64 = 1_000_000;
-const ALL: [Strategy; 7] = [
+const ALL: [Strategy; 8] = [
     Strategy::Route,
     Strategy::Packet,
     Strategy::Session,
@@ -30,7 +36,16 @@ const ALL: [Strategy; 7] = [
     Strategy::Utilisation,
     Strategy::Flowlet,
     Strategy::Hash,
+    Strategy::Retransmissions,
 ];
+
+fn sent(bytes: u64, packets: u64) -> Sent {
+    Sent {
+        bytes,
+        packets,
+        carried: Carried::default(),
+    }
+}
 
 fn table(entries: u32) -> Table {
     let buckets = Table::buckets(entries);
@@ -62,7 +77,10 @@ struct Bench {
     fragments: Table,
     meter: Meter,
     pace: Pace,
+    ends: Ends,
+    shard: RefCell<Shard>,
     bytes: [Cell<u64>; SEATS],
+    carried: [Cell<Carried>; SEATS],
     now: Cell<u64>,
     turns: [Cell<u64>; 2],
     device: Cell<u32>,
@@ -84,6 +102,13 @@ impl Source for Bench {
     fn session_turn(&self) -> u64 {
         self.turns[1].replace(self.turns[1].get() + 1)
     }
+    fn past(&self, key: u64) -> Option<Carried> {
+        let (now, expiry) = (self.now.get(), self.rules.expiry_ns());
+        self.shard.borrow().past(key, now, expiry)
+    }
+    fn note(&self, key: u64, hosts: Option<Hosts>, note: &Note) {
+        self.shard.borrow_mut().note(key, hosts, note);
+    }
 }
 
 impl Bench {
@@ -102,7 +127,10 @@ impl Bench {
             fragments: table(4096),
             meter: Meter::new(now, seats),
             pace: Pace::new(&rules),
+            ends: Ends::new((0..4096).map(|_| AtomicU64::default()).collect()),
+            shard: RefCell::new(Shard::new(vec![Default::default(); 256 * Shard::RECORDS])),
             bytes: [const { Cell::new(0) }; SEATS],
+            carried: std::array::from_fn(|_| Cell::default()),
             now: Cell::new(now),
             turns: Default::default(),
             device: Cell::new(7),
@@ -118,14 +146,19 @@ impl Bench {
             fragments: &self.fragments,
             meter: &self.meter,
             pace: &self.pace,
+            ends: &self.ends,
         }
     }
 
     fn send(&self, packet: &[u8], len: u32) -> Option<Way> {
         if let Some(seconds) = self.meter.is_due(self.now.get(), &self.pace) {
             for (seat, bytes) in (0..).zip(&self.bytes) {
-                self.meter
-                    .measure(seat, [bytes.get(), 0], seconds, &self.pace);
+                let sent = Sent {
+                    bytes: bytes.get(),
+                    packets: 0,
+                    carried: self.carried[usize::from(seat)].get(),
+                };
+                self.meter.measure(seat, &sent, seconds, &self.pace);
             }
         }
         let balance = self.balance();
@@ -133,6 +166,8 @@ impl Bench {
         let way = balance.decide(flow, len, self)?;
         let bytes = &self.bytes[usize::from(way.seat)];
         bytes.set(bytes.get() + u64::from(len));
+        let carried = &self.carried[usize::from(way.seat)];
+        carried.set(carried.get().and(way.carried));
         Some(way)
     }
 
@@ -909,7 +944,7 @@ fn bandwidth_leaves_the_same_unused_where_it_is_used() {
             let spread = spread(&all);
             let parts = all
                 .iter()
-                .map(|port| spread.wanted(port, Strategy::Bandwidth, load * MBIT));
+                .map(|port| spread.wanted(port, Strategy::Bandwidth, load * MBIT, |_| 0));
             let wanted: Vec<_> = parts.map(|(part, of)| part as f64 / of as f64).collect();
             for (share, wanted) in shares.iter().zip(&wanted) {
                 assert!(
@@ -1247,24 +1282,24 @@ fn rates_are_averaged_over_eight_seconds() {
     let mut bytes = 0;
     for packets in 1..=100 {
         bytes += 125_000;
-        meter.measure(2, [bytes, packets * 100], 1, &pace);
+        meter.measure(2, &sent(bytes, packets * 100), 1, &pace);
     }
     assert!(average(2).abs_diff(MBIT) < 100, "{}", average(2));
     let [bits, packets] = meter.rates(2);
     assert_eq!((bits.last, packets.last), (MBIT, 100));
     assert!((99..=100).contains(&packets.average));
     // After eight seconds of nothing a third is left, (7/8)^8.
-    meter.measure(2, [bytes, 10_000], 8, &pace);
+    meter.measure(2, &sent(bytes, 10_000), 8, &pace);
     assert!(average(2).abs_diff(343_609) < 100, "{}", average(2));
     assert_eq!(meter.rates(2)[0].last, 0);
-    meter.measure(2, [bytes, 10_000], u64::MAX, &pace);
+    meter.measure(2, &sent(bytes, 10_000), u64::MAX, &pace);
     assert!(average(2) < 8);
     // What is sent counts at once by as much as it will.
     meter.sent(1, 1000);
     assert_eq!((meter.used(1, &pace), average(1)), (1000, 0));
-    meter.measure(1, [1000, 1], 1, &pace);
+    meter.measure(1, &sent(1000, 1), 1, &pace);
     assert_eq!((meter.used(1, &pace), average(1)), (875, 1000));
-    meter.forget(1, [0; 2]);
+    meter.forget(1, &sent(0, 0));
     assert_eq!((meter.used(1, &pace), average(1)), (0, 0));
     assert_eq!(meter.rates(99), [Rates::default(); 2]);
 }
@@ -1293,7 +1328,7 @@ fn intervals_and_averages_have_any_length() {
         assert_eq!(meter.is_due(4 * interval - 1, &pace), None);
         // A Gbit/s, and a million packets a second.
         let bytes = 125 * interval / 1000;
-        meter.measure(1, [bytes, interval / 1000], 1, &pace);
+        meter.measure(1, &sent(bytes, interval / 1000), 1, &pace);
         let [bits, packets] = meter.rates(1);
         let near = |got: u64, wanted: f64| (got as f64 / wanted - 1.0).abs() < 0.001;
         assert!(near(bits.last, 1e9) && near(packets.last, 1e6), "{bits:?}");
@@ -1303,11 +1338,11 @@ fn intervals_and_averages_have_any_length() {
             "{packets:?}"
         );
         // 10 Tbit/s do not overflow.
-        meter.measure(2, [1_250_000 * interval / 1000, 0], 1, &pace);
+        meter.measure(2, &sent(1_250_000 * interval / 1000, 0), 1, &pace);
         assert!(near(meter.rates(2)[0].last, 1e13));
         // So many intervals at once are as good as one after the other.
         let (kept, before) = ((1.0 - share).powi(5), bits.average as f64);
-        meter.measure(1, [bytes, interval / 1000], 5, &pace);
+        meter.measure(1, &sent(bytes, interval / 1000), 5, &pace);
         let [bits, _] = meter.rates(1);
         assert!((bits.average as f64 - before * kept).abs() <= before * 0.001);
     }
@@ -1325,8 +1360,8 @@ fn a_choice_goes_by_the_average_or_by_the_last_interval() {
         } else {
             0
         };
-        meter.measure(0, [second.min(18) * 10_000, 0], 1, &pace);
-        meter.measure(1, [second_one, 0], 1, &pace);
+        meter.measure(0, &sent(second.min(18) * 10_000, 0), 1, &pace);
+        meter.measure(1, &sent(second_one, 0), 1, &pace);
     }
     assert!(meter.used(0, &pace) > meter.used(1, &pace));
     rules.usage = Usage::Last;
@@ -1471,7 +1506,7 @@ fn a_port_is_used_while_it_leads_somewhere() {
         take(&mut ports[2], key, text);
     }
     take(&mut ports[2], "port.2.mac", "02:00:00:00:00:01");
-    assert_eq!(ports[2].terms.mac, Mac::parse("02:00:00:00:00:01"));
+    assert_eq!(ports[2].terms.mac, Unicast::parse("02:00:00:00:00:01"));
     assert_eq!(ports[2].terms.weight.0, 9);
     assert!(!ports[2].is_nothing());
     let usable = ports[2].usable(2);
@@ -1484,6 +1519,7 @@ fn a_port_is_used_while_it_leads_somewhere() {
         bytes: 2 * n,
         chosen: 3 * n,
         reordered: 4 * n,
+        carried: Carried::default(),
     };
     let less = total(7).less(&total(3));
     assert_eq!(
@@ -1617,7 +1653,7 @@ fn all_options_are_listed() {
         OptionSpec::all(Rules::OPTIONS, Terms::OPTIONS);
     let keys: Vec<_> = ALL.iter().map(|option| option.key).collect();
     assert_eq!(keys.first(), Some(&"strategy"));
-    assert_eq!(keys.last(), Some(&"port.N.via"));
+    assert_eq!(keys.last(), Some(&"port.N.source"));
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
     assert_eq!(
         ALL.iter().filter(|option| option.is("port.5.mac")).count(),
@@ -1903,8 +1939,8 @@ fn a_flood_from_outside_displaces_nobody_who_is_established() {
 
 #[test]
 fn the_address_of_a_next_hop_is_that_of_one_station() {
-    let mac = Mac([2, 0, 0x5e, 10, 11, 255]);
-    assert_eq!(Mac::parse("02:00:5e:0A:0b:ff"), Some(mac));
+    let mac = Unicast::parse("02:00:5e:0A:0b:ff").unwrap();
+    assert_eq!(mac.mac().bytes(), [2, 0, 0x5e, 10, 11, 255]);
     assert_eq!(mac.to_string(), "02:00:5e:0a:0b:ff");
     assert_eq!(
         terms_with("port.3.mac", "02:00:5e:0a:0b:ff").unwrap().mac,
@@ -1924,9 +1960,8 @@ fn the_address_of_a_next_hop_is_that_of_one_station() {
         "ff:ff:ff:ff:ff:ff",
         "00:00:00:00:00:00",
     ] {
-        assert_eq!(Mac::parse(text), None, "{text}");
         assert!(terms_with("port.3.mac", text).is_err());
-        assert_eq!(<Mac as Value>::parse(text), None);
+        assert_eq!(<Unicast as Value>::parse(text), None, "{text}");
     }
 }
 
@@ -1983,9 +2018,13 @@ fn ip_to_one_station_is_addressed_to_the_next_hop() {
     assert_eq!(station(&[2, 1, 2, 3, 4, 5, 6]), Some([2, 1, 2, 3, 4, 5]));
     assert_eq!(station(&[1, 1, 2, 3, 4, 5, 6]), None);
     assert_eq!(station(&[2, 1, 2, 3, 4]), None);
+    let port = Port {
+        address: Some([7, 8, 9, 10, 11, 12]),
+        ..Port::unbound(terms_with("port.0.mac", "02:02:03:04:05:06").unwrap())
+    };
     assert_eq!(
-        addresses(Mac([1, 2, 3, 4, 5, 6]), [7, 8, 9, 10, 11, 12]),
-        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+        port.addresses(),
+        Some([2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
     );
 }
 
@@ -2055,7 +2094,7 @@ fn a_next_hop_is_the_address_of_a_station() {
         port.hop = hop;
         assert_eq!(port.is_usable(), is_usable);
     }
-    port.terms.mac = Some(Mac([6; 6]));
+    port.terms.mac = Unicast::parse("06:06:06:06:06:06");
     assert!(port.terms.has_both());
 }
 
@@ -2113,7 +2152,7 @@ fn a_change_of_a_devices_address_is_seen() {
     assert!(!are_these(&ports, [seen(None)].into_iter()));
     // A port has both addresses, or none.
     assert_eq!(ports[0].addresses(), None);
-    ports[0].terms.mac = Some(Mac([6; 6]));
+    ports[0].terms.mac = Unicast::parse("06:06:06:06:06:06");
     assert_eq!(
         ports[0].addresses(),
         Some([6, 6, 6, 6, 6, 6, 2, 2, 2, 2, 2, 2])
@@ -2329,4 +2368,345 @@ fn routes_of_a_device_are_its_own() {
         bench.device.set(7);
         assert_eq!(bench.port(&packet), first);
     }
+}
+
+// --- TCP that is sent again -------------------------------------------------------------------
+
+/// A packet of TCP from `source`, port `port`, to host `to`: with so many bytes from a sequence number on.
+fn tcp(source: u32, port: u16, to: u32, sequence: u32, data: usize, flags: u8) -> Vec<u8> {
+    let mut header = l4(port, 80);
+    header[4..8].copy_from_slice(&sequence.to_be_bytes());
+    (header[12], header[13]) = (5 << 4, flags);
+    header.resize(20 + data, 0);
+    let head = V4 {
+        protocol: 6,
+        source,
+        destination: to,
+        ..V4
+    };
+    v4(&head, &header)
+}
+
+#[test]
+fn a_segment_is_what_a_packet_sends() {
+    let segment = |packet: &[u8]| read(packet).segment;
+    let of = |end, length, begins| {
+        Some(Segment {
+            end,
+            length,
+            begins,
+        })
+    };
+    assert_eq!(segment(&tcp(1, 2, 3, 100, 50, 0x10)), of(150, 50, false));
+    assert_eq!(segment(&tcp(1, 2, 3, 100, 0, 2)), of(101, 1, true));
+    assert_eq!(segment(&tcp(1, 2, 3, 100, 9, 0x11)), of(110, 10, false));
+    assert_eq!(segment(&tcp(1, 2, 3, u32::MAX, 2, 0x10)), of(1, 2, false));
+    // Neither what only acknowledges nor what ends a connection.
+    assert_eq!(segment(&tcp(1, 2, 3, 100, 0, 0x10)), None);
+    assert_eq!(segment(&tcp(1, 2, 3, 100, 50, 0x14)), None);
+    // Options are no data, nor is what is behind the packet; a header that is longer than the packet is none.
+    let mut packet = tcp(1, 2, 3, 100, 50, 0x10);
+    packet[14 + 20 + 12] = 15 << 4;
+    assert_eq!(segment(&packet), of(110, 10, false));
+    packet.extend([0; 40]);
+    assert_eq!(segment(&packet), of(110, 10, false));
+    let mut short = tcp(1, 2, 3, 100, 10, 0x10);
+    short[14 + 20 + 12] = 15 << 4;
+    assert_eq!(segment(&short), None);
+    // Other protocols, and fragments.
+    let other = V4 { protocol: 17, ..V4 };
+    assert_eq!(segment(&v4(&other, &[0x50; 40])), None);
+    let first = V4 {
+        protocol: 6,
+        place: 0x2000,
+        ..V4
+    };
+    assert_eq!(segment(&v4(&first, &[0x50; 40])), None);
+    // With IPv6 and tags, and as long as any packet is looked at first.
+    let packet = v6(6, 1, 2, &tcp(1, 2, 3, 100, 50, 0x10)[34..]);
+    assert_eq!(segment(&packet), of(150, 50, false));
+    let tagged = [
+        &packet[..12],
+        &[0x81, 0, 0, 1, 0x81, 0, 0, 1],
+        &packet[12..],
+    ]
+    .concat();
+    let flow = Flow::read(&tagged[..FIRST as usize], Fields::L4).unwrap();
+    assert_eq!(flow.segment, of(150, 50, false));
+}
+
+#[test]
+fn what_was_sent_before_is_sent_again() {
+    let ends = Ends::new((0..4).map(|_| AtomicU64::default()).collect());
+    let hash = 0x1234_5678_0000_0001;
+    let send = |hash: u64, from: u32, length: u32, begins: bool| {
+        let end = from.wrapping_add(length);
+        let carried = ends.carry(
+            hash,
+            &Segment {
+                end,
+                length,
+                begins,
+            },
+        );
+        assert_eq!(carried.data, u64::from(length));
+        carried.retransmitted
+    };
+    assert_eq!(send(hash, u32::MAX - 5, 1, true), 0);
+    assert_eq!(send(hash, u32::MAX - 5, 1, true), 1, "the SYN");
+    assert_eq!(send(hash, u32::MAX - 4, 100, false), 0, "over the end");
+    assert_eq!(send(hash, u32::MAX - 4, 100, false), 100);
+    assert_eq!(send(hash, 45, 100, false), 50, "in part");
+    assert_eq!(send(hash, 45, 10, false), 10);
+    assert_eq!(send(hash, 500, 10, false), 0, "after a hole");
+    assert_eq!(send(hash, 145, 355, false), 355, "and what was in the hole");
+    assert_eq!(send(hash, 7, 1, true), 0, "another connection");
+    assert_eq!(send(hash, 8, 10, false), 0);
+    // Another session at the same place.
+    let other = 0x8765_4321_0000_0001;
+    assert_eq!(send(other, 8, 10, false), 0);
+    assert_eq!(send(hash, 8, 10, false), 0, "it was forgotten");
+    let nowhere = Ends::new(Vec::new());
+    let segment = Segment {
+        end: 1,
+        length: 1,
+        begins: true,
+    };
+    assert_eq!(nowhere.carry(hash, &segment), Carried::default());
+    assert_eq!((nowhere.places(), ends.places()), (0, 4));
+}
+
+#[test]
+fn new_sessions_go_where_the_least_is_sent_again() {
+    for history in [0, 1024] {
+        let mut bench = Bench::new(Strategy::Retransmissions, &ports(&[1, 1, 1]));
+        bench.rules.history = Number(history);
+        // All are alike at first.
+        let first: Vec<_> = (0..300u16)
+            .map(|n| bench.port(&tcp(1, n, 9, 1000, 100, 0x10)))
+            .collect();
+        for number in 0..3 {
+            let count = first.iter().filter(|&&to| to == number).count();
+            assert!((60..140).contains(&count), "{count}");
+        }
+        // By port 1 a tenth is sent twice; to host 7 it is port 0 by which all is.
+        for round in 1..200u32 {
+            for (n, &number) in (0..300u16).zip(&first) {
+                let sequence = 1000 + round * 100;
+                bench.port(&tcp(1, n, 9, sequence, 100, 0x10));
+                if number == 1 && round % 10 == 0 {
+                    bench.port(&tcp(1, n, 9, sequence, 100, 0x10));
+                }
+            }
+            bench.wait(SECOND / 10);
+        }
+        let choices = |host: u32| -> HashSet<u16> {
+            (1000..1200u16)
+                .map(|n| bench.port(&tcp(2, n, host, 5, 10, 0x10)))
+                .collect()
+        };
+        assert_eq!(choices(9), HashSet::from([0, 2]));
+        assert_eq!(choices(8), HashSet::from([0, 2]));
+        if history > 0 {
+            // What is known of the destination counts more than what is known of the port.
+            for n in 2000..2300u16 {
+                let number = bench.port(&tcp(3, n, 7, 5, 1000, 0x10));
+                for turn in 0..9 {
+                    let again = if number == 1 { 1005 + turn * 1000 } else { 5 };
+                    bench.port(&tcp(3, n, 7, again, 1000, 0x10));
+                }
+            }
+            assert_eq!(choices(7), HashSet::from([1]));
+            assert_eq!(choices(8), HashSet::from([0, 2]));
+            // Long after that, and after the averages.
+            for n in 0..3 {
+                bench.wait(bench.rules.expiry_ns());
+                bench.port(&tcp(4, n, 6, 5, 1, 0x10));
+            }
+            assert_ne!(
+                choices(7),
+                HashSet::from([1]),
+                "it is not held against it for ever"
+            );
+        }
+        // Sessions stay.
+        for (n, &number) in (0..300u16).zip(&first) {
+            if history == 0 {
+                assert_eq!(bench.port(&tcp(1, n, 9, 99_000, 100, 0x10)), number);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_history_counts_pairs_of_hosts_by_port() {
+    let mut bench = Bench::new(Strategy::Packet, &ports(&[1, 1]));
+    bench.rules.history = Number(64);
+    for n in 0..10 {
+        bench.port(&tcp(1, 5, 9, 100 * n, 100, 0x10));
+    }
+    bench.port(&tcp(1, 5, 9, 0, 100, 0x10));
+    bench.port(&ethernet(0x806, &[0; 28]));
+    bench.port(&v6(17, 1, 2, &l4(1, 2)));
+    let shard = bench.shard.borrow();
+    let mut lines: Vec<_> = shard
+        .pairs()
+        .map(|r| {
+            let carried = r.carried;
+            let hosts = r.hosts.unwrap();
+            let (data, again) = (carried.data, carried.retransmitted);
+            format!(
+                "{hosts} {} {} {} {data} {again}",
+                r.seat, r.packets, r.bytes
+            )
+        })
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "0.0.0.1 0.0.0.9 1 6 924 600 100",
+            "0.0.0.1 0.0.0.9 4 5 770 500 0",
+            "02:00:00:00:00:02 02:00:00:00:00:01 4 1 42 0 0",
+            "::1 ::2 1 1 74 0 0",
+        ]
+    );
+}
+
+#[test]
+fn a_record_makes_room_for_a_newer_one() {
+    let mut shard = Shard::new(vec![Default::default(); 2]);
+    let note = |now, data| Note {
+        seat: 3,
+        bytes: 10,
+        carried: Carried {
+            data,
+            retransmitted: data / 2,
+        },
+        now,
+    };
+    let hosts = Some(read(&v4(&V4, &[])).hosts());
+    assert!(!shard.note(1, hosts, &note(10, 0)));
+    assert!(!shard.note(2, hosts, &note(20, 0)));
+    assert!(!shard.note(1, hosts, &note(30, 0)));
+    assert!(shard.note(3, hosts, &note(40, 0)));
+    let packets = |shard: &Shard| -> Vec<_> { shard.pairs().map(|r| r.packets).collect() };
+    assert_eq!(packets(&shard), [2, 1]);
+    // Too little is known of a destination, then enough, until its time is over.
+    assert!(shard.note(4, None, &note(50, ENOUGH - 1)));
+    assert_eq!(shard.past(4, 50, 10), None);
+    shard.note(4, None, &note(60, 1));
+    assert_eq!(shard.past(4, 60, 10).map(Carried::lost), Some(499));
+    assert_eq!(shard.past(4, 70, 10), None);
+    // The newer half counts more.
+    for _ in 0..1000 {
+        let fine = Carried {
+            retransmitted: 0,
+            ..note(0, ENOUGH).carried
+        };
+        shard.note(
+            4,
+            None,
+            &Note {
+                carried: fine,
+                ..note(80, 0)
+            },
+        );
+    }
+    assert_eq!(shard.past(4, 80, 10).map(Carried::lost), Some(0));
+    shard.clear(3);
+    assert_eq!(packets(&shard), [0; 0]);
+    // All shards are used, and none beyond.
+    for key in [0, 1, u64::MAX / 2, u64::MAX] {
+        assert!(Shard::of(key, 3) < 3);
+    }
+    assert_eq!((Shard::of(0, 3), Shard::of(u64::MAX, 3)), (0, 2));
+}
+
+// --- Probes ----------------------------------------------------------------------------------
+
+#[test]
+fn an_echo_request_is_told_from_others_by_its_answer() {
+    for (source, target) in [("10.0.0.2", "10.0.0.1"), ("2001:db8::2", "fe80::1")] {
+        let echo = Echo {
+            source: source.parse().unwrap(),
+            target: target.parse().unwrap(),
+            id: 0x1234,
+            sequence: 0xfffe,
+        };
+        let mut frame = [0; echo::MOST];
+        let addresses = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+        let length = echo.frame(&addresses, &mut frame);
+        let frame = &frame[..length];
+        // What Linux says of it is in tests/kernel/gateways.sh; here the sums.
+        let is_v4 = echo.source.is_ipv4();
+        let at = if is_v4 { 34 } else { 54 };
+        assert_eq!((length, &frame[..12]), (at + 8, &addresses[..]));
+        assert_eq!(Echo::answered_by(&frame[14..]), None, "it is no answer");
+        let mut answer = frame.to_vec();
+        answer[at] = if is_v4 { 0 } else { 129 };
+        let ends = if is_v4 {
+            [26..30, 30..34]
+        } else {
+            [22..38, 38..54]
+        };
+        for (to, from) in ends.clone().into_iter().zip(ends.into_iter().rev()) {
+            answer[to].copy_from_slice(&frame[from]);
+        }
+        assert_eq!(Echo::answered_by(&answer[14..]), Some(echo));
+        assert!(answer.len() - 14 <= echo::ANSWER as usize);
+        for length in 0..answer.len() - 14 {
+            assert_eq!(Echo::answered_by(&answer[14..14 + length]), None);
+        }
+        let mut other = answer.clone();
+        other[at + 1] = 1;
+        assert_eq!(Echo::answered_by(&other[14..]), None);
+    }
+    let mixed = Echo {
+        source: "10.0.0.2".parse().unwrap(),
+        target: "::1".parse().unwrap(),
+        id: 1,
+        sequence: 1,
+    };
+    assert_eq!(mixed.frame(&[0; 12], &mut [0; echo::MOST]), 0);
+}
+
+#[test]
+fn who_is_asked_by_icmp_needs_a_source_of_the_same_family() {
+    let terms = |via: &str, source: &str| Terms {
+        via: <Via as Value>::parse(via),
+        source: <Via as Value>::parse(source),
+        ..Terms::DEFAULT
+    };
+    for (via, source, lacks) in [
+        ("", "", false),
+        ("", "10.0.0.2", false),
+        ("10.0.0.1", "", true),
+        ("10.0.0.1", "2001:db8::2", true),
+        ("10.0.0.1", "10.0.0.2", false),
+        ("fe80::1", "10.0.0.2", true),
+        ("fe80::1", "fe80::2", false),
+    ] {
+        let terms = terms(via, source);
+        assert_eq!(terms.lacks_source(), lacks, "{via} {source}");
+        let echo = Port::unbound(terms).echo(7);
+        assert!(lacks || echo.is_some() == (!via.is_empty() && !source.is_empty()));
+    }
+}
+
+#[test]
+fn a_numbered_probe_counts_when_it_is_the_last_one() {
+    let health = Health::default();
+    let first = health.asks(1);
+    assert!(!health.is_answered());
+    health.answers(first);
+    assert!(health.is_answered());
+    let second = health.asks(2);
+    assert!(!health.is_answered());
+    health.answers(first);
+    assert!(!health.is_answered());
+    health.answers(second);
+    assert!(health.is_answered());
+    (0..70_000).for_each(|_| _ = health.asks(3));
+    assert!(!health.is_answered());
 }

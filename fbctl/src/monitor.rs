@@ -95,6 +95,7 @@ pub(crate) fn describe(event: &EventAttrs) -> String {
         ("key", event.key.clone()),
         ("ifname", event.ifname.clone()),
         ("packets", event.packets.map(|n| n.to_string())),
+        ("text", event.text.as_ref().map(|text| format!("{text:?}"))),
     ] {
         if let Some(value) = value {
             let _ = write!(out, " {name} {value}");

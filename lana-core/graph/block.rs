@@ -219,6 +219,9 @@ pub trait Block: Send + Sync + Sized + 'static {
     /// Whether its blocks are told by [`Block::ports`] what their ports lead to.
     const WATCHES_PORTS: bool = false;
 
+    /// Whether its blocks have something to tell: [`Block::notices`].
+    const NOTIFIES: bool = false;
+
     /// Whether its blocks hold packets or want to be woken: [`HoldQueue`].
     const HOLDS: bool = false;
 
@@ -337,6 +340,14 @@ pub trait Block: Send + Sync + Sized + 'static {
         let _ = (event, process);
     }
 
+    /// Tells what has happened to it since the last call, if anything: each text, of up to 255 bytes, is an event
+    /// [`Kind::Notice`](super::notifier::Kind::Notice) of the block, which goes where the core's own events go. Called soon
+    /// after [`Context::notify`], ten times a second at most, for blocks of types that [`Block::NOTIFIES`] says it of.
+    /// Process context, may sleep; the graph's lock is held.
+    fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process) {
+        let _ = (tell, process);
+    }
+
     /// The failure to set an option that the type does not have.
     fn unknown(key: &str) -> Failure {
         no_option(Self::TYPE, Self::OPTIONS, key)
@@ -403,6 +414,7 @@ pub(crate) trait Object: Send + Sync {
     fn export(&self, to: &mut dyn Options, process: &Process);
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
     fn event(&self, event: &Event, process: &Process);
+    fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process);
 }
 
 impl<B: Block> Object for Cased<Ppe, B> {
@@ -456,6 +468,9 @@ impl<B: Block> Object for Cased<Ppe, B> {
     }
     fn event(&self, event: &Event, process: &Process) {
         Block::event(self.block(), event, process);
+    }
+    fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process) {
+        Block::notices(self.block(), tell, process);
     }
 }
 

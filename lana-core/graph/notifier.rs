@@ -20,7 +20,11 @@ use crate::{
         watch,
     },
 };
+use core::fmt;
 use kernel::{prelude::*, str::CString, sync::Arc};
+
+/// How many bytes of a block's text are told.
+const NOTICE: usize = 255;
 
 /// What happened; `event-kind` of the netlink specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub enum Kind {
     HopLimit = bindings::LANA_EVENT_KIND_HOP_LIMIT,
     /// Packets were dropped at the block since too many were made of one.
     Backlog = bindings::LANA_EVENT_KIND_BACKLOG,
+    /// The block has something to tell.
+    Notice = bindings::LANA_EVENT_KIND_NOTICE,
     /// The block has another name.
     Renamed = bindings::LANA_EVENT_KIND_RENAMED,
 }
@@ -72,6 +78,8 @@ pub enum About {
     Device(DeviceName),
     /// How many packets were dropped.
     Packets(u64),
+    /// What the block has to tell.
+    Text(CString),
 }
 
 /// Something that happened to a block. Small, as a transaction notes one for each operation.
@@ -195,6 +203,9 @@ impl Events {
                     msg.put_text(bindings::LANA_A_EVENT_IFNAME, name.as_bytes())
                 }
                 Some(About::Packets(n)) => msg.put_uint(bindings::LANA_A_EVENT_PACKETS, *n),
+                Some(About::Text(text)) => {
+                    msg.put_text(bindings::LANA_A_EVENT_TEXT, shortened(text))
+                }
             }
         });
     }
@@ -238,6 +249,25 @@ impl Events {
         }
     }
 
+    /// Tells what blocks have to tell. Sleeps.
+    pub(crate) fn tell_notices(&mut self, net: &Net, registry: &Registry) {
+        let process = &Process::new();
+        for (idp, face) in registry.iter() {
+            if !face.instance.kind().notifies() {
+                continue;
+            }
+            let tell = &mut |text: fmt::Arguments<'_>| {
+                let about = CString::try_from_fmt(text).map(|text| Some(About::Text(text)));
+                match about.and_then(|about| Event::new(registry, Kind::Notice, idp, None, about)) {
+                    Ok(event) => self.tell(net, registry, &event),
+                    // The gap shows that one was lost.
+                    Err(_) => _ = self.number(),
+                }
+            };
+            face.block.object().notices(tell, process);
+        }
+    }
+
     fn tell_type(&mut self, net: &Net, name: &Name, added: bool) {
         let seq = self.number();
         let kind = if added {
@@ -255,5 +285,18 @@ impl Events {
     fn number(&mut self) -> u64 {
         self.seq = self.seq.wrapping_add(1);
         self.seq
+    }
+}
+
+/// As much of a text as a message has room for.
+fn shortened(text: &CString) -> &[u8] {
+    let bytes = text.to_bytes();
+    match text.to_str() {
+        Ok(text) => {
+            let most = (0..=NOTICE.min(text.len())).rev();
+            let mut ends = most.filter(|&end| text.is_char_boundary(end));
+            ends.next().and_then(|end| bytes.get(..end)).unwrap_or(&[])
+        }
+        Err(_) => &[],
     }
 }

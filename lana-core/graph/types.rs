@@ -78,6 +78,7 @@ pub(crate) struct Type {
     maker: Maker,
     file: File,
     watches_ports: bool,
+    notifies: bool,
     holds: bool,
     options: &'static [OptionSpec],
     owner: Owner,
@@ -139,6 +140,10 @@ impl Type {
         self.holds
     }
     /// Whether its blocks hear what their ports lead to.
+    pub(crate) fn notifies(&self) -> bool {
+        self.notifies
+    }
+    /// Whether its blocks hear of their ports.
     pub(crate) fn watches_ports(&self) -> bool {
         self.watches_ports
     }
@@ -224,6 +229,7 @@ pub fn register<B: Block>(
         maker: B::MAKER,
         file: B::FILE,
         watches_ports: B::WATCHES_PORTS,
+        notifies: B::NOTIFIES,
         holds: B::HOLDS,
         options: B::OPTIONS,
         owner: Owner::new(module),

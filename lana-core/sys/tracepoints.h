@@ -50,7 +50,8 @@
 	{ LANA_EVENT_KIND_RENAMED, "renamed" }, \
 	{ LANA_EVENT_KIND_XDP_REPLACED, "xdp-replaced" }, \
 	{ LANA_EVENT_KIND_PORT_UP, "port-up" }, \
-	{ LANA_EVENT_KIND_PORT_DOWN, "port-down" }
+	{ LANA_EVENT_KIND_PORT_DOWN, "port-down" }, \
+	{ LANA_EVENT_KIND_NOTICE, "notice" }
 
 int lana_trace_drops(void);
 void lana_trace_no_drops(void);

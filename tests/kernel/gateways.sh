@@ -94,7 +94,8 @@ done <<-'END'
 	port.0.via=::1|an IPv4 or IPv6 address of one station
 	port.0.via=ff02::1|an IPv4 or IPv6 address of one station
 	ttl=1|keep or decrement
-	probe=icmp|off or arp
+	probe=udp|off, arp or icmp
+	port.0.source=224.0.0.1|an IPv4 or IPv6 address of one station
 	probe-interval=10ms|a time such as 10ms, from 100ms to 600s
 	rise=0|a number from 1 to 1000
 	fall=1001|a number from 1 to 1000
@@ -233,9 +234,108 @@ check "events tell that it is not used" contains "$(told up1)" port-down
 check "and that it is again" is "$(told up1 | tail -n 1)" port-up
 fbctl set m probe=off
 
+# By ICMP: a gateway that answers ARP and no more.
+check_fails "without a source address nobody is asked by ICMP" 2 "port.0: probe=icmp wants a source address" fbctl set m probe=icmp
+check "nor with one of another family" not fbctl -b - <<-END
+	set m probe=icmp
+	set m port.0.source=fe80::2
+	set m port.1.source=10.0.0.4
+END
+ip address add 10.0.0.3/32 dev up0
+ip address add 10.0.0.4/32 dev up1
+fbctl -b - <<-END
+	set m port.0.source=10.0.0.3
+	set m port.1.source=10.0.0.4
+	set m probe=icmp
+END
+nstat_of() { ip netns exec "$1" nstat -asz "$2" | awk '/Icmp/ { print $2 }'; }
+pause 1
+check "both answer" link_is 0 up
+check "the other one, too" link_is 1 up
+check "they were asked by echo requests" [ "$(nstat_of gw0 IcmpInEchos)" -ge 3 ]
+check "with sums that Linux takes" is "$(nstat_of gw0 IcmpInCsumErrors)" 0
+up() { fbctl -j stats lan0 | number packets; }
+above=$(up)
+pause 1
+check "the answers end at the block" is "$(up)" "$above"
+within gw1 sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'
+check "one that answers no request is not used any more" comes_to 1 silent
+check "though it answers ARP" contains "$(ip neigh show dev up1)" "10.0.0.1 lladdr"
+check "no packet is lost by it" answered 40 198.51.100.1
+within gw1 sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_all'
+check "until it answers again" comes_to 1 up
+fbctl -b - <<-END
+	set m port.0.via=2001:db8::1
+	set m port.1.via=2001:db8::1
+	set m port.0.source=2001:db8::3
+	set m port.1.source=2001:db8::4
+END
+ip address add 2001:db8::3/128 dev up0
+ip address add 2001:db8::4/128 dev up1
+check "with IPv6" comes_to 0 up
+check "by both" comes_to 1 up
+check "answered" [ "$(nstat_of gw0 Icmp6InEchos)" -ge 1 ]
+check "with sums that Linux takes as well" is "$(nstat_of gw0 Icmp6InCsumErrors)" 0
+fbctl -b - <<-END
+	set m probe=off
+	set m port.0.via=10.0.0.1
+	set m port.1.via=10.0.0.1
+	set m port.0.source=
+	set m port.1.source=
+END
+ip -4 address flush dev up0
+ip -4 address flush dev up1
+check "back to IPv4" comes_to 0 up
+check "on both links" comes_to 1 up
+
+# --- What TCP sends again ---
+
+# gw1 loses some of what it forwards.
+ip -n bob route replace 10.0.0.0/24 via 192.0.0.1
+within gw1 tc qdisc replace dev o0 root netem loss random 10% seed 1
+fbctl -b - <<-END
+	set m strategy=retransmissions
+	set m history=64
+	set m average=2s
+END
+transfer() { # CONNECTIONS BYTES: what Linux has sent, and sent again
+	within bob "$tests/tcpinfo.py" listen 198.51.100.1 8000 "$1" &
+	wait_for 10 within bob sh -c 'ss -Hltn | grep -q :8000'
+	within alice "$tests/tcpinfo.py" send 198.51.100.1 8000 "$@"
+	wait $!
+}
+of_both() { echo $(($(option "port.0.$1") + $(option "port.1.$1"))); }
+read -r sent again <<<"$(transfer 20 100000)"
+# SYN, FIN, and these once more.
+near() { [ "$1" -ge "$2" ] && [ "$1" -le $(($2 + 20 * 4)) ]; }
+check "bytes of TCP are counted as Linux counts them" near "$(of_both data)" "$sent"
+check "so are those that are sent again" near "$(of_both retransmitted)" "$again"
+check "some were" [ "$again" -gt 10000 ]
+check "all of them by the port that loses" [ "$(option port.0.retransmitted)" -le 80 ]
+pairs() { sed -n '/^source/,$p' /proc/net/lana/fblock/m; }
+check "the history has the hosts, by both ports" is "$(pairs | cut -d ' ' -f 1-3 | sort)" \
+	"$(printf '%s\n' '10.0.0.2 198.51.100.1 0' '10.0.0.2 198.51.100.1 1' 'source destination port')"
+column() { pairs | awk -v n="$1" 'NR > 1 { sum += $n } END { print sum }'; }
+check "with the same sums" is "$(column 6) $(column 7)" "$(of_both data) $(of_both retransmitted)"
+packets=$(option port.1.packets)
+transfer 20 1000 >sums
+check "new sessions avoid it" is "$(option port.1.packets)" "$packets"
+fbctl set m port.0.state=down
+transfer 2 1000 >sums
+check "unless there is no other one" [ "$(option port.1.packets)" -gt "$packets" ]
+fbctl -b - <<-END
+	set m port.0.state=
+	set m history=0
+END
+check "without a history nothing is told" is "$(pairs)" ""
+within gw1 tc qdisc del dev o0 root
+fbctl -b - <<-END
+	set m strategy=packet
+	set m average=
+END
+
 # --- What goes ---
 
-ip -n bob route replace 10.0.0.0/24 via 192.0.0.1
 ip link del up1
 devices=(lan0 up0)
 check "a device goes, and its next hop does not hold it" answered 20 198.51.100.1

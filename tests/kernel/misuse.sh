@@ -138,6 +138,38 @@ fbctl unbind r lan0
 fbctl rm r
 rmmod fb_misuse_resize
 
+# --- Events of a block's own ---
+
+insert notice
+fbctl add n1 misuse-notice
+fbctl bind n1 lan0
+listen notices -j
+from=$(date +%s%N)
+for _ in {1..5}; do
+	frames far0 200
+	sleep 0.1
+done
+texts() { sed -n 's/.*"kind":"notice".*"text":"\([^"]*\)".*/\1/p' notices; }
+enough() { [ "$(texts | grep -c '^$')" -ge 2 ]; }
+wait_for 10 enough || :
+took=$((($(date +%s%N) - from) / 100000000))
+check "a block that tells without a pause is asked ten times a second" [ "$(texts | grep -c '^$')" -le $((took + 2)) ]
+check "a text of 255 bytes is told" contains "$(texts)" "a$(printf 'ä%.0s' {1..127})"
+check "a longer one as far as there is room, in whole letters" is "$(texts | grep -c '^aää*$')" "$(($(texts | grep -c '^$') * 2))"
+check "of those none is longer" is "$(texts | LC_ALL=C awk 'length > 255' | wc -l)" 0
+check "what cannot be told leaves a gap" contains "$(cat notices)" '"lost":2'
+kill "$monitor"
+listen notices
+frames far0 1
+several() { grep -q 'text "two' notices; }
+wait_for 10 several || :
+check "control characters do not reach the terminal" contains "$(cat notices)" 'notice n1 idp'
+check "they are written out" contains "$(cat notices)" 'text "two\nlines\t\u{1b}[1m"'
+kill "$monitor"
+fbctl unbind n1 lan0
+fbctl rm n1
+rmmod fb_misuse_notice
+
 # --- Packets that wait ---
 
 insert hold

@@ -85,7 +85,11 @@ for way in skbs frames; do
 	about="$way: "
 	hook_way $way
 	bridge x nat
+	listen events
 	fold python3 -S "$tests/nat.py" $way
+	full() { grep -q 'notice .* text "no room for another session: 1 packets dropped"' events; }
+	check "an event tells that there was no room" wait_for 5 full
+	kill "$monitor"
 	clean
 done
 about=

@@ -99,6 +99,7 @@ enum lana_drop_reason {
  *   more; what that program passes enters as skbs.
  * @LANA_EVENT_KIND_PORT_UP: fb uses its port to peer again.
  * @LANA_EVENT_KIND_PORT_DOWN: fb does not use its port to peer any more.
+ * @LANA_EVENT_KIND_NOTICE: fb tells something of its own (text).
  */
 enum lana_event_kind {
 	LANA_EVENT_KIND_ADDED,
@@ -121,6 +122,7 @@ enum lana_event_kind {
 	LANA_EVENT_KIND_XDP_REPLACED,
 	LANA_EVENT_KIND_PORT_UP,
 	LANA_EVENT_KIND_PORT_DOWN,
+	LANA_EVENT_KIND_NOTICE,
 };
 
 /**
@@ -308,6 +310,7 @@ enum {
 	LANA_A_EVENT_KEY,
 	LANA_A_EVENT_IFNAME,
 	LANA_A_EVENT_PACKETS,
+	LANA_A_EVENT_TEXT,
 
 	__LANA_A_EVENT_MAX,
 	LANA_A_EVENT_MAX = (__LANA_A_EVENT_MAX - 1)

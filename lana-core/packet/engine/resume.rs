@@ -24,6 +24,14 @@ use crate::{
 use core::mem;
 
 impl Context<'_> {
+    /// Has [`Block::notices`](crate::graph::block::Block::notices) called within a tenth of a second or so. For blocks
+    /// that have an event of their own to tell.
+    #[cold]
+    #[inline(never)]
+    pub fn notify(&self) {
+        self.ppe.net().alarm();
+    }
+
     /// Has [`Block::ports`](crate::graph::block::Block::ports) called soon, as if something below had changed. For
     /// blocks that watch their ports, and find out by themselves that one is of no use.
     #[cold]
