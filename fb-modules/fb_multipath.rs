@@ -444,8 +444,8 @@ impl Block for Multipath {
             return Err(fail!(EINVAL, "port.{number}: {text}"));
         }
         if let Some(number) = ports.iter().position(is_mute) {
-            let text = "probe=icmp wants a source address, of the family of via: set port";
-            return Err(fail!(EINVAL, "port.{number}: {text}.{number}.source"));
+            let text = "probe=icmp wants a source of the family of via";
+            return Err(fail!(EINVAL, "port.{number}: {text}"));
         }
         let hops = self.hops.of(&ports, egress, &self.rules, process)?;
         for (number, (port, _)) in ports.iter_mut().zip(egress).enumerate() {

@@ -235,7 +235,7 @@ check "and that it is again" is "$(told up1 | tail -n 1)" port-up
 fbctl set m probe=off
 
 # By ICMP: a gateway that answers ARP and no more.
-check_fails "without a source address nobody is asked by ICMP" 2 "port.0: probe=icmp wants a source address" fbctl set m probe=icmp
+check_fails "without a source address nobody is asked by ICMP" 2 "port.0: probe=icmp wants a source of the family of via" fbctl set m probe=icmp
 check "nor with one of another family" not fbctl -b - <<-END
 	set m probe=icmp
 	set m port.0.source=fe80::2
@@ -257,7 +257,8 @@ check "with sums that Linux takes" is "$(nstat_of gw0 IcmpInCsumErrors)" 0
 up() { fbctl -j stats lan0 | number packets; }
 above=$(up)
 pause 1
-check "the answers end at the block" is "$(up)" "$above"
+# Twenty answers have come, and now and then somebody asks for an address.
+check "the answers end at the block" [ $(($(up) - above)) -lt 10 ]
 within gw1 sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all'
 check "one that answers no request is not used any more" comes_to 1 silent
 check "though it answers ARP" contains "$(ip neigh show dev up1)" "10.0.0.1 lladdr"
