@@ -216,12 +216,24 @@ impl Multipath {
         }
     }
 
-    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<u16> {
+    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<Way> {
         self.measure();
         let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
-        let way = balance.decide(|| read(packet, self.rules.key), len, &here)?;
-        self.state.count(here.counts, &way, len);
-        Some(way.number)
+        balance.decide(|| read(packet, self.rules.key), len, &here)
+    }
+
+    /// A packet goes its way.
+    #[inline]
+    fn goes<P: Packet>(&self, packet: P, way: &Way, cx: &Context<'_>) -> Verdict<P> {
+        let (counts, direction) = (self.state.counts.this(cx.cpu()), cx.direction());
+        self.state.count(counts, way, packet.len());
+        Verdict::forward(
+            packet,
+            Port {
+                direction,
+                index: way.number,
+            },
+        )
     }
 
     /// Learns from a packet that came in by a port.
@@ -308,8 +320,7 @@ impl Block for Multipath {
     }
 
     fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
-        let direction = cx.direction();
-        if direction == Direction::Ingress {
+        if cx.direction() == Direction::Ingress {
             if self.rules.probe == Probe::Icmp && self.is_answer(&mut packet, cx) {
                 return packet.with_skb(cx, |skb, _| skb.consume());
             }
@@ -323,20 +334,18 @@ impl Block for Multipath {
         }
         if self.has_hops {
             if let Some((index, port)) = self.on_link(&mut packet, cx) {
-                let counts = self.state.counts.this(cx.cpu());
-                let way = Way::stays(&port.usable(index));
-                self.state.count(counts, &way, packet.len());
-                return Verdict::forward(packet, Port { direction, index });
+                return self.goes(packet, &Way::stays(&port.usable(index)), cx);
             }
         }
-        match self.decide(&mut packet, cx) {
-            Some(index) if self.has_hops => match self.address(&mut packet, index, cx) {
-                Ok(()) => Verdict::forward(packet, Port { direction, index }),
-                Err(why) => Verdict::drop(packet, why),
-            },
-            Some(index) => Verdict::forward(packet, Port { direction, index }),
-            None => self.nowhere(packet, cx),
+        let Some(way) = self.decide(&mut packet, cx) else {
+            return self.nowhere(packet, cx);
+        };
+        if self.has_hops {
+            if let Err(why) = self.address(&mut packet, way.number, cx) {
+                return Verdict::drop(packet, why);
+            }
         }
+        self.goes(packet, &way, cx)
     }
 
     fn wake(&self, cx: &mut Context<'_>) {

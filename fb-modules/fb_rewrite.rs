@@ -72,6 +72,8 @@ options! {
         port_source as "port.source": Option<Port16> = None,
         /// Destination port of TCP and UDP
         port_destination as "port.destination": Option<Port16> = None,
+        /// DSCP, the upper six bits of TOS or traffic class
+        dscp: Option<Number<0, 63>> = None,
         /// TTL or hop limit. -1 subtracts 1; packets that would get 0 are dropped as filtered
         ttl: Option<Ttl> = None,
         /// Direction of the packets that it changes. The others pass
@@ -128,6 +130,7 @@ impl Rewrite {
             source_port: port(config.port_source),
             destination_port: port(config.port_destination),
             identifier: None,
+            dscp: config.dscp.map(|dscp| dscp.0 as u8),
             ttl: config.ttl,
         };
         Self {

@@ -16,7 +16,7 @@ lana = Lana()
 NOTHING = bytes(10)
 ICMP, TCP, UDP, ROUTING, FRAGMENT, ICMPV6, DESTINATION, SCTP, UDPLITE = 1, 6, 17, 43, 44, 58, 60, 132, 136
 NEW = {"mac.source": "02:00:00:00:00:51", "mac.destination": "02:00:00:00:00:52", "port.source": "65535",
-       "port.destination": "8080", "ttl": "9"}
+       "port.destination": "8080", "dscp": "46", "ttl": "9"}
 NEW_V4 = {"source": "10.99.255.1", "destination": "10.99.0.254"}
 NEW_V6 = {"source": "fd00::9a:ffff", "destination": "fd00:ffff::1"}
 
@@ -32,6 +32,8 @@ class Packet:
         self.ethernet = {"mac.destination": BOB, "mac.source": ALICE}
         self.ports = {"port.source": 9, "port.destination": 10} if protocol in (TCP, UDP) else {}
         self.ttl, self.options, self.extensions = 64, options, extensions
+        # DSCP 10 and ECN.
+        self.tos = 0x29
         # Nobody has these addresses, and answers.
         self.source, self.destination = ("198.18.0.1", "198.18.0.2") if version == 4 else ("2001:db8::1", "2001:db8::2")
         self.data = noise(size)
@@ -45,6 +47,8 @@ class Packet:
                 self.ports[key] = int(value)
             elif key == "ttl":
                 self.ttl = self.ttl - 1 if value == "-1" else int(value)
+            elif key == "dscp":
+                self.tos = int(value) << 2 | self.tos & 3
             elif key in ("source", "destination") and (":" in value) == (self.version == 6):
                 setattr(self, key, value)
         return self
@@ -83,9 +87,9 @@ class Packet:
         """The Ethernet and the IP header in front of so many bytes."""
         link = self.ethernet["mac.destination"] + self.ethernet["mac.source"] + self.tags
         if self.version == 6:
-            head = struct.pack("!IHBB", 6 << 28, length + len(chain), self.protocol if first is None else first, self.ttl)
+            head = struct.pack("!IHBB", 6 << 28 | self.tos << 20, length + len(chain), self.protocol if first is None else first, self.ttl)
             return link + b"\x86\xdd" + head + self.address(self.source) + self.address(self.destination) + chain
-        head = struct.pack("!BBHHHBBH", 0x45 + len(self.options) // 4, 0, 20 + len(self.options) + length, 1, place,
+        head = struct.pack("!BBHHHBBH", 0x45 + len(self.options) // 4, self.tos, 20 + len(self.options) + length, 1, place,
                            self.ttl, self.protocol, 0)
         head += self.address(self.source) + self.address(self.destination) + self.options
         return link + b"\x08\x00" + head[:10] + struct.pack("!H", checksum(head) ^ 0xFFFF) + head[12:]

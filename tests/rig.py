@@ -54,7 +54,7 @@ SETTINGS = {
         ("mac.source", "ff:ff:ff:ff:ff:ff"), ("mac.destination", "02:00:00:00:00:52"), ("mac.destination", "2"),
         ("source", "192.0.2.9"), ("source", "2001:db8::9"), ("source", "192.0.2.0/24"), ("destination", "198.51.100.1"),
         ("destination", "::1"), ("port.source", "1"), ("port.source", "0"), ("port.destination", "65535"), ("ttl", "-1"),
-        ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
+        ("dscp", "46"), ("dscp", "64"), ("dscp", ""), ("ttl", "255"), ("ttl", "0"), ("direction", "egress"), ("direction", "up"), ("vlan", ""), ("mac.source", ""),
         ("mac.destination", ""), ("source", ""), ("destination", ""), ("port.source", ""), ("port.destination", ""), ("ttl", ""),
         ("direction", "")],
     "defrag": [
@@ -99,7 +99,7 @@ SETTINGS = {
         ("interval", ""), ("average", "1s"), ("average", ""), ("usage", "last"), ("usage", ""),
         ("port.0.mac", "02:00:00:00:00:77"), ("port.1.mac", "ff:ff:ff:ff:ff:ff"), ("port.0.mac", ""),
         ("port.0.via", "192.0.2.1"), ("port.0.via", "fe80::1"), ("port.1.via", "224.0.0.1"), ("port.0.via", ""),
-        ("ttl", "decrement"), ("ttl", ""), ("probe", "arp"), ("probe", ""), ("probe-interval", "100ms"),
+        ("ttl", "decrement"), ("ttl", ""), ("probe", "arp"), ("probe", "icmp"), ("port.0.source", "10.0.0.2"), ("port.0.source", ""), ("history", "100"), ("history", ""), ("strategy", "retransmissions"), ("probe", ""), ("probe-interval", "100ms"),
         ("probe-interval", "1ms"), ("rise", "1"), ("fall", "1"), ("fall", "0"), ("rise", ""), ("fall", ""),
         ("key", "l3,symmetric"), ("key", "inner,vlan,label"), ("key", "l2"), ("key", ""), ("broadcast", "all"), ("broadcast", ""),
         ("measure", "device"), ("measure", "")]}

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) destination_port: Option<u16>,
     /// The identifier of an ICMP query.
     pub(crate) identifier: Option<u16>,
+    /// The upper six bits of TOS or traffic class; the lower two are ECN's.
+    pub(crate) dscp: Option<u8>,
     pub(crate) ttl: Option<Ttl>,
 }
 
@@ -50,6 +52,8 @@ struct Check {
 #[derive(Clone, Copy)]
 pub(crate) struct Found {
     family: Family,
+    /// How the header begins.
+    start: [u8; 2],
     ttl: u8,
     /// Where the network layer begins.
     network: usize,
@@ -82,7 +86,7 @@ impl Found {
             }
             _ => None,
         };
-        let (family, ttl) = found?;
+        let ((family, ttl), start) = (found?, *header.first_chunk()?);
         let check = |transport: usize| {
             let (offset, is_optional) = match parsed.protocol? {
                 headers::TCP => (16, false),
@@ -101,6 +105,7 @@ impl Found {
         let is_query = parsed.protocol == Some(headers::ICMP) && parsed.icmp.is_some_and(is_query);
         Some(Self {
             family,
+            start,
             ttl,
             network: parsed.network,
             ports: parsed.transport.filter(|_| has_ports),
@@ -156,6 +161,7 @@ impl Plan {
         source_port: None,
         destination_port: None,
         identifier: None,
+        dscp: None,
         ttl: None,
     };
 
@@ -213,6 +219,20 @@ impl Plan {
         if let (Some(new), Some(icmp)) = (self.identifier, found.query) {
             let sum = Sum::covering(icmp.saturating_add(2) as u32);
             put(icmp.saturating_add(4), &new.to_be_bytes(), &[sum])?;
+        }
+        if let Some(dscp) = self.dscp {
+            let [first, second] = found.start;
+            match found.family {
+                Family::V4 => {
+                    with(header, None, |sums| {
+                        put(at(1), &[dscp << 2 | second & 3], sums)
+                    })?;
+                }
+                Family::V6 => {
+                    let start = [first & 0xf0 | dscp >> 2, dscp << 6 | second & 0x3f];
+                    put(at(0), &start, &[])?;
+                }
+            }
         }
         if let Some(new) = ttl {
             let place = match found.family {

@@ -299,7 +299,7 @@ fn apply(plan: &Plan, bytes: &mut [u8], is_partial: bool) -> Outcome {
 /// Each combination of the options, for one version of IP.
 fn plans(is_v6: bool) -> impl Iterator<Item = Plan> {
     let address = move |n: usize| Address::parse(if is_v6 { NEW_V6[n] } else { NEW_V4[n] });
-    (1..64_u8).filter_map(move |bits| {
+    (1..128_u8).filter_map(move |bits| {
         let is = |bit: u8| bits & (1 << bit) != 0;
         let ttl = match (is(4), is(5)) {
             (true, true) => return None,
@@ -313,6 +313,7 @@ fn plans(is_v6: bool) -> impl Iterator<Item = Plan> {
             source_port: is(2).then_some(65_535),
             destination_port: is(3).then_some(8080),
             identifier: None,
+            dscp: is(6).then_some(46),
             ttl,
         })
     })
@@ -347,6 +348,13 @@ fn wanted(plan: &Plan, before: Packet) -> (Packet, bool) {
                 &new.to_be_bytes(),
             );
         }
+    }
+    if let Some(dscp) = plan.dscp {
+        let at = after.network;
+        let word = u16::from_be_bytes([after.bytes[at], after.bytes[at + 1]]);
+        let (shift, mask) = if after.is_v6 { (6, 0xfc0) } else { (2, 0xfc) };
+        let word = word & !mask | u16::from(dscp) << shift;
+        put(&mut after.bytes, at, &word.to_be_bytes());
     }
     let place = after.network + if after.is_v6 { 7 } else { 8 };
     match plan.ttl {
@@ -387,7 +395,7 @@ fn checksums_are_right_afterwards() {
             }
         }
     }
-    assert_eq!(seen, 8 * 3 * 5 * 47);
+    assert_eq!(seen, 8 * 3 * 5 * 95);
 }
 
 #[test]
@@ -431,7 +439,7 @@ fn udp_without_a_checksum_gets_none() {
 fn the_other_version_of_ip_is_left_alone() {
     for is_v6 in [false, true] {
         let before = packet(!is_v6, ICMP, 0, None, &[]).bytes;
-        for plan in plans(is_v6).filter(|plan| plan.ttl.is_none()) {
+        for plan in plans(is_v6).filter(|plan| plan.ttl.is_none() && plan.dscp.is_none()) {
             let mut bytes = before.clone();
             assert_eq!(apply(&plan, &mut bytes, false), Outcome::Untouched);
             assert_eq!(bytes, before);

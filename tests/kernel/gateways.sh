@@ -235,6 +235,7 @@ check "and that it is again" is "$(told up1 | tail -n 1)" port-up
 fbctl set m probe=off
 
 # By ICMP: a gateway that answers ARP and no more.
+remember
 check_fails "without a source address nobody is asked by ICMP" 2 "port.0: probe=icmp wants a source of the family of via" fbctl set m probe=icmp
 check "nor with one of another family" not fbctl -b - <<-END
 	set m probe=icmp
@@ -333,6 +334,56 @@ within gw1 tc qdisc del dev o0 root
 fbctl -b - <<-END
 	set m strategy=packet
 	set m average=
+END
+
+# --- Frames: what has not become an skb yet ---
+
+fbctl -b - <<-END
+	unbind lan0 m
+	unbind m up0
+	unbind m up1
+END
+unhook lan0 up0 up1
+# Frames have no checksum that a device would fill in.
+within alice ethtool -K a0 tx off >ethtool.log 2>&1
+for number in 0 1; do within gw$number ethtool -K w0 tx off >>ethtool.log 2>&1; done
+for device in lan0 up0 up1; do vlink ethernet hook $device --xdp --yes; done
+fbctl -b - <<-END
+	set m port.0.via=10.0.0.1
+	set m port.1.via=10.0.0.1
+	bind lan0 m
+	bind m up0
+	bind m up1
+END
+check "frames: next hops are resolved" comes_to 0 up
+check "frames: both" comes_to 1 up
+check "frames: alice reaches bob" answered 40 198.51.100.1
+check "frames: by both" matches "$(option port.0.packets) $(option port.1.packets)" '^([1-9]|1[0-9])[0-9]* ([1-9]|1[0-9])[0-9]*$'
+check "frames: with IPv6" answered 40 2001:db8:ff::1
+check "frames: in many fragments" answered 10 198.51.100.1 -s 20000
+check "frames: no skb was made at the block" is "$(fbctl -j stats m | grep -o '"skbs":[1-9]')" ""
+fbctl set m ttl=decrement
+check "frames: the block is a hop" contains "$(exceeded 2 198.51.100.1)" "From 10.0.0.1"
+check "frames: checksums stay right" answered 20 198.51.100.1
+fbctl -b - <<-END
+	set m ttl=
+	set m strategy=session
+	set m history=10
+	set m key=l3,symmetric
+	set m broadcast=all
+END
+check "frames: by session" answered 20 198.51.100.1
+check "frames: and the history has them" is "$(pairs | grep -c '^10.0.0.2 198.51.100.1 ')" 1
+before="$(option port.0.packets) $(option port.1.packets)"
+within alice ping -q -n -c 1 -W 2 10.0.0.77 >/dev/null || :
+after=($before $(option port.0.packets) $(option port.1.packets))
+check "frames: a broadcast leaves by one" [ $((after[2] - after[0])) -ge 1 ]
+check "frames: and by the other" [ $((after[3] - after[1])) -ge 1 ]
+fbctl -b - <<-END
+	set m strategy=packet
+	set m history=0
+	set m key=
+	set m broadcast=
 END
 
 # --- What goes ---

@@ -30,6 +30,8 @@ done <<-'END'
 	port.source=0|a number from 1 to 65535
 	port.destination=65536|a number from 1 to 65535
 	port.destination=http|a number from 1 to 65535
+	dscp=64|a number from 0 to 63
+	dscp=ef|a number from 0 to 63
 	ttl=0|a number from 1 to 255, or -1
 	ttl=256|a number from 1 to 255, or -1
 	ttl=-2|a number from 1 to 255, or -1
@@ -54,6 +56,8 @@ done <<-'END'
 	destination=::ffff:192.0.2.9|
 	port.source=1|
 	port.destination=65535|
+	dscp=0|
+	dscp=63|
 	ttl=255|
 	ttl=-1|
 	direction=egress|
