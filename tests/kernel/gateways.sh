@@ -235,8 +235,8 @@ check "and that it is again" is "$(told up1 | tail -n 1)" port-up
 fbctl set m probe=off
 
 # By ICMP: a gateway that answers ARP and no more.
-remember
-check_fails "without a source address nobody is asked by ICMP" 2 "port.0: probe=icmp wants a source of the family of via" fbctl set m probe=icmp
+check "without a source address nobody is asked by ICMP" contains "$(fbctl set m probe=icmp 2>&1 || :)" \
+	"port.0: probe=icmp wants a source of the family of via"
 check "nor with one of another family" not fbctl -b - <<-END
 	set m probe=icmp
 	set m port.0.source=fe80::2
