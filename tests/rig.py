@@ -34,6 +34,11 @@ SETTINGS = {
     "shape": [
         ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("burst", "65mb"), ("mode", "police"),
         ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
+    "queue": [
+        ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("drop", "codel"), ("drop", "head"), ("ecn", "on"),
+        ("target", "1us"), ("target", "0ns"), ("interval", "10us"), ("interval", "61s"), ("limit", "10"), ("limit-bytes", "3000"),
+        ("limit-bytes", "0"), ("direction", "egress"), ("rate", ""), ("burst", ""), ("drop", ""), ("ecn", ""), ("target", ""),
+        ("interval", ""), ("limit", ""), ("limit-bytes", ""), ("direction", "")],
     "checksum": [("complete", "on"), ("complete", "maybe"), ("direction", "ingress"), ("direction", "up"), ("complete", ""),
                  ("direction", "")],
     "compress": [("level", "9"), ("level", "0"), ("least", "64"), ("least", "1"), ("limit", "1000"), ("limit", "1mb"),
