@@ -23,7 +23,7 @@ mod rule;
 #[path = "bpf/text.rs"]
 mod text;
 
-use listed::{Listed, Named};
+use listed::{Edit, Listed, Named};
 use rule::{Output, Rule, Shown};
 
 block_module! {
@@ -160,6 +160,8 @@ options! {
             "addresses and prefixes, with commas or spaces between them",
             "Lists prefixes for the rules that name it: src=@N, dst=@N",
         ),
+        ..OptionSpec::text(ADD, "addresses and prefixes", "Adds prefixes to a list"),
+        ..OptionSpec::text(REMOVE, "addresses and prefixes", "Removes prefixes from a list"),
         /// Port for packets that no rule matches
         default: Output = Output::Port(0),
         /// Direction of the packets that rules apply to. The others pass by port 0
@@ -181,6 +183,8 @@ struct Classify {
 
 const RULE: &str = "rule.N";
 const LIST: &str = "prefixes.N";
+const ADD: &str = "prefixes.N+";
+const REMOVE: &str = "prefixes.N-";
 
 const TO: &str = "a port from 0 to 63, or drop";
 
@@ -321,14 +325,16 @@ impl Classify {
 
     /// This with another list of a number, or without it.
     #[inline(never)]
-    fn set_list(&self, key: &str, number: u16, text: &str) -> Result<Self, Failure> {
+    fn set_list(&self, key: &str, number: u16, edit: Edit, text: &str) -> Result<Self, Failure> {
         let mut lists = self.copy_lists()?;
         lists.retain(|list| list.number != number);
-        if !text.is_empty() {
+        let old = self.lists.iter().find(|list| list.number == number);
+        let list = Listed::edited(key, number, edit, old.map(|old| &**old), text)?;
+        if let Some(list) = list {
             if lists.len() >= LISTS {
                 return Err(fail!(ENOSPC, "{key}: more than {LISTS} lists"));
             }
-            let list = Arc::new(Listed::parse(key, number, text)?, GFP_KERNEL)?;
+            let list = Arc::new(list, GFP_KERNEL)?;
             let at = lists.partition_point(|list| list.number < number);
             lists.insert_within_capacity(at, list).map_err(|_| ENOMEM)?;
         }
@@ -377,12 +383,13 @@ impl Block for Classify {
         if is_rule || key.starts_with("prefixes.") {
             let text = core::str::from_utf8(value);
             let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
-            let number = rule::number_of(key);
+            let (edit, of) = Edit::of(key);
+            let number = rule::number_of(of);
             let number =
                 number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
             return match is_rule {
                 true => self.set_rule(key, number, text, process),
-                false => self.set_list(key, number, text),
+                false => self.set_list(key, number, edit, text),
             };
         }
         let config = self.config.with(key, value);
@@ -404,7 +411,7 @@ impl Block for Classify {
         self.config.put(to);
         for list in &self.lists {
             with_key("prefixes", list.number, "", |key| {
-                to.put_config(key, format_args!("{}", **list));
+                to.put_list(key, &**list);
             });
         }
         for entry in &self.entries {

@@ -7,3 +7,4 @@ mod netlink;
 mod probes;
 mod procfs;
 mod sockets;
+mod values;

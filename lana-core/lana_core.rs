@@ -41,7 +41,7 @@ pub mod prelude {
         },
         block_module, fail,
         graph::{
-            block::{Args, Block, File, Maker, Mode, Options, Peer, Progress},
+            block::{Args, Block, Elements, File, Maker, Mode, Options, Peer, Progress},
             notifier::{About, Event, Kind},
         },
         packet::{

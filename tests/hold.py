@@ -39,11 +39,15 @@ def speaker():
 bob, alice = inside("bob", listener), inside("alice", speaker)
 
 
+def frame(number, size=100):
+    return (BOB + ALICE + b"\x88\xb5" + struct.pack("!I", number)).ljust(size, b"\0")
+
+
 def send(numbers, size=100):
     """Sends frames of these numbers, at once; when the first was sent, by the clock of the packets' times."""
     begin = time.clock_gettime(time.CLOCK_REALTIME)
     for number in numbers:
-        alice.send((BOB + ALICE + b"\x88\xb5" + struct.pack("!I", number)).ljust(size, b"\0"))
+        alice.send(frame(number, size))
     return begin
 
 
@@ -248,4 +252,5 @@ def main():
     end()
 
 
-main()
+if __name__ == "__main__":
+    main()

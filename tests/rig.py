@@ -34,6 +34,11 @@ SETTINGS = {
     "shape": [
         ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("burst", "65mb"), ("mode", "police"),
         ("mode", ""), ("limit", "10"), ("limit", ""), ("rate", ""), ("burst", "")],
+    "queue": [
+        ("rate", "100mbit"), ("rate", "1kbit"), ("rate", "fast"), ("burst", "1500"), ("drop", "codel"), ("drop", "head"), ("ecn", "on"),
+        ("target", "1us"), ("target", "0ns"), ("interval", "10us"), ("interval", "61s"), ("limit", "10"), ("limit-bytes", "3000"),
+        ("limit-bytes", "0"), ("direction", "egress"), ("rate", ""), ("burst", ""), ("drop", ""), ("ecn", ""), ("target", ""),
+        ("interval", ""), ("limit", ""), ("limit-bytes", ""), ("direction", "")],
     "checksum": [("complete", "on"), ("complete", "maybe"), ("direction", "ingress"), ("direction", "up"), ("complete", ""),
                  ("direction", "")],
     "compress": [("level", "9"), ("level", "0"), ("least", "64"), ("least", "1"), ("limit", "1000"), ("limit", "1mb"),
@@ -282,6 +287,7 @@ class Block:
 
     def __init__(self, data):
         self.drops, self.options, self.ports, self.publishers = {}, {}, [], []
+        self.sizes = {}  # of options whose values are left out
         self.packets = self.bytes = self.skbs = 0
         self.ifname, self.partial = None, False
         for kind, value in attrs(data):
@@ -309,6 +315,8 @@ class Block:
                 option = dict(attrs(value))
                 self.options[option[C["LANA_A_OPTION_KEY"]][:-1].decode()] = \
                     option.get(C["LANA_A_OPTION_VALUE"], b"\0")[:-1].decode()
+                if C["LANA_A_OPTION_SIZE"] in option:
+                    self.sizes[option[C["LANA_A_OPTION_KEY"]][:-1].decode()] = number(option[C["LANA_A_OPTION_SIZE"]])
             elif kind == C["LANA_A_FB_STATS"]:
                 self.stats(value)
 
@@ -363,9 +371,9 @@ class Lana(Socket):
                  "VLINK_HOOK": ("VLINK_IFNAME",), "VLINK_UNHOOK": ("VLINK_IFNAME",),
                  "VLINK_NEW": ("VLINK_IFNAME", "VLINK_CARRIER"), "VLINK_DEL": ("VLINK_IFNAME",)}
         if kind == "FB_SET":
-            name, key, value = args
-            return attr("FB_NAME", name) + nest("FB_OPTION", attr("OPTION_KEY", key),
-                                                attr("OPTION_VALUE", value))
+            name, key, value, *more = args
+            return attr("FB_NAME", name) + nest("FB_OPTION", attr("OPTION_KEY", key), attr("OPTION_VALUE", value),
+                                                *[attr("OPTION_MORE", b"") for _ in more])
         data = b"".join(attr(name, arg) for name, arg in zip(names[kind], args))
         if kind.startswith("VLINK"):
             data = attr("VLINK_SUBSYSTEM", "ethernet") + data
@@ -436,6 +444,13 @@ class Lana(Socket):
         if answer.error:
             raise OSError(answer.error, str(answer))
         return Block(answer.messages[0][20:])
+
+    def value(self, name, key):
+        """The value of an option that fits in no message, or the error."""
+        option = nest("FB_OPTION", attr("OPTION_KEY", key))
+        dump = self.request("OPTION_GET", attr("FB_NAME", name) + option, flags=NLM_F_DUMP)
+        parts = [dict(attrs(dict(attrs(m[20:]))[C["LANA_A_FB_OPTION"]])) for m in dump.messages]
+        return dump.error or b"".join(part[C["LANA_A_OPTION_VALUE"]][:-1] for part in parts).decode()
 
     def engine(self):
         """Packets, bytes, calls and drops of the engine, over all CPUs."""

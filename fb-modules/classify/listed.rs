@@ -4,39 +4,76 @@
 
 use lana::prelude::*;
 
-use super::{
-    list::{self, Place},
-    List,
-};
-use address::{Prefix, Prefixes};
+use super::list::{self, Place};
+use address::{PrefixSet, Prefixes};
 use headers::Addresses;
 
 /// A list of prefixes, which rules name by its number.
 pub(crate) struct Listed {
     pub(crate) number: u16,
-    /// In order.
-    prefixes: List<(Prefix, ())>,
+    prefixes: PrefixSet,
+    /// How long their text is.
+    size: usize,
     table: Prefixes<()>,
 }
 
+/// What becomes of a list.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Edit {
+    Set,
+    Add,
+    Remove,
+}
+
+impl Edit {
+    /// Takes a key such as `prefixes.3+` apart.
+    pub(crate) fn of(key: &str) -> (Self, &str) {
+        match (key.strip_suffix('+'), key.strip_suffix('-')) {
+            (Some(list), _) => (Self::Add, list),
+            (_, Some(list)) => (Self::Remove, list),
+            _ => (Self::Set, key),
+        }
+    }
+}
+
 impl Listed {
-    pub(crate) fn parse(key: &str, number: u16, text: &str) -> Result<Self, Failure> {
-        let mut prefixes = List::new();
+    /// The list that one becomes. None if it has no prefixes.
+    pub(crate) fn edited(
+        key: &str,
+        number: u16,
+        edit: Edit,
+        old: Option<&Self>,
+        text: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let mut prefixes = PrefixSet::new();
         for prefix in list::parse(text) {
             let prefix = prefix.map_err(|(part, bad)| {
                 let part = part.escape_default();
                 fail!(EINVAL, "{key}: '{part}' {bad}")
             })?;
-            prefixes.push((prefix, ()), GFP_KERNEL)?;
+            let is_missing = || old.is_none_or(|old| !old.prefixes.has(prefix));
+            if edit == Edit::Remove && is_missing() {
+                return Err(fail!(ENOENT, "{key}: '{prefix}' is not in the list"));
+            }
+            prefixes.push(prefix)?;
         }
-        let table = Prefixes::new(&mut prefixes)?;
-        let mut last = None;
-        prefixes.retain(|(prefix, ())| last.replace(*prefix) != Some(*prefix));
-        Ok(Self {
+        prefixes.sort();
+        let prefixes = match (edit, old) {
+            (Edit::Add, Some(old)) => old.prefixes.with(&prefixes)?,
+            (Edit::Remove, Some(old)) => old.prefixes.without(&prefixes)?,
+            _ => prefixes,
+        };
+        if prefixes.count() == 0 {
+            return Ok(None);
+        }
+        let table = prefixes.table()?;
+        let size = list::size(prefixes.iter());
+        Ok(Some(Self {
             number,
             prefixes,
+            size,
             table,
-        })
+        }))
     }
 
     #[inline]
@@ -55,14 +92,20 @@ impl Listed {
     }
 }
 
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut comma = "";
-        for (prefix, ()) in &self.prefixes {
-            write!(f, "{comma}{prefix}")?;
-            comma = ",";
+impl Elements for Listed {
+    fn count(&self) -> usize {
+        self.prefixes.count()
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn write(&self, number: usize, to: &mut dyn fmt::Write) -> fmt::Result {
+        match self.prefixes.get(number) {
+            Some(prefix) => write!(to, "{prefix}"),
+            None => Err(fmt::Error),
         }
-        Ok(())
     }
 }
 

@@ -48,6 +48,19 @@ impl Bucket {
         let goes = next.saturating_sub(self.depth.max(cost)) >> FINE;
         (goes.max(now), next)
     }
+
+    /// From when on a packet of any length may go on whose bytes are taken when it does: as soon as a bucket owes nothing.
+    /// So a link takes the next packet when it has sent the last bit of the one before.
+    #[allow(dead_code, reason = "for blocks that take when a packet leaves")]
+    pub(crate) fn ready(&self, bucket: u64) -> u64 {
+        bucket.saturating_sub(self.depth) >> FINE
+    }
+
+    /// A bucket that is full at this time.
+    #[allow(dead_code, reason = "for blocks that take when a packet leaves")]
+    pub(crate) fn full_at(now: u64) -> u64 {
+        now << FINE
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +92,19 @@ mod tests {
     fn what_is_larger_than_the_bucket_waits_for_all_of_it() {
         assert_eq!(going(8_000_000, 100, &[1000; 3]), [0, 1_000_000, 2_000_000]);
         assert_eq!(going(8_000_000, 0, &[1000; 3]), [0, 1_000_000, 2_000_000]);
+    }
+
+    #[test]
+    fn one_that_owes_nothing_is_ready() {
+        let bucket = Bucket::new(8_000_000, 0).unwrap();
+        let full_at = Bucket::full_at(5_000);
+        assert_eq!(bucket.ready(full_at), 5_000);
+        let (_, full_at) = bucket.take(full_at, 1000, 5_000);
+        assert_eq!(bucket.ready(full_at), 1_005_000);
+        let bucket = Bucket::new(8_000_000, 1500).unwrap();
+        assert_eq!(bucket.ready(full_at), 0);
+        let (_, full_at) = bucket.take(full_at, 1000, 5_000);
+        assert_eq!(bucket.ready(full_at), 505_000);
     }
 
     #[test]

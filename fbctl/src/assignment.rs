@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use lana_cli::{usage, without_bom};
-use lana_netlink::errno_text;
+use lana_netlink::{errno_text, spec::VALUE_MAX};
 use std::{
     borrow::Cow,
     fs::File,
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// More than any option can take; ends the reading of what has no end.
-const ENOUGH: u64 = 1 << 20;
+const ENOUGH: u64 = VALUE_MAX as u64 + 1;
 
 /// An option and what to set it to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -61,11 +61,14 @@ pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
     for option in &fb.option {
         let key = option.key.as_deref().unwrap_or_default();
         let value = option.value.as_deref().unwrap_or_default();
+        let size = option.size.filter(|_| option.value.is_none());
+        let size = size.map(|size| format!("({size} bytes)"));
         if let Some(key) = numbered_row(key) {
-            put(&mut tables, key, cut(value, ROW_WIDTH));
+            let value = size.unwrap_or_else(|| cut(value, ROW_WIDTH));
+            put(&mut tables, key, value);
             continue;
         }
-        let value = shorten(value, sheet);
+        let value = size.unwrap_or_else(|| shorten(value, sheet));
         match numbered(key) {
             Some(key) => {
                 if let Some(to) = leads_to(fb, key) {
@@ -317,6 +320,20 @@ mod tests {
             "   2  -     up",
             "row  x",
             "  1  y",
+        ];
+        assert_eq!(lines(&fb), expected);
+    }
+
+    #[test]
+    fn long_values_tell_how_long() {
+        let mut fb = fb(&[("prefixes.0", ""), ("prefixes.1", "::/0")]);
+        fb.option[0].value = None;
+        fb.option[0].size = Some(16_000_000);
+        let expected = [
+            "",
+            "prefixes  value",
+            "       0  (16000000 bytes)",
+            "       1  ::/0",
         ];
         assert_eq!(lines(&fb), expected);
     }

@@ -50,6 +50,16 @@ fn once(lana: &mut Connection, names: &mut Names) -> Result<Option<Running>, Err
             return Err(Error::Incomplete { block, why });
         }
     }
+    for (name, place, number) in mem::take(&mut reader.long) {
+        let block = reader.blocks.at(place);
+        if let Some(setting) = block.and_then(|block| block.settings.get_mut(number)) {
+            let (block, key) = (reader.names.text(name), reader.names.text(setting.key));
+            match lana.value(block, key)? {
+                Some(value) => setting.value = Cow::Owned(value),
+                None => return Ok(None),
+            }
+        }
+    }
     if !reader.devices.is_empty() {
         let vlinks = lana.vlinks()?.items.into_iter();
         let vlinks = vlinks.filter_map(|vlink| Some((vlink.idp?, vlink)));
@@ -72,6 +82,8 @@ struct Reader<'n> {
     devices: Vec<(Name, u32, Name)>,
     /// What did not fit in a message.
     partial: Vec<Name>,
+    /// Options whose values are asked for by themselves: the block, its place, and the place among its settings.
+    long: Vec<(Name, usize, usize)>,
     /// A block that is not shown whole, and why.
     hidden: Option<(Name, &'static str)>,
     /// Blocks of sockets. They belong to programs, and so do their bindings: neither files nor what
@@ -90,6 +102,7 @@ impl<'n> Reader<'n> {
             subscriptions: Vec::new(),
             devices: Vec::new(),
             partial: Vec::new(),
+            long: Vec::new(),
             hidden: None,
             sockets: HashSet::new(),
         }
@@ -150,9 +163,16 @@ impl<'n> Reader<'n> {
                 },
                 (fb::PUBLISHER, value) => self.subscriptions.push((name, u32::decode(value)?)),
                 (fb::OPTION, value) => {
-                    let setting = configured(value, self.names)?;
-                    if let Some(block) = self.blocks.at(place) {
-                        block.settings.extend(setting);
+                    let option = configured(value, self.names)?;
+                    if let (Some((key, value)), Some(block)) = (option, self.blocks.at(place)) {
+                        if value.is_none() {
+                            self.long.push((name, place, block.settings.len()));
+                        }
+                        block.settings.push(Setting {
+                            key,
+                            value: Cow::Owned(value.unwrap_or_default()),
+                            place: 0,
+                        });
                     }
                 }
                 _ => {}
@@ -209,25 +229,24 @@ fn bound(attrs: &[u8], names: &mut Names) -> Result<Option<(Direction, Name)>, D
     Ok(direction.zip(peer))
 }
 
-/// An option that belongs to the configuration.
-fn configured(attrs: &[u8], names: &mut Names) -> Result<Option<Setting<'static>>, DecodeError> {
-    let (mut key, mut value, mut config) = (None, None, false);
+/// An option that belongs to the configuration. One without its value has that asked for by itself.
+fn configured(
+    attrs: &[u8],
+    names: &mut Names,
+) -> Result<Option<(Name, Option<String>)>, DecodeError> {
+    let (mut key, mut value, mut config, mut size) = (None, None, false, false);
     for attribute in attributes(attrs) {
         match attribute? {
             (option::KEY, bytes) => key = Some(text(bytes)),
-            (option::VALUE, bytes) => value = Some(text(bytes)),
+            (option::VALUE, bytes) => value = Some(text(bytes).into_owned()),
             (option::CONFIG, _) => config = true,
+            (option::SIZE, _) => size = true,
             _ => {}
         }
     }
-    let (true, Some(key), Some(value)) = (config, key, value) else {
-        return Ok(None);
-    };
-    Ok(Some(Setting {
-        key: names.name(&key),
-        value: Cow::Owned(value.into_owned()),
-        place: 0,
-    }))
+    let is_one = config && (value.is_some() || size);
+    let key = key.filter(|_| is_one).map(|key| names.name(&key));
+    Ok(key.map(|key| (key, value)))
 }
 
 #[cfg(test)]

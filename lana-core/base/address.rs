@@ -207,6 +207,11 @@ impl Prefix {
         }
     }
 
+    /// The prefix of this first address and length. What comes out of a table has no bits behind it.
+    pub(crate) fn new(first: Address, len: u8) -> Self {
+        Self { first, len }
+    }
+
     /// Reads an address, or a prefix, `192.0.2.0/24`.
     pub fn parse(text: &str) -> Result<Self, BadPrefix> {
         let (address, len) = match text.split_once('/') {

@@ -96,7 +96,7 @@ impl fmt::Display for Initial {
 /// An option of a type: what can be set, and what is shown of it before any block is there.
 #[derive(Clone, Copy)]
 pub struct OptionSpec {
-    /// What it is called. A part `N`, as in `port.N.weight`, stands for a number.
+    /// What it is called. A part `N`, as in `port.N.weight`, stands for a number; `N+` is one with a plus behind it.
     pub key: &'static str,
     /// What it can be set to. An empty value is for the default, with any option.
     pub values: Values,
@@ -138,9 +138,12 @@ impl OptionSpec {
 
     /// Whether it is the option that is called `key`.
     pub(crate) fn is(&self, key: &str) -> bool {
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let fits = |(own, part): (&str, &str)| {
-            let is_number = || part.bytes().all(|byte| byte.is_ascii_digit());
-            own == part || (own == "N" && !part.is_empty() && is_number())
+            let behind = own.strip_prefix('N');
+            let number = behind.and_then(|behind| part.strip_suffix(behind));
+            own == part || number.is_some_and(is_number)
         };
         let parts = || Iterator::zip(self.key.split('.'), key.split('.'));
         self.key.split('.').count() == key.split('.').count() && parts().all(fits)

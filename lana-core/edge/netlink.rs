@@ -5,7 +5,7 @@
 //! All run in process context and may sleep. The kernel has checked the rights and the form of
 //! the attributes, by the tables that are generated from the specification.
 
-use super::probes;
+use super::{probes, values};
 use crate::{
     base::{
         error::Failure,
@@ -14,7 +14,7 @@ use crate::{
     },
     fail,
     graph::{
-        block::{Maker, Options},
+        block::Maker,
         change::{
             devices::{Programs, Which},
             Change,
@@ -26,7 +26,6 @@ use crate::{
     sys::{
         bindings,
         compat::EOPNOTSUPP,
-        context::Process,
         genl::{
             self,
             dump::Dump,
@@ -79,8 +78,10 @@ impl genl::Operations for Control {
             })?;
         }
         let mut change = Change::with_programs(graph, rtnl, programs);
-        request.each_operation(|operation| perform(&mut change, operation, &types))?;
-        let made = change.commit();
+        let mut setter = values::Setter::default();
+        request
+            .each_operation(|operation| perform(&mut change, operation, &types, &mut setter))?;
+        let made = setter.check().and_then(|()| change.commit());
         // It is not one operation's fault, but that of what they come to.
         made.inspect_err(|failure| request.note(failure))
     }
@@ -136,6 +137,10 @@ impl genl::Operations for Control {
             }
             dump.set_cursor(u64::from(idp).wrapping_add(1));
         }
+    }
+
+    fn option_get_dump(dump: &mut Dump<'_>) -> Result {
+        values::dump(dump)
     }
 
     /// The cursor is the number of the type that was out last.
@@ -246,23 +251,23 @@ impl genl::Operations for Control {
 
 genl::operations!(Control);
 
-fn perform(
+fn perform<'a>(
     change: &mut Change<'_>,
-    operation: &Operation<'_>,
+    operation: &Operation<'a>,
     types: &Types,
+    setter: &mut values::Setter<'a>,
 ) -> Result<(), Failure> {
     let str = |attr| operation.attrs.str(attr);
+    if operation.kind != bindings::LANA_A_OP_FB_SET {
+        setter.check()?;
+    }
     match operation.kind {
         bindings::LANA_A_OP_FB_NEW => {
             let name = name(operation, bindings::LANA_A_FB_NAME)?;
             change.add(name, types.find(str(bindings::LANA_A_FB_TYPE)?)?)
         }
         bindings::LANA_A_OP_FB_DEL => change.remove(str(bindings::LANA_A_FB_NAME)?),
-        bindings::LANA_A_OP_FB_SET => {
-            let name = str(bindings::LANA_A_FB_NAME)?;
-            let (key, value) = operation.attrs.option(bindings::LANA_A_FB_OPTION)?;
-            change.set(name, key, value)
-        }
+        bindings::LANA_A_OP_FB_SET => setter.set(change, operation),
         bindings::LANA_A_OP_BIND => change.bind(
             str(bindings::LANA_A_BINDING_UPPER)?,
             str(bindings::LANA_A_BINDING_LOWER)?,
@@ -457,75 +462,7 @@ fn put_fb(
     for publisher in &face.publishers {
         msg.put_u32(bindings::LANA_A_FB_PUBLISHER, *publisher)?;
     }
-    let mut options = PutOptions {
-        msg,
-        result: Ok(()),
-        partial: false,
-        admin,
-        withheld: false,
-    };
-    let object = face.block.object();
-    object.options(&mut options, &Process::new());
-    options.result?;
-    let PutOptions {
-        partial, withheld, ..
-    } = options;
-    if partial {
-        msg.put_flag(bindings::LANA_A_FB_PARTIAL)?;
-    }
-    if withheld {
-        msg.put_flag(bindings::LANA_A_FB_WITHHELD)?;
-    }
-    Ok(())
-}
-
-/// Shows options.
-struct PutOptions<'a> {
-    msg: &'a mut Message,
-    result: Result,
-    /// One is longer than an attribute can be.
-    partial: bool,
-    /// Who asks may see the configuration.
-    admin: bool,
-    /// There is some that was not shown.
-    withheld: bool,
-}
-
-impl PutOptions<'_> {
-    fn nest(&mut self, key: &str, value: fmt::Arguments<'_>, config: bool) {
-        let mut put = || -> Result {
-            let value = CString::try_from_fmt(value)?;
-            if value.to_bytes().len() > bindings::LANA_OPTION_MAX as usize {
-                self.partial = true;
-                return Ok(());
-            }
-            self.msg.nest(bindings::LANA_A_FB_OPTION, |msg| {
-                msg.put_str(bindings::LANA_A_OPTION_KEY, key)?;
-                msg.put_text(bindings::LANA_A_OPTION_VALUE, value.to_bytes())?;
-                if config {
-                    msg.put_flag(bindings::LANA_A_OPTION_CONFIG)?;
-                }
-                Ok(())
-            })
-        };
-        if self.result.is_ok() {
-            self.result = put();
-        }
-    }
-}
-
-impl Options for PutOptions<'_> {
-    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        self.nest(key, value, false);
-    }
-
-    fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        if self.admin {
-            self.nest(key, value, true);
-        } else {
-            self.withheld = true;
-        }
-    }
+    values::put_options(msg, face.block.object(), admin)
 }
 
 /// A text that has to be written first.

@@ -189,6 +189,36 @@ pub trait Options {
     /// A part of the configuration: setting this option to this value, for all that there are,
     /// makes a new block of the type like this one.
     fn put_config(&mut self, key: &str, value: fmt::Arguments<'_>);
+
+    /// The same, where the value is a list of any length. Readers get a long one in parts.
+    fn put_list(&mut self, key: &str, list: &dyn Elements) {
+        self.put_config(key, format_args!("{}", Whole(list)));
+    }
+}
+
+/// The value of an option that is a list: its text is that of each element, with a comma between two.
+pub trait Elements {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// How many bytes the text has.
+    fn size(&self) -> usize;
+    /// Writes the text of one, by its number.
+    fn write(&self, number: usize, to: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// All of a list.
+pub(crate) struct Whole<'a>(pub(crate) &'a dyn Elements);
+
+impl fmt::Display for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for number in 0..self.0.count() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            self.0.write(number, f)?;
+        }
+        Ok(())
+    }
 }
 
 /// A type of functional block.
@@ -519,6 +549,17 @@ impl Options for Lengths {
             self.0 = Err(fail!(
                 E2BIG,
                 "option '{key}' would have {length} bytes, {MAX} are the most"
+            ));
+        }
+    }
+
+    fn put_list(&mut self, key: &str, list: &dyn Elements) {
+        const MAX: usize = bindings::LANA_VALUE_MAX as usize;
+        let size = list.size();
+        if self.0.is_ok() && size > MAX {
+            self.0 = Err(fail!(
+                E2BIG,
+                "option '{key}' would have {size} bytes, {MAX} are the most"
             ));
         }
     }

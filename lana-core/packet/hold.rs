@@ -34,6 +34,19 @@ impl HoldQueue {
         self.len() == 0
     }
 
+    /// How many bytes those have that wait. A super-packet counts whole. Any context.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
+    /// The time until which the packet was held that [`Block::release`](crate::graph::block::Block::release) is called
+    /// for. Only of use there.
+    #[inline]
+    pub fn due(&self) -> u64 {
+        self.0.due()
+    }
+
     /// Makes room for so many packets. Those that wait beyond that still go on. `EINVAL` for more than
     /// [`HoldQueue::MOST`], `EAGAIN` where more have come at the same time. Sleeps.
     pub fn resize(&self, capacity: u32, process: &Process) -> Result {
@@ -69,6 +82,17 @@ impl HoldQueue {
                 Err((skb, why)) => Verdict::drop(skb, why),
             }
         })
+    }
+
+    /// Lets no packet go on before a time, whatever its own time is: so a block decides when it lets one go on how long
+    /// the next one has to wait. Of two such times the later one counts, until [`unpause`](Self::unpause).
+    pub fn pause(&self, until: u64, _cx: &Context<'_>) {
+        self.0.pause(until);
+    }
+
+    /// Lets packets go on by their own times again.
+    pub fn unpause(&self, _cx: &Context<'_>) {
+        self.0.unpause();
     }
 
     /// Has [`Block::wake`](crate::graph::block::Block::wake) called at a time, once; at the first of several. A time of

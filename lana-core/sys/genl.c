@@ -53,6 +53,12 @@ struct net *lana_genl_dump_net(struct netlink_callback *cb)
 	return sock_net(cb->skb->sk);
 }
 
+/* The attributes of the request, by type, as far as its policy goes. */
+struct nlattr **lana_genl_dump_attrs(struct netlink_callback *cb)
+{
+	return genl_dumpit_info(cb)->info.attrs;
+}
+
 void lana_genl_dump_check(struct netlink_callback *cb, void *head)
 {
 	genl_dump_check_consistent(cb, head);

@@ -56,6 +56,8 @@ pub(crate) trait Operations {
     fn probe_closed(graph: &Self::Graph, portid: u32);
     /// Dump of `fb-get`.
     fn fb_get_dump(dump: &mut Dump<'_>) -> Result;
+    /// Dump of `option-get`.
+    fn option_get_dump(dump: &mut Dump<'_>) -> Result;
     /// Dump of `type-get`.
     fn type_get_dump(dump: &mut Dump<'_>) -> Result;
     /// Dump of `ppe-get`.
@@ -91,6 +93,7 @@ macro_rules! operations {
         }
         $crate::sys::genl::operations! { @dump $operations,
             lana_nl_fb_get_dumpit => fb_get_dump,
+            lana_nl_option_get_dumpit => option_get_dump,
             lana_nl_type_get_dumpit => type_get_dump,
             lana_nl_ppe_get_dumpit => ppe_get_dump,
             lana_nl_vlink_get_dumpit => vlink_get_dump,

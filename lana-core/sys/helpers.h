@@ -325,6 +325,7 @@ void lana_genl_unregister(void);
 struct net *lana_genl_net(struct genl_info *info);
 u32 lana_genl_dump_portid(struct netlink_callback *cb);
 struct net *lana_genl_dump_net(struct netlink_callback *cb);
+struct nlattr **lana_genl_dump_attrs(struct netlink_callback *cb);
 void lana_genl_dump_check(struct netlink_callback *cb, void *head);
 struct sk_buff *lana_genl_new(size_t size);
 struct sk_buff *lana_genl_new_atomic(size_t size);

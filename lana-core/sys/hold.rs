@@ -84,6 +84,8 @@ struct Content<D: Datapath> {
     datapath: Option<NonNull<D>>,
     /// Where what is due goes on: the block that was the last to hold something here.
     slot: Option<NonNull<Slot<D>>>,
+    /// No packet goes on before this time.
+    gate: u64,
     /// A heap, which does not grow beyond its capacity.
     waiting: KVVec<Waiting>,
     /// The number of the next.
@@ -117,8 +119,12 @@ impl<D: Datapath> Content<D> {
 pub(crate) struct Hold<D: Datapath> {
     /// Packets that wait now.
     len: Atomic<u32>,
+    /// How many bytes those have.
+    bytes: Atomic<u64>,
     /// How many may wait.
     capacity: Atomic<u32>,
+    /// The time until which the packet was held that goes on now. The timer's function alone writes it.
+    due: Atomic<u64>,
     /// No block has it any more.
     is_idle: Atomic<u32>,
     #[pin]
@@ -151,13 +157,16 @@ impl<D: Datapath> HoldOwner<D> {
         let hold = Arc::pin_init(
             pin_init!(Hold {
                 len: Atomic::new(0),
+                bytes: Atomic::new(0),
                 capacity: Atomic::new(0),
+                due: Atomic::new(0),
                 is_idle: Atomic::new(0),
                 timer <- HrTimer::new(),
                 content <- new_spinlock!(
                     Content {
                         datapath: None,
                         slot: None,
+                        gate: 0,
                         waiting: KVVec::new(),
                         number: first,
                         wake: NEVER,
@@ -219,6 +228,16 @@ impl<D: Datapath> Hold<D> {
         self.len.load(Relaxed)
     }
 
+    /// How many bytes those have. Any context.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// The time until which the packet was held that goes on now. For the function that it goes on by.
+    pub(crate) fn due(&self) -> u64 {
+        self.due.load(Relaxed)
+    }
+
     /// How many may wait. Any context.
     pub(crate) fn capacity(&self) -> u32 {
         self.capacity.load(Relaxed)
@@ -236,6 +255,7 @@ impl<D: Datapath> Hold<D> {
             let mut content = self.content.lock();
             content.datapath = None;
             self.len.store(0, Relaxed);
+            self.bytes.store(0, Relaxed);
             core::mem::take(&mut content.waiting)
         })
     }
@@ -303,6 +323,7 @@ impl<D: Datapath> Hold<D> {
         }
         let number = content.number;
         held.number = number;
+        let bytes = u64::from(held.packet.len());
         let waiting = Waiting { until, held };
         if let Err(full) = content.waiting.push_within_capacity(waiting) {
             return Err((full.0.held.packet, DropReason::QueueFull));
@@ -310,6 +331,7 @@ impl<D: Datapath> Hold<D> {
         content.number = number.wrapping_add(1);
         content.slot = Some(NonNull::from(slot));
         self.len.store(content.waiting.len() as u32, Relaxed);
+        self.bytes.store(self.bytes().wrapping_add(bytes), Relaxed);
         sift_up(&mut content.waiting, Waiting::before);
         Self::arm(self.as_arc_borrow(), &mut content);
         Ok(number)
@@ -331,9 +353,24 @@ impl<D: Datapath> Hold<D> {
         without_softirqs(|| self.content.lock().wanted = true);
     }
 
+    /// No packet goes on before this time, or the one that was set before if that is later. From softirqs.
+    pub(crate) fn pause(&self, until: u64) {
+        let mut content = self.content.lock();
+        content.gate = content.gate.max(until);
+    }
+
+    /// Packets go on by their own times again. From softirqs.
+    pub(crate) fn unpause(self: &Arc<Self>) {
+        let mut content = self.content.lock();
+        content.gate = 0;
+        Self::arm(self.as_arc_borrow(), &mut content);
+    }
+
     /// Starts the timer, unless it fires early enough. For who has the lock.
     fn arm(this: ArcBorrow<'_, Self>, content: &mut Content<D>) {
-        let first = content.waiting.first().map_or(NEVER, |first| first.until);
+        let gate = content.gate;
+        let first = content.waiting.first();
+        let first = first.map_or(NEVER, |first| first.until.max(gate));
         let first = first.min(content.wake);
         if first >= content.armed || content.datapath.is_none() {
             return;
@@ -347,13 +384,13 @@ impl<D: Datapath> Hold<D> {
     }
 
     /// Takes what is due.
-    fn take(content: &mut Content<D>, now: u64) -> Option<Due> {
+    fn take(&self, content: &mut Content<D>, now: u64) -> Option<Due> {
         if content.wake <= now {
             content.wake = NEVER;
             content.woken = now;
             return Some(Due::Wake);
         }
-        if content.waiting.first()?.until > now {
+        if content.waiting.first()?.until.max(content.gate) > now {
             return None;
         }
         let mut due = content.waiting.pop()?;
@@ -361,6 +398,10 @@ impl<D: Datapath> Hold<D> {
             core::mem::swap(first, &mut due);
             sift_down(&mut content.waiting, Waiting::before);
         }
+        let bytes = self.bytes().wrapping_sub(due.held.packet.len().into());
+        self.bytes.store(bytes, Relaxed);
+        self.len.store(content.waiting.len() as u32, Relaxed);
+        self.due.store(due.until, Relaxed);
         Some(Due::Packet(due.held))
     }
 }
@@ -375,9 +416,9 @@ impl<D: Datapath> HrTimerCallback for Hold<D> {
             let mut content = this.content.lock();
             content.armed = NEVER;
             let due = match (content.datapath, content.slot) {
-                (Some(datapath), Some(slot)) if left > 0 => {
-                    Self::take(&mut content, now).map(|due| (due, datapath, slot))
-                }
+                (Some(datapath), Some(slot)) if left > 0 => this
+                    .take(&mut content, now)
+                    .map(|due| (due, datapath, slot)),
                 _ => None,
             };
             let Some((due, datapath, slot)) = due else {
@@ -385,7 +426,6 @@ impl<D: Datapath> HrTimerCallback for Hold<D> {
                 Self::arm(this, &mut content);
                 break;
             };
-            this.len.store(content.waiting.len() as u32, Relaxed);
             drop(content);
             // SAFETY: by the type's invariants the datapath and the slot live until the timer is cancelled, which
             // waits for this function.

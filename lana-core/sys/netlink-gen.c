@@ -64,10 +64,12 @@ const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_XDP + 1] = {
 	[LANA_A_VLINK_XDP] = { .type = NLA_FLAG, },
 };
 
-const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1] = {
+const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_SIZE + 1] = {
 	[LANA_A_OPTION_KEY] = { .type = NLA_NUL_STRING, .len = 31, },
 	[LANA_A_OPTION_VALUE] = { .type = NLA_NUL_STRING, .len = LANA_OPTION_MAX, },
 	[LANA_A_OPTION_CONFIG] = { .type = NLA_FLAG, },
+	[LANA_A_OPTION_MORE] = { .type = NLA_FLAG, },
+	[LANA_A_OPTION_SIZE] = { .type = NLA_UINT, },
 };
 
 /* LANA_CMD_FB_GET - do */
@@ -173,6 +175,12 @@ static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_SNAPLEN + 1] = 
 	[LANA_A_PROBE_RATE] = { .type = NLA_U32, },
 	[LANA_A_PROBE_SAMPLE] = { .type = NLA_U32, },
 	[LANA_A_PROBE_SNAPLEN] = NLA_POLICY_FULL_RANGE(NLA_U32, &lana_a_probe_snaplen_range),
+};
+
+/* LANA_CMD_OPTION_GET - dump */
+static const struct nla_policy lana_option_get_nl_policy[LANA_A_FB_OPTION + 1] = {
+	[LANA_A_FB_NAME] = { .type = NLA_NUL_STRING, .len = 255, },
+	[LANA_A_FB_OPTION] = NLA_POLICY_NESTED(lana_option_nl_policy),
 };
 
 /* Ops table for lana */
@@ -301,6 +309,13 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.policy		= lana_probe_nl_policy,
 		.maxattr	= LANA_A_PROBE_SNAPLEN,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= LANA_CMD_OPTION_GET,
+		.dumpit		= lana_nl_option_get_dumpit,
+		.policy		= lana_option_get_nl_policy,
+		.maxattr	= LANA_A_FB_OPTION,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},
 };
 

@@ -19,7 +19,7 @@ extern const struct nla_policy lana_op_fb_nl_policy[LANA_A_FB_OPTION + 1];
 extern const struct nla_policy lana_op_replacement_nl_policy[LANA_A_REPLACEMENT_DROP_STATE + 1];
 extern const struct nla_policy lana_op_subscription_nl_policy[LANA_A_SUBSCRIPTION_PUBLISHER + 1];
 extern const struct nla_policy lana_op_vlink_nl_policy[LANA_A_VLINK_XDP + 1];
-extern const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_CONFIG + 1];
+extern const struct nla_policy lana_option_nl_policy[LANA_A_OPTION_SIZE + 1];
 
 int lana_nl_fb_get_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_fb_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
@@ -40,6 +40,7 @@ int lana_nl_transact_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_vlink_new_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_vlink_del_doit(struct sk_buff *skb, struct genl_info *info);
 int lana_nl_probe_doit(struct sk_buff *skb, struct genl_info *info);
+int lana_nl_option_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 enum {
 	LANA_NLGRP_EVENTS,

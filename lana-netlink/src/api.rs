@@ -5,8 +5,8 @@
 use crate::{
     connection::Connection,
     error::Error,
-    spec::{Command, FbAttrs, PpeAttrs, TypeAttrs, VlinkAttrs},
-    wire::DecodeError,
+    spec::{Command, FbAttrs, OptionAttrs, PpeAttrs, TypeAttrs, VlinkAttrs},
+    wire::{Attributes, DecodeError},
 };
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 
@@ -72,6 +72,28 @@ impl Connection {
         match name {
             None => self.visit(Command::FbGet, NLM_F_DUMP, &FbAttrs::default(), each),
             Some(name) => self.visit(Command::FbGet, NLM_F_ACK, &named(name), each),
+        }
+    }
+
+    /// The value of an option with a size. None if it changed meanwhile.
+    pub fn value(&mut self, name: &str, key: &str) -> Result<Option<String>, Error> {
+        let attrs = FbAttrs {
+            option: vec![OptionAttrs {
+                key: Some(key.to_owned()),
+                ..Default::default()
+            }],
+            ..named(name)
+        };
+        let mut text = String::new();
+        let read = self.visit(Command::OptionGet, NLM_F_DUMP, &attrs, |attrs| {
+            for option in FbAttrs::decode(attrs)?.option {
+                text.push_str(option.value.as_deref().unwrap_or_default());
+            }
+            Ok(())
+        });
+        match read {
+            Err(Error::Refused(refusal)) if refusal.errno == ENOENT => Ok(None),
+            interrupted => Ok((!interrupted?).then_some(text)),
         }
     }
 

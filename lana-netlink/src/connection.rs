@@ -53,6 +53,16 @@ impl Connection {
 
     /// Asks for a change.
     pub fn change(&mut self, change: &Op<'_>) -> Result<Done, Error> {
+        if change.is_long() {
+            let mut transaction = Transaction::default();
+            transaction.push(change)?;
+            return self.transact(transaction).map_err(|mut error| {
+                if let Error::Refused(refusal) = &mut error {
+                    refusal.change = None;
+                }
+                error
+            });
+        }
         let mut attrs = Writer::behind(BODY);
         change.encode(&mut attrs)?;
         self.act(change.command(), attrs)
@@ -60,7 +70,14 @@ impl Connection {
 
     /// Asks for changes that are made together or not at all.
     pub fn transact(&mut self, transaction: Transaction) -> Result<Done, Error> {
-        self.act(Command::Transact, transaction.attrs)
+        let (attrs, further) = transaction.into_parts();
+        self.act(Command::Transact, attrs).map_err(|mut error| {
+            if let Error::Refused(refusal) = &mut error {
+                let change = |operation| Transaction::change_of(&further, operation);
+                refusal.change = refusal.change.map(change);
+            }
+            error
+        })
     }
 
     fn act(&mut self, command: Command, attrs: Writer) -> Result<Done, Error> {

@@ -145,6 +145,11 @@ impl Op<'_> {
         self.codes().0
     }
 
+    /// Whether it fits in no message of its own: its value goes in parts.
+    pub(crate) fn is_long(&self) -> bool {
+        matches!(self, Op::FbSet { value, .. } if value.len() > spec::OPTION_MAX)
+    }
+
     /// Writes the attributes that say what to do it to.
     pub(crate) fn encode(&self, to: &mut Writer) -> Result<(), EncodeError> {
         match self {
@@ -153,14 +158,7 @@ impl Op<'_> {
                 put(to, &spec::FB, fb::TYPE, kind)
             }
             Op::FbDel { name } => put(to, &spec::FB, fb::NAME, name),
-            Op::FbSet { name, key, value } => {
-                put(to, &spec::FB, fb::NAME, name)?;
-                let fill = |to: &mut Writer| {
-                    put(to, &spec::OPTION, option::KEY, key)?;
-                    put(to, &spec::OPTION, option::VALUE, value)
-                };
-                to.nest(fb::OPTION, fill).map_err(|e| e.within("option"))
-            }
+            Op::FbSet { name, key, value } => put_option(to, name, key, value, false),
             Op::Bind { upper, lower } | Op::Unbind { upper, lower } => {
                 put(to, &spec::BINDING, binding::UPPER, upper)?;
                 put(to, &spec::BINDING, binding::LOWER, lower)
@@ -228,6 +226,26 @@ fn put(to: &mut Writer, set: &'static AttrSet, number: u16, text: &str) -> Resul
     to.text(number, text).map_err(|e| e.within(name))
 }
 
+/// Sets an option, or to a part of a value.
+fn put_option(
+    to: &mut Writer,
+    name: &str,
+    key: &str,
+    value: &str,
+    more: bool,
+) -> Result<(), EncodeError> {
+    put(to, &spec::FB, fb::NAME, name)?;
+    let fill = |to: &mut Writer| {
+        put(to, &spec::OPTION, option::KEY, key)?;
+        put(to, &spec::OPTION, option::VALUE, value)?;
+        match more {
+            true => to.put(option::MORE, &Flag),
+            false => Ok(()),
+        }
+    };
+    to.nest(fb::OPTION, fill).map_err(|e| e.within("option"))
+}
+
 fn put_device(to: &mut Writer, subsystem: &str, device: Device<'_>) -> Result<(), EncodeError> {
     put(to, &spec::VLINK, vlink::SUBSYSTEM, subsystem)?;
     match device {
@@ -246,14 +264,18 @@ fn put_block(to: &mut Writer, block: Option<&str>) -> Result<(), EncodeError> {
 pub struct Transaction {
     /// Behind room for the headers.
     pub(crate) attrs: Writer,
-    empty: bool,
+    /// How many operations the kernel sees.
+    count: usize,
+    /// Those of them that are further parts of a value.
+    further: Vec<usize>,
 }
 
 impl Default for Transaction {
     fn default() -> Self {
         Transaction {
             attrs: Writer::behind(BODY),
-            empty: true,
+            count: 0,
+            further: Vec::new(),
         }
     }
 }
@@ -261,15 +283,48 @@ impl Default for Transaction {
 impl Transaction {
     /// Adds a change, which sees what those before it did.
     pub fn push(&mut self, change: &Op<'_>) -> Result<(), EncodeError> {
-        self.empty = false;
         let (_, number) = change.codes();
-        let inner = |to: &mut Writer| to.nest(number, |to| change.encode(to));
+        let Op::FbSet { name, key, value } = change else {
+            return self.operation(number, |to| change.encode(to));
+        };
+        let mut rest = value.as_ref();
+        loop {
+            let fits = |end: &usize| rest.is_char_boundary(*end);
+            let end = (0..=spec::OPTION_MAX.min(rest.len())).rev().find(fits);
+            let (part, after) = rest.split_at(end.unwrap_or_default());
+            let more = !after.is_empty();
+            self.operation(number, |to| put_option(to, name, key, part, more))?;
+            if !more {
+                return Ok(());
+            }
+            self.further.push(self.count);
+            rest = after;
+        }
+    }
+
+    fn operation(
+        &mut self,
+        number: u16,
+        fill: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.count += 1;
+        let inner = |to: &mut Writer| to.nest(number, fill);
         self.attrs.nest(transaction::OP, inner)
+    }
+
+    /// Which of the changes an operation is a part of, both from 0.
+    pub(crate) fn change_of(further: &[usize], operation: usize) -> usize {
+        operation - further.partition_point(|&part| part <= operation)
+    }
+
+    /// The attributes, and which of the operations are further parts of a value.
+    pub(crate) fn into_parts(self) -> (Writer, Vec<usize>) {
+        (self.attrs, self.further)
     }
 
     /// Whether there is no change in it.
     pub fn is_empty(&self) -> bool {
-        self.empty
+        self.count == 0
     }
 }
 
@@ -391,6 +446,39 @@ mod tests {
         transaction.push(&all()[0]).unwrap();
         let bytes = transaction.attrs.into_bytes();
         assert_eq!(TransactionAttrs::decode(&bytes[BODY..]).unwrap().op, [op]);
+    }
+
+    #[test]
+    fn long_values_go_in_parts() {
+        let value = "ä,".repeat(50_000);
+        let (name, key) = ("c", "prefixes.0");
+        let set = Op::FbSet {
+            name,
+            key,
+            value: value.as_str().into(),
+        };
+        assert!(set.is_long());
+        let mut transaction = Transaction::default();
+        transaction.push(&Op::FbDel { name: "f" }).unwrap();
+        transaction.push(&set).unwrap();
+        transaction.push(&Op::FbDel { name: "g" }).unwrap();
+        let (attrs, further) = transaction.into_parts();
+        let bytes = attrs.into_bytes();
+        let ops = TransactionAttrs::decode(&bytes[BODY..]).unwrap().op;
+        assert_eq!(ops.len(), 5);
+        let parts = ops[1..4].iter().map(|op| {
+            let option = &op.fb_set.as_ref().unwrap().option[0];
+            assert_eq!(option.key.as_deref(), Some(key));
+            (option.value.clone().unwrap(), option.more.is_some())
+        });
+        let (parts, more): (Vec<_>, Vec<_>) = parts.unzip();
+        assert_eq!(parts.concat(), value);
+        assert!(parts.iter().all(|part| part.len() <= spec::OPTION_MAX));
+        assert_eq!(more, [true, true, false]);
+        let changes: Vec<_> = (0..5)
+            .map(|operation| Transaction::change_of(&further, operation))
+            .collect();
+        assert_eq!(changes, [0, 1, 1, 1, 2]);
     }
 
     #[test]

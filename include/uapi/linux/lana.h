@@ -12,6 +12,7 @@
 
 #define LANA_NAME_MAX	31
 #define LANA_OPTION_MAX	65000
+#define LANA_VALUE_MAX	67108864
 
 /**
  * enum lana_direction - The way a packet goes, and the kind of port it leaves
@@ -220,6 +221,8 @@ enum {
 	LANA_A_OPTION_KEY = 1,
 	LANA_A_OPTION_VALUE,
 	LANA_A_OPTION_CONFIG,
+	LANA_A_OPTION_MORE,
+	LANA_A_OPTION_SIZE,
 
 	__LANA_A_OPTION_MAX,
 	LANA_A_OPTION_MAX = (__LANA_A_OPTION_MAX - 1)
@@ -430,6 +433,7 @@ enum lana_cmd {
 	LANA_CMD_VLINK_NEW,
 	LANA_CMD_VLINK_DEL,
 	LANA_CMD_PROBE,
+	LANA_CMD_OPTION_GET,
 
 	__LANA_CMD_MAX,
 	LANA_CMD_MAX = (__LANA_CMD_MAX - 1)

@@ -26,6 +26,14 @@ pub(crate) struct Attrs<'a> {
     pub(super) _message: PhantomData<&'a ()>,
 }
 
+/// An option in a request.
+pub(crate) struct SetOption<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: Option<&'a [u8]>,
+    /// The value goes on in the next operation.
+    pub(crate) more: bool,
+}
+
 impl<'a> Attrs<'a> {
     fn attr(&self, attr: u32) -> Option<NonNull<bindings::nlattr>> {
         self.table
@@ -52,23 +60,20 @@ impl<'a> Attrs<'a> {
         self.attr(attr).is_some()
     }
 
-    /// The key and the value of an option that must be there.
-    pub(crate) fn option(&self, attr: u32) -> Result<(&'a [u8], &'a [u8]), Failure> {
+    /// An option that must be there.
+    pub(crate) fn option(&self, attr: u32) -> Result<SetOption<'a>, Failure> {
         self.str(attr)?;
         let nest = self.attr(attr).ok_or(EINVAL)?;
         // SAFETY: a part of the same message; the policy says that it is a nest.
         let option = unsafe { Self::within(nest, bindings::LANA_A_OPTION_MAX, self.extack) };
-        let part = |number: u32, what: &str| {
-            let found = option.attr(number);
-            found
-                // SAFETY: what parsing found is in the request's message.
-                .map(|found| unsafe { text(found) })
-                .ok_or_else(|| fail!(EINVAL, "the option has no {}", what).at(attr))
-        };
-        Ok((
-            part(bindings::LANA_A_OPTION_KEY, "key")?,
-            part(bindings::LANA_A_OPTION_VALUE, "value")?,
-        ))
+        // SAFETY: what parsing found is in the request's message.
+        let part = |number| option.attr(number).map(|found| unsafe { text(found) });
+        let key = part(bindings::LANA_A_OPTION_KEY);
+        Ok(SetOption {
+            key: key.ok_or_else(|| fail!(EINVAL, "the option has no key").at(attr))?,
+            value: part(bindings::LANA_A_OPTION_VALUE),
+            more: option.has(bindings::LANA_A_OPTION_MORE),
+        })
     }
 
     /// The attributes in a nest.

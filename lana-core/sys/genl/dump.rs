@@ -9,9 +9,10 @@ use super::{
         bindings,
         net::{self, Registered},
     },
+    attrs::{Attrs, TABLE},
     message::Message,
 };
-use core::{ffi::c_int, ptr, ptr::NonNull};
+use core::{ffi::c_int, marker::PhantomData, ptr, ptr::NonNull};
 use kernel::{error::from_result, prelude::*};
 
 /// A dump that is being written, in several calls. The cursor says where it stands.
@@ -33,6 +34,27 @@ impl<'a> Dump<'a> {
             net::graph_of(bindings::lana_genl_dump_net(cb))
         }
         .ok_or(ENODEV)
+    }
+
+    /// The attributes of the request, up to `max`, which is the highest that the operation accepts.
+    pub(crate) fn attrs(&mut self, max: u32) -> Attrs<'a> {
+        let mut table = [ptr::null_mut(); TABLE];
+        // SAFETY: the callback is that of an operation with a policy.
+        let attrs = unsafe { bindings::lana_genl_dump_attrs(self.cb) };
+        if !attrs.is_null() {
+            let count = (max as usize).saturating_add(1);
+            for (attr, to) in table.iter_mut().enumerate().take(count) {
+                // SAFETY: the array goes as far, as the caller says what the operation accepts.
+                *to = unsafe { *attrs.add(attr) };
+            }
+        }
+        // INVARIANT: netlink keeps the request as long as the dump goes on.
+        Attrs {
+            table,
+            nest: ptr::null(),
+            extack: self.cb.extack,
+            _message: PhantomData,
+        }
     }
 
     /// Whether who asks may see how blocks are configured.

@@ -80,6 +80,15 @@ pub mod bucket;
 
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the tests compare with floating point"
+)]
+#[path = "../../../fb-modules/queue/codel.rs"]
+pub mod codel;
+
+#[expect(
+    clippy::cast_possible_truncation,
     reason = "what is cut off is known, or belongs to another field"
 )]
 #[path = "../../../lana-core/base/headers.rs"]
