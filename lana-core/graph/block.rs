@@ -13,7 +13,7 @@ use crate::{
         batch::Batch,
         engine::Context,
         entrance::Ppe,
-        hold::HoldQueue,
+        hold::{HoldQueue, Place},
         skb_or_frame::Packet,
         verdict::{Unclaimed, Verdict},
     },
@@ -337,6 +337,12 @@ pub trait Block: Send + Sync + Sized + 'static {
         let _ = (event, process);
     }
 
+    /// Told where it stands, after each change that concerns it: for [`HoldQueue::stand`]. Only with [`Block::HOLDS`].
+    /// Process context; the graph's lock is held.
+    fn placed(&self, place: &Place<'_>) {
+        let _ = place;
+    }
+
     /// The failure to set an option that the type does not have.
     fn unknown(key: &str) -> Failure {
         no_option(Self::TYPE, Self::OPTIONS, key)
@@ -403,6 +409,7 @@ pub(crate) trait Object: Send + Sync {
     fn export(&self, to: &mut dyn Options, process: &Process);
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
     fn event(&self, event: &Event, process: &Process);
+    fn placed(&self, place: &Place<'_>);
 }
 
 impl<B: Block> Object for Cased<Ppe, B> {
@@ -456,6 +463,9 @@ impl<B: Block> Object for Cased<Ppe, B> {
     }
     fn event(&self, event: &Event, process: &Process) {
         Block::event(self.block(), event, process);
+    }
+    fn placed(&self, place: &Place<'_>) {
+        Block::placed(self.block(), place);
     }
 }
 
