@@ -47,14 +47,15 @@ pub mod prelude {
         packet::{
             batch::Batch,
             engine::Context,
-            hold::HoldQueue,
+            hold::{HoldQueue, Place},
             parts::has_room,
             skb_or_frame::Packet,
+            udp::UdpSocket,
             verdict::{Unclaimed, Verdict},
         },
         sys::{
             bpf,
-            compat::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
+            compat::{EADDRINUSE, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
             context::Process,
             crypto,
             frame::Frame,
@@ -67,6 +68,7 @@ pub mod prelude {
             skb::{Skb, Sum, Summed},
             sock::SocketHandle,
             time,
+            udp::{Outer, UdpPath},
             zstd::Zstd,
         },
     };

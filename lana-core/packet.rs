@@ -14,4 +14,5 @@ pub(crate) mod skb_or_frame;
 pub(crate) mod stats;
 mod storm;
 mod tracer;
+pub(crate) mod udp;
 pub(crate) mod verdict;

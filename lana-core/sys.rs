@@ -36,6 +36,7 @@ pub(crate) mod skb;
 pub(crate) mod slot;
 pub(crate) mod sock;
 pub mod time;
+pub(crate) mod udp;
 pub(crate) mod vdev;
 pub(crate) mod verdict;
 pub(crate) mod version;

@@ -25,19 +25,20 @@ from spec import Family
 
 ROUND = 500
 FAMILY = Family()
-BLOCKS = ["t", "c", "f", "d", "e", "k", "o", "p", "q", "r", "s", "u", "v", "w", "x", "y", "z"]
+BLOCKS = ["t", "c", "f", "d", "e", "g", "k", "o", "p", "q", "r", "s", "u", "v", "w", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "queue", "classify",
-         "checksum", "defrag", "fragment", "nat", "rewrite", "route", "switch", "compress", "crypt"]
+         "checksum", "defrag", "fragment", "nat", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel"]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay", "fb_shape", "fb_queue",
            "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat",
-           "fb_rewrite", "fb_switch", "fb_route", "fb_compress", "fb_crypt"]
+           "fb_rewrite", "fb_switch", "fb_route", "fb_compress", "fb_crypt", "fb_udp_tunnel"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
 # Of the blocks below that have options: key and value.
 OPTIONS = {"f": [("program", value) for value in PROGRAMS], "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
            "x": SETTINGS["delay"], "y": SETTINGS["shape"], "w": SETTINGS["queue"], "z": SETTINGS["classify"],
+           "g": SETTINGS["udp-tunnel"],
            "k": SETTINGS["crypt"], "o": SETTINGS["compress"], "p": SETTINGS["route"], "q": SETTINGS["defrag"], "r": SETTINGS["fragment"], "s": SETTINGS["nat"],
            "u": SETTINGS["rewrite"], "v": SETTINGS["switch"]}
 
@@ -377,11 +378,11 @@ def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
     for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "queue"),
                        ("v", "switch"), ("u", "rewrite"), ("s", "nat"),
-                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress")]:
+                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel")]:
         ready(lana.add, name, kind)
     for name in ("lan0", "lan1"):
         ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
-    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("q", "t"), ("r", "q"), ("s", "r"), ("u", "s"), ("p", "t"), ("p", "v"), ("k", "t"), ("o", "t"),
+    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("q", "t"), ("r", "q"), ("s", "r"), ("u", "s"), ("p", "t"), ("p", "v"), ("k", "t"), ("o", "t"), ("g", "t"),
                          ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))

@@ -87,6 +87,11 @@ SETTINGS = {
         ("ageing", "20ms"), ("ageing", "0s"), ("ageing", "1000000s"), ("ageing", "forever"), ("ageing", ""), ("limit", "1"),
         ("limit", "65536"), ("limit", "65537"), ("limit", ""), ("vlan", "on"), ("vlan", "10"), ("vlan", ""), ("flush", "yes"),
         ("flush", "no"), ("link-local", "on"), ("link-local", "")],
+    "udp-tunnel": [
+        ("remote", "192.0.2.1"), ("remote", "2001:db8::1"), ("remote", "127.0.0.1"), ("remote", "fe80::1"), ("port", "4789"),
+        ("port", "7777"), ("port", "0"), ("local", "192.0.2.3"), ("local", "2001:db8::3"), ("format", "vxlan"), ("format", "gre"),
+        ("vni", "16777215"), ("vni", "16777216"), ("limit", "1"), ("limit", "100000"), ("limit", "0"), ("remote", ""), ("local", ""),
+        ("port", ""), ("format", ""), ("vni", ""), ("limit", "")],
     "icmp-echo": [
         ("addr", "192.0.2.3,2001:db8::/64"), ("addr", "all"), ("addr", "192.0.2.3,"), ("addr+", "198.51.100.0/24"),
         ("addr+", "::1"), ("addr-", "192.0.2.3"), ("arp", "on"), ("arp", "maybe"), ("mac", "02:00:00:00:00:77"),

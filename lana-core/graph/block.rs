@@ -13,7 +13,7 @@ use crate::{
         batch::Batch,
         engine::Context,
         entrance::Ppe,
-        hold::HoldQueue,
+        hold::{HoldQueue, Place},
         skb_or_frame::Packet,
         verdict::{Unclaimed, Verdict},
     },
@@ -378,6 +378,12 @@ pub trait Block: Send + Sync + Sized + 'static {
         let _ = (tell, process);
     }
 
+    /// Told where it stands, after each change that concerns it: for [`HoldQueue::stand`]. Only with [`Block::HOLDS`].
+    /// Process context; the graph's lock is held.
+    fn placed(&self, place: &Place<'_>) {
+        let _ = place;
+    }
+
     /// The failure to set an option that the type does not have.
     fn unknown(key: &str) -> Failure {
         no_option(Self::TYPE, Self::OPTIONS, key)
@@ -445,6 +451,7 @@ pub(crate) trait Object: Send + Sync {
     fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
     fn event(&self, event: &Event, process: &Process);
     fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process);
+    fn placed(&self, place: &Place<'_>);
 }
 
 impl<B: Block> Object for Cased<Ppe, B> {
@@ -501,6 +508,8 @@ impl<B: Block> Object for Cased<Ppe, B> {
     }
     fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process) {
         Block::notices(self.block(), tell, process);
+    fn placed(&self, place: &Place<'_>) {
+        Block::placed(self.block(), place);
     }
 }
 

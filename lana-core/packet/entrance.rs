@@ -104,6 +104,8 @@ impl Datapath for Ppe {
     type Unclaimed = Unclaimed;
     type Beside = Probes;
 
+    const HOPS: u32 = engine::HOP_LIMIT;
+
     fn net(&self) -> &Net {
         &self.net
     }

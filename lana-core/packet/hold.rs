@@ -2,9 +2,20 @@
 
 //! Packets that a block holds until their time has come, and being woken.
 
-use super::{engine::Context, entrance::Ppe, skb_or_frame::Packet, verdict::Verdict};
+use super::{
+    engine::{Context, Slot},
+    entrance::Ppe,
+    skb_or_frame::Packet,
+    verdict::Verdict,
+};
 use crate::sys::{context::Process, hold::Hold, reason::DropReason};
 use kernel::{prelude::*, sync::Arc};
+
+/// Where a block stands in a graph.
+pub struct Place<'a> {
+    pub(crate) ppe: &'a Ppe,
+    pub(crate) slot: &'a Slot,
+}
 
 /// Packets that a block holds: bounded, and let go on in the order of their times, or of their coming where these are
 /// the same. Made by [`Args::hold_queue`](crate::graph::block::Args::hold_queue), in the blocks of a type that says
@@ -20,6 +31,21 @@ impl HoldQueue {
 
     pub(crate) fn new(hold: Arc<Hold<Ppe>>) -> Self {
         Self(hold)
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Hold<Ppe>> {
+        &self.0
+    }
+
+    /// Has what a [`UdpSocket`](crate::prelude::UdpSocket) receives for this queue go on from the block that stands there,
+    /// and at most `limit` of that wait: for [`Block::placed`](crate::graph::block::Block::placed). Process context.
+    pub fn stand(&self, limit: u32, place: &Place<'_>) {
+        self.0.stand(limit, (place.ppe, place.slot));
+    }
+
+    /// How many packets were received for which there was no room or no memory. Any context.
+    pub fn refused(&self) -> u64 {
+        self.0.refused()
     }
 
     /// How many packets wait. Any context.

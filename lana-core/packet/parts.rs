@@ -15,13 +15,8 @@ impl Skb {
         cx: &mut Context<'r>,
         mut each: impl FnMut(&mut Self, &Context<'r>) -> Result<(), DropReason>,
     ) -> Verdict<Self> {
-        let mut change = |mut skb: Self, cx: &Context<'r>| {
-            if skb.is_super() || !skb.complete_checksum() {
-                return Err((skb, DropReason::Malformed));
-            }
-            if !skb.tag_inside() {
-                return Err((skb, DropReason::NoMemory));
-            }
+        let mut change = |skb: Self, cx: &Context<'r>| {
+            let mut skb = prepare(skb)?;
             match each(&mut skb, cx) {
                 Ok(()) => Ok(skb),
                 Err(reason) => Err((skb, reason)),
@@ -47,6 +42,18 @@ impl Skb {
             Ok(first) => Verdict::pass(first),
             Err((first, reason)) => Verdict::drop(first, reason),
         }
+    }
+}
+
+/// Puts what stands beside the bytes of a packet among them: its checksum and its VLAN tag. Gives the packet back where that
+/// cannot be done.
+pub(super) fn prepare(mut skb: Skb) -> Result<Skb, (Skb, DropReason)> {
+    if skb.is_super() || !skb.complete_checksum() {
+        return Err((skb, DropReason::Malformed));
+    }
+    match skb.tag_inside() {
+        true => Ok(skb),
+        false => Err((skb, DropReason::NoMemory)),
     }
 }
 

@@ -11,9 +11,7 @@ use kernel::module_param::ModuleParamAccess;
 
 // Since 7.3 the kernel crate has all error codes.
 #[cfg(not(lana_kernel_before_7_3))]
-pub(crate) use kernel::error::code::EADDRINUSE;
-#[cfg(not(lana_kernel_before_7_3))]
-pub use kernel::error::code::{EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+pub use kernel::error::code::{EADDRINUSE, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 
 /// Before 7.3: error codes that the kernel crate does not declare.
 #[cfg(lana_kernel_before_7_3)]
@@ -28,7 +26,7 @@ macro_rules! declare_errors {
 
 #[cfg(lana_kernel_before_7_3)]
 declare_errors! {
-    pub(crate) EADDRINUSE, "Address already in use.";
+    pub EADDRINUSE, "Address already in use.";
     pub EAFNOSUPPORT, "Address family not supported by protocol.";
     pub ELOOP, "Too many symbolic links encountered.";
     pub ENOTCONN, "Transport endpoint is not connected.";

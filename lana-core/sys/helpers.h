@@ -120,6 +120,30 @@ struct sk_buff *lana_skb_segment(struct sk_buff *skb);
 bool lana_skb_tag_inside(struct sk_buff *skb);
 void lana_skb_renew(struct sk_buff *skb);
 
+/* Tunnels over UDP: udp.c. An address of IPv4 is one of IPv6 that is mapped. */
+struct lana_udp;
+struct lana_udp_path {
+	u8 local[16];
+	u8 remote[16];
+	bool vxlan;
+	u32 vni;
+};
+
+/* Where a packet came from and went to, and how often it has left a graph: in its control buffer, until it goes on. */
+struct lana_outer {
+	u8 source[16];
+	u8 destination[16];
+	u16 entries;
+};
+
+typedef void (*lana_udp_received)(void *data, struct sk_buff *skb);
+struct lana_udp *lana_udp_new(struct net *net, u16 port, bool ipv6, lana_udp_received received,
+			      void *data, int *err);
+void lana_udp_free(struct lana_udp *udp);
+int lana_udp_xmit(const struct lana_udp *udp, struct sk_buff *skb, const struct lana_udp_path *path);
+bool lana_udp_open(struct sk_buff *skb, unsigned int len);
+void lana_udp_outer(const struct sk_buff *skb, struct lana_outer *outer);
+
 /* Compression: zstd.c. */
 #define LANA_ZSTD_MOST		65535U
 

@@ -91,6 +91,8 @@ struct Content<D: Datapath> {
     /// The number of the next.
     number: u64,
     wake: u64,
+    /// How many packets that were [received](Hold::put_received) may wait.
+    receives: usize,
     /// Whether the block is to be woken when the change is made that its process is about.
     wanted: bool,
     /// The time at which it was woken last.
@@ -127,6 +129,8 @@ pub(crate) struct Hold<D: Datapath> {
     due: Atomic<u64>,
     /// No block has it any more.
     is_idle: Atomic<u32>,
+    /// How many packets were received for which there was no room.
+    refused: Atomic<u64>,
     #[pin]
     timer: HrTimer<Self>,
     #[pin]
@@ -161,6 +165,7 @@ impl<D: Datapath> HoldOwner<D> {
                 capacity: Atomic::new(0),
                 due: Atomic::new(0),
                 is_idle: Atomic::new(0),
+                refused: Atomic::new(0),
                 timer <- HrTimer::new(),
                 content <- new_spinlock!(
                     Content {
@@ -169,6 +174,7 @@ impl<D: Datapath> HoldOwner<D> {
                         gate: 0,
                         waiting: KVVec::new(),
                         number: first,
+                        receives: 0,
                         wake: NEVER,
                         wanted: false,
                         woken: 0,
@@ -260,6 +266,11 @@ impl<D: Datapath> Hold<D> {
         })
     }
 
+    /// How many packets were [received](Self::put_received) and given back. Any context.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
     /// Whether no block has it any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_idle.load(Relaxed) != 0
@@ -335,6 +346,70 @@ impl<D: Datapath> Hold<D> {
         sift_up(&mut content.waiting, Waiting::before);
         Self::arm(self.as_arc_borrow(), &mut content);
         Ok(number)
+    }
+
+    /// A packet was received for the block, which goes on from there at once, in a softirq of its own. Given back, and
+    /// counted, where there is no room or no memory, and where the hold is closed or does not know its place yet. From
+    /// softirqs.
+    pub(super) fn put_received(self: ArcBorrow<'_, Self>, packet: Skb) -> Result<(), Skb> {
+        let put = self.try_put_received(packet);
+        if put.is_err() {
+            self.refused.fetch_add(1_u64, Relaxed);
+        }
+        put
+    }
+
+    fn try_put_received(self: ArcBorrow<'_, Self>, packet: Skb) -> Result<(), Skb> {
+        let mut device = 0;
+        // SAFETY: the buffer is live and ours.
+        if !unsafe { bindings::lana_skb_hold(packet.as_ptr(), &raw mut device) } {
+            return Err(packet);
+        }
+        let mut content = self.content.lock();
+        let is_full = content.waiting.len() >= content.receives;
+        if is_full || content.datapath.is_none() || content.slot.is_none() {
+            return Err(packet);
+        }
+        let number = content.number;
+        let held = Held {
+            packet,
+            direction: Direction::Ingress,
+            left: D::HOPS,
+            device,
+            number,
+        };
+        let until = time::now();
+        let waiting = Waiting { until, held };
+        if let Err(full) = content.waiting.push_within_capacity(waiting) {
+            return Err(full.0.held.packet);
+        }
+        content.number = number.wrapping_add(1);
+        self.len.store(content.waiting.len() as u32, Relaxed);
+        sift_up(&mut content.waiting, Waiting::before);
+        Self::arm(self, &mut content);
+        Ok(())
+    }
+
+    /// What is due goes on from this place, until the block holds something elsewhere; and so many packets that are received
+    /// may wait. Nothing where it is a place of another graph. Process context.
+    pub(crate) fn stand(&self, receives: u32, (datapath, slot): (&D, &Slot<D>)) {
+        without_softirqs(|| {
+            let mut content = self.content.lock();
+            if content.is_of(datapath) {
+                // INVARIANT: the slot is one of the datapath's graph.
+                content.slot = Some(NonNull::from(slot));
+                content.receives = receives as usize;
+            }
+        });
+    }
+
+    /// The namespace of its graph, while it is open. Process context.
+    pub(super) fn net(&self) -> Option<*mut bindings::net> {
+        without_softirqs(|| {
+            let datapath = self.content.lock().datapath?;
+            // SAFETY: by the type's invariants the datapath lives while the hold is open.
+            Some(unsafe { datapath.as_ref() }.net().as_ptr())
+        })
     }
 
     /// Has the block woken at a time; only at the first of several, and [`PAUSE`] after the last one. From softirqs.

@@ -41,6 +41,9 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
     /// What belongs to a version beside its slots.
     type Beside: Send + Sync;
 
+    /// How many blocks a packet may pass.
+    const HOPS: u32;
+
     /// The namespace.
     fn net(&self) -> &Net;
 

@@ -103,6 +103,11 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
         self.slots.get((idp as usize).checked_sub(1)?)
     }
 
+    /// What stands behind an IDP, for who is told of it.
+    pub(crate) fn place(&self, idp: Idp) -> Option<&Slot<D>> {
+        Some(&self.owned(idp)?.slot)
+    }
+
     fn slot(&self, idp: Idp) -> Result<NonNull<Slot<D>>> {
         let owned = self.owned(idp).ok_or(ENOENT)?;
         Ok(NonNull::from(&*owned.slot))

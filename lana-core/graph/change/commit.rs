@@ -11,6 +11,7 @@ use crate::{
         registry::{Files, Registry},
         State,
     },
+    packet::hold::Place,
     sys::{netdev::Device, proc, wiring::Draft},
 };
 use kernel::{prelude::*, sync::Arc};
@@ -77,6 +78,10 @@ impl Change<'_> {
             if let Some(face) = registry.face(idp) {
                 if let Some(hook) = &face.hook {
                     hook.set_batch(face.block.object().batch());
+                }
+                if let Some(slot) = wiring.place(idp).filter(|_| face.instance.kind().holds()) {
+                    let ppe = graph.ppe();
+                    face.block.object().placed(&Place { ppe, slot });
                 }
                 for owner in face.instance.holds() {
                     wiring.changed(idp, owner);

@@ -228,6 +228,9 @@ pub mod crypt_key;
 #[path = "../../../fb-modules/crypt/window.rs"]
 pub mod crypt_window;
 
+#[path = "../../../fb-modules/udp_tunnel/vxlan.rs"]
+pub mod vxlan;
+
 /// What a list is in the kernel's allocators' place.
 pub type List<T> = Vec<T>;
 
