@@ -5,7 +5,7 @@
 //!
 //! What is here binds the logic in `multipath/` to the kernel.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use lana::prelude::*;
 
 #[path = "multipath/hops.rs"]
@@ -22,14 +22,13 @@ use hops::Hops;
 use multipath::{
     config::{self, Broadcast, Fields, Probe, Rules, Strategy, Term, Terms},
     flow::{self, Flow, Hosts},
-    health::Health,
     history::Note,
-    meter::{Meter, Pace, Sent},
-    ports::{self, Port as Egress, Seats, Seen, Totals},
+    meter::{Pace, Sent},
+    ports::{self, Port as Egress, Seats, Seen},
     segment::{Carried, Ends},
     spread::{Cycle, Spread, Usable},
-    table::{Table, SEATS},
-    Balance, Source, Way, Why,
+    table::Table,
+    Balance, Source, Way,
 };
 use past::History;
 use state::{filled, table, Counts, State};

@@ -508,6 +508,7 @@ impl<B: Block> Object for Cased<Ppe, B> {
     }
     fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process) {
         Block::notices(self.block(), tell, process);
+    }
     fn placed(&self, place: &Place<'_>) {
         Block::placed(self.block(), place);
     }
