@@ -238,6 +238,8 @@ def trace():
         return
     passed, dropped, pinged = documents
     hops = {hop["block"]: hop for hop in passed["hops"]}
+    ways = [(hop["block"], hop["device"]) for hop in passed["hops"] if "device" in hop]
+    check("trace: one device receives it, the other one sends it", ways == [("lan0", "rx"), ("lan1", "tx")], ways)
     check("trace: all blocks, a copy below the tee", blocks_of(passed)[:2] == ["lan0", "copy"] and
           set(hops) == {"lan0", "copy", "count", "echo", "flt", "lan1"}, json.dumps(passed))
     check("trace: the device that it left by", hops["lan1"]["end"] == "left", hops)
@@ -286,6 +288,8 @@ def trace():
     documents, errors, _ = traced("--rate", "5", frames=[udp(7, b"x")] * 100)
     lost = sum(document["lost"] for document in documents)
     check("trace: no more than so many a second", 0 < len(documents) <= 5 * SECONDS and lost <= 100, len(documents), errors)
+    check("trace: each packet is traced or lost, also behind the last one that was traced",
+          errors == f"{len(documents)} packets traced, {100 - len(documents)} lost\n", errors)
     lana.take_apart()
 
 
@@ -320,7 +324,18 @@ def held():
           re.search(r"(?m)^1\. \S+ released by wait after [\d.]+ m?s: IP 192\.0\.2\.1\.5000 > 192\.0\.2\.9\.7: UDP, length 1$", out), out)
     documents, _, _ = traced("--drops", "--from", "wait", "-c", "1", frames=[udp(7, b"x")], stop=False)
     check("held: a part of which something was dropped", [d["number"] for d in documents] == [1] and "held" in documents[0], documents)
-    # What goes on does not count for the kernel's limit, and what was not traced does not go on.
+    # What goes on does not count for the kernel's limits: a packet that is traced is traced to its end, the others are lost.
+    tool = Tool("-j", "trace", "--rate", "5")
+    frames = [udp(7, bytes([number])) for number in range(40)]
+    for frame in frames:
+        a0.send(frame)
+    time.sleep(0.5)
+    documents, errors = tool.documents()
+    firsts = [d["number"] for d in documents if "held" not in d]
+    laters = [d["number"] for d in documents if "held" in d]
+    check("held: with a rate, all that is traced goes on", firsts == laters == [*range(1, len(firsts) + 1)] and firsts, firsts, laters)
+    check("held: and each packet is traced or lost", errors == f"{len(firsts)} packets traced, {40 - len(firsts)} lost\n", errors)
+    # What was not traced does not go on.
     tool = Tool("-j", "trace", "--sample", "1000000", "--from", "wait")
     for _ in range(10):
         a0.send(udp(7, b"x"))

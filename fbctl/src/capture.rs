@@ -15,11 +15,11 @@ use crate::{
     },
 };
 use anyhow::{Context, Result};
-use lana_cli::{usage, Session};
+use lana_cli::{denied, usage, Session};
 use lana_netlink::{
     errno_text,
     spec::{ProbeAttrs, ProbePoint},
-    Connection,
+    Connection, Error,
 };
 use std::{
     fs::File,
@@ -89,7 +89,8 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
             let out = &mut session.out;
             let leave = points.contains(&ProbePoint::Out);
             let peers = leave.then(|| names.longest_peer(&blocks));
-            Box::new(lines::Lines::to(out, &begun, options.link, peers))
+            let drops = points.contains(&ProbePoint::Drops);
+            Box::new(lines::Lines::to(out, &begun, options.link, peers, drops))
         }
         Some(_) => Box::new(ToFile {
             file: options.write.clone().filter(|_| !standard),
@@ -99,7 +100,22 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
             writer: None,
         }),
     };
-    watch.run(&mut lana, names, show.as_mut())
+    let done = watch.run(&mut lana, names, show.as_mut());
+    done.map_err(|error| with_tip(error, &begun))
+}
+
+/// What is neither a block nor a word of a filter may have been meant to be one: the refusal says so.
+fn with_tip(error: anyhow::Error, words: &[String]) -> anyhow::Error {
+    let Some(Error::Refused(refusal)) = error.downcast_ref() else {
+        return error;
+    };
+    let text = refusal.to_string();
+    let is_wrong = |word: &&String| text.starts_with(&format!("no block '{word}'"));
+    let tip = words.iter().find(is_wrong).map(|word| filter::near(word));
+    match tip.filter(|tip| !tip.is_empty()) {
+        Some(tip) => denied(format!("{text}{tip}")),
+        None => error,
+    }
 }
 
 /// The blocks, and the filter that stands behind them: it begins with the first word that is no block, and that tcpdump
@@ -169,8 +185,8 @@ impl Show for ToFile {
         self.told(flushed)
     }
 
-    fn end(&mut self, _totals: &Totals, _end: End) -> Result<()> {
-        let ended = self.writer()?.end();
+    fn end(&mut self, totals: &Totals, _end: End) -> Result<()> {
+        let ended = self.writer()?.end(totals.lost_last);
         self.told(ended)
     }
 

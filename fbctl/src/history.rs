@@ -6,21 +6,35 @@ use crate::{apply, monitor::describe, utc::rfc3339};
 use anyhow::{Context, Result};
 use lana_cli::{
     history::{self, append, file, fingerprint, Entry, Event, Line, Place, What, LOG},
-    usage, word, How, Session, Told,
+    usage, word, How, Line as Text, Session, Told,
 };
 use lana_netlink::{errno_text, Notice};
 use std::{
-    fs,
+    env, fs,
     io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
+/// What does not fit into the line of a change goes on so far from the margin.
+const INDENT: usize = 8;
+
 /// An event is read this long after its change was acknowledged, at most, in microseconds.
 const LATE: u64 = 1_000_000;
 
 fn wanted() -> Result<PathBuf> {
-    file().ok_or_else(|| usage(format!("there is no log: {LOG} wants its folder")))
+    file().ok_or_else(|| usage(none(env::var_os("LANA_LOG").is_some())))
+}
+
+/// Why there is no log, and how to have one.
+fn none(unwanted: bool) -> String {
+    let folder = Path::new(LOG).parent().unwrap_or(Path::new("/"));
+    if unwanted {
+        "there is no log: LANA_LOG is empty".to_owned()
+    } else {
+        let folder = folder.display();
+        format!("there is no log yet: `mkdir -p {folder}` has the next changes written down")
+    }
 }
 
 /// The lines about the graph of this namespace. What cannot be read, as when a disk was full, is left out.
@@ -51,17 +65,16 @@ pub(crate) fn run(session: &mut Session, last: Option<usize>) -> Result<()> {
         match line {
             What::Event(event) => {
                 let time = when(event.time);
-                session
-                    .out
-                    .line(&format!("{time} somebody: {}", event.text))?;
+                let text = format!("{time} somebody: {}", event.text);
+                session.out.folded(&Text::of(&text), INDENT)?;
             }
             What::Change(entry) => {
                 let (time, command) = (when(entry.time), command(entry));
-                session
-                    .out
-                    .line(&format!("{time} {}: {command}", entry.user))?;
+                let text = format!("{time} {}: {command}", entry.user);
+                session.out.folded(&Text::of(&text), INDENT)?;
                 for told in &entry.changes {
-                    session.out.line(&format!("    {told}"))?;
+                    let text = format!("    {told}");
+                    session.out.folded(&Text::of(&text), INDENT)?;
                 }
                 if entry.more > 0 {
                     session.out.line(&format!("    and {} more", entry.more))?;
@@ -252,6 +265,7 @@ mod tests {
                 item: "block".into(),
                 names: vec![name.into()],
                 more: "tee".into(),
+                value: None,
             }],
             before: Some(format!("graph {from}")),
             from,
@@ -296,6 +310,12 @@ mod tests {
         assert!(error.contains("has 2 changes"), "{error}");
         let error = back(&standing, 5, 1).unwrap_err().to_string();
         assert!(error.contains("since 'fbctl add c'"), "{error}");
+    }
+
+    #[test]
+    fn who_finds_no_log_is_told_how_to_have_one() {
+        assert!(none(false).contains("`mkdir -p /var/lib/lana`"));
+        assert_eq!(none(true), "there is no log: LANA_LOG is empty");
     }
 
     #[test]

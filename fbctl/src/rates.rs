@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Result;
 pub(crate) use json::json;
-use lana_cli::{Block, BlockRates, Column, Count, Scale, Session, Stop, Table};
+use lana_cli::{Block, BlockRates, Column, Count, Line, Scale, Session, Stop, Table};
 use lana_netlink::PpeCpu;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,6 +21,8 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What does not fit into a line goes on so far from the margin.
+const INDENT: usize = 4;
 /// The columns of `stats --watch` that a narrow terminal leaves out, the first ones first.
 const LEAST: [&str; 7] = [
     "TYPE", "REASONS", "NS/PKT", "CPU%", "TX/S", "RX/S", "BITS/S",
@@ -263,13 +265,11 @@ pub(crate) fn watch(
                 session.out.line("")?;
             }
             session.out.line(&clock(report.time))?;
-            let mut table = table(&report, selection.is_all());
-            let columns = session.out.columns().unwrap_or(usize::MAX);
-            let hidden = table.leave_out(&LEAST, columns);
-            session.out.table(&table)?;
-            if !hidden.is_empty() {
-                session.out.line(&format!("hidden: {}", hidden.join(" ")))?;
+            if selection.is_all() {
+                session.out.folded(&Line::of(&engine(&report)), INDENT)?;
             }
+            let table = table(&report, selection.is_all());
+            session.out.table_without(table, &LEAST)?;
             if let Some(why) = report.times.as_ref().and_then(Times::why) {
                 session.out.line(&why)?;
             }
@@ -287,6 +287,19 @@ pub(crate) fn number(rate: f64) -> String {
         format!("{rate:.1}")
     } else {
         format!("{rate:.0}")
+    }
+}
+
+/// A number with a blank before the letter of its unit.
+pub(crate) fn unit(value: f64) -> String {
+    let text = scaled(value);
+    match text.find(char::is_alphabetic) {
+        Some(at) => format!(
+            "{} {}",
+            &text.get(..at).unwrap_or(&text),
+            text.get(at..).unwrap_or_default()
+        ),
+        None => format!("{text} "),
     }
 }
 
@@ -343,8 +356,23 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// With what there is in all as the last row: of all blocks that is the engine's, which counts a packet once however many
-/// blocks it passes.
+/// What the engine has counted: a packet once, however many blocks it passes.
+fn engine(report: &Report) -> String {
+    let engine = &report.engine;
+    let rate = |count: Count, of: &str| format!("{} {of}/s", number(count.rate));
+    let mut parts = vec![
+        rate(engine.packets, "packets"),
+        format!("{}bit/s", unit(engine.bytes.rate * 8.0)),
+        rate(engine.drops, "drops"),
+        rate(engine.unclaimed, "unclaimed"),
+    ];
+    let load = report.load().map(percent);
+    parts.extend(load.map(|load| format!("{load} % of a CPU")));
+    format!("engine:  {}", parts.join("  "))
+}
+
+/// With the sum of each column as the last row, where some of the blocks were asked for. Of all it would count a packet
+/// once for each block on its way.
 fn table(report: &Report, is_all: bool) -> Table {
     let timed = report.times.is_some();
     let mut columns = vec![
@@ -378,30 +406,28 @@ fn table(report: &Report, is_all: bool) -> Table {
         cells.push(reasons(&block.reason_rates));
         table.row(cells);
     }
-    if is_all && !report.blocks.is_empty() || report.blocks.len() > 1 {
-        table.row(total(report, is_all, with_devices));
+    if !is_all && report.blocks.len() > 1 {
+        table.row(total(report, with_devices));
     }
     table
 }
 
-fn total(report: &Report, is_all: bool, with_devices: bool) -> Vec<String> {
-    let sum = |of: fn(&BlockRates) -> f64| report.blocks.iter().map(of).sum::<f64>();
-    let (of, [packets, bytes, drops]) = if is_all {
-        let engine = &report.engine;
-        let rates = [engine.packets, engine.bytes, engine.drops].map(|count| count.rate);
-        ("engine".to_owned(), rates)
-    } else {
-        let rates = [
-            sum(|block| block.packets.rate),
-            sum(|block| block.bytes.rate),
-            sum(|block| block.drops.rate),
-        ];
-        (format!("{} blocks", report.blocks.len()), rates)
-    };
+fn total(report: &Report, with_devices: bool) -> Vec<String> {
+    let sum = |of: &dyn Fn(&BlockRates) -> f64| report.blocks.iter().map(of).sum::<f64>();
+    let of = format!("{} blocks", report.blocks.len());
+    let packets = sum(&|block| block.packets.rate);
     let mut cells = vec!["total".to_owned(), of, number(packets)];
     if with_devices {
-        cells.extend([String::new(), String::new()]);
+        let way = |at: usize| {
+            let rate = |block: &BlockRates| block.device.and_then(|ways| ways.get(at).copied());
+            number(sum(&|block| rate(block).map_or(0.0, |count| count.rate)))
+        };
+        cells.extend([way(0), way(1)]);
     }
+    let (bytes, drops) = (
+        sum(&|block| block.bytes.rate),
+        sum(&|block| block.drops.rate),
+    );
     cells.extend([scaled(bytes * 8.0), number(drops)]);
     if report.times.is_some() {
         cells.extend([String::new(), report.load().map_or(String::new(), percent)]);
@@ -411,170 +437,4 @@ fn total(report: &Report, is_all: bool, with_devices: bool) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::{json::BlockLine, *};
-
-    /// After so many steps.
-    pub(crate) fn sample(step: u64, at: Instant) -> Sample {
-        let block = |idp, name: &str, kind: &str, packets: u64| Block {
-            idp,
-            name: name.into(),
-            kind: kind.into(),
-            packets: packets * step,
-            bytes: packets * 100 * step,
-            received: (kind == "eth").then_some(packets / 4 * step),
-            drops: BTreeMap::new(),
-        };
-        let mut filter = block(2, "web-filter", "bpf", 1000);
-        filter.drops.insert("filtered".into(), 400 * step);
-        Sample {
-            at,
-            time: SystemTime::UNIX_EPOCH,
-            blocks: vec![
-                block(1, "eth0", "eth", 1000),
-                filter,
-                block(3, "web-count", "counter", 600),
-                block(4, "idle", "dummy", 0),
-            ],
-            engine: Engine {
-                packets: 1000 * step,
-                bytes: 100_000 * step,
-                calls: 2600 * step,
-                drops: 400 * step,
-                unclaimed: 0,
-            },
-            peers: ["eth0".to_owned()].into(),
-        }
-    }
-
-    /// What came between two samples that are a second apart.
-    pub(crate) fn report() -> Report {
-        let begin = Instant::now();
-        Report::new(&sample(1, begin), &sample(3, begin + SECOND))
-    }
-
-    /// The same, with times of packets that were traced.
-    pub(crate) fn timed() -> Report {
-        use lana_netlink::spec::{HopAttrs, ProbeAttrs};
-        let hop = |(idp, took): (u32, u64)| HopAttrs {
-            idp: Some(idp),
-            took: Some(took),
-            ..Default::default()
-        };
-        let mut times = Times {
-            sample: 8,
-            ..Times::default()
-        };
-        times.add(&ProbeAttrs {
-            hop: [(1, 40), (2, 1500), (3, 9)].map(hop).to_vec(),
-            ..Default::default()
-        });
-        Report {
-            times: Some(times),
-            ..report()
-        }
-    }
-
-    fn names(words: &[&str], parts: bool) -> Vec<String> {
-        let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
-        let mut report = report();
-        report.keep(&Selection::new(&words), parts);
-        report.blocks.into_iter().map(|block| block.name).collect()
-    }
-
-    #[test]
-    fn table_of_rates() {
-        let expected = "\
-NAME        TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  REASONS
-eth0        eth           2000   500  1500   1.60M        0  -
-web-filter  bpf           2000     -     -   1.60M      800  filtered 800
-web-count   counter       1200     -     -    960k        0  -
-idle        dummy            0     -     -       0        0  -
-total       engine        2000     -     -   1.60M      800  -
-";
-        assert_eq!(table(&report(), true).render(false), expected);
-    }
-
-    /// Of those that were asked for it is their sum; of one it would be the same again.
-    #[test]
-    fn total_of_a_selection() {
-        let last = |words: &[&str]| {
-            let words: Vec<_> = words.iter().map(|word| word.parse().unwrap()).collect();
-            let mut report = timed();
-            report.keep(&Selection::new(&words), true);
-            let text = table(&report, false).render(false);
-            text.lines().last().map(str::to_owned)
-        };
-        let expected = "total       2 blocks       3200   2.56M      800       -   0.3  -";
-        assert_eq!(last(&["web"]).as_deref(), Some(expected));
-        assert!(last(&["idle"]).is_some_and(|last| last.starts_with("idle ")));
-        assert_eq!(last(&["nothing"]), None);
-        assert_eq!(
-            [0.0, 0.01, 0.0999, 0.1, 250.0].map(percent),
-            ["0.0", "<0.1", "<0.1", "0.1", "250.0"]
-        );
-    }
-
-    #[test]
-    fn table_with_times() {
-        let expected = "\
-NAME        TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT  CPU%  REASONS
-eth0        eth           2000   500  1500   1.60M        0      40  <0.1  -
-web-filter  bpf           2000     -     -   1.60M      800    1500   0.3  filtered 800
-web-count   counter       1200     -     -    960k        0     9.0  <0.1  -
-idle        dummy            0     -     -       0        0       -     -  -
-total       engine        2000     -     -   1.60M      800       -   0.3  -
-";
-        assert_eq!(table(&timed(), true).render(false), expected);
-        let line = |report: &Report| {
-            let block = BlockLine::new(report, &report.blocks[1]);
-            serde_json::to_value(block).unwrap()
-        };
-        let block = line(&timed());
-        assert_eq!(block["nanoseconds-per-packet"], 1500.0);
-        assert_eq!(block["cpu-percent"], 0.3);
-        assert_eq!(line(&report()).get("cpu-percent"), None);
-    }
-
-    #[test]
-    fn a_narrow_terminal_has_fewer_columns() {
-        let left_out = |columns| {
-            let mut table = table(&timed(), true);
-            let hidden = table.leave_out(&LEAST, columns).join(" ");
-            let text = table.fitted(Some(columns), false);
-            assert!(text.lines().all(|line| line.len() <= columns), "{text}");
-            hidden
-        };
-        assert_eq!(left_out(100), "");
-        assert_eq!(left_out(80), "TYPE");
-        assert_eq!(left_out(60), "TYPE REASONS NS/PKT");
-        assert_eq!(left_out(40), "TYPE REASONS NS/PKT CPU% TX/S RX/S");
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        for (rate, text) in [
-            (0.0, "0"),
-            (0.25, "0.2"),
-            (9.96, "10"),
-            (999.4, "999"),
-            (999.6, "1.00k"),
-            (12_345.0, "12.3k"),
-            (999_600.0, "1.00M"),
-            (9.999e9, "10.0G"),
-            (4e15, "4P"),
-        ] {
-            assert_eq!(scaled(rate), text, "{rate}");
-        }
-        assert_eq!(number(12_345_678.4), "12345678");
-    }
-
-    #[test]
-    fn blocks_are_kept_by_name_and_filter() {
-        assert_eq!(names(&[], false).len(), 4);
-        assert_eq!(names(&["eth0", "web"], false), ["eth0"]);
-        assert_eq!(names(&["web"], true), ["web-filter", "web-count"]);
-        assert_eq!(names(&["web", "type=bpf"], true), ["web-filter"]);
-        assert_eq!(names(&["bound-to=web-filter"], true), ["eth0"]);
-    }
-}
+pub(crate) mod tests;

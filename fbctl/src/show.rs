@@ -21,8 +21,6 @@ use std::collections::HashMap;
 /// How wide the bindings may get that stand in the table, and how many names always do.
 const BINDINGS_WIDTH: usize = 60;
 const FEW: usize = 3;
-/// A terminal of fewer columns has none that can be left out.
-const NARROWEST: usize = 20;
 
 /// Names of blocks by IDP, for what the kernel tells by number only.
 type Names = HashMap<u32, String>;
@@ -59,16 +57,28 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
     for fb in &mut fbs {
         say_link(fb, &links);
     }
-    let mut table = table(&fbs, &known, with_stats, sheet);
-    // A terminal that does not say how wide it is gets all.
-    if let Some(columns) = session
-        .out
-        .columns()
-        .filter(|columns| *columns >= NARROWEST)
-    {
-        table.leave_out(&["REFS", "IDP"], columns);
+    let mut places = Places::Beside;
+    if let Some(columns) = session.out.columns() {
+        let mut narrow = table(&fbs, &known, with_stats, sheet, places);
+        narrow.leave_out(&LEAST, columns);
+        if !narrow.has_room(columns) {
+            places = Places::Below;
+        }
     }
-    session.out.table(&table)
+    let table = table(&fbs, &known, with_stats, sheet, places);
+    session.out.table_without(table, &LEAST)
+}
+
+/// The columns that a narrow terminal leaves out, the first ones first.
+const LEAST: [&str; 2] = ["REFS", "IDP"];
+
+/// Where the options of blocks stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Places {
+    /// In a column of their own.
+    Beside,
+    /// Below their block: where the table would be so narrow that words are broken.
+    Below,
 }
 
 /// A block as JSON, with its device.
@@ -122,15 +132,18 @@ pub(crate) fn names(fbs: &[Fb]) -> Names {
         .collect()
 }
 
-fn table(fbs: &[Fb], names: &Names, with_stats: bool, sheet: Sheet) -> Table {
-    let mut table = Table::new([
+fn table(fbs: &[Fb], names: &Names, with_stats: bool, sheet: Sheet, places: Places) -> Table {
+    let mut columns = vec![
         Column::Left("NAME"),
         Column::Left("TYPE"),
         Column::Right("IDP"),
         Column::Right("REFS"),
         Column::Left("BINDINGS"),
-        Column::Left("OPTIONS"),
-    ]);
+    ];
+    if places == Places::Beside {
+        columns.push(Column::Left("OPTIONS"));
+    }
+    let mut table = Table::new(columns);
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     let stats = fbs.iter().map(|fb| fb.stats.clone().unwrap_or_default());
     let stats: Vec<_> = stats.collect();
@@ -141,15 +154,19 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool, sheet: Sheet) -> Table {
     for (fb, summary) in fbs.iter().zip(summaries) {
         let (bindings, more_bindings) = bindings(fb, names, sheet);
         let mut options = options::lines(fb, sheet).into_iter();
-        table.row([
+        let mut cells = vec![
             fb.name.clone().unwrap_or_default(),
             fb.r#type.clone().unwrap_or_default(),
             number(fb.idp),
             number(fb.refcnt),
             bindings,
-            options.next().unwrap_or_default(),
-        ]);
-        for line in more_bindings.into_iter().chain(options) {
+        ];
+        if places == Places::Beside {
+            cells.push(options.next().unwrap_or_default());
+        }
+        table.row(cells);
+        let notes = more_bindings.into_iter().chain(options);
+        for line in notes.filter(|line| !line.is_empty()) {
             table.note(&line);
         }
         if with_stats {
@@ -281,7 +298,7 @@ fb2   tee     2     3  up: fb3 #5  down: eth0    -
 fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x0000000c },\n{ 0..."
 "#;
         assert_eq!(
-            table(&fbs, &names(&fbs), false, Sheet::File).render(false),
+            table(&fbs, &names(&fbs), false, Sheet::File, Places::Beside).render(false),
             expected
         );
     }
@@ -295,7 +312,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
             ..Default::default()
         };
         fbs[1].option = vec![option("per", "packet"), option("port.0.link", "up")];
-        let text = table(&fbs[1..2], &names(&fbs), true, Sheet::File).render(false);
+        let text = table(&fbs[1..2], &names(&fbs), true, Sheet::File, Places::Beside).render(false);
         let lines: Vec<_> = text.lines().skip(1).collect();
         assert!(lines[0].ends_with("down: eth0  per=packet"), "{text}");
         assert_eq!(lines[1..3], ["    port  to    link", "       0  eth0  up"]);
@@ -318,7 +335,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         let json = serde_json::to_value(Document::of(&fbs[1], &links)).unwrap();
         assert!(json.get("link").is_none());
         fbs.iter_mut().for_each(|fb| say_link(fb, &links));
-        let text = table(&fbs, &names(&fbs), false, Sheet::File).render(false);
+        let text = table(&fbs, &names(&fbs), false, Sheet::File, Places::Beside).render(false);
         let first = text.lines().nth(1).unwrap();
         assert!(first.ends_with("  link=no-carrier mtu=9000"), "{text}");
     }
@@ -329,7 +346,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         let mut ports = vec![port(Ingress, 0, 2, "lan0")];
         ports.extend((0..64).map(|n| port(Egress, n, n + 9, &format!("end{n}"))));
         let fbs = [fb("m", "multipath", 3, ports)];
-        let text = table(&fbs, &names(&fbs), false, Sheet::File).render(false);
+        let text = table(&fbs, &names(&fbs), false, Sheet::File, Places::Beside).render(false);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].contains("  up: lan0  down: 64 blocks  "), "{text}");
         assert!(lines[2].starts_with("    down: end0 end1 "), "{text}");
@@ -340,7 +357,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
     #[test]
     fn counters_go_below() {
         let fbs = sample();
-        let text = table(&fbs[..1], &names(&fbs), true, Sheet::File).render(false);
+        let text = table(&fbs[..1], &names(&fbs), true, Sheet::File, Places::Beside).render(false);
         let below = text.lines().nth(2).unwrap();
         assert_eq!(
             below,
@@ -357,7 +374,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
             ..Default::default()
         };
         fbs[1].option = ["one", "two", "three", "four", "five"].map(option).into();
-        let table = table(&fbs, &names(&fbs), true, Sheet::Terminal);
+        let table = table(&fbs, &names(&fbs), true, Sheet::Terminal, Places::Beside);
         let expected = r#"NAME  TYPE  IDP  REFS  BINDINGS                  OPTIONS
 eth0  eth     1     3  up: fb2                   -
     packets 10  bytes 640  drops 3 (too-big 2, device 1)
@@ -375,6 +392,33 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0..."
             let text = table.fitted(Some(width), false);
             assert!(text.lines().all(|line| line.len() <= width), "{text}");
         }
+    }
+
+    #[test]
+    fn options_go_below_where_words_would_be_broken() {
+        let mut fbs = sample();
+        fbs[0].name = Some("wan-delay-link-1".into());
+        fbs[1].port[1].peer_name = Some("wan-delay-link-2".into());
+        let option = |key: &str| OptionAttrs {
+            key: Some(key.into()),
+            value: Some("0123456789".into()),
+            ..Default::default()
+        };
+        fbs[1].option = ["strategy", "two"].map(option).into();
+        let at = |places| {
+            let mut table = table(&fbs[..2], &names(&fbs), false, Sheet::Terminal, places);
+            table.leave_out(&LEAST, 60);
+            (table.has_room(60), table.fitted(Some(60), false))
+        };
+        assert!(!at(Places::Beside).0);
+        let expected = "\
+NAME              TYPE  IDP  BINDINGS
+wan-delay-link-1  eth     1  up: fb2
+fb2               tee     2  up: wan-delay-link-2 #5
+                             down: eth0
+    strategy=0123456789 two=0123456789
+";
+        assert_eq!(at(Places::Below), (true, expected.to_owned()));
     }
 
     #[test]

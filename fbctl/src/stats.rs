@@ -16,6 +16,10 @@ use lana_netlink::{
 };
 use serde::Serialize;
 
+/// The columns that a narrow terminal leaves out, the first ones first: of blocks, and of the engine's CPUs.
+const LEAST: [&str; 3] = ["SKBS", "TX", "RX"];
+const LEAST_OF_CPUS: [&str; 3] = ["BACKLOG-MAX", "BACKLOG", "CALLS"];
+
 /// What was asked for, as JSON.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -53,11 +57,12 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &StatsHow) -> R
         return session.out.json(&report(fbs.as_deref(), ppe.as_deref()));
     }
     let blocks = blocks(fbs.as_deref().unwrap_or_default());
-    session.out.table(&blocks)?;
+    session.out.table_without(blocks, &LEAST)?;
     if fbs.is_some_and(|fbs| !fbs.is_empty()) && ppe.is_some() {
         session.out.line("")?;
     }
-    session.out.table(&cpus(ppe.as_deref().unwrap_or_default()))
+    let cpus = cpus(ppe.as_deref().unwrap_or_default());
+    session.out.table_without(cpus, &LEAST_OF_CPUS)
 }
 
 /// Of its options those that only show: what the block itself counts.
@@ -231,6 +236,11 @@ CPU  PACKETS  BYTES  CALLS  DROPS  BACKLOG  BACKLOG-MAX  UNCLAIMED
   0       10    640     31      0        0            2          0
 ";
         assert_eq!(cpus(&[cpu()]).render(false), expected);
+        let mut narrow = cpus(&[cpu()]);
+        assert_eq!(narrow.leave_out(&LEAST_OF_CPUS, 60), ["BACKLOG-MAX"]);
+        let widest = |table: &Table| table.fitted(Some(60), false).lines().map(str::len).max();
+        assert!(widest(&narrow) <= Some(60));
+        assert_eq!(narrow.leave_out(&LEAST_OF_CPUS, 40), ["BACKLOG", "CALLS"]);
     }
 
     #[test]

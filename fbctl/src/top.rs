@@ -7,7 +7,7 @@ mod view;
 
 use crate::{
     cli::{TopHow, KEYS},
-    rates::{self, number, percent, scaled, EngineRates, Meter, Report},
+    rates::{self, number, percent, unit, EngineRates, Meter, Report},
     select::{Selection, Wanted},
     timing::Times,
     utc::clock,
@@ -38,6 +38,15 @@ const LOW: usize = 20;
 const LOWEST: usize = 8;
 /// What the line at the bottom says before the columns.
 const KEYS_WIDTH: usize = 15;
+/// The keys where the screen is too low or too narrow for what the help says of them.
+const KEYS_IN_SHORT: [&str; 6] = [
+    "? h keys   q Esc quit   p space pause",
+    "arrows, page up and down, home, end: scroll",
+    "N name  T type  P packets  B bits  D drops  L ns/pkt  C CPU",
+    "s sort by the next column   r reverse   i idle blocks",
+    "/ filter: parts of names, type=TYPE, bound-to=NAME",
+    "z reset the totals on this screen   Z show all again",
+];
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
     if how.netns != session.globals.netns {
@@ -141,16 +150,30 @@ fn draw(frame: &mut Frame<'_>, report: &Report, view: &mut View) {
     let (mut head, mut lines, hidden) = picture(report, view, Some(width), Some(height));
     if view.help {
         head.truncate(1);
-        lines = KEYS.lines().map(Line::from).collect();
-        if !hidden.is_empty() {
-            lines.push(Line::from(format!("Hidden columns: {}", hidden.join(" "))));
-            let all = "  -b in a pipe or a file prints all, and so does --json";
-            lines.push(Line::from(all));
-        }
+        lines = keys(&hidden, width, height);
     }
     let note = hidden_note(&hidden, width.saturating_sub(KEYS_WIDTH));
     let status = view.status(note.as_deref());
     view.scroll.draw(frame, &head, &lines, &status);
+}
+
+/// What the keys do, and what is hidden; in short where all of it does not fit on the screen.
+fn keys(hidden: &[&str], width: usize, height: usize) -> Vec<Line<'static>> {
+    let mut rest = Vec::new();
+    if !hidden.is_empty() {
+        rest.push(format!("Hidden columns: {}", hidden.join(" ")));
+        rest.push("  -b in a pipe or a file prints all, and so does --json".to_owned());
+    }
+    let all: Vec<_> = KEYS.lines().map(str::to_owned).chain(rest.clone()).collect();
+    // The title and the line at the bottom stand there, too.
+    let fits = all.len() + 2 <= height && all.iter().all(|line| line.len() <= width);
+    let lines = if fits {
+        all
+    } else {
+        let short = KEYS_IN_SHORT.map(str::to_owned).into_iter();
+        short.chain(rest).collect()
+    };
+    lines.into_iter().map(Line::from).collect()
 }
 
 /// The columns for which there is no room: as many names as fit, and how many more.
@@ -277,19 +300,6 @@ fn totals_of(engine: &EngineRates, width: Option<usize>) -> Line<'static> {
         (3, format!("{} unclaimed", engine.unclaimed.total)),
     ];
     fitting(parts.map(|(at, text)| (at, Span::from(text))), "  ", width)
-}
-
-/// A number with a blank before its unit.
-fn unit(value: f64) -> String {
-    let text = scaled(value);
-    match text.find(char::is_alphabetic) {
-        Some(at) => format!(
-            "{} {}",
-            &text.get(..at).unwrap_or(&text),
-            text.get(at..).unwrap_or_default()
-        ),
-        None => format!("{text} "),
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
@@ -552,14 +562,28 @@ mod tests {
     fn a_key_shows_the_keys() {
         let mut view = view(&[]);
         press(&mut view, "?");
-        let lines = drawn(&mut view, (60, 20)).join("\n");
+        let lines = drawn(&mut view, (80, 20)).join("\n");
         for shown in [
             "q, Esc         quit\n",
-            "Hidden columns: TYPE PACKETS BYTES DROPS REASONS\n",
-            "any key leaves the keys",
+            "Hidden columns: PACKETS BYTES DROPS\n",
+            "any other key leaves the keys",
         ] {
             assert!(lines.contains(shown), "{lines}");
         }
+        // A small screen shows all of them, in short, and no line is cut.
+        let lines = drawn(&mut view, (60, 10));
+        for shown in KEYS_IN_SHORT {
+            assert!(lines.iter().any(|line| line == shown), "{lines:?}");
+        }
+        assert!(lines[7].starts_with("Hidden columns: TYPE "), "{lines:?}");
+        assert!(lines[9].starts_with("arrows scroll"), "{lines:?}");
+        // On an even smaller one they scroll.
+        drawn(&mut view, (60, 6));
+        view.key(
+            KeyEvent::new(KeyCode::Down, KeyModifiers::NONE),
+            &sample(3, Instant::now()),
+        );
+        assert_eq!(drawn(&mut view, (60, 6))[1], KEYS_IN_SHORT[1]);
         press(&mut view, "\x1b");
         assert!(!view.help && !view.scroll.quit);
         press(&mut view, "hN");

@@ -14,7 +14,7 @@ use crate::{
         names::Names,
         part::Part,
         summary::Detail,
-        watch::{Show, Watch},
+        watch::{lost_text, End, Show, Totals, Watch},
     },
 };
 use anyhow::Result;
@@ -92,6 +92,13 @@ impl Show for Packets<'_> {
 
     fn flush(&mut self) -> Result<()> {
         self.out.flush()
+    }
+
+    fn end(&mut self, totals: &Totals, _end: End) -> Result<()> {
+        match totals.lost_last {
+            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use anyhow::Result;
 use lana_cli::{usage, Column, Session, Table};
 use lana_netlink::{spec::TypeOptionAttrs, Connection, Type};
 
+/// The columns that a narrow terminal leaves out, the first ones first.
+const LEAST: [&str; 2] = ["MODULE", "BLOCKS"];
+
 pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
     let mut types = all(session)?;
     if let Some(name) = name {
@@ -19,7 +22,7 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
     if session.out.is_json() {
         return session.out.json(&types);
     }
-    session.out.table(&table(&types))?;
+    session.out.table_without(table(&types), &LEAST)?;
     let [kind] = types.as_slice() else {
         return Ok(());
     };

@@ -184,7 +184,7 @@ impl Server {
             .get("number")
             .and_then(|text| text.parse().ok());
         match number.and_then(|number| self.feed.graph(Some(number))) {
-            Some(graph) => Answer::json(&Scene::new(&graph, Room::ALL)),
+            Some(graph) => Answer::json(&Scene::new(&graph, Room::ALL, &[])),
             None => Answer::text(404, "there is no such version"),
         }
     }
@@ -193,7 +193,7 @@ impl Server {
         let wish = Wish::read(body)?;
         let graph = self.feed.graph(None).unwrap_or_default();
         let preview = wish.preview(&graph)?;
-        let scene = Scene::new(&preview.graph, Room::ALL);
+        let scene = Scene::new(&preview.graph, Room::ALL, &[]);
         Ok(Answer::json(&Previewed {
             commands: preview.commands,
             scene,

@@ -19,6 +19,8 @@ use std::{
     os::fd::AsFd,
 };
 
+/// A terminal of fewer columns has none that can be left out.
+const NARROWEST: usize = 20;
 /// What is kept back until it is worth a write.
 const BUFFER: usize = 1 << 16;
 
@@ -147,6 +149,18 @@ impl Output {
     pub fn table(&mut self, table: &Table) -> Result<()> {
         let text = table.fitted(self.columns(), self.colour);
         self.text(&text)
+    }
+
+    /// The same, without as many columns as it takes for the others to fit, in the order of `least`. Below it stands which
+    /// ones are hidden.
+    pub fn table_without(&mut self, mut table: Table, least: &[&str]) -> Result<()> {
+        let columns = self.columns().filter(|columns| *columns >= NARROWEST);
+        let hidden = table.leave_out(least, columns.unwrap_or(usize::MAX));
+        self.table(&table)?;
+        if hidden.is_empty() {
+            return Ok(());
+        }
+        self.line(&format!("hidden: {}", hidden.join(" ")))
     }
 
     /// Sends what has been said so far on its way.

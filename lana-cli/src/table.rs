@@ -174,24 +174,67 @@ impl Table {
         out
     }
 
-    /// Takes columns of text together, the widest first, until a row fits. The first one, a name, stays whole as long as
-    /// possible.
+    /// Whether a row fits into so many columns with all words whole.
+    pub fn has_room(&self, columns: usize) -> bool {
+        let mut widths: Vec<_> = (0..self.columns.len()).map(|at| self.width(at)).collect();
+        let words = self.words();
+        take_together(&self.columns, &mut widths, columns, 1, |at| {
+            words.get(at).copied().unwrap_or_default()
+        })
+    }
+
+    /// How wide the longest word of each column is.
+    fn words(&self) -> Vec<usize> {
+        let longest = |text: &str| text.split(' ').map(|word| word.chars().count()).max();
+        let words = |at: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
+            let cells = cells.filter_map(|cell| longest(cell));
+            let title = self.columns.get(at).and_then(|c| longest(c.title()));
+            cells.chain(title).max().unwrap_or_default()
+        };
+        (0..self.columns.len()).map(words).collect()
+    }
+
+    /// Takes columns of text together, the widest first, until a row fits: as long as possible, no word is broken, and
+    /// longer even the first one, a name, stays whole.
     fn shrink(&self, widths: &mut [usize], columns: usize) {
-        for (skip, least) in [(1, NARROW), (0, NARROWEST)] {
-            loop {
-                let gaps = GAP.len() * widths.len().saturating_sub(1);
-                if widths.iter().sum::<usize>() + gaps <= columns {
-                    return;
-                }
-                let texts = self.columns.iter().zip(widths.iter_mut()).skip(skip);
-                let texts = texts.filter(|(column, _)| matches!(column, Column::Left(_)));
-                let widest = texts.map(|(_, width)| width).max_by_key(|width| **width);
-                let Some(width) = widest.filter(|width| **width > least) else {
-                    break;
-                };
-                *width -= 1;
+        let words = self.words();
+        let word = |at: usize| words.get(at).copied().unwrap_or_default();
+        let tries: [(usize, &dyn Fn(usize) -> usize); 3] = [
+            (1, &|at| word(at).max(NARROW)),
+            (1, &|_| NARROW),
+            (0, &|_| NARROWEST),
+        ];
+        for (skip, least) in tries {
+            if take_together(&self.columns, widths, columns, skip, least) {
+                return;
             }
         }
+    }
+}
+
+/// Takes columns of text together, the widest first, until a row fits: all but the first `skip`, and each to no fewer
+/// than `least` says. Whether a row fits is the result.
+fn take_together(
+    titles: &[Column],
+    widths: &mut [usize],
+    columns: usize,
+    skip: usize,
+    least: impl Fn(usize) -> usize,
+) -> bool {
+    loop {
+        let gaps = GAP.len() * widths.len().saturating_sub(1);
+        if widths.iter().sum::<usize>() + gaps <= columns {
+            return true;
+        }
+        let texts = titles.iter().zip(widths.iter_mut()).enumerate().skip(skip);
+        let texts = texts.filter(|(_, (column, _))| matches!(column, Column::Left(_)));
+        let texts = texts.map(|(at, (_, width))| (at, width));
+        let wide = texts.filter(|(at, width)| **width > least(*at));
+        let Some((_, width)) = wide.max_by_key(|(_, width)| **width) else {
+            return false;
+        };
+        *width -= 1;
     }
 }
 
@@ -288,6 +331,19 @@ b                7  one=1 two=2
         }
         assert_eq!(table.fitted(Some(100), false), table.render(false));
         assert_eq!(table.fitted(Some(3), false), table.render(false));
+    }
+
+    #[test]
+    fn words_stay_whole_where_there_is_room() {
+        let mut table = Table::new([Column::Left("NAME"), Column::Left("A"), Column::Left("B")]);
+        table.row(["name", "one two three four", "a-word-that-is-long and more"].map(str::to_owned));
+        let text = "\
+NAME  A             B
+name  one two       a-word-that-is-long
+      three four    and more
+";
+        assert_eq!(table.fitted(Some(39), false), text);
+        assert!(table.has_room(34) && !table.has_room(31));
     }
 
     #[test]

@@ -3,10 +3,16 @@
 //! Changes in words: for those who want to know what would change, and for the log. A line is as
 //! `fbctl apply` prints it.
 
-use crate::failure::word;
+use crate::{
+    failure::word,
+    secret::{is_secret, SECRET},
+};
 use lana_netlink::{Device, Op};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// The value of an option that is longer is not told.
+const LONG: usize = 60;
 
 /// What happens to something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +38,9 @@ pub struct Told {
     /// What else there is to say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub more: String,
+    /// The value of an option, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 impl fmt::Display for Told {
@@ -48,6 +57,9 @@ impl fmt::Display for Told {
         if !self.more.is_empty() {
             write!(f, " {}", self.more)?;
         }
+        if let Some(value) = &self.value {
+            write!(f, "={value}")?;
+        }
         Ok(())
     }
 }
@@ -60,6 +72,20 @@ fn name(device: Device<'_>) -> String {
     }
 }
 
+/// The value of an option, if it is short; otherwise how long it is. A secret is not told.
+fn brief(key: &str, value: &str) -> String {
+    let value = value.trim();
+    if is_secret(key) {
+        return SECRET.to_owned();
+    }
+    match value.lines().count() {
+        0 => String::new(),
+        1 if value.chars().count() <= LONG => word(value),
+        1 => format!("({} characters)", value.chars().count()),
+        lines => format!("({lines} lines)"),
+    }
+}
+
 /// A change, described.
 pub fn told(op: &Op<'_>) -> Told {
     use How::{Add, Change, Remove};
@@ -68,17 +94,22 @@ pub fn told(op: &Op<'_>) -> Told {
         item: item.to_owned(),
         names: vec![name.to_owned()],
         more,
+        value: None,
     };
     let two = |change, item: &str, first: &str, second: &str| Told {
         change,
         item: item.to_owned(),
         names: vec![first.to_owned(), second.to_owned()],
         more: String::new(),
+        value: None,
     };
     match op {
         Op::FbNew { name, kind } => one(Add, "block", name, word(kind)),
         Op::FbDel { name } => one(Remove, "block", name, String::new()),
-        Op::FbSet { name, key, .. } => one(Change, "option", name, word(key)),
+        Op::FbSet { name, key, value } => Told {
+            value: Some(brief(key, value)),
+            ..one(Change, "option", name, word(key))
+        },
         Op::Bind { upper, lower } => two(Add, "binding", upper, lower),
         Op::Unbind { upper, lower } => two(Remove, "binding", upper, lower),
         Op::Subscribe {
@@ -138,15 +169,21 @@ mod tests {
             upper: "a",
             lower: "b",
         };
-        let set = Op::FbSet {
+        let set = |key, value: &'static str| Op::FbSet {
             name: "f",
-            key: "program",
-            value: "x".into(),
+            key,
+            value: value.into(),
         };
+        let long = "a-value-that-is-longer-than-what-anybody-would-like-to-read-in-a-line";
         for (op, text) in [
             (hook, "+ device eth0 ethernet --block 'a b' --xdp"),
             (bind, "+ binding a b"),
-            (set, "~ option f program"),
+            (set("rate", "10mbit"), "~ option f rate=10mbit"),
+            (set("rate", ""), "~ option f rate="),
+            (set("addr", "a b\n"), "~ option f addr='a b'"),
+            (set("program", "1\n6 0 0 1\n"), "~ option f program=(2 lines)"),
+            (set("program", long), "~ option f program=(69 characters)"),
+            (set("tx.key", "1:00ff"), "~ option f tx.key=secret"),
             (Op::FbDel { name: "f" }, "- block f"),
         ] {
             assert_eq!(told(&op).to_string(), text);

@@ -30,6 +30,9 @@ const RATE: u32 = 10_000;
 pub(super) fn probe(request: &Request<'_>) -> Result<(), Failure> {
     let graph: &Graph = request.graph()?;
     let attrs = request.attrs();
+    if attrs.has(bindings::LANA_A_PROBE_LOST) {
+        return tell_lost(request, graph);
+    }
     let process = Process::new();
     let filter = match attrs.bytes(bindings::LANA_A_PROBE_FILTER) {
         Some(bytes) => Some(filter(bytes, &process)?),
@@ -52,6 +55,20 @@ pub(super) fn probe(request: &Request<'_>) -> Result<(), Failure> {
     let probe = Probe::new(looks, filter, bounds, request.sender(), &process)?;
     change.probe(probe, portid)?;
     change.commit()
+}
+
+/// Answers what the probe of a socket has lost. Sleeps.
+fn tell_lost(request: &Request<'_>, graph: &Graph) -> Result<(), Failure> {
+    let at = bindings::LANA_A_PROBE_LOST;
+    let portid = request.sender().0;
+    let lost = {
+        let state = graph.lock();
+        let mut all = state.probes.iter().flat_map(|probes| probes.iter());
+        let probe = all.find(|probe| probe.is_of(portid));
+        probe.map(|probe| probe.lost())
+    };
+    let lost = lost.ok_or_else(|| fail!(ENOENT, "the socket has no probe").at(at))?;
+    request.reply(bindings::LANA_CMD_PROBE, |msg| Ok(msg.put_uint(at, lost)?))
 }
 
 /// What a request is to look at.

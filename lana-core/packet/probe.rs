@@ -92,8 +92,16 @@ pub(crate) struct Probe {
     second: Atomic<u64>,
     used: Atomic<u64>,
     closed: Atomic<bool>,
-    /// Packets of a trace that blocks hold, by their numbers: a newer one takes the place of an older one.
+    /// Packets of a trace that blocks hold, as [`mark`] has them: a newer one takes the place of an older one.
     followed: KVec<Atomic<u64>>,
+}
+
+/// Says of a packet that is followed that the record of its way so far was sent.
+const TOLD: u64 = 1;
+
+/// How the number of a packet that a block holds is noted; 0 is none.
+fn mark(number: u64) -> u64 {
+    number.wrapping_add(1).wrapping_shl(1)
 }
 
 /// The probes of a version.
@@ -141,19 +149,31 @@ impl Probe {
     /// A packet that is traced is held by a block: the trace goes on when it does.
     pub(super) fn follow(&self, number: u64) {
         if let Some(place) = self.place(number) {
-            // 0 is none.
-            place.store(number.wrapping_add(1), Relaxed);
+            place.store(mark(number), Relaxed);
         }
     }
 
-    /// Whether a packet is followed that goes on now. Only once.
-    pub(super) fn follows(&self, number: u64) -> bool {
-        let found = self.place(number);
-        let found = found.filter(|place| place.load(Relaxed) == number.wrapping_add(1));
-        if let Some(place) = found {
-            place.store(0, Relaxed);
+    /// Whether a packet is followed that goes on now, and if so, whether a record has told of it. Only once.
+    pub(super) fn follows(&self, number: u64) -> Option<bool> {
+        let place = self.place(number)?;
+        let found = place.load(Relaxed);
+        if found & !TOLD != mark(number) {
+            return None;
         }
-        found.is_some() && !self.is_closed()
+        place.store(0, Relaxed);
+        (!self.is_closed()).then_some(found & TOLD != 0)
+    }
+
+    /// Notes of packets that blocks hold whether the record of their way was sent. If not, they are not followed:
+    /// nobody has seen the beginning.
+    fn note_told(&self, holds: &[Option<u64>], told: bool) {
+        for &number in holds.iter().flatten() {
+            let place = self.place(number);
+            // One that has gone on meanwhile never waits again by this number.
+            if let Some(place) = place.filter(|place| place.load(Relaxed) == mark(number)) {
+                place.store(if told { mark(number) | TOLD } else { 0 }, Relaxed);
+            }
+        }
     }
 
     /// Whether it is for this socket.
@@ -184,8 +204,11 @@ impl Probe {
         true
     }
 
-    /// Whether a record is within what the probe may send. One that goes on with an earlier one is not counted again.
+    /// Whether a record is within what the probe may send. One that goes on with an earlier one is a part of that.
     fn admit(&self, goes_on: bool) -> bool {
+        if goes_on {
+            return true;
+        }
         let second = time::second();
         if self.second.load(Relaxed) != second {
             self.second.store(second, Relaxed);
@@ -195,7 +218,12 @@ impl Probe {
             self.lose();
             return false;
         }
-        goes_on || self.sent.fetch_add(1, Relaxed) < self.bounds.limit
+        self.sent.fetch_add(1, Relaxed) < self.bounds.limit
+    }
+
+    /// How many records were lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
     }
 
     pub(super) fn lose(&self) {
@@ -293,21 +321,24 @@ impl Probe {
     /// Sends a record.
     pub(super) fn send(&self, mut record: KBox<Record>, net: &Net) {
         if !self.admit(record.goes_on) {
-            // Nobody sees the way of these so far.
-            for &number in record.holds.iter().flatten() {
-                self.follows(number);
-            }
-            return;
+            return self.note_told(&record.holds, false);
         }
-        let lost = self.lost.load(Relaxed);
+        let lost = self.lost();
         let told = match lost {
             0 => Ok(()),
             lost => record.message.put_uint(bindings::LANA_A_PROBE_LOST, lost),
         };
-        let Record { message, head, .. } = KBox::into_inner(record);
-        if told.is_err() || message.unicast(head, net, self.socket.0).is_err() {
+        let Record {
+            message,
+            head,
+            holds,
+            ..
+        } = KBox::into_inner(record);
+        let sent = told.and_then(|()| message.unicast(head, net, self.socket.0));
+        if sent.is_err() {
             self.lose();
         }
+        self.note_told(&holds, sent.is_ok());
     }
 
     /// Sends the record of a packet that was captured, with the port by which it leaves.

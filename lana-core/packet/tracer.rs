@@ -190,12 +190,14 @@ impl<'r> Tracer<'r> {
         let mut wanted = watch::hops();
         for (probe, record) in probes.iter().zip(&mut records) {
             let begins = matches!(probe.looks, Looks::Trace { from: None, .. });
-            let goes_on = held.is_some_and(|number| probe.follows(number));
-            if goes_on || begins && probe.wants(cpu, packet) {
+            // What a block has held goes on with its trace, or has none: none begins in the middle of a way.
+            let followed = held.and_then(|number| probe.follows(number));
+            let enters = begins && held.is_none();
+            if followed.is_some() || enters && probe.wants(cpu, packet) {
                 *record = probe.record(TRACE, idp, packet, direction, held);
             }
             if let Some(record) = record {
-                record.goes_on = goes_on;
+                record.goes_on = followed == Some(true);
                 record.know(0, 1);
             }
             wanted |= record.is_some() || !begins && !probe.is_closed();
@@ -274,6 +276,9 @@ impl<'r> Tracer<'r> {
             if seen.frame {
                 message.put_flag(bindings::LANA_A_HOP_FRAME)?;
             }
+            if seen.entered {
+                message.put_flag(bindings::LANA_A_HOP_ENTERED)?;
+            }
             let (what, detail) = end.told();
             if let End::Forwarded(port) = end {
                 let direction = port.direction as u32;
@@ -322,8 +327,9 @@ impl Observer for Tracer<'_> {
         for (probe, record) in self.probes.iter().zip(&mut self.records) {
             match &probe.looks {
                 Looks::Trace { from, .. } => {
-                    if record.is_none() && *from == Some(idp) && probe.wants(cx.cpu(), packet) {
-                        *record = probe.record(TRACE, idp, packet, direction, self.held);
+                    let begins = *from == Some(idp) && !goes_on;
+                    if record.is_none() && begins && probe.wants(cx.cpu(), packet) {
+                        *record = probe.record(TRACE, idp, packet, direction, None);
                         if let Some(record) = record {
                             record.know(self.packet, 1);
                         }

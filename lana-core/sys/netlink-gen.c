@@ -165,7 +165,7 @@ static const struct nla_policy lana_vlink_del_nl_policy[LANA_A_VLINK_FB + 1] = {
 };
 
 /* LANA_CMD_PROBE - do */
-static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_SNAPLEN + 1] = {
+static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_LOST + 1] = {
 	[LANA_A_PROBE_FROM] = { .type = NLA_NUL_STRING, .len = 255, },
 	[LANA_A_PROBE_AT] = { .type = NLA_STRING, .len = 255, },
 	[LANA_A_PROBE_POINTS] = NLA_POLICY_MASK(NLA_U32, 0x7),
@@ -175,6 +175,7 @@ static const struct nla_policy lana_probe_nl_policy[LANA_A_PROBE_SNAPLEN + 1] = 
 	[LANA_A_PROBE_RATE] = { .type = NLA_U32, },
 	[LANA_A_PROBE_SAMPLE] = { .type = NLA_U32, },
 	[LANA_A_PROBE_SNAPLEN] = NLA_POLICY_FULL_RANGE(NLA_U32, &lana_a_probe_snaplen_range),
+	[LANA_A_PROBE_LOST] = { .type = NLA_UINT, },
 };
 
 /* LANA_CMD_OPTION_GET - dump */
@@ -307,7 +308,7 @@ static const struct genl_split_ops lana_nl_ops[] = {
 		.cmd		= LANA_CMD_PROBE,
 		.doit		= lana_nl_probe_doit,
 		.policy		= lana_probe_nl_policy,
-		.maxattr	= LANA_A_PROBE_SNAPLEN,
+		.maxattr	= LANA_A_PROBE_LOST,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

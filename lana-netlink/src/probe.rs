@@ -12,7 +12,12 @@ use crate::{
     wire::{Attributes, Writer},
 };
 use netlink_packet_core::NLM_F_ACK;
-use std::{collections::VecDeque, os::fd::BorrowedFd};
+use rustix::event::{poll, PollFd, PollFlags};
+use std::{
+    collections::VecDeque,
+    os::fd::BorrowedFd,
+    time::{Duration, Instant},
+};
 
 const ENOBUFS: i32 = 105;
 /// Receive buffer: what waits there while we write is not lost.
@@ -21,6 +26,12 @@ const BUFFER: usize = 8 << 20;
 const LONGEST: usize = 128 << 10;
 /// The number of the request.
 const SEQ: u32 = 1;
+/// The number of the request for what was lost.
+const SEQ_LOST: u32 = 2;
+/// An answer that found no room is asked for again, so often.
+const TRIES: u32 = 5;
+/// After so long.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A probe that stands until this is dropped, and the records that it makes.
 pub struct Probe {
@@ -28,6 +39,8 @@ pub struct Probe {
     family: u16,
     /// Read and not yet taken.
     waiting: VecDeque<ProbeAttrs>,
+    /// What the kernel has lost, as it answered.
+    lost: Option<u64>,
 }
 
 impl Probe {
@@ -50,6 +63,7 @@ impl Probe {
             transport,
             family,
             waiting: VecDeque::new(),
+            lost: None,
         };
         loop {
             let datagram = match probe.transport.receive() {
@@ -88,6 +102,39 @@ impl Probe {
         }
     }
 
+    /// Asks how many records were lost, and throws away those that wait. `None` where the kernel does not say.
+    pub fn lost(&mut self) -> Result<Option<u64>, Error> {
+        let mut attrs = Writer::behind(BODY);
+        let ask = ProbeAttrs {
+            lost: Some(0),
+            ..ProbeAttrs::default()
+        };
+        ask.encode(&mut attrs)?;
+        let request = Request::new(Command::Probe, self.family, 0, SEQ_LOST, attrs)?;
+        for _ in 0..TRIES {
+            self.transport
+                .send(&request.bytes)
+                .map_err(Error::Socket)?;
+            let due = Instant::now() + PATIENCE;
+            // Until then the answer has come; else there was no room for it, or none comes.
+            while let Some(left) = due.checked_duration_since(Instant::now()) {
+                match self.transport.try_receive() {
+                    Err(error) if error.raw_os_error() == Some(ENOBUFS) => {}
+                    Err(error) => return Err(Error::Socket(error)),
+                    Ok(Some(datagram)) => {
+                        self.take(&datagram)?;
+                        self.waiting.clear();
+                        if self.lost.is_some() {
+                            return Ok(self.lost.take());
+                        }
+                    }
+                    Ok(None) => wait(self.transport.fd(), left)?,
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Keeps the records in a datagram. The acknowledgement, if it is in there, is the result.
     fn take(&mut self, datagram: &[u8]) -> Result<Option<(i32, crate::extack::ExtAck)>, Error> {
         let mut end = None;
@@ -97,13 +144,30 @@ impl Probe {
                 Content::Family { command, attrs }
                     if message.kind == self.family && command == Command::Probe as u8 =>
                 {
-                    self.waiting.push_back(ProbeAttrs::decode(attrs)?);
+                    let record = ProbeAttrs::decode(attrs)?;
+                    if message.seq == SEQ_LOST {
+                        self.lost = record.lost;
+                    } else {
+                        self.waiting.push_back(record);
+                    }
                 }
                 Content::Ack { code, ack } if message.seq == SEQ => end = Some((code, ack)),
                 _ => {}
             }
         }
         Ok(end)
+    }
+}
+
+/// Waits until something is there, or for so long.
+fn wait(fd: Option<BorrowedFd<'_>>, left: Duration) -> Result<(), Error> {
+    let mut fds: Vec<_> = fd
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .into_iter()
+        .collect();
+    match poll(&mut fds, left.try_into().ok().as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Error::Socket(error.into())),
     }
 }
 

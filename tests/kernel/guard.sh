@@ -80,7 +80,7 @@ check "line by line" is "$(printf 'add x tee\nbind x c\nsubscribe x c\n' | fbctl
 	$'+ block x tee\n+ binding x c\n+ subscription x c'
 check "in JSON" contains "$(fbctl -j --dry-run rm c)" '[{"change":"remove","item":"block","names":["c"]}]'
 check "of a device" is "$(vlink --dry-run ethernet hook lan1 --xdp unclaimed=stack)" \
-	$'+ device lan1 ethernet --xdp\n~ option lan1 unclaimed'
+	$'+ device lan1 ethernet --xdp\n~ option lan1 unclaimed=stack'
 check "of a virtual one, as far as the kernel can tell" contains "$(said vlink --dry-run ethernet add v0 lan1 7)" \
 	"the kernel has not looked at the last 1 of 1 changes"
 check "of a file" is "$(fbctl apply graph.toml --dry-run --yes | tr '\n' ' ')" \

@@ -25,7 +25,7 @@ check "the log says who has changed what, and when" matches "$(fbctl log)" "^$ti
     \+ block c counter
 $time root: vlink ethernet hook lan0 unclaimed=stack
     \+ device lan0 ethernet
-    ~ option lan0 unclaimed
+    ~ option lan0 unclaimed=stack
 $time root: fbctl -b -
     \+ block t tee
     \+ binding t lan0

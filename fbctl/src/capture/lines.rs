@@ -3,7 +3,8 @@
 //! Captured packets, a line each.
 
 use crate::probe::{
-    document::Record, names::Names, packet::Packet, part::Part, summary::Detail, watch::Show,
+    document::Record, names::Names, packet::Packet, part::Part, summary::Detail,
+    watch::{lost_text, End, Show, Totals},
     way as direction, with_drop,
 };
 use anyhow::Result;
@@ -29,9 +30,14 @@ pub(super) struct Form {
     pub(super) detail: Detail,
     /// How many columns the blocks have.
     pub(super) width: usize,
-    /// And the blocks that packets go to, where that is shown.
-    pub(super) peers: Option<usize>,
+    /// And what is said of the end: the block that the packet goes to, or why it was dropped. 0 where neither is shown.
+    pub(super) end: usize,
 }
+
+/// The sign before the block that a packet goes to.
+const TO: &str = "-> ";
+/// What most drops need.
+const USUAL: usize = "(filtered)".len();
 
 impl<'a> Lines<'a> {
     pub(crate) fn to(
@@ -39,12 +45,13 @@ impl<'a> Lines<'a> {
         blocks: &[String],
         link: bool,
         peers: Option<usize>,
+        drops: bool,
     ) -> Self {
         let width = blocks.iter().map(|name| name.chars().count()).max();
         let form = Form {
             detail: Detail::of(link, out.columns()),
             width: width.unwrap_or_default(),
-            peers,
+            end: end_width(peers, drops),
         };
         Lines { out, form }
     }
@@ -57,13 +64,22 @@ impl Show for Lines<'_> {
             return self.out.json_line(&Document::of(record, lost, names));
         }
         if lost > 0 {
-            self.out.line(&format!("({lost} lost)"))?;
+            self.out.line(&lost_text(lost))?;
         }
+        // A longer one moves the lines that follow, but once.
+        self.form.end = self.form.end.max(end(record, names).chars().count());
         self.out.folded(&line(record, names, self.form), INDENT)
     }
 
     fn flush(&mut self) -> Result<()> {
         self.out.flush()
+    }
+
+    fn end(&mut self, totals: &Totals, _end: End) -> Result<()> {
+        match totals.lost_last {
+            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -79,8 +95,7 @@ pub(super) fn point(point: Option<Value<ProbePoint>>) -> &'static str {
 
 /// What a device does with a packet, if the block stands for one.
 fn device(record: &ProbeAttrs, names: &Names) -> Option<&'static str> {
-    names.get(record.idp?)?.ifname.as_ref()?;
-    Some(if record.entered.is_some() { "rx" } else { "tx" })
+    names.device(record.idp?, record.entered.is_some())
 }
 
 /// The way of a packet, as people say it: at a device, whether that receives or sends it.
@@ -96,6 +111,21 @@ fn next<'a>(record: &ProbeAttrs, names: &'a Names) -> Option<&'a str> {
     names.peer(record.idp?, direction, record.port?)
 }
 
+/// What is said of the end of a packet: where it goes, or why it was dropped.
+fn end(record: &ProbeAttrs, names: &Names) -> String {
+    match (record.reason, next(record, names)) {
+        (Some(reason), _) => format!("({reason})"),
+        (None, Some(next)) => format!("{TO}{next}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// How many columns that takes, where blocks lead to others with names of so many characters, and where drops are shown.
+pub(super) fn end_width(peers: Option<usize>, drops: bool) -> usize {
+    let peers = peers.map_or(0, |width| TO.len() + width);
+    peers.max(if drops { USUAL } else { 0 })
+}
+
 /// When, where, which way and where to, why it was dropped; then what it is.
 pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let packet = Packet::of(record);
@@ -105,16 +135,14 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
     let (name, width) = (names.name(record.idp.unwrap_or_default()), form.width);
     let (point, way) = (point(record.point), way(record, names));
     let line = Line::of(&format!("{clock} {name:<width$} "));
+    let end = end(record, names);
+    let padding = form.end.saturating_sub(end.chars().count());
     let line = match record.reason {
-        Some(reason) => with_drop(line, Some(reason), &format!("DROP {way:<4} ({reason})")),
-        None => line.with(&format!("{point:<4} {way:<4}")),
+        Some(reason) => with_drop(line, Some(reason), &format!("DROP {way:<4} {end}")),
+        None if form.end == 0 => line.with(&format!("{point:<4} {way:<4}")),
+        None => line.with(&format!("{point:<4} {way:<4} {end}")),
     };
-    let to = match (form.peers, next(record, names)) {
-        (Some(width), Some(next)) => format!(" -> {next:<width$}"),
-        (Some(width), None) if record.reason.is_none() => format!("    {:width$}", ""),
-        _ => String::new(),
-    };
-    line.with(&format!("{to} {what}"))
+    line.with(&format!("{:padding$} {what}", ""))
 }
 
 /// The same as JSON.

@@ -49,6 +49,8 @@ pub(crate) struct Writer<W: Write> {
     snaplen: Option<u32>,
     /// When the last packet was seen.
     last: u64,
+    /// And at which interface.
+    last_at: usize,
 }
 
 impl<W: Write> Writer<W> {
@@ -76,6 +78,7 @@ impl<W: Write> Writer<W> {
             interfaces: Vec::new(),
             snaplen,
             last: 0,
+            last_at: 0,
         };
         for idp in blocks {
             for point in points {
@@ -153,6 +156,7 @@ impl<W: Write> Writer<W> {
         if let Some(interface) = self.interfaces.get_mut(at) {
             interface.packets += 1;
             interface.lost += lost;
+            self.last_at = at;
         }
         Ok(())
     }
@@ -162,8 +166,11 @@ impl<W: Write> Writer<W> {
         self.to.get_mut().flush()
     }
 
-    /// Writes the counts.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
+    /// Writes the counts. `lost` are those that were lost behind the last packet.
+    pub(crate) fn end(&mut self, lost: u64) -> io::Result<()> {
+        if let Some(interface) = self.interfaces.get_mut(self.last_at) {
+            interface.lost += lost;
+        }
         for (id, interface) in self.interfaces.iter().enumerate() {
             let block = InterfaceStatisticsBlock {
                 interface_id: number(id),

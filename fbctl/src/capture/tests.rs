@@ -39,7 +39,7 @@ fn line(record: &ProbeAttrs, link: bool, colour: bool) -> String {
     let form = lines::Form {
         detail: Detail::of(link, None),
         width: 6,
-        peers: None,
+        end: 0,
     };
     lines::line(record, &names(), form).render(None, 4, colour)
 }
@@ -81,11 +81,11 @@ fn what_leaves_has_its_next_block() {
         let form = lines::Form {
             detail: Detail::Compact,
             width: 6,
-            peers: Some(5),
+            end: lines::end_width(Some(5), false),
         };
         lines::line(record, &names, form).render(None, 4, false)
     };
-    let out = "23:59:59.123456Z filter out  down -> eth0  02:00:";
+    let out = "23:59:59.123456789Z filter out  down -> eth0  02:00:";
     assert!(line(&record).starts_with(out), "{}", line(&record));
     let other = ProbeAttrs {
         port: None,
@@ -96,6 +96,17 @@ fn what_leaves_has_its_next_block() {
         "{}",
         line(&other)
     );
+    // Whatever becomes of a packet, what it is stands in the same column.
+    let form = lines::Form {
+        detail: Detail::Compact,
+        width: 6,
+        end: lines::end_width(Some(5), true),
+    };
+    let dropped = self::record(4, ProbePoint::Drops, None);
+    for record in [&record, &other, &dropped] {
+        let text = lines::line(record, &names, form).render(None, 4, false);
+        assert_eq!(text.find(" 02:00"), Some(47), "{text}");
+    }
     let json = serde_json::to_value(lines::Document::of(&record, 0, &names)).unwrap();
     assert_eq!((&json["port"], &json["next"]), (&1.into(), &"eth0".into()));
 }
@@ -214,7 +225,7 @@ fn written(snaplen: Option<u32>, records: &[(ProbeAttrs, u64)]) -> Vec<Block> {
     for (record, lost) in records {
         writer.record(record, *lost, &names()).unwrap();
     }
-    writer.end().unwrap();
+    writer.end(2).unwrap();
     drop(writer);
     blocks(&file)
 }
@@ -264,6 +275,12 @@ fn files_have_what_the_kernel_said() {
         .map(|(code, value)| (*code, u64_of(value)))
         .collect();
     assert_eq!(counts, [(4, 6), (7, 5), (8, 1)]);
+    // Of what was lost behind the last packet nobody knows where: its interface is as good as another one.
+    let counts: Vec<_> = options(&all[13].1[12..])
+        .iter()
+        .map(|(code, value)| (*code, u64_of(value)))
+        .collect();
+    assert_eq!(counts, [(4, 3), (7, 2), (8, 1)]);
 }
 
 #[test]

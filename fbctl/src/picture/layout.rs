@@ -61,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) bottom: usize,
     /// It stands as low as it can.
     pub(crate) grounded: bool,
+    /// Its place among all boxes, in the order in which people read them.
+    pub(crate) rank: usize,
 }
 
 /// A line between two boxes, by their numbers.
@@ -124,15 +126,11 @@ pub(crate) fn lay_out(graph: &Graph, room: &Room) -> Layout {
         .map(|part| part.lay_out(graph, room))
         .collect();
     if !room.ordered {
-        // The highest first, so that the parts of a shelf are of about the same height.
-        parts.sort_by_key(|(_, layout)| {
-            // Where the width is given, what is of one height stays in its order.
-            let width = if room.limit.is_some() {
-                0.0
-            } else {
-                layout.width
-            };
-            (Reverse(tenths(layout.height)), Reverse(tenths(width)))
+        // The highest first, so that the parts of a shelf are of about the same height; those of one height in the order
+        // in which people read them.
+        parts.sort_by_key(|(part, layout)| {
+            let ranks = part.nodes.iter().map(|node| graph.nodes[*node].rank);
+            (Reverse(tenths(layout.height)), ranks.min())
         });
     }
     let part_gap = room.part_gap;

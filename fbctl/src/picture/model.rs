@@ -344,6 +344,13 @@ impl Loss {
 }
 
 impl Block {
+    /// Whether packets come: now, as far as that is known, else since it was made.
+    pub(crate) fn is_busy(&self) -> bool {
+        let ever = self.stats.as_ref().and_then(|stats| stats.packets);
+        let now = self.rate.as_ref().map(|rate| rate.packets > 0.0);
+        now.unwrap_or(ever.is_some_and(|packets| packets > 0))
+    }
+
     /// The packets that it has dropped.
     pub(crate) fn loss(&self) -> Option<Loss> {
         let drops = self.stats.as_ref()?.drop.iter();

@@ -7,7 +7,7 @@ use super::{
     layout::{self, lay_out, Edge, Ends, Graph as Boxes, Node, Point, Route},
     model::{state_text, Block, Graph, Ports, Role},
 };
-use lana_cli::clean;
+use lana_cli::{clean, natural};
 use serde::Serialize;
 use std::{collections::HashMap, fmt::Write};
 
@@ -92,12 +92,16 @@ pub(crate) struct PortLabel {
 }
 
 impl Scene {
-    /// Lays out a graph, with room for counters in each box.
-    pub(crate) fn new(graph: &Graph, room: Room) -> Self {
+    /// Lays out a graph, with room for counters in each box: for so many characters, where that is known.
+    pub(crate) fn new(graph: &Graph, room: Room, counters: &[usize]) -> Self {
         let height = room.height();
         let details: Vec<_> = graph.blocks.iter().map(detail).collect();
-        let sizes = graph.blocks.iter().zip(&details);
-        let sizes = sizes.map(|(block, detail)| (width(block, detail, room), height));
+        let counters = counters.iter().copied().chain(std::iter::repeat(0));
+        let sizes = graph.blocks.iter().zip(&details).zip(counters);
+        let sizes = sizes.map(|((block, detail), counters)| {
+            let counters = count(counters) * DETAIL_WIDTH + 2.0 * MARGIN;
+            (width(block, detail, room).max(counters.ceil()), height)
+        });
         let (boxes, numbers) = boxes(graph, sizes);
         let layout = lay_out(&boxes, &layout::Room::default());
         let lines = boxes.edges.iter().zip(&layout.routes).zip(numbers);
@@ -137,15 +141,17 @@ pub(super) fn boxes(
     graph: &Graph,
     sizes: impl Iterator<Item = (f64, f64)>,
 ) -> (Boxes, Vec<Numbers>) {
-    let node = |(block, (width, height)): (&Block, _)| Node {
+    let node = |((block, (width, height)), rank): ((&Block, _), _)| Node {
         width,
         height,
         top: block.ports.ingress.len(),
         bottom: block.ports.egress.len(),
         grounded: matches!(block.role, Role::Device(_)),
+        rank,
     };
+    let nodes = graph.blocks.iter().zip(sizes).zip(ranks(graph));
     let mut boxes = Boxes {
-        nodes: graph.blocks.iter().zip(sizes).map(node).collect(),
+        nodes: nodes.map(node).collect(),
         edges: Vec::new(),
     };
     let mut numbers = Vec::new();
@@ -194,6 +200,23 @@ pub(super) fn boxes(
         }
     }
     (boxes, numbers)
+}
+
+/// The place of each block among all: devices first, then by name, 2 before 10.
+fn ranks(graph: &Graph) -> Vec<usize> {
+    let mut order: Vec<_> = graph.blocks.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| {
+        let is_other = |block: &Block| !matches!(block.role, Role::Device(_));
+        let devices = is_other(a).cmp(&is_other(b));
+        devices.then_with(|| natural(&a.name, &b.name))
+    });
+    let mut ranks = vec![0; graph.blocks.len()];
+    for (rank, (block, _)) in order.into_iter().enumerate() {
+        if let Some(place) = ranks.get_mut(block) {
+            *place = rank;
+        }
+    }
+    ranks
 }
 
 /// The place of a port among those of its side.

@@ -30,7 +30,12 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
         packets: figures != Figures::Drops,
         drops: texts.iter().any(|(_, loss)| loss.is_some()),
     };
-    let scene = Scene::new(graph, room);
+    let length = |text: &str| text.chars().count();
+    let counters = texts.iter().map(|(packets, loss)| {
+        let loss = loss.as_ref().map_or(0, |loss| length(&loss.text));
+        length(packets).max(loss)
+    });
+    let scene = Scene::new(graph, room, &counters.collect::<Vec<_>>());
     let legend = legend(graph);
     let legend_width = legend.iter().map(Entry::width);
     let title = title(graph);

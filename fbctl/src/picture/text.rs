@@ -15,7 +15,7 @@ mod tree;
 use super::{
     caption::{title, Figures},
     layout::Room,
-    model::{Graph, Role},
+    model::{Block, Graph, Role},
 };
 use drawing::{draw, float, COLUMN};
 use lana_cli::{clean, natural};
@@ -166,7 +166,7 @@ fn parts(graph: &Graph) -> (Vec<Vec<usize>>, Vec<usize>) {
 }
 
 /// Puts parts in the order of their names: that of a part is its first device, else its first block. Those with a device
-/// come first.
+/// come first, and of these those with packets.
 fn arrange(graph: &Graph, parts: &mut [Vec<usize>]) {
     let block = |at: &usize| graph.blocks.get(*at);
     let key = |part: &[usize]| {
@@ -177,11 +177,13 @@ fn arrange(graph: &Graph, parts: &mut [Vec<usize>]) {
         };
         let device = names(true);
         let name = device.or_else(|| names(false)).unwrap_or_default();
-        (device.is_none(), name)
+        let idle = !part.iter().filter_map(block).any(Block::is_busy);
+        (device.is_none(), device.is_some() && idle, name)
     };
     parts.sort_by(|a, b| {
-        let ((a, a_name), (b, b_name)) = (key(a), key(b));
-        a.cmp(&b).then_with(|| natural(a_name, b_name))
+        let ((a, a_idle, a_name), (b, b_idle, b_name)) = (key(a), key(b));
+        let order = (a, a_idle).cmp(&(b, b_idle));
+        order.then_with(|| natural(a_name, b_name))
     });
 }
 

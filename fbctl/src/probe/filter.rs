@@ -2,7 +2,7 @@
 
 //! `--filter`: an expression that tcpdump compiles, or a program in a file.
 
-use crate::{assignment::slurp, program};
+use crate::{assignment::slurp, program, types::tip};
 use anyhow::{Context, Result};
 use lana_cli::{usage, without_bom};
 use lana_netlink::errno_text;
@@ -54,6 +54,9 @@ const WORDS: [&str; 38] = [
     "vlan",
 ];
 
+/// What stands between the parts of an expression.
+const JOINS: [&str; 2] = ["and", "or"];
+
 /// Whether a filter begins with this word of a command: what can be no name of a block, or what tcpdump knows.
 pub(crate) fn begins(word: &str) -> bool {
     let letters = word.split(|c: char| !c.is_ascii_alphanumeric()).next();
@@ -82,12 +85,42 @@ fn tcpdump(program: &str, expression: &str) -> Result<String> {
         Ok(output) if output.status.success() => {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         }
-        Ok(output) => Err(usage(complaint(program, &output))),
+        Ok(output) => {
+            let mut text = complaint(program, &output);
+            if text.contains("syntax error") {
+                text.push_str(&wrong_part(program, expression));
+            }
+            Err(usage(text))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(usage(format!(
             "{program} is not installed, which compiles expressions; @FILE takes a compiled one"
         ))),
         Err(error) => Err(usage(format!("{program}: {}", errno_text(&error)))),
     }
+}
+
+/// Which part of an expression `program` does not understand: all behind the longest beginning that it does.
+fn wrong_part(program: &str, expression: &str) -> String {
+    let words: Vec<_> = expression.split_whitespace().collect();
+    let understands = |count: &usize| {
+        let beginning = words.get(..*count).unwrap_or_default().join(" ");
+        let mut command = Command::new(program);
+        command.args(["-y", "EN10MB", "-ddd", "--", &beginning]);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    let known = (1..words.len()).rev().find(understands).unwrap_or_default();
+    let rest = words.get(known..).unwrap_or_default();
+    let first = rest.first().copied().unwrap_or_default();
+    format!(" at '{}'{}", rest.join(" "), near(first))
+}
+
+/// The word of tcpdump that a user may have meant by another one.
+pub(crate) fn near(word: &str) -> String {
+    let known = WORDS.into_iter().chain(JOINS);
+    if known.clone().any(|known| known == word) {
+        return String::new();
+    }
+    tip("word of a filter", word, known)
 }
 
 /// What it said, in a line.
@@ -163,6 +196,24 @@ mod tests {
             text.starts_with("/nonexistent/tcpdump is not installed"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_word_that_is_wrong_is_named() {
+        // Understands what consists of words of tcpdump.
+        let tcpdump = "for word in $5; do case $word in icmp|and|arp|udp) ;; *) exit 1;; esac; done";
+        let file = std::env::temp_dir().join(format!("fbctl-tcpdump-{}", std::process::id()));
+        std::fs::write(&file, format!("#!/bin/sh\n{tcpdump}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&file, mode).unwrap();
+        let program = file.display().to_string();
+        assert_eq!(
+            wrong_part(&program, "icmp andd arp"),
+            " at 'andd arp'; tip: a similar word of a filter exists: 'and'"
+        );
+        assert_eq!(wrong_part(&program, "udp port and"), " at 'port and'");
+        assert!(wrong_part(&program, "icmpp").starts_with(" at 'icmpp'; tip: "));
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

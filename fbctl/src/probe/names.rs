@@ -66,6 +66,12 @@ impl Names {
         block.map_or_else(|| format!("idp {idp}"), |block| block.name.clone())
     }
 
+    /// What a device does with a packet, if the block stands for one: it receives those that enter the graph there.
+    pub(crate) fn device(&self, idp: u32, entered: bool) -> Option<&'static str> {
+        self.get(idp)?.ifname.as_ref()?;
+        Some(if entered { "rx" } else { "tx" })
+    }
+
     /// The block that a port of a block leads to.
     pub(crate) fn peer(&self, idp: u32, direction: Direction, port: u32) -> Option<&str> {
         let peers = &self.get(idp)?.peers;

@@ -45,8 +45,8 @@ impl Detail {
     /// The time, as exactly as the rest is.
     pub(crate) fn clock(self, time: u64) -> String {
         match self {
-            Detail::Brief | Detail::Compact => clock_micros(time),
-            Detail::Full => clock(time),
+            Detail::Brief => clock_micros(time),
+            Detail::Compact | Detail::Full => clock(time),
         }
     }
 

@@ -69,8 +69,10 @@ pub(crate) trait Show {
 pub(crate) struct Totals {
     /// Packets that were shown.
     pub(crate) records: u64,
-    /// Records that were lost before the last of these.
+    /// Records that were lost.
     pub(crate) lost: u64,
+    /// Those of them that were lost behind the last one.
+    pub(crate) lost_last: u64,
 }
 
 /// What to do, and until when.
@@ -138,7 +140,7 @@ impl Watch {
     ) -> Result<Totals> {
         // From before the probe is there: no removal is missed.
         let events = EventStream::open()?;
-        let probe = Probe::open(&self.request)?;
+        let mut probe = Probe::open(&self.request)?;
         let mut running = Running {
             left: self.blocks.iter().map(|(idp, _)| *idp).collect(),
             watch: self,
@@ -153,7 +155,8 @@ impl Watch {
             // Nobody need be there to read it.
             let _ = writeln!(io::stderr(), "{}", clean(begins));
         }
-        let end = begun.and_then(|()| running.follow(lana, probe, events, until, show));
+        let end = begun.and_then(|()| running.follow(lana, &mut probe, events, until, show));
+        running.settle(&mut probe);
         let end = match end {
             Err(error) if is_closed(&error) => End::Closed,
             end => end?,
@@ -167,6 +170,11 @@ impl Watch {
         }
         Ok(running.totals)
     }
+}
+
+/// What is said of records that were lost.
+pub(crate) fn lost_text(lost: u64) -> String {
+    format!("({lost} lost)")
 }
 
 impl Totals {
@@ -208,7 +216,7 @@ impl Running {
     fn follow(
         &mut self,
         lana: &mut Connection,
-        mut probe: Probe,
+        probe: &mut Probe,
         mut events: EventStream,
         until: &dyn Until,
         show: &mut dyn Show,
@@ -226,7 +234,7 @@ impl Running {
             if stopped.is_none() && until.came() {
                 stopped = Some(now());
             }
-            let end = match self.batch(&mut probe, stopped, show)? {
+            let end = match self.batch(probe, stopped, show)? {
                 Batch::Full => continue,
                 Batch::End(end) => end,
                 Batch::Idle => {
@@ -237,7 +245,7 @@ impl Running {
                         End::Removed
                     } else if self.due().is_some_and(|due| due <= Instant::now()) {
                         End::Limit
-                    } else if wait(&probe, &events, until, self.due(), show.is_standard())? {
+                    } else if wait(probe, &events, until, self.due(), show.is_standard())? {
                         End::Closed
                     } else {
                         continue;
@@ -285,6 +293,14 @@ impl Running {
         self.totals.records = self.parts.packets();
         self.last = Instant::now();
         Ok(())
+    }
+
+    /// Heeds what was lost behind the last record.
+    fn settle(&mut self, probe: &mut Probe) {
+        // A kernel that cannot say so has told with the records.
+        let lost = probe.lost().ok().flatten().unwrap_or_default();
+        self.totals.lost_last = lost.saturating_sub(self.totals.lost);
+        self.totals.lost += self.totals.lost_last;
     }
 
     /// Whether all packets were shown that were to be, but for those that a block holds.

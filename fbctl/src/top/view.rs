@@ -103,6 +103,18 @@ impl View {
             }
             return;
         }
+        let scrolls = matches!(
+            key.code,
+            KeyCode::Up
+                | KeyCode::Down
+                | KeyCode::PageUp
+                | KeyCode::PageDown
+                | KeyCode::Home
+                | KeyCode::End
+        );
+        if self.help && scrolls {
+            return self.scroll.key(key);
+        }
         if std::mem::take(&mut self.help)
             && matches!(key.code, KeyCode::Char('?' | 'h') | KeyCode::Esc)
         {
@@ -136,7 +148,7 @@ impl View {
             return format!("filter: {typed}_  (Enter takes it, Esc leaves it)");
         }
         if self.help {
-            return "any key leaves the keys".to_owned();
+            return "arrows scroll, any other key leaves the keys".to_owned();
         }
         let turned = if self.reverse { ", reversed" } else { "" };
         let sort = self.sort.name();

@@ -2,7 +2,7 @@
 
 //! A traced packet as a document of JSON.
 
-use super::tree::rows;
+use super::{text::device, tree::rows};
 use crate::probe::{document::Record, hex::hex, names::Names, part::Part};
 use lana_netlink::{
     spec::{Direction, DropReason, HopEnd, ProbeAttrs},
@@ -32,6 +32,8 @@ struct Hop {
     r#type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<Value<Direction>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'static str>,
     frame: bool,
     /// Nanoseconds since the first one.
     time: u64,
@@ -96,6 +98,7 @@ fn hops(record: &ProbeAttrs, names: &Names) -> Vec<Hop> {
             block: names.name(idp),
             r#type: names.get(idp).map(|block| block.kind.clone()),
             direction: hop.direction,
+            device: device(hop, names),
             frame: hop.frame.is_some(),
             time: hop.time.unwrap_or_default(),
             took: hop.took,

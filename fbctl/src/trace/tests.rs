@@ -31,6 +31,31 @@ fn hop(packet: u32, idp: u32, time: u64, end: HopEnd) -> HopAttrs {
     }
 }
 
+/// Whatever way a packet goes, a device receives what enters the graph there, and sends the rest.
+#[test]
+fn a_device_receives_and_sends() {
+    use Direction::{Egress, Ingress};
+    let at = |direction, entered: bool, end| HopAttrs {
+        direction: Some(Value::Known(direction)),
+        entered: entered.then_some(Flag),
+        ..hop(0, 1, 0, end)
+    };
+    for (hop, way) in [
+        (at(Ingress, true, HopEnd::Forwarded), "rx"),
+        (at(Ingress, false, HopEnd::Left), "tx"),
+        (at(Egress, false, HopEnd::Left), "tx"),
+    ] {
+        let record = ProbeAttrs {
+            hop: vec![hop],
+            ..record()
+        };
+        let line = lines(1, &record, 0).remove(1);
+        assert!(line.contains(&format!("eth0 (eth)  {way}    ")), "{line}");
+        let json = serde_json::to_value(json::Packet::of(&part(1, &record, 0), &names())).unwrap();
+        assert_eq!(json["hops"][0]["device"], way);
+    }
+}
+
 fn change(offset: u32, old: &[u8], new: &[u8]) -> ChangeAttrs {
     ChangeAttrs {
         offset: Some(offset),
@@ -41,6 +66,10 @@ fn change(offset: u32, old: &[u8], new: &[u8]) -> ChangeAttrs {
 
 /// eth0 -> fb2, which makes a copy for count; the packet itself goes to the filter, which drops it.
 fn record() -> ProbeAttrs {
+    let eth = HopAttrs {
+        entered: Some(Flag),
+        ..hop(0, 1, 0, HopEnd::Forwarded)
+    };
     let tee = HopAttrs {
         made: Some(1),
         made_first: Some(1),
@@ -66,7 +95,7 @@ fn record() -> ProbeAttrs {
         direction: Some(Value::Known(Direction::Ingress)),
         len: Some(14),
         data: Some(vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0xac, 0x0a]),
-        hop: vec![hop(0, 1, 0, HopEnd::Forwarded), tee, filter, count],
+        hop: vec![eth, tee, filter, count],
         ..Default::default()
     }
 }
@@ -94,7 +123,7 @@ fn lines(number: u64, record: &ProbeAttrs, lost: u64) -> Vec<String> {
 
 const PACKET: &str = "\
 1. 23:59:59.123456789Z cpu 1 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype Unknown (0xac0a), length 14
-    0.000 us  eth0 (eth)         up    -> ingress 0 fb2
+    0.000 us  eth0 (eth)         rx    -> ingress 0 fb2
     0.417 us  fb2 (tee)          up    -> ingress 0 filter, made 1      took  212 ns
    12.034 us  filter (bpf)       up    DROPPED: filtered
               packet made by fb2:
@@ -105,7 +134,7 @@ const PACKET: &str = "\
 const NARROW: &str = "\
 1. 23:59:59.123456Z 02:00:00:00:00:01 > 02:00:00:00:00:02,
     ethertype Unknown (0xac0a), length 14
-    0.000 us  eth0 (eth)         up    -> ingress 0 fb2
+    0.000 us  eth0 (eth)         rx    -> ingress 0 fb2
     0.417 us  fb2 (tee)          up    -> ingress 0 filter,
               made 1
    12.034 us  filter (bpf)       up    DROPPED: filtered

@@ -12,6 +12,7 @@ use crate::probe::{
     packet::{span, Packet as Bytes},
     part::Part,
     summary::Detail,
+    watch::lost_text,
     way, with_drop,
 };
 use lana_cli::Line;
@@ -109,7 +110,7 @@ impl Packet {
     pub(crate) fn lines(&self, columns: Option<usize>) -> Vec<(Line, usize)> {
         let mut lines = Vec::new();
         if self.lost > 0 {
-            lines.push((Line::of(&format!("({} lost)", self.lost)), INDENT));
+            lines.push((Line::of(&lost_text(self.lost)), INDENT));
         }
         lines.push((Line::of(&self.head), INDENT));
         let widest = |width: fn(&Hop) -> usize| self.hops.iter().map(width).max();
@@ -171,7 +172,7 @@ impl Hop {
             first: row.first,
             maker: row.maker.map(|maker| names.name(maker)),
             block: block(hop, names),
-            way: way(hop.direction),
+            way: device(hop, names).unwrap_or_else(|| way(hop.direction)),
             outcome,
             dropped: hop.end == Some(Value::Known(HopEnd::Dropped)),
             bad: hop.reason.is_some_and(|reason| !is_usual(reason)),
@@ -266,6 +267,11 @@ fn block(hop: &HopAttrs, names: &Names) -> String {
         Some(known) => format!("{name} ({})", known.kind),
         None => name,
     }
+}
+
+/// What a device does with the packet of a hop, if the block stands for one.
+pub(super) fn device(hop: &HopAttrs, names: &Names) -> Option<&'static str> {
+    names.device(hop.idp?, hop.entered.is_some())
 }
 
 /// Nanoseconds as microseconds.

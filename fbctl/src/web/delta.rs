@@ -123,7 +123,7 @@ mod tests {
             fbs: sample(),
             ..Readout::default()
         };
-        let whole = Scene::new(&readout.graph(), Room::ALL);
+        let whole = Scene::new(&readout.graph(), Room::ALL, &[]);
         let info = VersionInfo::default();
         let first = Scene::default();
         let begin = Change::new(&first, &whole, &info);
@@ -131,7 +131,7 @@ mod tests {
         let same = Change::new(&whole, &whole, &info);
         assert!(same.boxes.is_empty() && same.lines.is_empty() && same.gone_boxes.is_empty());
         readout.fbs.pop();
-        let less = Scene::new(&readout.graph(), Room::ALL);
+        let less = Scene::new(&readout.graph(), Room::ALL, &[]);
         let change = Change::new(&whole, &less, &info);
         assert_eq!(change.gone_boxes, ["fb3"]);
         assert_eq!(change.gone_lines, ["fb3 - fb2", "fb3 ~ eth0"]);

@@ -284,7 +284,7 @@ impl Feed {
             state.versions.remove(replayed);
         }
         drop(state);
-        let scene = Scene::new(&graph, Room::ALL);
+        let scene = Scene::new(&graph, Room::ALL, &[]);
         let message = message("change", &Change::new(&watch.scene, &scene, &info));
         (watch.scene, watch.graph, watch.info) = (scene, Some(graph), Some(info));
         self.tell(&message);

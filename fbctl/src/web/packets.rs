@@ -358,8 +358,8 @@ impl Show for Capture<'_> {
         Ok(self.writer()?.flush()?)
     }
 
-    fn end(&mut self, _: &Totals, _: End) -> Result<()> {
-        Ok(self.writer()?.end()?)
+    fn end(&mut self, totals: &Totals, _: End) -> Result<()> {
+        Ok(self.writer()?.end(totals.lost_last)?)
     }
 
     fn removed(&mut self, _: &str) {}

@@ -49,8 +49,9 @@ const current = () => preview || shown || live;
 const rateOf = (idp) => (current() === live && rates.get(idp)) || { text: "", loss: "", rate: 0 };
 const figures = (group) => {
   const rate = rateOf(group.box.idp), [packets, loss] = group.figures;
-  packets.textContent = rate.text;
-  loss.textContent = rate.loss;
+  const most = Math.floor((group.box.width - 20) / 6.7);
+  packets.textContent = figure(rate.text, most);
+  loss.textContent = figure(rate.loss, most);
   loss.setAttribute("class", rate.bad ? "figures bad" : "figures usual");
   group.classList.toggle("losing", Boolean(rate.bad));
   if (document.body.classList.contains("compact")) brief(group);
@@ -141,7 +142,8 @@ const finish = () => {
   const bindings = [...scene.lines.values()].filter((line) => !line.loose).length;
   byId("counts").textContent = `${count(scene.boxes.size, "block")} · ${count(bindings, "binding")}`;
   legend(scene);
-  if (fitted) fit();
+  shortNames = null;
+  if (fitted) fit(); else look();
 };
 
 const legend = (scene) => {
@@ -429,6 +431,7 @@ const listen = () => {
     const names = new Set();
     for (const box of live.boxes.values()) if (changed.has(box.idp)) { figures(drawn.boxes.get(box.name)); names.add(box.name); }
     for (const line of live.lines.values()) if (names.has(line.upper) || names.has(line.lower)) weigh(line);
+    beyond();
   });
   stream.addEventListener("error", () => state("bad", "no connection"));
 };

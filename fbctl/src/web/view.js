@@ -19,41 +19,104 @@ const look = () => {
   byId("fit").textContent = fitted && compact ? "1:1" : "Fit";
 };
 
+// So many letters a small box has room for.
+const letters = (box) => Math.max(2, Math.floor((box.width * view.scale - 10) / LETTER));
+// The names of boxes, in as many letters as `room` gives each. The middle of a long one is left out, as names differ at
+// their ends; where two would read alike, another part of it.
+const shortened = (boxes, room) => {
+  const short = new Map(), used = new Set(), long = [];
+  for (const box of boxes) {
+    if (box.name.length > room(box)) long.push(box);
+    else { short.set(box.name, box.name); used.add(box.name); }
+  }
+  for (const box of long) {
+    const { name } = box, left = room(box) - 1, parts = [];
+    for (let more = 0; more <= left; ++more) {
+      const tail = (Math.ceil(left / 2) + more) % (left + 1);
+      parts.push(`${name.slice(0, left - tail)}…${tail ? name.slice(-tail) : ""}`);
+    }
+    for (let at = 1; left > 2 && at + left < name.length; ++at) parts.push(`…${name.slice(at, at + left - 1)}…`);
+    const text = parts.find((part) => !used.has(part)) || parts[0];
+    short.set(name, text);
+    used.add(text);
+  }
+  return short;
+};
+// Those of this scale; none after the scene has changed.
+let shortNames = null;
+const shortName = (box) => {
+  if (!shortNames || shortNames.scale !== view.scale) shortNames = { scale: view.scale, names: shortened(current().boxes.values(), letters) };
+  return shortNames.names.get(box.name) || box.name;
+};
+// A figure such as 77.8k/s in so many letters: without what is behind the point, then without its unit of time. Never a
+// part of its digits: rather nothing.
+const figure = (text, most) => {
+  const parts = /^(▼?)([\d.]+)([kMGTP]?)(\/s)?(.*)$/.exec(text);
+  if (text.length <= most || !parts) return text.length <= most ? text : "";
+  const [, sign, digits, unit, time = "", why] = parts, units = " kMGTP";
+  let number = Math.round(Number(digits)), of = unit;
+  if (number > 999 && unit !== "P") [number, of] = [1, units[units.indexOf(unit || " ") + 1]];
+  const ways = [`${sign}${number}${of}${time}${why}`, ...(why ? [`${sign}${number}${of}${time} dropped`] : []), `${sign}${number}${of}${time}`, `${sign}${number}${of}`];
+  return ways.find((way) => way.length <= most) || "";
+};
+
 // What a small box says: as many lines of its name, its packets and its drops as it has room for.
 const brief = (group) => {
   const box = group.box, rate = rateOf(box.idp), { scale } = view;
-  const most = Math.max(2, Math.floor((box.width * scale - 10) / LETTER)), height = box.height * scale;
-  const cut = (text) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-  const loss = [rate.loss ? `▼${rate.loss.split(" ")[0]}` : "", rate.bad ? "figures bad" : "figures usual"];
-  const all = [[box.name, "name"], [rate.text, "figures"], loss].filter(([text]) => text);
+  const most = letters(box), height = box.height * scale;
+  const loss = [figure(rate.loss ? `▼${rate.loss.split(" ")[0]}` : "", most), rate.bad ? "figures bad" : "figures usual"];
+  const all = [[shortName(box), "name"], [figure(rate.text, most), "figures"], loss].filter(([text]) => text);
   const lines = height >= 46 ? all : height >= 28 ? (all.length > 2 ? [all[0], rate.bad ? all[2] : all[1]] : all) : all.slice(0, 1);
   const top = (height - 13 * lines.length) / 2 + 10;
   group.small.setAttribute("transform", `translate(${box.width / 2 + 3},0) scale(${1 / scale})`);
   [...group.small.children].forEach((text, at) => {
     const [words, kind] = lines[at] || ["", ""];
-    text.textContent = cut(words);
+    text.textContent = words;
     text.setAttribute("class", kind);
     text.setAttribute("y", top + 13 * at);
   });
 };
 
+// Blocks that drop what they should not, and devices that are down.
+const inTrouble = (box) => Boolean(rateOf(box.idp).bad) || / down$/.test(box.class);
+// Says how many there are, wherever they are; a press goes from one to the next.
+const warn = () => {
+  const button = byId("trouble"), count = [...current().boxes.values()].filter(inTrouble).length;
+  const text = `${count} in trouble`;
+  button.classList.toggle("hidden", count === 0);
+  if (button.textContent !== text) button.textContent = text;
+};
+let warned = "";
+byId("trouble").addEventListener("click", () => {
+  const all = [...current().boxes.values()].filter(inTrouble).map((box) => box.name);
+  if (all.length === 0) return;
+  warned = all[(all.indexOf(warned) + 1) % all.length];
+  select({ box: warned });
+  show(warned);
+});
+
 // Buttons at the sides say how many blocks are beyond them, in whole or in part, and go there.
 const SIDES = { left: ["‹ ", ""], right: ["", " ›"], up: ["▲ ", ""], down: ["▼ ", ""] };
 const beyond = () => {
-  const { width, height } = free(), count = { left: 0, right: 0, up: 0, down: 0 };
+  const { width, height } = free(), count = { left: 0, right: 0, up: 0, down: 0 }, bad = { ...count };
   for (const box of current().boxes.values()) {
     const x = view.x + box.x * view.scale, y = view.y + box.y * view.scale;
     const side = x < -1 ? "left" : x + box.width * view.scale > width + 1 ? "right" :
       y < -1 ? "up" : y + box.height * view.scale > height + 1 ? "down" : null;
-    if (side) ++count[side];
+    if (!side) continue;
+    ++count[side];
+    if (inTrouble(box)) ++bad[side];
   }
   for (const [side, [before, behind]] of Object.entries(SIDES)) {
-    const button = byId(`more-${side}`), text = `${before}${count[side]} block${count[side] === 1 ? "" : "s"}${behind}`;
+    const button = byId(`more-${side}`), trouble = bad[side] ? `, ${bad[side]} in trouble` : "";
+    const text = `${before}${count[side]} block${count[side] === 1 ? "" : "s"}${trouble}${behind}`;
     button.classList.toggle("hidden", count[side] === 0);
+    button.classList.toggle("bad", bad[side] > 0);
     if (button.textContent !== text) button.textContent = text;
     button.title = `Not in view: ${count[side]}. Drag the picture, or press here`;
   }
   byId("more-down").style.bottom = `${stage.clientHeight - height + 8}px`;
+  warn();
 };
 for (const [side, x, y] of [["left", 1, 0], ["right", -1, 0], ["up", 0, 1], ["down", 0, -1]])
   byId(`more-${side}`).addEventListener("click", () => {
@@ -67,10 +130,10 @@ for (const [side, x, y] of [["left", 1, 0], ["right", -1, 0], ["up", 0, 1], ["do
     look();
   });
 
-// The part of the stage that the legend leaves free.
+// How large the picture is.
 const free = () => {
-  const room = stage.getBoundingClientRect(), low = byId("legend").getBoundingClientRect().height;
-  return { width: room.width, height: room.height - (low > 0 ? low + 8 : 0), border: Math.min(20, room.width / 40) };
+  const { width, height } = picture.getBoundingClientRect();
+  return { width, height, border: Math.min(20, width / 40) };
 };
 // Shows all, or as much as is readable at this scale.
 const fit = (least = smallest()) => {
@@ -109,7 +172,7 @@ const reveal = () => {
 // All, or what is readable of all; and again: with all texts.
 const toggleFit = () => (fitted && view.scale < FULL ? fit(FULL) : fit());
 const zoom = (factor, at) => {
-  const room = stage.getBoundingClientRect();
+  const room = picture.getBoundingClientRect();
   const x = at ? at.clientX - room.left : room.width / 2, y = at ? at.clientY - room.top : room.height / 2;
   const scale = Math.min(4, Math.max(0.02, view.scale * factor));
   view.x = x - (x - view.x) * scale / view.scale;
@@ -128,7 +191,7 @@ const show = (name) => {
   look();
 };
 const inWorld = (event) => {
-  const room = stage.getBoundingClientRect();
+  const room = picture.getBoundingClientRect();
   return { x: (event.clientX - room.left - view.x) / view.scale, y: (event.clientY - room.top - view.y) / view.scale };
 };
 const boxAt = (element) => { const group = element && element.closest("#boxes > g"); return group ? group.dataset.name : null; };
@@ -186,7 +249,7 @@ picture.addEventListener("pointercancel", release);
 byId("in").addEventListener("click", () => zoom(1.25));
 byId("out").addEventListener("click", () => zoom(0.8));
 byId("fit").addEventListener("click", toggleFit);
-new ResizeObserver(() => { if (fitted) fit(); else reveal(); }).observe(stage);
+new ResizeObserver(() => { if (fitted) fit(); else reveal(); }).observe(picture);
 
 // --- Finding a block ------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ use core::{marker::PhantomData, ptr, ptr::NonNull, slice};
 use kernel::prelude::*;
 
 /// How many attributes a set can have, of those that requests use.
-pub(super) const TABLE: usize = bindings::LANA_A_PROBE_SNAPLEN as usize + 1;
+pub(super) const TABLE: usize = bindings::LANA_A_PROBE_LOST as usize + 1;
 
 /// The attributes of a request, or of an operation in one.
 ///

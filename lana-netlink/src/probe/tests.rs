@@ -81,6 +81,32 @@ fn records_have_all_that_the_kernel_says() {
 }
 
 #[test]
+fn what_was_lost_is_asked_for() {
+    let answer = |lost: u64| {
+        let attrs = ProbeAttrs {
+            lost: Some(lost),
+            ..Default::default()
+        };
+        let bytes = bytes_of(&attrs);
+        part(ID, 0, SEQ_LOST, Command::Probe as u8, &bytes)
+    };
+    let full = Err(io::Error::from_raw_os_error(ENOBUFS));
+    let (script, heard) = Script::new([
+        Ok(family()),
+        Ok(ack(SEQ, 0, &[])),
+        Ok(bytes(60)),
+        full,
+        Ok([bytes(61), answer(7)].concat()),
+        Ok(answer(0)),
+    ]);
+    let mut probe = Probe::over(script, &request()).unwrap();
+    assert_eq!(probe.lost().unwrap(), Some(7));
+    assert!(lengths(&mut probe).is_empty());
+    let sent = heard.borrow().sent.last().cloned().unwrap();
+    assert_eq!(ProbeAttrs::decode(&sent[BODY..]).unwrap().lost, Some(0));
+}
+
+#[test]
 fn refusal_names_the_attribute() {
     let tlvs = [one(1, &"no block 'fb2'".to_owned()), one(2, &32u32)].concat();
     let (script, _) = Script::new([Ok(family()), Ok(ack(SEQ, -2, &tlvs))]);

@@ -9,6 +9,7 @@ fn node(top: usize, bottom: usize) -> Node {
         top,
         bottom,
         grounded: bottom == 0,
+        rank: 0,
     }
 }
 

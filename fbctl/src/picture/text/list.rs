@@ -3,7 +3,7 @@
 //! Blocks that are bound to nothing: in columns, as `ls` has files.
 
 use super::{
-    style::{line, listed_words, trimmed, Tone, Words},
+    style::{in_short, line, listed_words, trimmed, Brevity, Tone, Words},
     Look,
 };
 use crate::picture::model::Block;
@@ -15,18 +15,16 @@ const USUAL: usize = 100;
 
 /// Lists them, from above to below and then from left to right.
 pub(super) fn list(blocks: &[Block], look: &Look) -> String {
-    let said: Vec<_> = blocks
-        .iter()
-        .map(|block| listed_words(block, look.figures))
-        .collect();
-    let width = |part: usize| {
-        let parts = said.iter().filter_map(|words| words.get(part));
-        parts.map(Words::width).max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..4).map(width).collect();
-    let cells: Vec<_> = said.iter().map(|words| cell(words, &widths)).collect();
-    let wide = cells.iter().map(|cell| cell.iter().map(Words::width).sum());
-    let wide: usize = wide.max().unwrap_or_default();
+    // As much is said of the blocks as there is room for.
+    let (mut cells, mut wide) = (Vec::new(), 0);
+    for brevity in Brevity::EACH {
+        cells = cells_of(blocks, look, brevity);
+        let widths = cells.iter().map(|cell| cell.iter().map(Words::width).sum());
+        wide = widths.max().unwrap_or_default();
+        if look.has_room(wide) {
+            break;
+        }
+    }
     let columns = (look.width.unwrap_or(USUAL) / wide.max(1)).max(1);
     let rows = cells.len().div_ceil(columns).max(1);
     let title = Words::new(format!("not bound ({}):", blocks.len()), Tone::Plain);
@@ -43,6 +41,25 @@ pub(super) fn list(blocks: &[Block], look: &Look) -> String {
         out.push('\n');
     }
     out
+}
+
+fn cells_of(blocks: &[Block], look: &Look, brevity: Brevity) -> Vec<Vec<Words>> {
+    let room = look.width.filter(|_| brevity == Brevity::Packets);
+    let room = room.map(|width| width.saturating_sub(GAP));
+    let said = blocks.iter().map(|block| {
+        let mut words = listed_words(block, look.figures, brevity);
+        if let (Some(room), [name, ..]) = (room, &mut words) {
+            name.text = in_short(&name.text, room);
+        }
+        words
+    });
+    let said: Vec<_> = said.collect();
+    let width = |part: usize| {
+        let parts = said.iter().filter_map(|words| words.get(part));
+        parts.map(Words::width).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..4).map(width).collect();
+    said.iter().map(|words| cell(words, &widths)).collect()
 }
 
 /// What is said of a block, each part as wide as those of the others.

@@ -59,6 +59,35 @@ impl Tone {
 pub(super) struct Words {
     pub(super) text: String,
     pub(super) tone: Tone,
+    /// A figure, which is shown whole or not at all: a part of a number is another number.
+    pub(super) whole: bool,
+}
+
+/// How much a line says of a block, from all of it to its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum Brevity {
+    All,
+    /// Units in short.
+    Units,
+    /// And all drops as one number.
+    Drops,
+    /// And blocks without their numbers.
+    Numbers,
+    /// And without their types.
+    Types,
+    /// And without packets.
+    Packets,
+}
+
+impl Brevity {
+    pub(super) const EACH: [Brevity; 6] = [
+        Brevity::All,
+        Brevity::Units,
+        Brevity::Drops,
+        Brevity::Numbers,
+        Brevity::Types,
+        Brevity::Packets,
+    ];
 }
 
 impl Words {
@@ -66,6 +95,15 @@ impl Words {
         Words {
             text: text.into(),
             tone,
+            whole: false,
+        }
+    }
+
+    /// A number, with what it counts.
+    pub(super) fn figure(text: impl Into<String>, tone: Tone) -> Self {
+        Words {
+            whole: true,
+            ..Words::new(text, tone)
         }
     }
 
@@ -107,13 +145,42 @@ pub(super) fn drops(block: &Block, figures: Figures) -> Vec<Words> {
     words
 }
 
+/// The packets of a block in fewer characters.
+pub(super) fn short_packets(text: &str) -> String {
+    text.replace(" packets/s", "/s")
+        .replace(" packets", " pkt")
+        .replace(" packet", " pkt")
+}
+
 /// The same for a line: the packets before a comma where drops follow, and these together.
-pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
-    let [name, detail, mut packets] = words(block, figures);
-    let drops = drops(block, figures);
+pub(super) fn listed_words(block: &Block, figures: Figures, brevity: Brevity) -> [Words; 4] {
+    let [name, mut detail, mut packets] = words(block, figures);
+    let mut drops = drops(block, figures);
+    if brevity >= Brevity::Units {
+        packets.text = short_packets(&packets.text);
+    }
+    if brevity >= Brevity::Drops && drops.len() > 1 {
+        let (_, loss) = figures_of(block, figures);
+        let tone = |bad| if bad { Tone::Bad } else { Tone::Notable };
+        let loss = loss.map(|loss| Words::new(loss.text, tone(loss.bad)));
+        drops = loss.into_iter().collect();
+    }
+    if brevity >= Brevity::Numbers {
+        let number = format!(" #{}", block.idp);
+        detail.text = detail.text.replacen(&number, "", 1);
+    }
+    if brevity >= Brevity::Types {
+        detail.text = match detail.text.split_once(" · ") {
+            Some((_, rest)) => rest.to_owned(),
+            None => String::new(),
+        };
+    }
+    if brevity >= Brevity::Packets {
+        packets.text.clear();
+    }
     if !packets.text.is_empty() {
         // All are equally wide behind the number, so that these line up.
-        let one = if packets.text.ends_with('t') { " " } else { "" };
+        let one = if packets.text.ends_with("packet") { " " } else { "" };
         let end = if drops.is_empty() { " " } else { "," };
         packets.text = format!("{}{end}{one}", packets.text);
     }
@@ -125,7 +192,20 @@ pub(super) fn listed_words(block: &Block, figures: Figures) -> [Words; 4] {
             .unwrap_or_default()
     };
     let texts: Vec<_> = drops.into_iter().map(|words| words.text).collect();
-    [name, detail, packets, Words::new(texts.join(", "), tone)]
+    let packets = Words::figure(packets.text, packets.tone);
+    [name, detail, packets, Words::figure(texts.join(", "), tone)]
+}
+
+/// A name in so many columns: where it is too long, its middle is left out, as names differ at their ends.
+pub(super) fn in_short(name: &str, width: usize) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let Some(room) = width.checked_sub(1).filter(|_| letters.len() > width) else {
+        return name.chars().take(width).collect();
+    };
+    let (begin, end) = (room / 2, letters.len() - (room - room / 2));
+    let (head, tail) = (letters.get(..begin), letters.get(end..));
+    let parts = [head.unwrap_or_default(), &['…'], tail.unwrap_or_default()];
+    parts.concat().into_iter().collect()
 }
 
 /// A line without what is blank at its end.
@@ -150,7 +230,7 @@ pub(super) fn heading(text: &str, width: Option<usize>) -> String {
     }
 }
 
-/// The words one after another, in as many columns as there are. What is longer is cut.
+/// The words one after another, in as many columns as there are. What is longer is cut; a figure is left out.
 pub(super) fn line(words: &[Words], width: Option<usize>, colour: bool) -> String {
     let mut left = width.unwrap_or(usize::MAX);
     let total: usize = words.iter().map(Words::width).sum();
@@ -160,9 +240,16 @@ pub(super) fn line(words: &[Words], width: Option<usize>, colour: bool) -> Strin
     }
     let mut out = String::new();
     for word in words {
+        let fits = word.width() <= left;
+        if !fits && word.whole {
+            break;
+        }
         let text: String = word.text.chars().take(left).collect();
         left -= text.chars().count();
         out.push_str(&word.tone.paint(&text, colour));
+        if !fits {
+            break;
+        }
     }
     if is_cut && width != Some(0) {
         out.push('…');

@@ -3,7 +3,7 @@
 //! A graph as a tree on its side: a line for each block. For what is too wide to be drawn.
 
 use super::{
-    style::{heading, line, listed_words, trimmed, Tone, Words},
+    style::{heading, in_short, line, listed_words, trimmed, Brevity, Tone, Words},
     Look,
 };
 use crate::picture::model::Graph;
@@ -111,12 +111,30 @@ fn roots(graph: &Graph, branches: &[Vec<Branch>]) -> Vec<usize> {
 
 fn tree(graph: &Graph, way: Way, look: &Look) -> String {
     let rows = rows(graph, way, look.width.unwrap_or(USUAL) / 2);
+    // As much is said of the blocks as there is room for.
+    let mut lines = Vec::new();
+    for brevity in Brevity::EACH {
+        lines = lines_of(graph, &rows, look, brevity);
+        let widest = lines.iter().map(|line| line.iter().map(Words::width).sum());
+        if look.has_room(widest.max().unwrap_or_default()) {
+            break;
+        }
+    }
+    let lines = lines.iter().map(|words| line(words, look.width, look.colour));
+    lines.map(|line| line + "\n").collect()
+}
+
+/// What is said of each block, each part as wide as those of the others.
+fn lines_of(graph: &Graph, rows: &[Row], look: &Look, brevity: Brevity) -> Vec<Vec<Words>> {
+    let most = look.width.filter(|_| brevity == Brevity::Packets);
     let said: Vec<_> = rows
         .iter()
         .filter_map(|row| {
             let block = graph.blocks.get(row.block)?;
-            let [name, detail, packets, drops] = listed_words(block, look.figures);
-            let name = Words::new(format!("{}{}", row.before, name.text), Tone::Plain);
+            let [name, detail, packets, drops] = listed_words(block, look.figures, brevity);
+            let room = most.map(|most| most.saturating_sub(row.before.chars().count()));
+            let name = room.map_or(name.text.clone(), |room| in_short(&name.text, room));
+            let name = Words::new(format!("{}{name}", row.before), Tone::Plain);
             Some(match row.elsewhere {
                 None => [name, detail, packets, drops],
                 Some(place) => {
@@ -131,7 +149,7 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
         cells.map(Words::width).max().unwrap_or_default()
     };
     let widths: Vec<_> = (0..4).map(width).collect();
-    let mut out = String::new();
+    let mut lines = Vec::new();
     for cells in &said {
         let mut all = Vec::new();
         for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
@@ -151,10 +169,9 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
                 all.extend([cell.clone(), blank]);
             }
         }
-        out.push_str(&line(&trimmed(all), look.width, look.colour));
-        out.push('\n');
+        lines.push(trimmed(all));
     }
-    out
+    lines
 }
 
 /// The lines of a tree, in which nothing but a name begins further right than `deepest`.

@@ -112,6 +112,15 @@ fn record(lost: u64) -> Vec<u8> {
     of(1, Command::Probe, &record)
 }
 
+/// The answer to who asks how many were lost.
+fn lost(lost: u64) -> Vec<u8> {
+    let answer = ProbeAttrs {
+        lost: Some(lost),
+        ..Default::default()
+    };
+    of(2, Command::Probe, &answer)
+}
+
 fn event(kind: EventKind, idp: u32) -> Vec<u8> {
     let event = EventAttrs {
         seq: Some(1),
@@ -123,9 +132,9 @@ fn event(kind: EventKind, idp: u32) -> Vec<u8> {
     of(0, Command::EventNtf, &event)
 }
 
-/// Takes down the name of each record, and what was lost before it.
+/// Takes down the name of each record, and what was lost before it; and the totals.
 #[derive(Default)]
-struct Shown(Vec<(String, u64)>);
+struct Shown(Vec<(String, u64)>, Totals);
 
 impl Show for Shown {
     fn record(&mut self, part: &Part<'_>, names: &Names) -> Result<()> {
@@ -146,11 +155,13 @@ fn followed(
     records: Vec<Option<Vec<u8>>>,
     events: Vec<Option<Vec<u8>>>,
     limit: Option<u64>,
-) -> (Result<End>, Vec<(String, u64)>) {
+) -> (Result<End>, Shown) {
     let mut lana = Connection::over(Script::of([Some(dump(1, "a")), Some(dump(2, "b"))])).unwrap();
     let request = ProbeAttrs::default();
     let answers = [Some(ack(1))].into_iter().chain(records);
-    let probe = Probe::over(Script::of(answers), &request).unwrap();
+    // The kernel has lost none, if it says nothing else.
+    let answers = answers.chain([Some(lost(0))]);
+    let mut probe = Probe::over(Script::of(answers), &request).unwrap();
     let events = EventStream::over(Script::of(events)).unwrap();
     let mut running = Running {
         watch: Watch {
@@ -169,8 +180,10 @@ fn followed(
     };
     let signals = Signals::listen().unwrap();
     let mut shown = Shown::default();
-    let end = running.follow(&mut lana, probe, events, &signals, &mut shown);
-    (end, shown.0)
+    let end = running.follow(&mut lana, &mut probe, events, &signals, &mut shown);
+    running.settle(&mut probe);
+    shown.1 = running.totals;
+    (end, shown)
 }
 
 fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
@@ -190,7 +203,7 @@ fn names_are_those_of_the_time() {
     let events = vec![None, Some(event(EventKind::Replaced, 5))];
     let (end, shown) = followed(records, events, Some(3));
     assert_eq!(end.unwrap(), End::Limit);
-    assert_eq!(shown, pairs(&[("a", 0), ("b", 0), ("b", 0)]));
+    assert_eq!(shown.0, pairs(&[("a", 0), ("b", 0), ("b", 0)]));
 }
 
 #[test]
@@ -203,7 +216,29 @@ fn losses_are_told_once() {
     ];
     let (end, shown) = followed(records, vec![], Some(4));
     assert_eq!(end.unwrap(), End::Limit);
-    assert_eq!(shown, pairs(&[("a", 3), ("a", 0), ("a", 0), ("a", 7)]));
+    assert_eq!(shown.0, pairs(&[("a", 3), ("a", 0), ("a", 0), ("a", 7)]));
+}
+
+/// What was lost behind the last record no record tells: the kernel is asked for it.
+#[test]
+fn losses_count_without_a_record_behind_them() {
+    let records = vec![
+        Some(record(0)),
+        Some(record(5)),
+        // A record that came too late, and was not shown.
+        Some(record(70)),
+        Some(lost(75)),
+    ];
+    let (end, shown) = followed(records, vec![], Some(2));
+    assert_eq!(end.unwrap(), End::Limit);
+    assert_eq!(shown.0, pairs(&[("a", 0), ("a", 5)]));
+    let totals = Totals {
+        records: 2,
+        lost: 75,
+        lost_last: 70,
+    };
+    assert_eq!(shown.1, totals);
+    assert_eq!(totals.text("traced"), "2 packets traced, 75 lost");
 }
 
 /// A record of a packet that goes on with `held`, and is held at the end by `holds`.
@@ -236,7 +271,7 @@ fn the_last_packet_is_waited_for_while_it_is_held() {
     ];
     let (end, shown) = followed(records, vec![], Some(1));
     assert_eq!(end.unwrap(), End::Limit);
-    assert_eq!(shown, pairs(&[("a", 0), ("a", 0), ("a", 0)]));
+    assert_eq!(shown.0, pairs(&[("a", 0), ("a", 0), ("a", 0)]));
 }
 
 #[test]
@@ -248,7 +283,7 @@ fn the_block_that_goes_ends_it_behind_its_last_packet() {
     ];
     let (end, shown) = followed(vec![None, Some(record(0)), Some(record(0))], events, None);
     assert_eq!(end.unwrap(), End::Removed);
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.0.len(), 2);
 }
 
 #[test]
@@ -260,7 +295,14 @@ fn the_module_that_goes_is_an_error() {
 
 #[test]
 fn totals_count() {
-    let totals = |records, lost| Totals { records, lost }.text("traced");
+    let totals = |records, lost| {
+        let totals = Totals {
+            records,
+            lost,
+            lost_last: 0,
+        };
+        totals.text("traced")
+    };
     assert_eq!(totals(1, 0), "1 packet traced, 0 lost");
     assert_eq!(totals(2, 7), "2 packets traced, 7 lost");
 }
