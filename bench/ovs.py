@@ -13,7 +13,7 @@ NEW = 1  # a datapath, a port or a flow
 DP_NAME, DP_UPCALL = 1, 2
 PORT_NUMBER, PORT_TYPE, PORT_NAME, PORT_UPCALL, PORT_NETDEV = 1, 2, 3, 5, 1
 FLOW_KEY, FLOW_ACTIONS, FLOW_MASK, ACTION_OUTPUT = 1, 2, 7, 1
-IN_PORT, ETHERNET, ETHERTYPE = 3, 4, 6
+IN_PORT, ETHERNET, ETHERTYPE, IPV4, UDP = 3, 4, 6, 7, 10
 
 
 def u32(value):
@@ -57,3 +57,19 @@ class Datapath:
         self.request("ovs_flow", self.index, nest(FLOW_KEY, key(source, b"\x88\xb5"))
                      + nest(FLOW_ACTIONS, attr(ACTION_OUTPUT, u32(target)))
                      + nest(FLOW_MASK, key(0xFFFFFFFF, b"\0\0")))
+
+    def drop(self, port, prefix=None, dport=None):
+        """UDP packets, or packets of IPv4 to a prefix, that come in by a port go no further."""
+        address, mask, protocol = bytes(4), bytes(4), 17 if dport else 0
+        if prefix is not None:
+            address, mask = prefix.network_address.packed, prefix.netmask.packed
+
+        def key(port, ethertype, address, protocol, ports):
+            inner = [attr(IN_PORT, u32(port)) + attr(ETHERNET, bytes(12)) + attr(ETHERTYPE, ethertype)
+                     + attr(IPV4, bytes(4) + address + bytes([protocol]) + bytes(3))]
+            return inner + [attr(UDP, bytes(2) + ports)] * (dport is not None)
+        ports = struct.pack("!H", dport or 0)
+        exact = 0xFF if dport else 0
+        self.request("ovs_flow", self.index, nest(FLOW_KEY, *key(port, b"\x08\0", address, protocol, ports))
+                     + nest(FLOW_ACTIONS)
+                     + nest(FLOW_MASK, *key(0xFFFFFFFF, b"\xff\xff", mask, exact, b"\xff\xff")))

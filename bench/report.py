@@ -240,8 +240,33 @@ def watch_figures(results):
         yield Figure("watch", f"a trace of one in 1,000, {load}: each packet", value, 25, most=True, unit=" ns")
 
 
-FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, socket_figures, instance_figures,
-           reconfig_figures, trafgen_figures, watch_figures]
+# Blocks and what Linux has in their place: a section, its load, ours, and the peers.
+BLOCKS = [
+    *(("classify", load, "LANA, classify", ["nft, set", "tc flower", "Open vSwitch"])
+      for load in ("prefixes of one length", "prefixes of 9 lengths", "ports")),
+    ("nat", "sessions", "LANA, nat", ["nft snat", "nft snat, flowtable"]),
+    ("nat", "sessions", "LANA, route and nat", ["nft snat", "nft snat, flowtable"]),
+    ("nat", "without state", "LANA, nat, map", ["nft netdev, saddr set, fwd", "tc nat, mirred redirect"]),
+    ("switch", "two ports", "LANA, switch", ["bridge"]),
+    ("shape", "below the rate", "LANA, shape", ["tc tbf", "tc htb"]),
+    ("shape", "below the rate", "LANA, shape, police", ["tc police"]),
+    ("shape", "all wait", "LANA, shape", ["tc tbf", "tc htb"]),
+    ("delay", "all wait 1 ms", "LANA, delay", ["tc netem"]),
+]
+
+
+def block_figures(results):
+    for section, load, ours, peers in BLOCKS:
+        for x in dict.fromkeys(row["x"] for row in results.rows(section, load=load)):
+            for peer in peers:
+                value = results.ratio(section, *({"load": load, "name": name, "x": x} for name in (ours, peer)))
+                about = f"{section}, {load}{'' if x is None else f', {x:,}'}, {ours} / {peer}"
+                if value:
+                    yield Figure(section, about, value, 1, strictly=True)
+
+
+FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, block_figures, socket_figures,
+           instance_figures, reconfig_figures, trafgen_figures, watch_figures]
 
 
 # --- Tables ------------------------------------------------------------------------------------

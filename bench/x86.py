@@ -12,11 +12,11 @@ import subprocess
 import sys
 import time
 
-from report import PAGES, missing_table, table
+from report import PAGES, missing_table, table, value_table
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
-SECTIONS = ["drop", "frames", "virtio", "chain", "forward", "echo", "sockets"]
+SECTIONS = ["drop", "frames", "virtio", "chain", "forward", "echo", "sockets", "classify", "nat", "switch", "shape"]
 FRAMES = ["frames", "virtio"]
 # A name, and what tells the kernel so.
 KERNELS = {"retpolines": "spectre_v2=retpoline", "without": "spectre_v2=off"}
@@ -100,6 +100,8 @@ def main(wanted, save):
                  table(["load", "who", "retpolines", "without", "more"],
                        [[load, name, f"{one:.0f}", f"{other:.0f}", f"{one - other:.0f}"]
                         for load, name, _, one, other in rows(found)], 2), *step(found)]
+        if found["retpolines"]["values"]:
+            text.append(value_table(found["retpolines"]))
         if section in FRAMES:
             text.append(table(["load", "LANA", "peer, whose instructions / LANA's, the load taken off", "retpolines",
                                "without"], [*ratios(found)], 3))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""measure.py STRATEGY RATES WEIGHTS CAPACITIES [SIZE...]: in a booted kernel, makes the lab's network with
+"""measure.py STRATEGY RATES WEIGHTS CAPACITIES [--hops=N] [--latency=A,B,C] [--mtu=BYTES] [SIZE...]: in a booted kernel, makes the lab's network with
 uplinks of RATES, has STRATEGY balance them, and sends files: of each of the sizes in KiB, and of all these
 mixed. Prints JSON. RATES, WEIGHTS and CAPACITIES are three numbers with commas between, the first and last
 in Mbit/s; capacities are what LANA is told that the uplinks have."""
@@ -44,10 +44,11 @@ def test(name, sizes, port):
     }
 
 
-def main(strategy, rates, weights, capacities, *sizes):
+def main(strategy, rates, weights, capacities, *words):
     rates, weights, capacities = ([int(n) for n in each.split(",")] for each in (rates, weights, capacities))
-    sizes = [int(size) for size in sizes] or SIZES
-    strategies.start(strategy, rates, weights, capacities)
+    sizes = [int(word) for word in words if not word.startswith("--")] or SIZES
+    variant = network.Variant(word for word in words if word.startswith("--"))
+    strategies.start(strategy, rates, weights, capacities, variant)
     tests = []
     for number, size in enumerate(sizes):
         # 20 files each, from 1 MiB on 5.

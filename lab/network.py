@@ -66,7 +66,19 @@ def shape(device, rate):
 NAMESPACES = ("lan", "balancer", "far", *SOURCES, *ROUTERS, *SINKS)
 
 
-def build(rates, bridged):
+class Variant:
+    """What may differ from the thesis's network: routers more on each way, milliseconds that each way takes in either
+    direction, and the MTU of sources and sinks."""
+
+    def __init__(self, words=()):
+        given = dict(word[2:].split("=") for word in words)
+        self.hops, self.mtu = int(given.pop("hops", 0)), int(given.pop("mtu", 1500))
+        self.latencies = [int(number) for number in given.pop("latency", "0,0,0").split(",")]
+        if given:
+            raise ValueError(f"no --{next(iter(given))}: --hops, --latency and --mtu")
+
+
+def build(rates, bridged, variant=Variant()):
     """Makes the network, with uplinks of as many Mbit/s. Where it is `bridged`, answers reach the sources
     as frames made for these, else by the balancer's address."""
     links, inside, shaped = [], {}, {}
@@ -81,7 +93,8 @@ def build(rates, bridged):
             # No packets for the card to cut: each is one on the wire, as it is for the balancer.
             inside[namespace].append(f"link set dev {name} up gso_max_segs 1{bridge}")
 
-    for name in NAMESPACES:
+    more = [f"{name}-{hop}" for name in ROUTERS for hop in range(1, variant.hops + 1)]
+    for name in (*NAMESPACES, *more):
         run("ip", "netns", "add", name)
         enter(name)
         sysctl("net/ipv6/conf/default/disable_ipv6", 1)
@@ -105,16 +118,29 @@ def build(rates, bridged):
         balancer.append(neighbour(address, lladdr, "in"))
     for number, (name, uplink, rate) in enumerate(zip(ROUTERS, UPLINKS, rates), 1):
         wire(("balancer", uplink, mac(1, number)), (name, "up", GATEWAY))
-        wire((name, "eth0", mac(2, number)), ("far", name, ""))
+        # Further routers stand between this one and `far`: the last one has its address there.
+        chain = [name, *more[(number - 1) * variant.hops:number * variant.hops]]
+        for place, (one, other) in enumerate(zip(chain, chain[1:])):
+            left, right = mac(20 + number, 2 * place), mac(20 + number, 2 * place + 1)
+            wire((one, "eth0", left), (other, "up", right))
+            to = [f"10.2.0.1{sink}" for sink in range(1, len(SINKS) + 1)]
+            inside[one] += [neighbour(address, right, "eth0") for address in to]
+            inside[other] += [f"address add 10.4.{number}.{place + 1}/32 dev up", neighbour("10.4.0.1", left, "up"),
+                              "route add 10.0.0.0/24 via 10.4.0.1 dev up onlink"]
+        wire((chain[-1], "eth0", mac(2, number)), ("far", name, ""))
         shaped["balancer"].append(shape(uplink, rate))
+        if latency := variant.latencies[number - 1]:
+            shaped[name] += [f"qdisc add dev {device} root netem delay {latency}ms limit 100000" for device in ("up", "eth0")]
         balancer += [f"address add 10.1.{number}.1/24 dev {uplink}", neighbour(f"10.1.{number}.2", GATEWAY, uplink)]
         inside[name] += [f"address add 10.1.{number}.2/24 dev up", f"address add 10.2.0.{number}/24 dev eth0",
                          "route add 10.0.0.0/24 dev up"]
         inside[name] += [neighbour(address, lladdr if bridged else mac(1, number), "up")
                          for address, lladdr in SOURCES.values()]
         for sink in range(1, len(SINKS) + 1):
-            inside[name] += [neighbour(f"10.2.0.1{sink}", mac(3, sink), "eth0"),
-                             f"route add 10.3.{sink}.0/24 via 10.2.0.1{sink}"]
+            for one in chain[1:]:
+                inside[one].append(f"route add 10.3.{sink}.0/24 via 10.2.0.1{sink} dev eth0 onlink")
+            inside[chain[-1]].append(neighbour(f"10.2.0.1{sink}", mac(3, sink), "eth0"))
+            inside[name].append(f"route add 10.3.{sink}.0/24 via 10.2.0.1{sink}")
     for number, (name, addresses) in enumerate(SINKS.items(), 1):
         wire((name, "eth0", mac(3, number)), ("far", name, ""))
         inside[name] += [f"address add {address}/32 dev lo" for address in addresses]
@@ -123,8 +149,10 @@ def build(rates, bridged):
                          neighbour(f"10.2.0.{number}", mac(2, number), "eth0"),
                          f"route add 10.0.0.0/24 via 10.2.0.{number}"]
 
+    for name in (*SOURCES, *SINKS) if variant.mtu != 1500 else ():
+        inside[name].append(f"link set dev eth0 mtu {variant.mtu}")
     run("ip", "-batch", "-", text="\n".join(links))
-    for name in NAMESPACES:
+    for name in inside:
         run("ip", "-netns", name, "-batch", "-", text="\n".join(inside[name]))
         if shaped[name]:
             run("tc", "-netns", name, "-batch", "-", text="\n".join(shaped[name]))

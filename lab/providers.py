@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""providers.py STRATEGY RATES WEIGHTS [SIZE...]: the lab's second network, in which two providers serve two sources.
+"""providers.py STRATEGY RATES WEIGHTS [--latency=A,B] [SIZE...]: the lab's second network, in which two providers serve two sources.
 Each has a gateway of its own, which translates the sources' addresses to the one that it has:
 
     srcA --\\                        /-- gw1 (192.0.2.1) --\\       /-- dst1 (192.0.2.11, 192.0.2.12)
@@ -33,13 +33,16 @@ GATEWAY = "10.0.0.254"
 # Each source's at the outside of both gateways.
 SERVICES = {"srcA": 8001, "srcB": 8002}
 LANA = ("route", "session", "hash", "bandwidth", "utilisation")
+# Linux's own balancing, by the hash of ecmp-l4, with marks of connections: what came in by a gateway is answered by it.
+MARKED = "ecmp-mark"
+KERNEL = {**strategies.KERNEL, MARKED: strategies.KERNEL["ecmp-l4"]}
 # What is not there by then does not come any more.
-LIMIT = 20
+LIMIT = 60
 
 
-def build(rates, bridged):
+def build(rates, bridged, latencies=(0, 0)):
     """Makes the network. Where it is `bridged` both gateways have the address that the sources take for theirs; else
-    the balancer has it, and routes."""
+    the balancer has it, and routes. `latencies` are milliseconds by a gateway, in either direction."""
     links, inside = [], collections.defaultdict(lambda: ["link set lo up"])
 
     def wire(one, other):
@@ -77,6 +80,9 @@ def build(rates, bridged):
     run("ip", "-batch", "-", text="\n".join(links))
     for name in NAMESPACES:
         run("ip", "-netns", name, "-batch", "-", text="\n".join(inside[name]))
+    for name, latency in zip(ROUTERS, latencies):
+        for device in ("up", "out") if latency else ():
+            run("tc", "-netns", name, "qdisc", "add", "dev", device, "root", "netem", "delay", f"{latency}ms", "limit", "100000")
     lines = [shape(uplink, rate) for uplink, rate in zip(UPLINKS, rates)]
     run("tc", "-netns", "balancer", "-batch", "-", text="\n".join(lines))
     run("tc", "-netns", "lan", "-batch", "-", text="qdisc add dev in root netem delay 20us limit 10000")
@@ -116,18 +122,34 @@ def are_up():
     return run("fbctl", "-j", "show", "m").count('.link","value":"up"') == len(UPLINKS)
 
 
-def start(strategy, rates, weights):
+def mark():
+    """A connection from outside gets the mark of its gateway, and what leaves with a mark has a table of its own."""
+    marks = "\n".join(f'iifname "{uplink}" ct state new ct mark set {number}' for number, uplink in enumerate(UPLINKS, 1))
+    run("nft", "-f", "-", text=f"""table ip marks {{
+        chain in {{ type filter hook prerouting priority mangle
+            {marks}
+            iifname "in" meta mark set ct mark
+        }}
+    }}""")
+    for number in range(1, len(UPLINKS) + 1):
+        run("ip", "route", "add", "default", "via", f"10.1.{number}.2", "table", f"{100 + number}")
+        run("ip", "rule", "add", "fwmark", str(number), "table", f"{100 + number}")
+
+
+def start(strategy, rates, weights, latencies=(0, 0)):
     """Makes the network, and has a strategy balance it."""
-    build(rates, strategy in LANA)
+    build(rates, strategy in LANA, latencies)
     enter("balancer")
     if strategy not in LANA:
-        policy, fields = strategies.KERNEL[strategy]
+        policy, fields = KERNEL[strategy]
         sysctl("net/ipv4/fib_multipath_hash_policy", policy)
         if fields:
             sysctl("net/ipv4/fib_multipath_hash_fields", fields)
         sysctl("net/ipv4/fib_multipath_hash_seed", 1)
         hops = [f"nexthop via 10.1.{number}.2 weight {weight}" for number, weight in enumerate(weights, 1)]
         run("ip", "route", "add", "default", *" ".join(hops).split())
+        if strategy == MARKED:
+            mark()
         return
     run("modprobe", "lana")
     for device in ("in", *UPLINKS):
@@ -250,9 +272,11 @@ def counted(what):
     return files, {"seconds": seconds, "links": [dict(zip(("bytes", "packets", "drops"), link)) for link in links]}
 
 
-def main(strategy, rates, weights, *sizes):
+def main(strategy, rates, weights, *words):
     rates, weights = ([int(number) for number in each.split(",")] for each in (rates, weights))
-    start(strategy, rates, weights)
+    latencies = [word.removeprefix("--latency=") for word in words if word.startswith("--")] or ["0,0"]
+    sizes = [word for word in words if not word.startswith("--")]
+    start(strategy, rates, weights, [int(number) for number in latencies[0].split(",")])
     sent, fetched = [], []
     for number, size in enumerate([int(size) for size in sizes] or (8, 64, 512, 1024, 4096)):
         files = [size << 10] * (20 if size < 1024 else 5)

@@ -10,9 +10,9 @@ KERNEL = {"ecmp-l3": (0, 0), "ecmp-l4": (3, 0x37)}
 LANA = ("route", "packet", "session", "bandwidth", "utilisation", "flowlet", "hash")
 
 
-def start(strategy, rates, weights, capacities):
+def start(strategy, rates, weights, capacities, variant=network.Variant()):
     """Makes the network, and has a strategy balance it."""
-    network.build(rates, bridged=strategy in LANA)
+    network.build(rates, strategy in LANA, variant)
     if strategy in LANA:
         lana(strategy, weights, capacities)
     else:
