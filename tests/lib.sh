@@ -28,16 +28,16 @@ result() { # ok|not ok, NAME [# SKIP why]
 diag() { printf '%s\n' "$@" | sed -n -e 's/^/    # /' -e '1,30p'; }
 
 # check NAME COMMAND...: the command succeeds. It runs in this shell: a process more takes long in an emulated machine.
-said=$(mktemp)
+output_of_check=$(mktemp)
 check() {
 	local name=$1 status
 	shift
-	if "$@" >"$said" 2>&1; then
+	if "$@" >"$output_of_check" 2>&1; then
 		result ok "$name"
 	else
 		status=$?
 		result "not ok" "$name"
-		diag "exit status $status: $1 ${2:0:200}" "$(<"$said")"
+		diag "exit status $status: $1 ${2:0:200}" "$(<"$output_of_check")"
 	fi
 }
 

@@ -164,7 +164,11 @@ fn keys(hidden: &[&str], width: usize, height: usize) -> Vec<Line<'static>> {
         rest.push(format!("Hidden columns: {}", hidden.join(" ")));
         rest.push("  -b in a pipe or a file prints all, and so does --json".to_owned());
     }
-    let all: Vec<_> = KEYS.lines().map(str::to_owned).chain(rest.clone()).collect();
+    let all: Vec<_> = KEYS
+        .lines()
+        .map(str::to_owned)
+        .chain(rest.clone())
+        .collect();
     // The title and the line at the bottom stand there, too.
     let fits = all.len() + 2 <= height && all.iter().all(|line| line.len() <= width);
     let lines = if fits {

@@ -320,7 +320,7 @@ impl<D: Datapath> Hold<D> {
         if !unsafe { bindings::lana_skb_hold(packet.as_ptr(), &raw mut device) } {
             return Err((packet, DropReason::NoMemory));
         }
-        let mut held = Held {
+        let held = Held {
             packet,
             direction,
             left,
@@ -332,19 +332,31 @@ impl<D: Datapath> Hold<D> {
         if !content.is_of(datapath) || content.waiting.len() >= self.capacity() as usize {
             return Err((held.packet, DropReason::QueueFull));
         }
-        let number = content.number;
-        held.number = number;
-        let bytes = u64::from(held.packet.len());
+        let slot = NonNull::from(slot);
+        let number = Self::wait(self.as_arc_borrow(), &mut content, until, held);
+        let number = number.map_err(|packet| (packet, DropReason::QueueFull))?;
+        content.slot = Some(slot);
+        Ok(number)
+    }
+
+    /// Has a packet wait. Gives it back where there is no room; the result is its number. For who has the lock.
+    fn wait(
+        this: ArcBorrow<'_, Self>,
+        content: &mut Content<D>,
+        until: u64,
+        held: Held,
+    ) -> Result<u64, Skb> {
+        let (number, bytes) = (content.number, u64::from(held.packet.len()));
+        let held = Held { number, ..held };
         let waiting = Waiting { until, held };
         if let Err(full) = content.waiting.push_within_capacity(waiting) {
-            return Err((full.0.held.packet, DropReason::QueueFull));
+            return Err(full.0.held.packet);
         }
         content.number = number.wrapping_add(1);
-        content.slot = Some(NonNull::from(slot));
-        self.len.store(content.waiting.len() as u32, Relaxed);
-        self.bytes.store(self.bytes().wrapping_add(bytes), Relaxed);
+        this.len.store(content.waiting.len() as u32, Relaxed);
+        this.bytes.store(this.bytes().wrapping_add(bytes), Relaxed);
         sift_up(&mut content.waiting, Waiting::before);
-        Self::arm(self.as_arc_borrow(), &mut content);
+        Self::arm(this, content);
         Ok(number)
     }
 
@@ -370,24 +382,14 @@ impl<D: Datapath> Hold<D> {
         if is_full || content.datapath.is_none() || content.slot.is_none() {
             return Err(packet);
         }
-        let number = content.number;
         let held = Held {
             packet,
             direction: Direction::Ingress,
             left: D::HOPS,
             device,
-            number,
+            number: 0,
         };
-        let until = time::now();
-        let waiting = Waiting { until, held };
-        if let Err(full) = content.waiting.push_within_capacity(waiting) {
-            return Err(full.0.held.packet);
-        }
-        content.number = number.wrapping_add(1);
-        self.len.store(content.waiting.len() as u32, Relaxed);
-        sift_up(&mut content.waiting, Waiting::before);
-        Self::arm(self, &mut content);
-        Ok(())
+        Self::wait(self, &mut content, time::now(), held).map(drop)
     }
 
     /// What is due goes on from this place, until the block holds something elsewhere; and so many packets that are received
