@@ -34,7 +34,7 @@ impl Model {
     }
 
     /// Takes the first packet, and whether it may be dropped.
-    fn dodeque(&mut self, now: u64, queue: &mut Queue) -> (Option<Packet>, bool) {
+    fn dodeque(&mut self, now: u64, queue: &mut Queue<'_>) -> (Option<Packet>, bool) {
         let Some(packet) = queue.pop() else {
             self.first_above = 0;
             return (None, false);
@@ -50,7 +50,7 @@ impl Model {
         (Some(packet), false)
     }
 
-    fn deque(&mut self, now: u64, queue: &mut Queue, dropped: &mut Vec<u64>) -> Option<Packet> {
+    fn deque(&mut self, now: u64, queue: &mut Queue<'_>, dropped: &mut Vec<u64>) -> Option<Packet> {
         let (mut packet, mut ok_to_drop) = self.dodeque(now, queue);
         if self.dropping {
             if !ok_to_drop {
@@ -126,7 +126,7 @@ impl<'a> Queue<'a> {
 /// Sends what comes over a link of 10 Mbit/s; the packets that `deque` drops, and how long the others wait.
 fn run(
     coming: &[Packet],
-    mut deque: impl FnMut(u64, &mut Queue, &mut Vec<u64>) -> Option<Packet>,
+    mut deque: impl FnMut(u64, &mut Queue<'_>, &mut Vec<u64>) -> Option<Packet>,
 ) -> (Vec<u64>, Vec<u64>) {
     let (mut queue, mut now) = (Queue::new(coming), 0);
     let (mut dropped, mut waits) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ fn run(
 }
 
 /// The block's way: packets one by one.
-fn ours(codel: &mut Codel, now: u64, queue: &mut Queue, dropped: &mut Vec<u64>) -> Option<Packet> {
+fn ours(codel: &mut Codel, now: u64, queue: &mut Queue<'_>, dropped: &mut Vec<u64>) -> Option<Packet> {
     while let Some(packet) = queue.pop() {
         let waited = (now - packet.came, queue.bytes);
         if !codel.drops(&LAW, now, waited, || false) {

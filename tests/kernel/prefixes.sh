@@ -13,7 +13,6 @@ fold python3 -S "$tests/prefixes.py"
 
 # --- By fbctl ---
 
-used() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
 count=100000
 [ -z "${LANA_LONG:-}" ] || count=1000000
 python3 -S "$tests/prefixes.py" list $count >list.txt
@@ -22,11 +21,10 @@ size=$(($(wc -c <list.txt) - 1))
 fbctl add c classify
 fbctl set c 'rule.0=src=@7 -> 1'
 fbctl set c prefixes.7=::/0
-before=$(used)
 begin=$(date +%s%N)
 check "a list of $count prefixes comes from a file" fbctl set c prefixes.7=@list.txt
 took=$((($(date +%s%N) - begin) / 1000000))
-check "it takes $took ms, and $(((before - $(used)) * 1024 / count)) bytes each" test $took -lt $((count / 2))
+check "it takes $took ms" test $took -lt $(scale $count)
 check "fbctl show tells how long it is" contains "$(fbctl show c)" "($size bytes)"
 check "so does JSON" contains "$(fbctl -j show c)" "\"key\":\"prefixes.7\",\"config\":true,\"size\":$size"
 begin=$(date +%s%N)
@@ -61,7 +59,7 @@ check "who may not see the configuration does not see its length" not contains \
 
 fbctl -b - <<-END
 	set c prefixes.1+=10.0.0.0/8,2001:db8::/32
-	set c prefixes.1+=10.0.0.0/9 10.0.0.0/8
+	set c 'prefixes.1+=10.0.0.0/9 10.0.0.0/8'
 	set c prefixes.1-=2001:db8::/32
 END
 check "prefixes are added and removed" contains "$(fbctl -j show c)" '"key":"prefixes.1","value":"10.0.0.0/8,10.0.0.0/9"'

@@ -3,7 +3,11 @@
 //! Conversations with a scripted kernel.
 
 use super::*;
-use crate::{spec::FbAttrs, testing::*, wire::Flag};
+use crate::{
+    spec::{FbAttrs, OptionAttrs},
+    testing::*,
+    wire::Flag,
+};
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
 use std::io;
 
@@ -71,20 +75,73 @@ fn refusal_names_the_attribute() {
 fn what_does_not_fit_is_not_sent() {
     let (script, heard) = Script::new([Ok(family())]);
     let mut lana = Connection::over(script).unwrap();
+    let key = "x".repeat(70_000);
     let set = Op::FbSet {
         name: "fb3",
-        key: "program",
-        value: "x".repeat(70_000).into(),
+        key: &key,
+        value: "x".into(),
     };
     let error = lana.change(&set).unwrap_err();
     assert!(matches!(error, Error::Encode(_)), "{error}");
     assert!(
         error
             .to_string()
-            .starts_with("attribute option.value: 70001 bytes"),
+            .starts_with("attribute option.key: 70001 bytes"),
         "{error}"
     );
     assert_eq!(heard.borrow().sent.len(), 1);
+}
+
+#[test]
+fn long_values_are_one_change() {
+    // The kernel objects to the second of two parts.
+    let refuse = || {
+        let at = u32::try_from(BODY + 65_000 + 60).unwrap();
+        ack(1, -22, &one(2, &at))
+    };
+    let set = Op::FbSet {
+        name: "c",
+        key: "prefixes.0",
+        value: "x".repeat(70_000).into(),
+    };
+    let Err(Error::Refused(alone)) = connect(vec![refuse()]).change(&set) else {
+        panic!("it was refused");
+    };
+    assert_eq!(alone.change, None);
+    let mut transaction = Transaction::default();
+    transaction.push(&set).unwrap();
+    transaction.push(&add("d", "dummy")).unwrap();
+    let Err(Error::Refused(together)) = connect(vec![refuse()]).transact(transaction) else {
+        panic!("it was refused");
+    };
+    assert_eq!(together.change, Some(0));
+}
+
+#[test]
+fn values_are_read_in_parts() {
+    let piece = |flags: u16, text: &str| {
+        let attrs = FbAttrs {
+            option: vec![OptionAttrs {
+                key: Some("prefixes.0".into()),
+                value: Some(text.into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        part(ID, flags, 1, 1, &bytes_of(&attrs))
+    };
+    let read = |flags| {
+        let answers = vec![
+            piece(NLM_F_MULTIPART, "::1,"),
+            piece(NLM_F_MULTIPART | flags, "::2"),
+            done(1, 0, &[]),
+        ];
+        connect(answers).value("c", "prefixes.0").unwrap()
+    };
+    assert_eq!(read(0).as_deref(), Some("::1,::2"));
+    assert_eq!(read(NLM_F_DUMP_INTR), None);
+    let mut lana = connect(vec![ack(1, -2, &[])]);
+    assert_eq!(lana.value("c", "prefixes.0").unwrap(), None);
 }
 
 #[test]
