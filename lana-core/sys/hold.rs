@@ -121,6 +121,8 @@ pub(crate) struct Hold<D: Datapath> {
     capacity: Atomic<u32>,
     /// No block has it any more.
     is_idle: Atomic<u32>,
+    /// The number of the first packet.
+    first: u64,
     #[pin]
     timer: HrTimer<Self>,
     #[pin]
@@ -167,6 +169,7 @@ impl<D: Datapath> HoldOwner<D> {
                     },
                     "lana::Hold::content"
                 ),
+                first,
             }),
             GFP_KERNEL,
         )?;
@@ -217,6 +220,11 @@ impl<D: Datapath> Hold<D> {
     /// How many packets wait. Any context.
     pub(crate) fn len(&self) -> u32 {
         self.len.load(Relaxed)
+    }
+
+    /// How many have waited or wait. Process context.
+    pub(crate) fn held(&self, _process: &Process) -> u64 {
+        without_softirqs(|| self.content.lock().number.wrapping_sub(self.first))
     }
 
     /// How many may wait. Any context.
