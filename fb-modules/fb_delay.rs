@@ -19,7 +19,6 @@ block_module! {
 
 #[derive(Zeroable)]
 struct Counts {
-    delayed: Count,
     lost: Count,
     doubled: Count,
     reordered: Count,
@@ -29,14 +28,13 @@ struct Counts {
 struct State {
     queue: HoldQueue,
     counts: PerCpu<Counts>,
-    /// Counts the numbers that were drawn.
-    drawn: Atomic<u64>,
 }
 
 /// The longest that a packet waits.
 const LONGEST: u64 = 60 * time::SECOND;
 /// All, in billionths.
 const ALL: u64 = 1_000_000_000;
+const SEED: &str = "seed";
 
 options! {
     /// What can be set.
@@ -63,6 +61,8 @@ options! {
 struct Delay {
     config: Config,
     state: Arc<State>,
+    /// Counts the numbers that were drawn of this seed.
+    drawn: Arc<Atomic<u64>>,
 }
 
 /// A number that looks like chance, from one that does not: the finalizer of SplitMix64 (Steele, Lea, Flood: Fast
@@ -77,8 +77,10 @@ fn mixed(number: u64) -> u64 {
 impl Delay {
     /// The next number below a bound, which is not 0.
     fn below(&self, bound: u64) -> u64 {
-        let drawn = self.state.drawn.fetch_add(1_u64, Relaxed);
-        let number = mixed(self.config.seed.0.wrapping_add(drawn).wrapping_add(1));
+        let drawn = self.drawn.fetch_add(1_u64, Relaxed);
+        // The numbers of one seed are not those of the next seed, one place further.
+        let origin = mixed(self.config.seed.0);
+        let number = mixed(origin.wrapping_add(drawn).wrapping_add(1));
         // The upper half of a product: as even as a remainder, and no division.
         (u128::from(number).wrapping_mul(u128::from(bound)) >> 64) as u64
     }
@@ -112,11 +114,11 @@ impl Block for Delay {
         let state = State {
             queue,
             counts: PerCpu::new(args.process())?,
-            drawn: Atomic::new(0),
         };
         Ok(Self {
             config: Config::DEFAULT,
             state: Arc::new(state, GFP_KERNEL)?,
+            drawn: Arc::new(Atomic::new(0), GFP_KERNEL)?,
         })
     }
 
@@ -145,7 +147,6 @@ impl Block for Delay {
         if u64::from(self.state.queue.len()) >= self.config.limit.0 {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
-        counts.delayed.add(1);
         let until = self.until(time::now());
         self.state.queue.hold(packet, until, cx)
     }
@@ -154,20 +155,26 @@ impl Block for Delay {
         let config = self.config.with(key, value);
         let config = config.ok_or_else(|| Self::unknown(key))??;
         self.state.queue.make_room(config.limit.0 as u32, process)?;
+        let drawn = match key {
+            SEED => Arc::new(Atomic::new(0), GFP_KERNEL)?,
+            _ => self.drawn.clone(),
+        };
         Ok(Self {
             config,
             state: self.state.clone(),
+            drawn,
         })
     }
 
-    fn options(&self, to: &mut dyn Options, _process: &Process) {
-        to.put("waiting", format_args!("{}", self.state.queue.len()));
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        let State { queue, .. } = &*self.state;
+        to.put("waiting", format_args!("{}", queue.len()));
+        to.put("delayed", format_args!("{}", queue.held(process)));
         let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
             let parts = self.state.counts.iter().map(|(_, counts)| part(counts));
             let sum = parts.fold(0, u64::wrapping_add);
             to.put(name, format_args!("{sum}"));
         };
-        sum("delayed", &|counts| counts.delayed.get());
         sum("lost", &|counts| counts.lost.get());
         sum("duplicated", &|counts| counts.doubled.get());
         sum("reordered", &|counts| counts.reordered.get());
@@ -178,9 +185,14 @@ impl Block for Delay {
         old.state
             .queue
             .make_room(self.config.limit.0 as u32, process)?;
+        let drawn = match self.config.seed == old.config.seed {
+            true => &old.drawn,
+            false => &self.drawn,
+        };
         Ok(Some(Self {
             config: self.config,
             state: old.state.clone(),
+            drawn: drawn.clone(),
         }))
     }
 }

@@ -24,7 +24,6 @@ block_module! {
 
 #[derive(Zeroable)]
 struct Counts {
-    delayed: Count,
     policed: Count,
 }
 
@@ -127,10 +126,7 @@ impl Block for Shape {
             }
             // None overtakes those that wait.
             Some(goes) if goes <= now && queue.is_empty() => cx.pass(packet),
-            Some(goes) => {
-                counts.this(cx.cpu()).delayed.add(1);
-                queue.hold(packet, goes, cx)
-            }
+            Some(goes) => queue.hold(packet, goes, cx),
         }
     }
 
@@ -146,15 +142,13 @@ impl Block for Shape {
         })
     }
 
-    fn options(&self, to: &mut dyn Options, _process: &Process) {
-        to.put("waiting", format_args!("{}", self.state.queue.len()));
-        let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
-            let parts = self.state.counts.iter().map(|(_, counts)| part(counts));
-            let sum = parts.fold(0, u64::wrapping_add);
-            to.put(name, format_args!("{sum}"));
-        };
-        sum("delayed", &|counts| counts.delayed.get());
-        sum("policed", &|counts| counts.policed.get());
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        let State { queue, counts, .. } = &*self.state;
+        to.put("waiting", format_args!("{}", queue.len()));
+        to.put("delayed", format_args!("{}", queue.held(process)));
+        let policed = counts.iter().map(|(_, counts)| counts.policed.get());
+        let policed = policed.fold(0, u64::wrapping_add);
+        to.put("policed", format_args!("{policed}"));
         self.config.put(to);
     }
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""route.py send|tcp: packets from alice, through the router in this namespace, to bob. `send` prints what comes out where, so
-that two routers can be compared. `tcp`: a stream, in super-packets."""
+"""route.py send|tcp|reasons: packets from alice, through the router in this namespace, to bob. `send` prints what comes out
+where, so that two routers can be compared. `tcp`: a stream, in super-packets. `reasons skbs|frames`: what the block `r` counts
+of each packet; carol's device is above it."""
 
 import hashlib
 import socket
 import struct
 import sys
 import threading
+import time
 
 from lana import check, end
 from rig import inside, quiesce
@@ -141,4 +143,152 @@ def tcp():
     end()
 
 
-{"send": send, "tcp": tcp}[sys.argv[1]]()
+ECHO_REPLY = struct.pack("!BBHI", 0, 0, 0xffff, 0)  # nobody answers it
+RESET = 0x14
+
+
+def to(mac, frame, tag=b""):
+    return mac + frame[6:12] + tag + frame[12:]
+
+
+def pong(address, size=0, **more):
+    return ipv4(address, ECHO_REPLY + bytes(size), protocol=1, **more)
+
+
+def pong6(address, size=0, **more):
+    return ipv6(address, b"\x81" + bytes(7 + size), protocol=58, **more)
+
+
+def cut(frame, size):
+    """A frame whose header says that there is more."""
+    return frame[:14 + size]
+
+
+def changed_byte(frame, at, value):
+    """The same of IPv4, with a right header checksum."""
+    head = bytearray(frame[14:34])
+    head[at] = value
+    head[10:12] = bytes(2)
+    head[10:12] = struct.pack("!H", checksum(bytes(head)))
+    return frame[:14] + bytes(head) + frame[34:]
+
+
+TOLD = {"errors-sent": 1}
+OTHER = bytes.fromhex("020000000077")
+# By name: who sends it, the frame, and what the block counts.
+REASONS = [
+    ("a route", "alice", pong("203.0.113.1"), {"forwarded": 1}),
+    ("-> drop", "alice", pong("10.98.0.1"), {"filtered": 1}),
+    ("-> drop, of IPv6", "alice", pong6("2001:db8:98::1"), {"filtered": 1}),
+    ("-> unreachable", "alice", pong("10.99.0.1"), {"filtered": 1} | TOLD),
+    ("-> unreachable, of IPv6", "alice", pong6("2001:db8:99::1"), {"filtered": 1} | TOLD),
+    ("-> up", "alice", pong("192.0.2.254"), {"up": 1}),
+    ("no route", "alice", pong("10.97.0.1"), {"up": 1}),
+    ("no route, of IPv6", "alice", pong6("2001:db8:97::1"), {"up": 1}),
+    ("a source of the loopback", "alice", pong("203.0.113.1", source="127.0.0.1"), {"filtered": 1}),
+    ("a source that is a group", "alice", pong("203.0.113.1", source="224.0.0.1"), {"filtered": 1}),
+    ("a source of the loopback, of IPv6", "alice", pong6("2001:db8:3::1", source="::1"), {"filtered": 1}),
+    ("a link-local source", "alice", pong6("2001:db8:3::1", source="fe80::1"), {"up": 1}),
+    ("to a group", "alice", pong("224.0.0.5"), {"up": 1}),
+    ("to another station", "alice", to(OTHER, pong("203.0.113.1")), {"up": 1}),
+    ("to all stations", "alice", to(bytes([255] * 6), pong("203.0.113.1")), {"up": 1}),
+    ("a tag", "alice", to(LAN0, pong("203.0.113.1"), b"\x81\x00\x00\x07"), {"up": 1}),
+    ("a tag of 802.1ad", "alice", to(LAN0, pong("203.0.113.1"), b"\x88\xa8\x00\x07"), {"up": 1}),
+    ("two tags", "alice", to(LAN0, pong("203.0.113.1"), b"\x88\xa8\x00\x07\x81\x00\x00\x08"), {"up": 1}),
+    ("a tag, and no hop left", "alice", to(LAN0, pong("203.0.113.1", ttl=1), b"\x81\x00\x00\x07"), {"up": 1}),
+    ("another protocol", "alice", LAN0 + ALICE + b"\x88\xb5" + bytes(46), {"up": 1}),
+    ("no such port", "alice", pong("10.96.0.1"), {"unbound": 1}),
+    ("a host that nobody is", "alice", pong("198.51.100.77"), {"unresolved": 1}),
+    ("a router that nobody is", "alice", pong("10.95.0.1"), {"unresolved": 1}),
+    ("one hop left", "alice", pong("203.0.113.1", ttl=1), {"ttl-expired": 1} | TOLD),
+    ("one hop left, of IPv6", "alice", pong6("2001:db8:3::1", limit=1), {"ttl-expired": 1} | TOLD),
+    ("one hop left, later fragment", "alice", pong("203.0.113.1", ttl=1, flags=3), {"ttl-expired": 1}),
+    ("one hop left, an error", "alice", ipv4("203.0.113.1", ICMP_ERROR, protocol=1, ttl=1), {"ttl-expired": 1}),
+    ("one hop left, and up", "alice", pong("192.0.2.254", ttl=1), {"up": 1}),
+    ("too big", "alice", pong("203.0.113.1", 1373, flags=0x4000), {"too-big": 1} | TOLD),
+    ("just not too big", "alice", pong("203.0.113.1", 1372, flags=0x4000), {"forwarded": 1}),
+    ("too big, of IPv6", "alice", pong6("2001:db8:3::1", 1353), {"too-big": 1} | TOLD),
+    ("a header checksum", "alice", pong("203.0.113.1", spoil=1), {"malformed": 1}),
+    ("another version", "alice", changed_byte(pong("203.0.113.1"), 0, 0x65), {"malformed": 1}),
+    ("a header too short", "alice", changed_byte(pong("203.0.113.1"), 0, 0x44), {"malformed": 1}),
+    ("a header longer than the packet", "alice", changed_byte(pong("203.0.113.1"), 0, 0x4f), {"malformed": 1}),
+    ("half a header of IPv6", "alice", cut(pong6("2001:db8:3::1"), 20), {"malformed": 1}),
+    ("from above", "carol", pong("203.0.113.1"), {"forwarded": 1}),
+    ("from above, of IPv6", "carol", pong6("2001:db8:3::1"), {"forwarded": 1}),
+    ("from above, one hop left", "carol", pong("203.0.113.1", ttl=1), {"forwarded": 1}),
+    ("from above, no route", "carol", pong("10.97.0.1"), {"filtered": 1}),
+    ("from above, -> up", "carol", pong("192.0.2.254"), {"filtered": 1}),
+    ("from above, -> drop", "carol", pong("10.98.0.1"), {"filtered": 1}),
+    ("from above, -> unreachable", "carol", pong("10.99.0.1"), {"filtered": 1} | TOLD),
+    ("from above, to all stations", "carol", to(bytes([255] * 6), pong("203.0.113.1")), {"filtered": 1}),
+    ("from above, with a tag", "carol", to(LAN0, pong("203.0.113.1"), b"\x81\x00\x00\x07"), {"filtered": 1}),
+    ("from above, too big", "carol", pong("203.0.113.1", 1373, flags=0x4000), {"too-big": 1} | TOLD),
+]
+
+
+def super_packet(size):
+    """A super-packet of TCP that nobody answers."""
+    data = struct.pack("!HHIIBBHHH", 4000, 5000, 1, 0, 5 << 4, RESET, 1000, 0, 0) + bytes(3 * size)
+    pseudo = socket.inet_aton("192.0.2.1") + socket.inet_aton("203.0.113.1") + struct.pack("!HH", 6, len(data))
+    data = data[:16] + struct.pack("!H", ~checksum(pseudo) & 0xffff) + data[18:]
+    return ipv4("203.0.113.1", data, protocol=6, flags=0x4000)
+
+
+def reasons():
+    from frames import GSO_TCPV4, Port, vnet_hdr  # which opens alice and bob
+    from rig import Lana
+    way, lana = sys.argv[2], Lana()
+    ports = {name: Port(name, device) for name, device in (("alice", "a0"), ("bob", "b0"), ("carol", "c0"))}
+
+    def counts():
+        found = lana.get("r")
+        keys = "forwarded", "up", "errors-sent", "errors-limited"
+        return {key: int(found.options[key]) for key in keys} | found.drops
+
+    def is_told(frame):
+        """Not what Linux asks of a host that nobody is."""
+        return frame[12:14] != b"\x08\x06"
+
+    was = counts()
+
+    def counts_of(name, who, frame, want, places, *vnet):
+        """Sends a frame. What comes of it, by who hears it; what comes too late is in the way of the next one."""
+        nonlocal was
+        ports[who].send(frame, *vnet)
+        deadline, heard = time.monotonic() + 2, {}
+        while time.monotonic() < deadline:
+            for place, port in ports.items():
+                while (came := port.receive(0)[0]) is not None:
+                    if is_told(came):
+                        heard.setdefault(place, []).append(came)
+            now = counts()
+            have = {key: value - was.get(key, 0) for key, value in now.items() if value != was.get(key, 0)}
+            if have == want and {place: len(frames) for place, frames in heard.items()} == places:
+                break
+            time.sleep(0.005)
+        was = now
+        check(f"{name}: {want}", have == want, have)
+        came = {place: len(frames) for place, frames in heard.items()}
+        check(f"{name}: comes out at {places or 'no place'}", came == places, heard)
+        return {place: frames[0] for place, frames in heard.items()}
+
+    for name, who, frame, want in REASONS:
+        places = {"forwarded": {"bob": 1}, "up": {"carol": 1}, "errors-sent": {who: 1}}
+        heard = counts_of(name, who, frame, want, next((place for key, place in places.items() if key in want), {}))
+        if "up" in want and "carol" in heard:
+            check(f"{name}: as it was", heard["carol"] == frame, heard["carol"].hex(), frame.hex())
+        if "forwarded" in want and "bob" in heard:
+            left, at = who == "alice", 22 if frame[12] == 8 else 21
+            check(f"{name}: has {'a hop less' if left else 'all its hops'}", heard["bob"][at] == frame[at] - left,
+                  heard["bob"].hex())
+    parts = 1 if way == "skbs" else 3
+    for size, want, where in (1360, {"forwarded": parts}, "bob"), (1361, {"too-big": parts, "errors-sent": parts}, "alice"):
+        frame = super_packet(size)
+        counts_of(f"a super-packet of segments of {size} bytes", "alice", frame, want, {where: parts},
+                  vnet_hdr(GSO_TCPV4, 54, size, 34, 16))
+    quiesce()
+    check("and nothing more", counts() == was, was, counts())
+    end()
+
+
+{"send": send, "tcp": tcp, "reasons": reasons}[sys.argv[1]]()

@@ -54,6 +54,11 @@ impl HoldQueue {
         self.0.len()
     }
 
+    /// How many packets it has held since it was made. Packets that [`hold`](Self::hold) dropped are not among them.
+    pub fn held(&self, process: &Process) -> u64 {
+        self.0.held(process)
+    }
+
     /// Whether none waits. Any context.
     #[inline]
     pub fn is_empty(&self) -> bool {

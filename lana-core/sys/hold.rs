@@ -131,6 +131,8 @@ pub(crate) struct Hold<D: Datapath> {
     is_idle: Atomic<u32>,
     /// How many packets were received for which there was no room.
     refused: Atomic<u64>,
+    /// The number of the first packet.
+    first: u64,
     #[pin]
     timer: HrTimer<Self>,
     #[pin]
@@ -182,6 +184,7 @@ impl<D: Datapath> HoldOwner<D> {
                     },
                     "lana::Hold::content"
                 ),
+                first,
             }),
             GFP_KERNEL,
         )?;
@@ -242,6 +245,11 @@ impl<D: Datapath> Hold<D> {
     /// The time until which the packet was held that goes on now. For the function that it goes on by.
     pub(crate) fn due(&self) -> u64 {
         self.due.load(Relaxed)
+    }
+
+    /// How many have waited or wait. Process context.
+    pub(crate) fn held(&self, _process: &Process) -> u64 {
+        without_softirqs(|| self.content.lock().number.wrapping_sub(self.first))
     }
 
     /// How many may wait. Any context.
