@@ -93,8 +93,8 @@ fbctl -b - <<-END
 	add c classify
 	bind m blue
 	bind m green
-	set c rule.10=dport=80 -> 1
 END
+fbctl set c 'rule.10=dport=80 -> 1'
 check "and those of ports, by their numbers" is "$(completed fbctl set m port.1.st)" "port.1.state= "
 check "for each port, and the next" is "$(completed fbctl set m port. | tr ' ' '\n' | grep via | tr '\n' ' ')" \
 	"port.0.via= port.1.via= port.2.via= "
