@@ -261,7 +261,7 @@ check:
 	$(inside) cargo fmt --check
 	# Not by way of cargo, which would take one of rustup first.
 	$(inside) cargo-clippy --locked --all-targets -- -D warnings
-	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules otst examples tests/blocks tests/misuse -name '*.rs')
+	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules otst examples scripts/host tests/blocks tests/misuse -name '*.rs')
 	@$(inside) scripts/check-floors
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules

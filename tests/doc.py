@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """doc.py [--host] FILE...: runs the commands that Markdown files show, and compares what they print with what
-the files say.
+the files say. doc.py --write FOLDER FILE: writes the files that a document has.
 
 A block between ``` is a session: lines that begin with `# ` (root) or `$ ` (user) are commands, which may go on
 by a \\ at their end or by a here-document; the lines below one are all that it prints, on both streams. A command
@@ -12,6 +12,7 @@ own, which a reader does not see. These stand above a block and are about it:
 
   <!-- test: as COMMAND -->      all of it, but for a command in its first line, is what COMMAND prints
   <!-- test: file PATH -->       it is a file: a part of it if LANA has it, else it is written
+  <!-- test: more PATH -->       it is the next part of a file that is written, behind an empty line
   <!-- test: varies REGEX -->    what matches REGEX may be anything else that does, and columns may have other
                                  widths; may be there several times
   <!-- test: host -->            it is run on the host, by tests/docs; all others in a booted kernel, by
@@ -38,7 +39,7 @@ import time
 
 from lana import TOP, check, end
 
-ABOVE = ("as", "file", "varies", "host", "skip")
+ABOVE = ("as", "file", "more", "varies", "host", "skip")
 ANYWHERE = ("new", "run", "says")
 SECONDS = 300
 
@@ -57,6 +58,14 @@ class Block:
     def __init__(self, line, language, marks):
         self.line, self.language, self.marks, self.lines = line, language, dict(marks), []
         self.varies = [rest for word, rest in marks if word == "varies"]
+
+    def write(self, folder):
+        """Writes the file, or the part of one, that this is."""
+        more = self.marks.get("more")
+        path = f"{folder}/{more or self.marks['file']}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a" if more else "w", encoding="utf-8") as file:
+            file.write("\n" * bool(more) + "\n".join(self.lines) + "\n")
 
     def commands(self):
         """Line, text and output of each command."""
@@ -253,11 +262,8 @@ class Runner:
             with open(f"{TOP}/{path}", encoding="utf-8") as file:
                 if "\n".join(block.lines) + "\n" not in file.read():
                     raise Wrong(block.line, f"{path} does not have this")
-        elif path:
-            path = f"{self.folder}/{path}"
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write("\n".join(block.lines) + "\n")
+        elif path or "more" in block.marks:
+            block.write(self.folder)
         elif whole:
             shown = block.lines[1 if re.match(r"[#$] ", block.lines[0]) else 0:]
             self.command(block.line, whole, tidy("\n".join(shown)), block.varies)
@@ -286,7 +292,7 @@ class Runner:
             return kind != "skip" and not self.host
         if what.marks.get("skip") or what.language == "text" and "as" not in what.marks:
             return False
-        return "file" in what.marks or ("host" in what.marks) == self.host
+        return bool({"file", "more"} & set(what.marks)) or ("host" in what.marks) == self.host
 
     def document(self, document):
         """All of a document: a result for each of its headings that has something to run."""
@@ -306,7 +312,7 @@ class Runner:
                     if kind == "new" or not begun:
                         begun = True
                         self.begin()
-                    ran += kind == "says" or kind == "block" and "file" not in what.marks
+                    ran += kind == "says" or kind == "block" and not {"file", "more"} & set(what.marks)
                     if kind == "block":
                         self.block(what)
                     elif kind == "run":
@@ -322,6 +328,12 @@ class Runner:
 
 def main():
     """As the head of this file says."""
+    if sys.argv[1] == "--write":
+        for block in Document(sys.argv[3]).blocks():
+            path = block.marks.get("file") or block.marks.get("more")
+            if path and not os.path.exists(f"{TOP}/{path}"):
+                block.write(sys.argv[2])
+        return
     runner = Runner("--host" in sys.argv)
     for path in sys.argv[1:]:
         if path != "--host":

@@ -51,12 +51,12 @@ impl fmt::Display for Values {
             Self::Range(least, most) => write!(f, "a number from {least} to {most}"),
             Self::Rate(least, most) => {
                 let (least, most) = (units::Rate(least), units::Rate(most));
-                write!(f, "a rate such as 10mbit, from {least} to {most}")
+                write!(f, "a rate from {least} to {most}")
             }
             Self::Time(0, most) => write!(f, "a time such as 10ms, at most {}", units::Time(most)),
             Self::Time(least, most) => {
                 let (least, most) = (units::Time(least), units::Time(most));
-                write!(f, "a time such as 10ms, from {least} to {most}")
+                write!(f, "a time from {least} to {most}")
             }
             Self::Size(0, most) => {
                 write!(
@@ -67,7 +67,7 @@ impl fmt::Display for Values {
             }
             Self::Size(least, most) => {
                 let (least, most) = (units::Size(least), units::Size(most));
-                write!(f, "bytes, or a size such as 32kb, from {least} to {most}")
+                write!(f, "bytes, or a size, from {least} to {most}")
             }
             Self::Share => f.write_str("a share of the packets such as 0.5%"),
             Self::Text(form) => f.write_str(form),

@@ -399,8 +399,12 @@ u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp)
 {
 	struct sk_buff *skb = this_cpu_ptr(&lana_frame_shadow);
 	const struct ethhdr *eth = xdp->data;
+	u32 tag = lana_frame_vlan(xdp);
 
 	skb->dev = xdp->rxq->dev;
+	__vlan_hwaccel_clear_tag(skb);
+	if (tag)
+		__vlan_hwaccel_put_tag(skb, htons(tag >> 16), (u16)tag);
 	skb->head = xdp->data_hard_start;
 	skb->data = xdp->data;
 	skb->len = xdp->data_end - xdp->data;

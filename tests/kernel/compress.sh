@@ -16,8 +16,8 @@ done <<-'END'
 	compress=both|egress or ingress
 	level=0|a number from 1 to 9
 	level=10|a number from 1 to 9
-	least=63|bytes, or a size such as 32kb, from 64b to 65547b
-	limit=65548|bytes, or a size such as 32kb, from 64b to 65547b
+	least=63|bytes, or a size, from 64b to 65547b
+	limit=65548|bytes, or a size, from 64b to 65547b
 END
 remember
 check_fails "no such option" 2 "no option 'ratio'" fbctl set c ratio=2

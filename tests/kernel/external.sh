@@ -101,6 +101,34 @@ fbctl rm b
 clean
 check "its module goes" rmmod fb_bucket
 
+# --- A block that reads headers ---
+
+for test in ports::tests::ports_pass ports::list::tests::the_option_is_declared; do
+	check "a block outside of the tree has tests on the host: $test" grep -q "^test $test ... ok$" "$built/gate.log"
+done
+check "they pass" is "$(tail -n 1 "$built/gate.log")" passed
+check "they find what is wrong" grep -q "^test ports::tests::ports_pass ... FAILED$" "$built/wrong.log"
+check "and say so" is "$(tail -n 1 "$built/wrong.log")" failed
+check "the same block loads" insmod "$(ko gate gate)"
+hook lan0
+fbctl -b - <<-END
+	add g gate
+	add c counter
+	bind g lan0
+	bind c g
+	set g ports=7,9
+END
+alice "$tests/pktgen" a0 10
+check "packets to one of its ports pass" is "$(pass) $(drops g filtered)" "10 0"
+fbctl set g ports=7
+alice "$tests/pktgen" a0 10
+check "others do not" is "$(pass) $(drops g filtered)" "10 10"
+remember
+check_fails "it refuses a port that is none" 2 "ports: up to 8 ports, such as 53,443" fbctl set g ports=65536
+fbctl rm g
+clean
+check "its module goes" rmmod fb_gate
+
 # --- A block that fails, and that shows too much ---
 
 check "a block that fails where it is told to loads" insmod "$(ko odd odd)"

@@ -23,8 +23,8 @@ done <<-'END'
 	x|icmp.rate=1000001|a number from 0 to 1000000
 	x|direction=up|ingress, egress or both
 	y|datagrams=0|a number from 1 to 65536
-	y|memory=1kb|bytes, or a size such as 32kb, from 64kb to 1024mb
-	y|timeout=99ms|a time such as 10ms, from 100ms to 60s
+	y|memory=1kb|bytes, or a size, from 64kb to 1024mb
+	y|timeout=99ms|a time from 100ms to 60s
 	y|direction=up|ingress, egress or both
 END
 remember

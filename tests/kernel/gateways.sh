@@ -96,7 +96,7 @@ done <<-'END'
 	ttl=1|keep or decrement
 	probe=udp|off, arp or icmp
 	port.0.source=224.0.0.1|an IPv4 or IPv6 address of one station
-	probe-interval=10ms|a time such as 10ms, from 100ms to 600s
+	probe-interval=10ms|a time from 100ms to 600s
 	rise=0|a number from 1 to 1000
 	fall=1001|a number from 1 to 1000
 END

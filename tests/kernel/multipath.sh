@@ -38,14 +38,14 @@ check_fails "a strategy that there is not" 2 "strategy: route, packet, session, 
 check_fails "a weight that is none" 2 "port.0.weight: a number from 0 to 1000" fbctl set m port.0.weight=1001
 check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports" fbctl set m port.64.weight=1
 check_fails "a state that is none" 2 "port.1.state: up or down" fbctl set m port.1.state=off
-check_fails "a capacity that is none" 2 "port.1.capacity: a rate such as 10mbit" fbctl set m port.1.capacity=fast
+check_fails "a capacity that is none" 2 "port.1.capacity: a rate from 1bit to 10tbit" fbctl set m port.1.capacity=fast
 check_fails "a next hop that is none" 2 "port.1.mac: a unicast MAC address" fbctl set m port.1.mac=ff:ff:ff:ff:ff:ff
 check_fails "an expiry that is none" 2 "expiry: a number from 1 to 86400" fbctl set m expiry=0
 check_fails "a gap that is none" 2 "gap: a number from 1 to 60000" fbctl set m gap=-1
 check_fails "a table that is too large" 2 "sessions: a number from 64 to 4194304" fbctl set m sessions=4194305
 check_fails "a key of routes that there is not" 2 "route-key: cache or destination" fbctl set m route-key=source
-check_fails "an interval that is none" 2 "interval: a time such as 10ms, from 100ms to 600s" fbctl set m interval=1
-check_fails "an average that is none" 2 "average: a time such as 10ms, from 100ms to 600s" fbctl set m average=601s
+check_fails "an interval that is none" 2 "interval: a time from 100ms to 600s" fbctl set m interval=1
+check_fails "an average that is none" 2 "average: a time from 100ms to 600s" fbctl set m average=601s
 check_fails "a usage that is none" 2 "usage: average or last" fbctl set m usage=all
 check_fails "on or off" 2 "learn: on or off" fbctl set m learn=maybe
 check_fails "packets or sessions" 2 "per: packet or session" fbctl set m per=flow

@@ -30,10 +30,10 @@ done <<-'END'
 	npt=10.0.0.0/24=192.0.2.0/24|two IPv6 prefixes of a length up to 64 such as
 	sessions=0|a number from 1 to 1048576
 	sessions=1048577|a number from 1 to 1048576
-	tcp.timeout=0s|a time such as 10ms, from 1s to 1000000s
-	tcp.transitory=5|a time such as 10ms, from 1s to 1000000s
-	udp.timeout=999ms|a time such as 10ms, from 1s to 1000000s
-	icmp.timeout=x|a time such as 10ms, from 1s to 1000000s
+	tcp.timeout=0s|a time from 1s to 1000000s
+	tcp.transitory=5|a time from 1s to 1000000s
+	udp.timeout=999ms|a time from 1s to 1000000s
+	icmp.timeout=x|a time from 1s to 1000000s
 END
 remember
 check_fails "no such option" 2 "no option 'port'" fbctl set x port=1
@@ -61,7 +61,7 @@ fbctl set x map=fd00::/48=2001:db8::/48
 remember
 check_fails "one map for IPv6" 2 "not both map and npt for IPv6" fbctl set x npt=fd00::/48=2001:db8::/48
 fbctl set x source=192.0.2.100
-check "the options are listed" matches "$(fbctl types nat)" 'tcp.timeout +7440s +a time such as 10ms, from 1s to 1000000s +Time without'
+check "the options are listed" matches "$(fbctl types nat)" 'tcp.timeout +7440s +a time from 1s to 1000000s +Time without'
 fbctl save saved.toml
 check "a graph with it is saved, and is the same again" is "$(fbctl --dry-run apply saved.toml)" "nothing to change"
 fbctl rm x

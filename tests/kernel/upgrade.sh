@@ -88,6 +88,19 @@ completed() { LANA_COMPLETE=fish "$1" -- "$@" | cut -f 1 | tr '\n' ' '; }
 check "blocks are completed" is "$(completed fbctl rm gr)" "green "
 check "and types" contains "$(completed fbctl add x mult)" "multipath"
 check "and options" is "$(completed fbctl set blue pa)" "packets= "
+fbctl -b - <<-END
+	add m multipath
+	add c classify
+	bind m blue
+	bind m green
+END
+fbctl set c 'rule.10=dport=80 -> 1'
+check "and those of ports, by their numbers" is "$(completed fbctl set m port.1.st)" "port.1.state= "
+check "for each port, and the next" is "$(completed fbctl set m port. | tr ' ' '\n' | grep via | tr '\n' ' ')" \
+	"port.0.via= port.1.via= port.2.via= "
+check "with what they can be set to" is "$(completed fbctl set m port.0.state=)" "port.0.state=up port.0.state=down "
+check "and those that a block has numbers for" is "$(completed fbctl set c ru)" "rule.10= rule.11= "
+check "no option is called N" not contains "$(completed fbctl set m '')$(completed fbctl set c '')" .N
 check "and devices" is "$(completed vlink ethernet hook lan)" "lan0 lan1 "
 for shell in bash zsh fish; do
 	check "the script for $shell asks the tool" contains "$(fbctl completions $shell)" LANA_COMPLETE

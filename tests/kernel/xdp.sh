@@ -132,6 +132,17 @@ ip -n bob address add 198.51.100.2/24 dev b0.10
 before=$(skbs lan1)
 check "a frame with a VLAN tag beside it keeps the tag" ping_quietly alice 5 198.51.100.2
 check "and leaves as an skb" test "$(skbs lan1)" -gt "$before"
+# vlan 10, as tcpdump compiles it for a device.
+printf '7\n48 0 0 4294963248\n21 0 4 1\n40 0 0 4294963244\n84 0 0 4095\n21 0 1 10\n6 0 0 1\n6 0 0 0\n' >vlan
+fbctl add f bpf
+fbctl set f program=@vlan
+fbctl replace d f
+before=$(skbs d)
+check "a program sees the tag beside a frame" ping_quietly alice 5 198.51.100.2
+check "of the frame itself" is "$(skbs d)" "$before"
+check "and that there is none" not ping_quietly alice 1 192.0.2.2 -W 0.2
+fbctl add d2 dummy
+fbctl replace d d2
 ip -n bob link del b0.10
 ip -n alice link del a0.10
 

@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+#[path = "../../../scripts/host/error.rs"]
 pub mod error;
 
 #[expect(

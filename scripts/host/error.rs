@@ -4,8 +4,8 @@
 
 use core::fmt;
 
-/// The number of the one that options have.
-pub(crate) const EINVAL: i32 = 22;
+/// The number of the failure that options have.
+pub const EINVAL: i32 = 22;
 
 /// Why something failed.
 #[derive(Debug, PartialEq, Eq)]
