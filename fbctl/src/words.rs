@@ -86,7 +86,8 @@ fn assignments(
 /// one with the next number, and for the one with the number that is typed.
 fn keys(declared: &str, fb: &Fb, current: &str) -> Vec<String> {
     let mut parts = declared.split('.');
-    let (Some(of), Some("N")) = (parts.next(), parts.next()) else {
+    // Some have a sign behind the number.
+    let (Some(of), Some("N" | "N+" | "N-")) = (parts.next(), parts.next()) else {
         return vec![declared.to_owned()];
     };
     let number = |key: &str| {

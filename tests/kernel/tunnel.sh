@@ -146,14 +146,14 @@ for family in 4 6; do
 		link set vx0.5 up
 	END
 	start remote=$there port=4789 format=vxlan vni=7
-	ip netns exec far timeout 60 tcpdump -l -n -vv -c 10 -i u1 udp dst port 4789 and src host $here >dump 2>dump.err &
+	ip netns exec far timeout 60 tcpdump -l -n -vv -c 8 -i u1 udp dst port 4789 and src host $here >dump 2>dump.err &
 	dumping=$!
 	wait_for 10 grep -q listening dump.err
 	check "Linux's vxlan device answers" ping_quietly bob 5 192.0.2.1
 	for port in 9001 9002 9003 9004 9005 9006; do bob bash -c "echo >/dev/udp/192.0.2.1/$port"; done
 	wait $dumping
 	check "tcpdump sees VXLAN" contains "$(<dump)" "VXLAN, flags [I] (0x08), vni 7"
-	check "with the checksum of UDP" [ "$(grep -c 'udp sum ok' dump)" -ge 10 ]
+	check "with the checksum of UDP" [ "$(grep -c 'udp sum ok' dump)" -ge 8 ]
 	check "flows have source ports of their own, high ones" \
 		[ "$(grep -o '\.[0-9]* > [^ ]*\.4789' dump | cut -d ' ' -f 1 | sort -u | grep -c '^\.[3-6][0-9]\{4\}$')" -gt 2 ]
 	check "in fragments" ping_quietly bob 3 192.0.2.1 -s 5000
