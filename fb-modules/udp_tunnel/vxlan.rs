@@ -3,16 +3,16 @@
 //! The header of VXLAN (RFC 7348, section 5), as a receiver reads it. Knows nothing of the kernel: the tests run on the host.
 
 /// How long it is.
-pub const LEN: u32 = 8;
+pub(crate) const LEN: u32 = 8;
 /// The largest network identifier.
-pub const VNI_MAX: u32 = 0xff_ffff;
+pub(crate) const VNI_MAX: u32 = 0xff_ffff;
 
 /// The flag that says that there is a network identifier.
 const VNI_FLAG: u8 = 0x08;
 
 /// The network identifier of a header. None where it is short, has no such number, or has flags of extensions, which would
 /// have the payload be something else than a frame. The other reserved bits are ignored.
-pub fn vni(header: &[u8]) -> Option<u32> {
+pub(crate) fn vni(header: &[u8]) -> Option<u32> {
     match *header {
         [VNI_FLAG, _, _, _, a, b, c, _, ..] => Some(u32::from_be_bytes([0, a, b, c])),
         _ => None,
