@@ -45,7 +45,7 @@ help:
 	@echo 'make test-full        run every test in every kernel, at full length, and test-page: hours'
 	@echo 'make soak MINUTES=10  run full traffic and random changes of the graph on two CPUs'
 	@echo 'make fuzz MINUTES=30  fuzz the netlink family from its specification, under KASAN; malformed packets'
-	@echo '                      with WHAT="pktfuzz multipathfuzz"'
+	@echo '                      with WHAT="pktfuzz pktblocks multipathfuzz"'
 	@echo 'make fuzz-tools       fuzz the parsers of the tools, guided by coverage: ten minutes each'
 	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections'
 	@echo 'make bench-x86        count the instructions of a packet on x86-64, with and without retpolines; ONLY='

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""pktfuzz.py [--seconds N] [--seed N] [--mac MAC] [--to ADDRESS]... [--format NAME] DEVICE...
+"""pktfuzz.py [--seconds N] [--seed N] [--mac MAC] [--from ADDRESS] [--to ADDRESS]... [--format NAME] DEVICE...
 
 Sends malformed packets by the devices of this namespace for that long: Ethernet, stacks of VLAN tags, ARP,
 IPv4 and IPv6 with options, extension headers and fragments, and ICMP, UDP and TCP in them, with lengths
 that lie, cut anywhere, with bits turned over. Most go to one of the addresses, under that MAC; part of them
 is well made, so that what looks for mistakes gets beyond the first. With a format, half of them have that of the block
-crypt or compress, and what is in them is turned over, too. The same seed gives the same frames in
+crypt or compress, or what the block ethvlink receives, and what is in them is turned over, too. With the formats plain and
+vxlan, half of them are datagrams for a udp-tunnel, with such a frame in them. The same seed gives the same frames in
 the same order. Prints how many were sent; what becomes of them the caller sees in the kernel's log."""
 
 import argparse
@@ -33,9 +34,11 @@ def checksum(data):
 class Frames:
     """Makes them."""
 
-    def __init__(self, seed, mac, addresses, mtu, form=None):
+    def __init__(self, seed, mac, addresses, mtu, form=None, source="192.0.2.1"):
         self.random, self.mac, self.mtu = random.Random(seed), mac, mtu
-        self.form = {None: None, "crypt": self.crypt, "compress": self.compress}[form]
+        self.form = {None: None, "crypt": (0x88B5, self.crypt), "compress": (0x88B6, self.compress),
+                     "ethvlink": (0xAC0A, self.payload), "plain": (0x0800, self.plain), "vxlan": (0x0800, self.vxlan)}[form]
+        self.source = socket.inet_pton(socket.AF_INET, source)
         self.v4 = [socket.inet_pton(socket.AF_INET, a) for a in addresses if ":" not in a]
         self.v6 = [socket.inet_pton(socket.AF_INET6, a) for a in addresses if ":" in a]
 
@@ -122,7 +125,7 @@ class Frames:
 
     def ipv4(self):
         protocol = self.random.choice([ICMP, ICMP, ICMP, UDP, TCP, self.number(8)])
-        source, destination = self.address([b"\xc0\0\2\1"], 4), self.address(self.v4, 4)
+        source, destination = self.address([self.source], 4), self.address(self.v4, 4)
         data = self.carried(protocol, None) if protocol == ICMP else self.carried(
             protocol, lambda length: source + destination + struct.pack("!HH", protocol, length & 0xFFFF))
         options = self.random.randbytes(4 * self.random.randrange(1, 11)) if self.odds(0.1) else b""
@@ -176,17 +179,37 @@ class Frames:
             packed[self.random.randrange(len(packed))] ^= 1 << self.random.randrange(8)
         return struct.pack("!BBHH", kind, 0 if self.odds(0.97) else 1, self.lie(len(data)), self.lie(len(packed))) + packed
 
+    def plain(self):
+        """A datagram for a tunnel, with a frame in it."""
+        return self.datagram(self.frame(False), 4788)
+
+    def vxlan(self):
+        """The same with a VXLAN header: mostly the right one."""
+        head = struct.pack("!II", 0x08000000 if self.odds(0.9) else self.number(32), 7 << 8 if self.odds(0.9) else self.number(32))
+        return self.datagram((head + self.frame(False))[:self.number(6) if self.odds(0.1) else None], 4789)
+
+    def datagram(self, data, port):
+        """What comes to a socket: Linux drops what is wrong before."""
+        source, destination = self.source, self.random.choice(self.v4)
+        data = data[:max(self.mtu - 28, 0)]
+        length = 8 + len(data)
+        udp = struct.pack("!HHHH", self.number(16), port, length, 0) + data
+        if self.odds(0.5):
+            udp = self.summed(udp, 6, lambda length: source + destination + struct.pack("!HH", UDP, length & 0xFFFF))
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + length, self.number(16), 0, 64, UDP, 0, source, destination)
+        return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + udp
+
     def arp(self):
         return struct.pack("!HHBBH", 1, 0x0800, self.lie(6, 8), self.lie(4, 8), self.number(2)) + \
             self.random.randbytes(6) + self.address([b"\xc0\0\2\1"], 4) + b"\0" * 6 + self.address(self.v4, 4)
 
-    def frame(self):
+    def frame(self, may_form=True):
         share = self.random.random()
         kind, data = (0x0800, self.ipv4()) if share < 0.45 else (0x86DD, self.ipv6()) if share < 0.9 else \
             (0x0806, self.arp()) if share < 0.95 else (self.number(16), self.payload())
-        formed = self.form and self.odds(0.5)
+        formed = may_form and self.form and self.odds(0.5)
         if formed:
-            kind, data = (0x88B5 if self.form == self.crypt else 0x88B6), self.form()
+            kind, data = self.form[0], self.form[1]()
         mac = self.mac if self.odds(0.85) else self.random.choice(
             [b"\xff" * 6, b"\x33\x33\0\0\0\1", b"\1\0\x5e\0\0\1", self.random.randbytes(6)])
         source = b"\2" + self.random.randbytes(5) if self.odds(0.95) else self.random.randbytes(6)
@@ -270,7 +293,8 @@ def main():
     parser.add_argument("--seed", default="1")
     parser.add_argument("--mac", default="02:00:00:00:00:01", help="of who is to take them")
     parser.add_argument("--to", action="append", default=[], metavar="ADDRESS", help="of IPv4 or IPv6")
-    parser.add_argument("--format", choices=["crypt", "compress"], help="of half of the frames")
+    parser.add_argument("--from", default="192.0.2.1", dest="source", metavar="ADDRESS", help="of IPv4")
+    parser.add_argument("--format", choices=["crypt", "compress", "ethvlink", "plain", "vxlan"], help="of half of the frames")
     parser.add_argument("devices", nargs="+", metavar="DEVICE")
     options = parser.parse_args()
     mac = bytes.fromhex(options.mac.replace(":", ""))
@@ -278,7 +302,7 @@ def main():
     for number, device in enumerate(options.devices):
         with open(f"/sys/class/net/{device}/mtu") as file:
             mtu = int(file.read())
-        frames, sender = Frames(f"{options.seed} {number}", mac, options.to, mtu, options.format), Sender(device)
+        frames, sender = Frames(f"{options.seed} {number}", mac, options.to, mtu, options.format, options.source), Sender(device)
         for place in range(POOL):
             sender.put(place, frames.described(frames.frame()))
         pairs.append((frames, sender))

@@ -129,7 +129,7 @@ impl<D: Datapath> Udp<D> {
     ) -> Result<Self> {
         let net = hold.net().ok_or(ENODEV)?;
         let data = NonNull::new(hold.clone().into_foreign().cast()).ok_or(EINVAL)?;
-        let received = Some(received::<D> as _);
+        let received: bindings::lana_udp_received = Some(received::<D>);
         let mut error = 0;
         // SAFETY: this context may sleep. The namespace is that of the block whose change this is, so it lives. The function
         // takes what it is given here, and may be called from now on.

@@ -229,6 +229,7 @@ pub mod crypt_key;
 #[path = "../../../fb-modules/crypt/window.rs"]
 pub mod crypt_window;
 
+#[expect(dead_code, reason = "it is for the block")]
 #[path = "../../../fb-modules/udp_tunnel/vxlan.rs"]
 pub mod vxlan;
 
