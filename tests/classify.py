@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 
+import frames
 from lana import check, end
 from rig import FRAMES, SLOW, Lana, Load, inside, quiesce
 
@@ -170,6 +171,24 @@ def order():
     lana.take_apart()
 
 
+def super_packets():
+    """A super-packet is one packet: it goes whole by its rule, and is one hit."""
+    build()
+    change(rule_1="proto=tcp dport=9 dst=198.18.0.2 -> 1", rule_2="proto=tcp -> 2")
+    before = arrived(), lana.blocks()["k1"].bytes
+    frames.alice.send(frames.tcp(2500), frames.vnet_hdr(frames.GSO_TCPV4, 54, 1000, 34, 16))
+    quiesce()
+    grew = [now - was for was, now in zip(before[0], arrived())]
+    size = lana.blocks()["k1"].bytes - before[1]
+    check("a super-packet goes by one rule, whole", grew == [0, 1, 0, 0] and size == 2554, grew, size)
+    check("and is one hit of it", (counted("rule.1.packets"), counted("rule.2.packets")) == (1, 0), lana.get("c").options)
+    frames.alice.send(frames.udp(101), frames.vnet_hdr(0, 0, 0, 34, 6))
+    quiesce()
+    check("a checksum that is left to a device does not matter", (arrived()[0], counted("unmatched")) == (before[0][0] + 1, 1),
+          arrived(), lana.get("c").options)
+    lana.take_apart()
+
+
 def lists():
     """Lists of prefixes, which rules name by number."""
     build()
@@ -265,6 +284,7 @@ def main():
     must(lana.hook("lan0"))
     keys("skbs")
     order()
+    super_packets()
     lists()
     directions()
     under_load("skbs")

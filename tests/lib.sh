@@ -305,6 +305,30 @@ unhook() { for device; do vlink ethernet unhook "$device"; done; }
 # it is called in.
 pktgen() { "$tests/pktgen" "$@"; }
 
+# under_load WAY BLOCK TYPE [SETTING...]: frames to nobody at full speed by lan0; meanwhile BLOCK is replaced again and
+# again by a block of that type with these settings. What is there then is $block, after $turns times.
+under_load() {
+	local way=$1 other=other load setting slow=
+	block=$2 turns=0
+	# Without a pause the driver's polls never end in a kernel that looks for our mistakes.
+	case $way/${LANA_LANE:-uml} in frames/uml-kasan | frames/uml-debug) slow="delay 2000000" ;; esac
+	ip netns exec alice "$tests/pktgen" a0 "$(scale 100000)" "dst_mac 02:00:00:00:00:0c" "flag UDPCSUM" "flag !SHARED" \
+		${slow:+"$slow"} &
+	load=$!
+	while [ -d /proc/$load ]; do
+		{
+			echo "add $other $3"
+			for setting in "${@:4}"; do echo "set $other $setting"; done
+			echo "replace $block $other"
+			echo "rm $block"
+		} | fbctl -b -
+		read -r block other <<<"$other $block"
+		turns=$((turns + 1))
+	done
+	wait $load
+	still
+}
+
 # clean: takes the whole graph apart.
 clean() { "$tests/clean"; }
 

@@ -210,6 +210,26 @@ for at in alice/a0 bob/b0; do ip netns exec ${at%/*} sh -c "echo 1 >/proc/sys/ne
 for way in skbs frames; do
 	about="$way: "
 	if [ $way = frames ]; then vlink ethernet hook lan0 --xdp; else hook lan0; fi
+	settings=(source=192.0.2.7 port.destination=7 ttl=-1)
+	fbctl -b - <<-END
+		add r rewrite
+		add k checksum
+		add c counter
+		bind r lan0
+		bind k r
+		bind c k
+		set r ${settings[0]}
+		set r ${settings[1]}
+		set r ${settings[2]}
+	END
+	under_load $way r rewrite "${settings[@]}"
+	entered=$(fbctl -j stats lan0 | number packets)
+	check "replaced $turns times at full speed: each packet is rewritten, once" is \
+		"$(shown "$block" rewritten) $(shown "$block" untouched)" "$entered 0"
+	check "with right checksums" is "$(shown k right) $(shown k wrong)" "$entered 0"
+	check "none is lost" test "$(shown c packets)" = "$entered" -a "$entered" -gt 0 -a "$turns" -gt 1
+	clean
+	if [ $way = frames ]; then vlink ethernet hook lan0 --xdp; else hook lan0; fi
 	fbctl -b - <<-'END'
 		add a rewrite
 		add b rewrite
