@@ -336,7 +336,8 @@ b                7  one=1 two=2
     #[test]
     fn words_stay_whole_where_there_is_room() {
         let mut table = Table::new([Column::Left("NAME"), Column::Left("A"), Column::Left("B")]);
-        table.row(["name", "one two three four", "a-word-that-is-long and more"].map(str::to_owned));
+        table
+            .row(["name", "one two three four", "a-word-that-is-long and more"].map(str::to_owned));
         let text = "\
 NAME  A             B
 name  one two       a-word-that-is-long

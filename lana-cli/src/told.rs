@@ -181,7 +181,10 @@ mod tests {
             (set("rate", "10mbit"), "~ option f rate=10mbit"),
             (set("rate", ""), "~ option f rate="),
             (set("addr", "a b\n"), "~ option f addr='a b'"),
-            (set("program", "1\n6 0 0 1\n"), "~ option f program=(2 lines)"),
+            (
+                set("program", "1\n6 0 0 1\n"),
+                "~ option f program=(2 lines)",
+            ),
             (set("program", long), "~ option f program=(69 characters)"),
             (set("tx.key", "1:00ff"), "~ option f tx.key=secret"),
             (Op::FbDel { name: "f" }, "- block f"),

@@ -112,9 +112,7 @@ impl Probe {
         ask.encode(&mut attrs)?;
         let request = Request::new(Command::Probe, self.family, 0, SEQ_LOST, attrs)?;
         for _ in 0..TRIES {
-            self.transport
-                .send(&request.bytes)
-                .map_err(Error::Socket)?;
+            self.transport.send(&request.bytes).map_err(Error::Socket)?;
             let due = Instant::now() + PATIENCE;
             // Until then the answer has come; else there was no room for it, or none comes.
             while let Some(left) = due.checked_duration_since(Instant::now()) {

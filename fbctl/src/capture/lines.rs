@@ -3,7 +3,11 @@
 //! Captured packets, a line each.
 
 use crate::probe::{
-    document::Record, names::Names, packet::Packet, part::Part, summary::Detail,
+    document::Record,
+    names::Names,
+    packet::Packet,
+    part::Part,
+    summary::Detail,
     watch::{lost_text, End, Show, Totals},
     way as direction, with_drop,
 };

@@ -201,7 +201,8 @@ mod tests {
     #[test]
     fn the_word_that_is_wrong_is_named() {
         // Understands what consists of words of tcpdump.
-        let tcpdump = "for word in $5; do case $word in icmp|and|arp|udp) ;; *) exit 1;; esac; done";
+        let tcpdump =
+            "for word in $5; do case $word in icmp|and|arp|udp) ;; *) exit 1;; esac; done";
         let file = std::env::temp_dir().join(format!("fbctl-tcpdump-{}", std::process::id()));
         std::fs::write(&file, format!("#!/bin/sh\n{tcpdump}\n")).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);

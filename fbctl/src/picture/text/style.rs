@@ -180,7 +180,11 @@ pub(super) fn listed_words(block: &Block, figures: Figures, brevity: Brevity) ->
     }
     if !packets.text.is_empty() {
         // All are equally wide behind the number, so that these line up.
-        let one = if packets.text.ends_with("packet") { " " } else { "" };
+        let one = if packets.text.ends_with("packet") {
+            " "
+        } else {
+            ""
+        };
         let end = if drops.is_empty() { " " } else { "," };
         packets.text = format!("{}{end}{one}", packets.text);
     }

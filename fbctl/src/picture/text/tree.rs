@@ -120,7 +120,9 @@ fn tree(graph: &Graph, way: Way, look: &Look) -> String {
             break;
         }
     }
-    let lines = lines.iter().map(|words| line(words, look.width, look.colour));
+    let lines = lines
+        .iter()
+        .map(|words| line(words, look.width, look.colour));
     lines.map(|line| line + "\n").collect()
 }
 
