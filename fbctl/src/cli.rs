@@ -88,6 +88,16 @@ Keys:
   z              reset the totals on this screen; Z shows all again
   arrows, page up and down, home, end: scroll";
 
+/// The keys where the screen is too low or too narrow for what the help says of them.
+pub(crate) const KEYS_IN_SHORT: [&str; 6] = [
+    "? h keys   q Esc quit   p space pause",
+    "arrows, page up and down, home, end: scroll",
+    "N name  T type  P packets  B bits  D drops  L ns/pkt  C CPU",
+    "s sort by the next column   r reverse   i idle blocks",
+    "/ filter: parts of names, type=TYPE, bound-to=NAME",
+    "z reset the totals on this screen   Z show all again",
+];
+
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
 #[command(

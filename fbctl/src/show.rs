@@ -412,10 +412,10 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0..."
         };
         assert!(!at(Places::Beside).0);
         let expected = "\
-NAME              TYPE  IDP  BINDINGS
-wan-delay-link-1  eth     1  up: fb2
-fb2               tee     2  up: wan-delay-link-2 #5
-                             down: eth0
+NAME              TYPE  IDP  REFS  BINDINGS
+wan-delay-link-1  eth     1     3  up: fb2
+fb2               tee     2     3  up: wan-delay-link-2 #5
+                                   down: eth0
     strategy=0123456789 two=0123456789
 ";
         assert_eq!(at(Places::Below), (true, expected.to_owned()));

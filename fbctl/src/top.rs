@@ -6,7 +6,7 @@ mod columns;
 mod view;
 
 use crate::{
-    cli::{TopHow, KEYS},
+    cli::{TopHow, KEYS, KEYS_IN_SHORT},
     rates::{self, number, percent, unit, EngineRates, Meter, Report},
     select::{Selection, Wanted},
     timing::Times,
@@ -38,15 +38,6 @@ const LOW: usize = 20;
 const LOWEST: usize = 8;
 /// What the line at the bottom says before the columns.
 const KEYS_WIDTH: usize = 15;
-/// The keys where the screen is too low or too narrow for what the help says of them.
-const KEYS_IN_SHORT: [&str; 6] = [
-    "? h keys   q Esc quit   p space pause",
-    "arrows, page up and down, home, end: scroll",
-    "N name  T type  P packets  B bits  D drops  L ns/pkt  C CPU",
-    "s sort by the next column   r reverse   i idle blocks",
-    "/ filter: parts of names, type=TYPE, bound-to=NAME",
-    "z reset the totals on this screen   Z show all again",
-];
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
     if how.netns != session.globals.netns {

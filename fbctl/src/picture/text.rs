@@ -7,6 +7,8 @@ mod canvas;
 mod channel;
 mod drawing;
 mod list;
+#[cfg(test)]
+mod room_tests;
 mod style;
 #[cfg(test)]
 mod tests;

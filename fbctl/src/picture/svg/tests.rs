@@ -291,3 +291,44 @@ fn numbers_are_short() {
         assert_eq!(short(number), text);
     }
 }
+
+/// A rate is longer than what a box without drops needs: it stands between the type's bar and the other side.
+#[test]
+fn boxes_are_as_wide_as_their_counters() {
+    let mut lossy = block("q", "shape", 1, (1, 1));
+    lossy.rate = Some(Rate {
+        packets: 89.7,
+        bytes: 0.0,
+        drop: vec![DropRate {
+            reason: Value::Known(DropReason::QueueFull),
+            packets: 77.8,
+        }],
+    });
+    let graph = Graph {
+        blocks: vec![lossy],
+        ..Graph::default()
+    };
+    let text = svg(&graph, Figures::Rates);
+    assert!(text.contains("77.8/s queue-full"), "{text}");
+    let (_, rest) = text.split_once("class=\"shape\" width=\"").unwrap();
+    let width: f64 = rest.split('"').next().unwrap().parse().unwrap();
+    assert!(width >= 17.0 * 6.7 + 24.0, "{width}");
+}
+
+#[test]
+fn what_is_of_one_height_stands_in_natural_order() {
+    let names = ["eth10", "eth2", "a-longer-name", "eth1", "b"];
+    let blocks = names.iter().zip(1..).map(|(name, idp)| match *name {
+        "a-longer-name" | "b" => block(name, "dummy", idp, (0, 0)),
+        name => device(name, idp, LinkState::Up),
+    });
+    let graph = Graph {
+        blocks: blocks.collect(),
+        ..Graph::default()
+    };
+    let scene = Scene::new(&graph, Room::ALL, &[]);
+    let mut boxes: Vec<_> = scene.boxes.iter().collect();
+    boxes.sort_by(|a, b| (a.y, a.x).partial_cmp(&(b.y, b.x)).unwrap());
+    let found: Vec<_> = boxes.iter().map(|of| of.name.as_str()).collect();
+    assert_eq!(found, ["eth1", "eth2", "eth10", "a-longer-name", "b"]);
+}
