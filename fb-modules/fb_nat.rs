@@ -422,7 +422,9 @@ impl Block for Nat {
         let full = self.state.sum(|counts| &counts.full);
         let dropped = full.wrapping_sub(self.state.told.xchg(full, Relaxed));
         if dropped > 0 {
-            tell(format_args!("no room for another session: {dropped} packets dropped"));
+            tell(format_args!(
+                "no room for another session: {dropped} packets dropped"
+            ));
         }
     }
 
