@@ -71,7 +71,7 @@ def link():
     lana.take_apart()
 
 
-def overload(seconds, load=1.2):
+def overload(seconds, load=1.15):
     """Sends a little more than a link of 8 Mbit/s takes, frames of a millisecond each; how long those waited that came."""
     sent, came, number = {}, {}, 0
     begin = time.clock_gettime(time.CLOCK_REALTIME)
@@ -90,7 +90,7 @@ def codel():
     sojourns = {}
     for settings in ["drop=tail"], CODEL:
         build("queue", "rate=8mbit", *settings)
-        sent, waited = overload(2.5)
+        sent, waited = overload(3.5)
         kind = settings[0]
         last = [waited[number] for number in sorted(waited)[-len(waited) // 4:]]
         sojourns[kind] = sorted(last)[len(last) // 2]
