@@ -285,11 +285,14 @@ def trace():
           [blocks_of(document) for document in documents] == [["flt", "lan1"]] * 2, documents)
     documents, _, _ = traced("--sample", "10", frames=[udp(7, b"x")] * 100)
     check("trace: one of ten", 9 <= len(documents) <= 10 + CPUS, len(documents))
+    before = lana.get("lan0").packets
     documents, errors, _ = traced("--rate", "5", frames=[udp(7, b"x")] * 100)
+    came = lana.get("lan0").packets - before
     lost = sum(document["lost"] for document in documents)
     check("trace: no more than so many a second", 0 < len(documents) <= 5 * SECONDS and lost <= 100, len(documents), errors)
     check("trace: each packet is traced or lost, also behind the last one that was traced",
-          errors == f"{len(documents)} packets traced, {100 - len(documents)} lost\n", errors)
+          errors == f"{len(documents)} packets traced, {100 - len(documents)} lost\n", errors, came,
+          [(d["time"], d["lost"]) for d in documents])
     lana.take_apart()
 
 

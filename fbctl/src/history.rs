@@ -33,7 +33,7 @@ fn none(unwanted: bool) -> String {
         "there is no log: LANA_LOG is empty".to_owned()
     } else {
         let folder = folder.display();
-        format!("there is no log yet: `mkdir -p {folder}` has the next changes written down")
+        format!("there is no log yet: `mkdir -p {folder}` starts one")
     }
 }
 

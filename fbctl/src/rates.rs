@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Result;
 pub(crate) use json::json;
-use lana_cli::{Block, BlockRates, Column, Count, Line, Scale, Session, Stop, Table};
+use lana_cli::{Block, BlockRates, Column, Count, Scale, Session, Stop, Table};
 use lana_netlink::PpeCpu;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,8 +21,6 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What does not fit into a line goes on so far from the margin.
-const INDENT: usize = 4;
 /// The columns of `stats --watch` that a narrow terminal leaves out, the first ones first.
 const LEAST: [&str; 7] = [
     "TYPE", "REASONS", "NS/PKT", "CPU%", "TX/S", "RX/S", "BITS/S",
@@ -266,7 +264,8 @@ pub(crate) fn watch(
             }
             session.out.line(&clock(report.time))?;
             if selection.is_all() {
-                session.out.folded(&Line::of(&engine(&report)), INDENT)?;
+                let columns = session.out.columns();
+                session.out.line(&engine(&report, columns))?;
             }
             let table = table(&report, selection.is_all());
             session.out.table_without(table, &LEAST)?;
@@ -356,8 +355,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// What the engine has counted: a packet once, however many blocks it passes.
-fn engine(report: &Report) -> String {
+/// What the engine has counted: a packet once, however many blocks it passes. As many figures as there is room for.
+fn engine(report: &Report, columns: Option<usize>) -> String {
     let engine = &report.engine;
     let rate = |count: Count, of: &str| format!("{} {of}/s", number(count.rate));
     let mut parts = vec![
@@ -368,7 +367,11 @@ fn engine(report: &Report) -> String {
     ];
     let load = report.load().map(percent);
     parts.extend(load.map(|load| format!("{load} % of a CPU")));
-    format!("engine:  {}", parts.join("  "))
+    let text = |parts: &[String]| format!("engine:  {}", parts.join("  "));
+    while parts.len() > 1 && columns.is_some_and(|columns| text(&parts).len() > columns) {
+        parts.pop();
+    }
+    text(&parts)
 }
 
 /// With the sum of each column as the last row, where some of the blocks were asked for. Of all it would count a packet

@@ -72,7 +72,7 @@ macro_rules! operations {
     ($operations:ty) => {
         $crate::sys::genl::operations! { @get $operations,
             lana_nl_fb_get_doit up to LANA_A_FB_NAME => fb_get,
-            lana_nl_probe_doit up to LANA_A_PROBE_SNAPLEN => probe,
+            lana_nl_probe_doit up to LANA_A_PROBE_LOST => probe,
         }
         $crate::sys::genl::operations! { @change $operations,
             lana_nl_fb_new_doit up to LANA_A_FB_TYPE => Some(LANA_A_OP_FB_NEW),

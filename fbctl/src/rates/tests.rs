@@ -83,8 +83,10 @@ idle        dummy            0     -     -       0        0  -
 ";
     assert_eq!(table(&report(), true).render(false), expected);
     let said = "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s  0 unclaimed/s";
-    assert_eq!(engine(&report()), said);
-    assert_eq!(engine(&timed()), format!("{said}  0.3 % of a CPU"));
+    assert_eq!(engine(&report(), None), said);
+    assert_eq!(engine(&timed(), None), format!("{said}  0.3 % of a CPU"));
+    let narrow = "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s";
+    assert_eq!(engine(&timed(), Some(60)), narrow);
 }
 
 /// Of those that were asked for it is their sum; of one it would be the same again.
