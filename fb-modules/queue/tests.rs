@@ -146,7 +146,12 @@ fn run(
 }
 
 /// The block's way: packets one by one.
-fn ours(codel: &mut Codel, now: u64, queue: &mut Queue<'_>, dropped: &mut Vec<u64>) -> Option<Packet> {
+fn ours(
+    codel: &mut Codel,
+    now: u64,
+    queue: &mut Queue<'_>,
+    dropped: &mut Vec<u64>,
+) -> Option<Packet> {
     while let Some(packet) = queue.pop() {
         let waited = (now - packet.came, queue.bytes);
         if !codel.drops(&LAW, now, waited, || false) {

@@ -447,14 +447,31 @@ mod tests {
 
     #[test]
     fn sets_are_in_order_and_have_each_once() {
-        let texts = ["2001:db8::/32", "10.0.0.0/8", "192.0.2.1", "10.0.0.0/9", "10.0.0.0/8", "::/0", "2001:db8::/32"];
+        let texts = [
+            "2001:db8::/32",
+            "10.0.0.0/8",
+            "192.0.2.1",
+            "10.0.0.0/9",
+            "10.0.0.0/8",
+            "::/0",
+            "2001:db8::/32",
+        ];
         let mut set = PrefixSet::new();
         for text in texts {
             set.push(Prefix::parse(text).unwrap()).unwrap();
         }
         set.sort();
         let shown: Vec<_> = set.iter().map(|prefix| prefix.to_string()).collect();
-        assert_eq!(shown, ["10.0.0.0/8", "10.0.0.0/9", "192.0.2.1", "::/0", "2001:db8::/32"]);
+        assert_eq!(
+            shown,
+            [
+                "10.0.0.0/8",
+                "10.0.0.0/9",
+                "192.0.2.1",
+                "::/0",
+                "2001:db8::/32"
+            ]
+        );
         assert_eq!(set.count(), 5);
         assert_eq!(set.get(5), None);
         assert!(set.has(Prefix::parse("10.0.0.0/9").unwrap()));
@@ -475,15 +492,40 @@ mod tests {
             set.sort();
             set
         };
-        let texts = |set: PrefixSet| set.iter().map(|prefix| prefix.to_string()).collect::<Vec<_>>();
+        let texts = |set: PrefixSet| {
+            set.iter()
+                .map(|prefix| prefix.to_string())
+                .collect::<Vec<_>>()
+        };
         let one = set(&["10.0.0.0/8", "192.0.2.0/24", "192.0.2.7", "::1"]);
-        let other = set(&["9.0.0.0/8", "192.0.2.0/24", "203.0.113.0/24", "::/0", "ff00::/8"]);
+        let other = set(&[
+            "9.0.0.0/8",
+            "192.0.2.0/24",
+            "203.0.113.0/24",
+            "::/0",
+            "ff00::/8",
+        ]);
         assert_eq!(
             texts(one.with(&other).unwrap()),
-            ["9.0.0.0/8", "10.0.0.0/8", "192.0.2.0/24", "192.0.2.7", "203.0.113.0/24", "::/0", "::1", "ff00::/8"]
+            [
+                "9.0.0.0/8",
+                "10.0.0.0/8",
+                "192.0.2.0/24",
+                "192.0.2.7",
+                "203.0.113.0/24",
+                "::/0",
+                "::1",
+                "ff00::/8"
+            ]
         );
-        assert_eq!(texts(one.without(&other).unwrap()), ["10.0.0.0/8", "192.0.2.7", "::1"]);
-        assert_eq!(texts(other.without(&one).unwrap()), ["9.0.0.0/8", "203.0.113.0/24", "::/0", "ff00::/8"]);
+        assert_eq!(
+            texts(one.without(&other).unwrap()),
+            ["10.0.0.0/8", "192.0.2.7", "::1"]
+        );
+        assert_eq!(
+            texts(other.without(&one).unwrap()),
+            ["9.0.0.0/8", "203.0.113.0/24", "::/0", "ff00::/8"]
+        );
         assert_eq!(texts(one.without(&one).unwrap()), [""; 0]);
         assert_eq!(texts(one.with(&PrefixSet::new()).unwrap()), texts(one));
     }

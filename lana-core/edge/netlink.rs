@@ -79,8 +79,7 @@ impl genl::Operations for Control {
         }
         let mut change = Change::with_programs(graph, rtnl, programs);
         let mut setter = values::Setter::default();
-        request
-            .each_operation(|operation| perform(&mut change, operation, &types, &mut setter))?;
+        request.each_operation(|operation| perform(&mut change, operation, &types, &mut setter))?;
         let made = setter.check().and_then(|()| change.commit());
         // It is not one operation's fault, but that of what they come to.
         made.inspect_err(|failure| request.note(failure))

@@ -70,7 +70,12 @@ impl<'a> Setter<'a> {
             None => Ok(()),
             Some((name, key)) => {
                 let (name, key) = (Shown(name), Shown(key));
-                Err(fail!(EINVAL, "the rest of option '{}' of '{}' is missing", key, name))
+                Err(fail!(
+                    EINVAL,
+                    "the rest of option '{}' of '{}' is missing",
+                    key,
+                    name
+                ))
             }
         }
     }
