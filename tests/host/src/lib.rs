@@ -79,7 +79,6 @@ pub mod frame;
 pub mod bucket;
 
 #[expect(
-    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "the tests compare with floating point"
 )]
