@@ -8,6 +8,7 @@ use lana::prelude::{
     *,
 };
 
+#[expect(dead_code, reason = "the block queue also asks when a bucket is ready")]
 #[path = "shape/bucket.rs"]
 mod bucket;
 

@@ -51,13 +51,11 @@ impl Bucket {
 
     /// From when on a packet of any length may go on whose bytes are taken when it does: as soon as a bucket owes nothing.
     /// So a link takes the next packet when it has sent the last bit of the one before.
-    #[allow(dead_code, reason = "for blocks that take when a packet leaves")]
     pub(crate) fn ready(&self, bucket: u64) -> u64 {
         bucket.saturating_sub(self.depth) >> FINE
     }
 
     /// A bucket that is full at this time.
-    #[allow(dead_code, reason = "for blocks that take when a packet leaves")]
     pub(crate) fn full_at(now: u64) -> u64 {
         now << FINE
     }

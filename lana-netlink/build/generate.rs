@@ -39,7 +39,7 @@ pub(crate) fn generate(spec: &Spec) -> Result<String> {
                     out,
                     "pub const {}: usize = {};",
                     shout(&item.name),
-                    item.value
+                    grouped(&item.value.to_string())
                 )?;
                 numbers.push((spec.c_const(item), item.value));
             }
@@ -60,6 +60,11 @@ pub(crate) fn generate(spec: &Spec) -> Result<String> {
     writeln!(
         out,
         "/// What the C header calls the numbers, for comparison.\n#[cfg(test)]"
+    )?;
+    let reason = "numbers are written as the specification has them";
+    writeln!(
+        out,
+        "#[expect(clippy::unreadable_literal, reason = {reason:?})]"
     )?;
     writeln!(out, "const NUMBERS: &[(&str, u64)] = &{numbers:?};")?;
     Ok(out)
@@ -211,6 +216,15 @@ pub(crate) fn doc(out: &mut String, depth: usize, text: Option<&str>, name: &str
     let text = text.map_or_else(|| format!("`{name}`"), words);
     writeln!(out, "{}#[doc = {text:?}]", "    ".repeat(depth))?;
     Ok(())
+}
+
+/// The digits of a number, in groups of three.
+fn grouped(digits: &str) -> String {
+    let group = |(index, digit): (usize, char)| {
+        let separator = index > 0 && (digits.len() - index) % 3 == 0;
+        separator.then_some('_').into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(group).collect()
 }
 
 /// The name of a constant.

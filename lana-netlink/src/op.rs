@@ -238,10 +238,10 @@ fn put_option(
     let fill = |to: &mut Writer| {
         put(to, &spec::OPTION, option::KEY, key)?;
         put(to, &spec::OPTION, option::VALUE, value)?;
-        match more {
-            true => to.put(option::MORE, &Flag),
-            false => Ok(()),
+        if more {
+            to.put(option::MORE, &Flag)?;
         }
+        Ok(())
     };
     to.nest(fb::OPTION, fill).map_err(|e| e.within("option"))
 }

@@ -21,9 +21,14 @@ size=$(($(wc -c <list.txt) - 1))
 fbctl add c classify
 fbctl set c 'rule.0=src=@7 -> 1'
 fbctl set c prefixes.7=::/0
+# Memory that is free, or would be without files.
+free() { awk '/^(MemFree|Cached)/ { sum += $2 } END { print sum * 1024 }' /proc/meminfo; }
+before=$(free)
 begin=$(date +%s%N)
 check "a list of $count prefixes comes from a file" fbctl set c prefixes.7=@list.txt
 took=$((($(date +%s%N) - begin) / 1000000))
+sleep 1
+echo "# bytes of memory for each prefix: $(((before - $(free)) / count))"
 check "it takes $took ms" test $took -lt $(scale $count)
 check "fbctl show tells how long it is" contains "$(fbctl show c)" "($size bytes)"
 check "so does JSON" contains "$(fbctl -j show c)" "\"key\":\"prefixes.7\",\"config\":true,\"size\":$size"

@@ -80,9 +80,7 @@ pub mod frame;
 pub mod bucket;
 
 #[expect(
-    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
     reason = "the tests compare with floating point"
 )]
 #[path = "../../../fb-modules/queue/codel.rs"]
