@@ -125,7 +125,6 @@ alice "$tests/pktgen" a0 10
 check "others do not" is "$(pass) $(drops g filtered)" "10 10"
 remember
 check_fails "it refuses a port that is none" 2 "ports: up to 8 ports, such as 53,443" fbctl set g ports=65536
-fbctl rm g
 clean
 check "its module goes" rmmod fb_gate
 
