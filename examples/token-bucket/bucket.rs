@@ -8,12 +8,12 @@
 
 const SECOND: u64 = 1_000_000_000;
 /// The most tokens a second.
-pub const FASTEST: u64 = 10_000_000;
+pub(crate) const FASTEST: u64 = 10_000_000;
 /// The most tokens that a bucket holds.
-pub const LARGEST: u64 = 1_000_000;
+pub(crate) const LARGEST: u64 = 1_000_000;
 
 /// What does not change about a bucket.
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// How long it takes for a token to come.
     interval: u64,
     /// How long it takes to fill the bucket.
@@ -22,14 +22,14 @@ pub struct Bucket {
 
 impl Bucket {
     /// A bucket for so many tokens, of which so many come a second; none where none come.
-    pub fn new(rate: u64, burst: u64) -> Option<Self> {
+    pub(crate) fn new(rate: u64, burst: u64) -> Option<Self> {
         let interval = SECOND.checked_div(rate)?;
         let depth = interval.saturating_mul(burst);
         Some(Self { interval, depth })
     }
 
     /// Takes a token out of a bucket that is full at `full_at`: when it is full then; none where there is no token.
-    pub fn take(&self, full_at: u64, now: u64) -> Option<u64> {
+    pub(crate) fn take(&self, full_at: u64, now: u64) -> Option<u64> {
         let full_at = full_at.max(now).saturating_add(self.interval);
         (full_at.saturating_sub(now) <= self.depth).then_some(full_at)
     }

@@ -137,12 +137,11 @@ printf '7\n48 0 0 4294963248\n21 0 4 1\n40 0 0 4294963244\n84 0 0 4095\n21 0 1 1
 fbctl add f bpf
 fbctl set f program=@vlan
 fbctl replace d f
-before=$(skbs d)
 check "a program sees the tag beside a frame" ping_quietly alice 5 198.51.100.2
-check "of the frame itself" is "$(skbs d)" "$before"
+check "of the frame itself" is "$(skbs f)" 0
 check "and that there is none" not ping_quietly alice 1 192.0.2.2 -W 0.2
-fbctl add d2 dummy
-fbctl replace d d2
+fbctl replace f d
+fbctl rm f
 ip -n bob link del b0.10
 ip -n alice link del a0.10
 
