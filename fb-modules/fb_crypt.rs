@@ -113,8 +113,7 @@ impl Sender {
 
     /// The number of the next packet; none when the session has had as many as it may.
     fn next(&self) -> Option<u64> {
-        let next = self.sequence.fetch_add(1, Relaxed).wrapping_add(1);
-        (next <= format::LAST).then_some(next)
+        format::number(self.sequence.fetch_add(1, Relaxed))
     }
 }
 

@@ -6,7 +6,7 @@ import ctypes
 import struct
 import sys
 
-from frames import ALICE, BOB, GSO_TCPV4, alice, bob, difference, ipv4, noise, pseudo, vnet_hdr
+from frames import ALICE, BOB, GSO_TCPV4, alice, bob, checksum, difference, ipv4, noise, pseudo, vnet_hdr
 from lana import check, end
 from rig import Lana, quiesce
 
@@ -96,6 +96,14 @@ if WAY == "skbs":
     plain = [unpacked(alice.receive()[0] or bytes(20)) for _ in range(3)]
     check("a super-packet is taken apart", b"".join(part[54:] for part in plain if not isinstance(part, str)) == data, plain)
     check("nothing more comes", alice.quiet())
+    # A checksum that is left to the device. Its field has the sum of the pseudo-header.
+    data = b"0123456789" * 50 + b"x"
+    sent = ipv4(17, struct.pack("!HHHH", 9, 9, 8 + len(data), pseudo(17, 8 + len(data))) + data)
+    was = counts()["compressed"]
+    bob.send(sent, vnet_hdr(0, 0, 0, 34, 6))
+    plain = unpacked(alice.receive()[0] or bytes(20))
+    check("a checksum is filled in before", counts()["compressed"] == was + 1 and plain[:40] == sent[:40] and plain[42:] == sent[42:]
+          and checksum(struct.pack("!H", pseudo(17, 8 + len(data))) + plain[34:]) == 0xFFFF, plain)
 
 # --- What it decompresses ---
 

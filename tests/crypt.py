@@ -6,6 +6,7 @@ Documentation/blocks.md tells, with an AES-GCM of its own."""
 import hashlib
 import hmac
 import struct
+import subprocess
 import sys
 import time
 
@@ -103,6 +104,21 @@ if WAY == "skbs":
     check("nothing more comes", alice.quiet())
 before = counts()
 check("all of these are counted", before["encrypted"] == len(lengths) + 1 + (4 if WAY == "skbs" else 0), before)
+if WAY == "skbs":
+    # With its head and its tag a packet would be longer than any can be.
+    def mtu(value):
+        subprocess.run(f"ip link set lan1 mtu {value}".split(), check=True)
+        subprocess.run(f"ip -n bob link set b0 mtu {value}".split(), check=True)
+
+    mtu(65535)
+    for size, changes in (65549 - 44 + 1, {"too-big": 1}), (65549 - 44, {}):
+        was, drops = counts()["encrypted"], dict(lana.get("k").drops)
+        bob.send(frame(size, to=ALICE, by=BOB))
+        quiesce()
+        now = {reason: count - drops.get(reason, 0) for reason, count in lana.get("k").drops.items() if count != drops.get(reason, 0)}
+        check(f"{size} bytes are {'too big' if changes else 'not too big'}", (now, counts()["encrypted"] - was) ==
+              (changes, int(not changes)), now, counts())
+    mtu(1500)
 
 # --- What it decrypts ---
 

@@ -25,7 +25,7 @@ from spec import Family
 
 ROUND = 500
 FAMILY = Family()
-BLOCKS = ["t", "c", "f", "d", "e", "g", "k", "o", "p", "q", "r", "s", "u", "v", "w", "x", "y", "z"]
+BLOCKS = ["t", "c", "f", "d", "e", "g", "h", "i", "j", "k", "o", "p", "q", "r", "s", "u", "v", "w", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "queue", "classify",
          "checksum", "defrag", "fragment", "nat", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel"]
@@ -36,9 +36,15 @@ DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
 # Of the blocks below that have options: key and value.
-OPTIONS = {"f": [("program", value) for value in PROGRAMS], "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
-           "x": SETTINGS["delay"], "y": SETTINGS["shape"], "w": SETTINGS["queue"], "z": SETTINGS["classify"],
-           "g": SETTINGS["udp-tunnel"],
+BPF = [("program", value) for value in PROGRAMS] + [
+    ("program", "pinned:/run/b/filter-arp"), ("program", "pinned:/run/b/xdp-drop"), ("program", "pinned:/run/b"),
+    ("program", "pinned:/run/nothing"), ("program", "pinned:"), ("direction", "ingress"), ("direction", "both"), ("direction", "up"),
+    ("direction", "")]
+ANY = BPF + [pair for settings in SETTINGS.values() for pair in settings]
+# The blocks x, y and z are of any type.
+OPTIONS = {"f": BPF, "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
+           "h": SETTINGS["classify"], "i": SETTINGS["shape"], "j": SETTINGS["checksum"], "w": SETTINGS["queue"], "g": SETTINGS["udp-tunnel"],
+           "x": ANY, "y": ANY, "z": ANY,
            "k": SETTINGS["crypt"], "o": SETTINGS["compress"], "p": SETTINGS["route"], "q": SETTINGS["defrag"], "r": SETTINGS["fragment"], "s": SETTINGS["nat"],
            "u": SETTINGS["rewrite"], "v": SETTINGS["switch"]}
 
@@ -79,10 +85,9 @@ def text(rng, name, kind):
     elif name == "ifname":
         pool = DEVICES * 6 + ["lo", "nodev", "", "x" * 40]
     elif name == "key":
-        pool = ["program"] * 12 + ["packets", "bytes", "instructions", "none", ""]
-        pool += [key for block in "ed" for key, _ in OPTIONS[block]]
+        pool = ["program"] * 12 + ["packets", "bytes", "instructions", "none", ""] + [key for key, _ in ANY]
     elif name == "value":
-        pool = PROGRAMS * 3 + [value for block in "ed" for _, value in OPTIONS[block]]
+        pool = PROGRAMS * 3 + [value for _, value in ANY]
     else:
         pool = BLOCKS * 12 + DEVICES * 6
         pool += ["nobody", "", "a b", "a/b", ".", "x" * 31, "x" * 32, "x" * 255, "\xe4"]
@@ -124,7 +129,7 @@ PROMISING = {
     "fb-get": lambda pick: strings("fb", name=pick(BLOCKS)),
     "fb-new": lambda pick: strings("fb", name=pick("xyz"), type=pick(KINDS)),
     "fb-del": lambda pick: strings("fb", name=pick("xyz")),
-    "fb-set": lambda pick: setting(pick, pick("fedqrsuvwxy")),
+    "fb-set": lambda pick: setting(pick, pick(list(OPTIONS))),
     "bind": lambda pick: (lambda pair: strings("binding", upper=pair[0], lower=pair[1]))(pick(PAIRS)),
     "subscribe": lambda pick: strings("subscription", subscriber=pick("exy"), publisher=pick("tcz")),
     "replace": lambda pick: strings("replacement", old=pick("cfdxyz"), new=pick("xyz")) + [
@@ -380,12 +385,13 @@ def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
     for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "queue"),
                        ("v", "switch"), ("u", "rewrite"), ("s", "nat"),
-                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel")]:
+                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel"),
+                       ("h", "classify"), ("i", "shape"), ("j", "checksum")]:
         ready(lana.add, name, kind)
     for name in ("lan0", "lan1"):
         ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
     for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("q", "t"), ("r", "q"), ("s", "r"), ("u", "s"), ("p", "t"), ("p", "v"), ("k", "t"), ("o", "t"), ("g", "t"),
-                         ("lan1", "d")]:
+                         ("h", "t"), ("i", "h"), ("j", "h"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))
 

@@ -270,6 +270,68 @@ def ports():
     is_("none is on top", (sends(0, 0, 4), sends(0, 0, 1)), ([1, 2, 3], [1]))
 
 
+def nowhere():
+    """A port without another one; more copies than may wait."""
+    def drops():
+        return {reason: count for reason, count in lana.get("s").drops.items() if count != dropped.get(reason, 0)}
+
+    for n in range(1, HOSTS):
+        must(lana.unbind("s", f"p{n}"))
+    dropped = lana.get("s").drops
+    counted("the only port", "flooded", 1, lambda: is_("floods nowhere", sends(0, 0, ALL), []))
+    is_("which is a drop", drops(), {"unbound": dropped.get("unbound", 0) + 1})
+    must(lana.unbind("s", "p0"))
+    # 40 copies of a frame come up, and each is to go down 39 times: by the first port itself, by the others a copy. Of one
+    # frame there may be so many copies, those of the tee too.
+    count, room = 40, 1024 - 39
+    must(lana.transact(("FB_NEW", "t", "tee"), ("BIND", "t", "p0")))
+    for n in range(count):
+        must(lana.transact(("FB_NEW", f"n{n}", "dummy"), ("BIND", f"n{n}", "t"), ("BIND", "s", f"n{n}")))
+    dropped = lana.get("s").drops
+    heard = len(sends(0, 0, ALL))
+    # The ring of a veth that has a program has 256 places.
+    is_("many copies: as many as may wait", heard if WAY != "frames" else count + room, count + room)
+    is_("the others are drops", drops(), {"backlog": dropped.get("backlog", 0) + count - room // (count - 2)})
+    for n in range(count):
+        must(lana.transact(("UNBIND", "s", f"n{n}"), ("UNBIND", f"n{n}", "t"), ("FB_DEL", f"n{n}")))
+    must(lana.transact(("UNBIND", "t", "p0"), ("FB_DEL", "t")))
+    for n in range(HOSTS):
+        must(lana.bind("s", f"p{n}"))
+
+
+def offloads():
+    """What is left to a device stays so in each copy: checksums, and segments."""
+    def port(device):
+        sock = Side.open(device)
+        sock.setsockopt(263, 15, 1)  # PACKET_VNET_HDR
+        return sock
+
+    socks = [inside(f"h{n}", port, f"e{n}") for n in range(HOSTS)]
+    for protocol, size, segment in (17, 100, 0), (6, 2500, 1000):
+        data = os.urandom(size)
+        if protocol == 17:
+            data = struct.pack("!HHHH", 9, 9, 8 + size, 0) + data
+        else:
+            data = struct.pack("!HHIIBBHHH", 9, 9, 1, 1, 0x50, 0x10, 1000, 0, 0) + data
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), 1, 0x4000, 64, protocol, 0, bytes([198, 18, 0, 1]),
+                           bytes([198, 18, 0, 2]))
+        sent = mac(200) + mac(0) + b"\x08\x00" + head + data
+        # The checksum, and segments of TCP of IPv4.
+        vnet = struct.pack("BBHHHH", 1, bool(segment), 54 if segment else 42, segment, 34, 16 if segment else 6)
+        socks[0].send(vnet + sent)
+        settle()
+        for n, sock in enumerate(socks):
+            came = []
+            while True:
+                try:
+                    frame_and_all = sock.recv(1 << 16)
+                except BlockingIOError:
+                    break
+                if frame_and_all[10:] == sent and (frame_and_all[:2], frame_and_all[4:10]) == (vnet[:2], vnet[4:]):
+                    came.append(n)
+            is_(f"host {n} gets a {'super-packet' if segment else 'checksum for the device'} that is flooded", len(came), int(n > 0))
+
+
 def replacing():
     sends(1, 1, ALL)
     before = table(), option("learnt")
@@ -380,7 +442,8 @@ if WAY == "load":
     sys.exit()
 
 os.sched_setaffinity(0, {0})
-for test in (learning, refused, moving, forgetting, limits, vlans, ports, replacing, between, beside):
+for test in (learning, refused, moving, forgetting, limits, vlans, ports, *([] if WAY == "frames" else [offloads]), nowhere,
+             replacing, between, beside):
     change(flush="yes")
     time.sleep(0.03)
     test()

@@ -38,6 +38,11 @@ pub(crate) const SESSION: usize = 16;
 /// can tell them from random bytes by a chance of 2^-35.
 pub(crate) const LAST: u64 = 1 << 40;
 
+/// The number of a packet before which a session has numbered so many others; none when that is as many as it may.
+pub(crate) fn number(before: u64) -> Option<u64> {
+    before.checked_add(1).filter(|&number| number <= LAST)
+}
+
 /// The version and the numbers in front of what is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -166,6 +171,13 @@ mod tests {
             let read = Header::read(&all[..len], len);
             assert_eq!(read, Err(Not::Malformed), "{len}");
         }
+    }
+
+    #[test]
+    fn a_session_is_spent() {
+        assert_eq!(number(0), Some(1));
+        assert_eq!(number(LAST - 1), Some(LAST));
+        assert_eq!((number(LAST), number(u64::MAX)), (None, None));
     }
 
     #[test]

@@ -71,33 +71,76 @@ ip -n bob address add 2001:db8::2/64 dev b0 nodad
 ip -n beyond link set v0 up mtu 9000
 ip netns exec witness sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done'
 
-for way in skbs frames; do
-	[ $way = skbs ] || { ip link set lan0 mtu 3000; ip link set lan1 mtu 3000; ip -n alice link set a0 mtu 3000; ip -n bob link set b0 mtu 3000; }
-	about="$way: "
-	hook_way() {
-		if [ $way = frames ]; then
-			for lan in lan0 lan1; do vlink ethernet hook $lan --xdp --yes; done
-		else
-			hook lan0 lan1
-		fi
-	}
-	if [ $way = skbs ]; then
-		hook_way
-		bridge x defrag
-		fold python3 -S "$tests/fragments.py" defrag $way
-		clean
-		# Now witness is a router.
-		ip -n witness address del 192.0.2.2/32 dev w0
-		ip -n witness -batch - <<-END
-			route add 192.0.2.2 dev w1
-			neigh replace 192.0.2.2 lladdr 02:00:00:00:00:77 dev w1
-		END
-		ip netns exec witness sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
-		hook_way
-		bridge x fragment
-		fold python3 -S "$tests/fragments.py" fragment $way
-		clean
+hook_way() {
+	local mtu=9000 device
+	# A frame of a driver is in one page.
+	[ $way = skbs ] || mtu=3000
+	for device in lan0 lan1; do ip link set $device mtu $mtu; done
+	ip -n alice link set a0 mtu $mtu
+	ip -n bob link set b0 mtu $mtu
+	if [ $way = frames ]; then
+		for device in lan0 lan1; do vlink ethernet hook $device --xdp --yes; done
+	else
+		hook lan0 lan1
 	fi
+}
+for way in skbs frames; do
+	about="$way: "
+	hook_way
+	bridge x defrag
+	fold python3 -S "$tests/fragments.py" defrag $way
+	# It goes with all that waits.
+	fbctl unbind lan1 x
+	fbctl unbind x lan0
+	check "a block of which fragments wait can go" fbctl rm x
+	check "and its module" rmmod fb_defrag
+	modprobe fb_defrag
+	clean
+done
+
+# --- A namespace goes, with fragments that wait ---
+
+about=
+namespace red
+ip -n red link add r0 type veth peer name r1
+ip -n red link set r0 up
+ip -n red link set r1 up
+vlink -n red ethernet hook r0
+fbctl -n red -b - <<-END
+	add d defrag
+	bind d r0
+END
+# A first fragment, of 5 datagrams.
+ip netns exec red python3 -S - <<-'END'
+	import socket, struct
+	sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+	sock.bind(("r1", 0))
+	for number in range(5):
+	    head = struct.pack("!BBHHHBBHII", 0x45, 0, 36, number, 0x2000, 64, 253, 0, 0xc0000201, 0xc0000202)
+	    total = sum(struct.unpack("!10H", head))
+	    total = (total & 0xffff) + (total >> 16)
+	    head = head[:10] + struct.pack("!H", ~total & 0xffff) + head[12:]
+	    sock.send(bytes.fromhex("02000000000b02000000000a0800") + head + bytes(16))
+END
+wait_there() { [[ $(fbctl -n red show d) = *"waiting=5 "* ]]; }
+check "fragments wait in a namespace" wait_for 5 wait_there
+ip netns del red
+check "which goes with them" wait_for 30 rmmod fb_defrag
+modprobe fb_defrag
+
+# Now witness is a router.
+ip -n witness address del 192.0.2.2/32 dev w0
+ip -n witness -batch - <<-END
+	route add 192.0.2.2 dev w1
+	neigh replace 192.0.2.2 lladdr 02:00:00:00:00:77 dev w1
+END
+ip netns exec witness sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+for way in skbs frames; do
+	about="$way: "
+	hook_way
+	bridge x fragment
+	fold python3 -S "$tests/fragments.py" fragment $way
+	clean
 
 	# --- Hosts ---
 

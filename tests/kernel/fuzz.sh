@@ -19,6 +19,10 @@ for i in 0 1 2 3; do
 	ip link set far$i up
 	devices+=("lan$i")
 done
+# Programs for the block bpf.
+mkdir -p /run/b
+mount -t bpf bpf /run/b
+python3 -S "$tests/bpfload.py" /run/b
 hurry
 fold python3 -S "$tests/fuzz.py" "$(scale 3000)" --seed "${LANA_SEED:-1}" \
 	--minutes "${LANA_MINUTES:-0}" ${LANA_ONLY:+--only "$LANA_ONLY"}
