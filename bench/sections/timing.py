@@ -91,7 +91,7 @@ def rates(section, wanted, contenders):
                 stamps = path.leaves.take(count)
                 path.comes.take(count)
                 # Behind those that the bucket lets go at once.
-                stamps = stamps[20:]
+                stamps = [stamp - stamps[20] for stamp in stamps[20:]]
                 off = each * (len(stamps) - 1) / (stamps[-1] - stamps[0]) - 1
                 ideal = [stamp - number * each for number, stamp in enumerate(stamps)]
                 late = sorted(stamp - min(ideal) for stamp in ideal)
