@@ -104,11 +104,11 @@ bench-x86:
 	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=x86_64 KDIR=
 	@$(inside) python3 bench/x86.py $(ONLY)
 
-# In a kernel that only this needs.
+# In a kernel that only this needs. EXPERIMENT=, those of lab/multipath.
 lab-multipath:
 	@scripts/setup uml-lab
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
-	@$(inside) lab/multipath
+	@$(inside) lab/multipath $(EXPERIMENT)
 
 # LANA_FUZZ_SECONDS=, for each of the tools.
 fuzz-tools:

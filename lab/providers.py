@@ -33,9 +33,6 @@ GATEWAY = "10.0.0.254"
 # Each source's at the outside of both gateways.
 SERVICES = {"srcA": 8001, "srcB": 8002}
 LANA = ("route", "session", "hash", "bandwidth", "utilisation")
-# Linux's own balancing, by the hash of ecmp-l4, with marks of connections: what came in by a gateway is answered by it.
-MARKED = "ecmp-mark"
-KERNEL = {**strategies.KERNEL, MARKED: strategies.KERNEL["ecmp-l4"]}
 # What is not there by then does not come any more.
 LIMIT = 60
 
@@ -122,34 +119,18 @@ def are_up():
     return run("fbctl", "-j", "show", "m").count('.link","value":"up"') == len(UPLINKS)
 
 
-def mark():
-    """A connection from outside gets the mark of its gateway, and what leaves with a mark has a table of its own."""
-    marks = "\n".join(f'iifname "{uplink}" ct state new ct mark set {number}' for number, uplink in enumerate(UPLINKS, 1))
-    run("nft", "-f", "-", text=f"""table ip marks {{
-        chain in {{ type filter hook prerouting priority mangle
-            {marks}
-            iifname "in" meta mark set ct mark
-        }}
-    }}""")
-    for number in range(1, len(UPLINKS) + 1):
-        run("ip", "route", "add", "default", "via", f"10.1.{number}.2", "table", f"{100 + number}")
-        run("ip", "rule", "add", "fwmark", str(number), "table", f"{100 + number}")
-
-
 def start(strategy, rates, weights, latencies=(0, 0)):
     """Makes the network, and has a strategy balance it."""
     build(rates, strategy in LANA, latencies)
     enter("balancer")
     if strategy not in LANA:
-        policy, fields = KERNEL[strategy]
+        policy, fields = strategies.KERNEL[strategy]
         sysctl("net/ipv4/fib_multipath_hash_policy", policy)
         if fields:
             sysctl("net/ipv4/fib_multipath_hash_fields", fields)
         sysctl("net/ipv4/fib_multipath_hash_seed", 1)
         hops = [f"nexthop via 10.1.{number}.2 weight {weight}" for number, weight in enumerate(weights, 1)]
         run("ip", "route", "add", "default", *" ".join(hops).split())
-        if strategy == MARKED:
-            mark()
         return
     run("modprobe", "lana")
     for device in ("in", *UPLINKS):
@@ -208,10 +189,12 @@ class Sender:
 
 
 class Fetcher:
-    """Fetches files by a gateway, one after the other."""
+    """Fetches files by a gateway, one after the other. The ports are told: one that also comes by the other gateway would
+    be the same connection for the source."""
 
-    def __init__(self, loop, host, to, size, count):
+    def __init__(self, loop, host, to, port, size, count):
         self.loop, self.host, self.to, self.size, self.left = loop, host, to, size, count
+        self.port = port
         self.next()
 
     def next(self):
@@ -222,6 +205,8 @@ class Fetcher:
         enter(self.host)
         self.sock, self.got, self.start = socket.socket(), 0, time.monotonic()
         self.sock.setblocking(False)
+        self.sock.bind((SINKS[self.host][0], self.port))
+        self.port += 1
         self.sock.connect_ex(self.to)
         self.loop.watch(self, transfer.READ)
 
@@ -241,15 +226,16 @@ class Fetcher:
         self.next()
 
 
-def fetch(size, count):
+def fetch(size, count, port):
     """Both sinks fetch files of a size from both sources by both gateways, as many each."""
     loop = transfer.Loop()
     servers = [Server(loop, host, port, size) for host, port in SERVICES.items()]
     for host in SINKS:
         for outside in OUTSIDE:
-            for port in SERVICES.values():
+            for service in SERVICES.values():
                 loop.streams += 1
-                Fetcher(loop, host, (outside, port), size, count)
+                Fetcher(loop, host, (outside, service), port, size, count)
+                port += 100
     while loop.streams:
         for fd, _ in loop.epoll.poll(1):
             if fd in loop.watched:
@@ -278,11 +264,11 @@ def main(strategy, rates, weights, *words):
     sizes = [word for word in words if not word.startswith("--")]
     start(strategy, rates, weights, [int(number) for number in latencies[0].split(",")])
     sent, fetched = [], []
-    for number, size in enumerate([int(size) for size in sizes] or (8, 64, 512, 1024, 4096)):
+    for number, size in enumerate([int(size) for size in sizes] or (8, 64, 512, 1024)):
         files = [size << 10] * (20 if size < 1024 else 5)
         done, result = counted(lambda: transfer.transfer(lambda: files, 10000 + 1000 * number, SINKS))
         sent.append(result | {"size": size, "files": len(done)})
-        done, result = counted(lambda: fetch(size << 10, len(files)))
+        done, result = counted(lambda: fetch(size << 10, len(files), 30000 + 1000 * number))
         fetched.append(result | {"size": size, "files": len(done), "arrived": sum(ok for ok, _ in done)})
     json.dump({"strategy": strategy, "rates": rates, "sent": sent, "fetched": fetched}, sys.stdout)
 

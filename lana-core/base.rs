@@ -11,6 +11,7 @@ pub(crate) mod name;
 pub(crate) mod option;
 pub(crate) mod port;
 pub(crate) mod prefixes;
+pub(crate) mod siphash;
 pub(crate) mod units;
 
 /// What lists are made of, here and where the tests run.

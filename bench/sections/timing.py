@@ -24,13 +24,14 @@ def until(condition, seconds=60):
 
 
 class Stamps:
-    """The times at which packets come in by a device, in seconds, in the order in which they come."""
+    """The times at which packets come in by a device, in nanoseconds, in the order in which they come. A socket for all
+    protocols gets them before anybody redirects them."""
 
     def __init__(self, device):
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(KIND))
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.sock.bind((device, KIND))
+        self.sock.bind((device, ALL))
         self.sock.settimeout(60)
 
     def take(self, count):
@@ -67,22 +68,30 @@ class Clocked:
         self.sender = Sender(self.source.far)
 
 
+def paths(section, wanted, contenders):
+    """The paths of each setting, where they can be made."""
+    for text, number in wanted.items():
+        try:
+            yield text, number, [(name, Clocked(make, text)) for name, make in contenders]
+        except Missing as why:
+            section.miss("accuracy", text, why)
+
+
 def rates(section, wanted, contenders):
     """Packets of 1,514 bytes that all want to go at once. How far their rate is off, and how late each one is beside the
     moment at which it would go at that rate exactly."""
-    for text, rate in wanted.items():
-        paths = [(name, Clocked(make, text)) for name, make in contenders]
+    for text, rate, some in paths(section, wanted, contenders):
         count = 100 if rate < 10 ** 7 else 1000
         each = LARGE * 8 * 1_000_000_000 / rate
         for _ in range(min(ROUNDS, 7)):
-            for name, path in paths:
+            for name, path in some:
                 path.room.enter()
                 for _ in range(count):
                     path.sender.send(LARGE)
                 stamps = path.leaves.take(count)
                 path.comes.take(count)
                 # Behind those that the bucket lets go at once.
-                stamps = stamps[20:]
+                stamps = [stamp - stamps[20] for stamp in stamps[20:]]
                 off = each * (len(stamps) - 1) / (stamps[-1] - stamps[0]) - 1
                 ideal = [stamp - number * each for number, stamp in enumerate(stamps)]
                 late = sorted(stamp - min(ideal) for stamp in ideal)
@@ -93,10 +102,9 @@ def rates(section, wanted, contenders):
 
 def delays(section, wanted, contenders):
     """Packets of 60 bytes, a millisecond between them. How much longer each is on its way than it should be."""
-    for text, microseconds in wanted.items():
-        paths = [(name, Clocked(make, text)) for name, make in contenders]
+    for text, microseconds, some in paths(section, wanted, contenders):
         for _ in range(min(ROUNDS, 7)):
-            for name, path in paths:
+            for name, path in some:
                 path.room.enter()
                 for _ in range(200):
                     path.sender.send(SMALL)

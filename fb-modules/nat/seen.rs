@@ -111,13 +111,17 @@ impl Seen {
     }
 }
 
-/// Adds to a plan that the source, or the destination, is this one.
-pub(crate) fn put(plan: &mut Plan, protocol: Protocol, is_source: bool, new: Endpoint) {
+/// Adds to a plan that the source, or the destination, is this one in place of one with port `old`. A port that stays
+/// costs nothing.
+pub(crate) fn put(plan: &mut Plan, protocol: Protocol, is_source: bool, old: u16, new: Endpoint) {
     let address = Some(Address::V4(new.address));
     if is_source {
         plan.source = address;
     } else {
         plan.destination = address;
+    }
+    if new.port == old {
+        return;
     }
     match (protocol, is_source) {
         (Protocol::Tcp | Protocol::Udp, true) => plan.source_port = Some(new.port),

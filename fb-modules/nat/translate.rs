@@ -157,11 +157,11 @@ impl State {
         };
         if !outward {
             let inside = self.table.inward(&flow, flags, rules, now)?;
-            seen::put(&mut act.plan, flow.protocol, false, inside);
+            seen::put(&mut act.plan, flow.protocol, false, flow.own.port, inside);
             return Ok(act);
         }
         let outside = self.table.out(&flow, flags, rules, now)?;
-        seen::put(&mut act.plan, flow.protocol, true, outside);
+        seen::put(&mut act.plan, flow.protocol, true, flow.own.port, outside);
         let is_ours = rules
             .source
             .is_some_and(|pool| pool.contains(seen.destination));
@@ -177,7 +177,7 @@ impl State {
                 remote: outside,
             };
             let inside = self.table.inward(&back, flags, rules, now)?;
-            seen::put(&mut act.plan, back.protocol, false, inside);
+            seen::put(&mut act.plan, back.protocol, false, back.own.port, inside);
             act.turns = true;
         }
         Ok(act)
@@ -210,7 +210,13 @@ impl State {
         } else {
             act.plan.destination = address;
         }
-        seen::put(&mut act.quote, flow.protocol, !outward, other);
+        seen::put(
+            &mut act.quote,
+            flow.protocol,
+            !outward,
+            flow.own.port,
+            other,
+        );
         Ok(act)
     }
 }

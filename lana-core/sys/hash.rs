@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A hash that nobody outside can foresee: SipHash by a random key.
-//!
-//! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
 
 use super::bindings;
+use crate::base::siphash;
 
 /// The key of a hash.
 #[derive(Clone)]
@@ -22,7 +21,6 @@ impl HashKey {
     /// The hash of some words. Any context.
     #[inline]
     pub fn hash(&self, words: &[u64]) -> u64 {
-        // SAFETY: a key is of two words, and the words are as many as is said.
-        unsafe { bindings::lana_siphash((&raw const self.0).cast(), words.as_ptr(), words.len()) }
+        siphash::hash(self.0, words)
     }
 }

@@ -7,7 +7,6 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/siphash.h>
 #include <linux/timekeeping.h>
 
 #include "helpers.h"
@@ -41,11 +40,6 @@ bool lana_cpu_possible(unsigned int cpu)
 u64 lana_time_coarse(void)
 {
 	return ktime_get_coarse_ns();
-}
-
-u64 lana_siphash(const void *key, const u64 *words, size_t count)
-{
-	return siphash(words, count * sizeof(*words), key);
 }
 
 /* RCU. */

@@ -195,7 +195,6 @@ bool lana_cpu_possible(unsigned int cpu);
 
 /* Time. */
 u64 lana_time_coarse(void);
-u64 lana_siphash(const void *key, const u64 *words, size_t count);
 
 /* RCU. */
 unsigned long lana_rcu_state(void);

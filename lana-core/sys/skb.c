@@ -105,6 +105,25 @@ static void lana_skb_update(struct sk_buff *skb, const struct lana_sum *sum, __w
 	lana_skb_store(skb, sum->at, &check, sizeof(check));
 }
 
+/* The difference that new bytes make to a sum. Addresses and ports take no call. */
+static __wsum lana_skb_diff(const u8 *new, const void *old, unsigned int len)
+{
+	__wsum to = 0, from = 0;
+
+	if (len == 2 || len == 4) {
+		memcpy(&to, new, len);
+		memcpy(&from, old, len);
+#ifdef __BIG_ENDIAN
+		if (len == 2) {
+			to = (__force __wsum)((__force u32)to >> 16);
+			from = (__force __wsum)((__force u32)from >> 16);
+		}
+#endif
+		return csum_sub(to, from);
+	}
+	return csum_sub(csum_partial(new, len, 0), csum_partial(old, len, 0));
+}
+
 /*
  * Write `len` bytes at `offset`, and make the checksums right that cover them.
  * False, and the packet as it was, where it is shorter or there is no memory.
@@ -126,7 +145,7 @@ bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes,
 	}
 	if (end > skb->len || lana_skb_own(skb, end))
 		return false;
-	diff = csum_sub(csum_partial(bytes, len, 0), csum_partial(skb->data + offset, len, 0));
+	diff = lana_skb_diff(bytes, skb->data + offset, len);
 	lana_skb_store(skb, offset, bytes, len);
 	for (i = 0; i < count; i++) {
 		/* What a checksum covers begins an even number of bytes before it. */

@@ -54,6 +54,9 @@ pub mod heap;
 #[path = "../../../lana-core/base/prefixes.rs"]
 pub mod prefixes;
 
+#[path = "../../../lana-core/base/siphash.rs"]
+pub mod siphash;
+
 #[path = "../../../lana-core/base/units.rs"]
 pub mod units;
 
@@ -185,10 +188,7 @@ impl HashKey {
     /// See the kernel code.
     #[must_use]
     pub fn hash(&self, words: &[u64]) -> u64 {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        (self.0, words).hash(&mut hasher);
-        hasher.finish()
+        siphash::hash([self.0, 0], words)
     }
 }
 
