@@ -71,19 +71,20 @@ pub(crate) struct Hosts {
 /// Both addresses, with a space between.
 impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = self.addresses;
+        let [first, second, third, fourth] = self.addresses;
         let v6 = |high: u64, low: u64| Ipv6Addr::from(u128::from(high) << 64 | u128::from(low));
         let mac = |word: u64| {
             let [_, _, address @ ..] = word.to_be_bytes();
             Mac::from(address)
         };
         match self.kind {
-            Kind::Ethernet => write!(f, "{} {}", mac(a), mac(b)),
+            Kind::Ethernet => write!(f, "{} {}", mac(first), mac(second)),
             Kind::V4 => {
-                let [source, destination] = [a >> 32, a].map(|word| Ipv4Addr::from(word as u32));
+                let [source, destination] =
+                    [first >> 32, first].map(|word| Ipv4Addr::from(word as u32));
                 write!(f, "{source} {destination}")
             }
-            Kind::V6 => write!(f, "{} {}", v6(a, b), v6(c, d)),
+            Kind::V6 => write!(f, "{} {}", v6(first, second), v6(third, fourth)),
         }
     }
 }

@@ -91,13 +91,14 @@ impl Ends {
             return Carried::default();
         };
         let (tag, was) = (hash & !u64::from(u32::MAX), place.load(Relaxed));
-        // How much further it goes than what was sent before; less than 0 if it does not.
-        let further = segment.end.wrapping_sub(was as u32) as i32;
+        // How much further it goes than what was sent before. Half of all numbers are behind.
+        let further = segment.end.wrapping_sub(was as u32);
         let is_known = was & !u64::from(u32::MAX) == tag;
         let fresh = match (is_known, segment.begins) {
             // Where a connection begins is anywhere.
             (true, true) if further == 0 => 0,
-            (true, false) => u32::try_from(further).unwrap_or(0),
+            (true, false) if further > u32::MAX / 2 => 0,
+            (true, false) => further,
             _ => u32::MAX,
         };
         if fresh > 0 {

@@ -10,7 +10,7 @@ use super::{
     flow::Hosts,
     flow::{Flow, Fragment, FIRST, MOST},
     health::Health,
-    history::{Note, Shard, ENOUGH},
+    history::{Note, Record, Shard, ENOUGH},
     meter::{Meter, Pace, Rates, Sent, Use, SECOND},
     next_hop::{station, Routed, Via, HEAD},
     option::{Number, OptionSpec, Shown, Time, Value},
@@ -128,7 +128,7 @@ impl Bench {
             meter: Meter::new(now, seats),
             pace: Pace::new(&rules),
             ends: Ends::new((0..4096).map(|_| AtomicU64::default()).collect()),
-            shard: RefCell::new(Shard::new(vec![Default::default(); 256 * Shard::RECORDS])),
+            shard: RefCell::new(Shard::new(vec![Record::default(); 256 * Shard::RECORDS])),
             bytes: [const { Cell::new(0) }; SEATS],
             carried: std::array::from_fn(|_| Cell::default()),
             now: Cell::new(now),
@@ -2575,7 +2575,7 @@ fn the_history_counts_pairs_of_hosts_by_port() {
 
 #[test]
 fn a_record_makes_room_for_a_newer_one() {
-    let mut shard = Shard::new(vec![Default::default(); 2]);
+    let mut shard = Shard::new(vec![Record::default(); 2]);
     let note = |now, data| Note {
         seat: 3,
         bytes: 10,
