@@ -6,13 +6,14 @@
 pub(crate) mod block;
 pub(crate) mod change;
 pub(crate) mod notifier;
+pub(crate) mod object;
 pub(crate) mod registry;
 pub(crate) mod types;
 
 use self::{
-    block::Object,
     change::Change,
     notifier::{Events, Kind},
+    object::Object,
     registry::{Files, Instance, Registry},
 };
 use crate::{

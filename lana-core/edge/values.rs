@@ -6,8 +6,9 @@ use crate::{
     base::{error::Failure, name::Shown},
     fail,
     graph::{
-        block::{Elements, Object, Options, Whole},
+        block::{Elements, Options, Whole},
         change::Change,
+        object::Object,
         Graph,
     },
     sys::{

@@ -15,8 +15,9 @@ mod search;
 
 use self::devices::Programs;
 use super::{
-    block::{self, no_option, Args, BlockRef},
+    block::{no_option, Args},
     notifier::{About, Event, Kind},
+    object::{self, BlockRef},
     registry::{Face, Instance},
     types::Use,
     Graph, State,
@@ -501,6 +502,6 @@ impl State {
 
 /// A block, if its configuration can be shown: what cannot be shown could not be saved.
 fn shown(block: BlockRef) -> Result<BlockRef, Failure> {
-    block::check_options(block.object(), &Process::new())?;
+    object::check_options(block.object(), &Process::new())?;
     Ok(block)
 }

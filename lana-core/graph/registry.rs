@@ -7,7 +7,7 @@
 //! middle of a change sees nothing staged.
 
 use super::{
-    block::BlockRef,
+    object::BlockRef,
     types::{Type, Use},
     Graph,
 };

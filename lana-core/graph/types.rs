@@ -4,8 +4,9 @@
 //! keeps its module loaded.
 
 use super::{
-    block::{Args, Block, BlockRef, File, Maker, Mode, Progress},
+    block::{Args, Block, File, Maker, Mode, Progress},
     notifier,
+    object::BlockRef,
 };
 use crate::{
     base::{
