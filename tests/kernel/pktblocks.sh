@@ -32,7 +32,7 @@ END
 # How many packets each block is to see, at least.
 many=$((seconds * $(scale 20)))
 # Those with a tee below and a multipath on top.
-blocks=(checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat rewrite route shape switch bpf)
+blocks=(checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat queue rewrite route shape switch bpf)
 graph() {
 	cat <<-END
 		add tee tee
@@ -70,6 +70,9 @@ graph() {
 		set nat map=192.0.2.0/28=198.51.100.16/28
 		set nat npt=2001:db8::/48=fd00:1::/48
 		set nat sessions=1000
+		set queue rate=100mbit
+		set queue drop=codel
+		set queue ecn=on
 		set rewrite vlan=push:7
 		set rewrite source=192.0.2.77
 		set rewrite port.destination=7
