@@ -23,6 +23,9 @@ pub(crate) const MOST: usize = 14 + 40 + ICMP;
 /// How much of an IP packet tells whose answer it is.
 pub(crate) const ANSWER: u32 = 40 + ICMP as u32;
 
+/// The length of a request of IPv4.
+const IPV4: u8 = 20 + ICMP as u8;
+
 const TTL: u8 = 64;
 
 impl Echo {
@@ -35,7 +38,7 @@ impl Echo {
             (IpAddr::V4(source), IpAddr::V4(target)) => {
                 let (source, target) = (source.octets(), target.octets());
                 // No fragment, which needs no identification (RFC 6864).
-                let start = [0x45, 0, 0, 20 + ICMP as u8, 0, 0, 0x40, 0, TTL, 1];
+                let start = [0x45, 0, 0, IPV4, 0, 0, 0x40, 0, TTL, 1];
                 let check = !add(sum(&start), add(sum(&source), sum(&target)));
                 let icmp = !add(message, sum(&[8, 0]));
                 let parts: [&[u8]; 10] = [

@@ -27,7 +27,7 @@ impl Segment {
         let header = usize::from(offset >> 4).wrapping_mul(4);
         let data = u32::try_from(total.checked_sub(header)?).ok()?;
         let (fin, syn, reset) = (flags & 1, flags >> 1 & 1, flags & 4 != 0);
-        let length = data.checked_add((fin + syn).into())?;
+        let length = data.checked_add(fin.wrapping_add(syn).into())?;
         (length > 0 && !reset).then_some(Self {
             end: u32::from_be_bytes([s0, s1, s2, s3]).wrapping_add(length),
             length,
