@@ -16,7 +16,10 @@ mod layer;
 mod order;
 mod place;
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 /// Room for a line that passes a layer.
 const LANE: f64 = 9.0;
@@ -126,11 +129,12 @@ pub(crate) fn lay_out(graph: &Graph, room: &Room) -> Layout {
         .map(|part| part.lay_out(graph, room))
         .collect();
     if !room.ordered {
-        // The highest first, so that the parts of a shelf are of about the same height; those of one height in the order
-        // in which people read them.
+        // Those of the most rows first, so that the parts of a shelf are of about the same height; those of as many rows
+        // in the order in which people read them.
         parts.sort_by_key(|(part, layout)| {
             let ranks = part.nodes.iter().map(|node| graph.nodes[*node].rank);
-            (Reverse(tenths(layout.height)), ranks.min())
+            let rows: BTreeSet<_> = layout.nodes.iter().map(|place| tenths(place.y)).collect();
+            (Reverse(rows.len()), ranks.min())
         });
     }
     let part_gap = room.part_gap;

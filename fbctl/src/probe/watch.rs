@@ -18,7 +18,7 @@ use serde::Serialize;
 use signal_hook::{consts, flag, low_level::pipe};
 use std::{
     collections::BTreeSet,
-    io::{self, Write},
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -27,6 +27,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         Arc,
     },
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -380,6 +381,9 @@ fn wait(
     Ok(standard && fds.first().is_some_and(closed))
 }
 
+/// How long after a signal another one ends us whatever we do.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The signals that end us.
 struct Signals {
     came: Arc<AtomicBool>,
@@ -390,13 +394,22 @@ struct Signals {
 impl Signals {
     fn listen() -> Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
+        let insists = Arc::new(AtomicBool::new(false));
         let (wake, write) = UnixStream::pair().context("signals")?;
+        let (mut first, also) = UnixStream::pair().context("signals")?;
         for signal in [consts::SIGINT, consts::SIGTERM, consts::SIGHUP] {
-            // The second one ends us even where we cannot write.
-            flag::register_conditional_default(signal, Arc::clone(&came)).context("signals")?;
+            flag::register_conditional_default(signal, Arc::clone(&insists)).context("signals")?;
             flag::register(signal, Arc::clone(&came)).context("signals")?;
             pipe::register(signal, write.try_clone().context("signals")?).context("signals")?;
+            pipe::register(signal, also.try_clone().context("signals")?).context("signals")?;
         }
+        // A second one ends us even where we cannot write; but not at once, as timeout(1) sends each twice.
+        thread::spawn(move || {
+            if first.read_exact(&mut [0]).is_ok() {
+                thread::sleep(GRACE);
+                insists.store(true, Ordering::Relaxed);
+            }
+        });
         Ok(Signals { came, wake })
     }
 }

@@ -66,7 +66,11 @@ const brief = (group) => {
   const most = letters(box), height = box.height * scale;
   const loss = [figure(rate.loss ? `▼${rate.loss.split(" ")[0]}` : "", most), rate.bad ? "figures bad" : "figures usual"];
   const all = [[shortName(box), "name"], [figure(rate.text, most), "figures"], loss].filter(([text]) => text);
-  const lines = height >= 46 ? all : height >= 28 ? (all.length > 2 ? [all[0], rate.bad ? all[2] : all[1]] : all) : all.slice(0, 1);
+  // Drops are never left out: beside the packets, in their place, or as a mark behind the name.
+  const beside = `${figure(rate.text, most)} ${loss[0]}`, marked = `${shortName(box)} ▼`;
+  const two = all.length > 2 ? [all[0], [beside.length <= most ? beside : loss[0], loss[1]]] : all;
+  const one = [[loss[0] && marked.length <= most ? marked : all[0][0], "name"]];
+  const lines = height >= 46 ? all : height >= 28 ? two : one;
   const top = (height - 13 * lines.length) / 2 + 10;
   group.small.setAttribute("transform", `translate(${box.width / 2 + 3},0) scale(${1 / scale})`);
   [...group.small.children].forEach((text, at) => {

@@ -317,9 +317,11 @@ fn boxes_are_as_wide_as_their_counters() {
 
 #[test]
 fn what_is_of_one_height_stands_in_natural_order() {
-    let names = ["eth10", "eth2", "a-longer-name", "eth1", "b"];
+    let names = ["eth10", "eth2", "a-longer-name", "eth1", "b", "eth3"];
     let blocks = names.iter().zip(1..).map(|(name, idp)| match *name {
         "a-longer-name" | "b" => block(name, "dummy", idp, (0, 0)),
+        // Its box may be of another height.
+        "eth3" => device("eth3", idp, LinkState::Down),
         name => device(name, idp, LinkState::Up),
     });
     let graph = Graph {
@@ -330,5 +332,8 @@ fn what_is_of_one_height_stands_in_natural_order() {
     let mut boxes: Vec<_> = scene.boxes.iter().collect();
     boxes.sort_by(|a, b| (a.y, a.x).partial_cmp(&(b.y, b.x)).unwrap());
     let found: Vec<_> = boxes.iter().map(|of| of.name.as_str()).collect();
-    assert_eq!(found, ["eth1", "eth2", "eth10", "a-longer-name", "b"]);
+    assert_eq!(
+        found,
+        ["eth1", "eth2", "eth3", "eth10", "a-longer-name", "b"]
+    );
 }
