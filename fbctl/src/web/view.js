@@ -112,12 +112,14 @@ const beyond = () => {
     if (inTrouble(box)) ++bad[side];
   }
   for (const [side, [before, behind]] of Object.entries(SIDES)) {
-    const button = byId(`more-${side}`), trouble = bad[side] ? `, ${bad[side]} in trouble` : "";
-    const text = `${before}${count[side]} block${count[side] === 1 ? "" : "s"}${trouble}${behind}`;
+    const button = byId(`more-${side}`), blocks = `${count[side]} block${count[side] === 1 ? "" : "s"}`;
+    // Three of them are to have room beside each other on a phone.
+    const [all, trouble] = narrow.matches ? [count[side], `, ${bad[side]} bad`] : [blocks, `, ${bad[side]} in trouble`];
+    const text = `${before}${bad[side] ? `${all}${trouble}` : blocks}${behind}`;
     button.classList.toggle("hidden", count[side] === 0);
     button.classList.toggle("bad", bad[side] > 0);
     if (button.textContent !== text) button.textContent = text;
-    button.title = `Not in view: ${count[side]}. Drag the picture, or press here`;
+    button.title = `Not in view: ${count[side]}${bad[side] ? `, ${bad[side]} in trouble` : ""}. Drag the picture, or press here`;
   }
   byId("more-down").style.bottom = `${stage.clientHeight - height + 8}px`;
   warn();
