@@ -60,8 +60,8 @@ check "the totals are those of stats" \
 	"$(fbctl -j stats wall | python3 -S -c 'import json, sys; s = json.load(sys.stdin)["fb"][0]["stats"]; print(s["packets"], s["bytes"], sum(d["packets"] for d in s["drop"]))')"
 
 fbctl stats -w 0.2 -c 3 >out
-check "as text, a table each time" is "$(grep -c '^NAME   TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  REASONS$' out)" 3
-check "with all blocks" is "$(grep -c '^idle   dummy            0     -     -       0        0  -$' out)" 3
+check "as text, a table each time" is "$(grep -c '^NAME  TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  REASONS$' out)" 3
+check "with all blocks" is "$(grep -c '^idle  dummy            0     -     -       0        0  -$' out)" 3
 check "above it the time" is "$(grep -Ec '^[0-9]{2}:[0-9]{2}:[0-9]{2}Z$' out)" 3
 check "above it what the engine has in all" is "$(grep -c '^engine:  0 packets/s  0 bit/s  0 drops/s  0 unclaimed/s$' out)" 3
 fbctl stats wall idle -w 0.2 -c 1 >out
