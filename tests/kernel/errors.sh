@@ -111,7 +111,7 @@ check_fails "a program that is too long" 2 "more than 4096 instructions" fbctl s
 head -c 65001 /dev/zero | tr '\0' 1 >huge
 check_fails "a value that is too long" 2 "option" fbctl set f program=@huge
 head -c 70000 /dev/zero | tr '\0' 1 >huge
-check_fails "a value that no message can carry" 1 "70001 bytes are more than" fbctl set f program=@huge
+check_fails "a value that is sent in parts" 2 "line 1 is not an instruction" fbctl set f program=@huge
 head -c 140000 /dev/zero | tr '\0' 1 >huger
 write() { cat "$1" >"$2"; }
 check_fails "a bad program through procfs" 1 "Invalid argument" write large "$fblock/f"
