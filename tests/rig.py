@@ -111,7 +111,7 @@ SETTINGS = {
         ("interval", ""), ("average", "1s"), ("average", ""), ("usage", "last"), ("usage", ""),
         ("port.0.mac", "02:00:00:00:00:77"), ("port.1.mac", "ff:ff:ff:ff:ff:ff"), ("port.0.mac", ""),
         ("port.0.via", "192.0.2.1"), ("port.0.via", "fe80::1"), ("port.1.via", "224.0.0.1"), ("port.0.via", ""),
-        ("ttl", "decrement"), ("ttl", ""), ("probe", "arp"), ("probe", "icmp"), ("port.0.source", "10.0.0.2"), ("port.0.source", ""), ("history", "100"), ("history", ""), ("strategy", "retransmissions"), ("probe", ""), ("probe-interval", "100ms"),
+        ("ttl", "decrement"), ("ttl", ""), ("probe", "arp"), ("probe", "icmp"), ("port.0.source", "10.0.0.2"), ("port.0.source", ""), ("history", "100"), ("history", ""), ("strategy", "loss"), ("probe", ""), ("probe-interval", "100ms"),
         ("probe-interval", "1ms"), ("rise", "1"), ("fall", "1"), ("fall", "0"), ("rise", ""), ("fall", ""),
         ("key", "l3,symmetric"), ("key", "inner,vlan,label"), ("key", "l2"), ("key", ""), ("broadcast", "all"), ("broadcast", ""),
         ("measure", "device"), ("measure", "")]}

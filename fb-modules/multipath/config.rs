@@ -37,7 +37,7 @@ words! {
         /// All of a session by the same port, without remembering any.
         Hash = "hash",
         /// Where TCP has to send the least again.
-        Retransmissions = "retransmissions",
+        Loss = "loss",
     }
 }
 
@@ -264,7 +264,7 @@ impl Rules {
     /// Whether sessions are remembered.
     pub(crate) fn remembers(&self) -> bool {
         match self.strategy {
-            Strategy::Session | Strategy::Flowlet | Strategy::Retransmissions => true,
+            Strategy::Session | Strategy::Flowlet | Strategy::Loss => true,
             Strategy::Bandwidth | Strategy::Utilisation => self.per == Per::Session,
             Strategy::Route | Strategy::Packet | Strategy::Hash => false,
         }
@@ -277,7 +277,7 @@ impl Rules {
 
     /// Whether is seen what TCP sends again.
     pub(crate) fn watches_tcp(&self) -> bool {
-        self.strategy == Strategy::Retransmissions || self.history.0 > 0
+        self.strategy == Strategy::Loss || self.history.0 > 0
     }
 
     pub(crate) fn expiry_ns(&self) -> u64 {

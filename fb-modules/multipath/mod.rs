@@ -144,7 +144,7 @@ impl Balance<'_> {
         };
         let pair = source.hash(flow.pair().words());
         source.note(at(pair, way.seat), Some(flow.hosts()), &note);
-        if self.rules.strategy == Strategy::Retransmissions && way.carried.data > 0 {
+        if self.rules.strategy == Strategy::Loss && way.carried.data > 0 {
             let destination = source.hash(flow.destination().words());
             source.note(at(destination, way.seat), None, &note);
         }
@@ -245,7 +245,7 @@ impl Balance<'_> {
             }
             let port = match self.rules.strategy {
                 Strategy::Bandwidth | Strategy::Utilisation => self.roomiest(),
-                Strategy::Retransmissions => self.most_reliable(flow, hash, source),
+                Strategy::Loss => self.most_reliable(flow, hash, source),
                 _ => self.spread.turn(source.session_turn()),
             };
             port.map(|port| port.seat)

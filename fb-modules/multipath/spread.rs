@@ -168,7 +168,7 @@ impl Spread {
             }
             _ => {
                 let all = self.open().map(|port| lost(port.seat));
-                let least = all.min().filter(|_| strategy == Strategy::Retransmissions);
+                let least = all.min().filter(|_| strategy == Strategy::Loss);
                 let is_one = |port: &Usable| least.is_none_or(|least| lost(port.seat) == least);
                 let some = self.open().filter(|port| is_one(port));
                 let weights = some.map(|port| u64::from(port.weight));

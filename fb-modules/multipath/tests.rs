@@ -36,7 +36,7 @@ const ALL: [Strategy; 8] = [
     Strategy::Utilisation,
     Strategy::Flowlet,
     Strategy::Hash,
-    Strategy::Retransmissions,
+    Strategy::Loss,
 ];
 
 fn sent(bytes: u64, packets: u64) -> Sent {
@@ -2479,7 +2479,7 @@ fn what_was_sent_before_is_sent_again() {
 #[test]
 fn new_sessions_go_where_the_least_is_sent_again() {
     for history in [0, 1024] {
-        let mut bench = Bench::new(Strategy::Retransmissions, &ports(&[1, 1, 1]));
+        let mut bench = Bench::new(Strategy::Loss, &ports(&[1, 1, 1]));
         bench.rules.history = Number(history);
         // All are alike at first.
         let first: Vec<_> = (0..300u16)

@@ -296,7 +296,7 @@ check "on both links" comes_to 1 up
 ip -n bob route replace 10.0.0.0/24 via 192.0.0.1
 within gw1 tc qdisc replace dev o0 root netem loss random 10% seed 1
 fbctl -b - <<-END
-	set m strategy=retransmissions
+	set m strategy=loss
 	set m history=64
 	set m average=2s
 END

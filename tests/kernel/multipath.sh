@@ -33,7 +33,7 @@ hook lan0 o0 o1 o2
 
 fbctl add m multipath
 remember
-check_fails "a strategy that there is not" 2 "strategy: route, packet, session, bandwidth, utilisation, flowlet, hash or retransmissions" \
+check_fails "a strategy that there is not" 2 "strategy: route, packet, session, bandwidth, utilisation, flowlet, hash or loss" \
 	fbctl set m strategy=random
 check_fails "a weight that is none" 2 "port.0.weight: a number from 0 to 1000" fbctl set m port.0.weight=1001
 check_fails "a port that there cannot be" 2 "port.64.weight: there are 64 ports" fbctl set m port.64.weight=1

@@ -39,10 +39,10 @@ fuzz() { # NAMESPACE DEVICE
 		--mac 02:00:00:00:00:01 --to 192.0.2.3 --to 198.51.100.7 --to 2001:db8::3 "$2"
 }
 seconds=$((${LANA_MINUTES:-0} * 60 / 9 + 2))
-for strategy in route packet session bandwidth utilisation flowlet hash retransmissions; do
+for strategy in route packet session bandwidth utilisation flowlet hash loss; do
 	fbctl set m strategy=$strategy
 	# The last one reads more of the headers.
-	if [ $strategy = retransmissions ]; then
+	if [ $strategy = loss ]; then
 		fbctl -b - <<-END
 			set m history=1000
 			set m key=l4,inner,vlan,label

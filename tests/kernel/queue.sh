@@ -24,7 +24,7 @@ check "what is set is shown in its shortest form" contains "$(fbctl show q | tr 
 	"rate=500kbit limit-bytes=2kb drop=codel interval=200ms"
 clean
 
-fold python3 -S "$tests/queue.py"
+fold python3 -S "$tests/codel.py"
 
 # --- TCP ---
 

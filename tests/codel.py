@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""queue.py: the block queue, frame by frame: what goes in by lan0 comes out by lan1, at bob."""
+"""codel.py: the block queue, frame by frame: what goes in by lan0 comes out by lan1, at bob."""
 
 import select
 import socket
