@@ -22,7 +22,6 @@ own, which a reader does not see. These stand above a block and are about it:
 These stand anywhere:
 
   <!-- test: new -->             begins a new shell, with lana loaded and without blocks, devices, namespaces
-  <!-- test: only LANE -->       what follows, up to the next heading, is run in that lane, and not in User Mode Linux
   <!-- test: run COMMAND -->     runs something that is not shown
   <!-- test: says COMMAND -->    in a row of a table: COMMAND prints the message in the first column; or skip"""
 
@@ -41,9 +40,8 @@ import time
 from lana import TOP, check, end
 
 ABOVE = ("as", "file", "more", "varies", "host", "skip")
-ANYWHERE = ("new", "run", "says", "only")
+ANYWHERE = ("new", "run", "says")
 SECONDS = 300
-LANE = "uml"
 
 
 class Wrong(Exception):
@@ -225,7 +223,7 @@ class Runner:
     """Runs what is for the host, or for a booted kernel."""
 
     def __init__(self, host):
-        self.host, self.shell, self.lane = host, None, os.environ.get("LANA_LANE", LANE)
+        self.host, self.shell = host, None
         self.folder = f"{TOP}/build/docs" if host else "/tmp/docs"
 
     def begin(self):
@@ -298,7 +296,7 @@ class Runner:
 
     def document(self, document):
         """All of a document: a result for each of its headings that has something to run."""
-        heading, wrong, ran, begun, lane = "", [], 0, False, LANE
+        heading, wrong, ran, begun = "", [], 0, False
 
         def result():
             if ran or wrong:
@@ -308,10 +306,8 @@ class Runner:
         for kind, line, what in document.items:
             if kind == "heading":
                 result()
-                heading, wrong, ran, lane = what, [], 0, LANE
-            elif kind == "only":
-                lane = what
-            elif (self.host or lane == self.lane) and self.ours(kind, what):
+                heading, wrong, ran = what, [], 0
+            elif self.ours(kind, what):
                 try:
                     if kind == "new" or not begun:
                         begun = True
