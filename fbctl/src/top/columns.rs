@@ -275,7 +275,7 @@ mod tests {
         reasons.insert("no-memory".into(), 1.0);
         let lines = |room| {
             let (_, lines, _) = columns(&report, Sort::Packets, room);
-            let lines = lines.iter().map(|line| line.to_string());
+            let lines = lines.iter().map(ToString::to_string);
             let lines: Vec<_> = lines.map(|line| line.trim_end().to_owned()).collect();
             assert!(lines
                 .iter()
