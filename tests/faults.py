@@ -621,8 +621,8 @@ def packets():
 WAYS = [
     ("rewrite", [("dscp", "5")], True), ("nat", [("map", "10.0.0.0/24=192.0.2.0/24")], True),
     ("compress", [("compress", "ingress")], True), ("crypt", [("encrypt", "ingress"), ("tx.key", "1:" + "01" * 15 + "00")], True),
-    ("delay", [("latency", "10us"), ("limit", "100000")], True), ("shape", [("rate", "10gbit"), ("limit", "100000")], True),
-    ("queue", [("rate", "10gbit"), ("limit", "100000")], True), ("fragment", [("mtu", "300")], False),
+    ("delay", [("latency", "10us"), ("limit", "100000")], True), ("shape", [("rate", "100mbit"), ("limit", "100000")], True),
+    ("queue", [("rate", "100mbit"), ("limit", "100000")], True), ("fragment", [("mtu", "300")], False),
     ("route", [("routes", "0.0.0.0/0 -> 1")], True),
 ]
 
