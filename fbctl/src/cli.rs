@@ -284,7 +284,7 @@ pub(crate) enum Change {
         #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
         /// The option and its value. @FILE stands for the contents of a file, @- for the standard input, @@ for an @. An empty
-        /// VALUE restores the default
+        /// VALUE restores the default. In place of a BPF program, an expression such as "tcp port 80" is compiled by tcpdump
         #[arg(value_name = "KEY=VALUE", add = ArgValueCompleter::new(options))]
         assignment: Assignment,
     },
