@@ -116,9 +116,10 @@ fn is_expression(text: &str) -> bool {
 fn for_device(expression: &str) -> Result<String> {
     let is_word = |word: &str| word == "vlan";
     let mut words = expression.split(|c: char| !c.is_ascii_alphanumeric());
-    let what = match words.any(is_word) {
-        true => For::Device,
-        false => For::Bytes,
+    let what = if words.any(is_word) {
+        For::Device
+    } else {
+        For::Bytes
     };
     let program = tcpdump("tcpdump", what, expression)?;
     Ok(program.trim_end().to_owned())
