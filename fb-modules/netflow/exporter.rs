@@ -335,7 +335,13 @@ impl Exporter {
         }
         self.has_told_options = true;
         if let Some(sampling) = format.sampling {
-            self.tell(SAMPLING, &sampled(sampling, format.version), format, clock, send);
+            self.tell(
+                SAMPLING,
+                &sampled(sampling, format.version),
+                format,
+                clock,
+                send,
+            );
         }
         let statistics = self.statistics;
         self.tell(STATISTICS, &of_itself(&statistics), format, clock, send);

@@ -399,7 +399,10 @@ fn carried(
         // Each part has the headers of the whole.
         let data = at.saturating_add(transport.header);
         let headers = data.saturating_sub(ip.at);
-        let parts = ip.end.saturating_sub(data).div_ceil(usize::from(segment.max(1)));
+        let parts = ip
+            .end
+            .saturating_sub(data)
+            .div_ceil(usize::from(segment.max(1)));
         let parts = parts.max(1);
         seen.packets = parts as u32;
         seen.bytes = bytes.saturating_add(parts.saturating_sub(1).saturating_mul(headers)) as u32;
@@ -413,7 +416,9 @@ fn transport(packet: Bytes<'_>, at: usize, ip: &Ip) -> Result<Transport, Why> {
         header: Udp::SIZE,
         ..Transport::default()
     };
-    let first_four = packet.find(at, 4, ip.end)?.and_then(|bytes| bytes.first_chunk());
+    let first_four = packet
+        .find(at, 4, ip.end)?
+        .and_then(|bytes| bytes.first_chunk());
     let Some(&[a, b, c, d]) = first_four else {
         return Ok(transport);
     };
@@ -502,4 +507,3 @@ impl Seen {
         }
     }
 }
-

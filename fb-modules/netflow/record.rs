@@ -290,7 +290,10 @@ impl Flow {
     }
 
     pub(crate) fn is_icmp(&self) -> bool {
-        matches!(self.protocol(), super::headers::ICMP | super::headers::ICMPV6)
+        matches!(
+            self.protocol(),
+            super::headers::ICMP | super::headers::ICMPV6
+        )
     }
 
     /// Source and destination port. The latter is type and code of ICMP.

@@ -15,8 +15,7 @@ use super::{
     memory::{Bucket, Chunk, Sizes, CHUNK, NONE},
     push,
     record::{since, End, Flow, Hot, Rest, Reverse, Times},
-    room,
-    List,
+    room, List,
 };
 
 /// The most flows that a table can be for: their numbers have 24 bits.
@@ -147,7 +146,12 @@ impl Table {
             return false;
         }
         let wide = seen.what & IS_V6 == 0 || chunk.wide.get(at) == Some(&seen.wide);
-        let macs = || chunk.rest.get(at).is_some_and(|rest| rest.macs == seen.macs);
+        let macs = || {
+            chunk
+                .rest
+                .get(at)
+                .is_some_and(|rest| rest.macs == seen.macs)
+        };
         wide && (!masks.macs || macs())
     }
 
@@ -241,7 +245,16 @@ impl Table {
         let mut reverse = Reverse::EMPTY;
         if rules.masks.spec.biflow {
             // Whether it closes depends on both directions.
-            hot = Hot::new(&Seen { flags: 0, packets: 0, bytes: 0, ..*seen }, hash, rules.now);
+            hot = Hot::new(
+                &Seen {
+                    flags: 0,
+                    packets: 0,
+                    bytes: 0,
+                    ..*seen
+                },
+                hash,
+                rules.now,
+            );
             hot.add_either(&mut reverse, seen, rules.now);
         }
         let output = match seen.what & IS_EGRESS {
@@ -313,7 +326,10 @@ impl Table {
             };
             let entries = &mut bucket.entries;
             let last = entries.iter().rposition(|place| *place != 0);
-            let last = last.and_then(|last| entries.get(last)).copied().unwrap_or(0);
+            let last = last
+                .and_then(|last| entries.get(last))
+                .copied()
+                .unwrap_or(0);
             let Some(place) = entries.iter_mut().find(|place| **place == entry) else {
                 continue;
             };
@@ -543,9 +559,7 @@ impl Table {
                 return None;
             }
             let active = match chunk {
-                Some(chunk) if chunk.used > 0 => {
-                    chunk.hot.get((at % CHUNK) as usize)?.is_active()
-                }
+                Some(chunk) if chunk.used > 0 => chunk.hot.get((at % CHUNK) as usize)?.is_active(),
                 _ => {
                     at = (at / CHUNK).saturating_add(1).saturating_mul(CHUNK);
                     looked = looked.saturating_add(8);

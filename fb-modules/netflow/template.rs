@@ -290,7 +290,11 @@ pub(crate) fn describe(kind: Kind, to: &mut Message) {
     to.put_u16(count);
     for field in fields(kind) {
         let (number, len, is_reverse) = field.element(kind);
-        to.put_u16(if is_reverse { number | ENTERPRISE } else { number });
+        to.put_u16(if is_reverse {
+            number | ENTERPRISE
+        } else {
+            number
+        });
         to.put_u16(len);
         if is_reverse {
             to.put_u32(REVERSE);

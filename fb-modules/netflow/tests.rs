@@ -52,8 +52,16 @@ fn settings_are_texts() {
         Sampling::parse,
         &["deterministic:2", "random:100", "hash:16383"],
         &[
-            "", "random", "random:", "random:1", "random:0", "hash:16384", "hash:+5", "hash:05",
-            "count:5", "random:5:6",
+            "",
+            "random",
+            "random:",
+            "random:1",
+            "random:0",
+            "hash:16384",
+            "hash:+5",
+            "hash:05",
+            "count:5",
+            "random:5:6",
         ],
     );
     texts(
@@ -144,7 +152,14 @@ fn ipv6(made: &Made, label: u32, extensions: &[u8]) -> Vec<u8> {
         .to_be_bytes()
         .to_vec();
     packet.extend((data.len() as u16).to_be_bytes());
-    packet.extend([if extensions.is_empty() { made.protocol } else { 44 }, 64]);
+    packet.extend([
+        if extensions.is_empty() {
+            made.protocol
+        } else {
+            44
+        },
+        64,
+    ]);
     packet.extend((0x2001_0db8_u128 << 96 | u128::from(made.source)).to_be_bytes());
     packet.extend((0x2001_0db8_u128 << 96 | u128::from(made.destination)).to_be_bytes());
     packet.extend(data);
@@ -245,7 +260,10 @@ fn tags_and_labels_are_looked_behind() {
     assert_eq!(seen_by(&other, &place, USUAL), Err(Why::Other));
     let endless = ethernet(&[], 0x8847, &[0; 64]);
     assert_eq!(seen_by(&endless, &place, USUAL), Err(Why::Malformed));
-    assert_eq!(seen_by(&ethernet(&[], 0x806, &[0; 28]), &place, USUAL), Err(Why::Other));
+    assert_eq!(
+        seen_by(&ethernet(&[], 0x806, &[0; 28]), &place, USUAL),
+        Err(Why::Other)
+    );
     assert_eq!(seen_by(&MACS, &place, USUAL), Err(Why::Malformed));
 }
 
@@ -298,7 +316,17 @@ fn lengths_that_contradict_are_malformed() {
     }
     let mut random = Random(1);
     let frames = [
-        ethernet(&[5, 6], 0x800, &ipv4(&Made { protocol: 6, ..MADE }, 0x2000)),
+        ethernet(
+            &[5, 6],
+            0x800,
+            &ipv4(
+                &Made {
+                    protocol: 6,
+                    ..MADE
+                },
+                0x2000,
+            ),
+        ),
         ethernet(&[], 0x86dd, &ipv6(&MADE, 5, &[17, 0, 0, 1, 0, 0, 0, 1])),
         ethernet(&[], 0x8847, &[&[0, 1, 1, 64][..], &ipv4(&MADE, 0)].concat()),
     ];
@@ -347,9 +375,39 @@ fn super_packets_count_as_what_they_stand_for() {
 #[test]
 fn keys_have_the_parts_that_are_asked_for() {
     let base = ethernet(&[5], 0x800, &ipv4(&MADE, 0));
-    let other_port = ethernet(&[5], 0x800, &ipv4(&Made { ports: (1024, 54), ..MADE }, 0));
-    let other_host = ethernet(&[5], 0x800, &ipv4(&Made { source: 0xc000_0209, ..MADE }, 0));
-    let other_net = ethernet(&[5], 0x800, &ipv4(&Made { source: 0xc000_0301, ..MADE }, 0));
+    let other_port = ethernet(
+        &[5],
+        0x800,
+        &ipv4(
+            &Made {
+                ports: (1024, 54),
+                ..MADE
+            },
+            0,
+        ),
+    );
+    let other_host = ethernet(
+        &[5],
+        0x800,
+        &ipv4(
+            &Made {
+                source: 0xc000_0209,
+                ..MADE
+            },
+            0,
+        ),
+    );
+    let other_net = ethernet(
+        &[5],
+        0x800,
+        &ipv4(
+            &Made {
+                source: 0xc000_0301,
+                ..MADE
+            },
+            0,
+        ),
+    );
     let other_tos = ethernet(&[5], 0x800, &ipv4(&Made { tos: 4, ..MADE }, 0));
     let other_vlan = ethernet(&[6], 0x800, &ipv4(&MADE, 0));
     let mut other_mac = base.clone();
@@ -363,7 +421,8 @@ fn keys_have_the_parts_that_are_asked_for() {
             ..USUAL
         };
         let masks = Masks::new(spec);
-        let [one, other] = [one, other].map(|frame| seen_by(frame, &Place::default(), spec).unwrap());
+        let [one, other] =
+            [one, other].map(|frame| seen_by(frame, &Place::default(), spec).unwrap());
         let key = HashKey(7);
         let hashes_alike = one.hash(&key, &masks) == other.hash(&key, &masks);
         let mut table = Table::new(&Sizes::of(10, 1)).unwrap();
@@ -415,7 +474,11 @@ struct Pool(Vec<Chunk>);
 
 impl Pool {
     fn new(sizes: &Sizes, biflow: bool) -> Self {
-        Self((0..sizes.chunks).map(|_| Chunk::new(biflow).unwrap()).collect())
+        Self(
+            (0..sizes.chunks)
+                .map(|_| Chunk::new(biflow).unwrap())
+                .collect(),
+        )
     }
 }
 
@@ -509,7 +572,10 @@ impl Bench {
         self.take();
         let mut all = self.taken;
         all.add(&self.lost);
-        assert_eq!((all.packets, all.bytes), (self.counted.packets, self.counted.bytes));
+        assert_eq!(
+            (all.packets, all.bytes),
+            (self.counted.packets, self.counted.bytes)
+        );
         assert_eq!((self.table.active(), self.table.waiting()), (0, 0));
         assert_eq!(self.taken.flows, self.table.begun);
         assert_eq!(self.table.ended.iter().sum::<u64>(), self.table.begun);
@@ -638,7 +704,11 @@ fn the_oldest_flows_end_when_it_is_full() {
     let parts = bench.flows.iter().filter(of_one).count();
     assert!(parts < 5, "{parts}");
     bench.settle(100_000);
-    let packets = bench.flows.iter().filter(of_one).map(|flow| flow.hot.packets);
+    let packets = bench
+        .flows
+        .iter()
+        .filter(of_one)
+        .map(|flow| flow.hot.packets);
     assert_eq!(packets.sum::<u64>(), kept + 1);
     // Nobody takes anything: what there is no room for is lost, and told.
     let mut bench = Bench::new(flows, USUAL);
@@ -664,8 +734,20 @@ fn tables_share_a_pool() {
     };
     let count = |table: &mut Table, pool: &mut Pool, from: u32, to: u32| {
         for number in from..to {
-            let seen = seen(&ethernet(&[], 0x800, &ipv4(&Made { source: number, ..MADE }, 0)));
-            table.count(&seen, seen.hash(&HashKey(1), &masks), &rules, || pool.0.pop());
+            let seen = seen(&ethernet(
+                &[],
+                0x800,
+                &ipv4(
+                    &Made {
+                        source: number,
+                        ..MADE
+                    },
+                    0,
+                ),
+            ));
+            table.count(&seen, seen.hash(&HashKey(1), &masks), &rules, || {
+                pool.0.pop()
+            });
         }
     };
     // One has all, and then the other one.
@@ -720,10 +802,22 @@ fn both_directions_are_one_flow() {
     };
     bench.frame(&there, 10);
     bench.frame(&back, 20);
-    bench.frame(&Made { flags: 0x11, ..there }, 30);
+    bench.frame(
+        &Made {
+            flags: 0x11,
+            ..there
+        },
+        30,
+    );
     bench.sweep(10_000, false);
     assert!(bench.take().is_empty(), "half closed");
-    bench.frame(&Made { flags: 0x11, ..back }, 40);
+    bench.frame(
+        &Made {
+            flags: 0x11,
+            ..back
+        },
+        40,
+    );
     bench.sweep(10_000, false);
     let flow = bench.take()[0];
     assert_eq!((flow.ends(), flow.ports()), (Ends::V4(9, 5), (4000, 80)));
@@ -733,7 +827,10 @@ fn both_directions_are_one_flow() {
     assert_eq!(flow.reverse_times(), (20, 40));
     assert_eq!((flow.hot.flags, flow.reverse.flags), (0x13, 0x13));
     let turned = flow.turned().unwrap();
-    assert_eq!((turned.ends(), turned.ports()), (Ends::V4(5, 9), (80, 4000)));
+    assert_eq!(
+        (turned.ends(), turned.ports()),
+        (Ends::V4(5, 9), (80, 4000))
+    );
     assert_eq!((turned.hot.packets, turned.hot.bytes), (2, 100));
     assert_eq!((turned.hot.first, turned.last()), (20, 40));
     assert_eq!(turned.reason(), End::Closed as u8);
@@ -754,8 +851,24 @@ fn both_directions_are_one_flow() {
     };
     bench.frame(&query, 50);
     bench.frame(&answer, 60);
-    bench.frame(&Made { source: 7, destination: 7, ports: (1, 2), ..MADE }, 70);
-    bench.frame(&Made { source: 7, destination: 7, ports: (2, 1), ..MADE }, 80);
+    bench.frame(
+        &Made {
+            source: 7,
+            destination: 7,
+            ports: (1, 2),
+            ..MADE
+        },
+        70,
+    );
+    bench.frame(
+        &Made {
+            source: 7,
+            destination: 7,
+            ports: (2, 1),
+            ..MADE
+        },
+        80,
+    );
     bench.sweep(80, true);
     let flows = bench.take();
     assert_eq!(flows.len(), 2);
@@ -769,7 +882,9 @@ fn packets_are_chosen() {
     let count = |mode, interval, hashes: &mut dyn FnMut() -> u64| {
         let mut sampler = Sampler::new(1);
         let sampling = Sampling { mode, interval };
-        (0..100_000).filter(|_| sampler.takes(sampling, hashes())).count()
+        (0..100_000)
+            .filter(|_| sampler.takes(sampling, hashes()))
+            .count()
     };
     assert_eq!(count(Mode::Deterministic, 100, &mut || 0), 1000);
     // One of each hundred.
@@ -784,7 +899,10 @@ fn packets_are_chosen() {
         mode: Mode::Random,
         interval: 10,
     };
-    let places: Vec<_> = (0..1000).filter(|_| sampler.takes(sampling, 0)).map(|at| at % 10).collect();
+    let places: Vec<_> = (0..1000)
+        .filter(|_| sampler.takes(sampling, 0))
+        .map(|at| at % 10)
+        .collect();
     assert!((0..10).all(|place| places.contains(&place)));
     assert!((0..1000).step_by(10).count() == places.len());
 }
@@ -899,7 +1017,10 @@ fn version_5_by_the_letter() {
     assert_eq!(sent[0].0, expected);
     // Its sequence counts flows, of which a message has 30 at most.
     let sent = messages(&format, &USUAL, &[a_flow(); 100]);
-    let counts: Vec<_> = sent.iter().map(|(bytes, _)| (bytes[3], bytes[19])).collect();
+    let counts: Vec<_> = sent
+        .iter()
+        .map(|(bytes, _)| (bytes[3], bytes[19]))
+        .collect();
     assert_eq!(counts, [(30, 0), (30, 30), (30, 60), (10, 90)]);
     assert!(sent.iter().all(|(bytes, _)| bytes.len() <= 1464));
     // Numbers that are too long are told in parts, none in IPv6 is told.
@@ -989,7 +1110,9 @@ struct Collector {
 
 impl Collector {
     fn number(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+        bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     fn take(&mut self, message: &[u8]) {
@@ -1004,7 +1127,10 @@ impl Collector {
         let (mut at, mut count, mut data) = (header, 0, 0);
         while at < message.len() {
             let (set, len) = (two(at), two(at + 2));
-            assert!(len >= 4 && at + len <= message.len() && len % 4 == 0, "{set} {len}");
+            assert!(
+                len >= 4 && at + len <= message.len() && len % 4 == 0,
+                "{set} {len}"
+            );
             let (records, of_data) = self.set(set as u16, &message[at + 4..at + len], is_ipfix);
             count += records;
             data += of_data;
@@ -1156,13 +1282,20 @@ fn a_collector_understands_all_templates() {
                 count += 1;
             }
             assert_eq!((packets, octets), (bench.taken.packets, bench.taken.bytes));
-            assert_eq!((told.packets, told.bytes, told.flows), (packets, octets, count));
+            assert_eq!(
+                (told.packets, told.bytes, told.flows),
+                (packets, octets, count)
+            );
             if version == Version::Ipfix || !biflow {
                 assert_eq!(count, bench.taken.flows);
             }
             let refreshed = sent.len().div_ceil(7) as u32;
             assert_eq!(collector.told[&512], refreshed, "{} messages", sent.len());
-            let sampled = collector.records.iter().find(|(set, _)| *set == 512).unwrap();
+            let sampled = collector
+                .records
+                .iter()
+                .find(|(set, _)| *set == 512)
+                .unwrap();
             assert_eq!((value(&sampled.1, 34), value(&sampled.1, 35)), (10, 2));
             // Messages are as full as they can be.
             if sent.len() > 3 {
@@ -1208,11 +1341,31 @@ fn templates_are_told_of_again() {
 #[test]
 fn sampling_is_told_in_the_words_of_each_version() {
     for (text, version, expected) in [
-        ("deterministic:8", Version::Nine, &[(34, 8), (35, 1), (48, 1), (49, 1), (50, 8)][..]),
-        ("random:8", Version::Nine, &[(34, 8), (35, 2), (49, 2), (50, 8)]),
-        ("deterministic:8", Version::Ipfix, &[(34, 8), (35, 1), (304, 1), (305, 1), (306, 7)]),
-        ("random:8", Version::Ipfix, &[(34, 8), (35, 2), (304, 3), (309, 1), (310, 8)]),
-        ("hash:8", Version::Ipfix, &[(34, 8), (35, 2), (390, 4), (396, 1), (397, 7)]),
+        (
+            "deterministic:8",
+            Version::Nine,
+            &[(34, 8), (35, 1), (48, 1), (49, 1), (50, 8)][..],
+        ),
+        (
+            "random:8",
+            Version::Nine,
+            &[(34, 8), (35, 2), (49, 2), (50, 8)],
+        ),
+        (
+            "deterministic:8",
+            Version::Ipfix,
+            &[(34, 8), (35, 1), (304, 1), (305, 1), (306, 7)],
+        ),
+        (
+            "random:8",
+            Version::Ipfix,
+            &[(34, 8), (35, 2), (304, 3), (309, 1), (310, 8)],
+        ),
+        (
+            "hash:8",
+            Version::Ipfix,
+            &[(34, 8), (35, 2), (390, 4), (396, 1), (397, 7)],
+        ),
     ] {
         let format = Format {
             sampling: Sampling::parse(text),
@@ -1222,7 +1375,11 @@ fn sampling_is_told_in_the_words_of_each_version() {
         for (message, _) in messages(&format, &USUAL, &[a_flow()]) {
             collector.take(&message);
         }
-        let (_, record) = collector.records.iter().find(|(set, _)| *set == 512).unwrap();
+        let (_, record) = collector
+            .records
+            .iter()
+            .find(|(set, _)| *set == 512)
+            .unwrap();
         for (element, number) in expected {
             assert_eq!(value(record, *element), *number, "{text} {element}");
         }
