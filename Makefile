@@ -263,6 +263,10 @@ check:
 	$(inside) cargo-clippy --locked --all-targets -- -D warnings
 	$(inside) rustfmt --check --edition 2021 $$(find lana-core fb-modules otst examples scripts/host tests/blocks tests/misuse -name '*.rs')
 	@$(inside) scripts/check-floors
+	# A file of the name of a module of Python's own would hide that from all others in the folder.
+	@python3 -c 'import glob, os, sys; \
+		bad = [file for file in glob.glob("tests/*.py") if os.path.basename(file)[:-3] in sys.stdlib_module_names]; \
+		sys.exit("these have the name of a module of Python: %s" % " ".join(bad) if bad else 0)'
 	@mkdir -p build/clippy
 	@$(kbuild) MO=$(CURDIR)/build/clippy CLIPPY=1 KRUSTFLAGS=-Dwarnings modules
 	@$(inside) scripts/gen-netlink $(CURDIR)/build/netlink

@@ -4,8 +4,8 @@
 //!
 //! What is here binds the logic in `defrag/` to the kernel.
 
-use kernel::alloc::flags::__GFP_NOWARN;
 use lana::prelude::{
+    list::{append, push, room},
     option::{Directions, Number, Size, Time},
     *,
 };
@@ -29,22 +29,6 @@ block_module! {
 
 /// What the logic keeps things in.
 type List<T> = KVVec<T>;
-
-/// Adds to a list, in any context.
-fn push<T>(list: &mut List<T>, value: T) -> bool {
-    list.push(value, GFP_ATOMIC | __GFP_NOWARN).is_ok()
-}
-
-/// A list with room for so many.
-fn room<T>(count: usize) -> Option<List<T>> {
-    List::with_capacity(count, GFP_ATOMIC | __GFP_NOWARN).ok()
-}
-
-/// Adds to a list that has room.
-fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
-    let flags = GFP_ATOMIC | __GFP_NOWARN;
-    list.extend_from_slice(bytes, flags).is_ok()
-}
 
 #[derive(Zeroable)]
 struct Counts {

@@ -5,11 +5,9 @@
 //! What is here binds the logic in `fragment/` to the kernel.
 
 use core::ops::ControlFlow;
-use kernel::{
-    alloc::flags::__GFP_NOWARN,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::sync::atomic::{Atomic, Relaxed};
 use lana::prelude::{
+    list::{append, room},
     option::{Directions, Number},
     *,
 };
@@ -30,17 +28,6 @@ block_module! {
 
 /// What the logic keeps things in.
 type List<T> = KVVec<T>;
-
-/// A list with room for so many, in any context.
-fn room<T>(count: usize) -> Option<List<T>> {
-    List::with_capacity(count, GFP_ATOMIC | __GFP_NOWARN).ok()
-}
-
-/// Adds to a list that has room.
-fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
-    let flags = GFP_ATOMIC | __GFP_NOWARN;
-    list.extend_from_slice(bytes, flags).is_ok()
-}
 
 #[derive(Zeroable)]
 struct Counts {

@@ -215,7 +215,7 @@ impl Multipath {
         }
     }
 
-    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<Way> {
+    fn decide<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Option<(Way, Option<Flow>)> {
         self.measure();
         let (balance, here, len) = (self.balance(), self.here(packet, cx), packet.len());
         balance.decide(|| read(packet, self.rules.key), len, &here)
@@ -336,13 +336,17 @@ impl Block for Multipath {
                 return self.goes(packet, &Way::stays(&port.usable(index)), cx);
             }
         }
-        let Some(way) = self.decide(&mut packet, cx) else {
+        let Some((mut way, watched)) = self.decide(&mut packet, cx) else {
             return self.nowhere(packet, cx);
         };
         if self.has_hops {
             if let Err(why) = self.address(&mut packet, way.number, cx) {
                 return Verdict::drop(packet, why);
             }
+        }
+        if let Some(flow) = watched {
+            let (here, len) = (self.here(&packet, cx), packet.len());
+            self.balance().watch(&flow, &mut way, len, &here);
         }
         self.goes(packet, &way, cx)
     }

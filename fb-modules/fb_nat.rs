@@ -5,11 +5,9 @@
 //! What is here binds the logic in `nat/` to the kernel.
 
 use core::net::Ipv4Addr;
-use kernel::{
-    alloc::flags::__GFP_NOWARN,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::sync::atomic::{Atomic, Relaxed};
 use lana::prelude::{
+    list::{push, room},
     option::{Number, Time, Value},
     *,
 };
@@ -46,16 +44,6 @@ block_module! {
 
 /// What the logic keeps things in.
 type List<T> = KVVec<T>;
-
-/// Adds to a list, in any context.
-fn push<T>(list: &mut List<T>, value: T) -> bool {
-    list.push(value, GFP_ATOMIC | __GFP_NOWARN).is_ok()
-}
-
-/// A list with room for so many.
-fn room<T>(count: usize) -> Option<List<T>> {
-    List::with_capacity(count, GFP_ATOMIC | __GFP_NOWARN).ok()
-}
 
 #[derive(Zeroable)]
 struct Counts {

@@ -29,7 +29,6 @@ block_module! {
 
 #[derive(Zeroable)]
 struct Counts {
-    delayed: Count,
     dropped: Count,
     marked: Count,
 }
@@ -194,7 +193,7 @@ impl Block for Queue {
     }
 
     fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
-        let State { queue, counts, .. } = &*self.state;
+        let State { queue, .. } = &*self.state;
         if !self.config.direction.include(cx.direction()) {
             return cx.pass(packet);
         }
@@ -216,7 +215,6 @@ impl Block for Queue {
         if u64::from(queue.len()) >= limit.0 || limit_bytes.is_some_and(|limit| would > limit.0) {
             return Verdict::drop(packet, DropReason::QueueFull);
         }
-        counts.this(cx.cpu()).delayed.add(1);
         // It is due now, and leaves when the link is ready for it.
         queue.hold(packet, now, cx)
     }
@@ -253,18 +251,18 @@ impl Block for Queue {
         self.with(config, process)
     }
 
-    fn options(&self, to: &mut dyn Options, _process: &Process) {
+    fn options(&self, to: &mut dyn Options, process: &Process) {
         let state = &*self.state;
         to.put("waiting", format_args!("{}", state.queue.len()));
         to.put("waiting-bytes", format_args!("{}", state.queue.bytes()));
         let sojourn = state.sojourn.load(Relaxed) / 1000;
         to.put("sojourn", format_args!("{sojourn}us"));
+        to.put("delayed", format_args!("{}", state.queue.held(process)));
         let mut sum = |name, part: &dyn Fn(&Counts) -> u64| {
             let parts = state.counts.iter().map(|(_, counts)| part(counts));
             let sum = parts.fold(0, u64::wrapping_add);
             to.put(name, format_args!("{sum}"));
         };
-        sum("delayed", &|counts| counts.delayed.get());
         sum("dropped", &|counts| counts.dropped.get());
         sum("marked", &|counts| counts.marked.get());
         self.config.put(to);

@@ -61,6 +61,7 @@ pub mod prelude {
             crypto,
             frame::Frame,
             hash::HashKey,
+            list,
             lock::Locked,
             neigh::{Link, Neighbour, NextHop, Reachability},
             netdev::DeviceHandle,

@@ -21,6 +21,7 @@ pub(crate) mod handle;
 pub(crate) mod hash;
 pub(crate) mod hold;
 pub(crate) mod hook;
+pub mod list;
 pub(crate) mod lock;
 pub(crate) mod module;
 pub(crate) mod neigh;

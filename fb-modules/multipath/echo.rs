@@ -2,7 +2,10 @@
 
 //! Echo requests to next hops, and their answers: ICMP (RFC 792) and ICMPv6 (RFC 4443).
 
-use super::checksum::{add, sum};
+use super::{
+    checksum::{add, sum},
+    headers::fill,
+};
 use core::net::IpAddr;
 
 /// A request, by what its answer says of it.
@@ -117,15 +120,4 @@ impl Echo {
             sequence: u16::from_be_bytes([s0, s1]),
         })
     }
-}
-
-/// Writes parts one behind the other. Says how long they are.
-fn fill(to: &mut [u8], parts: &[&[u8]]) -> usize {
-    let mut length = 0usize;
-    let bytes = parts.iter().flat_map(|part| part.iter());
-    for (to, from) in to.iter_mut().zip(bytes) {
-        *to = *from;
-        length = length.wrapping_add(1);
-    }
-    length
 }

@@ -18,7 +18,7 @@ pub(crate) mod table;
 mod tests;
 
 /// What lists are made of, here and where the tests run.
-pub(crate) use super::{address, checksum, option, options, units, words, List};
+pub(crate) use super::{address, checksum, headers, option, options, units, words, List};
 
 use config::{Fields, Per, Rules, Strategy};
 use flow::{Flow, Fragment, Hosts, Key};
@@ -97,16 +97,17 @@ pub(crate) trait Source {
 }
 
 impl Balance<'_> {
-    /// Decides for a packet of `len` bytes; `flow` reads its headers. `None` when no port can be had.
+    /// Decides for a packet of `len` bytes; `flow` reads its headers. `None` when no port can be had. The other result is
+    /// for [`watch`](Self::watch), once it is sure that the packet goes there; `None` where nobody watches.
     pub(crate) fn decide(
         &self,
         mut flow: impl FnMut() -> Flow,
         len: u32,
         source: &impl Source,
-    ) -> Option<Way> {
+    ) -> Option<(Way, Option<Flow>)> {
         let watched = self.rules.watches_tcp().then(&mut flow);
         let mut flow = || watched.unwrap_or_else(&mut flow);
-        let mut way = match (self.rules.strategy, self.rules.per) {
+        let way = match (self.rules.strategy, self.rules.per) {
             (Strategy::Packet, _) => by(self.spread.turn(source.packet_turn())?, Why::Packet),
             (Strategy::Bandwidth | Strategy::Utilisation, Per::Packet) => {
                 by(self.roomiest()?, Why::Packet)
@@ -121,14 +122,11 @@ impl Balance<'_> {
         if self.is_measured() {
             self.meter.sent(way.seat, len);
         }
-        if let Some(flow) = watched {
-            self.watch(&flow, &mut way, len, source);
-        }
-        Some(way)
+        Some((way, watched))
     }
 
-    /// Sees whether a packet is sent again, and notes it in the history.
-    fn watch(&self, flow: &Flow, way: &mut Way, len: u32, source: &impl Source) {
+    /// Sees whether a packet that goes its way is sent again, and notes it in the history.
+    pub(crate) fn watch(&self, flow: &Flow, way: &mut Way, len: u32, source: &impl Source) {
         if let Some(segment) = &flow.segment {
             let connection = source.hash(flow.session(Fields::L4).words());
             way.carried = self.ends.carry(connection, segment);

@@ -163,7 +163,10 @@ impl Bench {
         }
         let balance = self.balance();
         let flow = || Flow::read(packet, Fields::L4).unwrap_or_else(|flow| flow);
-        let way = balance.decide(flow, len, self)?;
+        let (mut way, watched) = balance.decide(flow, len, self)?;
+        if let Some(flow) = watched {
+            balance.watch(&flow, &mut way, len, self);
+        }
         let bytes = &self.bytes[usize::from(way.seat)];
         bytes.set(bytes.get() + u64::from(len));
         let carried = &self.carried[usize::from(way.seat)];

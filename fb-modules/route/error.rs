@@ -2,7 +2,10 @@
 
 //! What a router tells senders: errors of ICMP (RFC 792, RFC 1812) and of ICMPv6 (RFC 4443).
 
-use super::checksum::{add, sum};
+use super::{
+    checksum::{add, sum},
+    headers::fill,
+};
 
 /// Why a packet does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,14 +109,6 @@ pub(crate) fn head_v6(error: Error, from: u128, to: u128, quoted: &[u8]) -> [u8;
     ];
     fill(&mut head, &parts);
     head
-}
-
-/// Writes parts one behind the other.
-fn fill(to: &mut [u8], parts: &[&[u8]]) {
-    let bytes = parts.iter().flat_map(|part| part.iter());
-    for (to, from) in to.iter_mut().zip(bytes) {
-        *to = *from;
-    }
 }
 
 #[cfg(test)]

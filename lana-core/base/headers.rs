@@ -42,6 +42,17 @@ pub const SCTP: u8 = 132;
 /// See [`ICMP`].
 pub const UDPLITE: u8 = 136;
 
+/// Writes parts of a header one behind the other, as far as there is room. Says how many bytes they are.
+pub fn fill(to: &mut [u8], parts: &[&[u8]]) -> usize {
+    let mut length = 0usize;
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    for (to, from) in to.iter_mut().zip(bytes) {
+        *to = *from;
+        length = length.wrapping_add(1);
+    }
+    length
+}
+
 /// The kinds of extension headers that are looked behind.
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;

@@ -140,11 +140,11 @@ impl Type {
     pub(crate) fn holds(&self) -> bool {
         self.holds
     }
-    /// Whether its blocks hear what their ports lead to.
+    /// Whether its blocks have something to tell.
     pub(crate) fn notifies(&self) -> bool {
         self.notifies
     }
-    /// Whether its blocks hear of their ports.
+    /// Whether its blocks hear what their ports lead to.
     pub(crate) fn watches_ports(&self) -> bool {
         self.watches_ports
     }

@@ -105,7 +105,7 @@ for way in skbs frames; do
 	about="$way: "
 	if [ $way = frames ]; then for lan in lan0 lan1; do vlink ethernet hook $lan --xdp --yes; done; else hook lan0 lan1; fi
 	bridge k crypt
-	fold python3 -S "$tests/crypt.py" $way
+	fold python3 -S "$tests/sealed.py" $way
 	clean
 done
 about=

@@ -266,14 +266,15 @@ check "though it answers ARP" contains "$(ip neigh show dev up1)" "10.0.0.1 llad
 check "no packet is lost by it" answered 40 198.51.100.1
 within gw1 sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_all'
 check "until it answers again" comes_to 1 up
+# The addresses are there first, so that the gateways are never silent.
+ip address add 2001:db8::3/128 dev up0
+ip address add 2001:db8::4/128 dev up1
 fbctl -b - <<-END
 	set m port.0.via=2001:db8::1
 	set m port.1.via=2001:db8::1
 	set m port.0.source=2001:db8::3
 	set m port.1.source=2001:db8::4
 END
-ip address add 2001:db8::3/128 dev up0
-ip address add 2001:db8::4/128 dev up1
 check "with IPv6" comes_to 0 up
 check "by both" comes_to 1 up
 check "answered" [ "$(nstat_of gw0 Icmp6InEchos)" -ge 1 ]

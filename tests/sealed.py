@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""crypt.py WAY: the block `k`, a crypt, is between lan0 (below) and lan1 (above). So what bob sends comes to alice
+"""sealed.py WAY: the block `k`, a crypt, is between lan0 (below) and lan1 (above). So what bob sends comes to alice
 encrypted, and what alice encrypts comes to bob. What is on alice's wire is made, and looked at, by the format that
 Documentation/blocks.md tells, with an AES-GCM of its own."""
 
