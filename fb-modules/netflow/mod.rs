@@ -2,6 +2,7 @@
 
 //! Flows, and messages that tell of them: all of `netflow` that does not depend on the kernel.
 
+pub(crate) mod config;
 pub(crate) mod exporter;
 pub(crate) mod key;
 pub(crate) mod memory;
@@ -16,4 +17,6 @@ pub(crate) mod template;
 mod tests;
 
 /// What lists are made of and how they grow, hashes, and addresses: here and where the tests run.
-pub(crate) use super::{address, append, filled, headers, push, room, HashKey, List};
+pub(crate) use super::{
+    address, append, filled, headers, option, options, push, room, words, HashKey, List,
+};

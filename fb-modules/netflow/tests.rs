@@ -637,7 +637,7 @@ fn flows_end_by_their_times() {
     };
     bench.frame(&MADE, 0);
     bench.sweep(14_999, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.sweep(15_000, false);
     assert_eq!(reasons(&mut bench), [End::Idle as u8]);
     // One that never rests.
@@ -659,7 +659,7 @@ fn flows_end_by_their_times() {
     bench.frame(&tcp(0x11), 400_100);
     bench.frame(&tcp(0x10), 400_200);
     bench.sweep(401_199, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.sweep(401_200, false);
     assert_eq!(reasons(&mut bench), [End::Closed as u8]);
     assert_eq!(bench.flows.last().unwrap().hot.packets, 3);
@@ -674,7 +674,7 @@ fn flows_end_by_their_times() {
     bench.frame(&MADE, 500_000);
     bench.take();
     bench.sweep(499_000, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.settle(500_000);
 }
 
@@ -1016,7 +1016,7 @@ fn version_5_by_the_letter() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].0, expected);
     // Its sequence counts flows, of which a message has 30 at most.
-    let sent = messages(&format, &USUAL, &[a_flow(); 100]);
+    let sent = messages(&format, &USUAL, &vec![a_flow(); 100]);
     let counts: Vec<_> = sent
         .iter()
         .map(|(bytes, _)| (bytes[3], bytes[19]))
@@ -1232,8 +1232,8 @@ fn a_collector_understands_all_templates() {
         ] {
             let spec = Spec {
                 parts,
-                biflow,
                 prefix4,
+                biflow,
                 ..USUAL
             };
             let mut format = Format {

@@ -180,15 +180,6 @@ pub mod defrag;
 #[path = "../../../fb-modules/fragment/mod.rs"]
 pub mod fragment;
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::struct_field_names,
-    dead_code,
-    reason = "what is cut off belongs to another part of a word; the rest is for the block"
-)]
-#[path = "../../../fb-modules/netflow/mod.rs"]
-pub mod netflow;
-
 /// What a hash is in the place of the kernel's.
 #[derive(Clone)]
 pub struct HashKey(pub u64);
@@ -211,12 +202,6 @@ pub fn push<T>(list: &mut List<T>, value: T) -> bool {
 pub fn append(list: &mut List<u8>, bytes: &[u8]) -> bool {
     list.extend_from_slice(bytes);
     true
-}
-
-/// A list of so many, all the same.
-#[must_use]
-pub fn filled<T: Clone>(value: T, count: usize) -> Option<List<T>> {
-    Some(vec![value; count])
 }
 
 /// A list with room for so many.
