@@ -24,9 +24,10 @@ const OPTIONS_TEMPLATES: [u16; 2] = [1, 3];
 /// Numbers of the templates for options.
 const SAMPLING: u16 = template::FIRST + 256;
 const STATISTICS: u16 = template::FIRST + 257;
+/// What a set has in front of its records.
+const SET: usize = 4;
 /// Records of a message of version 5, at most.
 const FIVE_MOST: u16 = 30;
-const FIVE_HEADER: usize = 24;
 const FIVE_RECORD: usize = 48;
 
 /// How flows are told of.
@@ -253,6 +254,11 @@ impl Exporter {
         let Some((_, at)) = self.set.take() else {
             return;
         };
+        // Collectors read no further than a set without a record.
+        if self.message.len() == at.saturating_add(SET) {
+            self.message.truncate(at);
+            return;
+        }
         self.message.pad();
         let len = self.message.len().saturating_sub(at) as u16;
         self.message.set(at.saturating_add(2), len.to_be_bytes());
@@ -263,7 +269,7 @@ impl Exporter {
         // A set has four bytes in front, and is filled up; the one before may still have to be.
         let wanted = match self.set {
             Some((open, _)) if open == set => size,
-            _ => size.saturating_add(4 + 3),
+            _ => size.saturating_add(SET + 3),
         };
         if self.message.left() < wanted.saturating_add(3) {
             self.finish(clock, send);
@@ -455,8 +461,6 @@ impl Exporter {
 
 /// What options take at most, with their templates.
 const OPTIONS: usize = 256;
-
-const _: () = assert!(FIVE_HEADER + FIVE_RECORD < 512);
 
 fn number_of([nine, ipfix]: [u16; 2], version: Version) -> u16 {
     match version {

@@ -1145,6 +1145,8 @@ impl Collector {
     }
 
     fn set(&mut self, set: u16, body: &[u8], is_ipfix: bool) -> (usize, usize) {
+        // nfdump leaves out what is behind an empty one.
+        assert!(!body.is_empty(), "set {set} has no record");
         let two = |at: usize| Self::number(&body[at..at + 2]) as u16;
         let (mut at, mut count) = (0, 0);
         let is_options = if is_ipfix { 3 } else { 1 } == set;

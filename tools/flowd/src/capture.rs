@@ -8,7 +8,7 @@ use lana_netlink::errno_text;
 use pcap_file::{
     pcap::PcapReader,
     pcapng::{blocks::Block, PcapNgReader},
-    DataLink, PcapError,
+    DataLink, PcapError, TsResolution,
 };
 use std::{
     fs::File,
@@ -75,13 +75,21 @@ fn broken(number: u64, error: &PcapError) -> anyhow::Error {
 fn pcap(from: impl Read, each: &mut Each<'_>) -> Result<()> {
     let reader = PcapReader::new(from);
     let mut reader = reader.map_err(|_| usage("this is no pcap or pcapng file"))?;
-    let link = reader.header().datalink;
-    let mut frame = Frame::new(link)?;
+    let header = reader.header();
+    let in_nanoseconds = match header.ts_resolution {
+        TsResolution::MicroSecond => 1000,
+        TsResolution::NanoSecond => 1,
+    };
+    let mut frame = Frame::new(header.datalink)?;
     let mut number = 0;
-    while let Some(packet) = reader.next_packet() {
+    // Raw: the crate takes a packet that was cut off for a mistake.
+    while let Some(packet) = reader.next_raw_packet() {
         number += 1;
         let packet = packet.map_err(|error| broken(number, &error))?;
-        frame.give(packet.timestamp, &packet.data, packet.orig_len, each)?;
+        let fraction = packet.ts_frac.saturating_mul(in_nanoseconds);
+        let time =
+            Duration::from_secs(packet.ts_sec.into()) + Duration::from_nanos(fraction.into());
+        frame.give(time, &packet.data, packet.orig_len, each)?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use anyhow::{anyhow, Context, Result};
 use lana_cli::usage;
-use serde_json::{json, Value};
+use serde::Serialize;
 use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
@@ -89,6 +89,47 @@ impl Collector {
         self.bytes += message.len() as u64;
         true
     }
+}
+
+/// Flows, and what they have seen.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sum {
+    pub(crate) flows: u64,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+impl From<&Tally> for Sum {
+    fn from(tally: &Tally) -> Self {
+        Self {
+            flows: tally.flows,
+            packets: tally.packets,
+            bytes: tally.bytes,
+        }
+    }
+}
+
+/// What a collector was sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sent {
+    pub(crate) collector: String,
+    pub(crate) messages: u64,
+    pub(crate) flows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) errors: u64,
+    /// The last one.
+    pub(crate) error: Option<String>,
+}
+
+/// What has become of flows.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told {
+    pub(crate) exported: Sum,
+    /// What no collector was sent.
+    pub(crate) unsent: Sum,
+    /// What the version has no record for: flows of IPv6, in version 5.
+    pub(crate) unfit: Sum,
+    pub(crate) collectors: Vec<Sent>,
 }
 
 /// What has been told so far.
@@ -185,24 +226,21 @@ impl Export {
         progress.unfit.add(&unfit);
     }
 
-    /// What has become of the flows, for people and programs.
-    pub(crate) fn report(&self) -> Value {
-        let tally = |tally: &Tally| json!({ "flows": tally.flows, "packets": tally.packets, "bytes": tally.bytes });
-        let collectors = self.collectors.iter().map(|collector| {
-            json!({
-                "collector": collector.target.to_string(),
-                "messages": collector.messages,
-                "flows": collector.flows,
-                "bytes": collector.bytes,
-                "errors": collector.errors,
-                "error": collector.error,
-            })
+    /// What has become of the flows.
+    pub(crate) fn told(&self) -> Told {
+        let collectors = self.collectors.iter().map(|collector| Sent {
+            collector: collector.target.to_string(),
+            messages: collector.messages,
+            flows: collector.flows,
+            bytes: collector.bytes,
+            errors: collector.errors,
+            error: collector.error.clone(),
         });
-        json!({
-            "exported": tally(&self.progress.exported),
-            "unsent": tally(&self.progress.unsent),
-            "unfit": tally(&self.progress.unfit),
-            "collectors": collectors.collect::<Vec<_>>(),
-        })
+        Told {
+            exported: (&self.progress.exported).into(),
+            unsent: (&self.progress.unsent).into(),
+            unfit: (&self.progress.unfit).into(),
+            collectors: collectors.collect(),
+        }
     }
 }

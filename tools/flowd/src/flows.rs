@@ -16,7 +16,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use lana::prelude::Direction;
-use serde_json::{json, Value};
+use serde::Serialize;
 
 /// Records that are looked at in one go.
 const LOOKED_AT: u32 = 1024;
@@ -24,15 +24,21 @@ const LOOKED_AT: u32 = 1024;
 const TAKEN: usize = 128;
 
 /// What has been counted.
-#[derive(Debug, Default)]
-struct Counts {
-    packets: u64,
-    bytes: u64,
-    unsampled: u64,
-    other: u64,
-    malformed: u64,
-    lost_packets: u64,
-    lost_bytes: u64,
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Counts {
+    pub(crate) packets: u64,
+    /// Of IP.
+    pub(crate) bytes: u64,
+    pub(crate) flows: u64,
+    /// Packets that sampling did not choose.
+    pub(crate) unsampled: u64,
+    /// Packets that are not of IP.
+    pub(crate) other: u64,
+    pub(crate) malformed: u64,
+    /// Those for which the table had no room.
+    pub(crate) lost_packets: u64,
+    pub(crate) lost_bytes: u64,
 }
 
 /// Flows.
@@ -144,17 +150,11 @@ impl Flows {
         }
     }
 
-    /// What has been counted, for people and programs.
-    pub(crate) fn report(&self) -> Value {
-        let counts = &self.counts;
-        json!({
-            "packets": counts.packets,
-            "bytes": counts.bytes,
-            "flows": self.table.begun,
-            "unsampled": counts.unsampled,
-            "other": counts.other,
-            "malformed": counts.malformed,
-            "lost": { "packets": counts.lost_packets, "bytes": counts.lost_bytes },
-        })
+    /// What has been counted.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            flows: self.table.begun,
+            ..self.counts
+        }
     }
 }

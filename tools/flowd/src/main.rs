@@ -20,9 +20,9 @@ mod run;
     clippy::match_bool,
     clippy::match_same_arms,
     clippy::trivially_copy_pass_by_ref,
-    dead_code,
-    reason = "what is cut off belongs to another part of a word; the rest is for the block, and as the kernel has it"
+    reason = "what is cut off belongs to another part of a word; the rest is as the kernel has it"
 )]
+#[cfg_attr(not(test), expect(dead_code, reason = "some of it is for the block"))]
 mod netflow;
 
 use lana::prelude::{

@@ -5,13 +5,13 @@
 use crate::{
     capture::{self, Captured},
     cli::{Cli, Settings},
-    export::Export,
-    flows::Flows,
+    export::{Export, Sent, Sum, Told},
+    flows::{Counts, Flows},
     netflow::{key::Place, template::Clock},
 };
 use anyhow::Result;
 use lana_cli::{Globals, Output};
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::{
     sync::{
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -112,44 +112,70 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
 }
 
-/// Prints the counters.
-fn print(teller: &Teller, as_json: bool) -> Result<()> {
-    let mut all = Map::new();
-    for part in [teller.flows.report(), teller.export.report()] {
-        if let Value::Object(part) = part {
-            all.extend(part);
-        }
-    }
-    let mut out = Output::standard(&Globals::default());
-    let all = Value::Object(all);
-    if as_json {
-        out.json_line(&all)?;
-    } else {
-        lines(&mut out, "", &all)?;
-    }
-    out.flush()
+/// What is printed at the end.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(flatten)]
+    told: Told,
 }
 
-/// A line for each value, under its name.
-fn lines(out: &mut Output, name: &str, value: &Value) -> Result<()> {
-    let inner = |key: &str| match name {
-        "" => key.to_owned(),
-        name => format!("{name}.{key}"),
+/// Prints the counters.
+fn print(teller: &Teller, as_json: bool) -> Result<()> {
+    let mut out = Output::standard(&Globals::default());
+    let report = Report {
+        counts: teller.flows.counts(),
+        told: teller.export.told(),
     };
-    match value {
-        Value::Object(parts) => {
-            for (key, value) in parts {
-                lines(out, &inner(key), value)?;
-            }
-        }
-        Value::Array(parts) => {
-            for (number, value) in (1_u32..).zip(parts) {
-                lines(out, &inner(&number.to_string()), value)?;
-            }
-        }
-        Value::Null => (),
-        Value::String(text) => out.line(&format!("{name}  {text}"))?,
-        value => out.line(&format!("{name}  {value}"))?,
+    if as_json {
+        out.json_line(&report)?;
+        return out.flush();
     }
-    Ok(())
+    let Report { counts, told } = report;
+    let numbers = [
+        ("packets", counts.packets),
+        ("bytes", counts.bytes),
+        ("flows", counts.flows),
+        ("unsampled", counts.unsampled),
+        ("other", counts.other),
+        ("malformed", counts.malformed),
+        ("lost-packets", counts.lost_packets),
+        ("lost-bytes", counts.lost_bytes),
+    ];
+    for (name, number) in numbers {
+        out.line(&format!("{name:13}{number}"))?;
+    }
+    let Told {
+        exported,
+        unsent,
+        unfit,
+        collectors,
+    } = told;
+    for (name, sum) in [("exported", exported), ("unsent", unsent), ("unfit", unfit)] {
+        let Sum {
+            flows,
+            packets,
+            bytes,
+        } = sum;
+        let text = format!("{name:13}{flows} flows, {packets} packets, {bytes} bytes");
+        out.line(&text)?;
+    }
+    for sent in collectors {
+        let error = sent
+            .error
+            .map_or_else(String::new, |error| format!(" ({error})"));
+        let Sent {
+            collector,
+            messages,
+            flows,
+            bytes,
+            errors,
+            ..
+        } = sent;
+        out.line(&format!(
+            "collector    {collector}: {messages} messages, {flows} flows, {bytes} bytes, {errors} errors{error}"
+        ))?;
+    }
+    out.flush()
 }
