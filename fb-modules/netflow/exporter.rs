@@ -26,7 +26,6 @@ const SAMPLING: u16 = template::FIRST + 256;
 const STATISTICS: u16 = template::FIRST + 257;
 /// Records of a message of version 5, at most.
 const FIVE_MOST: u16 = 30;
-const FIVE_HEADER: usize = 24;
 const FIVE_RECORD: usize = 48;
 
 /// How flows are told of.
@@ -52,6 +51,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    #[inline(never)]
     pub(crate) fn add(&mut self, other: &Self) {
         self.flows = self.flows.wrapping_add(other.flows);
         self.packets = self.packets.wrapping_add(other.packets);
@@ -161,14 +161,18 @@ impl Exporter {
                 true
             }
             version => {
+                let mut is_turned = false;
                 let mut forward = *flow;
                 forward.hot.last = flow.last();
                 forward.reverse = super::record::Reverse::EMPTY;
-                for flow in [Some(forward), flow.turned()].into_iter().flatten() {
+                let mut one = Some(forward);
+                while let Some(next) = one {
                     match version {
-                        Version::Five => self.add_five(&flow, spec, &format, clock, send),
-                        _ => self.add_record(&flow, spec, &format, clock, send),
+                        Version::Five => self.add_five(&next, spec, &format, clock, send),
+                        _ => self.add_record(&next, spec, &format, clock, send),
                     }
+                    one = flow.turned().filter(|_| !is_turned);
+                    is_turned = true;
                 }
                 true
             }
@@ -176,6 +180,7 @@ impl Exporter {
     }
 
     /// Sends what has been written.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, clock: &Clock, send: Send<'_>) {
         let Some(format) = self.format.filter(|_| self.records > 0) else {
             return self.clear();
@@ -277,6 +282,7 @@ impl Exporter {
         }
     }
 
+    #[inline(never)]
     fn add_record(
         &mut self,
         flow: &Flow,
@@ -289,8 +295,10 @@ impl Exporter {
         let kind = template::kind(spec, flow.is_v6(), is_ipfix, format.sampling.is_some());
         let size = template::size(kind);
         // What a message that begins here has in front of the record.
-        let before = 4 + template::described(kind) + OPTIONS;
-        if self.message.len() > 0 && !self.knows(kind) && self.message.left() < before + size + 16 {
+        let wanted = template::described(kind)
+            .saturating_add(size)
+            .saturating_add(OPTIONS);
+        if self.message.len() > 0 && !self.knows(kind) && self.message.left() < wanted {
             self.finish(clock, send);
         }
         self.tell_options(format, clock, send);
@@ -329,6 +337,7 @@ impl Exporter {
     }
 
     /// Tells how packets are chosen, and what the exporter has done so far.
+    #[inline(never)]
     fn tell_options(&mut self, format: &Format, clock: &Clock, send: Send<'_>) {
         if self.has_told_options {
             return;
@@ -348,6 +357,7 @@ impl Exporter {
     }
 
     /// Tells of options, by their template and a record.
+    #[inline(never)]
     fn tell(
         &mut self,
         number: u16,
@@ -400,6 +410,7 @@ impl Exporter {
     }
 
     /// Tells of a flow in version 5: by several records where the numbers do not fit into one.
+    #[inline(never)]
     fn add_five(
         &mut self,
         flow: &Flow,
@@ -453,10 +464,8 @@ impl Exporter {
     }
 }
 
-/// What options take at most, with their templates.
-const OPTIONS: usize = 256;
-
-const _: () = assert!(FIVE_HEADER + FIVE_RECORD < 512);
+/// What options and headers of sets take at most, with their templates.
+const OPTIONS: usize = 276;
 
 fn number_of([nine, ipfix]: [u16; 2], version: Version) -> u16 {
     match version {

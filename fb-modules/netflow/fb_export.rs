@@ -202,9 +202,12 @@ impl Export {
         }
     }
 
-    /// Ends flows that are over, or all; and takes records back that are not needed.
+    /// Ends flows that are over, or all.
     fn sweep(&self, times: &Times, all: bool, process: &Process) {
         self.each(|tables, cpu| {
+            if !tables.has(cpu) {
+                return;
+            }
             let all = all || !tables.is_used();
             let now = milliseconds();
             let mut from = Some(0);
@@ -215,10 +218,6 @@ impl Export {
                     next
                 };
                 from = tables.cell.visit(cpu, process, sweep).flatten();
-            }
-            let back = |own: &mut Own| own.table.give_back();
-            while let Some(chunk) = tables.cell.visit(cpu, process, back).flatten() {
-                tables.back(chunk);
             }
         });
     }
@@ -268,6 +267,7 @@ impl Export {
             number = number.saturating_add(1);
             let spec = tables.masks.spec;
             for cpu in CpuCell::<Own>::cpus() {
+                let has_some = tables.waits(cpu);
                 while tables.waits(cpu) {
                     if budget == 0 {
                         more = true;
@@ -289,6 +289,13 @@ impl Export {
                     if flows.is_empty() {
                         break;
                     }
+                }
+                // Records that are not needed go back to the pool.
+                let mut back = |own: &mut Own| own.table.give_back();
+                while has_some {
+                    let chunk = tables.cell.visit(cpu, process, &mut back).flatten();
+                    let Some(chunk) = chunk else { break };
+                    tables.back(chunk);
                 }
             }
         }
@@ -327,14 +334,17 @@ impl Chore for Export {
         self.paid = self.paid.max(now.saturating_sub(PAUSE));
         let owed = now.saturating_add(PAUSE).saturating_sub(self.paid);
         let most = u128::from(owed).saturating_mul(setup.rate.into()) / u128::from(time::SECOND);
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let most = match self.paid > now {
+            true => 0,
+            false => u64::try_from(most).unwrap_or(u64::MAX).max(1),
+        };
         let more = most == 0 || self.drain(&setup, most, process);
         self.meter.forget();
         let sums = self.meter.sums();
         let mut is_retired = false;
         self.each(|tables, _| is_retired |= !tables.is_used());
         if more || is_retired || sums.waiting > 0 {
-            return Some(PAUSE);
+            return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
         }
         // Without a flow the next one says so.
         (sums.active > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))

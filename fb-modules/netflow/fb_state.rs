@@ -149,6 +149,13 @@ impl Tables {
         }
     }
 
+    /// Whether a CPU has flows.
+    pub(super) fn has(&self, cpu: u32) -> bool {
+        let mut counts = self.counts.iter();
+        let has = |counts: &Follow| counts.active.get() > 0 || counts.waiting.get() > 0;
+        counts.any(|(other, counts)| other == cpu && has(counts))
+    }
+
     /// Whether flows of a CPU wait to be taken.
     pub(super) fn waits(&self, cpu: u32) -> bool {
         let mut counts = self.counts.iter();

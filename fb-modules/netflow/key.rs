@@ -396,14 +396,15 @@ fn carried(
     let bytes = ip.end.saturating_sub(ip.at);
     seen.bytes = bytes as u32;
     if let (Some(segment), Some(at)) = (place.segment, ip.transport) {
+        let segment = usize::from(segment.max(1));
         // Each part has the headers of the whole.
         let data = at.saturating_add(transport.header);
         let headers = data.saturating_sub(ip.at);
         let parts = ip
             .end
             .saturating_sub(data)
-            .div_ceil(usize::from(segment.max(1)));
-        let parts = parts.max(1);
+            .saturating_add(segment.saturating_sub(1));
+        let parts = parts.checked_div(segment).unwrap_or(1).max(1);
         seen.packets = parts as u32;
         seen.bytes = bytes.saturating_add(parts.saturating_sub(1).saturating_mul(headers)) as u32;
     }
