@@ -333,10 +333,9 @@ impl Chore for Export {
         // What was not sent in the past is not sent all at once.
         self.paid = self.paid.max(now.saturating_sub(PAUSE));
         let owed = now.saturating_add(PAUSE).saturating_sub(self.paid);
-        let most = u128::from(owed).saturating_mul(setup.rate.into()) / u128::from(time::SECOND);
         let most = match self.paid > now {
             true => 0,
-            false => u64::try_from(most).unwrap_or(u64::MAX).max(1),
+            false => (owed.saturating_mul(setup.rate) / time::SECOND).max(1),
         };
         let more = most == 0 || self.drain(&setup, most, process);
         self.meter.forget();
