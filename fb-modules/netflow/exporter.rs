@@ -95,6 +95,9 @@ pub(crate) struct Exporter {
     told: [u64; 4],
     /// Whether the options have been.
     has_told_options: bool,
+    /// Whether they are to be told of again, before the next record.
+    is_due: bool,
+    /// When they were told of last.
     refreshed: u32,
     /// Messages since then.
     messages: u32,
@@ -116,6 +119,7 @@ impl Exporter {
             sequence: 0,
             told: [0; 4],
             has_told_options: false,
+            is_due: false,
             refreshed: 0,
             messages: 0,
             set: None,
@@ -204,9 +208,7 @@ impl Exporter {
         self.sequence = self.sequence.wrapping_add(passed);
         self.messages = self.messages.saturating_add(1);
         let is_old = since(clock.uptime, self.refreshed) >= format.template_time;
-        if is_old || self.messages >= format.template_messages {
-            self.refresh(clock);
-        }
+        self.is_due |= is_old || self.messages >= format.template_messages;
         self.clear();
     }
 
@@ -263,14 +265,16 @@ impl Exporter {
         self.message.set(at.saturating_add(2), len.to_be_bytes());
     }
 
+    /// How many bytes a record of so many takes in a set. That has four bytes in front, and is filled up; the one before may
+    /// still have to be.
+    fn wanted(&self, set: u16, size: usize) -> usize {
+        let is_open = self.set.is_some_and(|(open, _)| open == set);
+        size.saturating_add(if is_open { 3 } else { 3 + 4 + 3 })
+    }
+
     /// Has a set open of a number, and room for a record of so many bytes in it.
     fn open(&mut self, set: u16, size: usize, format: &Format, clock: &Clock, send: Send<'_>) {
-        // A set has four bytes in front, and is filled up; the one before may still have to be.
-        let wanted = match self.set {
-            Some((open, _)) if open == set => size,
-            _ => size.saturating_add(4 + 3),
-        };
-        if self.message.left() < wanted.saturating_add(3) {
+        if self.message.left() < self.wanted(set, size) {
             self.finish(clock, send);
         }
         self.begin(format, clock);
@@ -294,22 +298,23 @@ impl Exporter {
         let is_ipfix = format.version == Version::Ipfix;
         let kind = template::kind(spec, flow.is_v6(), is_ipfix, format.sampling.is_some());
         let size = template::size(kind);
-        // What a message that begins here has in front of the record.
-        let wanted = template::described(kind)
-            .saturating_add(size)
-            .saturating_add(OPTIONS);
-        if self.message.len() > 0 && !self.knows(kind) && self.message.left() < wanted {
+        let number = template::number(kind);
+        // A template is in front of the first record that needs it, in the same message if it is long enough.
+        let wanted = match self.knows(kind) {
+            true => self.wanted(number, size),
+            false => template::described(kind)
+                .saturating_add(size)
+                .saturating_add(OPTIONS),
+        };
+        if self.message.len() > 0 && self.message.left() < wanted {
             self.finish(clock, send);
+        }
+        if core::mem::take(&mut self.is_due) {
+            self.refresh(clock);
         }
         self.tell_options(format, clock, send);
         self.tell_template(kind, format, clock, send);
-        self.open(template::number(kind), size, format, clock, send);
-        // The message may be another one now, and not know it any more.
-        if !self.knows(kind) {
-            self.tell_options(format, clock, send);
-            self.tell_template(kind, format, clock, send);
-            self.open(template::number(kind), size, format, clock, send);
-        }
+        self.open(number, size, format, clock, send);
         template::write(flow, kind, spec, clock, &mut self.message);
         self.records = self.records.wrapping_add(1);
         self.data = self.data.wrapping_add(1);

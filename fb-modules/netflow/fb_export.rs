@@ -41,6 +41,13 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// Whether all collectors of another one are collectors of this one.
+    fn has_collectors_of(&self, other: &Self) -> bool {
+        let mut others = other.collectors.iter().flatten();
+        let mine = || self.collectors.iter().flatten();
+        others.all(|other| mine().any(|mine| Arc::ptr_eq(mine, other)))
+    }
+
     /// How long it is from one time that flows are looked for to the next.
     fn tick(&self) -> u64 {
         let Times {
@@ -165,7 +172,7 @@ pub(super) struct Export {
     paid: u64,
     /// How often all flows have been ended.
     flushes: u32,
-    /// Which collectors have been told of templates, by where their values stand.
+    /// What was wanted last.
     setup: Option<Arc<Setup>>,
 }
 
@@ -314,15 +321,12 @@ impl Export {
 impl Chore for Export {
     fn run(&mut self, process: &Process) -> Option<u64> {
         let setup = self.meter.setup()?;
-        if self
-            .setup
-            .as_ref()
-            .is_none_or(|old| !Arc::ptr_eq(old, &setup))
-        {
-            // Who is new has to hear of templates.
+        // Who is new has to hear of templates.
+        let knows = |old: &Arc<Setup>| old.has_collectors_of(&setup);
+        if !self.setup.as_ref().is_some_and(knows) {
             self.exporter.refresh(&Self::clock());
-            self.setup = Some(setup.clone());
         }
+        self.setup = Some(setup.clone());
         let now = time::now();
         let tick = setup.tick();
         let is_flush = self.flushes != setup.flushes;

@@ -337,7 +337,7 @@ impl Meter {
         let sums = self.sums();
         let load = sums.active.saturating_mul(100).checked_div(flows);
         let mut put = |key, value: u64| to.put(key, format_args!("{value}"));
-        put("active", sums.active);
+        put("current", sums.active);
         put("load", load.unwrap_or(0));
         put("waiting", sums.waiting);
         put("begun", sums.begun);

@@ -1128,7 +1128,7 @@ impl Collector {
         while at < message.len() {
             let (set, len) = (two(at), two(at + 2));
             assert!(
-                len >= 4 && at + len <= message.len() && len % 4 == 0,
+                len > 4 && at + len <= message.len() && len % 4 == 0,
                 "{set} {len}"
             );
             let (records, of_data) = self.set(set as u16, &message[at + 4..at + len], is_ipfix);
