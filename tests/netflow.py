@@ -422,7 +422,7 @@ def ends():
     reasons = {(record["protocol"], record["reason"]) for record in collector.records}
     check("flows end by a FIN, and by time", reasons == {(TCP, 3), (UDP, 1)} and now["ended.closed"] == now["ended.inactive"] == 1,
           reasons, now)
-    collector.forget()
+    collector.records.clear()
     setting("active", "1s")
     setting("inactive", "10s")
     until = time.monotonic() + 1.5
