@@ -154,7 +154,7 @@ impl Exporter {
     }
 
     /// Tells of a flow. False where its version has no record for it.
-    pub(crate) fn add(&mut self, flow: &Flow, spec: &Spec, clock: &Clock, send: Send<'_>) -> bool {
+    pub(crate) fn add(&mut self, flow: &Flow, spec: Spec, clock: &Clock, send: Send<'_>) -> bool {
         let Some(format) = self.format else {
             return false;
         };
@@ -290,7 +290,7 @@ impl Exporter {
     fn add_record(
         &mut self,
         flow: &Flow,
-        spec: &Spec,
+        spec: Spec,
         format: &Format,
         clock: &Clock,
         send: Send<'_>,
@@ -300,12 +300,14 @@ impl Exporter {
         let size = template::size(kind);
         let number = template::number(kind);
         // A template is in front of the first record that needs it, in the same message if it is long enough.
-        let wanted = match self.knows(kind) {
-            true => self.wanted(number, size),
-            false => template::described(kind)
-                .saturating_add(size)
-                .saturating_add(OPTIONS),
-        };
+        let mut wanted = self.wanted(number, size);
+        if !self.has_told_options {
+            wanted = wanted.saturating_add(OPTIONS);
+        }
+        if !self.knows(kind) {
+            let described = template::described(kind);
+            wanted = wanted.saturating_add(described).saturating_add(4 + 3);
+        }
         if self.message.len() > 0 && self.message.left() < wanted {
             self.finish(clock, send);
         }
@@ -419,7 +421,7 @@ impl Exporter {
     fn add_five(
         &mut self,
         flow: &Flow,
-        spec: &Spec,
+        spec: Spec,
         format: &Format,
         clock: &Clock,
         send: Send<'_>,

@@ -288,7 +288,7 @@ impl Export {
                     };
                     tables.cell.visit(cpu, process, take);
                     for flow in flows.iter() {
-                        if !exporter.add(flow, &spec, &clock, &mut send) {
+                        if !exporter.add(flow, spec, &clock, &mut send) {
                             unfit.add(&Tally::of(flow));
                         }
                     }

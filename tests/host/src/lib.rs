@@ -182,7 +182,6 @@ pub mod fragment;
 
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::struct_field_names,
     dead_code,
     reason = "what is cut off belongs to another part of a word; the rest is for the block"
 )]
