@@ -4,10 +4,7 @@
 //!
 //! What is here binds the logic in `netflow/` to the kernel: a packet's way. What happens off that is in `netflow/export.rs`.
 
-use kernel::{
-    alloc::flags::__GFP_NOWARN,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::alloc::flags::__GFP_NOWARN;
 use lana::prelude::{
     list::{append, push},
     *,

@@ -96,7 +96,7 @@ class Collector:
         while at < len(data):
             number, length = struct.unpack_from("!HH", data, at)
             body, at = data[at + 4:at + length], at + length
-            if length < 4 or at > len(data):
+            if length <= 4 or at > len(data):
                 raise IndexError(f"set of {length} bytes")
             if number < 256:
                 templates += self.template(body, number in (1, 3), is_ipfix)
@@ -204,7 +204,7 @@ def counts():
 def settled(seconds=10):
     """Waits until no flow is left to be told of: what the block counts then."""
     until = time.monotonic() + seconds
-    while (now := counts())["active"] + now["waiting"] and time.monotonic() < until:
+    while (now := counts())["current"] + now["waiting"] and time.monotonic() < until:
         collector.take(0.02)
     # What was counted was told before, and is there.
     collector.take(0.05)
@@ -422,7 +422,7 @@ def ends():
     reasons = {(record["protocol"], record["reason"]) for record in collector.records}
     check("flows end by a FIN, and by time", reasons == {(TCP, 3), (UDP, 1)} and now["ended.closed"] == now["ended.inactive"] == 1,
           reasons, now)
-    collector.forget()
+    collector.records.clear()
     setting("active", "1s")
     setting("inactive", "10s")
     until = time.monotonic() + 1.5
@@ -551,14 +551,14 @@ def changes():
     some()
     setting("active", "100s")
     some()
-    check("flows stay when options change", counts()["exported.packets"] == 0 and counts()["active"] >= len(total), counts())
+    check("flows stay when options change", counts()["exported.packets"] == 0 and counts()["current"] >= len(total), counts())
     old, new = Block.name, "y" if Block.name == "x" else "x"
     for answer in (lana.transact(("FB_NEW", new, "netflow"), ("FB_SET", new, "version", "9"),
                                  ("FB_SET", new, "collector.1", f"127.0.0.1:{PORT}")),
                    lana.replace(old, new), lana.remove(old)):
         assert not answer.error, answer
     Block.name = new
-    check("and when the block is replaced", counts()["exported.packets"] == 0 and counts()["active"] >= len(total), counts())
+    check("and when the block is replaced", counts()["exported.packets"] == 0 and counts()["current"] >= len(total), counts())
     some()
     setting("flows", "1000")
     some()
@@ -581,11 +581,12 @@ def changes():
 
 versions()
 keys()
-biflows()
-ends()
-templates()
-samples()
-collectors()
-full()
+if WAY == "skbs":
+    biflows()
+    ends()
+    templates()
+    samples()
+    collectors()
+    full()
 changes()
 end()

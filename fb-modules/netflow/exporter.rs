@@ -24,8 +24,6 @@ const OPTIONS_TEMPLATES: [u16; 2] = [1, 3];
 /// Numbers of the templates for options.
 const SAMPLING: u16 = template::FIRST + 256;
 const STATISTICS: u16 = template::FIRST + 257;
-/// What a set has in front of its records.
-const SET: usize = 4;
 /// Records of a message of version 5, at most.
 const FIVE_MOST: u16 = 30;
 const FIVE_RECORD: usize = 48;
@@ -53,6 +51,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    #[inline(never)]
     pub(crate) fn add(&mut self, other: &Self) {
         self.flows = self.flows.wrapping_add(other.flows);
         self.packets = self.packets.wrapping_add(other.packets);
@@ -96,6 +95,9 @@ pub(crate) struct Exporter {
     told: [u64; 4],
     /// Whether the options have been.
     has_told_options: bool,
+    /// Whether they are to be told of again, before the next record.
+    is_due: bool,
+    /// When they were told of last.
     refreshed: u32,
     /// Messages since then.
     messages: u32,
@@ -117,6 +119,7 @@ impl Exporter {
             sequence: 0,
             told: [0; 4],
             has_told_options: false,
+            is_due: false,
             refreshed: 0,
             messages: 0,
             set: None,
@@ -151,7 +154,7 @@ impl Exporter {
     }
 
     /// Tells of a flow. False where its version has no record for it.
-    pub(crate) fn add(&mut self, flow: &Flow, spec: &Spec, clock: &Clock, send: Send<'_>) -> bool {
+    pub(crate) fn add(&mut self, flow: &Flow, spec: Spec, clock: &Clock, send: Send<'_>) -> bool {
         let Some(format) = self.format else {
             return false;
         };
@@ -162,14 +165,18 @@ impl Exporter {
                 true
             }
             version => {
+                let mut is_turned = false;
                 let mut forward = *flow;
                 forward.hot.last = flow.last();
                 forward.reverse = super::record::Reverse::EMPTY;
-                for flow in [Some(forward), flow.turned()].into_iter().flatten() {
+                let mut one = Some(forward);
+                while let Some(next) = one {
                     match version {
-                        Version::Five => self.add_five(&flow, spec, &format, clock, send),
-                        _ => self.add_record(&flow, spec, &format, clock, send),
+                        Version::Five => self.add_five(&next, spec, &format, clock, send),
+                        _ => self.add_record(&next, spec, &format, clock, send),
                     }
+                    one = flow.turned().filter(|_| !is_turned);
+                    is_turned = true;
                 }
                 true
             }
@@ -177,6 +184,7 @@ impl Exporter {
     }
 
     /// Sends what has been written.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, clock: &Clock, send: Send<'_>) {
         let Some(format) = self.format.filter(|_| self.records > 0) else {
             return self.clear();
@@ -200,9 +208,7 @@ impl Exporter {
         self.sequence = self.sequence.wrapping_add(passed);
         self.messages = self.messages.saturating_add(1);
         let is_old = since(clock.uptime, self.refreshed) >= format.template_time;
-        if is_old || self.messages >= format.template_messages {
-            self.refresh(clock);
-        }
+        self.is_due |= is_old || self.messages >= format.template_messages;
         self.clear();
     }
 
@@ -254,24 +260,21 @@ impl Exporter {
         let Some((_, at)) = self.set.take() else {
             return;
         };
-        // Collectors read no further than a set without a record.
-        if self.message.len() == at.saturating_add(SET) {
-            self.message.truncate(at);
-            return;
-        }
         self.message.pad();
         let len = self.message.len().saturating_sub(at) as u16;
         self.message.set(at.saturating_add(2), len.to_be_bytes());
     }
 
+    /// How many bytes a record of so many takes in a set. That has four bytes in front, and is filled up; the one before may
+    /// still have to be.
+    fn wanted(&self, set: u16, size: usize) -> usize {
+        let is_open = self.set.is_some_and(|(open, _)| open == set);
+        size.saturating_add(if is_open { 3 } else { 3 + 4 + 3 })
+    }
+
     /// Has a set open of a number, and room for a record of so many bytes in it.
     fn open(&mut self, set: u16, size: usize, format: &Format, clock: &Clock, send: Send<'_>) {
-        // A set has four bytes in front, and is filled up; the one before may still have to be.
-        let wanted = match self.set {
-            Some((open, _)) if open == set => size,
-            _ => size.saturating_add(SET + 3),
-        };
-        if self.message.left() < wanted.saturating_add(3) {
+        if self.message.left() < self.wanted(set, size) {
             self.finish(clock, send);
         }
         self.begin(format, clock);
@@ -283,10 +286,11 @@ impl Exporter {
         }
     }
 
+    #[inline(never)]
     fn add_record(
         &mut self,
         flow: &Flow,
-        spec: &Spec,
+        spec: Spec,
         format: &Format,
         clock: &Clock,
         send: Send<'_>,
@@ -294,20 +298,25 @@ impl Exporter {
         let is_ipfix = format.version == Version::Ipfix;
         let kind = template::kind(spec, flow.is_v6(), is_ipfix, format.sampling.is_some());
         let size = template::size(kind);
-        // What a message that begins here has in front of the record.
-        let before = 4 + template::described(kind) + OPTIONS;
-        if self.message.len() > 0 && !self.knows(kind) && self.message.left() < before + size + 16 {
+        let number = template::number(kind);
+        // A template is in front of the first record that needs it, in the same message if it is long enough.
+        let mut wanted = self.wanted(number, size);
+        if !self.has_told_options {
+            wanted = wanted.saturating_add(OPTIONS);
+        }
+        if !self.knows(kind) {
+            let described = template::described(kind);
+            wanted = wanted.saturating_add(described).saturating_add(4 + 3);
+        }
+        if self.message.len() > 0 && self.message.left() < wanted {
             self.finish(clock, send);
+        }
+        if core::mem::take(&mut self.is_due) {
+            self.refresh(clock);
         }
         self.tell_options(format, clock, send);
         self.tell_template(kind, format, clock, send);
-        self.open(template::number(kind), size, format, clock, send);
-        // The message may be another one now, and not know it any more.
-        if !self.knows(kind) {
-            self.tell_options(format, clock, send);
-            self.tell_template(kind, format, clock, send);
-            self.open(template::number(kind), size, format, clock, send);
-        }
+        self.open(number, size, format, clock, send);
         template::write(flow, kind, spec, clock, &mut self.message);
         self.records = self.records.wrapping_add(1);
         self.data = self.data.wrapping_add(1);
@@ -335,6 +344,7 @@ impl Exporter {
     }
 
     /// Tells how packets are chosen, and what the exporter has done so far.
+    #[inline(never)]
     fn tell_options(&mut self, format: &Format, clock: &Clock, send: Send<'_>) {
         if self.has_told_options {
             return;
@@ -354,6 +364,7 @@ impl Exporter {
     }
 
     /// Tells of options, by their template and a record.
+    #[inline(never)]
     fn tell(
         &mut self,
         number: u16,
@@ -406,10 +417,11 @@ impl Exporter {
     }
 
     /// Tells of a flow in version 5: by several records where the numbers do not fit into one.
+    #[inline(never)]
     fn add_five(
         &mut self,
         flow: &Flow,
-        spec: &Spec,
+        spec: Spec,
         format: &Format,
         clock: &Clock,
         send: Send<'_>,
@@ -459,8 +471,8 @@ impl Exporter {
     }
 }
 
-/// What options take at most, with their templates.
-const OPTIONS: usize = 256;
+/// What options and headers of sets take at most, with their templates.
+const OPTIONS: usize = 276;
 
 fn number_of([nine, ipfix]: [u16; 2], version: Version) -> u16 {
     match version {

@@ -41,6 +41,13 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// Whether all collectors of another one are collectors of this one.
+    fn has_collectors_of(&self, other: &Self) -> bool {
+        let mut others = other.collectors.iter().flatten();
+        let mine = || self.collectors.iter().flatten();
+        others.all(|other| mine().any(|mine| Arc::ptr_eq(mine, other)))
+    }
+
     /// How long it is from one time that flows are looked for to the next.
     fn tick(&self) -> u64 {
         let Times {
@@ -165,7 +172,7 @@ pub(super) struct Export {
     paid: u64,
     /// How often all flows have been ended.
     flushes: u32,
-    /// Which collectors have been told of templates, by where their values stand.
+    /// What was wanted last.
     setup: Option<Arc<Setup>>,
 }
 
@@ -202,9 +209,12 @@ impl Export {
         }
     }
 
-    /// Ends flows that are over, or all; and takes records back that are not needed.
+    /// Ends flows that are over, or all.
     fn sweep(&self, times: &Times, all: bool, process: &Process) {
         self.each(|tables, cpu| {
+            if !tables.has(cpu) {
+                return;
+            }
             let all = all || !tables.is_used();
             let now = milliseconds();
             let mut from = Some(0);
@@ -215,10 +225,6 @@ impl Export {
                     next
                 };
                 from = tables.cell.visit(cpu, process, sweep).flatten();
-            }
-            let back = |own: &mut Own| own.table.give_back();
-            while let Some(chunk) = tables.cell.visit(cpu, process, back).flatten() {
-                tables.back(chunk);
             }
         });
     }
@@ -268,6 +274,7 @@ impl Export {
             number = number.saturating_add(1);
             let spec = tables.masks.spec;
             for cpu in CpuCell::<Own>::cpus() {
+                let has_some = tables.waits(cpu);
                 while tables.waits(cpu) {
                     if budget == 0 {
                         more = true;
@@ -281,7 +288,7 @@ impl Export {
                     };
                     tables.cell.visit(cpu, process, take);
                     for flow in flows.iter() {
-                        if !exporter.add(flow, &spec, &clock, &mut send) {
+                        if !exporter.add(flow, spec, &clock, &mut send) {
                             unfit.add(&Tally::of(flow));
                         }
                     }
@@ -289,6 +296,13 @@ impl Export {
                     if flows.is_empty() {
                         break;
                     }
+                }
+                // Records that are not needed go back to the pool.
+                let mut back = |own: &mut Own| own.table.give_back();
+                while has_some {
+                    let chunk = tables.cell.visit(cpu, process, &mut back).flatten();
+                    let Some(chunk) = chunk else { break };
+                    tables.back(chunk);
                 }
             }
         }
@@ -307,15 +321,12 @@ impl Export {
 impl Chore for Export {
     fn run(&mut self, process: &Process) -> Option<u64> {
         let setup = self.meter.setup()?;
-        if self
-            .setup
-            .as_ref()
-            .is_none_or(|old| !Arc::ptr_eq(old, &setup))
-        {
-            // Who is new has to hear of templates.
+        // Who is new has to hear of templates.
+        let knows = |old: &Arc<Setup>| old.has_collectors_of(&setup);
+        if !self.setup.as_ref().is_some_and(knows) {
             self.exporter.refresh(&Self::clock());
-            self.setup = Some(setup.clone());
         }
+        self.setup = Some(setup.clone());
         let now = time::now();
         let tick = setup.tick();
         let is_flush = self.flushes != setup.flushes;
@@ -326,15 +337,17 @@ impl Chore for Export {
         // What was not sent in the past is not sent all at once.
         self.paid = self.paid.max(now.saturating_sub(PAUSE));
         let owed = now.saturating_add(PAUSE).saturating_sub(self.paid);
-        let most = u128::from(owed).saturating_mul(setup.rate.into()) / u128::from(time::SECOND);
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let most = match self.paid > now {
+            true => 0,
+            false => (owed.saturating_mul(setup.rate) / time::SECOND).max(1),
+        };
         let more = most == 0 || self.drain(&setup, most, process);
         self.meter.forget();
         let sums = self.meter.sums();
         let mut is_retired = false;
         self.each(|tables, _| is_retired |= !tables.is_used());
         if more || is_retired || sums.waiting > 0 {
-            return Some(PAUSE);
+            return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
         }
         // Without a flow the next one says so.
         (sums.active > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))

@@ -149,6 +149,13 @@ impl Tables {
         }
     }
 
+    /// Whether a CPU has flows.
+    pub(super) fn has(&self, cpu: u32) -> bool {
+        let mut counts = self.counts.iter();
+        let has = |counts: &Follow| counts.active.get() > 0 || counts.waiting.get() > 0;
+        counts.any(|(other, counts)| other == cpu && has(counts))
+    }
+
     /// Whether flows of a CPU wait to be taken.
     pub(super) fn waits(&self, cpu: u32) -> bool {
         let mut counts = self.counts.iter();
@@ -330,7 +337,7 @@ impl Meter {
         let sums = self.sums();
         let load = sums.active.saturating_mul(100).checked_div(flows);
         let mut put = |key, value: u64| to.put(key, format_args!("{value}"));
-        put("active", sums.active);
+        put("current", sums.active);
         put("load", load.unwrap_or(0));
         put("waiting", sums.waiting);
         put("begun", sums.begun);

@@ -134,7 +134,7 @@ pub(crate) struct Seen {
     /// Source and destination of IPv6.
     pub(crate) wide: [u64; 4],
     /// Destination and source address of Ethernet, as the frame has them.
-    pub(crate) macs: [u8; 12],
+    pub(crate) macs: [[u8; 6]; 2],
     pub(crate) packets: u32,
     /// Bytes of IP.
     pub(crate) bytes: u32,
@@ -196,10 +196,9 @@ struct Transport {
 pub(crate) fn read(bytes: &[u8], len: usize, place: &Place, masks: &Masks) -> Result<Seen, Why> {
     let packet = Bytes { bytes, len };
     let ethernet = packet.need(0, Ethernet::SIZE)?;
-    let macs = ethernet.first_chunk().copied().ok_or(Why::Malformed)?;
     let ethernet = Ethernet::new(ethernet).ok_or(Why::Malformed)?;
     let mut seen = Seen {
-        macs,
+        macs: [ethernet.destination_address(), ethernet.source_address()],
         packets: 1,
         ..Seen::default()
     };
@@ -396,14 +395,15 @@ fn carried(
     let bytes = ip.end.saturating_sub(ip.at);
     seen.bytes = bytes as u32;
     if let (Some(segment), Some(at)) = (place.segment, ip.transport) {
+        let segment = usize::from(segment.max(1));
         // Each part has the headers of the whole.
         let data = at.saturating_add(transport.header);
         let headers = data.saturating_sub(ip.at);
         let parts = ip
             .end
             .saturating_sub(data)
-            .div_ceil(usize::from(segment.max(1)));
-        let parts = parts.max(1);
+            .saturating_add(segment.saturating_sub(1));
+        let parts = parts.checked_div(segment).unwrap_or(1).max(1);
         seen.packets = parts as u32;
         seen.bytes = bytes.saturating_add(parts.saturating_sub(1).saturating_mul(headers)) as u32;
     }
@@ -460,13 +460,15 @@ fn order(seen: &mut Seen) {
     let (source_port, destination_port) = ((seen.what >> 48) as u16, (seen.what >> 32) as u16);
     let is_icmp = matches!(protocol, ICMP | ICMPV6);
     let [a, b, c, d] = seen.wide;
-    let (source, destination) = match is_v6 {
-        true => ([a, b], [c, d]),
-        false => ([0, seen.addresses >> 32], [0, seen.addresses & 0xffff_ffff]),
+    let (source, destination) = if is_v6 {
+        ([a, b], [c, d])
+    } else {
+        ([0, seen.addresses >> 32], [0, seen.addresses & 0xffff_ffff])
     };
-    let ports = match is_icmp {
-        true => (0, 0),
-        false => (source_port, destination_port),
+    let ports = if is_icmp {
+        (0, 0)
+    } else {
+        (source_port, destination_port)
     };
     seen.swapped = (source, ports.0) > (destination, ports.1);
     let mut ports = (source_port, destination_port);
@@ -478,8 +480,8 @@ fn order(seen: &mut Seen) {
     if seen.swapped {
         seen.addresses = seen.addresses.rotate_left(32);
         seen.wide = [c, d, a, b];
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = seen.macs;
-        seen.macs = [g, h, i, j, k, l, a, b, c, d, e, f];
+        let [to, from] = seen.macs;
+        seen.macs = [from, to];
     }
     let rest = seen.what & 0xffff_ffff;
     seen.what = u64::from(ports.0) << 48 | u64::from(ports.1) << 32 | rest;
@@ -492,11 +494,11 @@ impl Seen {
         let (what, place) = (self.what & masks.what, self.place & masks.place);
         let [a, b, c, d] = self.wide;
         if !masks.is_usual {
-            let [m, n, o, p, q, r, s, t, u, v, w, x] = self.macs;
-            let macs = [
-                u64::from_be_bytes([0, 0, m, n, o, p, q, r]),
-                u64::from_be_bytes([0, 0, s, t, u, v, w, x]),
-            ];
+            let word = |mac: [u8; 6]| {
+                let bytes = mac.into_iter().map(u64::from);
+                bytes.fold(0, |word, byte| word << 8 | byte)
+            };
+            let macs = self.macs.map(word);
             let [to, from] = if masks.macs { macs } else { [0; 2] };
             let labels = self.labels & masks.labels;
             return key.hash(&[self.addresses, a, b, c, d, what, place, labels, to, from]);

@@ -39,11 +39,6 @@ impl Message {
         self.bytes.clear();
     }
 
-    /// What stood there before is cut off again.
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
-    }
-
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         if bytes.len() <= self.left() {
             append(&mut self.bytes, bytes);

@@ -72,7 +72,7 @@ pub(crate) struct Rest {
     /// The device it goes to.
     pub(crate) output: u32,
     /// Destination and source address of Ethernet.
-    pub(crate) macs: [u8; 12],
+    pub(crate) macs: [[u8; 6]; 2],
 }
 
 /// What a flow of both directions has of the other one.
@@ -130,9 +130,10 @@ impl Hot {
             last: now,
             link: hash,
             flags: 0,
-            state: match seen.swapped {
-                true => IS_ACTIVE | IS_SWAPPED,
-                false => IS_ACTIVE,
+            state: if seen.swapped {
+                IS_ACTIVE | IS_SWAPPED
+            } else {
+                IS_ACTIVE
             },
         };
         hot.add(seen, now);
@@ -244,7 +245,7 @@ impl Reverse {
 impl Rest {
     pub(crate) const EMPTY: Self = Self {
         output: 0,
-        macs: [0; 12],
+        macs: [[0; 6]; 2],
     };
 }
 
@@ -299,9 +300,10 @@ impl Flow {
     /// Source and destination port. The latter is type and code of ICMP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let (one, other) = ((self.hot.what >> 48) as u16, (self.hot.what >> 32) as u16);
-        match self.is_swapped() && !self.is_icmp() {
-            true => (other, one),
-            false => (one, other),
+        if self.is_swapped() && !self.is_icmp() {
+            (other, one)
+        } else {
+            (one, other)
         }
     }
 
@@ -336,11 +338,11 @@ impl Flow {
 
     /// Source and destination address of Ethernet.
     pub(crate) fn macs(&self) -> ([u8; 6], [u8; 6]) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.rest.macs;
-        let (to, from) = ([a, b, c, d, e, f], [g, h, i, j, k, l]);
-        match self.is_swapped() {
-            true => (to, from),
-            false => (from, to),
+        let [to, from] = self.rest.macs;
+        if self.is_swapped() {
+            (to, from)
+        } else {
+            (from, to)
         }
     }
 

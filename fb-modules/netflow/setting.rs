@@ -118,9 +118,10 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_v6() {
-            true => write!(f, "[{}]:{}", self.address, self.port),
-            false => write!(f, "{}:{}", self.address, self.port),
+        if self.is_v6() {
+            write!(f, "[{}]:{}", self.address, self.port)
+        } else {
+            write!(f, "{}:{}", self.address, self.port)
         }
     }
 }

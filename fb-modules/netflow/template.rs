@@ -106,7 +106,7 @@ const FIELDS: [(Field, Kind, Kind); 34] = [
 ];
 
 /// What the template is for by which a flow is told of.
-pub(crate) fn kind(spec: &Spec, is_v6: bool, is_ipfix: bool, is_sampled: bool) -> Kind {
+pub(crate) fn kind(spec: Spec, is_v6: bool, is_ipfix: bool, is_sampled: bool) -> Kind {
     let has = |part| spec.parts & part != 0;
     let bit = |is: bool, bit| if is { bit } else { 0 };
     bit(is_v6, V6)
@@ -179,10 +179,8 @@ impl Field {
             Self::Flags | Self::ReverseFlags => (6, 1),
             Self::Tos | Self::ReverseTos => (5, 1),
             Self::Version => (60, 1),
-            Self::Icmp => match is_ipfix {
-                true => by_version((32, 2), (139, 2)),
-                false => (32, 2),
-            },
+            Self::Icmp if is_ipfix => by_version((32, 2), (139, 2)),
+            Self::Icmp => (32, 2),
             Self::Direction => (61, 1),
             Self::End => (136, 1),
             Self::Vlan => of_ipfix((243, 2), (58, 2)),
@@ -207,15 +205,16 @@ impl Field {
         (number, len, is_reverse)
     }
 
-    fn write(self, flow: &Flow, kind: Kind, spec: &Spec, clock: &Clock, to: &mut Message) {
+    fn write(self, flow: &Flow, kind: Kind, spec: Spec, clock: &Clock, to: &mut Message) {
         let (source, destination) = flow.ports();
         let time = |time, to: &mut Message| match kind & IPFIX {
             0 => to.put_u32(time),
             _ => to.put_u64(clock.absolute(time)),
         };
-        let prefix = || match flow.is_v6() {
-            true => spec.prefix6,
-            false => spec.prefix4,
+        let prefix = if flow.is_v6() {
+            spec.prefix6
+        } else {
+            spec.prefix4
         };
         let address = |is_source, to: &mut Message| match (flow.ends(), is_source) {
             (Ends::V4(address, _), true) | (Ends::V4(_, address), false) => to.put_u32(address),
@@ -226,7 +225,7 @@ impl Field {
         match self {
             Self::Source => address(true, to),
             Self::Destination => address(false, to),
-            Self::SourcePrefix | Self::DestinationPrefix => to.put_u8(prefix()),
+            Self::SourcePrefix | Self::DestinationPrefix => to.put_u8(prefix),
             Self::Input => to.put_u32(flow.input()),
             Self::Output => to.put_u32(flow.rest.output),
             Self::Packets => to.put_u64(flow.hot.packets),
@@ -258,9 +257,8 @@ impl Field {
                 let [_, rest @ ..] = flow.mpls().to_be_bytes();
                 to.put(&rest);
             }
-            Self::Sampler => to.put_u8(1),
-            // The first packet is that of who has begun, as far as is known.
-            Self::BiflowDirection => to.put_u8(1),
+            // There is one sampler. And the first packet is that of who has begun, as far as is known.
+            Self::Sampler | Self::BiflowDirection => to.put_u8(1),
             Self::ReversePackets => to.put_u64(flow.reverse.packets),
             Self::ReverseBytes => to.put_u64(flow.reverse.bytes),
             Self::ReverseFirst => time(flow.reverse_times().0, to),
@@ -303,7 +301,7 @@ pub(crate) fn describe(kind: Kind, to: &mut Message) {
 }
 
 /// Writes a record.
-pub(crate) fn write(flow: &Flow, kind: Kind, spec: &Spec, clock: &Clock, to: &mut Message) {
+pub(crate) fn write(flow: &Flow, kind: Kind, spec: Spec, clock: &Clock, to: &mut Message) {
     for field in fields(kind) {
         field.write(flow, kind, spec, clock, to);
     }

@@ -637,7 +637,7 @@ fn flows_end_by_their_times() {
     };
     bench.frame(&MADE, 0);
     bench.sweep(14_999, false);
-    assert!(reasons(&mut bench).is_empty());
+    assert_eq!(reasons(&mut bench), []);
     bench.sweep(15_000, false);
     assert_eq!(reasons(&mut bench), [End::Idle as u8]);
     // One that never rests.
@@ -659,7 +659,7 @@ fn flows_end_by_their_times() {
     bench.frame(&tcp(0x11), 400_100);
     bench.frame(&tcp(0x10), 400_200);
     bench.sweep(401_199, false);
-    assert!(reasons(&mut bench).is_empty());
+    assert_eq!(reasons(&mut bench), []);
     bench.sweep(401_200, false);
     assert_eq!(reasons(&mut bench), [End::Closed as u8]);
     assert_eq!(bench.flows.last().unwrap().hot.packets, 3);
@@ -674,7 +674,7 @@ fn flows_end_by_their_times() {
     bench.frame(&MADE, 500_000);
     bench.take();
     bench.sweep(499_000, false);
-    assert!(reasons(&mut bench).is_empty());
+    assert_eq!(reasons(&mut bench), []);
     bench.settle(500_000);
 }
 
@@ -952,7 +952,7 @@ fn a_flow_of_v6() -> Flow {
 }
 
 /// All messages that tell of some flows, which have to be taken.
-fn messages(format: &Format, spec: &Spec, flows: &[Flow]) -> Vec<(Vec<u8>, Tally)> {
+fn messages(format: &Format, spec: Spec, flows: &[Flow]) -> Vec<(Vec<u8>, Tally)> {
     let mut exporter = Exporter::new(65_000).unwrap();
     let mut sent = vec![];
     let mut send = |bytes: &[u8], tally: &Tally| sent.push((bytes.to_vec(), *tally));
@@ -982,7 +982,7 @@ fn version_5_by_the_letter() {
         sampling: Some(sampling),
         ..format(Version::Five)
     };
-    let sent = messages(&format, &USUAL, &[a_flow()]);
+    let sent = messages(&format, USUAL, &[a_flow()]);
     let expected = bytes(&[
         (5, 2),
         (1, 2),
@@ -1016,7 +1016,7 @@ fn version_5_by_the_letter() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].0, expected);
     // Its sequence counts flows, of which a message has 30 at most.
-    let sent = messages(&format, &USUAL, &vec![a_flow(); 100]);
+    let sent = messages(&format, USUAL, &vec![a_flow(); 100]);
     let counts: Vec<_> = sent
         .iter()
         .map(|(bytes, _)| (bytes[3], bytes[19]))
@@ -1026,7 +1026,7 @@ fn version_5_by_the_letter() {
     // Numbers that are too long are told in parts, none in IPv6 is told.
     let mut flow = a_flow();
     (flow.hot.packets, flow.hot.bytes) = (9_000_000_001, 10_000_000_000_003);
-    let sent = messages(&format, &USUAL, &[flow]);
+    let sent = messages(&format, USUAL, &[flow]);
     let (mut packets, mut octets) = (0, 0);
     for (bytes, _) in &sent {
         for record in bytes[24..].chunks_exact(48) {
@@ -1036,17 +1036,19 @@ fn version_5_by_the_letter() {
     }
     assert_eq!((packets, octets), (9_000_000_001, 10_000_000_000_003));
     let mut all = Tally::default();
-    sent.iter().for_each(|(_, tally)| all.add(tally));
+    for (_, tally) in &sent {
+        all.add(tally);
+    }
     assert_eq!((all.flows, all.packets, all.bytes), (1, packets, octets));
     let mut exporter = Exporter::new(2000).unwrap();
     let mut none = |_: &[u8], _: &Tally| panic!();
     exporter.set_format(&format, &CLOCK, &mut none);
-    assert!(!exporter.add(&a_flow_of_v6(), &USUAL, &CLOCK, &mut none));
+    assert!(!exporter.add(&a_flow_of_v6(), USUAL, &CLOCK, &mut none));
 }
 
 #[test]
 fn version_9_by_the_letter() {
-    let sent = messages(&format(Version::Nine), &USUAL, &[a_flow()]);
+    let sent = messages(&format(Version::Nine), USUAL, &[a_flow()]);
     let fields = [
         (8, 4, 0xc000_0201),
         (12, 4, 0xc633_6402),
@@ -1082,14 +1084,18 @@ fn version_9_by_the_letter() {
         (1, 2),
         (4, 2),
     ];
-    own.map(|number| expected.extend([(number, 2), (8, 2)]));
+    for number in own {
+        expected.extend([(number, 2), (8, 2)]);
+    }
     expected.extend([(0, 2), (513, 2), (4 + 4 + 56, 2), (0x0102_0304, 4)]);
-    own.map(|_| expected.push((0, 8)));
+    expected.extend(own.map(|_| (0, 8)));
     expected.extend([(0, 2), (4 + 4 + 64, 2), (256, 2), (16, 2)]);
-    fields.map(|(number, len, _)| expected.extend([(number, 2), (len as u64, 2)]));
+    for (number, len, _) in fields {
+        expected.extend([(number, 2), (len as u64, 2)]);
+    }
     // What is left of the set is filled up to a multiple of four.
     expected.extend([(256, 2), (4 + 51 + 1, 2)]);
-    fields.map(|(_, len, value)| expected.push((value, len)));
+    expected.extend(fields.map(|(_, len, value)| (value, len)));
     expected.push((0, 1));
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].0, bytes(&expected));
@@ -1128,7 +1134,7 @@ impl Collector {
         while at < message.len() {
             let (set, len) = (two(at), two(at + 2));
             assert!(
-                len >= 4 && at + len <= message.len() && len % 4 == 0,
+                len > 4 && at + len <= message.len() && len % 4 == 0,
                 "{set} {len}"
             );
             let (records, of_data) = self.set(set as u16, &message[at + 4..at + len], is_ipfix);
@@ -1145,8 +1151,6 @@ impl Collector {
     }
 
     fn set(&mut self, set: u16, body: &[u8], is_ipfix: bool) -> (usize, usize) {
-        // nfdump leaves out what is behind an empty one.
-        assert!(!body.is_empty(), "set {set} has no record");
         let two = |at: usize| Self::number(&body[at..at + 2]) as u16;
         let (mut at, mut count) = (0, 0);
         let is_options = if is_ipfix { 3 } else { 1 } == set;
@@ -1155,8 +1159,7 @@ impl Collector {
             while at + 4 <= body.len() {
                 let number = two(at);
                 let fields = match (is_options, is_ipfix) {
-                    (false, _) => two(at + 2),
-                    (true, true) => two(at + 2),
+                    (false, _) | (true, true) => two(at + 2),
                     (true, false) => (two(at + 2) + two(at + 4)) / 4,
                 };
                 at += if is_options { 6 } else { 4 };
@@ -1203,9 +1206,11 @@ fn value(record: &Record, element: u16) -> u64 {
 
 #[test]
 fn ipfix_has_times_since_1970_and_reasons() {
-    let sent = messages(&format(Version::Ipfix), &USUAL, &[a_flow(), a_flow_of_v6()]);
+    let sent = messages(&format(Version::Ipfix), USUAL, &[a_flow(), a_flow_of_v6()]);
     let mut collector = Collector::default();
-    sent.iter().for_each(|(message, _)| collector.take(message));
+    for (message, _) in &sent {
+        collector.take(message);
+    }
     let message = &sent[0].0;
     assert_eq!(message[..2], [0, 10]);
     assert_eq!(message[4..8], 1_700_000_000_u32.to_be_bytes());
@@ -1263,7 +1268,7 @@ fn a_collector_understands_all_templates() {
                 bench.count(&seen, 99_000);
             }
             bench.settle(99_500);
-            let sent = messages(&format, &spec, &bench.flows);
+            let sent = messages(&format, spec, &bench.flows);
             let mut collector = Collector::default();
             let mut told = Tally::default();
             for (message, tally) in &sent {
@@ -1300,7 +1305,7 @@ fn a_collector_understands_all_templates() {
                 .unwrap();
             assert_eq!((value(&sampled.1, 34), value(&sampled.1, 35)), (10, 2));
             // Messages are as full as they can be.
-            if sent.len() > 3 {
+            if sent.len() > 3 && most > 1000 {
                 assert!(sent[1].0.len() > most - 200, "{} {most}", sent[1].0.len());
             }
         }
@@ -1319,7 +1324,7 @@ fn templates_are_told_of_again() {
     for _ in 0..7 {
         let mut send = |bytes: &[u8], _: &Tally| collector.take(bytes);
         exporter.set_format(&format, &now, &mut send);
-        assert!(exporter.add(&a_flow(), &USUAL, &now, &mut send));
+        assert!(exporter.add(&a_flow(), USUAL, &now, &mut send));
         exporter.finish(&now, &mut send);
         now.uptime += 20_000;
     }
@@ -1327,7 +1332,7 @@ fn templates_are_told_of_again() {
     assert_eq!(collector.told[&256], 2);
     let mut send = |bytes: &[u8], _: &Tally| collector.take(bytes);
     exporter.refresh(&now);
-    assert!(exporter.add(&a_flow(), &USUAL, &now, &mut send));
+    assert!(exporter.add(&a_flow(), USUAL, &now, &mut send));
     exporter.finish(&now, &mut send);
     assert_eq!(collector.told[&256], 3);
     // Another version is another stream.
@@ -1335,7 +1340,7 @@ fn templates_are_told_of_again() {
     let mut send = |bytes: &[u8], _: &Tally| other.take(bytes);
     let format = self::format(Version::Ipfix);
     exporter.set_format(&format, &now, &mut send);
-    assert!(exporter.add(&a_flow(), &USUAL, &now, &mut send));
+    assert!(exporter.add(&a_flow(), USUAL, &now, &mut send));
     exporter.finish(&now, &mut send);
     assert_eq!(other.sequence, Some(2));
 }
@@ -1374,7 +1379,7 @@ fn sampling_is_told_in_the_words_of_each_version() {
             ..format(version)
         };
         let mut collector = Collector::default();
-        for (message, _) in messages(&format, &USUAL, &[a_flow()]) {
+        for (message, _) in messages(&format, USUAL, &[a_flow()]) {
             collector.take(&message);
         }
         let (_, record) = collector

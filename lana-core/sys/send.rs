@@ -42,7 +42,7 @@ impl UdpSender {
         let raw = unsafe {
             bindings::lana_send_new(net, from, octets(to).as_ptr(), port, ipv6, &raw mut error)
         };
-        let raw = NonNull::new(raw).ok_or(Error::from_errno(error))?;
+        let raw = NonNull::new(raw).ok_or_else(|| Error::from_errno(error))?;
         // INVARIANT: it is new.
         Ok(Self(Exclusive::new(Raw(raw))?))
     }
