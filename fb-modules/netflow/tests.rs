@@ -637,7 +637,7 @@ fn flows_end_by_their_times() {
     };
     bench.frame(&MADE, 0);
     bench.sweep(14_999, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.sweep(15_000, false);
     assert_eq!(reasons(&mut bench), [End::Idle as u8]);
     // One that never rests.
@@ -659,7 +659,7 @@ fn flows_end_by_their_times() {
     bench.frame(&tcp(0x11), 400_100);
     bench.frame(&tcp(0x10), 400_200);
     bench.sweep(401_199, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.sweep(401_200, false);
     assert_eq!(reasons(&mut bench), [End::Closed as u8]);
     assert_eq!(bench.flows.last().unwrap().hot.packets, 3);
@@ -674,7 +674,7 @@ fn flows_end_by_their_times() {
     bench.frame(&MADE, 500_000);
     bench.take();
     bench.sweep(499_000, false);
-    assert_eq!(reasons(&mut bench), []);
+    assert!(reasons(&mut bench).is_empty());
     bench.settle(500_000);
 }
 
@@ -1151,6 +1151,8 @@ impl Collector {
     }
 
     fn set(&mut self, set: u16, body: &[u8], is_ipfix: bool) -> (usize, usize) {
+        // nfdump leaves out what is behind an empty one.
+        assert!(!body.is_empty(), "set {set} has no record");
         let two = |at: usize| Self::number(&body[at..at + 2]) as u16;
         let (mut at, mut count) = (0, 0);
         let is_options = if is_ipfix { 3 } else { 1 } == set;

@@ -218,7 +218,7 @@ impl Export {
         exporter.set_format(&format, clock, &mut send);
         let mut unfit = Tally::default();
         for flow in flows {
-            if !exporter.add(flow, &spec, clock, &mut send) {
+            if !exporter.add(flow, spec, clock, &mut send) {
                 unfit.add(&Tally::of(flow));
             }
         }

@@ -16,11 +16,7 @@ mod run;
 #[path = "../../../fb-modules/netflow/mod.rs"]
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::many_single_char_names,
-    clippy::match_bool,
-    clippy::match_same_arms,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "what is cut off belongs to another part of a word; the rest is as the kernel has it"
+    reason = "what is cut off belongs to another part of a word"
 )]
 #[cfg_attr(not(test), expect(dead_code, reason = "some of it is for the block"))]
 mod netflow;
