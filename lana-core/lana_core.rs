@@ -55,8 +55,9 @@ pub mod prelude {
         },
         sys::{
             bpf,
-            compat::{EADDRINUSE, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
+            compat::{EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
             context::Process,
+            cpu_cell::CpuCell,
             crypto,
             frame::Frame,
             hash::HashKey,
@@ -66,10 +67,12 @@ pub mod prelude {
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
             reason::DropReason,
+            send::UdpSender,
             skb::{Skb, Sum, Summed},
             sock::SocketHandle,
             time,
             udp::{Outer, UdpPath},
+            work::{Chore, Worker},
             zstd::Zstd,
         },
     };

@@ -100,6 +100,8 @@ pub struct Peer<'a> {
     pub address: Option<[u8; 6]>,
     /// The longest network packet that the device takes, in bytes; `u32::MAX` where there is no device.
     pub mtu: u32,
+    /// The number of the device in its namespace; none where there is no device.
+    pub device_index: Option<u32>,
     /// The device, for a [`NextHop`](crate::prelude::NextHop) on its link.
     pub device: Option<&'a DeviceHandle>,
 }
