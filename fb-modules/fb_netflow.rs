@@ -123,7 +123,7 @@ options! {
         ..OptionSpec::text(
             "collector.N",
             "an address and a port such as 192.0.2.1:2055, or [2001:db8::1]:4739",
-            "Where messages go by UDP. N is from 1 to 8; each collector gets all",
+            "Where messages go by UDP. N is from 0 to 7; each collector gets all",
         ),
         ..OptionSpec {
             key: FLUSH,
@@ -222,7 +222,7 @@ struct Netflow {
 /// The number of a collector, as an index.
 fn number_of(key: &str) -> Option<usize> {
     let number = key.strip_prefix(COLLECTOR)?;
-    let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+    let index = number.parse::<usize>().ok()?;
     (index < COLLECTORS && number.len() == 1).then_some(index)
 }
 
@@ -288,7 +288,7 @@ impl Netflow {
     ) -> Result<Collectors, Failure> {
         let mut collectors = Collectors::default();
         let places = collectors.iter_mut().zip(targets);
-        for ((number, (place, target)), old) in (1_usize..).zip(places).zip(&self.setup.collectors)
+        for ((number, (place, target)), old) in (0_usize..).zip(places).zip(&self.setup.collectors)
         {
             let Some(target) = *target else { continue };
             let same = |old: &&Arc<Collector>| old.target == target && old.source == source;
@@ -441,7 +441,13 @@ impl Block for Netflow {
             }
         } else if key.starts_with(COLLECTOR) {
             let place = number_of(key).and_then(|number| targets.get_mut(number));
-            let place = place.ok_or_else(|| fail!(EINVAL, "{key}: N is from 1 to {COLLECTORS}"))?;
+            let place = place.ok_or_else(|| {
+                fail!(
+                    EINVAL,
+                    "{key}: N is from 0 to {}",
+                    COLLECTORS.saturating_sub(1)
+                )
+            })?;
             *place = match core::str::from_utf8(value).map(str::trim) {
                 Ok("") => None,
                 Ok(text) => Some(Target::parse(text).ok_or_else(|| {
@@ -484,7 +490,7 @@ impl Block for Netflow {
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
         self.meter.put(to, self.config.flows.0);
-        for (number, collector) in (1..).zip(&self.setup.collectors) {
+        for (number, collector) in (0..).zip(&self.setup.collectors) {
             if let Some(collector) = collector {
                 collector.put(number, to);
             }

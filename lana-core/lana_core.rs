@@ -56,7 +56,7 @@ pub mod prelude {
         sys::{
             bpf,
             compat::{EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
-            context::Process,
+            context::{memory, Process},
             cpu_cell::CpuCell,
             crypto,
             frame::Frame,
