@@ -132,7 +132,7 @@ impl Netflow {
     ) -> Result<Collectors, Failure> {
         let mut collectors = Collectors::default();
         let places = collectors.iter_mut().zip(targets);
-        for ((number, (place, target)), old) in (1_usize..).zip(places).zip(&self.setup.collectors)
+        for ((number, (place, target)), old) in (0_usize..).zip(places).zip(&self.setup.collectors)
         {
             let Some(target) = *target else { continue };
             let same = |old: &&Arc<Collector>| old.target == target && old.source == source;
@@ -285,7 +285,13 @@ impl Block for Netflow {
             }
         } else if key.starts_with(config::COLLECTOR) {
             let place = number_of(key).and_then(|number| targets.get_mut(number));
-            let place = place.ok_or_else(|| fail!(EINVAL, "{key}: N is from 1 to {COLLECTORS}"))?;
+            let place = place.ok_or_else(|| {
+                fail!(
+                    EINVAL,
+                    "{key}: N is from 0 to {}",
+                    COLLECTORS.saturating_sub(1)
+                )
+            })?;
             *place = match core::str::from_utf8(value).map(str::trim) {
                 Ok("") => None,
                 Ok(text) => Some(Target::parse(text).ok_or_else(|| {
@@ -328,7 +334,7 @@ impl Block for Netflow {
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
         self.meter.put(to, self.config.flows.0);
-        for (number, collector) in (1..).zip(&self.setup.collectors) {
+        for (number, collector) in (0..).zip(&self.setup.collectors) {
             if let Some(collector) = collector {
                 collector.put(number, to);
             }

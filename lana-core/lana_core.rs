@@ -55,8 +55,10 @@ pub mod prelude {
         },
         sys::{
             bpf,
-            compat::{EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
-            context::Process,
+            compat::{
+                EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP,
+            },
+            context::{memory, Process},
             cpu_cell::CpuCell,
             crypto,
             frame::Frame,

@@ -74,7 +74,7 @@ options! {
         ..OptionSpec::text(
             "collector.N",
             "an address and a port such as 192.0.2.1:2055, or [2001:db8::1]:4739",
-            "Where messages go by UDP. N is from 1 to 8; each collector gets all",
+            "Where messages go by UDP. N is from 0 to 7; each collector gets all",
         ),
         ..OptionSpec {
             key: FLUSH,
@@ -158,6 +158,6 @@ impl Config {
 /// The number of a collector, as an index.
 pub(crate) fn number_of(key: &str) -> Option<usize> {
     let number = key.strip_prefix(COLLECTOR)?;
-    let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+    let index = number.parse::<usize>().ok()?;
     (index < COLLECTORS && number.len() == 1).then_some(index)
 }

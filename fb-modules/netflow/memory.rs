@@ -97,14 +97,22 @@ impl Sizes {
     }
 
     /// Bytes, of all CPUs.
-    #[cfg(test)]
     pub(crate) fn bytes(&self, cpus: u32, biflow: bool) -> u64 {
-        let record = size_of::<Hot>() + size_of::<Wide>() + size_of::<Rest>();
-        let record = record + if biflow { size_of::<Reverse>() } else { 0 };
-        let chunk = record as u64 * u64::from(CHUNK);
+        let reverse = if biflow { size_of::<Reverse>() } else { 0 };
+        let sizes = [
+            size_of::<Hot>(),
+            size_of::<Wide>(),
+            size_of::<Rest>(),
+            reverse,
+        ];
+        let record = sizes.into_iter().fold(0, usize::saturating_add) as u64;
         let place = size_of::<Option<Chunk>>() as u64;
-        let list = u64::from(cpus) * u64::from(self.own) * place;
-        let buckets = u64::from(cpus) * u64::from(self.buckets) * size_of::<Bucket>() as u64;
-        u64::from(self.chunks) * (chunk + place) + list + buckets
+        let of_all = |count: u32, size: u64| u64::from(count).saturating_mul(size);
+        let chunk = record
+            .saturating_mul(u64::from(CHUNK))
+            .saturating_add(place);
+        let own = of_all(self.own, place)
+            .saturating_add(of_all(self.buckets, size_of::<Bucket>() as u64));
+        of_all(self.chunks, chunk).saturating_add(of_all(cpus, own))
     }
 }

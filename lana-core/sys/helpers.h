@@ -202,6 +202,7 @@ void lana_rcu_wait(unsigned long state);
 
 /* Other processes, and softirqs. */
 void lana_cond_resched(void);
+u64 lana_mem_available(void);
 void lana_bh_disable(void);
 void lana_bh_enable(void);
 

@@ -21,8 +21,8 @@ done <<-'END'
 	collector.1=192.0.2.1|an address and a port such as
 	collector.1=2001:db8::1:2055|an address and a port such as
 	collector.1=192.0.2.1:0|an address and a port such as
-	collector.0=192.0.2.1:2055|N is from 1 to 8
-	collector.9=192.0.2.1:2055|N is from 1 to 8
+	collector.8=192.0.2.1:2055|N is from 0 to 7
+	collector.10=192.0.2.1:2055|N is from 0 to 7
 	source=host|an IPv4 or IPv6 address
 	mtu=575|bytes, or a size, from 576b to 9000b
 	domain=4294967296|a number from 0 to 4294967295
@@ -52,7 +52,7 @@ while read -r good; do
 	fbctl set x "${good%%=*}="
 done <<-'END'
 	version=ipfix
-	collector.8=[::1]:4739
+	collector.7=[::1]:4739
 	source=127.0.0.1
 	mtu=9000b
 	key=addresses,vlan
@@ -61,6 +61,8 @@ done <<-'END'
 	flows=100000
 	tcp.fin=5s
 END
+remember
+check_fails "more flows than there is memory for" 2 "Cannot allocate memory" fbctl set x flows=8388608
 fbctl set x version=ipfix
 fbctl set x key=addresses,mac
 fbctl save saved.toml
