@@ -298,10 +298,9 @@ impl Export {
                     }
                 }
                 // Records that are not needed go back to the pool.
-                let mut back = |own: &mut Own| own.table.give_back();
-                while has_some {
-                    let chunk = tables.cell.visit(cpu, process, &mut back).flatten();
-                    let Some(chunk) = chunk else { break };
+                let back = |own: &mut Own| own.table.give_back();
+                let next = || tables.cell.visit(cpu, process, back).flatten();
+                while let Some(chunk) = has_some.then(next).flatten() {
                     tables.back(chunk);
                 }
             }

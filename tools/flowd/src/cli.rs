@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  flowd -r office.pcap collector.1=192.0.2.1:2055
-  flowd -r office.pcap -j version=ipfix biflow=on collector.1=[2001:db8::1]:4739
-  tcpdump -w - -i eth0 | flowd -r - collector.1=127.0.0.1:2055 active=60s";
+  flowd -r office.pcap collector.0=192.0.2.1:2055
+  flowd -r office.pcap -j version=ipfix biflow=on collector.0=[2001:db8::1]:4739
+  tcpdump -w - -i eth0 | flowd -r - collector.0=127.0.0.1:2055 active=60s";
 
 const OPTIONS: &str = "\
 Options of the flows, as KEY=VALUE:
@@ -85,7 +85,7 @@ impl Settings {
         if key.starts_with(COLLECTOR) {
             let place = number_of(key).and_then(|number| self.collectors.get_mut(number));
             let place =
-                place.ok_or_else(|| usage(format!("{key}: N is from 1 to {COLLECTORS}")))?;
+                place.ok_or_else(|| usage(format!("{key}: N is from 0 to {}", COLLECTORS - 1)))?;
             let target = Target::parse(value).ok_or_else(|| {
                 usage(format!(
                     "{key}: an address and a port such as 192.0.2.1:2055"
@@ -125,10 +125,10 @@ mod tests {
         for (bad, why) in [
             ("version=8", "version: 5, 9 or ipfix"),
             ("active", "'active' is not KEY=VALUE"),
-            ("collector.9=192.0.2.1:1", "collector.9: N is from 1 to 8"),
+            ("collector.9=192.0.2.1:1", "collector.9: N is from 0 to 7"),
             (
-                "collector.1=here:1",
-                "collector.1: an address and a port such as",
+                "collector.0=here:1",
+                "collector.0: an address and a port such as",
             ),
             (
                 "flush=yes",
@@ -138,7 +138,7 @@ mod tests {
             let error = read(&[bad]).err().unwrap_or_else(|| panic!("{bad}"));
             assert!(error.starts_with(why), "{bad}: {error}");
         }
-        let error = read(&["source=192.0.2.1", "collector.1=[::1]:9"]).err();
+        let error = read(&["source=192.0.2.1", "collector.0=[::1]:9"]).err();
         assert_eq!(
             error.as_deref(),
             Some("source and collector are of different families")
