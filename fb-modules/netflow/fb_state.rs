@@ -91,7 +91,7 @@ impl Tables {
         let mut cpus = 0_u32;
         CpuCell::<Own>::cpus().for_each(|_| cpus = cpus.saturating_add(1));
         let sizes = Sizes::of(flows, cpus);
-        if sizes.bytes(cpus, spec.biflow) > memory::available(process) / 4 * 3 {
+        if sizes.bytes(cpus, spec.biflow) > (memory::available(process) / 4).saturating_mul(3) {
             return Err(ENOMEM);
         }
         let mut pool = room(sizes.chunks as usize).ok_or(ENOMEM)?;
