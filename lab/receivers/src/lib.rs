@@ -31,7 +31,7 @@ mod xdp;
 
 use std::{io, time::Duration};
 
-pub use sys::processor_time;
+pub use sys::{now, processor_time, ran};
 
 /// How long a batch waits for its first packet.
 pub const TICK: Duration = Duration::from_millis(10);

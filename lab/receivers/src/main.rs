@@ -5,11 +5,10 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use lana_receivers::{open, processor_time, tally::Tally, Fanout, Method, Options, Source};
-use rustix::{
-    thread::{sched_setaffinity, CpuSet},
-    time::{clock_gettime, ClockId},
+use lana_receivers::{
+    now, open, processor_time, ran, tally::Tally, Fanout, Method, Options, Source,
 };
+use rustix::thread::{sched_setaffinity, CpuSet};
 use serde_json::{json, Value};
 use signal_hook::{consts, flag};
 use std::{
@@ -53,19 +52,15 @@ struct Part {
     memory: usize,
 }
 
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    let number = |number: i64| u64::try_from(number).unwrap_or_default();
-    number(time.tv_sec) * 1_000_000_000 + number(time.tv_nsec)
-}
-
 /// Runs this thread on these CPUs alone.
 fn run_on(cpus: &[usize]) -> io::Result<()> {
     if cpus.is_empty() {
         return Ok(());
     }
     let mut set = CpuSet::new();
-    cpus.iter().for_each(|cpu| set.set(*cpu));
+    for cpu in cpus {
+        set.set(*cpu);
+    }
     Ok(sched_setaffinity(None, &set)?)
 }
 
@@ -91,15 +86,6 @@ fn said(file: &str, start: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(start));
     let word = line.and_then(|line| line.split_whitespace().next());
     word.and_then(|word| word.parse().ok()).unwrap_or_default()
-}
-
-/// Nanoseconds of the processor that this process has had, all threads together.
-fn ran() -> u64 {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
-    tasks
-        .flatten()
-        .map(|task| said(&task.path().join("schedstat").to_string_lossy(), ""))
-        .sum()
 }
 
 fn run(cli: &Cli) -> Result<Value> {
@@ -138,37 +124,32 @@ fn run(cli: &Cli) -> Result<Value> {
         sources.push((open(cli.method, &name, &options)?, cpus));
     }
     let begun = Barrier::new(count + 1);
-    let ended = Barrier::new(count + 1);
     let (mut parts, mut user, mut system, mut used) = (Vec::new(), 0.0, 0.0, 0);
     thread::scope(|scope| -> Result<()> {
-        let (begun, ended, stop) = (&begun, &ended, &*stop);
+        let (begun, stop) = (&begun, &*stop);
         let mut threads = Vec::new();
         for (mut source, cpus) in sources {
             threads.push(scope.spawn(move || {
                 let ready = run_on(cpus);
                 begun.wait();
-                let part = ready
+                ready
                     .map_err(Into::into)
-                    .and_then(|()| receive(&mut *source, stop));
-                // Until all is counted threads stay, and what they have used.
-                ended.wait();
-                part
+                    .and_then(|()| receive(&mut *source, stop))
             }));
         }
         begun.wait();
         let (before, had) = (processor_time()?, ran());
         writeln!(io::stderr(), "ready")?;
-        ended.wait();
-        let after = processor_time()?;
-        used = ran().saturating_sub(had);
-        user = after.0.saturating_sub(before.0).as_secs_f64();
-        system = after.1.saturating_sub(before.1).as_secs_f64();
         for thread in threads {
             let part = thread
                 .join()
                 .map_err(|_| anyhow::anyhow!("a thread ended"))?;
             parts.push(part?);
         }
+        let after = processor_time()?;
+        used = ran().saturating_sub(had);
+        user = after.0.saturating_sub(before.0).as_secs_f64();
+        system = after.1.saturating_sub(before.1).as_secs_f64();
         Ok(())
     })?;
     let last = parts
@@ -185,7 +166,9 @@ fn run(cli: &Cli) -> Result<Value> {
         parts.iter().map(|part| part.memory).sum::<usize>(),
     );
     let mut tally = Tally::default();
-    parts.into_iter().for_each(|part| tally.merge(part.tally));
+    for part in parts {
+        tally.merge(part.tally);
+    }
     let ages = tally.ages(&[0, 500, 900, 990, 1000]);
     Ok(json!({
         "received": tally.received(), "bytes": tally.bytes, "foreign": tally.foreign,

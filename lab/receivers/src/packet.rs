@@ -19,7 +19,12 @@ pub(crate) struct Packets(OwnedFd);
 
 /// The number of a device. Not every socket can be asked: this asks one of IPv4.
 pub(crate) fn index(name: &str) -> io::Result<u32> {
-    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     name_to_index(socket, name)
         .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("{name}: {errno}")))
 }

@@ -32,7 +32,7 @@ const HEADER: usize = 32;
 /// Milliseconds after which a block is handed over that is not full.
 const RETIRE: u32 = 1;
 /// Bytes of a block.
-const BLOCK: u32 = 1 << 16;
+const BLOCK: u32 = 1 << 15;
 
 /// Where the Ethernet header is, which both kinds of header tell in 16 bits.
 fn mac(header: &[u8], at: usize) -> Option<usize> {

@@ -82,9 +82,12 @@ fn attribute(words: &[u32]) -> Attribute {
 
 /// An address, as two words.
 fn address<T: ?Sized>(value: *const T) -> [u32; 2] {
-    let bytes = (value.cast::<u8>() as u64).to_ne_bytes();
-    let [a, b, c, d, e, f, g, h] = bytes;
-    [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes)
+    let address = value.cast::<u8>() as u64;
+    let mut halves = [address & 0xffff_ffff, address >> 32];
+    if cfg!(target_endian = "big") {
+        halves.reverse();
+    }
+    halves.map(|half| u32::try_from(half).unwrap_or_default())
 }
 
 fn number(file: BorrowedFd<'_>) -> u32 {
@@ -229,4 +232,29 @@ pub fn processor_time() -> io::Result<(Duration, Duration)> {
         Duration::from_secs(seconds) + Duration::from_micros(micros)
     };
     Ok((time(usage.ru_utime), time(usage.ru_stime)))
+}
+
+/// Nanoseconds of a clock. rustix has such a function, too, but it does not do without a vDSO, which User Mode Linux has
+/// not.
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes the structure, all of which is there. Of a clock that is there it always does.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    number(time.tv_sec) * 1_000_000_000 + number(time.tv_nsec)
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[inline]
+pub fn now() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of the processor that this process has had, with all of its threads: exactly, while the parts of
+/// [`processor_time`] are found by samples.
+pub fn ran() -> u64 {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
