@@ -205,7 +205,7 @@ mod tests {
         }
         assert_eq!(tally.ages(&[0, 500, 1000]), [Some(4), Some(499), Some(999)]);
         assert_eq!(Tally::default().ages(&[500]), [None]);
-        assert_eq!(tally.after(999_998), 0);
+        assert_eq!(tally.after(999_999), 0);
         assert_eq!(tally.after(1001 * 499), 500);
         assert_eq!(tally.after(0), 1000);
     }
