@@ -33,7 +33,8 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath setup \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture \
+	setup \
 	modules block modules_install tools install uninstall deb doc check clean
 
 help:
@@ -50,6 +51,8 @@ help:
 	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections'
 	@echo 'make bench-x86        count the instructions of a packet on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    measure how balancing strategies affect TCP, in virtual time, with figures'
+	@echo 'make lab-capture      compare ways to capture packets, by programs and by blocks, in counted instructions;'
+	@echo '                      ONLY="recvfrom,LANA ring" EXPERIMENT=loss'
 	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, the'
 	@echo '                      reference, and generated files'
 	@echo 'make doc              write the reference for authors of blocks: build/doc/lana/prelude/index.html'
@@ -110,6 +113,12 @@ lab-multipath:
 	@scripts/setup uml-lab
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@$(inside) lab/multipath $(EXPERIMENT)
+
+# ONLY=, contenders with commas between; EXPERIMENT=, those of lab/capture.
+lab-capture:
+	@scripts/setup x86_64
+	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
+	@ONLY="$(ONLY)" $(inside) lab/capture $(EXPERIMENT)
 
 # LANA_FUZZ_SECONDS=, for each of the tools.
 fuzz-tools:

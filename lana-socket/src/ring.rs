@@ -191,7 +191,7 @@ mod tests {
     impl Kernel {
         /// A ring of which `position` bytes have been used.
         fn at(position: u64) -> Self {
-            let map = Map::simulated(2 * PAGE);
+            let map = Map::anonymous(2 * PAGE).unwrap();
             map.store64(RING_HEAD, position).unwrap();
             map.store64(RING_TAIL, position).unwrap();
             Kernel {

@@ -241,25 +241,40 @@ unsafe impl Send for Map {}
 impl Map {
     /// The memory that a socket shares.
     pub fn of(socket: BorrowedFd<'_>, length: usize) -> io::Result<Self> {
-        Self::new(socket.as_raw_fd(), length, libc::MAP_SHARED)
+        Self::at_offset(socket, length, 0)
     }
 
-    /// Memory as a kernel would share it.
-    #[cfg(test)]
-    pub(crate) fn simulated(length: usize) -> Self {
-        Self::new(-1, length, libc::MAP_SHARED | libc::MAP_ANONYMOUS).unwrap()
+    /// One of several pieces of memory that a socket shares.
+    pub fn at_offset(socket: BorrowedFd<'_>, length: usize, offset: u64) -> io::Result<Self> {
+        Self::new(socket.as_raw_fd(), length, libc::MAP_SHARED, offset)
     }
 
-    fn new(file: c_int, length: usize, flags: c_int) -> io::Result<Self> {
+    /// Memory of this process, to be shared with the kernel.
+    pub fn anonymous(length: usize) -> io::Result<Self> {
+        Self::new(-1, length, libc::MAP_SHARED | libc::MAP_ANONYMOUS, 0)
+    }
+
+    fn new(file: c_int, length: usize, flags: c_int, offset: u64) -> io::Result<Self> {
         let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
         // SAFETY: the kernel chooses a place where nothing is yet.
-        let base = unsafe { libc::mmap(ptr::null_mut(), length, rights, flags, file, 0) };
+        let base = unsafe { libc::mmap(ptr::null_mut(), length, rights, flags, file, offset) };
         match NonNull::new(base.cast::<u8>()) {
             Some(base) if base.as_ptr().cast::<c_void>() != libc::MAP_FAILED => {
                 Ok(Map { base, length })
             }
             _ => Err(io::Error::last_os_error()),
         }
+    }
+
+    /// How many bytes there are.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Where it begins.
+    pub fn address(&self) -> *const u8 {
+        self.base.as_ptr()
     }
 
     /// Where a `T` lies that is whole and aligned.
@@ -304,13 +319,23 @@ impl Map {
         Some(())
     }
 
+    /// Bytes that lie within.
+    ///
+    /// # Safety
+    ///
+    /// Nobody, the kernel included, writes them as long as they are looked at.
+    pub unsafe fn slice(&self, offset: usize, length: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(length)?;
+        // SAFETY: they are within the memory, and the caller knows that nobody writes them.
+        (end <= self.length)
+            .then(|| unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(offset), length) })
+    }
+
     /// Bytes that the kernel has written and does not write again while they are looked at: only
     /// for `Ring`, which holds the tail of the ring before them.
     pub(crate) fn bytes(&self, offset: usize, length: usize) -> Option<&[u8]> {
-        let end = offset.checked_add(length)?;
-        // SAFETY: they are within the memory, and nobody writes them: see above.
-        (end <= self.length)
-            .then(|| unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(offset), length) })
+        // SAFETY: nobody writes them: see above.
+        unsafe { self.slice(offset, length) }
     }
 }
 
