@@ -34,8 +34,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
 .PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture \
-	setup \
-	modules block modules_install tools install uninstall deb doc check clean
+	setup modules block modules_install tools install uninstall deb doc check clean
 
 help:
 	@echo 'make demo             set up, build, and show packets that pass a graph'
