@@ -16,6 +16,7 @@ mod held;
 pub mod history;
 mod idle;
 mod lines;
+mod narrow;
 mod natural;
 mod netns;
 mod one_dash;

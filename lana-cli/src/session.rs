@@ -167,7 +167,7 @@ impl Session {
             Ok(Some(cut_off)) => Err(cut_off.into()),
             Ok(None) => Ok(()),
             Err(error) => Err(kernel("what the device has cannot be seen", &error)
-                .context("--yes hooks it all the same")),
+                .context("--yes hooks it anyway")),
         }
     }
 

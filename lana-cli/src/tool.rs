@@ -8,11 +8,12 @@ use crate::{
     failure::{clap_text, usage, Failure},
     globals::Globals,
     held::saved,
-    idle, netns, one_dash,
+    idle, narrow, netns, one_dash,
     output::{self, Output},
     pages,
     session::Session,
     table::clean,
+    terminal,
 };
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -87,7 +88,8 @@ pub fn main<T: Tool>() -> ExitCode {
     CompleteEnv::with_factory(idle::command::<T>)
         .var(VARIABLE)
         .complete();
-    let matches = idle::command::<T>().try_get_matches();
+    let command = narrow::fold(idle::command::<T>(), terminal::columns());
+    let matches = command.try_get_matches();
     match matches.and_then(|matches| T::from_arg_matches(&matches)) {
         Ok(tool) => report(T::NAME, run(tool)),
         Err(error) if !error.use_stderr() => {
@@ -102,7 +104,7 @@ pub fn main<T: Tool>() -> ExitCode {
 /// wrong is told in one line. It answers to the hidden `--man DIRECTORY` and `--completions SHELL` too.
 pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCode {
     let hidden = |name: &'static str| Arg::new(name).long(name).hide(true).exclusive(true);
-    let command = P::command()
+    let command = narrow::fold(P::command(), terminal::columns())
         .arg(hidden("man").value_parser(value_parser!(PathBuf)))
         .arg(hidden("completions").value_parser(value_parser!(Shell)));
     let mut out = Output::standard(&Globals::default());

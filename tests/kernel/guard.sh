@@ -45,7 +45,7 @@ ethernet hook lan0" >hooks
 check_fails "a batch says which line" 1 "hooks:2: ethernet hook lan0: lan0 has 192.0.2.3/24" vlink -b hooks
 printf '[devices.lan1]\nsubsystem = "ethernet"\n[devices.lan0]\nsubsystem = "ethernet"\n' >graph.toml
 check_fails "so does a file" 1 "graph.toml:3: + device lan0 ethernet: lan0 has 192.0.2.3/24" fbctl apply graph.toml
-check "both say what can be done" contains "$(said fbctl apply graph.toml)" "--yes hooks it all the same"
+check "both say what can be done" contains "$(said fbctl apply graph.toml)" "--yes (hook it anyway)"
 
 # --- Who says yes ---
 

@@ -53,8 +53,7 @@ pub(crate) fn svg(graph: &Graph, figures: Figures) -> String {
     let height = top + scene.height + bottom + BORDER;
     let mut out = String::new();
     let head = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
-         style=\"max-width:100%;height:auto\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
          <style>\n{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
         w = tenth(width),
         h = tenth(height),
