@@ -33,8 +33,8 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture setup \
-	modules block modules_install tools install uninstall deb doc check clean
+.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture \
+	setup modules block modules_install tools install uninstall deb doc check clean
 
 help:
 	@echo 'make demo             set up, build, and show packets that pass a graph'
@@ -42,7 +42,7 @@ help:
 	@echo 'make test             set up, build, and run the tests in User Mode Linux and in Debian'"'"'s own kernel'
 	@echo 'make test-quick       run a selection of the tests in User Mode Linux: minutes'
 	@echo 'make test-debug       run the tests in a kernel with KASAN, lockdep and leak detection'
-	@echo 'make test-full        run every test in every kernel, at full length, and test-page: hours'
+	@echo 'make test-full        run every test in every kernel, at full length, test-page and test-witnesses: hours'
 	@echo 'make soak MINUTES=10  run full traffic and random changes of the graph on two CPUs'
 	@echo 'make fuzz MINUTES=30  fuzz the netlink family from its specification, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz pktblocks multipathfuzz"'
@@ -62,11 +62,12 @@ help:
 	@echo 'make modules_install  install them for that kernel (as root); KVER= or KDIR=, as above'
 	@echo 'make block DIR=...    build a block outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'
-	@echo 'make tools            build fbctl, vlink, bpfc, ifpps, otst, trafgen and the example programs, in target/release'
+	@echo 'make tools            build fbctl, vlink, bpfc, flowd, ifpps, otst, trafgen and the example programs, in target/release'
 	@echo 'make install          install the tools, manual pages, completions, units and the headers below'
 	@echo '                      PREFIX=/usr/local; make uninstall removes them'
 	@echo 'make deb              build Debian packages in build/deb; KVER=... adds the modules for that kernel'
 	@echo 'make test-deb         test the packages in a Debian 13 with its stock kernel, in QEMU (as root)'
+	@echo 'make test-witnesses   compare what nfdump, pmacct, tshark and netflow_parser make of NetFlow and IPFIX'
 	@echo 'make test-page        look at the page of fbctl web in Chromium, at the size of a phone and of a desk'
 	@echo 'make clean            remove all build output here; $(LANA_CACHE) stays'
 	@echo
@@ -131,6 +132,7 @@ test-debug:
 
 test-full:
 	@$(MAKE) --no-print-directory test-page
+	@$(MAKE) --no-print-directory test-witnesses
 	@LANES="uml uml-up uml-kasan uml-debug x86_64 x86_64-preempt" tests/all --full
 
 setup:
@@ -200,12 +202,12 @@ no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a
 tools:
 	@scripts/setup chroot test
 	@$(inside) cargo build --release --locked $(if $(filter arm64%,$(LANE)), \
-		-p fbctl -p vlink -p bpfc -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
+		-p fbctl -p vlink -p bpfc -p flowd -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
 
 # The tools with their manual pages, completions and units. What is installed, `uninstall` removes: the same list.
 share = $(DESTDIR)$(PREFIX)/share
 units = lana.service lana@.service lana-record.service lana-metrics.socket lana-metrics@.service
-programs = fbctl vlink bpfc ifpps otst trafgen
+programs = fbctl vlink bpfc flowd ifpps otst trafgen
 install: tools
 	rm -rf build/install && mkdir -p build/install/man8 build/install/man7
 	for tool in fbctl vlink; do \
@@ -214,7 +216,7 @@ install: tools
 			target/release/$$tool completions $$shell > build/install/$$tool.$$shell || exit 1; \
 		done || exit 1; \
 	done
-	for tool in bpfc ifpps otst trafgen; do \
+	for tool in bpfc flowd ifpps otst trafgen; do \
 		target/release/$$tool --man build/install/man8 && \
 		for shell in bash zsh fish; do \
 			target/release/$$tool --completions $$shell > build/install/$$tool.$$shell || exit 1; \
@@ -259,6 +261,12 @@ deb:
 test-page:
 	@scripts/setup chroot test page
 	@$(inside) tests/page/check $(PICTURES)
+
+# What other programs make of NetFlow and IPFIX: in a network namespace of its own.
+test-witnesses:
+	@scripts/setup chroot test witnesses
+	@$(inside) cargo build --locked --quiet -p flowd --bins --examples
+	@$(inside) unshare -n tests/witnesses
 
 test-deb:
 	@scripts/setup builder

@@ -84,6 +84,8 @@ enum Outcome {
     Cut(List<Skb>),
     Refused(Option<Skb>),
     Drop(DropReason),
+    /// It is a super-packet, whose parts are to be cut.
+    Apart,
 }
 
 /// The tag that stands beside a packet, as it stands among bytes.
@@ -159,9 +161,11 @@ impl Fragment {
             Some(header) if header.dont_fragment() => self.config.df,
             Some(_) => Refusal::Fragment,
         };
-        // Only who takes a super-packet apart knows what its parts are.
-        if how != Refusal::Fragment || packet.segment_size().is_some() {
+        if how != Refusal::Fragment {
             return self.refuse(packet, &parsed, mtu, how);
+        }
+        if packet.segment_size().is_some() {
+            return Outcome::Apart;
         }
         if !packet.complete_checksum() {
             return Outcome::Drop(DropReason::NoMemory);
@@ -202,6 +206,78 @@ impl Fragment {
     }
 }
 
+/// What is left of a packet.
+enum Part<P> {
+    GoesOn(P),
+    Ended(P, DropReason),
+    /// Its fragments leave in its place.
+    Cut(P),
+    Apart(P),
+}
+
+impl Fragment {
+    /// Does with a packet what is to be done. What is made of it leaves when the walk has ended here.
+    fn part<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Part<P> {
+        let counts = self.state.counts.this(cx.cpu());
+        let (direction, index) = (cx.direction(), 0);
+        match self.cut(&mut packet) {
+            Outcome::Fits => {
+                counts.fit.add(1);
+                Part::GoesOn(packet)
+            }
+            Outcome::Cut(fragments) => {
+                counts.cut.add(1);
+                counts.fragments.add(fragments.len() as u64);
+                for fragment in fragments {
+                    cx.emit(fragment, Port { direction, index });
+                }
+                Part::Cut(packet)
+            }
+            Outcome::Refused(message) => {
+                counts.refused.add(1);
+                if let Some(message) = message {
+                    counts.messages.add(1);
+                    let direction = match direction {
+                        Direction::Ingress => Direction::Egress,
+                        Direction::Egress => Direction::Ingress,
+                    };
+                    cx.emit(message, Port { direction, index });
+                }
+                Part::Ended(packet, DropReason::TooBig)
+            }
+            Outcome::Drop(reason) => Part::Ended(packet, reason),
+            Outcome::Apart => Part::Apart(packet),
+        }
+    }
+
+    /// Cuts the parts of a super-packet, as Linux does it with one that it forwards.
+    fn parts(&self, whole: Skb, cx: &mut Context<'_>) -> Verdict<Skb> {
+        let (first, others) = match whole.segment() {
+            Ok(parts) => parts,
+            Err(whole) => return Verdict::drop(whole, DropReason::Malformed),
+        };
+        let (direction, index) = (cx.direction(), 0);
+        let first = match self.part(first, cx) {
+            Part::GoesOn(first) => cx.pass(first),
+            Part::Cut(first) => first.consume(),
+            Part::Ended(first, reason) => Verdict::drop(first, reason),
+            // No part is a super-packet.
+            Part::Apart(first) => Verdict::drop(first, DropReason::Malformed),
+        };
+        for part in others {
+            match self.part(part, cx) {
+                Part::GoesOn(part) => cx.emit(part, Port { direction, index }),
+                Part::Cut(part) => {
+                    let _ = part.consume();
+                }
+                Part::Ended(part, reason) => cx.drop_here(Some(part), reason),
+                Part::Apart(part) => cx.drop_here(Some(part), DropReason::Malformed),
+            }
+        }
+        first
+    }
+}
+
 impl Block for Fragment {
     const TYPE: &'static str = "fragment";
     const OPTIONS: &'static [OptionSpec] = Config::OPTIONS;
@@ -219,53 +295,15 @@ impl Block for Fragment {
         })
     }
 
-    fn receive<P: Packet>(&self, mut packet: P, cx: &mut Context<'_>) -> Verdict<P> {
+    fn receive<P: Packet>(&self, packet: P, cx: &mut Context<'_>) -> Verdict<P> {
         if !self.config.direction.include(cx.direction()) {
             return cx.pass(packet);
         }
-        let counts = self.state.counts.this(cx.cpu());
-        match self.cut(&mut packet) {
-            Outcome::Fits => {
-                counts.fit.add(1);
-                cx.pass(packet)
-            }
-            Outcome::Cut(fragments) => {
-                counts.cut.add(1);
-                counts.fragments.add(fragments.len() as u64);
-                let direction = cx.direction();
-                packet.with_skb(cx, |whole, cx| {
-                    // They leave in order, when the walk of the whole has ended here.
-                    for fragment in fragments {
-                        cx.emit(
-                            fragment,
-                            Port {
-                                direction,
-                                index: 0,
-                            },
-                        );
-                    }
-                    whole.consume()
-                })
-            }
-            Outcome::Refused(message) => {
-                counts.refused.add(1);
-                if let Some(message) = message {
-                    counts.messages.add(1);
-                    let direction = match cx.direction() {
-                        Direction::Ingress => Direction::Egress,
-                        Direction::Egress => Direction::Ingress,
-                    };
-                    cx.emit(
-                        message,
-                        Port {
-                            direction,
-                            index: 0,
-                        },
-                    );
-                }
-                Verdict::drop(packet, DropReason::TooBig)
-            }
-            Outcome::Drop(reason) => Verdict::drop(packet, reason),
+        match self.part(packet, cx) {
+            Part::GoesOn(packet) => cx.pass(packet),
+            Part::Ended(packet, reason) => Verdict::drop(packet, reason),
+            Part::Cut(packet) => packet.with_skb(cx, |whole, _| whole.consume()),
+            Part::Apart(packet) => packet.with_skb(cx, |whole, cx| self.parts(whole, cx)),
         }
     }
 

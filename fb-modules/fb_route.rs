@@ -20,13 +20,16 @@ mod limit;
 mod ports;
 #[path = "route/rule.rs"]
 mod rule;
+#[path = "route/table.rs"]
+mod table;
 
-use address::{Address, Mac, Prefixes};
+use address::{Address, Mac};
 use error::Error;
 use headers::{Addresses, Fragmented, Ipv4, Ipv6, Parsed};
 use limit::Limit;
-use ports::{Entry, Ports};
-use rule::{Rule, To};
+use ports::{Hop, Ports};
+use rule::To;
+use table::{Edit, Routes};
 
 block_module! {
     type: Route,
@@ -39,9 +42,6 @@ block_module! {
 
 /// What the block keeps things in.
 type List<T> = KVVec<T>;
-
-/// The most routes.
-const ROUTES: usize = 1024;
 
 const UP: Port = Port {
     direction: Direction::Ingress,
@@ -97,6 +97,9 @@ source!(SourceV6, V6, u128, "an IPv6 address");
 const DUMMY: SourceV4 = SourceV4(0xc000_0008);
 
 const ROUTE: &str = "route.N";
+const LIST: &str = "routes";
+const ADD: &str = "routes+";
+const REMOVE: &str = "routes-";
 
 options! {
     /// What can be set, besides the routes.
@@ -106,6 +109,13 @@ options! {
             "PREFIX [via ADDRESS] -> PORT, or -> up, drop or unreachable",
             "Sends packets to the prefix by a port below. The longest prefix wins",
         ),
+        ..OptionSpec::text(
+            LIST,
+            "routes, with commas or line ends between them",
+            "Lists any number of routes. One with a number and the same prefix wins",
+        ),
+        ..OptionSpec::text(ADD, "routes", "Adds routes to the list, or changes them"),
+        ..OptionSpec::text(REMOVE, "addresses and prefixes", "Removes routes from the list"),
         /// Source address of the ICMP errors that it sends
         icmp: SourceV4 = DUMMY,
         /// Source address of the ICMPv6 errors that it sends. Without one it sends none
@@ -124,10 +134,9 @@ impl Config {
 struct Route {
     config: Config,
     limit: Option<Limit>,
-    /// By number.
-    entries: List<Entry>,
-    /// Places in `entries`.
-    table: Arc<Prefixes<u16>>,
+    routes: Arc<Routes>,
+    /// Where these lead.
+    hops: List<Hop>,
     ports: Arc<Ports>,
     state: Arc<State>,
 }
@@ -142,71 +151,32 @@ enum Way {
 
 impl Route {
     fn remade(
-        &self,
         config: Config,
-        mut entries: List<Entry>,
+        routes: Arc<Routes>,
+        mut hops: List<Hop>,
         ports: Arc<Ports>,
         state: Arc<State>,
         process: &Process,
     ) -> Result<Self, Failure> {
-        let mut prefixes = List::with_capacity(entries.len(), GFP_KERNEL)?;
-        for (place, entry) in (0..).zip(entries.iter_mut()) {
-            entry.find_router(&ports, process)?;
-            prefixes.push((entry.rule.prefix, place), GFP_KERNEL)?;
+        for hop in &mut hops {
+            hop.find_router(&ports, process)?;
         }
         Ok(Self {
             config,
             limit: config.limit(),
-            entries,
-            table: Arc::new(Prefixes::new(&mut prefixes)?, GFP_KERNEL)?,
+            routes,
+            hops,
             ports,
             state,
         })
     }
 
-    fn copy(&self) -> Result<List<Entry>> {
-        let mut entries = List::with_capacity(self.entries.len().saturating_add(1), GFP_KERNEL)?;
-        for entry in &self.entries {
-            entries.push(entry.clone(), GFP_KERNEL)?;
+    fn copy_hops(&self) -> Result<List<Hop>> {
+        let mut hops = List::with_capacity(self.hops.len(), GFP_KERNEL)?;
+        for hop in &self.hops {
+            hops.push(hop.clone(), GFP_KERNEL)?;
         }
-        Ok(entries)
-    }
-
-    /// The routes with another one of a number, or without it.
-    fn with_route(&self, key: &str, text: &str) -> Result<List<Entry>, Failure> {
-        let number = rule::number_of(key);
-        let number = number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
-        let mut entries = self.copy()?;
-        entries.retain(|entry| entry.number != number);
-        if text.is_empty() {
-            return Ok(entries);
-        }
-        let rule = Rule::parse(text).map_err(|bad| fail!(EINVAL, "{key}: {bad}"))?;
-        if let Some(other) = entries
-            .iter()
-            .find(|other| other.rule.prefix == rule.prefix)
-        {
-            let (prefix, other) = (rule.prefix, other.number);
-            return Err(fail!(EEXIST, "{key}: route.{other} is for {prefix}, too"));
-        }
-        if let To::Port(_, Some(via)) = rule.to {
-            if !NextHop::is_station(&ports::ip(via)) {
-                return Err(fail!(EINVAL, "{key}: {via} is not the address of a router"));
-            }
-        }
-        if entries.len() >= ROUTES {
-            return Err(fail!(ENOSPC, "{key}: more than {ROUTES} routes"));
-        }
-        let at = entries.partition_point(|entry| entry.number < number);
-        let entry = Entry {
-            number,
-            rule,
-            router: None,
-        };
-        entries
-            .insert_within_capacity(at, entry)
-            .map_err(|_| ENOMEM)?;
-        Ok(entries)
+        Ok(hops)
     }
 
     /// Where a packet goes. What goes on by a port is ready for that.
@@ -243,14 +213,15 @@ impl Route {
         if !is_routed(from) {
             return Way::Drop(DropReason::Filtered);
         }
+        let table = &self.routes.table;
         let place = match to {
-            Address::V4(to) => self.table.find_v4(to),
-            Address::V6(to) => self.table.find_v6(to),
+            Address::V4(to) => table.find_v4(to),
+            Address::V6(to) => table.find_v6(to),
         };
-        let entry = place.and_then(|place| self.entries.get(usize::from(place)));
-        match entry.map(|entry| (entry, entry.rule.to)) {
-            Some((entry, To::Port(port, _))) => {
-                self.forward(packet, (&parsed, &head, to), entry, port, cx)
+        let hop = place.and_then(|place| self.hops.get(usize::from(place)));
+        match hop.and_then(|hop| Some((hop, hop.to?))) {
+            Some((hop, To::Port(port, _))) => {
+                self.forward(packet, (&parsed, &head, to), hop, port, cx)
             }
             None | Some((_, To::Up)) => self.up(comes_up),
             Some((_, To::Drop)) => Way::Drop(DropReason::Filtered),
@@ -270,7 +241,7 @@ impl Route {
         &self,
         packet: &mut P,
         (parsed, head, to): (&Parsed, &Head, Address),
-        entry: &Entry,
+        hop: &Hop,
         port: u16,
         cx: &Context<'_>,
     ) -> Way {
@@ -287,7 +258,7 @@ impl Route {
             return Way::Tell(Error::TooBig(below.mtu), DropReason::TooBig);
         }
         // Without a device, whatever is there finds its own way.
-        let addresses = match (&entry.router, &below.link) {
+        let addresses = match (&hop.router, &below.link) {
             (Some(router), _) => Some(router.resolve(cx)),
             (None, Some(link)) => Some(link.resolve(ports::ip(to), cx)),
             (None, None) => None,
@@ -470,8 +441,8 @@ impl Block for Route {
         Ok(Self {
             config: Config::DEFAULT,
             limit: Config::DEFAULT.limit(),
-            entries: List::new(),
-            table: Arc::new(Prefixes::new(&mut [])?, GFP_KERNEL)?,
+            routes: Arc::new(Routes::new()?, GFP_KERNEL)?,
+            hops: List::new(),
             ports: Arc::new(Ports(List::new()), GFP_KERNEL)?,
             state: Arc::new(state, GFP_KERNEL)?,
         })
@@ -494,18 +465,29 @@ impl Block for Route {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let (mut config, mut entries) = (self.config, self.copy()?);
-        if key.starts_with("route.") {
+        let (mut config, mut routes) = (self.config, self.routes.clone());
+        let mut hops = self.copy_hops()?;
+        let edit = match key {
+            LIST => Some(Edit::Set),
+            ADD => Some(Edit::Add),
+            REMOVE => Some(Edit::Remove),
+            _ => None,
+        };
+        if edit.is_some() || key.starts_with("route.") {
             let text = core::str::from_utf8(value);
-            let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?;
-            entries = self.with_route(key, text.trim())?;
+            let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
+            let next = match edit {
+                Some(edit) => routes.with_list(key, edit, text, &mut hops)?,
+                None => routes.with_route(key, text, &mut hops)?,
+            };
+            routes = Arc::new(next, GFP_KERNEL)?;
         } else {
             config = config
                 .with(key, value)
                 .ok_or_else(|| Self::unknown(key))??;
         }
         let (ports, state) = (self.ports.clone(), self.state.clone());
-        self.remade(config, entries, ports, state, process)
+        Self::remade(config, routes, hops, ports, state, process)
     }
 
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Self>, Failure> {
@@ -513,16 +495,15 @@ impl Block for Route {
             return Ok(None);
         }
         let ports = Arc::new(self.ports.follow(egress, process)?, GFP_KERNEL)?;
-        let (entries, state) = (self.copy()?, self.state.clone());
-        let next = self.remade(self.config, entries, ports, state, process)?;
-        Ok(Some(next))
+        let (routes, hops, state) = (self.routes.clone(), self.copy_hops()?, self.state.clone());
+        Self::remade(self.config, routes, hops, ports, state, process).map(Some)
     }
 
     fn adopt(&self, old: &Self, process: &Process) -> Result<Option<Self>, Failure> {
         // The ports belong to the place.
         let (ports, state) = (old.ports.clone(), old.state.clone());
-        let next = self.remade(self.config, self.copy()?, ports, state, process)?;
-        Ok(Some(next))
+        let (routes, hops) = (self.routes.clone(), self.copy_hops()?);
+        Self::remade(self.config, routes, hops, ports, state, process).map(Some)
     }
 
     fn options(&self, to: &mut dyn Options, _process: &Process) {
@@ -540,10 +521,11 @@ impl Block for Route {
         sum("errors-sent", |counts| &counts.errors);
         sum("errors-limited", |counts| &counts.limited);
         self.config.put(to);
-        for entry in &self.entries {
-            let key = CString::try_from_fmt(fmt!("route.{}", entry.number));
+        self.routes.put_list(LIST, &self.hops, to);
+        for route in &self.routes.numbered {
+            let key = CString::try_from_fmt(fmt!("route.{}", route.number));
             if let Ok(Ok(key)) = key.as_ref().map(|key| key.to_str()) {
-                to.put_config(key, format_args!("{}", entry.rule));
+                to.put_config(key, format_args!("{}", route.rule));
             }
         }
     }

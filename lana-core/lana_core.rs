@@ -55,8 +55,11 @@ pub mod prelude {
         },
         sys::{
             bpf,
-            compat::{EADDRINUSE, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP},
-            context::Process,
+            compat::{
+                EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP,
+            },
+            context::{memory, Process},
+            cpu_cell::CpuCell,
             crypto,
             frame::Frame,
             hash::HashKey,
@@ -66,10 +69,12 @@ pub mod prelude {
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
             reason::DropReason,
+            send::UdpSender,
             skb::{Skb, Sum, Summed},
             sock::SocketHandle,
             time,
             udp::{Outer, UdpPath},
+            work::{Chore, Worker},
             zstd::Zstd,
         },
     };

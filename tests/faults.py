@@ -3,8 +3,8 @@
 operation was refused and nothing has changed, or it did without and is done whole.
 
 The kernel counts for us: N in /proc/thread-self/fail-nth lets the Nth allocation of this thread fail, and
-reading it says whether there were that many. WHAT: control, procfs, dumps, devices, namespaces, modules,
-sockets, packets. LANA_ONLY: a regular expression, for only some of the operations."""
+reading it says whether there were that many. WHAT: control, blocks, procfs, dumps, devices, namespaces, modules,
+sockets, packets, ways. LANA_ONLY: a regular expression, for only some of the operations."""
 
 import ctypes
 import errno
@@ -307,6 +307,51 @@ def control():
     sweep("a transaction whose last operation is refused", refused)
 
 
+PREFIXES = ",".join(f"10.{n}.0.0/16" for n in range(40)) + ",2001:db8::/32"
+ROUTES = ",".join(f"10.{n}.0.0/16 via 192.0.2.{1 + n % 3} -> 0" for n in range(40)) + ",2001:db8::/32 -> up"
+# What is set of each type, and by what it is taken back.
+BLOCKS = {
+    "classify": [("rule.1", "proto=udp dport=9 src=@0 -> 1", "rule.1", ""), ("rule.2", 'bpf="1,6 0 0 1," -> 1', "rule.2", ""),
+                 ("prefixes.0", PREFIXES, "prefixes.0", ""), ("default", "drop", "default", "")],
+    "nat": [("source", "192.0.2.100", "source", ""), ("map", "10.0.0.0/24=192.0.2.0/24", "map", ""),
+            ("sessions", "1000", "sessions", "")],
+    "route": [("route.0", "10.0.0.0/8 via 192.0.2.1 -> 0", "route.0", ""), ("routes", ROUTES, "routes", ""),
+              ("icmpv6", "2001:db8::1", "icmpv6", "")],
+    "rewrite": [("source", "192.0.2.1", "source", ""), ("vlan", "push:7", "vlan", "")],
+    "queue": [("rate", "1mbit", "rate", ""), ("drop", "codel", "drop", ""), ("limit", "10", "limit", "")],
+    "shape": [("rate", "1mbit", "rate", ""), ("mode", "police", "mode", "")],
+    "delay": [("latency", "1ms", "latency", ""), ("limit", "10", "limit", "")],
+    "switch": [("limit", "100", "limit", ""), ("vlan", "on", "vlan", "")],
+    "udp-tunnel": [("local", "127.0.0.1", "local", ""), ("port", "4789", "port", "")],
+    "fragment": [("mtu", "1000", "mtu", "")],
+    "defrag": [("memory", "64kb", "memory", ""), ("datagrams", "10", "datagrams", "")],
+    "checksum": [("complete", "on", "complete", "")],
+    "crypt": [("tx.key", "1:" + "01" * 15 + "00", "tx.key", ""), ("rx.2.key", "02" * 31 + "00", "rx.2.key", "")],
+    "compress": [("level", "9", "level", ""), ("limit", "1000", "limit", "")],
+}
+
+
+def blocks():
+    """Each type: a block is made, set, replaced by one with other settings, and goes."""
+    for kind, settings in BLOCKS.items():
+        sweep(f"fb-new of a {kind}", request("FB_NEW", "x", kind), request("FB_DEL", "x"))
+        must(lana.transact(("FB_NEW", "x", kind), ("FB_NEW", "y", kind), ("BIND", "x", "lan1")))
+        for key, value, *back in settings:
+            sweep(f"fb-set of {kind}, {key}", request("FB_SET", "x", key, value), request("FB_SET", "x", *back))
+        must(lana.set("y", *settings[0][:2]))
+        sweep(f"replace of a {kind}", request("REPLACE", "x", "y"),
+              transaction(("REPLACE", "y", "x"), ("FB_SET", "y", *settings[0][:2])))
+        must(lana.transact(("UNBIND", "x", "lan1"), ("FB_DEL", "x"), ("FB_DEL", "y")))
+    must(lana.add("x", "classify"))
+    must(lana.set("x", "prefixes.0", PREFIXES))
+    sweep("prefixes are added", request("FB_SET", "x", "prefixes.0+", "192.0.2.0/24"), request("FB_SET", "x", "prefixes.0-", "192.0.2.0/24"))
+    parts = [PREFIXES[at:at + 200] for at in range(0, len(PREFIXES), 200)]
+    more = [["more"]] * (len(parts) - 1) + [[]]
+    sweep("a value in parts", transaction(*[("FB_SET", "x", "prefixes.1", part, *how) for part, how in zip(parts, more)]),
+          request("FB_SET", "x", "prefixes.1", ""))
+    must(lana.remove("x"))
+
+
 def sockets():
     """A socket is opened, named, used and closed: its block is there, or the call has failed."""
     sockaddr = struct.pack("=HHiHBB8s32s", 18, 0, 0, 0, 0, 0, b"", b"named")
@@ -570,6 +615,53 @@ def packets():
     must(lana.unhook("lan2"))
     must(lana.unbind("n", "t"))
     must(lana.unbind("c", "t"))
+
+
+# What changes, keeps or makes packets on their way up: settings, and whether one comes out for one that goes in.
+WAYS = [
+    ("rewrite", [("dscp", "5")], True), ("nat", [("map", "10.0.0.0/24=192.0.2.0/24")], True),
+    ("compress", [("compress", "ingress")], True), ("crypt", [("encrypt", "ingress"), ("tx.key", "1:" + "01" * 15 + "00")], True),
+    ("delay", [("latency", "10us"), ("limit", "100000")], True), ("shape", [("rate", "100mbit"), ("limit", "100000")], True),
+    ("queue", [("rate", "100mbit"), ("limit", "100000")], True), ("fragment", [("mtu", "300")], False),
+    ("route", [("routes", "0.0.0.0/0 -> 1")], True),
+]
+
+
+def ways():
+    """The same on the way through each block that drops packets for want of memory: it counts each."""
+    attribute = DEBUGFS + "failslab/"
+    must(lana.unbind("t", "lan0"))
+    for key, value in [("ignore-gfp-wait", "Y"), ("times", "-1"), ("interval", "1")]:
+        write(attribute + key, value)
+    for kind, settings, one_by_one in WAYS:
+        ops = [("FB_NEW", "x", kind), ("FB_NEW", "out", "counter"), ("BIND", "x", "lan0")]
+        # What a router forwards leaves below.
+        ops += [("BIND", "x", "out") if kind == "route" else ("BIND", "out", "x")]
+        must(lana.transact(*ops, *[("FB_SET", "x", *setting) for setting in settings]))
+        load = Load().add("lan0", 0, "xmit_mode netif_receive", "burst 8", "src_min 192.0.2.1", "src_max 192.0.2.1",
+                          mac=read("/sys/class/net/lan0/address").strip())
+        write(attribute + "probability", "20")
+        load.start()
+        time.sleep(0.5)
+        sent = load.stop()["lan0"]
+        write(attribute + "probability", "0")
+        deadline = time.monotonic() + 10
+        while True:
+            now = lana.blocks()
+            x, out = now["x"], now["out"]
+            dropped = sum(x.drops.values())
+            if not one_by_one:
+                out.packets = int(x.options["fit"]) + int(x.options["cut"])
+            if sent == x.packets == out.packets + dropped or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        print(f"# {kind}: {sent} packets, {dropped} dropped: {x.drops}")
+        check(f"{kind}: what there is no memory for is dropped, as no-memory", x.drops.get("no-memory"), x.drops)
+        check(f"{kind}: each packet is counted", sent == x.packets == out.packets + dropped, sent, x.packets, out.packets, x.drops)
+        must(lana.transact(("UNBIND", "x", "lan0"), ("UNBIND", *(("x", "out") if kind == "route" else ("out", "x"))),
+                           ("FB_DEL", "x"), ("FB_DEL", "out")))
+    write(attribute + "ignore-gfp-wait", "N")
+    must(lana.bind("t", "lan0"))
 
 
 # --- The kernel's log ---

@@ -32,8 +32,8 @@ def addresses(version):
     return b"".join(socket.inet_pton(family, address) for address in (V6 if version == 6 else V4))
 
 
-def ipv4(data, identification, place, tos=0, options=b"", protocol=PROTOCOL):
-    head = struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(data), identification, place, 64,
+def ipv4(data, identification, place, tos=0, options=b"", protocol=PROTOCOL, ttl=64):
+    head = struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(data), identification, place, ttl,
                        protocol, 0) + addresses(4) + options
     return head[:10] + struct.pack("!H", checksum(head) ^ 0xFFFF) + head[12:] + data
 
@@ -374,6 +374,21 @@ def fragments_rest():
             # Bob resets what he knows nothing of.
             while not alice.quiet():
                 pass
+        # Who may cut them takes it apart first, as Linux does.
+        beyond = Port("beyond", "v0")
+        inside("witness", write_mtu, 1400)
+        data = noise(6000)
+        tcp = struct.pack("!HHIIBBHHH", 9, 9, 1, 1, 0x50, 0x14, 1000, checksum(addresses(4) + struct.pack("!HH", 6, 6020)), 0)
+        sent = ethernet(ipv4(tcp + data, 7, 0, protocol=6))
+        to_router = ethernet(ipv4(tcp + data, 7, 0, protocol=6, ttl=65))
+        was = counts()
+        alice.send(sent, vnet_hdr(GSO_TCPV4, 54, 1448, 34, 16))
+        witness.send(to_router, vnet_hdr(GSO_TCPV4, 54, 1448, 34, 16))
+        want = [part[14:] for part in parts_of(beyond, 9)]
+        have = [part[14:] for part in parts_of(bob, 9)]
+        check("a super-packet that may be cut: its segments are, as Linux cuts them", have == want and len(want) == 9 and bob.quiet(),
+              len(have), len(want), *[difference(a, b) for a, b in zip(want, have) if a != b][:2])
+        check("each counts", changed(was) == {"cut": 4, "fragments": 8, "fit": 1}, changed(was))
     # Don't fragment.
     data = noise(1450)
     sent = ipv4(data, 5, 0x4000)

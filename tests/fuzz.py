@@ -25,12 +25,12 @@ from spec import Family
 
 ROUND = 500
 FAMILY = Family()
-BLOCKS = ["t", "c", "f", "d", "e", "g", "h", "i", "j", "k", "o", "p", "q", "r", "s", "u", "v", "w", "x", "y", "z"]
+BLOCKS = ["t", "c", "f", "d", "e", "g", "h", "i", "j", "k", "o", "p", "q", "r", "s", "u", "v", "w", "n", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "queue", "classify",
-         "checksum", "defrag", "fragment", "nat", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel"]
+         "checksum", "defrag", "fragment", "nat", "netflow", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel"]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay", "fb_shape", "fb_queue",
-           "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat",
+           "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat", "fb_netflow",
            "fb_rewrite", "fb_switch", "fb_route", "fb_compress", "fb_crypt", "fb_udp_tunnel"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
@@ -46,7 +46,7 @@ OPTIONS = {"f": BPF, "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
            "h": SETTINGS["classify"], "i": SETTINGS["shape"], "j": SETTINGS["checksum"], "w": SETTINGS["queue"], "g": SETTINGS["udp-tunnel"],
            "x": ANY, "y": ANY, "z": ANY,
            "k": SETTINGS["crypt"], "o": SETTINGS["compress"], "p": SETTINGS["route"], "q": SETTINGS["defrag"], "r": SETTINGS["fragment"], "s": SETTINGS["nat"],
-           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"]}
+           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"], "n": SETTINGS["netflow"]}
 
 
 # --- Messages, as trees of attributes ---
@@ -384,7 +384,7 @@ def ready(function, *args):
 def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
     for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "queue"),
-                       ("v", "switch"), ("u", "rewrite"), ("s", "nat"),
+                       ("v", "switch"), ("u", "rewrite"), ("s", "nat"), ("n", "netflow"),
                        ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel"),
                        ("h", "classify"), ("i", "shape"), ("j", "checksum")]:
         ready(lana.add, name, kind)

@@ -6,7 +6,7 @@
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=${tests%/*}
 fblock=/proc/net/lana/fblock
-modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana fb_icmp_echo fb_multipath fb_nat fb_defrag fb_fragment fb_delay fb_shape fb_queue fb_classify
+modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana fb_icmp_echo fb_multipath fb_nat fb_netflow fb_defrag fb_fragment fb_delay fb_shape fb_queue fb_classify
 	fb_checksum fb_rewrite fb_switch fb_route fb_compress fb_crypt fb_udp_tunnel)
 
 # A kernel that is emulated, or that looks for our mistakes, is slower: `scale N` is the N that fits
@@ -306,14 +306,15 @@ unhook() { for device; do vlink ethernet unhook "$device"; done; }
 pktgen() { "$tests/pktgen" "$@"; }
 
 # under_load WAY BLOCK TYPE [SETTING...]: frames to nobody at full speed by lan0; meanwhile BLOCK is replaced again and
-# again by a block of that type with these settings. What is there then is $block, after $turns times.
+# again by a block of that type with these settings. What is there then is $block, after $turns times. More settings of
+# the packets are in load_with.
 under_load() {
 	local way=$1 other=other load setting slow=
 	block=$2 turns=0
 	# Without a pause the driver's polls never end in a kernel that looks for our mistakes.
 	case $way/${LANA_LANE:-uml} in frames/uml-kasan | frames/uml-debug) slow="delay 2000000" ;; esac
 	ip netns exec alice "$tests/pktgen" a0 "$(scale 100000)" "dst_mac 02:00:00:00:00:0c" "flag UDPCSUM" "flag !SHARED" \
-		${slow:+"$slow"} &
+		${slow:+"$slow"} "${load_with[@]}" &
 	load=$!
 	while [ -d /proc/$load ]; do
 		{

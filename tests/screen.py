@@ -2,7 +2,7 @@
 """screen.py COLUMNS ROWS KEYS COMMAND...: what a program shows on a terminal of that size.
 
 Runs the program on a terminal of its own, types KEYS (each after a second, `.` is a second without one), and
-prints the screen as it was last before the program left it. It knows what ratatui writes, and no more."""
+prints the screen as it was last before the program left it. It knows what ratatui writes, lines of text, and no more."""
 
 import fcntl
 import os
@@ -36,6 +36,10 @@ class Screen:
                 self.cells = {}
             elif final == "l" and csi == "?1049":
                 self.kept = self.text()
+            elif char == "\n":
+                self.y += 1
+            elif char == "\r":
+                self.x = 0
             elif char and char >= " ":
                 self.cells[self.x, self.y] = char
                 self.x += 1

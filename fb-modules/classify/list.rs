@@ -2,7 +2,7 @@
 
 //! Lists of prefixes, which rules name: `src=@3`.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
 use super::{
     address::{BadPrefix, Prefix},
@@ -58,26 +58,6 @@ impl fmt::Display for Place {
             Self::In(prefix) => prefix.fmt(f),
             Self::Listed(list) => write!(f, "@{list}"),
         }
-    }
-}
-
-/// How many bytes the text of prefixes has, with a comma between two.
-pub(crate) fn size(prefixes: impl Iterator<Item = Prefix>) -> usize {
-    let mut length = Length(0);
-    for prefix in prefixes {
-        // Counting does not fail.
-        let _ = write!(length, ",{prefix}");
-    }
-    length.0.saturating_sub(1)
-}
-
-/// How long a text is, in bytes.
-struct Length(usize);
-
-impl Write for Length {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 = self.0.saturating_add(text.len());
-        Ok(())
     }
 }
 

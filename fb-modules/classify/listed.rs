@@ -55,9 +55,10 @@ impl Listed {
             if edit == Edit::Remove && is_missing() {
                 return Err(fail!(ENOENT, "{key}: '{prefix}' is not in the list"));
             }
-            prefixes.push(prefix)?;
+            prefixes.push(prefix, ())?;
         }
-        prefixes.sort();
+        // All have the same value.
+        let _ = prefixes.sort();
         let prefixes = match (edit, old) {
             (Edit::Add, Some(old)) => old.prefixes.with(&prefixes)?,
             (Edit::Remove, Some(old)) => old.prefixes.without(&prefixes)?,
@@ -67,13 +68,14 @@ impl Listed {
             return Ok(None);
         }
         let table = prefixes.table()?;
-        let size = list::size(prefixes.iter());
-        Ok(Some(Self {
+        let mut list = Self {
             number,
             prefixes,
-            size,
+            size: 0,
             table,
-        }))
+        };
+        list.size = list.measure();
+        Ok(Some(list))
     }
 
     #[inline]
@@ -103,7 +105,7 @@ impl Elements for Listed {
 
     fn write(&self, number: usize, to: &mut dyn fmt::Write) -> fmt::Result {
         match self.prefixes.get(number) {
-            Some(prefix) => write!(to, "{prefix}"),
+            Some((prefix, ())) => write!(to, "{prefix}"),
             None => Err(fmt::Error),
         }
     }

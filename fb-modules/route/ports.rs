@@ -4,10 +4,7 @@
 
 use lana::prelude::*;
 
-use super::{
-    rule::{Rule, To},
-    List,
-};
+use super::{rule::To, List};
 use address::Address;
 use core::net::IpAddr;
 
@@ -67,15 +64,6 @@ impl Ports {
     }
 }
 
-/// A route in its place.
-#[derive(Clone)]
-pub(crate) struct Entry {
-    pub(crate) number: u16,
-    pub(crate) rule: Rule,
-    /// The router that packets are sent to, where one is named and its port leads to a device.
-    pub(crate) router: Option<Arc<NextHop>>,
-}
-
 pub(crate) fn ip(address: Address) -> IpAddr {
     match address {
         Address::V4(address) => IpAddr::V4(address.into()),
@@ -83,11 +71,20 @@ pub(crate) fn ip(address: Address) -> IpAddr {
     }
 }
 
-impl Entry {
+/// Where routes lead.
+#[derive(Clone)]
+pub(crate) struct Hop {
+    /// None where the place is free.
+    pub(crate) to: Option<To>,
+    /// The router that packets are sent to, where one is named and its port leads to a device.
+    pub(crate) router: Option<Arc<NextHop>>,
+}
+
+impl Hop {
     /// Finds its router: that which it has, if that is still the one.
     pub(crate) fn find_router(&mut self, ports: &Ports, process: &Process) -> Result<(), Failure> {
-        let (device, via) = match self.rule.to {
-            To::Port(port, Some(via)) => {
+        let (device, via) = match self.to {
+            Some(To::Port(port, Some(via))) => {
                 let link = ports
                     .0
                     .get(usize::from(port))

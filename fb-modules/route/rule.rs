@@ -10,7 +10,7 @@ use super::address::{Address, BadPrefix, Prefix};
 pub(crate) const LAST_PORT: u16 = 63;
 
 /// Where packets go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum To {
     /// By a port below, to a router or else to the destination itself.
     Port(u16, Option<Address>),
@@ -22,7 +22,7 @@ pub(crate) enum To {
 }
 
 /// A route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rule {
     pub(crate) prefix: Prefix,
     pub(crate) to: To,
@@ -98,15 +98,26 @@ impl Rule {
     }
 }
 
+/// The parts of a list, with commas or line ends between them.
+pub(crate) fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split([',', '\n']).map(str::trim);
+    parts.filter(|part| !part.is_empty())
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.prefix)?;
-        match self.to {
-            To::Port(port, None) => write!(f, "-> {port}"),
-            To::Port(port, Some(via)) => write!(f, "via {via} -> {port}"),
-            To::Up => f.write_str("-> up"),
-            To::Drop => f.write_str("-> drop"),
-            To::Unreachable => f.write_str("-> unreachable"),
+        write!(f, "{} {}", self.prefix, self.to)
+    }
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Port(port, None) => write!(f, "-> {port}"),
+            Self::Port(port, Some(via)) => write!(f, "via {via} -> {port}"),
+            Self::Up => f.write_str("-> up"),
+            Self::Drop => f.write_str("-> drop"),
+            Self::Unreachable => f.write_str("-> unreachable"),
         }
     }
 }
@@ -132,6 +143,13 @@ mod tests {
             spaces.unwrap().to_string(),
             "192.0.2.0/24 via 198.51.100.1 -> 1"
         );
+    }
+
+    #[test]
+    fn lists_have_parts() {
+        let all: Vec<_> = parts(" 10.0.0.0/8 -> 0,\n::/0 via ::2 -> 1\r\n\n,").collect();
+        assert_eq!(all, ["10.0.0.0/8 -> 0", "::/0 via ::2 -> 1"]);
+        assert_eq!(parts(" \n,").count(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod lines;
 pub(crate) mod pcapng;
 
 use crate::{
-    cli,
+    cli, expression,
     probe::{
         filter,
         names::Names,
@@ -111,7 +111,10 @@ fn with_tip(error: anyhow::Error, words: &[String]) -> anyhow::Error {
     };
     let text = refusal.to_string();
     let is_wrong = |word: &&String| text.starts_with(&format!("no block '{word}'"));
-    let tip = words.iter().find(is_wrong).map(|word| filter::near(word));
+    let tip = words
+        .iter()
+        .find(is_wrong)
+        .map(|word| expression::near(word));
     match tip.filter(|tip| !tip.is_empty()) {
         Some(tip) => denied(format!("{text}{tip}")),
         None => error,
@@ -121,8 +124,9 @@ fn with_tip(error: anyhow::Error, words: &[String]) -> anyhow::Error {
 /// The blocks, and the filter that stands behind them: it begins with the first word that is no block, and that tcpdump
 /// knows.
 fn parted<'a>(words: &'a [String], names: &Names) -> (&'a [String], String) {
-    let is_filter =
-        |(at, word): (usize, &String)| at > 0 && names.find(word).is_none() && filter::begins(word);
+    let is_filter = |(at, word): (usize, &String)| {
+        at > 0 && names.find(word).is_none() && expression::begins(word)
+    };
     let at = words.iter().enumerate().position(is_filter);
     let (blocks, filter) = words.split_at(at.unwrap_or(words.len()));
     (blocks, filter.join(" "))

@@ -144,7 +144,7 @@ pub(crate) enum Command {
     /// List the changes of the graph: who changed what, and when
     ///
     /// The tools log their changes if the folder /var/lib/lana exists. `fbctl monitor --log` also logs the changes of other
-    /// programs. These entries come from events, so they name no user.
+    /// programs. These entries come from events, so they name no user. An option that was set has its old and its new value.
     Log {
         /// Show only the last CHANGES changes
         #[arg(short = 'N', long, value_name = "CHANGES")]
@@ -185,7 +185,8 @@ pub(crate) enum Command {
     /// Show the counters of blocks and of the packet processing engine
     ///
     /// PACKETS and BYTES are what a block was given. For a device they also include what it has received: RX counts the
-    /// packets that it has received, TX those that it has sent.
+    /// packets that it has received, TX those that it has sent. On a narrow terminal, the figures of some columns stand in a
+    /// line below their row, unless they are 0.
     Stats {
         /// Show only these blocks, with their own counters: names, type=TYPE, bound-to=NAME
         #[arg(value_name = "NAME|KEY=VALUE", add = ArgValueCandidates::new(blocks))]
@@ -195,8 +196,8 @@ pub(crate) enum Command {
     },
     /// Show the busiest blocks and their drops, updated each second
     ///
-    /// A terminal that is too narrow shows the most important columns, and names those that are hidden. In a pipe or a
-    /// file, -b prints all columns.
+    /// A terminal that is too narrow shows the most important columns, and names those that are hidden. The reasons of drops
+    /// then have a line of their own below the block. In a pipe or a file, -b prints all columns.
     /// Rates are those of the last interval. Totals are all that a block has counted, or what it has counted since you
     /// pressed z. The key changes only this screen.
     ///
@@ -283,7 +284,7 @@ pub(crate) enum Change {
         #[arg(add = ArgValueCandidates::new(blocks))]
         name: String,
         /// The option and its value. @FILE stands for the contents of a file, @- for the standard input, @@ for an @. An empty
-        /// VALUE restores the default
+        /// VALUE restores the default. In place of a BPF program, an expression such as "tcp port 80" is compiled by tcpdump
         #[arg(value_name = "KEY=VALUE", add = ArgValueCompleter::new(options))]
         assignment: Assignment,
     },

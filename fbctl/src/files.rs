@@ -4,10 +4,11 @@
 
 use crate::{
     document::{self, Mistake},
+    expression,
     model::{Names, Place, Target},
 };
 use std::{
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
 };
 
@@ -49,6 +50,11 @@ impl<'a> Files<'a> {
                 }
                 block.place = block.place.saturating_add(base);
                 for setting in &mut block.settings {
+                    let (key, value) = (names.text(setting.key), mem::take(&mut setting.value));
+                    setting.value = expression::compiled(key, value).map_err(|error| {
+                        let text = format!("{key}: {error:#}");
+                        wrong(Mistake::new(&source.text, setting.place, text))
+                    })?;
                     setting.place = setting.place.saturating_add(base);
                 }
                 whole.blocks.enter(name, || block);

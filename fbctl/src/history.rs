@@ -6,9 +6,15 @@ use crate::{apply, monitor::describe, utc::rfc3339};
 use anyhow::{Context, Result};
 use lana_cli::{
     history::{self, append, file, fingerprint, Entry, Event, Line, Place, What, LOG},
+    previous::Values,
     usage, word, How, Line as Text, Session, Told,
 };
-use lana_netlink::{errno_text, Notice};
+use lana_netlink::{
+    errno_text,
+    spec::{EventAttrs, EventKind},
+    wire::Value,
+    Connection, Notice,
+};
 use std::{
     env, fs,
     io::ErrorKind,
@@ -156,15 +162,60 @@ fn explains(told: &Told, event: &Event) -> bool {
     told.item == item && told.change == how && named
 }
 
-/// Writes an event into the log.
-pub(crate) fn record(notice: &Notice) -> Result<()> {
+/// Writes events into the log.
+pub(crate) struct Log {
+    lana: Connection,
+    values: Values,
+}
+
+impl Log {
+    /// Looks at the graph as it is.
+    pub(crate) fn new() -> Result<Self> {
+        let mut lana = Connection::open()?;
+        let values = Values::of(lana.fbs()?.items);
+        Ok(Log { lana, values })
+    }
+
+    /// An event, in words. What an option has been is known from before, and what it is can be read.
+    fn text(&mut self, event: &EventAttrs) -> String {
+        let text = describe(event);
+        let Some(name) = &event.fb else { return text };
+        let changed = match (event.kind, &event.key) {
+            (Some(Value::Known(EventKind::OptionSet)), Some(key)) => {
+                self.values.now(&mut self.lana, name, key)
+            }
+            (
+                Some(Value::Known(EventKind::Added | EventKind::Removed | EventKind::Replaced)),
+                _,
+            ) => {
+                for name in [Some(name), event.peer.as_ref()].into_iter().flatten() {
+                    self.values.forget(name);
+                }
+                None
+            }
+            _ => None,
+        };
+        changed.map_or(text.clone(), |(old, new)| format!("{text}: {old} -> {new}"))
+    }
+
+    /// Writes what was told.
+    pub(crate) fn record(&mut self, notice: &Notice) -> Result<()> {
+        let text = match notice {
+            Notice::Event(event) => self.text(event),
+            _ => String::new(),
+        };
+        record(notice, text)
+    }
+}
+
+fn record(notice: &Notice, text: String) -> Result<()> {
     let event = match notice {
         Notice::Event(event) => Event {
             time: history::now(),
             kind: event.kind.map_or_else(String::new, |kind| kind.to_string()),
             fb: event.fb.clone(),
             other: event.peer.clone().or_else(|| event.key.clone()),
-            text: describe(event),
+            text,
         },
         Notice::Lost(lost) => unknown(format!("lost {lost} events")),
         Notice::Overrun => unknown("events came faster than they were read".to_owned()),
@@ -265,6 +316,7 @@ mod tests {
                 item: "block".into(),
                 names: vec![name.into()],
                 more: "tee".into(),
+                old: None,
                 value: None,
             }],
             before: Some(format!("graph {from}")),

@@ -9,6 +9,7 @@ mod capture;
 mod cli;
 mod diff;
 mod document;
+mod expression;
 mod files;
 mod graph;
 mod history;

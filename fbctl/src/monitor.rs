@@ -32,14 +32,15 @@ pub(crate) fn run(session: &mut Session, options: &cli::Monitor) -> Result<()> {
         return Ok(());
     }
     let events = EventStream::open()?;
+    let mut log = options.log.then(history::Log::new).transpose()?;
     let mut recorder = match &options.record {
         Some(path) => Some(Recorder::new(path, session.globals.netns.clone())?),
         None => None,
     };
     for notice in events {
         let notice = notice?;
-        if options.log {
-            history::record(&notice)?;
+        if let Some(log) = &mut log {
+            log.record(&notice)?;
         }
         if let (Some(recorder), Notice::Event(event)) = (&mut recorder, &notice) {
             recorder.record(event)?;

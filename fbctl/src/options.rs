@@ -3,6 +3,7 @@
 //! The options of a block as text: words on a line, and a table of those that are numbered, such as
 //! multipath's `port.N.weight`, in which each number has a line.
 
+use crate::rates::scaled;
 use lana_netlink::{
     spec::{Direction, OptionAttrs},
     wire::Value,
@@ -71,6 +72,7 @@ pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
         let value = size.unwrap_or_else(|| shorten(value, sheet));
         match numbered(key) {
             Some(key) => {
+                let value = with_unit(fb, key, value);
                 if let Some(to) = leads_to(fb, key) {
                     put(&mut tables, Numbered { what: "to", ..key }, to.to_owned());
                 }
@@ -91,6 +93,21 @@ pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
     }
     lines.extend(tables.iter().flat_map(Numbers::lines));
     lines
+}
+
+/// What `multipath` has measured of a link, in bits a second: with the unit that its capacity has.
+fn with_unit(fb: &Fb, key: Numbered<'_>, value: String) -> String {
+    let is_rate = fb.r#type.as_deref() == Some("multipath")
+        && key.of == "port"
+        && matches!(key.what, "rate" | "last-rate");
+    match value.parse::<u64>() {
+        Ok(bits) if is_rate => {
+            #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+            let text = scaled(bits as f64);
+            format!("{}bit", text.to_lowercase())
+        }
+        _ => value,
+    }
 }
 
 /// Those options that only show: what the block itself counts.
@@ -320,6 +337,30 @@ mod tests {
             "   2  -     up",
             "row  x",
             "  1  y",
+        ];
+        assert_eq!(lines(&fb), expected);
+    }
+
+    #[test]
+    fn rates_have_units() {
+        let options = [
+            ("port.0.capacity", "10gbit"),
+            ("port.0.rate", "982030"),
+            ("port.0.pps", "1534"),
+            ("port.0.last-rate", "0"),
+        ];
+        let mut fb = fb(&options);
+        let expected = [
+            "",
+            "port  capacity    rate   pps  last-rate",
+            "   0    10gbit  982030  1534          0",
+        ];
+        assert_eq!(lines(&fb), expected);
+        fb.r#type = Some("multipath".into());
+        let expected = [
+            "",
+            "port  capacity     rate   pps  last-rate",
+            "   0    10gbit  982kbit  1534       0bit",
         ];
         assert_eq!(lines(&fb), expected);
     }

@@ -12,7 +12,11 @@ use crate::{
 };
 use anyhow::Result;
 pub(crate) use json::json;
-use lana_cli::{Block, BlockRates, Column, Count, Scale, Session, Stop, Table};
+use lana_cli::{
+    Block, BlockRates, Column, Count, Scale, Session,
+    Spare::{self, Below, Hidden},
+    Stop, Table,
+};
 use lana_netlink::PpeCpu;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,10 +25,17 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The columns of `stats --watch` that a narrow terminal leaves out, the first ones first.
-const LEAST: [&str; 7] = [
-    "TYPE", "REASONS", "NS/PKT", "CPU%", "TX/S", "RX/S", "BITS/S",
+/// The columns of `stats --watch` that a narrow terminal does without, the first ones first.
+const SPARE: [Spare; 6] = [
+    Below(&["REASONS"]),
+    Below(&["RX/S", "TX/S"]),
+    Hidden("TYPE"),
+    Below(&["BITS/S"]),
+    Below(&["CPU%"]),
+    Below(&["NS/PKT"]),
 ];
+/// What stands before the engine's figures.
+const ENGINE: &str = "engine:  ";
 
 /// What the engine has counted, on all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -264,11 +275,12 @@ pub(crate) fn watch(
             }
             session.out.line(&clock(report.time))?;
             if selection.is_all() {
-                let columns = session.out.columns();
-                session.out.line(&engine(&report, columns))?;
+                for line in engine(&report, session.out.columns()) {
+                    session.out.line(&line)?;
+                }
             }
             let table = table(&report, selection.is_all());
-            session.out.table_without(table, &LEAST)?;
+            session.out.table_narrow(table, &SPARE)?;
             if let Some(why) = report.times.as_ref().and_then(Times::why) {
                 session.out.line(&why)?;
             }
@@ -355,8 +367,8 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// What the engine has counted: a packet once, however many blocks it passes. As many figures as there is room for.
-fn engine(report: &Report, columns: Option<usize>) -> String {
+/// What the engine has counted: a packet once, however many blocks it passes. As many lines as that takes.
+fn engine(report: &Report, columns: Option<usize>) -> Vec<String> {
     let engine = &report.engine;
     let rate = |count: Count, of: &str| format!("{} {of}/s", number(count.rate));
     let mut parts = vec![
@@ -367,11 +379,35 @@ fn engine(report: &Report, columns: Option<usize>) -> String {
     ];
     let load = report.load().map(percent);
     parts.extend(load.map(|load| format!("{load} % of a CPU")));
-    let text = |parts: &[String]| format!("engine:  {}", parts.join("  "));
-    while parts.len() > 1 && columns.is_some_and(|columns| text(&parts).len() > columns) {
-        parts.pop();
+    let widths: Vec<_> = parts.iter().map(|part| part.chars().count()).collect();
+    let columns = columns.unwrap_or(usize::MAX);
+    let room = columns.saturating_sub(ENGINE.len());
+    let mut parts = parts.into_iter();
+    let lines = abreast(&widths, room).into_iter().enumerate();
+    let line = |(at, count): (usize, usize)| {
+        let parts: Vec<_> = parts.by_ref().take(count).collect();
+        let head = if at == 0 { ENGINE } else { "" };
+        format!("{head:width$}{}", parts.join("  "), width = ENGINE.len())
+    };
+    lines.map(line).collect()
+}
+
+/// How many parts of these widths stand on each line: as many as there is room for, with two blanks between them.
+pub(crate) fn abreast(widths: &[usize], room: usize) -> Vec<usize> {
+    let (mut lines, mut left) = (Vec::new(), 0);
+    for width in widths {
+        match lines.last_mut() {
+            Some(count) if width + 2 <= left => {
+                *count += 1;
+                left -= width + 2;
+            }
+            _ => {
+                lines.push(1);
+                left = room.saturating_sub(*width);
+            }
+        }
     }
-    text(&parts)
+    lines
 }
 
 /// With the sum of each column as the last row, where some of the blocks were asked for. Of all it would count a packet

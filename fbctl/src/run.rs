@@ -5,7 +5,7 @@
 use crate::{
     advice, apply, capture,
     cli::{Binding, Change, Cli, Command, Subscription},
-    graph, history, hold, metrics, monitor, program, save,
+    expression, graph, history, hold, metrics, monitor, program, save,
     select::Wanted,
     show, stats, top, trace, types, upgrade, web,
 };
@@ -148,7 +148,10 @@ impl Change {
             Change::Set { name, assignment } => Op::FbSet {
                 name,
                 key: &assignment.key,
-                value: program::fitting(assignment.read(stdin_is_taken)?),
+                value: program::fitting(expression::compiled(
+                    &assignment.key,
+                    assignment.read(stdin_is_taken)?,
+                )?),
             },
             Change::Bind(Binding { upper, lower }) => Op::Bind { upper, lower },
             Change::Unbind(Binding { upper, lower }) => Op::Unbind { upper, lower },

@@ -9,16 +9,29 @@ use crate::{
     select::{Selection, Wanted},
 };
 use anyhow::Result;
-use lana_cli::{count, drop_reasons, drop_total, Column, Session, Table};
+use lana_cli::{
+    count, drop_reasons, drop_total, Column, Session,
+    Spare::{self, Below},
+    Table,
+};
 use lana_netlink::{
     spec::{OptionAttrs, StatsAttrs},
     Connection, Fb, PpeCpu,
 };
 use serde::Serialize;
 
-/// The columns that a narrow terminal leaves out, the first ones first: of blocks, and of the engine's CPUs.
-const LEAST: [&str; 3] = ["SKBS", "TX", "RX"];
-const LEAST_OF_CPUS: [&str; 3] = ["BACKLOG-MAX", "BACKLOG", "CALLS"];
+/// The columns that go below their rows on a narrow terminal, the first ones first: of blocks, and of the engine's CPUs.
+const SPARE: [Spare; 4] = [
+    Below(&["SKBS"]),
+    Below(&["RX", "TX"]),
+    Below(&["REASONS"]),
+    Below(&["BYTES"]),
+];
+const SPARE_OF_CPUS: [Spare; 3] = [
+    Below(&["BACKLOG", "BACKLOG-MAX"]),
+    Below(&["CALLS"]),
+    Below(&["BYTES"]),
+];
 
 /// What was asked for, as JSON.
 #[derive(Serialize)]
@@ -57,12 +70,12 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &StatsHow) -> R
         return session.out.json(&report(fbs.as_deref(), ppe.as_deref()));
     }
     let blocks = blocks(fbs.as_deref().unwrap_or_default());
-    session.out.table_without(blocks, &LEAST)?;
+    session.out.table_narrow(blocks, &SPARE)?;
     if fbs.is_some_and(|fbs| !fbs.is_empty()) && ppe.is_some() {
         session.out.line("")?;
     }
     let cpus = cpus(ppe.as_deref().unwrap_or_default());
-    session.out.table_without(cpus, &LEAST_OF_CPUS)
+    session.out.table_narrow(cpus, &SPARE_OF_CPUS)
 }
 
 /// Of its options those that only show: what the block itself counts.
@@ -237,10 +250,46 @@ CPU  PACKETS  BYTES  CALLS  DROPS  BACKLOG  BACKLOG-MAX  UNCLAIMED
 ";
         assert_eq!(cpus(&[cpu()]).render(false), expected);
         let mut narrow = cpus(&[cpu()]);
-        assert_eq!(narrow.leave_out(&LEAST_OF_CPUS, 60), ["BACKLOG-MAX"]);
-        let widest = |table: &Table| table.fitted(Some(60), false).lines().map(str::len).max();
-        assert!(widest(&narrow) <= Some(60));
-        assert_eq!(narrow.leave_out(&LEAST_OF_CPUS, 40), ["BACKLOG", "CALLS"]);
+        narrow.narrow(&SPARE_OF_CPUS, 60);
+        let expected = "\
+CPU  PACKETS  BYTES  CALLS  DROPS  UNCLAIMED
+  0       10    640     31      0          0
+    backlog-max 2
+";
+        assert_eq!(narrow.fitted(Some(60), false), expected);
+        narrow.narrow(&SPARE_OF_CPUS, 40);
+        let text = narrow.fitted(Some(40), false);
+        assert!(text.lines().all(|line| line.len() <= 40), "{text}");
+        assert!(text.contains("    calls 31\n"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_all_counters() {
+        let mut fbs: Vec<_> = sample().into_iter().map(brief).take(2).collect();
+        fbs[0].ifname = Some("eth0".into());
+        if let Some(stats) = &mut fbs[0].stats {
+            stats.entered = Some(4);
+            stats.bytes = Some(1 << 60);
+        }
+        let mut table = blocks(&fbs);
+        table.narrow(&SPARE, 60);
+        let expected = "\
+NAME  PACKETS                BYTES  DROPS  REASONS
+eth0       10  1152921504606846976      3  too-big 2, device
+                                           1
+    rx 4  tx 6
+fb2         0                    0      0  -
+";
+        assert_eq!(table.fitted(Some(60), false), expected);
+        table.narrow(&SPARE, 50);
+        let expected = "\
+NAME  PACKETS                BYTES  DROPS
+eth0       10  1152921504606846976      3
+    reasons too-big 2, device 1
+    rx 4  tx 6
+fb2         0                    0      0
+";
+        assert_eq!(table.fitted(Some(50), false), expected);
     }
 
     #[test]

@@ -254,6 +254,7 @@ mod tests {
                 item: "block".into(),
                 names: vec!["x".into()],
                 more: "tee".into(),
+                old: None,
                 value: None,
             }],
             ..Entry::default()

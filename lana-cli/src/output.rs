@@ -6,7 +6,7 @@ use crate::{
     failure::usage,
     globals::Globals,
     lines::Line,
-    table::{clean, Table},
+    table::{clean, Spare, Table},
 };
 use anyhow::{Context, Result};
 use lana_netlink::errno_text;
@@ -153,9 +153,15 @@ impl Output {
 
     /// The same, without as many columns as it takes for the others to fit, in the order of `least`. Below it stands which
     /// ones are hidden.
-    pub fn table_without(&mut self, mut table: Table, least: &[&str]) -> Result<()> {
+    pub fn table_without(&mut self, table: Table, least: &[&'static str]) -> Result<()> {
+        let spares: Vec<_> = least.iter().map(|title| Spare::Hidden(title)).collect();
+        self.table_narrow(table, &spares)
+    }
+
+    /// The same, where columns can also go below their rows.
+    pub fn table_narrow(&mut self, mut table: Table, spares: &[Spare]) -> Result<()> {
         let columns = self.columns().filter(|columns| *columns >= NARROWEST);
-        let hidden = table.leave_out(least, columns.unwrap_or(usize::MAX));
+        let hidden = table.narrow(spares, columns.unwrap_or(usize::MAX));
         self.table(&table)?;
         if hidden.is_empty() {
             return Ok(());

@@ -11,6 +11,7 @@ use crate::{
     netns,
     output::Output,
     plan::{Describe, Plan},
+    previous,
     table::clean,
 };
 use anyhow::Result;
@@ -114,7 +115,11 @@ impl Session {
         plan: Plan,
         make: impl FnOnce(&mut Connection, Transaction) -> Result<Done, Error>,
     ) -> Result<()> {
+        let mut plan = plan;
         self.guard(&plan)?;
+        if !plan.told.is_empty() {
+            previous::tell(self.lana()?, &mut plan.told);
+        }
         if self.globals.dry_run {
             return self.check(plan);
         }

@@ -41,6 +41,15 @@ impl Column {
     }
 }
 
+/// Columns that a narrow terminal does without.
+#[derive(Debug, Clone, Copy)]
+pub enum Spare {
+    /// Their titles: what they have stands in a line below its row. A cell that says nothing, a dash or 0, does not.
+    Below(&'static [&'static str]),
+    /// Nothing of it is shown.
+    Hidden(&'static str),
+}
+
 /// A table. Every row has a cell for each column.
 #[derive(Debug)]
 pub struct Table {
@@ -96,26 +105,68 @@ impl Table {
     }
 
     /// Leaves out columns, in the order of `least`, until a row fits into so many columns. Of the last column what does not
-    /// fit goes on below. Returns the titles of the columns that are left out.
-    pub fn leave_out(&mut self, least: &[&str], columns: usize) -> Vec<&'static str> {
-        let mut hidden = Vec::new();
-        for title in least {
-            let widths = (0..self.columns.len()).map(|at| self.width(at) + GAP.len());
-            let mut widths: Vec<_> = widths.collect();
-            if let Some(last) = widths.last_mut() {
-                *last = (*last).min(LAST + GAP.len());
-            }
-            if widths.iter().sum::<usize>() <= columns.saturating_add(GAP.len()) {
+    /// fit goes on below. Returns the titles of the columns that are left out, in the order of the table.
+    pub fn leave_out(&mut self, least: &[&'static str], columns: usize) -> Vec<&'static str> {
+        let spares: Vec<_> = least.iter().map(|title| Spare::Hidden(title)).collect();
+        self.narrow(&spares, columns)
+    }
+
+    /// Takes columns out of the rows, in the order of `spares`, until a row fits into so many columns. Returns the titles of
+    /// the columns that are hidden, in the order of the table.
+    pub fn narrow(&mut self, spares: &[Spare], columns: usize) -> Vec<&'static str> {
+        let titles: Vec<_> = self.columns.iter().map(|column| column.title()).collect();
+        let place = |title: &&str| titles.iter().position(|known| known == title);
+        let (mut hidden, mut below) = (Vec::new(), Vec::new());
+        for spare in spares {
+            if self.fits(columns) {
                 break;
             }
-            let at = self.columns.iter().position(|c| c.title() == *title);
-            let Some(at) = at else { continue };
-            hidden.push(self.columns.remove(at).title());
-            for row in &mut self.rows {
-                row.cells.remove(at);
+            match spare {
+                Spare::Hidden(title) => hidden.extend(self.take(title).map(|_| *title)),
+                Spare::Below(group) => {
+                    let taken = group
+                        .iter()
+                        .filter_map(|title| Some((*title, self.take(title)?)));
+                    below.extend(taken);
+                }
+            }
+        }
+        hidden.sort_by_key(place);
+        below.sort_by_key(|(title, _)| place(title));
+        for (number, row) in self.rows.iter_mut().enumerate() {
+            let cells = below.iter().filter_map(|(title, cells)| {
+                let cell = cells.get(number)?.as_str();
+                let says = !matches!(cell, "-" | "0");
+                says.then(|| format!("{} {cell}", title.to_lowercase()))
+            });
+            let line = cells.collect::<Vec<_>>().join(GAP);
+            if !line.is_empty() {
+                row.notes.insert(0, line);
             }
         }
         hidden
+    }
+
+    /// Whether a row fits into so many columns, with little of its last cell.
+    fn fits(&self, columns: usize) -> bool {
+        let widths = (0..self.columns.len()).map(|at| self.width(at) + GAP.len());
+        let mut widths: Vec<_> = widths.collect();
+        if let Some(last) = widths.last_mut() {
+            *last = (*last).min(LAST + GAP.len());
+        }
+        widths.iter().sum::<usize>() <= columns.saturating_add(GAP.len())
+    }
+
+    /// Takes a column out: its cells, if there is one of this title.
+    fn take(&mut self, title: &str) -> Option<Vec<String>> {
+        let at = self.columns.iter().position(|c| c.title() == title)?;
+        self.columns.remove(at);
+        Some(
+            self.rows
+                .iter_mut()
+                .map(|row| row.cells.remove(at))
+                .collect(),
+        )
     }
 
     /// How wide a column is.
@@ -360,6 +411,55 @@ name  one two       a-word-that-is-long
         assert_eq!(left_out(30), (vec![], "NAME           IDP  X".to_owned()));
         assert_eq!(left_out(28), (vec!["IDP"], "NAME         X".to_owned()));
         assert_eq!(left_out(3), (vec!["IDP", "X"], "NAME".to_owned()));
+    }
+
+    #[test]
+    fn they_are_named_in_the_order_of_the_table() {
+        let mut table = sample();
+        assert_eq!(table.leave_out(&["X", "IDP"], 3), ["IDP", "X"]);
+    }
+
+    #[test]
+    fn columns_go_below_where_they_say_something() {
+        let mut table = Table::new([
+            Column::Left("NAME"),
+            Column::Right("ID"),
+            Column::Right("RX"),
+            Column::Right("TX"),
+            Column::Right("BYTES"),
+        ]);
+        table.row(["eth0", "1", "5", "0", "100"].map(str::to_owned));
+        table.note("a note");
+        table.row(["b", "2", "", "", "200000000000000"].map(str::to_owned));
+        let spares = [
+            Spare::Below(&["TX", "RX"]),
+            Spare::Hidden("ID"),
+            Spare::Below(&["BYTES"]),
+        ];
+        let mut text = |columns| {
+            let hidden = table.narrow(&spares, columns);
+            (hidden, table.render(false))
+        };
+        let (_, whole) = text(33);
+        assert!(whole.starts_with("NAME  ID  RX  TX "), "{whole}");
+        let expected = "\
+NAME  ID            BYTES
+eth0   1              100
+    rx 5
+    a note
+b      2  200000000000000
+";
+        assert_eq!(text(32), (vec![], expected.to_owned()));
+        let expected = "\
+NAME
+eth0
+    bytes 100
+    rx 5
+    a note
+b
+    bytes 200000000000000
+";
+        assert_eq!(text(10), (vec!["ID"], expected.to_owned()));
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Told {
     /// What else there is to say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub more: String,
+    /// What the option has been, in a line, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
     /// The value of an option, in a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
@@ -57,10 +60,11 @@ impl fmt::Display for Told {
         if !self.more.is_empty() {
             write!(f, " {}", self.more)?;
         }
-        if let Some(value) = &self.value {
-            write!(f, "={value}")?;
+        match (&self.old, &self.value) {
+            (Some(old), Some(value)) => write!(f, ": {old} -> {value}"),
+            (None, Some(value)) => write!(f, "={value}"),
+            (_, None) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -73,7 +77,7 @@ fn name(device: Device<'_>) -> String {
 }
 
 /// The value of an option, if it is short; otherwise how long it is. A secret is not told.
-fn brief(key: &str, value: &str) -> String {
+pub(crate) fn brief(key: &str, value: &str) -> String {
     let value = value.trim();
     if is_secret(key) {
         return SECRET.to_owned();
@@ -94,6 +98,7 @@ pub fn told(op: &Op<'_>) -> Told {
         item: item.to_owned(),
         names: vec![name.to_owned()],
         more,
+        old: None,
         value: None,
     };
     let two = |change, item: &str, first: &str, second: &str| Told {
@@ -101,6 +106,7 @@ pub fn told(op: &Op<'_>) -> Told {
         item: item.to_owned(),
         names: vec![first.to_owned(), second.to_owned()],
         more: String::new(),
+        old: None,
         value: None,
     };
     match op {

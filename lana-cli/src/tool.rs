@@ -183,8 +183,8 @@ fn run<T: Tool>(tool: T) -> Result<(), Failure> {
         (None, Some(file)) => run_batch::<T>(file, globals.force, &mut session),
         (Some(_), Some(_)) => Err(Failure::usage("either a command or --batch, not both")),
         (None, None) => {
-            let error =
-                idle::command::<T>().error(ErrorKind::MissingSubcommand, "a command is missing");
+            let text = format!("a command is missing; `{} help` lists them", T::NAME);
+            let error = idle::command::<T>().error(ErrorKind::MissingSubcommand, text);
             Err(Failure::usage(clap_text(&error)))
         }
     }

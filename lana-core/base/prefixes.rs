@@ -69,14 +69,17 @@ impl<V: Copy + PartialEq> Prefixes<V> {
     }
 }
 
-/// Prefixes in order, each once. One of IPv4 takes 8 bytes, one of IPv6 takes 32.
-pub struct PrefixSet {
-    /// First address and length.
-    v4: List<(u32, u8)>,
-    v6: List<(u128, u8)>,
+/// Prefixes in order, each once, with a value each. One of IPv4 takes 8 bytes, one of IPv6 takes 32, with values of two
+/// bytes at most.
+pub struct PrefixSet<V = ()> {
+    v4: List<Item<u32, V>>,
+    v6: List<Item<u128, V>>,
 }
 
-impl PrefixSet {
+/// First address, length and value of a prefix.
+type Item<A, V> = (A, u8, V);
+
+impl<V: Copy + PartialEq> PrefixSet<V> {
     /// One without prefixes.
     pub const fn new() -> Self {
         Self {
@@ -86,29 +89,37 @@ impl PrefixSet {
     }
 
     /// Adds a prefix, to be [sorted](Self::sort) in. Sleeps.
-    pub fn push(&mut self, prefix: Prefix) -> Result<(), NoMemory> {
+    pub fn push(&mut self, prefix: Prefix, value: V) -> Result<(), NoMemory> {
         match prefix.first() {
-            Address::V4(first) => try_push(&mut self.v4, (first, prefix.length())),
-            Address::V6(first) => try_push(&mut self.v6, (first, prefix.length())),
+            Address::V4(first) => try_push(&mut self.v4, (first, prefix.length(), value)),
+            Address::V6(first) => try_push(&mut self.v6, (first, prefix.length(), value)),
         }
     }
 
-    /// Puts the prefixes in order, and leaves out those that are there already.
-    pub fn sort(&mut self) {
+    /// Puts the prefixes in order, and leaves out those that are there already with the same value. Says which one is
+    /// there with another value, if one is: then this is no set.
+    pub fn sort(&mut self) -> Result<(), Prefix> {
         sort(&mut self.v4);
         sort(&mut self.v6);
+        let twice_v4 = twice(&self.v4).map(|&(first, len, _)| (Address::V4(first), len));
+        let twice_v6 = twice(&self.v6).map(|&(first, len, _)| (Address::V6(first), len));
+        match twice_v4.or(twice_v6) {
+            None => Ok(()),
+            Some((first, len)) => Err(Prefix::new(first, len)),
+        }
     }
 
     /// Whether a prefix is one of them, which are [sorted](Self::sort). One that is in another prefix is not for that.
     pub fn has(&self, prefix: Prefix) -> bool {
         let len = prefix.length();
         match prefix.first() {
-            Address::V4(first) => self.v4.binary_search(&(first, len)).is_ok(),
-            Address::V6(first) => self.v6.binary_search(&(first, len)).is_ok(),
+            Address::V4(first) => self.v4.binary_search_by_key(&(first, len), key).is_ok(),
+            Address::V6(first) => self.v6.binary_search_by_key(&(first, len), key).is_ok(),
         }
     }
 
-    /// These and those of another set, both of which are [sorted](Self::sort). Sleeps.
+    /// These and those of another set, both of which are [sorted](Self::sort). Of one that is in both, the value in the
+    /// other one counts. Sleeps.
     pub fn with(&self, other: &Self) -> Result<Self, NoMemory> {
         Ok(Self {
             v4: union(&self.v4, &other.v4)?,
@@ -117,7 +128,7 @@ impl PrefixSet {
     }
 
     /// These without those of another set, both of which are [sorted](Self::sort). Sleeps.
-    pub fn without(&self, other: &Self) -> Result<Self, NoMemory> {
+    pub fn without<W: Copy>(&self, other: &PrefixSet<W>) -> Result<Self, NoMemory> {
         Ok(Self {
             v4: difference(&self.v4, &other.v4)?,
             v6: difference(&self.v6, &other.v6)?,
@@ -129,46 +140,54 @@ impl PrefixSet {
         self.v4.len().saturating_add(self.v6.len())
     }
 
-    /// One by its number.
-    pub fn get(&self, number: usize) -> Option<Prefix> {
+    /// One by its number, and its value.
+    pub fn get(&self, number: usize) -> Option<(Prefix, V)> {
         match number.checked_sub(self.v4.len()) {
             None => {
-                let &(first, len) = self.v4.get(number)?;
-                Some(Prefix::new(Address::V4(first), len))
+                let &(first, len, value) = self.v4.get(number)?;
+                Some((Prefix::new(Address::V4(first), len), value))
             }
             Some(number) => {
-                let &(first, len) = self.v6.get(number)?;
-                Some(Prefix::new(Address::V6(first), len))
+                let &(first, len, value) = self.v6.get(number)?;
+                Some((Prefix::new(Address::V6(first), len), value))
             }
         }
     }
 
-    /// All, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Prefix> + '_ {
+    /// All, in order, each with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Prefix, V)> + '_ {
         (0..self.count()).filter_map(|number| self.get(number))
     }
 
     /// A table of them, which are [sorted](Self::sort). `ENOMEM` as of [`Prefixes::new`]. Sleeps.
-    pub fn table(&self) -> Result<Prefixes<()>, NoMemory> {
-        Prefixes::of(self.iter().map(|prefix| (prefix, ())))
+    pub fn table(&self) -> Result<Prefixes<V>, NoMemory> {
+        Prefixes::of(self.iter())
     }
 }
 
-impl Default for PrefixSet {
+impl<V: Copy + PartialEq> Default for PrefixSet<V> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// What is in one of two lists in order.
-fn union<T: Copy + Ord>(one: &[T], other: &[T]) -> Result<List<T>, NoMemory> {
+/// What items are in order by.
+fn key<A: Copy, V>(&(first, len, _): &Item<A, V>) -> (A, u8) {
+    (first, len)
+}
+
+/// What is in one of two lists in order; what is in both is that of the other one.
+fn union<A: Number, V: Copy>(
+    one: &[Item<A, V>],
+    other: &[Item<A, V>],
+) -> Result<List<Item<A, V>>, NoMemory> {
     let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
     let mut all = List::new();
     loop {
-        let next = match (one.peek(), other.peek()) {
+        let next = match (one.peek().copied().map(key), other.peek().copied().map(key)) {
             (Some(first), Some(second)) if first == second => {
-                other.next();
-                one.next()
+                one.next();
+                other.next()
             }
             (Some(first), Some(second)) if first > second => other.next(),
             (Some(_), _) => one.next(),
@@ -182,25 +201,35 @@ fn union<T: Copy + Ord>(one: &[T], other: &[T]) -> Result<List<T>, NoMemory> {
 }
 
 /// What is in the first of two lists in order, and not in the second.
-fn difference<T: Copy + Ord>(one: &[T], other: &[T]) -> Result<List<T>, NoMemory> {
+fn difference<A: Number, V: Copy, W>(
+    one: &[Item<A, V>],
+    other: &[Item<A, W>],
+) -> Result<List<Item<A, V>>, NoMemory> {
     let mut other = other.iter().peekable();
     let mut rest = List::new();
     for item in one {
-        while other.next_if(|second| *second < item).is_some() {}
-        if other.peek() != Some(&item) {
+        while other.next_if(|second| key(second) < key(item)).is_some() {}
+        if other.peek().copied().map(key) != Some(key(item)) {
             try_push(&mut rest, *item)?;
         }
     }
     Ok(rest)
 }
 
-fn sort<T: Copy + Ord>(list: &mut List<T>) {
+fn sort<A: Number, V: Copy + PartialEq>(list: &mut List<Item<A, V>>) {
     // What was saved is in order, and large lists take long to sort.
-    if !list.is_sorted() {
-        heap::sort(list, |one, other| one < other);
+    if !list.is_sorted_by_key(key) {
+        heap::sort(list, |one, other| key(one) < key(other));
     }
     let mut last = None;
     list.retain(|item| last.replace(*item) != Some(*item));
+}
+
+/// The first of a list in order that is there once more.
+fn twice<A: Number, V>(list: &[Item<A, V>]) -> Option<&Item<A, V>> {
+    let pairs = list.iter().zip(list.iter().skip(1));
+    let mut same = pairs.filter(|(one, next)| key(one) == key(next));
+    same.next().map(|(one, _)| one)
 }
 
 /// Addresses as numbers.
@@ -340,203 +369,5 @@ impl<A: Number, V: Copy + PartialEq> Nesting<A, V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(prefixes: &[(&str, u16)]) -> Prefixes<u16> {
-        let parse = |&(text, value): &(&str, u16)| (Prefix::parse(text).unwrap(), value);
-        let mut prefixes: Vec<_> = prefixes.iter().map(parse).collect();
-        Prefixes::new(&mut prefixes).unwrap()
-    }
-
-    fn find(table: &Prefixes<u16>, address: &str) -> Option<u16> {
-        match Address::parse(address).unwrap() {
-            Address::V4(address) => table.find_v4(address),
-            Address::V6(address) => table.find_v6(address),
-        }
-    }
-
-    #[test]
-    fn the_longest_prefix_counts() {
-        let table = table(&[
-            ("10.1.0.0/16", 2),
-            ("0.0.0.0/0", 0),
-            ("10.0.0.0/8", 1),
-            ("10.1.255.255", 3),
-            ("10.255.0.0/16", 4),
-            ("::/0", 5),
-            ("2001:db8::/32", 6),
-        ]);
-        for (address, value) in [
-            ("0.0.0.0", 0),
-            ("9.255.255.255", 0),
-            ("10.0.0.0", 1),
-            ("10.1.0.0", 2),
-            ("10.1.255.254", 2),
-            ("10.1.255.255", 3),
-            ("10.2.0.0", 1),
-            ("10.255.255.255", 4),
-            ("11.0.0.0", 0),
-            ("255.255.255.255", 0),
-            ("::", 5),
-            ("2001:db8::1", 6),
-            ("2001:db9::", 5),
-        ] {
-            assert_eq!(find(&table, address), Some(value), "{address}");
-        }
-    }
-
-    #[test]
-    fn what_no_prefix_has_is_not_found() {
-        let empty = table(&[]);
-        let one = table(&[("192.0.2.0/24", 1)]);
-        for address in [
-            "0.0.0.0",
-            "192.0.1.255",
-            "192.0.3.0",
-            "255.255.255.255",
-            "::",
-        ] {
-            assert_eq!(find(&empty, address), None);
-            assert_eq!(find(&one, address), None);
-        }
-        let last = table(&[("255.255.255.255", 7), ("ffff::/16", 8)]);
-        assert_eq!(find(&last, "255.255.255.255"), Some(7));
-        assert_eq!(find(&last, "255.255.255.254"), None);
-        assert_eq!(find(&last, "ffff:ffff::"), Some(8));
-    }
-
-    #[test]
-    fn all_lengths_can_be_nested() {
-        let mut prefixes = Vec::new();
-        for length in 0..=128_u16 {
-            prefixes.push((Prefix::parse(&format!("::/{length}")).unwrap(), length));
-        }
-        let table = Prefixes::new(&mut prefixes).unwrap();
-        assert_eq!(table.find_v6(0), Some(128));
-        for bit in 0..128_u16 {
-            assert_eq!(table.find_v6(1 << bit), Some(127 - bit));
-        }
-    }
-
-    #[test]
-    fn lookup_agrees_with_a_search_of_all() {
-        let mut seed = 1_u32;
-        let mut next = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            seed >> 8
-        };
-        for count in 0..400 {
-            let some = (0..count).map(|_| {
-                let length = 20 + next() % 13;
-                let first = 0x0a00_0000 | next() & 0xfff & (!0_u64 << (32 - length)) as u32;
-                let text = format!("{}/{length}", Address::V4(first));
-                (Prefix::parse(&text).unwrap(), (next() % 5) as u16)
-            });
-            let mut prefixes: Vec<_> = some.collect();
-            prefixes.sort_by_key(|&(prefix, _)| prefix);
-            prefixes.dedup_by_key(|&mut (prefix, _)| prefix);
-            let table = Prefixes::new(&mut prefixes).unwrap();
-            for address in (0x09ff_fff0..0x0a00_1010).step_by(1 + count / 10) {
-                let all = prefixes.iter().filter(|(prefix, _)| prefix.has_v4(address));
-                let longest = all.max_by_key(|(prefix, _)| prefix.length());
-                assert_eq!(table.find_v4(address), longest.map(|&(_, value)| value));
-            }
-        }
-    }
-
-    #[test]
-    fn sets_are_in_order_and_have_each_once() {
-        let texts = [
-            "2001:db8::/32",
-            "10.0.0.0/8",
-            "192.0.2.1",
-            "10.0.0.0/9",
-            "10.0.0.0/8",
-            "::/0",
-            "2001:db8::/32",
-        ];
-        let mut set = PrefixSet::new();
-        for text in texts {
-            set.push(Prefix::parse(text).unwrap()).unwrap();
-        }
-        set.sort();
-        let shown: Vec<_> = set.iter().map(|prefix| prefix.to_string()).collect();
-        assert_eq!(
-            shown,
-            [
-                "10.0.0.0/8",
-                "10.0.0.0/9",
-                "192.0.2.1",
-                "::/0",
-                "2001:db8::/32"
-            ]
-        );
-        assert_eq!(set.count(), 5);
-        assert_eq!(set.get(5), None);
-        assert!(set.has(Prefix::parse("10.0.0.0/9").unwrap()));
-        assert!(!set.has(Prefix::parse("10.0.0.0/10").unwrap()));
-        let table = set.table().unwrap();
-        assert_eq!(table.find_v4(0x0a80_0000), Some(()));
-        assert_eq!(table.find_v4(0xc000_0200), None);
-        assert_eq!(table.find_v6(7), Some(()));
-    }
-
-    #[test]
-    fn sets_are_joined_and_taken_apart() {
-        let set = |texts: &[&str]| {
-            let mut set = PrefixSet::new();
-            for text in texts {
-                set.push(Prefix::parse(text).unwrap()).unwrap();
-            }
-            set.sort();
-            set
-        };
-        let texts = |set: PrefixSet| {
-            set.iter()
-                .map(|prefix| prefix.to_string())
-                .collect::<Vec<_>>()
-        };
-        let one = set(&["10.0.0.0/8", "192.0.2.0/24", "192.0.2.7", "::1"]);
-        let other = set(&[
-            "9.0.0.0/8",
-            "192.0.2.0/24",
-            "203.0.113.0/24",
-            "::/0",
-            "ff00::/8",
-        ]);
-        assert_eq!(
-            texts(one.with(&other).unwrap()),
-            [
-                "9.0.0.0/8",
-                "10.0.0.0/8",
-                "192.0.2.0/24",
-                "192.0.2.7",
-                "203.0.113.0/24",
-                "::/0",
-                "::1",
-                "ff00::/8"
-            ]
-        );
-        assert_eq!(
-            texts(one.without(&other).unwrap()),
-            ["10.0.0.0/8", "192.0.2.7", "::1"]
-        );
-        assert_eq!(
-            texts(other.without(&one).unwrap()),
-            ["9.0.0.0/8", "203.0.113.0/24", "::/0", "ff00::/8"]
-        );
-        assert_eq!(texts(one.without(&one).unwrap()), [""; 0]);
-        assert_eq!(texts(one.with(&PrefixSet::new()).unwrap()), texts(one));
-    }
-
-    #[test]
-    fn a_prefix_can_be_there_twice() {
-        for value in [1, 2] {
-            let table = table(&[("10.0.0.0/8", 1), ("10.0.0.0/8", value), ("10.0.0.0/9", 3)]);
-            assert_eq!(find(&table, "10.0.0.1"), Some(3));
-            assert!(find(&table, "10.200.0.1").is_some());
-            assert_eq!(find(&table, "11.0.0.0"), None);
-        }
-    }
-}
+#[path = "prefixes/tests.rs"]
+mod tests;

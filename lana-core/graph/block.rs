@@ -100,6 +100,8 @@ pub struct Peer<'a> {
     pub address: Option<[u8; 6]>,
     /// The longest network packet that the device takes, in bytes; `u32::MAX` where there is no device.
     pub mtu: u32,
+    /// The number of the device in its namespace; none where there is no device.
+    pub device_index: Option<u32>,
     /// The device, for a [`NextHop`](crate::prelude::NextHop) on its link.
     pub device: Option<&'a DeviceHandle>,
 }
@@ -202,6 +204,27 @@ pub trait Elements {
     fn size(&self) -> usize;
     /// Writes the text of one, by its number.
     fn write(&self, number: usize, to: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Finds the size, by writing all of the text. A list keeps it, as it is asked for whenever the block is shown.
+    fn measure(&self) -> usize {
+        let mut length = Length(0);
+        for number in 0..self.count() {
+            // Counting does not fail.
+            let _ = self.write(number, &mut length);
+        }
+        let commas = self.count().saturating_sub(1);
+        length.0.saturating_add(commas)
+    }
+}
+
+/// How long a text is, in bytes.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
+    }
 }
 
 /// All of a list.

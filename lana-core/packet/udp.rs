@@ -9,9 +9,11 @@ use super::{
     parts::prepare,
     verdict::{Decision, Verdict},
 };
+use crate::base::address::Address;
 use crate::sys::{
     context::Process,
     reason::DropReason,
+    send::UdpSender,
     skb::Skb,
     udp::{Udp, UdpPath},
 };
@@ -28,6 +30,21 @@ impl HoldQueue {
     /// else has the port, `EOPNOTSUPP` in a kernel without UDP tunnels. Sleeps.
     pub fn udp(&self, port: u16, ipv6: bool, process: &Process) -> Result<UdpSocket> {
         Udp::new(self.inner(), port, ipv6, process).map(UdpSocket)
+    }
+}
+
+impl HoldQueue {
+    /// Opens a UDP socket in the namespace of the block, by which it sends datagrams of its own to a host: from an address
+    /// of this one, or from that of the route. For [`Block::set`](crate::graph::block::Block::set). `EADDRNOTAVAIL` where
+    /// this host does not have the address, `EAFNOSUPPORT` without IPv6. Sleeps.
+    pub fn sender(
+        &self,
+        from: Option<Address>,
+        to: Address,
+        port: u16,
+        process: &Process,
+    ) -> Result<UdpSender> {
+        UdpSender::new(self.inner(), from, (to, port), process)
     }
 }
 

@@ -11,7 +11,9 @@ use kernel::module_param::ModuleParamAccess;
 
 // Since 7.3 the kernel crate has all error codes.
 #[cfg(not(lana_kernel_before_7_3))]
-pub use kernel::error::code::{EADDRINUSE, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+pub use kernel::error::code::{
+    EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ELOOP, ENOTCONN, ENOTSOCK, EOPNOTSUPP,
+};
 
 /// Before 7.3: error codes that the kernel crate does not declare.
 #[cfg(lana_kernel_before_7_3)]
@@ -27,6 +29,7 @@ macro_rules! declare_errors {
 #[cfg(lana_kernel_before_7_3)]
 declare_errors! {
     pub EADDRINUSE, "Address already in use.";
+    pub EADDRNOTAVAIL, "Cannot assign requested address.";
     pub EAFNOSUPPORT, "Address family not supported by protocol.";
     pub ELOOP, "Too many symbolic links encountered.";
     pub ENOTCONN, "Transport endpoint is not connected.";

@@ -23,6 +23,18 @@ impl Process {
     }
 }
 
+/// The machine's memory.
+pub mod memory {
+    use super::{bindings, Process};
+
+    /// How many bytes of memory can be allocated, as far as the kernel can tell, before programs suffer. For who would
+    /// allocate much.
+    pub fn available(_process: &Process) -> u64 {
+        // SAFETY: no preconditions.
+        unsafe { bindings::lana_mem_available() }
+    }
+}
+
 /// Lets others run that wait for this CPU: for loops that are as long as a request makes them.
 pub(crate) fn cond_resched(_: &Process) {
     // SAFETY: process context, which the argument is the evidence of.

@@ -4,6 +4,7 @@
 #include <linux/bottom_half.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -60,6 +61,12 @@ void lana_rcu_wait(unsigned long state)
 void lana_cond_resched(void)
 {
 	cond_resched();
+}
+
+/* In bytes. */
+u64 lana_mem_available(void)
+{
+	return (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
 }
 
 void lana_bh_disable(void)

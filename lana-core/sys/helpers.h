@@ -202,8 +202,24 @@ void lana_rcu_wait(unsigned long state);
 
 /* Other processes, and softirqs. */
 void lana_cond_resched(void);
+u64 lana_mem_available(void);
 void lana_bh_disable(void);
 void lana_bh_enable(void);
+
+/* Work of blocks: work.c. */
+struct lana_work;
+typedef u64 (*lana_work_run)(void *data);
+struct lana_work *lana_work_new(lana_work_run run, void *data);
+void lana_work_kick(struct lana_work *w);
+void lana_work_free(struct lana_work *w);
+void lana_on_cpu(unsigned int cpu, void (*f)(void *data), void *data);
+
+/* Datagrams to other hosts: send.c. */
+struct lana_send;
+struct lana_send *lana_send_new(struct net *net, const u8 *from, const u8 to[16], u16 port,
+				bool ipv6, int *err);
+void lana_send_free(struct lana_send *s);
+int lana_send_one(struct lana_send *s, const void *data, size_t len);
 
 /* Modules. */
 bool lana_module_get(struct module *module);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Locks: one that is there as long as the module, and one for what packets and commands change.
+//! Locks: one that is there as long as the module, one for what packets and commands change, and one for processes.
 
-use super::context::without_softirqs;
-use kernel::{new_spinlock, prelude::*, sync::SpinLock};
+use super::context::{without_softirqs, Process};
+use kernel::{
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{Mutex, SpinLock},
+};
 
 /// Data that one CPU at a time reads or changes, whether for a packet or for a command: behind a spin lock, with
 /// softirqs off.
@@ -23,6 +27,22 @@ impl<T: Unpin> Locked<T> {
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         without_softirqs(|| f(&mut self.0.lock()))
+    }
+}
+
+/// Data that one process at a time uses, and may sleep meanwhile.
+pub(crate) struct Exclusive<T>(Pin<KBox<Mutex<T>>>);
+
+impl<T: Unpin> Exclusive<T> {
+    /// Puts a value behind a lock of its own. Sleeps.
+    pub(crate) fn new(value: T) -> Result<Self> {
+        let lock = new_mutex!(value, "lana::Exclusive");
+        Ok(Self(KBox::pin_init(lock, GFP_KERNEL)?))
+    }
+
+    /// Does something with the value, which must not come back to the same lock. Sleeps.
+    pub(crate) fn with<R>(&self, _process: &Process, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.0.lock())
     }
 }
 

@@ -34,6 +34,12 @@ impl ThisCpu {
         unsafe { Self::at(bindings::lana_this_cpu_offset()) }
     }
 
+    /// What, added to the base of a per-CPU allocation, gives this CPU's copy.
+    #[inline]
+    pub(super) fn offset(self) -> usize {
+        self.offset
+    }
+
     /// The same where the offset has been read already.
     ///
     /// # Safety
@@ -119,7 +125,7 @@ impl<T: Zeroable + Sync> Drop for PerCpu<T> {
 }
 
 /// The numbers of the CPUs that this kernel can ever run on.
-fn possible_cpus() -> impl Iterator<Item = u32> {
+pub(super) fn possible_cpus() -> impl Iterator<Item = u32> {
     // SAFETY: no preconditions below `nr_cpu_ids`.
     (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::lana_cpu_possible(cpu) })
 }

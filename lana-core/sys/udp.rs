@@ -66,7 +66,7 @@ impl Skb {
 const MAPPED: u128 = 0xffff << 32;
 
 /// An address as C has it.
-fn octets(address: Address) -> [u8; 16] {
+pub(super) fn octets(address: Address) -> [u8; 16] {
     match address {
         Address::V4(address) => u128::from(address) | MAPPED,
         Address::V6(address) => address,

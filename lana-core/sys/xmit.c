@@ -6,6 +6,8 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
+#include <linux/tcp.h>
+#include <net/gso.h>
 #include <net/neighbour.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sch_generic.h>
@@ -73,6 +75,34 @@ static int lana_queue_xmit(struct sk_buff *skb, struct net_device *dev)
 }
 
 /*
+ * Whether each part of a super-packet fits. A device does not look: some send what is
+ * too long for the wire, and some stop working. Where its headers are is known of those
+ * which the stack has made, or GRO; what nobody knows of goes, as elsewhere in the kernel.
+ */
+static noinline bool lana_parts_fit(struct sk_buff *skb, unsigned int most)
+{
+	int transport;
+
+	if (!skb_is_gso(skb))
+		return false;
+	if (!skb_transport_header_was_set(skb))
+		return true;
+	transport = skb_transport_offset(skb);
+	if (transport <= ETH_HLEN || !pskb_may_pull(skb, transport + sizeof(struct tcphdr)))
+		return true;
+	skb_reset_mac_header(skb);
+	return skb_gso_validate_mac_len(skb, most);
+}
+
+/* Whether a frame fits a device, as __is_skb_forwardable() finds it; or each part of it does. */
+static __always_inline bool lana_skb_fits(struct sk_buff *skb, const struct net_device *dev)
+{
+	const unsigned int most = READ_ONCE(dev->mtu) + dev->hard_header_len + VLAN_HLEN;
+
+	return likely(skb->len <= most) || lana_parts_fit(skb, most);
+}
+
+/*
  * Make a frame ready to be sent by a device it may not have come from: checked and
  * cleaned as ____dev_forward_skb() does it for a frame that changes devices. Returns
  * -1, or the reason for its drop, for which it is freed.
@@ -89,7 +119,7 @@ static __always_inline int lana_skb_ready(struct sk_buff *skb, struct net_device
 		why = LANA_DROP_REASON_DEVICE;
 		goto drop;
 	}
-	if (unlikely(!is_skb_forwardable(dev, skb))) {
+	if (unlikely(!lana_skb_fits(skb, dev))) {
 		why = LANA_DROP_REASON_TOO_BIG;
 		goto drop;
 	}

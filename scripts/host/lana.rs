@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The part of `lana::prelude` that needs no kernel, for the unit tests of a block on the host: `scripts/test-block`
-//! compiles this as the crate `lana`. The sources are those of the core.
+//! compiles this as the crate `lana`, and programs that share code with a block use it. The sources are those of the core.
 
 #![expect(dead_code, reason = "some of it is for the rest of the core")]
 
@@ -10,16 +10,20 @@ mod address;
 #[path = "../../lana-core/base/checksum.rs"]
 mod checksum;
 mod error;
+mod hash;
 #[path = "../../lana-core/base/headers.rs"]
 mod headers;
 #[path = "../../lana-core/base/heap.rs"]
 mod heap;
+pub mod list;
 #[path = "../../lana-core/base/option.rs"]
 mod option;
 #[path = "../../lana-core/base/port.rs"]
 mod port;
 #[path = "../../lana-core/base/prefixes.rs"]
 mod prefixes;
+#[path = "../../lana-core/base/siphash.rs"]
+mod siphash;
 #[path = "../../lana-core/base/units.rs"]
 mod units;
 
@@ -28,6 +32,8 @@ pub mod prelude {
     pub use crate::{
         error::{Failure, EINVAL},
         fail,
+        hash::HashKey,
+        list,
         option::{Initial, OptionSpec, Values},
         options,
         port::{Direction, Port},

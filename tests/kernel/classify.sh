@@ -8,6 +8,8 @@ load
 hosts
 neighbours
 
+shown_value() { fbctl -j show c | sed -n "s/.*\"key\":\"$1\",\"value\":\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p"; }
+
 fbctl add c classify
 while IFS= read -r bad; do
 	remember
@@ -52,6 +54,33 @@ fbctl set c 'rule.3=bpf="1,6 0 0 65535," -> drop'
 check "rules are shown in their order, and in one form" matches "$(fbctl show c)" \
 	'3  bpf="hex 0600000000ffff" -> drop  +0
  +20  proto=udp dport=53 -> 2  +0$'
+fbctl set c 'rule.4=vlan=1 bpf="udp port 53" -> 1'
+want=$(tcpdump -y EN10MB -ddd 'udp port 53' 2>/dev/null | paste -sd ,)
+fbctl set c "rule.5=vlan=1 bpf=\"$want\" -> 1"
+check "fbctl has an expression compiled" is "$(shown_value rule.4)" "$(shown_value rule.5)"
+ip link set lo up
+fbctl set c 'rule.5=bpf="vlan 10 and arp" -> 1'
+check "one with vlan looks for the tag beside the bytes" contains "$(shown_value rule.5)" fffff030
+remember
+check_fails "an expression that is none" 1 "set c rule.4: bpf: tcpdump: can't parse filter expression: syntax error at 'prot 53'" \
+	fbctl set c 'rule.4=bpf="udp prot 53" -> 1'
+fbctl add f bpf
+fbctl set f 'program=ip proto 89'
+cat >expressions.toml <<-'END'
+	[blocks.c]
+	type = "classify"
+	options."rule.3" = 'bpf="arp or ip6" -> 1'
+	[blocks.f]
+	type = "bpf"
+	options.program = "ip proto 89"
+END
+fbctl apply expressions.toml >/dev/null
+check "so does apply, which knows what it means" is "$(fbctl --dry-run apply expressions.toml)" "nothing to change"
+sed 's/arp or/arp ro/' expressions.toml >bad.toml
+remember
+check_fails "apply says where one is wrong" 1 "bad.toml:3: rule.3: bpf: tcpdump: " fbctl apply bad.toml
+fbctl rm f
+fbctl set c 'rule.20=dport=53 proto=17 -> 2'
 said=$(fbctl set c 'prefixes.3=10.0.0.0/8, 10.0.0.1/8' 2>&1 || :)
 check "a mistake in a list names the prefix" is "$said" \
 	"fbctl: set c prefixes.3: '10.0.0.1/8' has bits behind its prefix (attribute 'option')"

@@ -174,6 +174,7 @@ check "fbctl completions knows bash" contains "$(fbctl completions bash)" comple
 
 check "0: done" is "$(code fbctl show)" 0
 check "0: help" is "$(code fbctl --help)" 0
+check "who gives no command is told of it" contains "$(fbctl 2>&1 || :)" "a command is missing; \`fbctl help\` lists them"
 check "1: no such command" is "$(code fbctl frobnicate)" 1
 check "1: a word is missing" is "$(code fbctl add x)" 1
 check "1: a file is missing" is "$(code fbctl -b /nonexistent)" 1

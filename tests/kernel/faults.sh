@@ -21,6 +21,6 @@ for i in 0 1 2; do
 done
 devices=(lan0 lan1 lan2)
 rmmod fb_dummy
-fold python3 -S "$tests/faults.py" control sockets procfs dumps devices namespaces packets
+fold python3 -S "$tests/faults.py" control blocks sockets procfs dumps devices namespaces packets ways
 
 done_testing

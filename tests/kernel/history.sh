@@ -30,6 +30,14 @@ $time root: fbctl -b -
     \+ block t tee
     \+ binding t lan0
     \+ binding c t$"
+export LANA_LOG=$PWD/set
+fbctl set lan0 unclaimed=
+fbctl set lan0 unclaimed=stack
+check "of an option that is set it has what that was" matches "$(fbctl log -N 2)" "~ option lan0 unclaimed: stack -> drop
+.*: fbctl set lan0 unclaimed=stack
+    ~ option lan0 unclaimed: drop -> stack$"
+check "a dry run tells it, too" is "$(fbctl --dry-run set lan0 unclaimed=drop)" "~ option lan0 unclaimed: stack -> drop"
+export LANA_LOG=$PWD/log
 check "the last of it" is "$(fbctl log -N 1 | wc -l)" 4
 check "in JSON" contains "$(fbctl -j log -N 1)" '"names":["c","t"]'
 check "what fails is not in it" not eval "fbctl add c counter 2>/dev/null || fbctl log | grep -c 'add c' | grep -q 2"
@@ -56,6 +64,18 @@ Socket().add('other', 'dummy')"
 wait_for 20 grep -q 'added other' recorded
 check "changes that others make are in the log" matches "$(fbctl log | tail -n 1)" "^$time somebody: added other idp"
 check "and ours only once" is "$(fbctl log | grep -c 'added d ')" 0
+for change in 'stack -> drop' 'drop -> stack'; do
+	python3 -S -c "
+import sys
+sys.path.insert(0, '$tests')
+from lana import Socket
+Socket().set('lan0', 'unclaimed', sys.argv[1])" "${change#*-> }"
+	wait_for 20 grep -q "unclaimed: $change" log
+done
+set='somebody: option-set lan0 idp [0-9]+ type eth key unclaimed:'
+check "an option that others set has what it was, and what it is" matches "$(fbctl log | grep somebody.*unclaimed:)" \
+	"$set stack -> drop
+.*$set drop -> stack$"
 kill $recorder
 
 # --- Taken back ---

@@ -32,7 +32,7 @@ END
 # How many packets each block is to see, at least.
 many=$((seconds * $(scale 20)))
 # Those with a tee below and a multipath on top.
-blocks=(checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat queue rewrite route shape switch bpf)
+blocks=(checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat netflow queue rewrite route shape switch bpf)
 graph() {
 	cat <<-END
 		add tee tee
@@ -65,6 +65,11 @@ graph() {
 		set icmp-echo arp=on
 		set icmp-echo rate-source=1000000
 		set icmp-echo rate=1000000
+		set netflow version=ipfix
+		set netflow key=addresses,ports,protocol,tos,interface,vlan,mac,label,mpls
+		set netflow collector.1=203.0.113.2:4739
+		set netflow inactive=100ms
+		set netflow flows=1000
 		set nat source=198.51.100.1
 		set nat dest=192.0.2.9
 		set nat map=192.0.2.0/28=198.51.100.16/28

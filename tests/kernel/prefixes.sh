@@ -84,5 +84,32 @@ fbctl save again.toml
 check "and without it, it is as before" cmp saved.toml again.toml
 clean
 
+# --- A table of routes ---
+
+tr , '\n' <list.txt | awk '{ print $1 " via 198.51.100." (NR * 7 % 50 + 1) " -> 1" }' >routes.txt
+fbctl add r route
+before=$(free)
+begin=$(date +%s%N)
+check "a table of $count routes to 50 next hops comes from a file" fbctl set r routes=@routes.txt
+took=$((($(date +%s%N) - begin) / 1000000))
+sleep 1
+echo "# bytes of memory for each route: $(((before - $(free)) / count))"
+check "it takes $took ms" test $took -lt $(scale $count)
+check "fbctl show tells how long it is" contains "$(fbctl show r)" "routes=($(($(wc -c <routes.txt) - 1)) bytes)"
+fbctl save saved.toml
+check "it is saved, to the byte" is "$(sed -n 's/^options."\?routes"\? = "\(.*\)"$/\1/p' saved.toml | md5sum)" \
+	"$(paste -sd , routes.txt | md5sum)"
+check "there is nothing to change" is "$(fbctl --dry-run apply saved.toml)" "nothing to change"
+begin=$(date +%s%N)
+fbctl set r 'routes+=192.0.2.0/24 via 203.0.113.9 -> 2'
+check "a route is changed" contains "$(fbctl save)" "192.0.2.0/24 via 203.0.113.9 -> 2"
+check "takes $((($(date +%s%N) - begin) / 1000000)) ms" true
+fbctl set r 'routes-=192.0.2.0/24'
+check "and removed" not contains "$(fbctl save)" "192.0.2.0/24 via"
+remember
+check_fails "more next hops than there can be" 2 "more than 2048 different next hops" fbctl set r \
+	routes="$(for one in $(seq 0 2048); do echo "10.$((one / 256)).$((one % 256)).0/24 via 10.$((one / 256)).$((one % 256)).1 -> 0"; done)"
+clean
+
 devices=(lan1)
 done_testing

@@ -119,7 +119,15 @@ check "a key sorts by the next column" contains "$(tail -n 1 screen)" "s sort: t
 check "which the blocks are" is "$(sed -n 6p screen | cut -d ' ' -f 1)" sum
 check "a narrow terminal has the drops" matches "$(sed -n 5p screen)" " DROPS/S .*DROPS"
 check "and what devices receive and send" contains "$(sed -n 5p screen)" "  RX/S  TX/S  "
-check "and names what it leaves out" matches "$(tail -n 1 screen)" "  hidden: TYPE .*PACKETS BYTES "
+check "and names what it leaves out" matches "$(tail -n 1 screen)" "  hidden: .*PACKETS BYTES "
+screen 60 24 .q >screen
+check "one of 60 columns has what no block has claimed" matches "$(<screen)" " [0-9]+ unclaimed/s"
+check "and the time that blocks take" contains "$(<screen)" "  NS/PKT   CPU%"
+python3 -S "$tests/screen.py" 60 40 "" fbctl stats -w 0.2 -c 1 --time >screen
+check "so has a table" matches "$(<screen)" $' [0-9]+ unclaimed/s.*\nNAME .*NS/PKT  CPU%\n'
+python3 -S "$tests/screen.py" 60 40 "" fbctl stats >screen
+check "the engine's counters have what fits" matches "$(<screen)" $'\nCPU +PACKETS +BYTES +CALLS +DROPS +UNCLAIMED\n'
+check "and hide none" is "$(grep -c hidden screen)" 0
 screen 80 24 "?" -n 3 >screen
 check "a key shows the keys" contains "$(<screen)" "  q, Esc         quit"
 screen 40 8 .q >screen
@@ -264,6 +272,7 @@ fbctl set spread port.7.weight=3
 fbctl show spread >out
 check "a block with 64 ports has a line for each" is "$(grep -Ec '^ +[0-9]+  end[0-9]+ ' out)" 64
 check "with a head" contains "$(<out)" $'\n    port  to     weight  link  packets  bytes  rate  sessions  wanted'
+check "its rates have a unit" matches "$(grep '^ *0  end0 ' out)" " 0bit .* 0bit +0$"
 check "numbers have their columns" matches "$(<out)" $'\n       7  end7        3  (up|down) '
 check "by their number" matches "$(tail -n 1 out)" "^      63  end63       -  (up|down) "
 check "no line is endless" is "$(fbctl show | awk 'length > 120' | wc -l)" 0

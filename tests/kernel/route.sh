@@ -23,12 +23,18 @@ done <<-'END'
 	route.0=10.0.0.0/8 via 10.0.0.1 -> up|'up' is not 0 to 63, up, drop or unreachable
 	route.01=10.0.0.0/8 -> 0|numbers are from 0 to 65535
 	route.65536=10.0.0.0/8 -> 0|numbers are from 0 to 65535
+	routes=10.0.0.0/8|'10.0.0.0/8' is not PREFIX [via ADDRESS] -> PORT
+	routes=::/0 -> 1,10.0.0.1/8 -> 0|'10.0.0.1/8' has bits behind its prefix
+	routes=10.0.0.0/8 via 224.0.0.1 -> 0|224.0.0.1 is not the address of a router
+	routes=10.0.0.0/8 -> 0,10.0.0.0/8 -> 1|there are two routes for 10.0.0.0/8
+	routes+=10.0.0.0/8 -> 64|'64' is not 0 to 63, up, drop or unreachable
+	routes-=10.0.0.0/8|'10.0.0.0/8' is not in the list
 	icmp=::1|an IPv4 address
 	icmpv6=192.0.2.1|an IPv6 address
 	errors=10001|a number from 0 to 10000
 END
 remember
-check_fails "no such option" 2 "no option 'routes'" fbctl set r routes=1
+check_fails "no such option" 2 "no option 'prefixes'" fbctl set r prefixes=1
 fbctl set r 'route.3=10.0.0.0/8 via 192.0.2.1 -> 5'
 remember
 check_fails "one route for a prefix" 2 "route.4: route.3 is for 10.0.0.0/8, too" fbctl set r 'route.4=10.0.0.0/8 -> up'
@@ -36,6 +42,13 @@ fbctl set r 'route.3=10.0.0.0/8 -> up'
 fbctl set r 'route.1=::/0	via 2001:DB8::1 -> 1'
 check "routes are shown in their order, and in one form" matches "$(fbctl show r)" \
 	'1  ::/0 via 2001:db8::1 -> 1[[:space:]]+3  10.0.0.0/8 -> up'
+fbctl -b - <<-'END'
+	set r 'routes=::/0 -> up, 10.0.0.0/8	via 192.0.2.7 -> 2, 198.51.100.0/24 -> 1'
+	set r 'routes+=10.0.0.0/8 via 192.0.2.8 -> 2, 2001:DB8::/32 -> drop, 198.51.100.0/24 -> 1'
+	set r 'routes-=198.51.100.0/24 ::/0'
+END
+check "a list of routes is changed, and shown in order" contains "$(fbctl -j show r)" \
+	'"key":"routes","value":"10.0.0.0/8 via 192.0.2.8 -> 2,2001:db8::/32 -> drop"'
 fbctl save saved.toml
 check "a graph with routes is saved, and is the same again" is "$(fbctl --dry-run apply saved.toml)" "nothing to change"
 fbctl rm r
@@ -134,17 +147,14 @@ for way in skbs frames; do
 		bind r lan0
 		bind r lan1
 		set r 'route.0=192.0.2.0/24 -> 0'
-		set r 'route.1=198.51.100.0/24 -> 1'
+		set r 'routes=198.51.100.0/24 -> 1,10.99.0.0/16 -> unreachable,2001:db8:2::/64 -> 1,2001:db8:99::/64 -> unreachable,203.0.113.0/24 -> drop'
 		set r 'route.2=203.0.113.0/24 via 198.51.100.1 -> 1'
 		set r 'route.3=192.0.2.254 -> up'
 		set r 'route.4=198.51.100.254 -> up'
-		set r 'route.5=10.99.0.0/16 -> unreachable'
 		set r 'route.10=2001:db8:1::/64 -> 0'
-		set r 'route.11=2001:db8:2::/64 -> 1'
 		set r 'route.12=2001:db8:3::/64 via 2001:db8:2::1 -> 1'
 		set r 'route.13=2001:db8:1::fe -> up'
 		set r 'route.14=2001:db8:2::fe -> up'
-		set r 'route.15=2001:db8:99::/64 -> unreachable'
 	END
 	# Linux would do as much, if anything came to it.
 	echo 0 >/proc/sys/net/ipv4/ip_forward

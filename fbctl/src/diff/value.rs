@@ -50,6 +50,10 @@ mod list;
 )]
 mod rule;
 
+/// The routes of `route`.
+#[path = "../../../fb-modules/route/rule.rs"]
+mod route;
+
 /// Whether it makes no difference which of the two an option of a block is set to. The blocks have their
 /// type for a kind, or the subsystem of their device. White space at the end, such as that of the last
 /// line, never makes one.
@@ -69,6 +73,7 @@ enum Meaning {
     Quantity(u64),
     Address(address::Address),
     Rule(rule::Rule, Option<Vec<Quad>>),
+    Routes(Vec<route::Rule>),
     Word(String),
 }
 
@@ -102,6 +107,11 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
                 None => None,
             };
             Some(Meaning::Rule(rule, program))
+        }
+        ("route", key) if key == "routes" || route::number_of(key).is_some() => {
+            let routes = route::parts(text).map(route::Rule::parse);
+            let routes = routes.collect::<Result<Vec<_>, _>>();
+            routes.ok().map(sorted).map(Meaning::Routes)
         }
         ("rewrite", "mac.source" | "mac.destination") => {
             address::Mac::parse(text).map(Meaning::Mac)
@@ -154,10 +164,10 @@ fn addresses(text: &str) -> Option<Vec<address::Prefix>> {
     Some(sorted(all))
 }
 
-fn sorted(mut prefixes: Vec<address::Prefix>) -> Vec<address::Prefix> {
-    prefixes.sort_unstable();
-    prefixes.dedup();
-    prefixes
+fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 #[cfg(test)]
@@ -202,6 +212,13 @@ mod tests {
         assert!(!same("icmp-echo", "rate", "100/10", "100"));
         let mac = ["02:00:00:00:00:AA", "02:00:00:00:00:aa"];
         assert!(same("icmp-echo", "mac", mac[0], mac[1]));
+        let routes = |one, other| same("route", "routes", one, other);
+        assert!(routes(
+            "::/0 -> 1, 10.0.0.0/8 via 192.0.2.1 -> 0",
+            "10.0.0.0/8  via 192.0.2.1 -> 0\n::/0 -> 1\n"
+        ));
+        assert!(!routes("10.0.0.0/8 -> 0", "10.0.0.0/8 -> 1"));
+        assert!(same("route", "route.3", "::/0  -> up", "::/0 -> up"));
         let rewrite = |key, one, other| same("rewrite", key, one, other);
         assert!(rewrite("mac.source", mac[0], mac[1]));
         assert!(rewrite("source", "2001:DB8:0::1", "2001:db8::1"));

@@ -5,8 +5,8 @@
 use super::packet::{clock, clock_micros};
 use etherparse::{
     ArpOperation, ArpPacketSlice, EtherType, Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type,
-    IpNumber, LaxIpPayloadSlice, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice,
-    TcpSlice, TransportSlice,
+    IpNumber, Ipv6ExtensionSlice, LaxIpPayloadSlice, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket,
+    LinkSlice, TcpSlice, TransportSlice,
 };
 use std::{
     fmt::Write,
@@ -265,14 +265,71 @@ fn network(
         }
         _ => {
             let protocol = protocol(payload.ip_number);
-            let fragment = if payload.fragmented {
-                "fragment of "
-            } else {
-                ""
-            };
-            write!(out, "{from} > {to}: {fragment}{protocol}, length {length}")
+            if !payload.fragmented {
+                return write!(out, "{from} > {to}: {protocol}, length {length}");
+            }
+            let part = fragment(net);
+            let ports =
+                ports(payload).filter(|_| part.as_ref().is_some_and(|part| part.offset == 0));
+            match ports {
+                Some([source, target]) => write!(out, "{from}.{source} > {to}.{target}: ")?,
+                None => write!(out, "{from} > {to}: ")?,
+            }
+            write!(out, "fragment of {protocol}")?;
+            if let Some(part) = part {
+                let (id, offset, flags) = (part.id, part.offset, part.flags);
+                write!(out, ", id {id}, offset {offset}, flags [{flags}]")?;
+            }
+            write!(out, ", length {length}")
         }
     }
+}
+
+/// What part of a packet a fragment is.
+struct Fragment {
+    id: String,
+    /// In bytes.
+    offset: u16,
+    /// As tcpdump writes them: `+` where more follow.
+    flags: &'static str,
+}
+
+fn fragment(net: &LaxNetSlice<'_>) -> Option<Fragment> {
+    match net {
+        LaxNetSlice::Arp(_) => None,
+        LaxNetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            Some(Fragment {
+                id: header.identification().to_string(),
+                offset: header.fragments_offset().byte_offset(),
+                flags: match (header.more_fragments(), header.dont_fragment()) {
+                    (true, true) => "+, DF",
+                    (true, false) => "+",
+                    (false, true) => "DF",
+                    (false, false) => "none",
+                },
+            })
+        }
+        LaxNetSlice::Ipv6(ip) => {
+            let mut headers = ip.extensions().clone().into_iter();
+            headers.find_map(|header| match header {
+                Ipv6ExtensionSlice::Fragment(header) => Some(Fragment {
+                    id: format!("0x{:08x}", header.identification()),
+                    offset: header.fragment_offset().byte_offset(),
+                    flags: if header.more_fragments() { "+" } else { "none" },
+                }),
+                _ => None,
+            })
+        }
+    }
+}
+
+/// The ports with which a first fragment begins, if it has any.
+fn ports(payload: &LaxIpPayloadSlice<'_>) -> Option<[u16; 2]> {
+    let has = matches!(payload.ip_number, IpNumber::TCP | IpNumber::UDP);
+    let bytes: [u8; 4] = payload.payload.get(..4)?.try_into().ok()?;
+    let [a, b, c, d] = bytes;
+    has.then(|| [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])])
 }
 
 fn protocol(number: IpNumber) -> String {

@@ -83,10 +83,14 @@ idle        dummy            0     -     -       0        0  -
 ";
     assert_eq!(table(&report(), true).render(false), expected);
     let said = "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s  0 unclaimed/s";
-    assert_eq!(engine(&report(), None), said);
-    assert_eq!(engine(&timed(), None), format!("{said}  0.3 % of a CPU"));
-    let narrow = "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s";
+    assert_eq!(engine(&report(), None), [said]);
+    assert_eq!(engine(&timed(), None), [format!("{said}  0.3 % of a CPU")]);
+    let narrow = [
+        "engine:  2000 packets/s  1.60 Mbit/s  800 drops/s",
+        "         0 unclaimed/s  0.3 % of a CPU",
+    ];
     assert_eq!(engine(&timed(), Some(60)), narrow);
+    assert_eq!(engine(&timed(), Some(20)).len(), 5);
 }
 
 /// Of those that were asked for it is their sum; of one it would be the same again.
@@ -133,18 +137,40 @@ idle        dummy            0     -     -       0        0       -     -  -
 }
 
 #[test]
-fn a_narrow_terminal_has_fewer_columns() {
-    let left_out = |columns| {
+fn a_narrow_terminal_has_all_figures() {
+    let text = |columns| {
         let mut table = table(&timed(), true);
-        let hidden = table.leave_out(&LEAST, columns).join(" ");
+        let hidden = table.narrow(&SPARE, columns);
+        assert_eq!(hidden.len(), usize::from(columns < 80));
         let text = table.fitted(Some(columns), false);
         assert!(text.lines().all(|line| line.len() <= columns), "{text}");
-        hidden
+        text
     };
-    assert_eq!(left_out(100), "");
-    assert_eq!(left_out(80), "TYPE");
-    assert_eq!(left_out(60), "TYPE REASONS NS/PKT");
-    assert_eq!(left_out(40), "TYPE REASONS NS/PKT CPU% TX/S RX/S");
+    assert_eq!(text(100), table(&timed(), true).render(false));
+    let expected = "\
+NAME        TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT  CPU%
+eth0        eth           2000   500  1500   1.60M        0      40  <0.1
+web-filter  bpf           2000     -     -   1.60M      800    1500   0.3
+    reasons filtered 800
+web-count   counter       1200     -     -    960k        0     9.0  <0.1
+idle        dummy            0     -     -       0        0       -     -
+";
+    assert_eq!(text(80), expected);
+    let expected = "\
+NAME        PACKETS/S  BITS/S  DROPS/S  NS/PKT  CPU%
+eth0             2000   1.60M        0      40  <0.1
+    rx/s 500  tx/s 1500
+web-filter       2000   1.60M      800    1500   0.3
+    reasons filtered 800
+web-count        1200    960k        0     9.0  <0.1
+idle                0       0        0       -     -
+";
+    assert_eq!(text(60), expected);
+    let narrow = text(40);
+    assert!(
+        narrow.starts_with("NAME        PACKETS/S  DROPS/S  NS/PKT\n"),
+        "{narrow}"
+    );
 }
 
 #[test]

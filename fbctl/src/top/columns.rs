@@ -40,11 +40,23 @@ const ALL: [Column; 13] = [
     Reasons,
 ];
 
-/// Which ones are shown first where there is no room for all.
-const BY_IMPORTANCE: [Column; 13] = [
-    Block, PacketRate, DropRate, Received, Sent, BitRate, Cpu, Reasons, Type, Nanos, Drops,
-    Packets, Bytes,
+/// Which ones are shown first where there is no room for all: those of a group together.
+const BY_IMPORTANCE: [&[Column]; 12] = [
+    &[Block],
+    &[PacketRate],
+    &[DropRate],
+    &[BitRate],
+    &[Cpu],
+    &[Nanos],
+    &[Received, Sent],
+    &[Type],
+    &[Reasons],
+    &[Drops],
+    &[Packets],
+    &[Bytes],
 ];
+/// How far from the margin stands what is below a block.
+const INDENT: usize = 4;
 
 impl Column {
     fn title(self) -> &'static str {
@@ -108,7 +120,7 @@ impl Column {
     fn most(self) -> usize {
         match self {
             Block | Type => LONGEST,
-            // The last one: what does not fit is cut.
+            // What does not fit goes below.
             Reasons => self.least(),
             _ => usize::MAX,
         }
@@ -151,7 +163,8 @@ fn dash(text: String) -> String {
     }
 }
 
-/// The titles of the columns, a line for each block, and the titles of those that there is no room for.
+/// The titles of the columns, a line for each block, and the titles of those that there is no room for. Why a block drops
+/// packets is never hidden: where its column has no room, it has a line of its own.
 pub(super) fn columns(
     report: &Report,
     sort: Sort,
@@ -163,22 +176,26 @@ pub(super) fn columns(
     let (mut left, mut shown) = (room.unwrap_or(usize::MAX), Vec::new());
     let mut is_full = false;
     let first = [Block, Column::sorted_by(sort)];
-    let others = BY_IMPORTANCE.into_iter().filter(|c| !first.contains(c));
-    for column in first.into_iter().chain(others) {
-        if shown.contains(&column) || !column.is_there(report) {
-            continue;
-        }
-        let gap = if shown.is_empty() { 0 } else { GAP };
+    let first = first.iter().map(std::slice::from_ref);
+    for group in first.chain(BY_IMPORTANCE) {
+        let new = |column: &&Column| !shown.contains(*column) && column.is_there(report);
+        let group: Vec<_> = group.iter().filter(new).copied().collect();
+        let widths = group.iter().map(|column| width(*column) + GAP);
+        let wide = widths.sum::<usize>();
+        let wide = wide.saturating_sub(if shown.is_empty() { GAP } else { 0 });
         // Without a name the rest says nothing.
-        if !is_full && width(column) + gap <= left || column == Block {
-            left = left.saturating_sub(width(column) + gap);
-            shown.push(column);
+        if !is_full && wide <= left || shown.is_empty() {
+            left = left.saturating_sub(wide);
+            shown.extend(group);
         } else {
-            is_full = true;
+            is_full |= !group.is_empty();
         }
     }
+    // It stands last, so it has what is left.
+    let for_reasons = shown.contains(&Reasons).then(|| left + width(Reasons));
     let there = ALL.into_iter().filter(|column| column.is_there(report));
     let (shown, hidden): (Vec<_>, Vec<_>) = there.partition(|column| shown.contains(column));
+    let hidden = hidden.into_iter().filter(|column| *column != Reasons);
     let last = shown.last().copied();
     let pad = |column: Column, text: &str| {
         let (width, gap) = (width(column), if column == Block { 0 } else { GAP });
@@ -189,20 +206,23 @@ pub(super) fn columns(
         }
     };
     let titles = shown.iter().map(|column| pad(*column, column.title()));
-    let line = |block: &BlockRates| {
-        let cells = shown.iter().map(|column| {
-            let text = pad(*column, &column.cell(report, block));
-            match column {
-                DropRate => alarm(block.drops.rate, text),
-                _ => Span::from(text),
-            }
+    let lines = |block: &BlockRates| {
+        let why = Reasons.cell(report, block);
+        let is_below = for_reasons.is_none_or(|room| room < why.chars().count());
+        let cells = shown.iter().map(|column| match column {
+            Reasons if is_below => Span::from(""),
+            DropRate => alarm(block.drops.rate, pad(*column, &column.cell(report, block))),
+            _ => Span::from(pad(*column, &column.cell(report, block))),
         });
-        Line::from(cells.collect::<Vec<_>>())
+        let line = Line::from(cells.collect::<Vec<_>>());
+        let below = Some(why).filter(|why| is_below && !why.is_empty());
+        let below = below.map(|why| Line::from(format!("{:INDENT$}{why}", "")));
+        [line].into_iter().chain(below)
     };
     (
         titles.collect(),
-        report.blocks.iter().map(line).collect(),
-        hidden.into_iter().map(Column::title).collect(),
+        report.blocks.iter().flat_map(lines).collect(),
+        hidden.map(Column::title).collect(),
     )
 }
 
@@ -220,12 +240,8 @@ mod tests {
 
     fn titles(sort: Sort, room: usize) -> (String, String) {
         let (titles, lines, hidden) = columns(&timed(), sort, Some(room));
-        for line in &lines {
-            let more = line.width().saturating_sub(titles.chars().count());
-            let open = ["REASONS", "BLOCK"]
-                .iter()
-                .any(|last| titles.ends_with(last));
-            assert!(more == 0 || open, "{line}");
+        for line in lines.iter().filter(|_| room >= 16) {
+            assert!(line.width() <= room, "{line}");
         }
         (titles, hidden.join(" "))
     }
@@ -234,10 +250,11 @@ mod tests {
     fn what_matters_most_is_shown() {
         let expected = [
             (121, "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT   CPU%  PACKETS  BYTES  DROPS  REASONS", ""),
-            (80, "BLOCK       PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S   CPU%  REASONS", "TYPE NS/PKT PACKETS BYTES DROPS"),
-            (60, "BLOCK       PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S   CPU%", "TYPE NS/PKT PACKETS BYTES DROPS REASONS"),
-            (40, "BLOCK       PACKETS/S  RX/S  DROPS/S", "TYPE TX/S BITS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
-            (3, "BLOCK     ", "TYPE PACKETS/S RX/S TX/S BITS/S DROPS/S NS/PKT CPU% PACKETS BYTES DROPS REASONS"),
+            (100, "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT   CPU%  DROPS  REASONS", "PACKETS BYTES"),
+            (80, "BLOCK       TYPE     PACKETS/S  RX/S  TX/S  BITS/S  DROPS/S  NS/PKT   CPU%", "PACKETS BYTES DROPS"),
+            (60, "BLOCK       PACKETS/S  BITS/S  DROPS/S  NS/PKT   CPU%", "TYPE RX/S TX/S PACKETS BYTES DROPS"),
+            (40, "BLOCK       PACKETS/S  BITS/S  DROPS/S", "TYPE RX/S TX/S NS/PKT CPU% PACKETS BYTES DROPS"),
+            (3, "BLOCK     ", "TYPE PACKETS/S RX/S TX/S BITS/S DROPS/S NS/PKT CPU% PACKETS BYTES DROPS"),
         ];
         for (room, shown, hidden) in expected {
             let (titles, others) = titles(Sort::Packets, room);
@@ -249,5 +266,27 @@ mod tests {
     fn the_column_that_blocks_are_sorted_by_is_shown() {
         assert!(titles(Sort::Ns, 40).0.contains("NS/PKT"));
         assert!(titles(Sort::Total, 40).0.contains("DROPS"));
+    }
+
+    #[test]
+    fn why_a_block_drops_is_always_told() {
+        let mut report = timed();
+        let reasons = &mut report.blocks[1].reason_rates;
+        reasons.insert("no-memory".into(), 1.0);
+        let lines = |room| {
+            let (_, lines, _) = columns(&report, Sort::Packets, room);
+            let lines = lines.iter().map(ToString::to_string);
+            let lines: Vec<_> = lines.map(|line| line.trim_end().to_owned()).collect();
+            assert!(lines
+                .iter()
+                .all(|line| room.is_none_or(|room| line.len() <= room)));
+            lines
+        };
+        let told = "filtered 800, no-memory 1.0";
+        assert!(lines(None)[1].ends_with(&format!("  1200  {told}")));
+        for room in [60, 80, 100, 122] {
+            assert_eq!(lines(Some(room))[2], format!("    {told}"), "{room}");
+        }
+        assert!(lines(Some(130))[1].ends_with(told));
     }
 }

@@ -120,6 +120,9 @@ fn peer(registry: &Registry, idp: Idp) -> Result<Peer<'_>, Failure> {
         mtu: first
             .and_then(|hook| hook.device())
             .map_or(u32::MAX, |device| device.mtu()),
+        device_index: first
+            .and_then(|hook| hook.device())
+            .map(|device| device.index()),
         device: first.map(|hook| hook.handle()),
     })
 }

@@ -158,6 +158,52 @@ fn tags_and_other_types() {
 }
 
 #[test]
+fn fragments_say_which_part_they_are() {
+    let udp = built!(
+        PacketBuilder::ethernet2(A, B)
+            .ipv4(A4, B4, 64)
+            .udp(5000, 53),
+        &[0; 1472]
+    );
+    let part = |flags: [u8; 2], bytes: &[u8]| {
+        let mut packet = udp.clone();
+        packet.truncate(14 + 20 + bytes.len());
+        let total = u16::try_from(20 + bytes.len()).unwrap();
+        packet[16..18].copy_from_slice(&total.to_be_bytes());
+        packet[18..20].copy_from_slice(&4660u16.to_be_bytes());
+        packet[20..22].copy_from_slice(&flags);
+        packet[34..].copy_from_slice(bytes);
+        brief(&packet, u32::try_from(packet.len()).unwrap())
+    };
+    assert_eq!(
+        part([0x20, 0], &udp[34..]),
+        "IP 10.0.0.1.5000 > 10.0.0.2.53: fragment of UDP, id 4660, offset 0, flags [+], length 1480"
+    );
+    assert_eq!(
+        part([0, 185], &[0xff; 528]),
+        "IP 10.0.0.1 > 10.0.0.2: fragment of UDP, id 4660, offset 1480, flags [none], length 528"
+    );
+    // A first one that is too short for its ports.
+    assert_eq!(
+        part([0x60, 0], &[0; 3]),
+        "IP 10.0.0.1 > 10.0.0.2: fragment of UDP, id 4660, offset 0, flags [+, DF], length 3"
+    );
+    let mut six = built!(
+        PacketBuilder::ethernet2(A, B).ipv6(A6, A6, 64).udp(1, 2),
+        &[]
+    );
+    six[20] = 44;
+    six[18..20].copy_from_slice(&16u16.to_be_bytes());
+    six.truncate(54);
+    six.extend([17, 0, 0x05, 0xa9, 0x12, 0x34, 0x56, 0x78]);
+    six.extend([0; 8]);
+    assert_eq!(
+        brief(&six, 70),
+        "IP6 fe80::1 > fe80::1: fragment of UDP, id 0x12345678, offset 1448, flags [+], length 8"
+    );
+}
+
+#[test]
 fn no_bytes_make_it_panic() {
     let mut seed = 1u32;
     let mut random = move || {

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How `netflow` tells of flows: a chore in process context, which ends flows, takes those that have ended, and sends
+//! messages.
+
+use super::{
+    milliseconds,
+    netflow::{
+        exporter::{Exporter, Format, Statistics, Tally},
+        record::{Flow, Times},
+        setting::Target,
+        template::Clock,
+    },
+    room,
+    state::{Meter, Own, Tables},
+    Collectors, List, LONGEST,
+};
+use address::Address;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use lana::prelude::*;
+
+/// Records that are looked at while packets of their CPU wait.
+const LOOKED_AT: u32 = 1024;
+/// Flows that are taken at once.
+const TAKEN: usize = 128;
+/// How long it is from one time that flows are looked for that are over to the next, in nanoseconds.
+const LONGEST_TICK: u64 = time::SECOND;
+const SHORTEST_TICK: u64 = time::SECOND / 50;
+/// How long it is until more messages may be sent.
+const PAUSE: u64 = time::SECOND / 250;
+
+/// What a block wants to be told, and how.
+pub(super) struct Setup {
+    pub(super) format: Format,
+    pub(super) times: Times,
+    /// Messages a second.
+    pub(super) rate: u64,
+    /// How often all flows were to end.
+    pub(super) flushes: u32,
+    pub(super) collectors: Collectors,
+}
+
+impl Setup {
+    /// Whether all collectors of another one are collectors of this one.
+    fn has_collectors_of(&self, other: &Self) -> bool {
+        let mut others = other.collectors.iter().flatten();
+        let mine = || self.collectors.iter().flatten();
+        others.all(|other| mine().any(|mine| Arc::ptr_eq(mine, other)))
+    }
+
+    /// How long it is from one time that flows are looked for to the next.
+    fn tick(&self) -> u64 {
+        let Times {
+            active,
+            idle,
+            closing,
+        } = self.times;
+        let least = active.min(idle).min(closing.max(100));
+        let tick = u64::from(least).saturating_mul(1_000_000) / 4;
+        tick.clamp(SHORTEST_TICK, LONGEST_TICK)
+    }
+}
+
+/// Where messages go.
+pub(super) struct Collector {
+    pub(super) target: Target,
+    pub(super) source: Option<Address>,
+    socket: UdpSender,
+    messages: Atomic<u64>,
+    flows: Atomic<u64>,
+    bytes: Atomic<u64>,
+    errors: Atomic<u64>,
+    /// The number of the last error.
+    error: Atomic<u32>,
+}
+
+impl Collector {
+    pub(super) fn new(target: Target, source: Option<Address>, socket: UdpSender) -> Self {
+        Self {
+            target,
+            source,
+            socket,
+            messages: Atomic::new(0),
+            flows: Atomic::new(0),
+            bytes: Atomic::new(0),
+            errors: Atomic::new(0),
+            error: Atomic::new(0),
+        }
+    }
+
+    /// Sends a message; false where it did not go.
+    fn send(&self, message: &[u8], tally: &Tally, process: &Process) -> bool {
+        let sent = self.socket.send(message, process);
+        if let Err(error) = sent {
+            self.errors.fetch_add(1_u64, Relaxed);
+            self.error.store(error.to_errno().unsigned_abs(), Relaxed);
+            if error != ECONNREFUSED {
+                return false;
+            }
+        }
+        self.messages.fetch_add(1_u64, Relaxed);
+        self.flows.fetch_add(tally.flows, Relaxed);
+        self.bytes.fetch_add(message.len() as u64, Relaxed);
+        true
+    }
+
+    /// Shows what is counted, under the collector's number.
+    pub(super) fn put(&self, number: u32, to: &mut dyn Options) {
+        let target = self.target;
+        let mut put = |what: &str, value: u64| {
+            let mut key = Key::default();
+            // It has room.
+            let _ = fmt::Write::write_fmt(&mut key, format_args!("collector.{number}.{what}"));
+            to.put(key.text(), format_args!("{value}"));
+        };
+        put("messages", self.messages.load(Relaxed));
+        put("flows", self.flows.load(Relaxed));
+        put("bytes", self.bytes.load(Relaxed));
+        put("errors", self.errors.load(Relaxed));
+        put("error", self.error.load(Relaxed).into());
+        let mut key = Key::default();
+        let _ = fmt::Write::write_fmt(&mut key, format_args!("collector.{number}"));
+        to.put_config(key.text(), format_args!("{target}"));
+    }
+}
+
+/// A short text.
+#[derive(Default)]
+struct Key {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Key {
+    fn text(&self) -> &str {
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Key {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let place = self.bytes.get_mut(self.len..).ok_or(fmt::Error)?;
+        let place = place.get_mut(..text.len()).ok_or(fmt::Error)?;
+        let bytes = place.iter_mut().zip(text.bytes());
+        bytes.for_each(|(to, byte)| *to = byte);
+        self.len = self.len.saturating_add(text.len());
+        Ok(())
+    }
+}
+
+/// What has been told so far.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Progress {
+    pub(super) messages: u64,
+    pub(super) exported: Tally,
+    /// What no collector was sent.
+    pub(super) unsent: Tally,
+    /// What the version has no record for.
+    pub(super) unfit: Tally,
+}
+
+/// What tells of flows.
+pub(super) struct Export {
+    meter: Arc<Meter>,
+    exporter: Exporter,
+    flows: List<Flow>,
+    progress: Progress,
+    /// When flows were looked for last that are over.
+    swept: u64,
+    /// Until when messages have been paid for.
+    paid: u64,
+    /// How often all flows have been ended.
+    flushes: u32,
+    /// What was wanted last.
+    setup: Option<Arc<Setup>>,
+}
+
+impl Export {
+    /// Sleeps.
+    pub(super) fn new(meter: Arc<Meter>) -> Result<Self> {
+        Ok(Self {
+            meter,
+            exporter: Exporter::new(LONGEST as usize).ok_or(ENOMEM)?,
+            flows: room(TAKEN).ok_or(ENOMEM)?,
+            progress: Progress::default(),
+            swept: 0,
+            paid: 0,
+            flushes: 0,
+            setup: None,
+        })
+    }
+
+    fn clock() -> Clock {
+        Clock {
+            uptime: milliseconds(),
+            real: time::real(),
+        }
+    }
+
+    /// Does something to the tables of each CPU: with their number, and that of the CPU.
+    fn each(&self, mut f: impl FnMut(&Arc<Tables>, u32)) {
+        let mut number = 0_usize;
+        while let Some(tables) = self.meter.tables(number) {
+            for cpu in CpuCell::<Own>::cpus() {
+                f(&tables, cpu);
+            }
+            number = number.saturating_add(1);
+        }
+    }
+
+    /// Ends flows that are over, or all.
+    fn sweep(&self, times: &Times, all: bool, process: &Process) {
+        self.each(|tables, cpu| {
+            if !tables.has(cpu) {
+                return;
+            }
+            let all = all || !tables.is_used();
+            let now = milliseconds();
+            let mut from = Some(0);
+            while let Some(at) = from {
+                let sweep = |own: &mut Own| {
+                    let next = own.table.sweep(at, LOOKED_AT, (now, times), all);
+                    tables.follow(cpu, own);
+                    next
+                };
+                from = tables.cell.visit(cpu, process, sweep).flatten();
+            }
+        });
+    }
+
+    /// Takes flows that have ended and tells of them, by so many messages or a few more. Says whether there are more.
+    fn drain(&mut self, setup: &Setup, most: u64, process: &Process) -> bool {
+        let clock = Self::clock();
+        let (mut number, mut sent) = (0_usize, 0_u64);
+        let (exporter, progress) = (&mut self.exporter, &mut self.progress);
+        let lost = Tally {
+            flows: progress.unsent.flows.wrapping_add(progress.unfit.flows),
+            packets: self.meter.sum(|counts| &counts.lost_packets),
+            bytes: self.meter.sum(|counts| &counts.lost_bytes),
+        };
+        let other = self.meter.sum(|counts| &counts.other);
+        let malformed = self.meter.sum(|counts| &counts.malformed);
+        exporter.statistics = Statistics {
+            ignored: other.wrapping_add(malformed),
+            lost,
+            ..exporter.statistics
+        };
+        exporter.statistics.lost.add(&Tally {
+            flows: 0,
+            packets: progress.unsent.packets.wrapping_add(progress.unfit.packets),
+            bytes: progress.unsent.bytes.wrapping_add(progress.unfit.bytes),
+        });
+        let mut unfit = Tally::default();
+        let mut send = |message: &[u8], tally: &Tally| {
+            sent = sent.saturating_add(1);
+            let mut went = false;
+            for collector in setup.collectors.iter().flatten() {
+                went |= collector.send(message, tally, process);
+            }
+            match went {
+                true => {
+                    progress.messages = progress.messages.wrapping_add(1);
+                    progress.exported.add(tally);
+                }
+                false => progress.unsent.add(tally),
+            }
+        };
+        exporter.set_format(&setup.format, &clock, &mut send);
+        let of_one = (setup.format.most / 64).max(1) as u64;
+        let mut budget = most.saturating_mul(of_one);
+        let mut more = false;
+        'all: while let Some(tables) = self.meter.tables(number) {
+            number = number.saturating_add(1);
+            let spec = tables.masks.spec;
+            for cpu in CpuCell::<Own>::cpus() {
+                let has_some = tables.waits(cpu);
+                while tables.waits(cpu) {
+                    if budget == 0 {
+                        more = true;
+                        break 'all;
+                    }
+                    let flows = &mut self.flows;
+                    flows.clear();
+                    let take = |own: &mut Own| {
+                        own.table.take(flows);
+                        tables.follow(cpu, own);
+                    };
+                    tables.cell.visit(cpu, process, take);
+                    for flow in flows.iter() {
+                        if !exporter.add(flow, spec, &clock, &mut send) {
+                            unfit.add(&Tally::of(flow));
+                        }
+                    }
+                    budget = budget.saturating_sub(flows.len() as u64);
+                    if flows.is_empty() {
+                        break;
+                    }
+                }
+                // Records that are not needed go back to the pool.
+                let back = |own: &mut Own| own.table.give_back();
+                let next = || tables.cell.visit(cpu, process, back).flatten();
+                while let Some(chunk) = has_some.then(next).flatten() {
+                    tables.back(chunk);
+                }
+            }
+        }
+        exporter.finish(&clock, &mut send);
+        self.progress.unfit.add(&unfit);
+        self.meter.set_progress(&self.progress);
+        self.paid = self.paid.saturating_add(
+            sent.saturating_mul(time::SECOND)
+                .checked_div(setup.rate)
+                .unwrap_or(0),
+        );
+        more
+    }
+}
+
+impl Chore for Export {
+    fn run(&mut self, process: &Process) -> Option<u64> {
+        let setup = self.meter.setup()?;
+        // Who is new has to hear of templates.
+        let knows = |old: &Arc<Setup>| old.has_collectors_of(&setup);
+        if !self.setup.as_ref().is_some_and(knows) {
+            self.exporter.refresh(&Self::clock());
+        }
+        self.setup = Some(setup.clone());
+        let now = time::now();
+        let tick = setup.tick();
+        let is_flush = self.flushes != setup.flushes;
+        if is_flush || now.saturating_sub(self.swept) >= tick {
+            self.sweep(&setup.times, is_flush, process);
+            (self.swept, self.flushes) = (now, setup.flushes);
+        }
+        // What was not sent in the past is not sent all at once.
+        self.paid = self.paid.max(now.saturating_sub(PAUSE));
+        let owed = now.saturating_add(PAUSE).saturating_sub(self.paid);
+        let most = match self.paid > now {
+            true => 0,
+            false => (owed.saturating_mul(setup.rate) / time::SECOND).max(1),
+        };
+        let more = most == 0 || self.drain(&setup, most, process);
+        self.meter.forget();
+        let sums = self.meter.sums();
+        let mut is_retired = false;
+        self.each(|tables, _| is_retired |= !tables.is_used());
+        if more || is_retired || sums.waiting > 0 {
+            return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
+        }
+        // Without a flow the next one says so.
+        (sums.active > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
+    }
+
+    fn end(&mut self, process: &Process) {
+        let Some(setup) = self.meter.setup() else {
+            return;
+        };
+        self.sweep(&setup.times, true, process);
+        self.drain(&setup, u64::MAX, process);
+    }
+}

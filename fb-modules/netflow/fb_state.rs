@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of `netflow`: tables of flows, and what is counted.
+
+use super::{
+    export::{Progress, Setup},
+    milliseconds,
+    netflow::{
+        key::{Masks, Spec},
+        memory::{Chunk, Sizes},
+        record::{since, End, Ends, Flow},
+        sampling::Sampler,
+        table::Table,
+    },
+    push, room, List,
+};
+use kernel::sync::atomic::{Atomic, Relaxed};
+use lana::prelude::*;
+
+/// What a CPU has of its own.
+pub(super) struct Own {
+    pub(super) table: Table,
+    pub(super) sampler: Sampler,
+}
+
+/// What a CPU's table says of itself.
+#[derive(Zeroable)]
+pub(super) struct Follow {
+    active: Count,
+    waiting: Count,
+    begun: Count,
+    idle: Count,
+    long: Count,
+    closed: Count,
+    forced: Count,
+    full: Count,
+}
+
+/// The same of all CPUs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sums {
+    pub(super) active: u64,
+    pub(super) waiting: u64,
+    begun: u64,
+    ended: [u64; End::NUMBERS],
+}
+
+impl Follow {
+    /// What there is to say has changed.
+    pub(super) fn follow(&self, table: &Table) {
+        self.active.set(table.active().into());
+        self.waiting.set(table.waiting().into());
+        self.begun.set(table.begun);
+        let [_, idle, long, closed, forced, full] = table.ended;
+        self.idle.set(idle);
+        self.long.set(long);
+        self.closed.set(closed);
+        self.forced.set(forced);
+        self.full.set(full);
+    }
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.active = self.active.wrapping_add(other.active);
+        self.waiting = self.waiting.wrapping_add(other.waiting);
+        self.begun = self.begun.wrapping_add(other.begun);
+        for (sum, other) in self.ended.iter_mut().zip(other.ended) {
+            *sum = sum.wrapping_add(other);
+        }
+    }
+}
+
+/// The flows that are kept by a key, on all CPUs.
+pub(super) struct Tables {
+    pub(super) masks: Masks,
+    pub(super) key: HashKey,
+    pub(super) cell: CpuCell<Own>,
+    pub(super) counts: PerCpu<Follow>,
+    /// Records that no CPU has.
+    pool: Locked<List<Chunk>>,
+    left: Atomic<u32>,
+    /// How many blocks have it. Without one it gets no more packets.
+    users: Atomic<u32>,
+    flows: u32,
+}
+
+impl Tables {
+    /// Sleeps.
+    pub(super) fn new(spec: Spec, flows: u32, process: &Process) -> Result<Arc<Self>> {
+        let mut cpus = 0_u32;
+        CpuCell::<Own>::cpus().for_each(|_| cpus = cpus.saturating_add(1));
+        let sizes = Sizes::of(flows, cpus);
+        if sizes.bytes(cpus, spec.biflow) > (memory::available(process) / 4).saturating_mul(3) {
+            return Err(ENOMEM);
+        }
+        let mut pool = room(sizes.chunks as usize).ok_or(ENOMEM)?;
+        for _ in 0..sizes.chunks {
+            let chunk = Chunk::new(spec.biflow).ok_or(ENOMEM)?;
+            push(&mut pool, chunk).then_some(()).ok_or(ENOMEM)?;
+        }
+        let seeds = HashKey::random();
+        let own = |cpu: u32| {
+            Ok(Own {
+                table: Table::new(&sizes).ok_or(ENOMEM)?,
+                sampler: Sampler::new(seeds.hash(&[cpu.into()])),
+            })
+        };
+        let tables = Self {
+            masks: Masks::new(spec),
+            key: HashKey::random(),
+            cell: CpuCell::new(process, own)?,
+            counts: PerCpu::new(process)?,
+            pool: Locked::new(pool)?,
+            left: Atomic::new(sizes.chunks),
+            users: Atomic::new(0),
+            flows,
+        };
+        Ok(Arc::new(tables, GFP_KERNEL)?)
+    }
+
+    pub(super) fn is_for(&self, spec: &Spec, flows: u32) -> bool {
+        self.masks.spec == *spec && self.flows == flows
+    }
+
+    /// Records for a CPU that has too few.
+    #[cold]
+    pub(super) fn more(&self) -> Option<Chunk> {
+        if self.left.load(Relaxed) == 0 {
+            return None;
+        }
+        self.pool.with(|pool| {
+            let chunk = pool.pop();
+            self.left.store(pool.len() as u32, Relaxed);
+            chunk
+        })
+    }
+
+    /// Takes records back that a CPU does not need.
+    pub(super) fn back(&self, chunk: Chunk) {
+        self.pool.with(|pool| {
+            // There is room: it comes from here.
+            push(pool, chunk);
+            self.left.store(pool.len() as u32, Relaxed);
+        });
+    }
+
+    /// What a CPU's table says of itself has changed, by who visits it.
+    pub(super) fn follow(&self, cpu: u32, own: &Own) {
+        if let Some((_, counts)) = self.counts.iter().find(|(other, _)| *other == cpu) {
+            counts.follow(&own.table);
+        }
+    }
+
+    /// Whether a CPU has flows.
+    pub(super) fn has(&self, cpu: u32) -> bool {
+        let mut counts = self.counts.iter();
+        let has = |counts: &Follow| counts.active.get() > 0 || counts.waiting.get() > 0;
+        counts.any(|(other, counts)| other == cpu && has(counts))
+    }
+
+    /// Whether flows of a CPU wait to be taken.
+    pub(super) fn waits(&self, cpu: u32) -> bool {
+        let mut counts = self.counts.iter();
+        counts.any(|(other, counts)| other == cpu && counts.waiting.get() > 0)
+    }
+
+    pub(super) fn is_used(&self) -> bool {
+        self.users.load(Relaxed) > 0
+    }
+
+    pub(super) fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for (_, counts) in self.counts.iter() {
+            sums.add(&Sums {
+                active: counts.active.get(),
+                waiting: counts.waiting.get(),
+                begun: counts.begun.get(),
+                ended: [
+                    0,
+                    counts.idle.get(),
+                    counts.long.get(),
+                    counts.closed.get(),
+                    counts.forced.get(),
+                    counts.full.get(),
+                ],
+            });
+        }
+        sums
+    }
+}
+
+/// Says that a block has the tables, and packets may come to them.
+pub(super) struct Lease(Arc<Tables>);
+
+impl Lease {
+    pub(super) fn new(tables: Arc<Tables>) -> Result<Self> {
+        tables.users.fetch_add(1_u32, Relaxed);
+        Ok(Self(tables))
+    }
+
+    pub(super) fn again(&self) -> Self {
+        self.0.users.fetch_add(1_u32, Relaxed);
+        Self(self.0.clone())
+    }
+
+    #[inline(always)]
+    pub(super) fn tables(&self) -> &Arc<Tables> {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1_u32, Relaxed);
+    }
+}
+
+/// What a CPU counts.
+#[derive(Zeroable)]
+pub(super) struct Counts {
+    pub(super) packets: Count,
+    pub(super) bytes: Count,
+    pub(super) other: Count,
+    pub(super) malformed: Count,
+    pub(super) unsampled: Count,
+    pub(super) lost_packets: Count,
+    pub(super) lost_bytes: Count,
+}
+
+/// What blocks have in common of which one takes the other's place.
+pub(super) struct Meter {
+    /// Nothing waits in it: sockets are opened by it.
+    pub(super) queue: HoldQueue,
+    pub(super) counts: PerCpu<Counts>,
+    /// All tables with flows, also those that get no more packets.
+    tables: Locked<List<Arc<Tables>>>,
+    /// What tables have counted that are no more.
+    past: Locked<Sums>,
+    /// What the block wants that packets come to.
+    setup: Locked<Option<Arc<Setup>>>,
+    progress: Locked<Progress>,
+}
+
+impl Meter {
+    pub(super) fn new(queue: HoldQueue, process: &Process) -> Result<Self> {
+        Ok(Self {
+            queue,
+            counts: PerCpu::new(process)?,
+            tables: Locked::new(List::new())?,
+            past: Locked::new(Sums::default())?,
+            setup: Locked::new(None)?,
+            progress: Locked::new(Progress::default())?,
+        })
+    }
+
+    /// There are flows in these tables from now on, too. Sleeps.
+    pub(super) fn keep(&self, tables: &Arc<Tables>) -> Result {
+        let mut grown = List::new();
+        loop {
+            let done = self.tables.with(|list| {
+                if list.iter().any(|other| Arc::ptr_eq(other, tables)) {
+                    return true;
+                }
+                if list.len() < list.capacity() {
+                    return push(list, tables.clone());
+                }
+                if grown.capacity() <= list.len() {
+                    return false;
+                }
+                for other in list.iter() {
+                    push(&mut grown, other.clone());
+                }
+                core::mem::swap(list, &mut grown);
+                push(list, tables.clone())
+            });
+            if done {
+                return Ok(());
+            }
+            let count = self.tables.with(|list| list.len());
+            grown = room(count.saturating_add(4)).ok_or(ENOMEM)?;
+        }
+    }
+
+    /// The tables, one by one: those of a number, if there are as many.
+    pub(super) fn tables(&self, number: usize) -> Option<Arc<Tables>> {
+        self.tables.with(|list| list.get(number).cloned())
+    }
+
+    /// Forgets tables that get no packets and have no flows. Sleeps.
+    pub(super) fn forget(&self) {
+        let mut gone: Option<Arc<Tables>>;
+        loop {
+            gone = self.tables.with(|list| {
+                let is_over = |tables: &Arc<Tables>| {
+                    let sums = tables.sums();
+                    !tables.is_used() && sums.active == 0 && sums.waiting == 0
+                };
+                let number = list.iter().position(is_over)?;
+                list.remove(number).ok()
+            });
+            let Some(tables) = &gone else { return };
+            let sums = tables.sums();
+            self.past.with(|past| past.add(&sums));
+        }
+    }
+
+    pub(super) fn sums(&self) -> Sums {
+        let mut sums = self.past.with(|past| *past);
+        let mut number = 0;
+        while let Some(tables) = self.tables(number) {
+            sums.add(&tables.sums());
+            number = number.saturating_add(1);
+        }
+        sums
+    }
+
+    pub(super) fn set_up(&self, setup: &Arc<Setup>) {
+        // What is not needed any more is freed with no lock held.
+        drop(self.setup.with(|old| old.replace(setup.clone())));
+    }
+
+    pub(super) fn setup(&self) -> Option<Arc<Setup>> {
+        self.setup.with(|setup| setup.clone())
+    }
+
+    pub(super) fn set_progress(&self, progress: &Progress) {
+        self.progress.with(|old| *old = *progress);
+    }
+
+    /// What all CPUs have counted.
+    pub(super) fn sum(&self, part: fn(&Counts) -> &Count) -> u64 {
+        let parts = self.counts.iter();
+        let parts = parts.map(|(_, counts)| part(counts).get());
+        parts.fold(0, u64::wrapping_add)
+    }
+
+    /// Shows what is counted.
+    pub(super) fn put(&self, to: &mut dyn Options, flows: u64) {
+        let sums = self.sums();
+        let load = sums.active.saturating_mul(100).checked_div(flows);
+        let mut put = |key, value: u64| to.put(key, format_args!("{value}"));
+        put("current", sums.active);
+        put("load", load.unwrap_or(0));
+        put("waiting", sums.waiting);
+        put("begun", sums.begun);
+        put("packets", self.sum(|counts| &counts.packets));
+        put("bytes", self.sum(|counts| &counts.bytes));
+        put("other", self.sum(|counts| &counts.other));
+        put("malformed", self.sum(|counts| &counts.malformed));
+        put("unsampled", self.sum(|counts| &counts.unsampled));
+        let [_, idle, long, closed, forced, full] = sums.ended;
+        put("ended.inactive", idle);
+        put("ended.active", long);
+        put("ended.closed", closed);
+        put("ended.forced", forced);
+        put("ended.full", full);
+        let progress = self.progress.with(|progress| *progress);
+        put("messages", progress.messages);
+        put("exported.flows", progress.exported.flows);
+        put("exported.packets", progress.exported.packets);
+        put("exported.bytes", progress.exported.bytes);
+        put("lost.full.packets", self.sum(|counts| &counts.lost_packets));
+        put("lost.full.bytes", self.sum(|counts| &counts.lost_bytes));
+        put("lost.unsent.flows", progress.unsent.flows);
+        put("lost.unsent.packets", progress.unsent.packets);
+        put("lost.unsent.bytes", progress.unsent.bytes);
+        put("lost.version.flows", progress.unfit.flows);
+        put("lost.version.packets", progress.unfit.packets);
+        put("lost.version.bytes", progress.unfit.bytes);
+    }
+
+    /// Prints the flows, a line each.
+    pub(super) fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
+        /// How many are looked at while packets of their CPU wait.
+        const MOST: u32 = 1024;
+        let Some(mut flows) = room(64) else {
+            return Ok(());
+        };
+        let now = milliseconds();
+        let mut number = 0;
+        while let Some(tables) = self.tables(number) {
+            number = number.saturating_add(1);
+            for cpu in CpuCell::<Own>::cpus() {
+                let mut from = Some(0);
+                while let Some(at) = from {
+                    flows.clear();
+                    let look = |own: &mut Own| own.table.look(at, MOST, &mut flows);
+                    from = tables.cell.visit(cpu, process, look).flatten();
+                    for flow in &flows {
+                        line(to, flow, now)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A flow, as text.
+fn line(to: &mut dyn fmt::Write, flow: &Flow, now: u32) -> fmt::Result {
+    use address::Address;
+    let (source, destination) = match flow.ends() {
+        Ends::V4(source, destination) => (Address::V4(source), Address::V4(destination)),
+        Ends::V6(source, destination) => (Address::V6(source), Address::V6(destination)),
+    };
+    let (from, into) = flow.ports();
+    let direction = if flow.is_egress() {
+        "egress"
+    } else {
+        "ingress"
+    };
+    write!(
+        to,
+        "{direction} in={} out={} proto={} src={source} dst={destination} sport={from} dport={into}",
+        flow.input(),
+        flow.rest.output,
+        flow.protocol(),
+    )?;
+    write!(to, " tos={} flags={}", flow.tos(), flow.hot.flags)?;
+    if flow.vlan() != 0 {
+        write!(to, " vlan={}", flow.vlan())?;
+    }
+    write!(to, " packets={} bytes={}", flow.hot.packets, flow.hot.bytes)?;
+    if flow.reverse.packets != 0 {
+        let reverse = &flow.reverse;
+        write!(
+            to,
+            " reverse.packets={} reverse.bytes={}",
+            reverse.packets, reverse.bytes
+        )?;
+    }
+    let (age, idle) = (since(now, flow.hot.first), since(now, flow.hot.last));
+    writeln!(to, " age={age}ms idle={idle}ms")
+}

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The flows of a CPU: a hash table of numbers, over records in chunks.
+//!
+//! A bucket is a cache line, which has 15 numbers with 8 bits of the hash each. A number is in the bucket of its hash, or,
+//! where that is full, in another one. Records are in chunks, which the CPUs share: a CPU takes one out of the pool when
+//! it needs more, and gives it back when no record in it is in use.
+//!
+//! A flow that ends leaves the hash table, and its record waits to be taken. When few records are left, the oldest of
+//! some flows ends with each new one.
+
+use super::{
+    filled,
+    key::{Masks, Seen, IS_EGRESS, IS_V6},
+    memory::{Bucket, Chunk, Sizes, CHUNK, NONE},
+    push,
+    record::{since, End, Flow, Hot, Rest, Reverse, Times},
+    room, List,
+};
+
+/// The most flows that a table can be for: their numbers have 24 bits.
+pub(crate) const MOST: u32 = 8 << 20;
+/// Of so many flows one ends where there is no room.
+const TRIED: u32 = 16;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// A flow has it.
+    Known,
+    /// The same, and flows have begun or ended.
+    Changed,
+    /// There was no room.
+    Lost,
+}
+
+/// By what flows are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) masks: &'a Masks,
+    pub(crate) times: &'a Times,
+    pub(crate) now: u32,
+    /// The device that packets in the direction egress go to.
+    pub(crate) output: u32,
+}
+
+/// The flows of a CPU.
+pub(crate) struct Table {
+    buckets: List<Bucket>,
+    chunks: List<Option<Chunk>>,
+    /// All chunks that there are have lower numbers.
+    top: u32,
+    /// The first chunk that has free records.
+    open: u32,
+    free: u32,
+    active: u32,
+    /// Records that wait to be taken, as a list: how many, the first, and the last.
+    waiting: u32,
+    first: u32,
+    last: u32,
+    /// Where flows are looked for that can end.
+    hand: u32,
+    /// How many flows have begun.
+    pub(crate) begun: u64,
+    /// How many flows have ended, by the reason.
+    pub(crate) ended: [u64; End::NUMBERS],
+}
+
+impl Table {
+    /// A table without records. None without memory.
+    pub(crate) fn new(sizes: &Sizes) -> Option<Self> {
+        let mut chunks: List<Option<Chunk>> = room(sizes.own as usize)?;
+        for _ in 0..sizes.own {
+            if !push(&mut chunks, None) {
+                return None;
+            }
+        }
+        Some(Self {
+            buckets: filled(Bucket::EMPTY, sizes.buckets as usize)?,
+            chunks,
+            top: 0,
+            open: NONE,
+            free: 0,
+            active: 0,
+            waiting: 0,
+            first: NONE,
+            last: NONE,
+            hand: 0,
+            begun: 0,
+            ended: [0; End::NUMBERS],
+        })
+    }
+
+    pub(crate) fn active(&self) -> u32 {
+        self.active
+    }
+
+    /// How many records wait to be taken.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting
+    }
+
+    /// So few records are left free that flows have to end.
+    fn spare(&self) -> u32 {
+        (self.active / 16).max(16)
+    }
+
+    #[inline(always)]
+    fn chunk(&self, index: u32) -> Option<&Chunk> {
+        self.chunks.get((index / CHUNK) as usize)?.as_ref()
+    }
+
+    #[inline(always)]
+    fn hot(&self, index: u32) -> Option<&Hot> {
+        self.chunk(index)?.hot.get((index % CHUNK) as usize)
+    }
+
+    #[inline(always)]
+    fn chunk_mut(&mut self, index: u32) -> Option<&mut Chunk> {
+        self.chunks.get_mut((index / CHUNK) as usize)?.as_mut()
+    }
+
+    /// A bucket by 32 bits of a hash.
+    #[inline(always)]
+    fn bucket(&self, hash: u32) -> usize {
+        (u64::from(hash).wrapping_mul(self.buckets.len() as u64) >> 32) as usize
+    }
+
+    /// The two buckets in which a number can be.
+    #[inline(always)]
+    fn homes(&self, hash: u32) -> [usize; 2] {
+        let other = hash.rotate_left(16).wrapping_mul(0x9e37_79b1);
+        [self.bucket(hash), self.bucket(other)]
+    }
+
+    #[inline(always)]
+    fn is(chunks: &[Option<Chunk>], index: u32, seen: &Seen, hash: u32, masks: &Masks) -> bool {
+        let chunk = chunks.get((index / CHUNK) as usize);
+        let (Some(Some(chunk)), at) = (chunk, (index % CHUNK) as usize) else {
+            return false;
+        };
+        let Some(hot) = chunk.hot.get(at) else {
+            return false;
+        };
+        if hot.link != hash || !hot.is_of(seen, masks) {
+            return false;
+        }
+        let wide = seen.what & IS_V6 == 0 || chunk.wide.get(at) == Some(&seen.wide);
+        let macs = || {
+            chunk
+                .rest
+                .get(at)
+                .is_some_and(|rest| rest.macs == seen.macs)
+        };
+        wide && (!masks.macs || macs())
+    }
+
+    /// The number of the flow that a packet belongs to.
+    #[inline(always)]
+    fn find(&self, seen: &Seen, hash: u32, masks: &Masks) -> Option<u32> {
+        let [home, other] = self.homes(hash);
+        let bucket = self.buckets.get(home)?;
+        let tag = hash << 24;
+        let search = |bucket: &Bucket| {
+            for entry in bucket.entries {
+                if entry == 0 {
+                    break;
+                }
+                if (entry ^ tag) >> 24 == 0 {
+                    let index = (entry & 0xff_ffff).wrapping_sub(1);
+                    if Self::is(&self.chunks, index, seen, hash, masks) {
+                        return Some(index);
+                    }
+                }
+            }
+            None
+        };
+        let found = search(bucket);
+        if found.is_some() || bucket.elsewhere == 0 {
+            return found;
+        }
+        search(self.buckets.get(other)?)
+    }
+
+    /// Counts a packet whose key has this hash. Another chunk is got by `more`.
+    #[inline(always)]
+    pub(crate) fn count(
+        &mut self,
+        seen: &Seen,
+        hash: u64,
+        rules: &Rules<'_>,
+        more: impl FnOnce() -> Option<Chunk>,
+    ) -> Counted {
+        let hash = hash as u32;
+        let Some(index) = self.find(seen, hash, rules.masks) else {
+            return self.begin(seen, hash, rules, more);
+        };
+        let is_biflow = rules.masks.spec.biflow;
+        let has_free = self.free > 0;
+        let Some(chunk) = self.chunk_mut(index) else {
+            return Counted::Lost;
+        };
+        let at = (index % CHUNK) as usize;
+        let Some(hot) = chunk.hot.get_mut(at) else {
+            return Counted::Lost;
+        };
+        if let Some(reason) = hot.over_before(seen, rules.now, rules.times) {
+            // Where there is no room for another flow, this one goes on.
+            if has_free {
+                self.end(index, reason);
+                return self.begin(seen, hash, rules, more);
+            }
+        }
+        match chunk.reverse.get_mut(at).filter(|_| is_biflow) {
+            Some(reverse) => hot.add_either(reverse, seen, rules.now),
+            None => hot.add(seen, rules.now),
+        }
+        if hot.is_closing() && rules.times.closing == 0 {
+            self.end(index, End::Closed);
+            return Counted::Changed;
+        }
+        Counted::Known
+    }
+
+    /// A flow begins with a packet.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        seen: &Seen,
+        hash: u32,
+        rules: &Rules<'_>,
+        more: impl FnOnce() -> Option<Chunk>,
+    ) -> Counted {
+        if self.free <= self.spare() {
+            let place = self.chunks.iter().position(Option::is_none);
+            match place.and_then(|place| Some((place, more()?))) {
+                Some((place, chunk)) => self.add(place, chunk),
+                None => self.evict(rules.now),
+            }
+        }
+        let Some(index) = self.take_free() else {
+            return Counted::Lost;
+        };
+        let mut hot = Hot::new(seen, hash, rules.now);
+        let mut reverse = Reverse::EMPTY;
+        if rules.masks.spec.biflow {
+            // Whether it closes depends on both directions.
+            hot = Hot::new(
+                &Seen {
+                    flags: 0,
+                    packets: 0,
+                    bytes: 0,
+                    ..*seen
+                },
+                hash,
+                rules.now,
+            );
+            hot.add_either(&mut reverse, seen, rules.now);
+        }
+        let output = match seen.what & IS_EGRESS {
+            0 => 0,
+            _ => rules.output,
+        };
+        let at = (index % CHUNK) as usize;
+        if let Some(chunk) = self.chunk_mut(index) {
+            if let Some(to) = chunk.hot.get_mut(at) {
+                *to = hot;
+            }
+            if let Some(to) = chunk.wide.get_mut(at).filter(|_| seen.what & IS_V6 != 0) {
+                *to = seen.wide;
+            }
+            if let Some(to) = chunk.rest.get_mut(at) {
+                let macs = seen.macs;
+                *to = Rest { output, macs };
+            }
+            if let Some(to) = chunk.reverse.get_mut(at) {
+                *to = reverse;
+            }
+        }
+        self.active = self.active.wrapping_add(1);
+        self.begun = self.begun.wrapping_add(1);
+        if !self.insert(hash, index) {
+            self.evict_from(hash, rules.now);
+            if !self.insert(hash, index) {
+                // Nobody finds it any more: it has this packet only.
+                self.settle(index, End::Full);
+            }
+        }
+        if hot.is_closing() && rules.times.closing == 0 {
+            self.end(index, End::Closed);
+        }
+        Counted::Changed
+    }
+
+    /// Puts a number into the hash table; false where there is no room.
+    fn insert(&mut self, hash: u32, index: u32) -> bool {
+        let homes = self.homes(hash);
+        let [home, other] = homes;
+        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
+        for at in homes {
+            let Some(bucket) = self.buckets.get_mut(at) else {
+                return false;
+            };
+            let Some(place) = bucket.entries.iter_mut().find(|place| **place == 0) else {
+                continue;
+            };
+            *place = entry;
+            if at == other && other != home {
+                if let Some(bucket) = self.buckets.get_mut(home) {
+                    bucket.elsewhere = bucket.elsewhere.wrapping_add(1);
+                }
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Takes a number out of the hash table.
+    fn remove(&mut self, hash: u32, index: u32) {
+        let homes = self.homes(hash);
+        let [home, other] = homes;
+        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
+        for at in homes {
+            let Some(bucket) = self.buckets.get_mut(at) else {
+                return;
+            };
+            let entries = &mut bucket.entries;
+            let last = entries.iter().rposition(|place| *place != 0);
+            let last = last
+                .and_then(|last| entries.get(last))
+                .copied()
+                .unwrap_or(0);
+            let Some(place) = entries.iter_mut().find(|place| **place == entry) else {
+                continue;
+            };
+            // The last one takes its place.
+            *place = last;
+            if let Some(place) = entries.iter_mut().rfind(|place| **place != 0) {
+                *place = 0;
+            }
+            if at == other && other != home {
+                if let Some(bucket) = self.buckets.get_mut(home) {
+                    bucket.elsewhere = bucket.elsewhere.wrapping_sub(1);
+                }
+            }
+            return;
+        }
+    }
+
+    /// A flow ends.
+    fn end(&mut self, index: u32, reason: End) {
+        if let Some(hot) = self.hot(index) {
+            let hash = hot.link;
+            self.remove(hash, index);
+            self.settle(index, reason);
+        }
+    }
+
+    /// A flow that is not in the hash table waits to be taken.
+    fn settle(&mut self, index: u32, reason: End) {
+        let last = core::mem::replace(&mut self.last, index);
+        let mut hot_of = |index: u32, f: &dyn Fn(&mut Hot)| {
+            if let Some(chunk) = self.chunks.get_mut((index / CHUNK) as usize) {
+                let hot = chunk.as_mut();
+                let hot = hot.and_then(|chunk| chunk.hot.get_mut((index % CHUNK) as usize));
+                hot.map(f);
+            }
+        };
+        hot_of(index, &|hot| {
+            hot.end(reason);
+            hot.link = NONE;
+        });
+        match last {
+            NONE => self.first = index,
+            last => hot_of(last, &|hot| hot.link = index),
+        }
+        self.waiting = self.waiting.wrapping_add(1);
+        self.active = self.active.wrapping_sub(1);
+        if let Some(ended) = self.ended.get_mut(reason as usize) {
+            *ended = ended.wrapping_add(1);
+        }
+    }
+
+    /// Ends the oldest of some flows.
+    #[cold]
+    fn evict(&mut self, now: u32) {
+        let end = self.top.saturating_mul(CHUNK);
+        let mut oldest = None;
+        let (mut tried, mut at) = (0_u32, self.hand);
+        // A chunk that is not there is passed at once.
+        for _ in 0..TRIED.saturating_mul(4) {
+            if at >= end {
+                at = 0;
+            }
+            match self.hot(at) {
+                None => at = (at / CHUNK).saturating_add(1).saturating_mul(CHUNK),
+                Some(hot) => {
+                    if hot.is_active() {
+                        let age = since(now, hot.last);
+                        if oldest.is_none_or(|(oldest, _)| age > oldest) {
+                            oldest = Some((age, at));
+                        }
+                        tried = tried.saturating_add(1);
+                    }
+                    at = at.saturating_add(1);
+                }
+            }
+            if tried == TRIED {
+                break;
+            }
+        }
+        self.hand = at;
+        if let Some((_, index)) = oldest {
+            self.end(index, End::Full);
+        }
+    }
+
+    /// Ends the oldest flow of a bucket.
+    #[cold]
+    fn evict_from(&mut self, hash: u32, now: u32) {
+        let [home, _] = self.homes(hash);
+        let Some(bucket) = self.buckets.get(home) else {
+            return;
+        };
+        let mut oldest = None;
+        for entry in bucket.entries {
+            let index = (entry & 0xff_ffff).wrapping_sub(1);
+            let Some(hot) = self.hot(index).filter(|_| entry != 0) else {
+                continue;
+            };
+            let age = since(now, hot.last);
+            if oldest.is_none_or(|(oldest, _)| age > oldest) {
+                oldest = Some((age, index));
+            }
+        }
+        if let Some((_, index)) = oldest {
+            self.end(index, End::Full);
+        }
+    }
+
+    /// Adds a chunk, of which no record is in use, at a place where there is none.
+    fn add(&mut self, number: usize, mut chunk: Chunk) {
+        let Some(place) = self.chunks.get_mut(number) else {
+            return;
+        };
+        chunk.next = core::mem::replace(&mut self.open, number as u32);
+        *place = Some(chunk);
+        self.top = self.top.max((number as u32).saturating_add(1));
+        self.free = self.free.saturating_add(CHUNK);
+    }
+
+    /// A free record, of the first chunk that has any.
+    fn take_free(&mut self) -> Option<u32> {
+        let number = self.open;
+        let chunk = self.chunks.get_mut(number as usize)?.as_mut()?;
+        let at = chunk.free;
+        let hot = chunk.hot.get(at as usize)?;
+        chunk.free = hot.link;
+        chunk.used = chunk.used.wrapping_add(1);
+        if chunk.free == NONE {
+            self.open = chunk.next;
+        }
+        self.free = self.free.wrapping_sub(1);
+        Some(number.wrapping_mul(CHUNK).wrapping_add(at))
+    }
+
+    fn give_free(&mut self, index: u32) {
+        let (open, at) = (self.open, index % CHUNK);
+        let Some(chunk) = self.chunk_mut(index) else {
+            return;
+        };
+        let was_full = chunk.free == NONE;
+        let Some(hot) = chunk.hot.get_mut(at as usize) else {
+            return;
+        };
+        *hot = Hot::EMPTY;
+        hot.link = core::mem::replace(&mut chunk.free, at);
+        chunk.used = chunk.used.wrapping_sub(1);
+        if was_full {
+            chunk.next = open;
+            self.open = index / CHUNK;
+        }
+        self.free = self.free.wrapping_add(1);
+    }
+
+    /// The records of a flow.
+    fn flow(&self, index: u32) -> Option<Flow> {
+        let (chunk, at) = (self.chunk(index)?, (index % CHUNK) as usize);
+        let hot = *chunk.hot.get(at)?;
+        let wide = chunk.wide.get(at).filter(|_| hot.what & IS_V6 != 0);
+        Some(Flow {
+            hot,
+            wide: wide.copied().unwrap_or_default(),
+            rest: chunk.rest.get(at).copied().unwrap_or(Rest::EMPTY),
+            reverse: chunk.reverse.get(at).copied().unwrap_or(Reverse::EMPTY),
+        })
+    }
+
+    /// Takes flows that have ended, as many as there is room for in the list.
+    pub(crate) fn take(&mut self, to: &mut List<Flow>) {
+        while to.len() < to.capacity() {
+            let index = self.first;
+            let Some(flow) = self.flow(index) else {
+                return;
+            };
+            self.first = flow.hot.link;
+            if self.first == NONE {
+                self.last = NONE;
+            }
+            self.waiting = self.waiting.wrapping_sub(1);
+            self.give_free(index);
+            if !push(to, flow) {
+                return;
+            }
+        }
+    }
+
+    /// Ends flows whose time is over, or all, among some records; the number from which to go on, if there are more.
+    pub(crate) fn sweep(
+        &mut self,
+        from: u32,
+        most: u32,
+        (now, times): (u32, &Times),
+        all: bool,
+    ) -> Option<u32> {
+        let (mut at, mut looked) = (from, 0_u32);
+        while looked < most {
+            let chunk = self.chunks.get((at / CHUNK) as usize)?;
+            if at / CHUNK >= self.top {
+                return None;
+            }
+            let hot = match chunk {
+                Some(chunk) if chunk.used > 0 => chunk.hot.get((at % CHUNK) as usize)?,
+                _ => {
+                    at = (at / CHUNK).saturating_add(1).saturating_mul(CHUNK);
+                    looked = looked.saturating_add(8);
+                    continue;
+                }
+            };
+            if hot.is_active() {
+                let reason = hot.over(now, times);
+                let reason = reason.or(all.then_some(End::Forced));
+                if let Some(reason) = reason {
+                    self.end(at, reason);
+                }
+            }
+            at = at.saturating_add(1);
+            looked = looked.saturating_add(1);
+        }
+        Some(at)
+    }
+
+    /// Adds active flows to a list, as many as there is room for; the number from which to go on, if there are more.
+    pub(crate) fn look(&self, from: u32, most: u32, to: &mut List<Flow>) -> Option<u32> {
+        let (mut at, mut looked) = (from, 0_u32);
+        while looked < most && to.len() < to.capacity() {
+            let chunk = self.chunks.get((at / CHUNK) as usize)?;
+            if at / CHUNK >= self.top {
+                return None;
+            }
+            let active = match chunk {
+                Some(chunk) if chunk.used > 0 => chunk.hot.get((at % CHUNK) as usize)?.is_active(),
+                _ => {
+                    at = (at / CHUNK).saturating_add(1).saturating_mul(CHUNK);
+                    looked = looked.saturating_add(8);
+                    continue;
+                }
+            };
+            if let Some(flow) = self.flow(at).filter(|_| active) {
+                if !push(to, flow) {
+                    return None;
+                }
+            }
+            at = at.saturating_add(1);
+            looked = looked.saturating_add(1);
+        }
+        Some(at)
+    }
+
+    /// Gives back a chunk that is not needed; none where all are.
+    pub(crate) fn give_back(&mut self) -> Option<Chunk> {
+        let needed = match self.active {
+            0 => 0,
+            _ => self.spare(),
+        };
+        if self.free < needed.saturating_add(CHUNK) {
+            return None;
+        }
+        let is_idle = |chunk: &Option<Chunk>| chunk.as_ref().is_some_and(|chunk| chunk.used == 0);
+        let number = self.chunks.iter().rposition(is_idle)?;
+        // It is taken out of the list of those that have free records.
+        let next = self.chunks.get(number)?.as_ref()?.next;
+        let mut at = self.open;
+        if at as usize == number {
+            self.open = next;
+        }
+        while let Some(Some(chunk)) = self.chunks.get_mut(at as usize) {
+            at = chunk.next;
+            if at as usize == number {
+                chunk.next = next;
+                break;
+            }
+        }
+        self.free = self.free.wrapping_sub(CHUNK);
+        let chunk = self.chunks.get_mut(number)?.take();
+        let last = self.chunks.iter().rposition(Option::is_some);
+        self.top = last.map_or(0, |last| (last as u32).saturating_add(1));
+        chunk
+    }
+}
