@@ -96,17 +96,17 @@ class Nobody(Receiver):
 
 
 class Block(Receiver):
-    """A block takes the packets in the kernel."""
+    """A block takes the packets in the kernel; with `--xdp` as frames."""
 
     counts = True
 
-    def __init__(self, name, kind):
+    def __init__(self, name, kind, *how):
         super().__init__(name)
-        self.kind = kind
+        self.kind, self.how = kind, how
 
     def set_up(self):
         do("modprobe", f"fb_{self.kind}")
-        hook(NEAR)
+        do("vlink", "ethernet", "hook", NEAR, "--yes", *self.how)
         batch(f"add block {self.kind}", f"bind block {NEAR}")
         self.count = engine()
 
@@ -128,6 +128,7 @@ CONTENDERS = (
     Socket("LANA ring", "lana-ring"),
     Socket("LANA ring classify", "lana-ring", each=True),
     Block("counter", "counter"),
+    Block("counter --xdp", "counter", "--xdp"),
     Block("netflow", "netflow"),
 )
 
