@@ -55,10 +55,16 @@ fbctl rm r
 fbctl apply saved.toml >/dev/null
 fbctl save again.toml
 check "and is made anew" is "$(<again.toml)" "$(<saved.toml)"
-for route in $(seq 10 1033); do echo "set r 'route.$route=10.$((route / 256)).$((route % 256)).0/24 -> drop'"; done >many
-head -n 1022 many | fbctl -b -
-remember
-check_fails "1,024 routes are the most" 2 "more than 1024 routes" fbctl set r 'route.9=10.9.9.9 -> drop'
+# Each of them makes the table anew: half a million entries, and minutes where the kernel looks for our mistakes.
+case ${LANA_LANE:-uml} in
+uml-kasan | uml-debug) skip "1,024 routes are the most" "it takes minutes" ;;
+*)
+	for route in $(seq 10 1033); do echo "set r 'route.$route=10.$((route / 256)).$((route % 256)).0/24 -> drop'"; done >many
+	head -n 1022 many | fbctl -b -
+	remember
+	check_fails "1,024 routes are the most" 2 "more than 1024 routes" fbctl set r 'route.9=10.9.9.9 -> drop'
+	;;
+esac
 clean
 
 # --- A router between two networks ---
