@@ -211,7 +211,7 @@ struct lana_work;
 typedef u64 (*lana_work_run)(void *data);
 struct lana_work *lana_work_new(lana_work_run run, void *data);
 void lana_work_kick(struct lana_work *w);
-void lana_work_free(struct lana_work *w);
+bool lana_work_free(struct lana_work *w);
 void lana_on_cpu(unsigned int cpu, void (*f)(void *data), void *data);
 
 /* Datagrams to other hosts: send.c. */

@@ -43,11 +43,16 @@ void lana_work_kick(struct lana_work *w)
 	mod_delayed_work(lana_wq, &w->work, 0);
 }
 
-/* It does not run any more when this returns. Sleeps. */
-void lana_work_free(struct lana_work *w)
+/* It does not run any more when this returns true. False from within its own run, which then is the last. Sleeps. */
+bool lana_work_free(struct lana_work *w)
 {
+	if (current_work() == &w->work.work) {
+		disable_delayed_work(&w->work);
+		return false;
+	}
 	disable_delayed_work_sync(&w->work);
 	kfree(w);
+	return true;
 }
 
 struct lana_on_cpu {

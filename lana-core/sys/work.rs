@@ -5,7 +5,7 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use super::{bindings, context::Process};
-use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData, ptr::NonNull};
+use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 use kernel::prelude::*;
 
 /// What a [`Worker`] does.
@@ -20,7 +20,8 @@ pub trait Chore: Send + 'static {
     }
 }
 
-/// Does work in process context, off the way of packets. When it is dropped, the work ends.
+/// Does work in process context, off the way of packets. When it is dropped, the work ends. A chore that drops its own
+/// worker has run for the last time, and is leaked: it must not.
 ///
 /// # Invariants
 ///
@@ -28,7 +29,7 @@ pub trait Chore: Send + 'static {
 /// was freed. Nobody else uses the chore until then.
 pub struct Worker<C: Chore> {
     raw: NonNull<bindings::lana_work>,
-    chore: Pin<KBox<UnsafeCell<C>>>,
+    chore: ManuallyDrop<Pin<KBox<UnsafeCell<C>>>>,
     _chore: PhantomData<C>,
 }
 
@@ -57,7 +58,7 @@ impl<C: Chore> Worker<C> {
         // INVARIANT: it is new.
         Ok(Self {
             raw: NonNull::new(raw).ok_or(ENOMEM)?,
-            chore,
+            chore: ManuallyDrop::new(chore),
             _chore: PhantomData,
         })
     }
@@ -72,9 +73,14 @@ impl<C: Chore> Worker<C> {
 impl<C: Chore> Drop for Worker<C> {
     fn drop(&mut self) {
         // SAFETY: the work is ours. Blocks are dropped where they may sleep.
-        unsafe { bindings::lana_work_free(self.raw.as_ptr()) };
+        if !unsafe { bindings::lana_work_free(self.raw.as_ptr()) } {
+            pr_err!("a chore has dropped its worker\n");
+            return;
+        }
         // SAFETY: it does not run any more.
         let chore = unsafe { &mut *self.chore.get() };
         chore.end(&Process::new());
+        // SAFETY: nobody uses it after this.
+        unsafe { ManuallyDrop::drop(&mut self.chore) };
     }
 }

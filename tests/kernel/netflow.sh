@@ -106,4 +106,22 @@ python3 -S -c 'import socket; socket.socket(type=2).sendto(b"end", ("127.0.0.1",
 wait %?netflow.py
 check "and told of it, after $turns replacements" matches "$(<got)" "\"packets\": $packets, \"bytes\": $bytes, \"faults\": \[\]"
 clean
+
+# --- With its namespace ---
+
+# The block goes with flows, and with a socket of the namespace. A kernel that checks memory looks on.
+for turn in 1 2 3; do
+	namespace gone
+	ip link add g1 type veth peer name g0 netns gone
+	ip link set g1 up
+	ip netns exec gone sh -c '
+		ip link set lo up; ip link set g0 up
+		vlink ethernet hook g0 && fbctl add x netflow && fbctl bind x g0 && fbctl set x collector.0=127.0.0.1:2055'
+	trafgen -d g1 -n 300 '{ eth(da=ff:ff:ff:ff:ff:ff, sa=2:0:0:0:0:1, type=0x800) ipv4(sa=192.0.2.2, da=192.0.2.1, proto=17) udp(sp=dinc(1000, 2000), dp=53) fill(0, 20) }' >/dev/null
+	[ "$turn" != 1 ] || check "a namespace has flows" matches "$(fbctl -n gone -j show x | grep -o '"current","value":"[0-9]*"')" '[1-9]'
+	ip netns del gone
+	ip link del g1 2>/dev/null || :
+done
+gone() { is "$(lsmod | awk '$1 == "fb_netflow" { print $3 }')" 0; }
+check "and its block goes with it" wait_for 10 gone
 done_testing
