@@ -38,6 +38,7 @@ impl Edit {
 
 impl Listed {
     /// The list that one becomes. None if it has no prefixes.
+    #[inline(never)]
     pub(crate) fn edited(
         key: &str,
         number: u16,
