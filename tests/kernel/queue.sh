@@ -33,8 +33,8 @@ for host in alice:a0 bob:b0; do
 	ip netns exec "${host%:*}" ethtool -K "${host#*:}" tso off gso off gro off >/dev/null
 done
 
-# A link that is slower than the hosts are, also where the kernel looks for our mistakes.
-rate=10mbit bytes=2400000
+# A link that is slower than the hosts are, also on a busy machine, and where the kernel looks for our mistakes.
+rate=2mbit bytes=800000
 case ${LANA_LANE:-uml} in uml-kasan | uml-debug) rate=1mbit bytes=600000 ;; esac
 # download OPTION...: TCP through that link. Sets `middle`, how many microseconds packets waited (the median),
 # and the counters.
