@@ -178,7 +178,7 @@ impl Feed {
                 state.changed = true;
                 if !state.pages.is_empty() && state.events.len() < EVENTS {
                     if let Notice::Event(event) = &notice {
-                        state.events.push(crate::monitor::describe(event));
+                        state.events.push(crate::monitor::in_words(event));
                     }
                 }
                 return;
