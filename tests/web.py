@@ -130,6 +130,7 @@ def shows(page):
     fbctl("bind", "fresh", "a")
     told = page.hear("change", lambda data: data["lines"])
     check("a new binding, too", any(line["id"] == "fresh - a" for line in told["lines"]), told)
+    check("in words", "fresh bound on top of a" in told["version"]["events"], told["version"])
     fbctl("unbind", "fresh", "a")
     told = page.hear("change", lambda data: data["gone_lines"])
     check("and one that has gone", told["gone_lines"] == ["fresh - a"], told)

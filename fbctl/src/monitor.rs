@@ -5,7 +5,11 @@
 use crate::{cli, history, record::Recorder, utc::rfc3339};
 use anyhow::Result;
 use lana_cli::{Output, Session};
-use lana_netlink::{spec::EventAttrs, EventStream, Notice};
+use lana_netlink::{
+    spec::{EventAttrs, EventKind},
+    wire::Value,
+    EventStream, Notice,
+};
 use serde::Serialize;
 use std::{fmt::Write, time::SystemTime};
 
@@ -105,11 +109,28 @@ pub(crate) fn describe(event: &EventAttrs) -> String {
     out
 }
 
+/// The same for who reads it on a page: without numbers that machines need.
+pub(crate) fn in_words(event: &EventAttrs) -> String {
+    let (Some(Value::Known(kind)), Some(fb)) = (event.kind, &event.fb) else {
+        return describe(event);
+    };
+    match (kind, &event.peer, &event.r#type) {
+        (EventKind::Bound, Some(peer), _) => format!("{fb} bound on top of {peer}"),
+        (EventKind::Unbound, Some(peer), _) => format!("{fb} taken off {peer}"),
+        (EventKind::Subscribed, Some(peer), _) => format!("{fb} gets the events of {peer}"),
+        (EventKind::Unsubscribed, Some(peer), _) => {
+            format!("{fb} gets the events of {peer} no more")
+        }
+        (EventKind::Added, _, Some(kind)) => format!("added {fb} ({kind})"),
+        (EventKind::Removed, ..) => format!("removed {fb}"),
+        _ => describe(event),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use lana_cli::Globals;
-    use lana_netlink::{spec::EventKind, wire::Value};
     use std::{cell::RefCell, io, rc::Rc};
 
     #[derive(Clone, Default)]
@@ -136,6 +157,29 @@ mod tests {
         out.flush().unwrap();
         let bytes = to.0.borrow().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_page_says_it_in_words() {
+        let event = |kind, peer: Option<&str>| EventAttrs {
+            kind: Some(Value::Known(kind)),
+            fb: Some("q".into()),
+            idp: Some(5),
+            r#type: Some("dummy".into()),
+            peer: peer.map(str::to_owned),
+            peer_idp: peer.map(|_| 4),
+            ..Default::default()
+        };
+        for (kind, peer, words) in [
+            (EventKind::Bound, Some("c"), "q bound on top of c"),
+            (EventKind::Unbound, Some("c"), "q taken off c"),
+            (EventKind::Added, None, "added q (dummy)"),
+            (EventKind::Removed, None, "removed q"),
+        ] {
+            assert_eq!(in_words(&event(kind, peer)), words);
+        }
+        let other = event(EventKind::DeviceGone, None);
+        assert_eq!(in_words(&other), describe(&other));
     }
 
     fn bound() -> Notice {

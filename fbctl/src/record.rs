@@ -5,7 +5,7 @@
 //! prints it.
 
 use crate::{
-    monitor::describe,
+    monitor::in_words,
     picture::model::{state_of, Binding, Block, Device, Graph, Ports, Readout, Role, Subscription},
 };
 use anyhow::{anyhow, Context, Result};
@@ -78,7 +78,7 @@ impl Recorder {
 
     /// Writes what has come of an event.
     pub(crate) fn record(&mut self, event: &EventAttrs) -> Result<()> {
-        self.events.push(describe(event));
+        self.events.push(in_words(event));
         self.look()
     }
 

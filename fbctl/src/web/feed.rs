@@ -178,7 +178,7 @@ impl Feed {
                 state.changed = true;
                 if !state.pages.is_empty() && state.events.len() < EVENTS {
                     if let Notice::Event(event) = &notice {
-                        state.events.push(crate::monitor::describe(event));
+                        state.events.push(crate::monitor::in_words(event));
                     }
                 }
                 return;
@@ -200,6 +200,10 @@ impl Feed {
             }
             let (joining, changed, idle) = self.wait()?;
             let begin = Instant::now();
+            if idle {
+                // A rate over the time in which nobody looked is none of now.
+                watch.counters = Counters::default();
+            }
             if changed || idle || watch.graph.is_none() {
                 self.look(lana, &mut watch)?;
             }

@@ -51,7 +51,7 @@ const shortName = (box) => {
 // A figure such as 77.8k/s in so many letters: without what is behind the point, then without its unit of time. Never a
 // part of its digits: rather nothing.
 const figure = (text, most) => {
-  const parts = /^(▼?)([\d.]+)([kMGTP]?)(\/s)?(.*)$/.exec(text);
+  const parts = /^(▼?<?)([\d.]+)([kMGTP]?)(\/s)?(.*)$/.exec(text);
   if (text.length <= most || !parts) return text.length <= most ? text : "";
   const [, sign, digits, unit, time = "", why] = parts, units = " kMGTP";
   let number = Math.round(Number(digits)), of = unit;
@@ -86,7 +86,7 @@ const inTrouble = (box) => Boolean(rateOf(box.idp).bad) || / down$/.test(box.cla
 // Says how many there are, wherever they are; a press goes from one to the next.
 const warn = () => {
   const button = byId("trouble"), count = [...current().boxes.values()].filter(inTrouble).length;
-  const text = `${count} in trouble`;
+  const text = `⚠ ${count} in trouble`;
   button.classList.toggle("hidden", count === 0);
   if (button.textContent !== text) button.textContent = text;
 };
@@ -114,7 +114,7 @@ const beyond = () => {
   for (const [side, [before, behind]] of Object.entries(SIDES)) {
     const button = byId(`more-${side}`), blocks = `${count[side]} block${count[side] === 1 ? "" : "s"}`;
     // Three of them are to have room beside each other on a phone.
-    const [all, trouble] = narrow.matches ? [count[side], `, ${bad[side]} bad`] : [blocks, `, ${bad[side]} in trouble`];
+    const [all, trouble] = narrow.matches ? [count[side], `, ⚠ ${bad[side]}`] : [blocks, `, ⚠ ${bad[side]} in trouble`];
     const text = `${before}${bad[side] ? `${all}${trouble}` : blocks}${behind}`;
     button.classList.toggle("hidden", count[side] === 0);
     button.classList.toggle("bad", bad[side] > 0);
