@@ -4,14 +4,14 @@
 
 use crate::{
     advice, cli,
-    diff::{changes, Change},
+    diff::{changes, Change, Values},
     document::{self, Mistake},
     files::{self, Files, Source},
     model::{Names, Place, Target},
     running,
 };
 use anyhow::{Context, Result};
-use lana_cli::{refused, usage, without_bom, Describe, Output, Session};
+use lana_cli::{previous, refused, usage, without_bom, Describe, Output, Session};
 use lana_netlink::{errno_text, Connection, Error};
 use serde::{Serialize, Serializer};
 use std::{
@@ -54,10 +54,10 @@ fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> 
     make(session, &name, &sources, how.empty)
 }
 
-/// Makes the graph again what it was: `text` is what `save` wrote.
-pub(crate) fn restore(session: &mut Session, name: &str, text: &str) -> Result<()> {
-    let (of, text) = (name.to_owned(), text.to_owned());
-    match make(session, name, &[Source { name: of, text }], true) {
+/// Makes the graph again what it was: `text` is what `save` wrote. No file has a name, so no error names one.
+pub(crate) fn restore(session: &mut Session, text: &str) -> Result<()> {
+    let (name, text) = (String::new(), text.to_owned());
+    match make(session, "", &[Source { name, text }], true) {
         Err(error) if error.downcast_ref() != Some(&CHANGED) => Err(error),
         _ => Ok(()),
     }
@@ -83,8 +83,10 @@ fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> R
         return Err(usage(text).context(name.to_owned()));
     }
     if changes.is_empty() {
-        return tell(&mut session.out, &changes, &names);
+        return tell(&mut session.out, &[], &names);
     }
+    let values = values(session.lana()?, &changes, &names);
+    let told: Vec<_> = changes.iter().zip(&values).collect();
     let mut plan = session.plan(Describe::Not);
     for change in &changes {
         let pushed = plan.push(&change.op(&names), false).map_err(Error::from);
@@ -92,10 +94,10 @@ fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> R
     }
     let done = session.carry_out(plan);
     if done.is_ok() && session.globals.dry_run {
-        return tell(&mut session.out, &changes, &names);
+        return tell(&mut session.out, &told, &names);
     }
     let Err(mut error) = done else {
-        let told = tell(&mut session.out, &changes, &names).and_then(|()| session.out.flush());
+        let told = tell(&mut session.out, &told, &names).and_then(|()| session.out.flush());
         return told.context(CHANGED);
     };
     let error = match refused(&error).and_then(|at| changes.get(..=at)) {
@@ -103,6 +105,7 @@ fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> R
             advise(&mut error, upto, &names, session);
             error.context(file.origin(name, change, &names))
         }
+        _ if name.is_empty() => error,
         _ => error.context(name.to_owned()),
     };
     let now = file.compare(session.lana()?, &target, &mut names);
@@ -110,6 +113,13 @@ fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> R
         return Err(error.context("the graph has changed meanwhile, try again"));
     }
     Err(error)
+}
+
+/// What the options that are set have been, and become.
+fn values(lana: &mut Connection, changes: &[Change<'_>], names: &Names) -> Vec<Option<Values>> {
+    let mut known = previous::Values::default();
+    let values = |change: &Change<'_>| change.values(&mut known, lana, names);
+    changes.iter().map(values).collect()
 }
 
 /// Adds what may help where the kernel refused the last of the changes.
@@ -143,7 +153,10 @@ fn text(bytes: &[u8]) -> Result<&str, Mistake> {
 }
 
 fn mistake(name: &str, mistake: &Mistake) -> anyhow::Error {
-    usage(format!("{name}:{}: {}", mistake.line, mistake.text))
+    match name {
+        "" => usage(mistake.text.clone()),
+        name => usage(format!("{name}:{}: {}", mistake.line, mistake.text)),
+    }
 }
 
 impl Files<'_> {
@@ -166,6 +179,7 @@ impl Files<'_> {
     fn origin(&self, name: &str, change: &Change<'_>, names: &Names) -> String {
         let what = change.describe(names);
         match change.place {
+            _ if name.is_empty() => what,
             Some(place) => {
                 let (name, line) = self.at(place);
                 format!("{name}:{line}: {what}")
@@ -176,24 +190,24 @@ impl Files<'_> {
 }
 
 /// The changes as JSON, one by one: there may be many.
-struct Told<'a>(&'a [Change<'a>], &'a Names);
+struct Told<'a>(&'a [(&'a Change<'a>, &'a Option<Values>)], &'a Names);
 
 impl Serialize for Told<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = self.0.iter().filter(|change| change.shows());
-        serializer.collect_seq(shown.map(|change| change.told(self.1)))
+        let shown = self.0.iter().filter(|(change, _)| change.shows());
+        serializer.collect_seq(shown.map(|(change, values)| change.told(values.as_ref(), self.1)))
     }
 }
 
-fn tell(out: &mut Output, changes: &[Change<'_>], names: &Names) -> Result<()> {
+fn tell(out: &mut Output, changes: &[(&Change<'_>, &Option<Values>)], names: &Names) -> Result<()> {
     if out.is_json() {
         return out.json(&Told(changes, names));
     }
     if changes.is_empty() {
         return out.line("nothing to change");
     }
-    for change in changes.iter().filter(|change| change.shows()) {
-        out.line(&change.describe(names))?;
+    for (change, values) in changes.iter().filter(|(change, _)| change.shows()) {
+        out.line(&change.line(values.as_ref(), names))?;
     }
     Ok(())
 }

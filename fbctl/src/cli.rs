@@ -164,6 +164,9 @@ pub(crate) enum Command {
     Hold {
         /// Seconds to wait
         seconds: u32,
+        /// The command that makes the change
+        #[arg(last = true)]
+        command: Vec<String>,
     },
     /// List blocks with their bindings and options
     ///

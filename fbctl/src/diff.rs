@@ -7,12 +7,12 @@ mod follow;
 mod ports;
 mod value;
 
-pub(crate) use change::Change;
+pub(crate) use change::{Change, Values};
 
 use crate::model::{
     Block, Bond, Device, Kind, Name, Names, Pair, Place, Running, Setting, Share, Target,
 };
-use change::{How, What};
+use change::{How, Was, What};
 use follow::follow;
 use std::collections::HashMap;
 
@@ -77,7 +77,11 @@ pub(crate) fn changes<'t>(
         let same = |key, one: &str, other: &str| {
             value::same(names.text(kind), names.text(key), one, other)
         };
-        set(&mut all, name, &now, &block.settings, same);
+        let options = Options {
+            name,
+            stays: stays(name),
+        };
+        options.set(&mut all, &now, &block.settings, same);
     }
     all.extend(on(&target.bindings, &bindings, What::Binding));
     all.extend(on(
@@ -197,35 +201,48 @@ fn on<'a, 't: 'a>(
     })
 }
 
-/// Sets the options of a block. Without a value it is as if they were not mentioned: each goes back
-/// to its default. What is `same` stays.
-fn set<'t>(
-    all: &mut Vec<Change<'t>>,
+/// The options of a block.
+#[derive(Clone, Copy)]
+struct Options {
     name: Name,
-    now: &[Setting<'_>],
-    then: &'t [Setting<'_>],
-    same: impl Fn(Name, &str, &str) -> bool,
-) {
-    let has_value = |setting: &&Setting<'_>| !setting.value.trim_end().is_empty();
-    for Setting { key, value, .. } in now.iter().filter(has_value) {
-        let stays = then.iter().filter(has_value).any(|then| then.key == *key);
-        if !stays && !same(*key, value, "") {
-            let (key, value) = (*key, "");
-            all.push(Change::new(
-                How::Remove,
-                What::Option { name, key, value },
-                None,
-            ));
+    /// The block is there already.
+    stays: bool,
+}
+
+impl Options {
+    /// Sets them. Without a value it is as if they were not mentioned: each goes back to its default. What is
+    /// `same` stays.
+    fn set<'t>(
+        self,
+        all: &mut Vec<Change<'t>>,
+        now: &[Setting<'_>],
+        then: &'t [Setting<'_>],
+        same: impl Fn(Name, &str, &str) -> bool,
+    ) {
+        let name = self.name;
+        let has_value = |setting: &&Setting<'_>| !setting.value.trim_end().is_empty();
+        for Setting { key, value, .. } in now.iter().filter(has_value) {
+            let stays = then.iter().filter(has_value).any(|then| then.key == *key);
+            if !stays && !same(*key, value, "") {
+                let was = Was::Set(value.to_string());
+                let (key, value) = (*key, "");
+                all.push(Change::option(What::Option { name, key, value }, was, None));
+            }
         }
-    }
-    for Setting { key, value, place } in then.iter().filter(has_value) {
-        let (key, value, place) = (*key, value.as_ref(), Some(*place));
-        let now = now.iter().filter(has_value).find(|now| now.key == key);
-        if same(key, now.map_or("", |now| &now.value), value) {
-            continue;
+        for Setting { key, value, place } in then.iter().filter(has_value) {
+            let (key, value, place) = (*key, value.as_ref(), Some(*place));
+            let now = now.iter().filter(has_value).find(|now| now.key == key);
+            if same(key, now.map_or("", |now| &now.value), value) {
+                continue;
+            }
+            let was = match now {
+                Some(now) => Was::Set(now.value.to_string()),
+                None if self.stays => Was::Unset,
+                None => Was::Nothing,
+            };
+            let what = What::Option { name, key, value };
+            all.push(Change::option(what, was, place));
         }
-        let how = if now.is_some() { How::Change } else { How::Add };
-        all.push(Change::new(how, What::Option { name, key, value }, place));
     }
 }
 

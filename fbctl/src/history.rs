@@ -97,7 +97,11 @@ fn when(micros: u64) -> String {
 
 fn command(entry: &Entry) -> String {
     let words: Vec<_> = entry.command.iter().map(|text| word(text)).collect();
-    words.join(" ")
+    let command = words.join(" ");
+    match &entry.unconfirmed {
+        Some(why) => format!("{why}: {command} taken back"),
+        None => command,
+    }
 }
 
 /// The changes, and those events that none of them explains, in the order of time.
@@ -299,7 +303,7 @@ pub(crate) fn undo(session: &mut Session, changes: usize) -> Result<()> {
     let now = fingerprint(&session.graph()?);
     let before = back(&standing, now, changes)?;
     session.undoes = changes;
-    apply::restore(session, "the graph before", before)
+    apply::restore(session, before)
 }
 
 #[cfg(test)]
@@ -362,6 +366,15 @@ mod tests {
         assert!(error.contains("has 2 changes"), "{error}");
         let error = back(&standing, 5, 1).unwrap_err().to_string();
         assert!(error.contains("since 'fbctl add c'"), "{error}");
+    }
+
+    #[test]
+    fn what_was_not_confirmed_is_told() {
+        let mut entry = entry("a b", 1, 2, 1);
+        assert_eq!(command(&entry), "fbctl add 'a b'");
+        entry.unconfirmed = Some("not confirmed within 1 s".into());
+        let told = "not confirmed within 1 s: fbctl add 'a b' taken back";
+        assert_eq!(command(&entry), told);
     }
 
     #[test]

@@ -7,7 +7,11 @@
 
 use crate::{apply, history, save};
 use anyhow::{Context, Result};
-use lana_cli::{denied, history::now, kernel, usage, Session, FAILED, MADE, READY};
+use lana_cli::{
+    denied,
+    history::{now, Unconfirmed},
+    kernel, usage, Session, FAILED, MADE, READY,
+};
 use rustix::{net::sockopt::socket_peercred, process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::{
@@ -47,8 +51,18 @@ enum Heard {
     Confirm(UnixStream),
 }
 
-/// `fbctl hold`: says that it is ready, or why not.
-pub(crate) fn run(session: &mut Session, seconds: u32) -> Result<()> {
+/// How the waiting ends.
+enum End {
+    /// The graph is to stay as it is.
+    Kept,
+    /// Nobody has confirmed the change in time.
+    Late,
+    /// Whoever made the change, or this process, was ended.
+    Killed,
+}
+
+/// `fbctl hold`: says that it is ready, or why not. `command` makes the change.
+pub(crate) fn run(session: &mut Session, seconds: u32, command: &[String]) -> Result<()> {
     // The change begins when it is told that this is ready.
     let since = now();
     let begun = begin(session);
@@ -58,13 +72,19 @@ pub(crate) fn run(session: &mut Session, seconds: u32) -> Result<()> {
     };
     said.and_then(|()| session.out.flush())?;
     let (before, listener) = begun?;
-    if wait(listener, Duration::from_secs(u64::from(seconds)))? {
-        return Ok(());
-    }
+    let why = match wait(listener, Duration::from_secs(u64::from(seconds)))? {
+        End::Kept => return Ok(()),
+        End::Late => format!("not confirmed within {seconds} s"),
+        End::Killed => "not confirmed, and no longer waited for".to_owned(),
+    };
+    session.held = Some(Unconfirmed {
+        command: command.to_vec(),
+        why: why.clone(),
+    });
     session.undoes = history::since(since);
     let done = take_back(session, &before);
     log(&match &done {
-        Ok(()) => format!("a change was not confirmed within {seconds} s: it is taken back"),
+        Ok(()) => format!("a change was {why}: it is taken back"),
         Err(error) => format!("a change that was not confirmed cannot be taken back: {error:#}"),
     });
     done
@@ -83,8 +103,8 @@ fn begin(session: &mut Session) -> Result<(String, UnixListener)> {
     Ok((before, listener))
 }
 
-/// Waits for an end. Whether the graph is to stay as it is, is the result.
-fn wait(listener: UnixListener, time: Duration) -> Result<bool> {
+/// Waits for an end.
+fn wait(listener: UnixListener, time: Duration) -> Result<End> {
     let deadline = Instant::now() + time;
     let (ended, ignored) = (Arc::new(AtomicBool::new(false)), Arc::default());
     for (signal, flag) in [
@@ -102,18 +122,21 @@ fn wait(listener: UnixListener, time: Duration) -> Result<bool> {
     thread::spawn(move || listen(&listener, &also));
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || ended.load(Ordering::Relaxed) {
-            return Ok(false);
+        if ended.load(Ordering::Relaxed) {
+            return Ok(End::Killed);
+        }
+        if left.is_zero() {
+            return Ok(End::Late);
         }
         match heard.recv_timeout(left.min(TICK)) {
             Ok(Heard::Maker(said)) if said == MADE => {}
-            Ok(Heard::Maker(said)) if said == FAILED => return Ok(true),
+            Ok(Heard::Maker(said)) if said == FAILED => return Ok(End::Kept),
             // It died, and nobody knows when.
-            Ok(Heard::Maker(_)) => return Ok(false),
+            Ok(Heard::Maker(_)) => return Ok(End::Killed),
             Ok(Heard::Confirm(mut stream)) => {
                 // Who asked may have gone: it is kept all the same.
                 let _ = writeln!(stream, "{KEPT}");
-                return Ok(true);
+                return Ok(End::Kept);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => thread::sleep(left.min(TICK)),
@@ -149,7 +172,7 @@ fn take_back(session: &mut Session, before: &str) -> Result<()> {
     session.out.silence();
     let mut tries = 1;
     loop {
-        match apply::restore(session, "the graph before", before) {
+        match apply::restore(session, before) {
             Ok(()) => return Ok(()),
             Err(error) if tries == TRIES => return Err(error),
             Err(_) => thread::sleep(Duration::from_secs(1)),

@@ -108,7 +108,7 @@ impl Action for Command {
             Command::Log { last } => history::run(session, *last),
             Command::Undo { changes } => history::undo(session, *changes as usize),
             Command::Confirm => hold::confirm(session),
-            Command::Hold { seconds } => hold::run(session, *seconds),
+            Command::Hold { seconds, command } => hold::run(session, *seconds, command),
             Command::Show { wanted } => show::run(session, wanted),
             Command::Types { name } => types::run(session, name.as_deref()),
             Command::Stats { wanted, how } => stats::run(session, wanted, how),

@@ -3,7 +3,10 @@
 //! A change that is taken back unless it is confirmed. Another process sees to that, `fbctl hold`: it has read
 //! the graph before the change, and goes on when this one, and the session, have ended.
 
-use crate::failure::{denied, kernel};
+use crate::{
+    failure::{denied, kernel},
+    history,
+};
 use anyhow::Result;
 use std::{
     env,
@@ -54,7 +57,9 @@ impl Held {
         let named = |error| kernel(&program.display().to_string(), &error);
         // In the namespace of this thread, as that is inherited.
         let mut process = Command::new(&program)
-            .args(["hold", &seconds.to_string()])
+            .args(["hold", &seconds.to_string(), "--"])
+            // What the log is to say was taken back.
+            .args(history::command())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -46,8 +46,11 @@ pub struct Entry {
     pub time: u64,
     /// The user who is responsible: who has called sudo, or whom the process belongs to.
     pub user: String,
-    /// The command line.
+    /// The command line; of changes that nobody has confirmed, that which had made them.
     pub command: Vec<String>,
+    /// Why that command's changes were taken back, if they were because nobody has confirmed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<String>,
     /// What was changed.
     pub changes: Vec<Told>,
     /// How many changes more there were than stand there.
@@ -63,6 +66,15 @@ pub struct Entry {
     /// How many changes before this it has taken back.
     #[serde(default)]
     pub undoes: usize,
+}
+
+/// Changes that are taken back because nobody has confirmed them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// The command line that made them.
+    pub command: Vec<String>,
+    /// In words: not confirmed in which time, or what else has happened.
+    pub why: String,
 }
 
 /// An event, as `fbctl monitor` tells it.
@@ -184,7 +196,11 @@ impl Before {
             begun: self.begun,
             time: now(),
             user: user(),
-            command: command(),
+            command: session
+                .held
+                .as_ref()
+                .map_or_else(command, |held| held.command.clone()),
+            unconfirmed: session.held.as_ref().map(|held| held.why.clone()),
             more: count - changes.len(),
             changes,
             from: fingerprint(&before),
@@ -203,7 +219,7 @@ impl Before {
 }
 
 /// The command line, with the tool's name only, and without secrets.
-fn command() -> Vec<String> {
+pub(crate) fn command() -> Vec<String> {
     let mut words: Vec<_> = env::args_os()
         .map(|word| secret::without(word.to_string_lossy().into_owned()))
         .collect();

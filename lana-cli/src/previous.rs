@@ -69,8 +69,36 @@ impl Values {
         }
     }
 
-    /// What an option of a new block is.
+    /// What an option of a new block is, in a few words.
     fn initial(&mut self, source: &mut impl Source, name: &str, key: &str) -> Option<String> {
+        let default = self.declared_as(source, name, key)?;
+        Some(shown(key, &default))
+    }
+
+    /// An option of a block to which nobody has given a value, in full.
+    pub fn unset(&mut self, source: &mut impl Source, name: &str, key: &str) -> Option<String> {
+        // The numbers of ports may be others after the change; what has a number is as declared.
+        if declared(key) == key {
+            let block = self.blocks.entry(name.to_owned());
+            let block = block.or_insert_with(|| source.block(name)).as_ref()?;
+            let mut options = block.option.iter();
+            let option = options.find(|option| option.key.as_deref() == Some(key));
+            if let Some(value) = option.and_then(|option| option.value.clone()) {
+                return Some(value);
+            }
+        }
+        self.declared_as(source, name, key)
+    }
+
+    /// What an option of a new block is, in full.
+    pub fn declared_as(
+        &mut self,
+        source: &mut impl Source,
+        name: &str,
+        key: &str,
+    ) -> Option<String> {
+        let block = self.blocks.entry(name.to_owned());
+        block.or_insert_with(|| source.block(name));
         let kind = self.blocks.get(name)?.as_ref()?.r#type.as_deref()?;
         let types = self.types.get_or_insert_with(|| source.types());
         let mut types = types.iter();
@@ -78,7 +106,7 @@ impl Values {
         let declared = declared(key);
         let mut options = kind.option.iter();
         let option = options.find(|option| option.key.as_deref() == Some(&declared))?;
-        Some(shown(key, option.default.as_deref().unwrap_or_default()))
+        Some(option.default.clone().unwrap_or_default())
     }
 
     /// An option was set: what it was, and what it is now. The block may be one that was not known.
@@ -134,8 +162,9 @@ pub(crate) fn tell(source: &mut impl Source, changes: &mut [Told]) {
     }
 }
 
-/// A value as it is told.
-fn shown(key: &str, value: &str) -> String {
+/// A value as it is told: in a few words, `none` where there is none.
+#[must_use]
+pub fn shown(key: &str, value: &str) -> String {
     match brief(key, value) {
         none if none.is_empty() => "none".to_owned(),
         text => text,
@@ -169,15 +198,19 @@ mod tests {
     impl Source for Kernel {
         fn block(&mut self, name: &str) -> Option<Fb> {
             self.asked += 1;
-            let option = |value: &str| OptionAttrs {
-                key: Some("port.0.weight".into()),
+            let option = |key: &str, value: &str| OptionAttrs {
+                key: Some(key.into()),
                 value: Some(value.into()),
                 ..Default::default()
             };
+            let weight = self.weight.map(|weight| option("port.0.weight", weight));
             (name == "m").then(|| Fb {
                 name: Some("m".into()),
                 r#type: Some("multipath".into()),
-                option: self.weight.map(option).into_iter().collect(),
+                option: weight
+                    .into_iter()
+                    .chain([option("answered", "7")])
+                    .collect(),
                 ..Default::default()
             })
         }
@@ -232,6 +265,23 @@ mod tests {
             "~ option other port.0.weight=5",
         ];
         assert_eq!(texts(&mut kernel, &ops), expected);
+        assert_eq!(kernel.asked, 2);
+    }
+
+    #[test]
+    fn what_nobody_has_set_is_as_declared() {
+        let mut kernel = Kernel {
+            weight: Some("2"),
+            asked: 0,
+        };
+        let mut values = Values::default();
+        let mut unset = |name, key| values.unset(&mut kernel, name, key);
+        // What port 0 has now, another port may have then.
+        assert_eq!(unset("m", "port.0.weight").as_deref(), Some("1"));
+        assert_eq!(unset("m", "port.3.via").as_deref(), Some(""));
+        assert_eq!(unset("m", "answered").as_deref(), Some("7"));
+        assert_eq!(unset("m", "unknown"), None);
+        assert_eq!(unset("nobody", "port.0.weight"), None);
         assert_eq!(kernel.asked, 2);
     }
 

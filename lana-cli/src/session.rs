@@ -7,7 +7,7 @@ use crate::{
     globals::Globals,
     guard,
     held::Held,
-    history::{self, Before},
+    history::{self, Before, Unconfirmed},
     netns,
     output::Output,
     plan::{Describe, Plan},
@@ -32,6 +32,8 @@ pub struct Session {
     pub out: Output,
     /// How many changes of the log the next one takes back.
     pub undoes: usize,
+    /// The next one takes back what nobody has confirmed.
+    pub held: Option<Unconfirmed>,
     connection: Option<Connection>,
     /// The network namespace that the tool was started in, if it is another one.
     home: Option<File>,
@@ -49,6 +51,7 @@ impl Session {
         Session {
             graph,
             undoes: 0,
+            held: None,
             tool,
             out: Output::standard(&globals),
             globals,

@@ -98,7 +98,7 @@ check "ports in another order are put right" is "$(fbctl apply saved.toml)" \
 	"~ binding c t"$'\n'"~ binding f t"
 check "then they are" is "$(ports t)" "i:x i:c i:f e:lan0 e:d "
 fbctl set f program=
-check "an option that was taken out is set again" is "$(fbctl apply saved.toml)" "+ option f program"
+check "an option that was taken out is set again" is "$(fbctl apply saved.toml)" "~ option f program: none -> (4 lines)"
 check "JSON has the same" is "$(fbctl add y dummy && fbctl -j apply saved.toml)" \
 	'[{"change":"remove","item":"block","name":"y","type":"dummy"}]'
 sed 's/^type = "counter"/type = "bpf"/' graph.toml >other.toml
@@ -120,6 +120,15 @@ check "then it does" contains "$(fbctl -j show port)" '"ifname":"lan0"'
 check "and all is as the file says" is "$(fbctl apply named.toml)" "nothing to change"
 fbctl apply other.toml >changes
 check "and back" is "$(fbctl apply other.toml)" "nothing to change"
+fbctl save >plain.toml
+sed '/^\[devices.lan0\]/a options.unclaimed = "stack"' other.toml >stack.toml
+change="~ option lan0 unclaimed: drop -> stack"
+check "an option has what it was, and what it becomes" is "$(fbctl apply stack.toml --dry-run)" "$change"
+check "in JSON" is "$(fbctl -j apply stack.toml --dry-run)" \
+	'[{"change":"change","item":"option","name":"lan0","key":"unclaimed","old":"drop","value":"stack"}]'
+check "when it is made, too" is "$(fbctl apply stack.toml)" "$change"
+check "one that goes becomes what is declared" is "$(fbctl apply other.toml)" "~ option lan0 unclaimed: stack -> drop"
+check "all is as it was" is "$(fbctl save)" "$(<plain.toml)"
 remember
 
 # --- What is refused ---
@@ -136,7 +145,7 @@ refused "an unknown type" 2 "bad.toml:4: + block y nonsense: unknown type 'nonse
 	<<<$'[blocks.x]\ntype = "dummy"\n\n[blocks.y]\ntype = "nonsense"'
 refused "a missing device" 2 "bad.toml:1: + device nodev0 ethernet: no device 'nodev0'" \
 	<<<'devices.nodev0.subsystem = "ethernet"'
-refused "a type without such an option" 2 "bad.toml:3: + option x speed: type dummy has no option 'speed'" \
+refused "a type without such an option" 2 "bad.toml:3: ~ option x speed: type dummy has no option 'speed'" \
 	<<<$'[blocks.x]\ntype = "dummy"\noptions.speed = "1"'
 refused "a port too many" 2 "bad.toml:3: + binding c a: " \
 	<<<$'blocks = { a.type = "dummy", b.type = "dummy", c.type = "dummy" }\nbindings = [ ["b", "a"],\n["c", "a"]]'
@@ -150,7 +159,7 @@ type = "dummy"
 [blocks.y]
 type = "nonsense"' >bad.toml
 check "what fails prints no plan as if it were done" is "$(fbctl apply bad.toml 2>/dev/null || :)" ""
-check_fails "the key of an option is said once" 2 "+ option e addr: 'x' " fbctl apply - <<-END
+check_fails "the key of an option is said once" 2 "~ option e addr: 'x' " fbctl apply - <<-END
 	[blocks.e]
 	type = "icmp-echo"
 	options.addr = "x"

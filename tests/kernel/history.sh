@@ -91,13 +91,26 @@ check "that is in the log, too" matches "$(fbctl log | tail -n 4)" "root: fbctl 
 check "several are taken back together" is "$(fbctl undo 2 | tr '\n' ' ')" "- block c counter - device lan0 ethernet "
 check "all is as before" is "$(fbctl save)" "$before"
 check "and there is no more" contains "$(said fbctl undo)" "has 0 changes that can be taken back"
+vlink ethernet hook lan0
+vlink ethernet unhook lan0
+ip address add 192.0.2.3/24 dev lan0
+check "undo cuts nobody off, and says which change would" contains "$(said fbctl undo)" \
+	"fbctl: undo: + device lan0 ethernet: lan0 has 192.0.2.3/24: "
+ip address del 192.0.2.3/24 dev lan0
+check "with values where there are any" is "$(fbctl undo >said; fbctl set lan0 unclaimed=stack; fbctl --dry-run undo)" \
+	"~ option lan0 unclaimed: stack -> drop"
+fbctl undo 2 >said
+check "that is taken back as well" is "$(fbctl save)" "$before"
 check "undo wants at least one" contains "$(said fbctl undo 0)" "0 is not in 1.."
 fbctl add c counter --confirm 1 2>/dev/null
 gone() { ! fbctl show c >/dev/null 2>&1; }
 check "what was not confirmed is taken back" wait_for 30 gone
 wait_for 10 not pgrep -f "fbctl hold"
 check "and need not be once more" contains "$(said fbctl undo)" "has 0 changes"
-check "which is in the log" contains "$(fbctl log | tail -n 2)" "fbctl hold 1"
+check "which is in the log" matches "$(fbctl log | tail -n 2)" \
+	"^$time root: not confirmed within 1 s: fbctl add c counter --confirm 1 taken back
+    - block c$"
+check "for programs, too" contains "$(fbctl -j log -N 1)" '"unconfirmed":"not confirmed within 1 s"'
 chmod 444 log
 check "a log that cannot be written is told of" contains "$(LANA_LOG=/proc/nowhere said fbctl add c counter)" \
 	"warning: the change is not in the log: /proc/nowhere"

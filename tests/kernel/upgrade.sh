@@ -69,7 +69,7 @@ printf 'bindings = [["b", "a"]]\n[blocks.a]\ntype = "tee"\n[blocks.b]\ntype = "t
 printf '\n[blocks.c]\ntype = "counter"\noptions.packets = "5"\n' >graphs/20-second.toml
 echo nonsense >graphs/README
 check "a folder is a graph" is "$(fbctl apply graphs | tr '\n' ' ')" \
-	"+ block a tee + block b tee + block c counter + option c packets + binding b a "
+	"+ block a tee + block b tee + block c counter ~ option c packets=5 + binding b a "
 printf '\n\n[blocks.b]\ntype = "dummy"\n' >graphs/30-third.toml
 remember
 check_fails "a block stands in one file" 1 "graphs/30-third.toml:3: 'b' stands in graphs/10-first.toml:4, too" \

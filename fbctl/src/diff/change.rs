@@ -6,7 +6,11 @@ use crate::{
     model::{Device, Name, Names, Pair, Place, Share},
     program,
 };
-use lana_cli::{is_secret, word, SECRET};
+use lana_cli::{
+    is_secret,
+    previous::{self, shown, Source},
+    word, SECRET,
+};
 use lana_netlink::Op;
 use serde::Serialize;
 
@@ -36,17 +40,36 @@ pub(super) enum What<'t> {
 pub(super) enum How {
     Add,
     Remove,
-    /// An option gets another value; a binding or subscription is made anew.
+    /// An option gets a value; a binding or subscription is made anew.
     Change,
     /// It goes and comes back by a change that is yet to come, which is what is told of.
     Suspend,
 }
 
+/// What an option has been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Was {
+    /// There was none: it is of a new block. So is all that is no option.
+    Nothing,
+    /// Nobody had set it.
+    Unset,
+    Set(String),
+}
+
+/// The values of an option before and after a change.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Values {
+    /// Nothing for a new block, and where it is not known.
+    old: Option<String>,
+    new: String,
+}
+
 /// One operation for the kernel, in the order in which it is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change<'t> {
     how: How,
     what: What<'t>,
+    was: Was,
     /// Where the file asks for it.
     pub(crate) place: Option<Place>,
 }
@@ -81,6 +104,8 @@ enum Item<'a> {
     Option {
         name: &'a str,
         key: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        old: Option<&'a str>,
         value: &'a str,
     },
     Binding {
@@ -95,7 +120,20 @@ enum Item<'a> {
 
 impl<'t> Change<'t> {
     pub(super) fn new(how: How, what: What<'t>, place: Option<Place>) -> Self {
-        Change { how, what, place }
+        Change {
+            how,
+            what,
+            was: Was::Nothing,
+            place,
+        }
+    }
+
+    /// An option is set.
+    pub(super) fn option(what: What<'t>, was: Was, place: Option<Place>) -> Self {
+        Change {
+            was,
+            ..Change::new(How::Change, what, place)
+        }
     }
 
     /// Whether it is told of.
@@ -103,7 +141,50 @@ impl<'t> Change<'t> {
         self.how != How::Suspend
     }
 
-    /// In a line.
+    /// The values of the option that is set. `known` asks for those that the graph does not show, before the change.
+    pub(crate) fn values(
+        &self,
+        known: &mut previous::Values,
+        source: &mut impl Source,
+        names: &Names,
+    ) -> Option<Values> {
+        let What::Option { name, key, value } = self.what else {
+            return None;
+        };
+        let (name, key) = (names.text(name), names.text(key));
+        if is_secret(key) {
+            return Some(Values {
+                old: None,
+                new: SECRET.to_owned(),
+            });
+        }
+        let old = match &self.was {
+            Was::Nothing => None,
+            Was::Unset => known.unset(source, name, key),
+            Was::Set(value) => Some(value.clone()),
+        };
+        let new = if value.trim_end().is_empty() {
+            known.declared_as(source, name, key).unwrap_or_default()
+        } else {
+            value.to_owned()
+        };
+        Some(Values { old, new })
+    }
+
+    /// In a line, as the log has it.
+    pub(crate) fn line(&self, values: Option<&Values>, names: &Names) -> String {
+        let mut line = self.describe(names);
+        if let (What::Option { key, .. }, Some(Values { old, new })) = (self.what, values) {
+            let shown = |value: &str| shown(names.text(key), value);
+            line += &match old {
+                Some(old) => format!(": {} -> {}", shown(old), shown(new)),
+                None => format!("={}", shown(new)),
+            };
+        }
+        line
+    }
+
+    /// In a line, without values.
     pub(crate) fn describe(&self, names: &Names) -> String {
         let sign = match self.how {
             How::Add => '+',
@@ -126,7 +207,7 @@ impl<'t> Change<'t> {
     }
 
     /// For programs.
-    pub(crate) fn told<'a>(&'a self, names: &'a Names) -> Told<'a> {
+    pub(crate) fn told<'a>(&'a self, values: Option<&'a Values>, names: &'a Names) -> Told<'a> {
         let item = match self.what {
             What::Block { name, kind } => Item::Block {
                 name: names.text(name),
@@ -143,10 +224,11 @@ impl<'t> Change<'t> {
             What::Option { name, key, value } => Item::Option {
                 name: names.text(name),
                 key: names.text(key),
-                value: if is_secret(names.text(key)) {
-                    SECRET
-                } else {
-                    value
+                old: values.and_then(|values| values.old.as_deref()),
+                value: match values {
+                    Some(values) => &values.new,
+                    None if is_secret(names.text(key)) => SECRET,
+                    None => value,
                 },
             },
             What::Binding((upper, lower)) => Item::Binding {

@@ -5,7 +5,8 @@
 use super::*;
 use crate::{document, model::ByName, order::order};
 use indexmap::{IndexMap, IndexSet};
-use lana_netlink::{Device as Which, Op};
+use lana_cli::previous::{Source, Values};
+use lana_netlink::{spec::TypeOptionAttrs, Device as Which, Fb, Op, Type};
 use std::collections::BTreeMap;
 
 /// A graph that does as the kernel does.
@@ -460,7 +461,38 @@ fn try_apply(model: &mut Model, wanted: &Model) -> Result<Vec<String>, String> {
     }
     model.end(&before);
     let shown = changes.iter().filter(|change| change.shows());
-    Ok(shown.map(|change| change.describe(&names)).collect())
+    let mut known = Values::default();
+    let line = |change: &Change<'_>| {
+        let values = change.values(&mut known, &mut Declared, &names);
+        change.line(values.as_ref(), &names)
+    };
+    Ok(shown.map(line).collect())
+}
+
+/// A kernel that knows what options are when nobody has set them.
+struct Declared;
+
+impl Source for Declared {
+    fn block(&mut self, name: &str) -> Option<Fb> {
+        (name == "f").then(|| Fb {
+            name: Some(name.into()),
+            r#type: Some("bpf".into()),
+            ..Fb::default()
+        })
+    }
+
+    fn types(&mut self) -> Vec<Type> {
+        let option = |key: &str, default: &str| TypeOptionAttrs {
+            key: Some(key.into()),
+            default: Some(default.into()),
+            ..Default::default()
+        };
+        vec![Type {
+            name: Some("bpf".into()),
+            option: vec![option("direction", "both"), option("program", "")],
+            ..Type::default()
+        }]
+    }
 }
 
 fn apply(model: &mut Model, wanted: &Model) -> Vec<String> {
@@ -628,13 +660,24 @@ fn changes_in_words() {
     now.bind("f", "t");
     now.bind("g", "t");
     now.subscriptions.insert(("a".into(), "t".into()));
-    now.blocks["f"].options.insert("old".into(), "1".into());
-    now.blocks["g"].options.insert("program".into(), "1".into());
+    now.blocks["f"]
+        .options
+        .insert("direction".into(), "ingress".into());
+    now.blocks["g"]
+        .options
+        .insert("program".into(), "1\n6 0 0 1".into());
     let mut then = Model::default();
     for (name, kind) in [("a", "dummy"), ("f", "bpf"), ("g", "bpf"), ("t", "tee")] {
         then.add(name, kind);
     }
     then.hook("lan1");
+    then.add("n", "bpf");
+    then.blocks["n"]
+        .options
+        .insert("program".into(), "3".into());
+    then.add("z", "seal");
+    let key = ("tx.key".into(), "1:00ff".into());
+    then.blocks["z"].options.extend([key]);
     then.bind("g", "t");
     then.bind("f", "t");
     then.bind("a", "lan1");
@@ -652,9 +695,13 @@ fn changes_in_words() {
         "- block a counter",
         "+ block a dummy",
         "+ device lan1 ethernet",
-        "- option f old",
-        "+ option f program",
-        "~ option g program",
+        "+ block n bpf",
+        "+ block z seal",
+        "~ option f direction: ingress -> both",
+        "~ option f program: none -> 1",
+        "~ option g program: (2 lines) -> 2",
+        "~ option n program=3",
+        "~ option z tx.key=secret",
         "~ binding f t",
         "+ binding a lan1",
         "~ subscription a t",
@@ -671,15 +718,24 @@ fn changes_for_programs() {
     then.hook("lan0");
     then.hook_as("lan1", "lan1", true);
     then.make("mydev0", "wan0", 10);
+    now.blocks["f"]
+        .options
+        .insert("direction".into(), "ingress".into());
     then.add("f", "bpf");
     then.bind("f", "lan0");
     then.blocks["f"]
         .options
-        .insert("program".into(), "1".into());
+        .insert("program".into(), "1\n6 0 0 1".into());
     let mut names = Names::default();
     let (running, target) = (now.running(&mut names), then.target(&mut names));
     let changes = changes(&running, &target, &mut names).unwrap();
-    let told: Vec<_> = changes.iter().map(|change| change.told(&names)).collect();
+    let mut known = Values::default();
+    let values = |change: &Change<'_>| change.values(&mut known, &mut Declared, &names);
+    let values: Vec<_> = changes.iter().map(values).collect();
+    let told = changes.iter().zip(&values);
+    let told: Vec<_> = told
+        .map(|(change, values)| change.told(values.as_ref(), &names))
+        .collect();
     let expected = serde_json::json!([
         { "change": "add", "item": "device", "name": "lan0", "subsystem": "ethernet", "ifname": "lan0" },
         {
@@ -690,7 +746,14 @@ fn changes_for_programs() {
             "change": "add", "item": "device", "name": "mydev0", "subsystem": "ethernet",
             "ifname": "mydev0", "carrier": "wan0", "id": 10,
         },
-        { "change": "add", "item": "option", "name": "f", "key": "program", "value": "1" },
+        {
+            "change": "change", "item": "option", "name": "f", "key": "direction",
+            "old": "ingress", "value": "both",
+        },
+        {
+            "change": "change", "item": "option", "name": "f", "key": "program",
+            "old": "", "value": "1\n6 0 0 1",
+        },
         { "change": "add", "item": "binding", "upper": "f", "lower": "lan0" },
     ]);
     assert_eq!(serde_json::to_value(told).unwrap(), expected);
