@@ -98,7 +98,7 @@ check "ports in another order are put right" is "$(fbctl apply saved.toml)" \
 	"~ binding c t"$'\n'"~ binding f t"
 check "then they are" is "$(ports t)" "i:x i:c i:f e:lan0 e:d "
 fbctl set f program=
-check "an option that was taken out is set again" is "$(fbctl apply saved.toml)" "~ option f program: none -> (4 lines)"
+check "an option that was taken out is set again" is "$(fbctl apply saved.toml)" "~ option f program: none -> (5 lines)"
 check "JSON has the same" is "$(fbctl add y dummy && fbctl -j apply saved.toml)" \
 	'[{"change":"remove","item":"block","name":"y","type":"dummy"}]'
 sed 's/^type = "counter"/type = "bpf"/' graph.toml >other.toml

@@ -22,7 +22,7 @@ check "and one that is up" is "$(lan)" '"state":"up"'
 printf '%s\n' "add t tee" "add a counter" "add b dummy" "bind t lan0" "bind b t" "bind a t" | fbctl -b -
 fbctl graph svg >picture
 check "an SVG is XML" python3 -S -c 'import xml.dom.minidom as m; m.parse("picture")'
-check "it fits into a narrow page" contains "$(head -n 1 picture)" 'style="max-width:100%;height:auto"'
+check "a browser can zoom it" not contains "$(<picture)" "max-width"
 check "it has the device with its state" contains "$(<picture)" 'class="device up"'
 check "ports have their numbers" is "$(grep -o 'class="port".*' picture | sed 's/.*>\([0-9]*\)<.*/\1/' | tr '\n' ' ')" "1 0 "
 check "port 0 is on the left" test "$(sed -n 's/.*class="port" x="\([0-9]*\).*>0<.*/\1/p' picture)" -lt \
