@@ -422,7 +422,7 @@ mod tests {
                 let packet = if now > 5.2 {
                     0.2
                 } else {
-                    1.0 / now.max(0.1).min(1.0)
+                    1.0 / now.clamp(0.1, 1.0)
                 };
                 if now > 0.6 {
                     let off = (figures.rate - rate).abs();
