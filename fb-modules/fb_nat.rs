@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use lana::prelude::{
     list::{push, room},
-    option::{Number, Time, Value},
+    option::{Number, Time},
     *,
 };
 
@@ -73,27 +73,12 @@ impl State {
     }
 }
 
-/// Makes types of options of what [`nat::setting`] reads and shows.
-macro_rules! values {
-    ($($name:ident: $form:literal,)*) => { $(
-        impl Value for $name {
-            const VALUES: Values = Values::Text($form);
-            fn parse(text: &str) -> Option<Self> {
-                Self::parse(text)
-            }
-            fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-    )* };
-}
-
-values! {
-    Pool: "an IPv4 address, or a range such as 192.0.2.1-192.0.2.9",
-    Ports: "a port, or a range such as 1024-65535",
-    Target: "an IPv4 address, or one with a port such as 10.0.0.2:80",
-    Map: "two prefixes of a length such as 10.0.0.0/24=192.0.2.0/24",
-    Npt: "two IPv6 prefixes of a length up to 64 such as fd00::/48=2001:db8::/48",
+texts! {
+    Pool: Self::parse, "an IPv4 address, or a range such as 192.0.2.1-192.0.2.9";
+    Ports: Self::parse, "a port, or a range such as 1024-65535";
+    Target: Self::parse, "an IPv4 address, or one with a port such as 10.0.0.2:80";
+    Map: Self::parse, "two prefixes of a length such as 10.0.0.0/24=192.0.2.0/24";
+    Npt: Self::parse, "two IPv6 prefixes of a length up to 64 such as fd00::/48=2001:db8::/48";
 }
 
 words! {

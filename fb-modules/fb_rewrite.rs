@@ -3,7 +3,7 @@
 //! `rewrite`: changes headers of packets, and keeps their checksums right.
 
 use lana::prelude::{
-    option::{Directions, Number, Value},
+    option::{Directions, Number},
     *,
 };
 
@@ -32,24 +32,9 @@ struct Counts {
     untouched: Count,
 }
 
-/// Makes types of options of what [`value`] reads and shows.
-macro_rules! values {
-    ($($name:ident: $form:literal,)*) => { $(
-        impl Value for $name {
-            const VALUES: Values = Values::Text($form);
-            fn parse(text: &str) -> Option<Self> {
-                Self::parse(text)
-            }
-            fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-    )* };
-}
-
-values! {
-    Ttl: "a number from 1 to 255, or -1",
-    Vlan: "a VLAN ID from 0 to 4094, push:ID, or pop",
+texts! {
+    Ttl: Self::parse, "a number from 1 to 255, or -1";
+    Vlan: Self::parse, "a VLAN ID from 0 to 4094, push:ID, or pop";
 }
 
 /// A port of TCP or UDP.

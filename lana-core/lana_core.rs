@@ -94,7 +94,7 @@ pub mod prelude {
     pub mod option {
         pub use crate::base::option::*;
     }
-    pub use crate::{options, words};
+    pub use crate::{options, texts, words};
     /// Quantities as people write them.
     pub mod units {
         pub use crate::base::units::*;

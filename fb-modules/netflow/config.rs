@@ -6,36 +6,20 @@ use super::{
     address::Address,
     exporter::{self, Format},
     key::Spec,
-    option::{Directions, Initial, Number, OptionSpec, Size, Time, Value, Values},
+    option::{Directions, Initial, Number, OptionSpec, Size, Time, Values},
     options,
     record::Times,
     sampling::Sampling,
     setting::Parts,
-    table, words,
+    table, texts, words,
 };
-use core::fmt;
 
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 
-/// Makes types of options of what [`super::setting`] reads and shows.
-macro_rules! values {
-    ($($name:ident: $form:literal,)*) => { $(
-        impl Value for $name {
-            const VALUES: Values = Values::Text($form);
-            fn parse(text: &str) -> Option<Self> {
-                Self::parse(text)
-            }
-            fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-    )* };
-}
-
-values! {
-    Parts: "words of addresses,ports,protocol,tos,interface,vlan,mac,label,mpls",
-    Sampling: "deterministic:N, random:N or hash:N, with N from 2 to 16383",
+texts! {
+    Parts: Self::parse, "words of addresses,ports,protocol,tos,interface,vlan,mac,label,mpls";
+    Sampling: Self::parse, "deterministic:N, random:N or hash:N, with N from 2 to 16383";
 }
 
 words! {

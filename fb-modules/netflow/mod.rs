@@ -18,5 +18,5 @@ mod tests;
 
 /// What lists are made of and how they grow, hashes, and addresses: here and where the tests run.
 pub(crate) use super::{
-    address, append, filled, headers, option, options, push, room, words, HashKey, List,
+    address, append, filled, headers, option, options, push, room, texts, words, HashKey, List,
 };

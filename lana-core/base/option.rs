@@ -253,16 +253,19 @@ impl Value for Share {
     }
 }
 
-/// Makes types of options of what is read and shown elsewhere.
+/// Makes types of options of what is read and shown elsewhere: by a function from the text, and by `Display`. The text says
+/// what the values are.
+#[macro_export]
 macro_rules! texts {
     ($($name:ident: $read:expr, $form:literal;)*) => { $(
-        impl Value for $name {
-            const VALUES: Values = Values::Text($form);
-            fn parse(text: &str) -> Option<Self> {
+        impl $crate::prelude::option::Value for $name {
+            const VALUES: $crate::prelude::option::Values =
+                $crate::prelude::option::Values::Text($form);
+            fn parse(text: &str) -> ::core::option::Option<Self> {
                 $read(text)
             }
-            fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self, f)
+            fn write(self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&self, f)
             }
         }
     )* };

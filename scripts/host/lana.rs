@@ -37,7 +37,7 @@ pub mod prelude {
         option::{Initial, OptionSpec, Values},
         options,
         port::{Direction, Port},
-        words,
+        texts, words,
     };
     pub use core::fmt;
 

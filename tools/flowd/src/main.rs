@@ -24,7 +24,7 @@ mod netflow;
 use lana::prelude::{
     address, headers,
     list::{append, push, room},
-    option, options, words, HashKey,
+    option, options, texts, words, HashKey,
 };
 use std::process::ExitCode;
 
