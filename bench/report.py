@@ -265,7 +265,20 @@ def block_figures(results):
                     yield Figure(section, about, value, 1, strictly=True)
 
 
-FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, block_figures, socket_figures,
+def flow_figures(results):
+    """Above a block that does nothing, and beside what counts for each flow in Linux."""
+    for load in "bursts", "frames":
+        for flows in dict.fromkeys(row["x"] for row in results.rows("netflow", load=load)):
+            ours, dummy, peer = ({"load": load, "name": name, "x": flows} for name in (
+                "LANA, netflow", "LANA, dummy", "nft, a counter for each flow"))
+            cost = results.combine("netflow", lambda a, b: 1e9 / a - 1e9 / b, ours, dummy)
+            yield Figure("netflow", f"netflow above dummy, {load}, {flows:,} flows", cost, 60, most=True, unit=" ns")
+            if load == "bursts":
+                yield Figure("netflow", f"netflow, {load}, {flows:,} flows, LANA / nft, a counter for each flow",
+                             results.ratio("netflow", ours, peer), 1, strictly=True)
+
+
+FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, block_figures, flow_figures, socket_figures,
            instance_figures, reconfig_figures, trafgen_figures, watch_figures]
 
 

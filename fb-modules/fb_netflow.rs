@@ -21,9 +21,11 @@ use export::{Collector, Export, Setup};
 use netflow::{
     config::{self, number_of, Config, COLLECTORS, FLUSH, LONGEST},
     key::{read, Masks, Place as Seat, Seen, Why},
+    memory::NONE,
+    pipeline::Due,
     record::Times,
     setting::Target,
-    table::{Counted, Rules},
+    table::Counted,
 };
 use state::{Lease, Meter, Tables};
 
@@ -201,12 +203,13 @@ impl Netflow {
             Err(_) => return counts.malformed.add(1),
         };
         let tables = self.lease.tables();
-        let hash = seen.hash(&tables.key, &self.masks);
-        let rules = Rules {
-            masks: &self.masks,
-            times: &self.times,
+        let hash = seen.hash(&tables.keys, &self.masks);
+        let due = Due {
+            seen,
+            hash: hash as u32,
             now: milliseconds(),
             output: self.output,
+            guess: NONE,
         };
         let counted = tables.cell.with(cx.cpu(), |own| {
             if let Some(sampling) = self.config.sampling {
@@ -214,28 +217,28 @@ impl Netflow {
                     return None;
                 }
             }
-            let counted = own.table.count(&seen, hash, &rules, || tables.more());
-            if counted != Counted::Known {
-                tables.counts.this(cx.cpu()).follow(&own.table);
+            let before = own.pipeline.waiting();
+            let rules = (&self.masks, &self.times);
+            let done = own.pipeline.push(due, &mut own.table, rules, || tables.more());
+            let counted = done.map_or(Counted::Known, |done| done.counted);
+            if counted != Counted::Known || own.pipeline.waiting() != before {
+                tables.counts.this(cx.cpu()).follow(own);
             }
-            Some((counted, own.table.active(), own.table.waiting()))
+            if let Some(done) = done.filter(|_| counted == Counted::Lost) {
+                counts.lose(&done);
+            }
+            // Somebody has to look after the first packet, and to take what waits before there is no room.
+            let is_first = before == 0 && own.table.active() == 0;
+            let is_much = counted != Counted::Known && own.table.waiting() & 0xff == 0xff;
+            Some(is_first || is_much)
         });
         let (packets, bytes) = (u64::from(seen.packets), u64::from(seen.bytes));
-        let Some(Some((counted, active, waiting))) = counted else {
+        let Some(Some(is_to_kick)) = counted else {
             return counts.unsampled.add(packets);
         };
         counts.packets.add(packets);
         counts.bytes.add(bytes);
-        match counted {
-            Counted::Known => return,
-            Counted::Changed => (),
-            Counted::Lost => {
-                counts.lost_packets.add(packets);
-                counts.lost_bytes.add(bytes);
-            }
-        }
-        // Somebody has to look after the first flow, and to take what waits before there is no room.
-        if active == 1 || waiting & 0xff == 0xff {
+        if is_to_kick {
             self.worker.kick();
         }
     }
@@ -332,8 +335,8 @@ impl Block for Netflow {
         self.worker.kick();
     }
 
-    fn options(&self, to: &mut dyn Options, _process: &Process) {
-        self.meter.put(to, self.config.flows.0);
+    fn options(&self, to: &mut dyn Options, process: &Process) {
+        self.meter.put(to, self.config.flows.0, process);
         for (number, collector) in (0..).zip(&self.setup.collectors) {
             if let Some(collector) = collector {
                 collector.put(number, to);

@@ -68,6 +68,7 @@ pub mod prelude {
             neigh::{Link, Neighbour, NextHop, Reachability},
             netdev::DeviceHandle,
             percpu::{Count, PerCpu},
+            prefetch::prefetch,
             reason::DropReason,
             send::UdpSender,
             skb::{Skb, Sum, Summed},

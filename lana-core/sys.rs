@@ -29,6 +29,7 @@ pub(crate) mod net;
 pub(crate) mod netdev;
 pub(crate) mod packets;
 pub(crate) mod percpu;
+pub(crate) mod prefetch;
 pub(crate) mod proc;
 pub(crate) mod queue;
 pub(crate) mod rcu;

@@ -43,10 +43,11 @@ def tc(device):
     do("tc", "filter", "add", "dev", device, "ingress", "matchall", "action", "drop")
 
 
-def nft(device):
+def nft(device, text="drop", sets=""):
     do("nft", "-f", "-", text=f"""
         table netdev {device} {{
-            chain in {{ type filter hook ingress device {device} priority 0; drop; }}
+            {sets}
+            chain in {{ type filter hook ingress device {device} priority 0; {text}; }}
         }}
     """)
 

@@ -26,8 +26,8 @@ class Sent:
 
 
 class Sender(burst.Burst):
-    def __init__(self, frame, device, changed):
-        program = xdp.sender(frame, device, changed)
+    def __init__(self, frame, device, changed, program=None):
+        program = program or xdp.sender(frame, device, changed)
         super().__init__(0, frame if changed is None else frame + b"\0", program=program)
         self.sent = 0
 

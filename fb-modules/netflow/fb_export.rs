@@ -220,6 +220,7 @@ impl Export {
             let mut from = Some(0);
             while let Some(at) = from {
                 let sweep = |own: &mut Own| {
+                    tables.flush(cpu, own, times, &self.meter.counts);
                     let next = own.table.sweep(at, LOOKED_AT, (now, times), all);
                     tables.follow(cpu, own);
                     next
@@ -349,7 +350,7 @@ impl Chore for Export {
             return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
         }
         // Without a flow the next one says so.
-        (sums.active > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
+        (sums.active > 0 || sums.due > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
     }
 
     fn end(&mut self, process: &Process) {

@@ -6,11 +6,12 @@ use super::{
     export::{Progress, Setup},
     milliseconds,
     netflow::{
-        key::{Masks, Spec},
+        key::{Keys, Masks, Spec},
         memory::{Chunk, Sizes},
-        record::{since, End, Ends, Flow},
+        pipeline::{Done, Pipeline},
+        record::{since, End, Ends, Flow, Times},
         sampling::Sampler,
-        table::Table,
+        table::{Counted, Table},
     },
     push, room, List,
 };
@@ -20,12 +21,15 @@ use lana::prelude::*;
 /// What a CPU has of its own.
 pub(super) struct Own {
     pub(super) table: Table,
+    pub(super) pipeline: Pipeline,
     pub(super) sampler: Sampler,
 }
 
 /// What a CPU's table says of itself.
 #[derive(Zeroable)]
 pub(super) struct Follow {
+    /// Packets in the pipeline.
+    due: Count,
     active: Count,
     waiting: Count,
     begun: Count,
@@ -39,6 +43,7 @@ pub(super) struct Follow {
 /// The same of all CPUs.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
+    pub(super) due: u64,
     pub(super) active: u64,
     pub(super) waiting: u64,
     begun: u64,
@@ -47,7 +52,9 @@ pub(super) struct Sums {
 
 impl Follow {
     /// What there is to say has changed.
-    pub(super) fn follow(&self, table: &Table) {
+    pub(super) fn follow(&self, own: &Own) {
+        let table = &own.table;
+        self.due.set(own.pipeline.waiting().into());
         self.active.set(table.active().into());
         self.waiting.set(table.waiting().into());
         self.begun.set(table.begun);
@@ -62,6 +69,7 @@ impl Follow {
 
 impl Sums {
     fn add(&mut self, other: &Self) {
+        self.due = self.due.wrapping_add(other.due);
         self.active = self.active.wrapping_add(other.active);
         self.waiting = self.waiting.wrapping_add(other.waiting);
         self.begun = self.begun.wrapping_add(other.begun);
@@ -74,7 +82,7 @@ impl Sums {
 /// The flows that are kept by a key, on all CPUs.
 pub(super) struct Tables {
     pub(super) masks: Masks,
-    pub(super) key: HashKey,
+    pub(super) keys: Keys,
     pub(super) cell: CpuCell<Own>,
     pub(super) counts: PerCpu<Follow>,
     /// Records that no CPU has.
@@ -103,12 +111,13 @@ impl Tables {
         let own = |cpu: u32| {
             Ok(Own {
                 table: Table::new(&sizes).ok_or(ENOMEM)?,
+                pipeline: Pipeline::new().ok_or(ENOMEM)?,
                 sampler: Sampler::new(seeds.hash(&[cpu.into()])),
             })
         };
         let tables = Self {
             masks: Masks::new(spec),
-            key: HashKey::random(),
+            keys: Keys::new(&HashKey::random()),
             cell: CpuCell::new(process, own)?,
             counts: PerCpu::new(process)?,
             pool: Locked::new(pool)?,
@@ -148,21 +157,39 @@ impl Tables {
     /// What a CPU's table says of itself has changed, by who visits it.
     pub(super) fn follow(&self, cpu: u32, own: &Own) {
         if let Some((_, counts)) = self.counts.iter().find(|(other, _)| *other == cpu) {
-            counts.follow(&own.table);
+            counts.follow(own);
         }
     }
 
-    /// Whether a CPU has flows.
-    pub(super) fn has(&self, cpu: u32) -> bool {
-        let mut counts = self.counts.iter();
-        let has = |counts: &Follow| counts.active.get() > 0 || counts.waiting.get() > 0;
-        counts.any(|(other, counts)| other == cpu && has(counts))
+    /// Counts the packets of a CPU that are in its pipeline, by who visits it.
+    pub(super) fn flush(&self, cpu: u32, own: &mut Own, times: &Times, counts: &PerCpu<Counts>) {
+        let rules = (&self.masks, times);
+        while let Some(done) = own.pipeline.flush(&mut own.table, rules, || self.more()) {
+            let counts = counts.iter().find(|(other, _)| *other == cpu);
+            if let Some((_, counts)) = counts.filter(|_| done.counted == Counted::Lost) {
+                counts.lose(&done);
+            }
+        }
+    }
+
+    /// Whether a CPU has packets in its pipeline.
+    fn is_due(&self, cpu: u32) -> bool {
+        self.says(cpu, |counts| counts.due.get() > 0)
     }
 
     /// Whether flows of a CPU wait to be taken.
     pub(super) fn waits(&self, cpu: u32) -> bool {
+        self.says(cpu, |counts| counts.waiting.get() > 0)
+    }
+
+    /// Whether a CPU has packets or flows.
+    pub(super) fn has(&self, cpu: u32) -> bool {
+        self.is_due(cpu) || self.waits(cpu) || self.says(cpu, |counts| counts.active.get() > 0)
+    }
+
+    fn says(&self, cpu: u32, what: impl Fn(&Follow) -> bool) -> bool {
         let mut counts = self.counts.iter();
-        counts.any(|(other, counts)| other == cpu && counts.waiting.get() > 0)
+        counts.any(|(other, counts)| other == cpu && what(counts))
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -173,6 +200,7 @@ impl Tables {
         let mut sums = Sums::default();
         for (_, counts) in self.counts.iter() {
             sums.add(&Sums {
+                due: counts.due.get(),
                 active: counts.active.get(),
                 waiting: counts.waiting.get(),
                 begun: counts.begun.get(),
@@ -226,6 +254,14 @@ pub(super) struct Counts {
     pub(super) unsampled: Count,
     pub(super) lost_packets: Count,
     pub(super) lost_bytes: Count,
+}
+
+impl Counts {
+    /// There was no room for a packet.
+    pub(super) fn lose(&self, done: &Done) {
+        self.lost_packets.add(done.packets.into());
+        self.lost_bytes.add(done.bytes.into());
+    }
 }
 
 /// What blocks have in common of which one takes the other's place.
@@ -287,6 +323,22 @@ impl Meter {
         self.tables.with(|list| list.get(number).cloned())
     }
 
+    /// Counts all packets that are in a pipeline. Sleeps.
+    fn flush(&self, process: &Process) {
+        let Some(setup) = self.setup() else { return };
+        let mut number = 0;
+        while let Some(tables) = self.tables(number) {
+            number = number.saturating_add(1);
+            for cpu in CpuCell::<Own>::cpus().filter(|cpu| tables.is_due(*cpu)) {
+                let flush = |own: &mut Own| {
+                    tables.flush(cpu, own, &setup.times, &self.counts);
+                    tables.follow(cpu, own);
+                };
+                tables.cell.visit(cpu, process, flush);
+            }
+        }
+    }
+
     /// Forgets tables that get no packets and have no flows. Sleeps.
     pub(super) fn forget(&self) {
         let mut gone: Option<Arc<Tables>>;
@@ -294,7 +346,7 @@ impl Meter {
             gone = self.tables.with(|list| {
                 let is_over = |tables: &Arc<Tables>| {
                     let sums = tables.sums();
-                    !tables.is_used() && sums.active == 0 && sums.waiting == 0
+                    !tables.is_used() && sums.due == 0 && sums.active == 0 && sums.waiting == 0
                 };
                 let number = list.iter().position(is_over)?;
                 list.remove(number).ok()
@@ -335,8 +387,9 @@ impl Meter {
         parts.fold(0, u64::wrapping_add)
     }
 
-    /// Shows what is counted.
-    pub(super) fn put(&self, to: &mut dyn Options, flows: u64) {
+    /// Shows what is counted. Sleeps.
+    pub(super) fn put(&self, to: &mut dyn Options, flows: u64, process: &Process) {
+        self.flush(process);
         let sums = self.sums();
         let load = sums.active.saturating_mul(100).checked_div(flows);
         let mut put = |key, value: u64| to.put(key, format_args!("{value}"));
@@ -377,6 +430,7 @@ impl Meter {
         let Some(mut flows) = room(64) else {
             return Ok(());
         };
+        self.flush(process);
         let now = milliseconds();
         let mut number = 0;
         while let Some(tables) = self.tables(number) {

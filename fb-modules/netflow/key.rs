@@ -488,9 +488,22 @@ fn order(seen: &mut Seen) {
 }
 
 impl Seen {
+    pub(crate) const NONE: Self = Self {
+        addresses: 0,
+        what: 0,
+        place: 0,
+        labels: 0,
+        wide: [0; 4],
+        macs: [[0; 6]; 2],
+        packets: 0,
+        bytes: 0,
+        flags: 0,
+        swapped: false,
+    };
+
     /// The hash of what is compared of it.
-    #[inline]
-    pub(crate) fn hash(&self, key: &HashKey, masks: &Masks) -> u64 {
+    #[inline(always)]
+    pub(crate) fn hash(&self, keys: &Keys, masks: &Masks) -> u64 {
         let (what, place) = (self.what & masks.what, self.place & masks.place);
         let [a, b, c, d] = self.wide;
         if !masks.is_usual {
@@ -501,11 +514,41 @@ impl Seen {
             let macs = self.macs.map(word);
             let [to, from] = if masks.macs { macs } else { [0; 2] };
             let labels = self.labels & masks.labels;
-            return key.hash(&[self.addresses, a, b, c, d, what, place, labels, to, from]);
+            return keys.hash([what, self.addresses, place, labels, to, from, a, b, c, d]);
         }
         match self.what & IS_V6 {
-            0 => key.hash(&[self.addresses, what, place]),
-            _ => key.hash(&[a, b, c, d, what, place]),
+            0 => keys.hash([what, self.addresses, place, 0]),
+            _ => keys.hash([what, a, b, c, d, place]),
         }
+    }
+}
+
+/// Keys of a hash of up to 10 words: NH of UMAC (RFC 4418, section 5.2), of words of 64 bits. Whoever does not know the keys cannot
+/// make two keys of flows that collide more often than by chance. It takes half as long as SipHash.
+pub(crate) struct Keys([u64; 10]);
+
+impl Keys {
+    pub(crate) fn new(key: &HashKey) -> Self {
+        let mut keys = [0; 10];
+        for (number, word) in (0..).zip(&mut keys) {
+            *word = key.hash(&[number]);
+        }
+        Self(keys)
+    }
+
+    #[inline(always)]
+    fn hash<const N: usize>(&self, words: [u64; N]) -> u64 {
+        let mut sum = 0_u128;
+        let (pairs, keys) = (words.chunks_exact(2), self.0.chunks_exact(2));
+        for (pair, key) in pairs.zip(keys) {
+            if let (&[a, b], &[k, l]) = (pair, key) {
+                let (a, b) = (a.wrapping_add(k), b.wrapping_add(l));
+                sum = sum.wrapping_add(u128::from(a).wrapping_mul(u128::from(b)));
+            }
+        }
+        // All bits of the sum are in all of the hash: those of the table are the lowest.
+        let sum = (sum >> 64) as u64 ^ sum as u64;
+        let mixed = (sum ^ sum >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
     }
 }

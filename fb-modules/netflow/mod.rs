@@ -7,6 +7,7 @@ pub(crate) mod exporter;
 pub(crate) mod key;
 pub(crate) mod memory;
 pub(crate) mod message;
+pub(crate) mod pipeline;
 pub(crate) mod record;
 pub(crate) mod sampling;
 pub(crate) mod setting;
@@ -18,5 +19,5 @@ mod tests;
 
 /// What lists are made of and how they grow, hashes, and addresses: here and where the tests run.
 pub(crate) use super::{
-    address, append, filled, headers, option, options, push, room, texts, words, HashKey, List,
+    address, append, filled, headers, option, options, prefetch, push, room, texts, words, HashKey, List,
 };

@@ -13,7 +13,7 @@ use super::{
     filled,
     key::{Masks, Seen, IS_EGRESS, IS_V6},
     memory::{Bucket, Chunk, Sizes, CHUNK, NONE},
-    push,
+    prefetch, push,
     record::{since, End, Flow, Hot, Rest, Reverse, Times},
     room, List,
 };
@@ -142,7 +142,7 @@ impl Table {
         let Some(hot) = chunk.hot.get(at) else {
             return false;
         };
-        if hot.link != hash || !hot.is_of(seen, masks) {
+        if hot.link != hash || !hot.is_active() || !hot.is_of(seen, masks) {
             return false;
         }
         let wide = seen.what & IS_V6 == 0 || chunk.wide.get(at) == Some(&seen.wide);
@@ -182,6 +182,33 @@ impl Table {
         search(self.buckets.get(other)?)
     }
 
+    /// Asks for the bucket of a hash.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u32) {
+        if let Some(bucket) = self.buckets.get(self.bucket(hash)) {
+            prefetch(bucket);
+        }
+    }
+
+    /// Where the flow of a packet may be. Asks for its record.
+    #[inline(always)]
+    pub(crate) fn guess(&self, seen: &Seen, hash: u32) -> u32 {
+        let bucket = self.buckets.get(self.bucket(hash));
+        let is_alike = |entry: &&u32| **entry >> 24 == hash & 0xff;
+        let found = bucket.and_then(|bucket| bucket.entries.iter().find(is_alike));
+        let index = found.map_or(NONE, |entry| (entry & 0xff_ffff).wrapping_sub(1));
+        if let Some(chunk) = self.chunk(index) {
+            let at = (index % CHUNK) as usize;
+            chunk.hot.get(at).map(prefetch);
+            // This is there for flows of both directions only.
+            chunk.reverse.get(at).map(prefetch);
+            if seen.what & IS_V6 != 0 {
+                chunk.wide.get(at).map(prefetch);
+            }
+        }
+        index
+    }
+
     /// Counts a packet whose key has this hash. Another chunk is got by `more`.
     #[inline(always)]
     pub(crate) fn count(
@@ -191,8 +218,24 @@ impl Table {
         rules: &Rules<'_>,
         more: impl FnOnce() -> Option<Chunk>,
     ) -> Counted {
-        let hash = hash as u32;
-        let Some(index) = self.find(seen, hash, rules.masks) else {
+        self.count_at(NONE, (seen, hash as u32), rules, more)
+    }
+
+    /// The same, where its flow may be at this number.
+    #[inline(always)]
+    pub(crate) fn count_at(
+        &mut self,
+        guess: u32,
+        (seen, hash): (&Seen, u32),
+        rules: &Rules<'_>,
+        more: impl FnOnce() -> Option<Chunk>,
+    ) -> Counted {
+        let is_right = Self::is(&self.chunks, guess, seen, hash, rules.masks);
+        let found = match is_right {
+            true => Some(guess),
+            false => self.find(seen, hash, rules.masks),
+        };
+        let Some(index) = found else {
             return self.begin(seen, hash, rules, more);
         };
         let is_biflow = rules.masks.spec.biflow;

@@ -3,7 +3,7 @@
 use super::{
     address::Address,
     exporter::{Exporter, Format, Tally, Version},
-    key::{self, read, Masks, Place, Seen, Spec, Why},
+    key::{self, read, Keys, Masks, Place, Seen, Spec, Why},
     memory::{Chunk, Sizes, CHUNK},
     record::{End, Ends, Flow, Hot, Rest, Reverse, Times},
     sampling::{Mode, Sampler, Sampling},
@@ -423,7 +423,7 @@ fn keys_have_the_parts_that_are_asked_for() {
         let masks = Masks::new(spec);
         let [one, other] =
             [one, other].map(|frame| seen_by(frame, &Place::default(), spec).unwrap());
-        let key = HashKey(7);
+        let key = Keys::new(&HashKey(7));
         let hashes_alike = one.hash(&key, &masks) == other.hash(&key, &masks);
         let mut table = Table::new(&Sizes::of(10, 1)).unwrap();
         let rules = Rules {
@@ -488,7 +488,7 @@ struct Bench {
     pool: Pool,
     masks: Masks,
     times: Times,
-    key: HashKey,
+    key: Keys,
     lost: Tally,
     counted: Tally,
     taken: Tally,
@@ -503,7 +503,7 @@ impl Bench {
             pool: Pool::new(&sizes, spec.biflow),
             masks: Masks::new(spec),
             times: TIMES,
-            key: HashKey(7),
+            key: Keys::new(&HashKey(7)),
             lost: Tally::default(),
             counted: Tally::default(),
             taken: Tally::default(),
@@ -725,6 +725,7 @@ fn tables_share_a_pool() {
     let sizes = Sizes::of(4096, 2);
     let mut pool = Pool::new(&sizes, false);
     let masks = Masks::new(USUAL);
+    let key = Keys::new(&HashKey(1));
     let mut tables = [(); 2].map(|()| Table::new(&sizes).unwrap());
     let rules = Rules {
         masks: &masks,
@@ -745,7 +746,7 @@ fn tables_share_a_pool() {
                     0,
                 ),
             ));
-            table.count(&seen, seen.hash(&HashKey(1), &masks), &rules, || {
+            table.count(&seen, seen.hash(&key, &masks), &rules, || {
                 pool.0.pop()
             });
         }
@@ -1402,4 +1403,66 @@ fn addresses_of_collectors() {
     let target = Target::parse("[2001:db8::1]:4739").unwrap();
     assert_eq!(target.address, Address::V6(0x2001_0db8 << 96 | 1));
     assert!(target.is_v6() && target.port == 4739);
+}
+
+#[test]
+#[ignore]
+fn speed() {
+    use super::pipeline::{Due, Pipeline};
+    use std::{hint::black_box, time::Instant};
+    let masks = Masks::new(USUAL);
+    let place = Place { device: 3, ..Place::default() };
+    for flows in [1u32, 1000, 100_000, 1_000_000] {
+        let sizes = Sizes::of(flows.max(32768) * 2, 1);
+        let mut table = Table::new(&sizes).unwrap();
+        let mut line = Pipeline::new().unwrap();
+        let key = Keys::new(&HashKey::random());
+        let mut chunks = sizes.chunks;
+        let mut frame = vec![0u8; 60];
+        frame[12] = 8;
+        frame[14] = 0x45;
+        frame[17] = 46;
+        frame[23] = 17;
+        frame[30..34].copy_from_slice(&[10, 0, 0, 2]);
+        let mut random = 1u64;
+        let rules = Rules { masks: &masks, times: &TIMES, now: 5000, output: 0 };
+        let mut next = |frame: &mut Vec<u8>| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let a = 0x0a00_0001 + (random >> 16) as u32 % flows;
+            frame[26..30].copy_from_slice(&a.to_be_bytes());
+        };
+        const N: u32 = 5_000_000;
+        let mut run = |what: u32| {
+            let start = Instant::now();
+            for _ in 0..N {
+                next(&mut frame);
+                if what > 0 {
+                    let seen = read(black_box(&frame), 60, &place, &masks).unwrap();
+                    if what > 1 {
+                        let hash = seen.hash(&key, &masks);
+                        let more = || {
+                                chunks -= 1;
+                                Chunk::new(false)
+                            };
+                        if what == 4 {
+                            let due = Due { seen, hash: hash as u32, now: 5000, output: 0, guess: u32::MAX };
+                            black_box(line.push(due, &mut table, (&masks, &TIMES), more));
+                        } else if what > 2 {
+                            black_box(table.count(&seen, hash, &rules, more));
+                        } else {
+                            black_box(hash);
+                        }
+                    } else {
+                        black_box(&seen);
+                    }
+                }
+            }
+            start.elapsed().as_nanos() as f64 / f64::from(N)
+        };
+        run(3);
+        let t = [run(0), run(1), run(2), run(3), run(4)];
+        println!("{flows}: next {:.1} read {:.1} hash {:.1} count {:.1} pipe {:.1}", t[0], t[1] - t[0], t[2] - t[1], t[3] - t[2], t[4] - t[2]);
+    }
 }

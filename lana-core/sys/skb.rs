@@ -183,9 +183,14 @@ impl Skb {
     }
 
     /// How many bytes of data each part of a super-packet (GRO, GSO) will have; none of other packets.
+    #[inline]
     pub fn segment_size(&self) -> Option<u16> {
-        // SAFETY: the buffer is live.
-        let size = unsafe { bindings::lana_skb_segment_size(self.as_ptr()) };
+        // SAFETY: the buffer is live, and its shared part begins where the room for data ends (skb_end_pointer()).
+        let size = unsafe {
+            let (head, end) = ((*self.as_ptr()).head, (*self.as_ptr()).end);
+            let shared: *const bindings::skb_shared_info = head.wrapping_add(end as usize).cast();
+            (*shared).gso_size
+        };
         (size > 0).then_some(size)
     }
 
@@ -258,7 +263,20 @@ impl Skb {
     }
 
     /// The VLAN tag beside it: the EtherType in the upper 16 bits, the tag in the lower.
+    #[inline]
     pub(crate) fn tag(&self) -> Option<u32> {
+        // SAFETY: the buffer is live, and this a plain number in it.
+        let any = unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .__bindgen_anon_2
+                .vlan_all
+        };
+        if any == 0 {
+            return None;
+        }
         // SAFETY: the buffer is live.
         Some(unsafe { bindings::lana_skb_tag(self.as_ptr()) }).filter(|&tag| tag != 0)
     }

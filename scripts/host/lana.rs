@@ -20,6 +20,8 @@ pub mod list;
 mod option;
 #[path = "../../lana-core/base/port.rs"]
 mod port;
+#[path = "../../lana-core/sys/prefetch.rs"]
+mod prefetch;
 #[path = "../../lana-core/base/prefixes.rs"]
 mod prefixes;
 #[path = "../../lana-core/base/siphash.rs"]
@@ -37,6 +39,7 @@ pub mod prelude {
         option::{Initial, OptionSpec, Values},
         options,
         port::{Direction, Port},
+        prefetch::prefetch,
         texts, words,
     };
     pub use core::fmt;

@@ -6,7 +6,7 @@ use crate::{
     netflow::{
         config::Config,
         exporter::Tally,
-        key::{read, Masks, Place, Why},
+        key::{read, Keys, Masks, Place, Why},
         memory::{Chunk, Sizes},
         record::{Flow, Times},
         sampling::Sampler,
@@ -49,7 +49,7 @@ pub(crate) struct Flows {
     table: Table,
     /// How many chunks of records may still be made.
     chunks: u32,
-    key: HashKey,
+    key: Keys,
     sampler: Sampler,
     counts: Counts,
 }
@@ -65,7 +65,7 @@ impl Flows {
             table: Table::new(&sizes).context("no memory")?,
             chunks: sizes.chunks,
             sampler: Sampler::new(key.hash(&[])),
-            key,
+            key: Keys::new(&key),
             counts: Counts::default(),
         })
     }

@@ -24,7 +24,7 @@ mod netflow;
 use lana::prelude::{
     address, headers,
     list::{append, push, room},
-    option, options, texts, words, HashKey,
+    option, options, prefetch, texts, words, HashKey,
 };
 use std::process::ExitCode;
 
