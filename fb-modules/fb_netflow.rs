@@ -21,8 +21,6 @@ use export::{Collector, Export, Setup};
 use netflow::{
     config::{self, number_of, Config, COLLECTORS, FLUSH, LONGEST},
     key::{read, Masks, Place as Seat, Seen, Why},
-    memory::NONE,
-    pipeline::Due,
     record::Times,
     setting::Target,
     table::Counted,
@@ -172,13 +170,13 @@ impl Netflow {
         targets
     }
 
-    /// What a packet says; none of one that belongs to no flow.
+    /// What a packet says.
     #[inline(always)]
-    fn see<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) -> Result<Seen, Why> {
+    fn see<P: Packet>(&self, packet: &mut P, egress: bool, seen: &mut Seen) -> Result<(), Why> {
         let seat = Seat {
             device: packet.device_index().unwrap_or(0),
             tag: packet.vlan(),
-            egress: cx.direction() == Direction::Egress,
+            egress,
             segment: packet.segment_size(),
         };
         let len = packet.len();
@@ -186,7 +184,7 @@ impl Netflow {
         // Each turn needs more bytes than the one before, of a bounded number of headers.
         loop {
             let bytes = packet.header(most.min(len)).ok_or(Why::Malformed)?;
-            match read(bytes, len as usize, &seat, &self.masks) {
+            match read(bytes, len as usize, &seat, &self.masks, seen) {
                 Err(Why::More(more)) => most = more as u32,
                 end => return end,
             }
@@ -196,49 +194,45 @@ impl Netflow {
     /// Counts a packet.
     #[inline(always)]
     fn count<P: Packet>(&self, packet: &mut P, cx: &Context<'_>) {
-        let counts = self.meter.counts.this(cx.cpu());
-        let seen = match self.see(packet, cx) {
-            Ok(seen) => seen,
-            Err(Why::Other) => return counts.other.add(1),
-            Err(_) => return counts.malformed.add(1),
-        };
-        let tables = self.lease.tables();
-        let hash = seen.hash(&tables.keys, &self.masks);
-        let due = Due {
-            seen,
-            hash: hash as u32,
-            now: milliseconds(),
-            output: self.output,
-            guess: NONE,
-        };
-        let counted = tables.cell.with(cx.cpu(), |own| {
-            if let Some(sampling) = self.config.sampling {
-                if !own.sampler.takes(sampling, hash) {
-                    return None;
-                }
-            }
-            let before = own.pipeline.waiting();
+        let egress = cx.direction() == Direction::Egress;
+        let (tables, counts) = (self.lease.tables(), self.meter.counts.this(cx.cpu()));
+        let is_to_kick = tables.cell.with(cx.cpu(), |own| {
+            let (before, table) = (own.pipeline.waiting(), &mut own.table);
             let rules = (&self.masks, &self.times);
-            let done = own.pipeline.push(due, &mut own.table, rules, || tables.more());
-            let counted = done.map_or(Counted::Known, |done| done.counted);
-            if counted != Counted::Known || own.pipeline.waiting() != before {
-                tables.counts.this(cx.cpu()).follow(own);
+            let (done, place) = own.pipeline.free(table, rules, || tables.more());
+            let due = place?;
+            match self.see(packet, egress, &mut due.seen) {
+                Ok(()) => {
+                    due.now = milliseconds();
+                    due.output = self.output;
+                    let hash = due.seen.hash(&tables.keys, &self.masks);
+                    due.hash = hash as u32;
+                    let (packets, bytes) = (due.seen.packets.into(), due.seen.bytes.into());
+                    let sampling = self.config.sampling;
+                    if sampling.is_none_or(|sampling| own.sampler.takes(sampling, hash)) {
+                        counts.packets.add(packets);
+                        counts.bytes.add(bytes);
+                        own.pipeline.push(table);
+                    } else {
+                        counts.unsampled.add(packets);
+                    }
+                }
+                Err(Why::Other) => counts.other.add(1),
+                Err(_) => counts.malformed.add(1),
             }
+            let counted = done.map_or(Counted::Known, |done| done.counted);
             if let Some(done) = done.filter(|_| counted == Counted::Lost) {
                 counts.lose(&done);
+            }
+            if counted != Counted::Known || own.pipeline.waiting() != before {
+                tables.counts.this(cx.cpu()).follow(own);
             }
             // Somebody has to look after the first packet, and to take what waits before there is no room.
             let is_first = before == 0 && own.table.active() == 0;
             let is_much = counted != Counted::Known && own.table.waiting() & 0xff == 0xff;
             Some(is_first || is_much)
         });
-        let (packets, bytes) = (u64::from(seen.packets), u64::from(seen.bytes));
-        let Some(Some(is_to_kick)) = counted else {
-            return counts.unsampled.add(packets);
-        };
-        counts.packets.add(packets);
-        counts.bytes.add(bytes);
-        if is_to_kick {
+        if is_to_kick.flatten().unwrap_or(false) {
             self.worker.kick();
         }
     }

@@ -29,20 +29,28 @@ def sources(flows):
         "send"]
 
 
-class Alone(Called):
-    """Has the caches to itself, as long as it sends."""
+class Load(Called):
+    """Has the caches to itself, as long as it sends. All flows are there before the first sample."""
 
     together = False
+
+    def __init__(self, flows, *others):
+        super().__init__(*others)
+        self.flows = flows
+
+    def warm_up(self):
+        self.sender.send(5 * self.flows)
+        super().warm_up()
 
 
 def bursts(device, flows, sink):
     program = load(XDP, ebpf.assemble(*sources(flows), answer(2)))
-    return Alone(device, [], sink, burst.Burst(device, FRAME, program=program))
+    return Load(flows, device, [], sink, burst.Burst(device, FRAME, program=program))
 
 
 def frames(wire, flows, sink):
     program = load(XDP, ebpf.assemble(*sources(flows), ebpf.redirect(wire.far)))
-    return Alone(wire.far, [], sink, Sender(FRAME, wire.far, None, program))
+    return Load(flows, wire.far, [], sink, Sender(FRAME, wire.far, None, program))
 
 
 def linux(flows):

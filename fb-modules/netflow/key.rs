@@ -121,7 +121,7 @@ pub(crate) struct Place {
 }
 
 /// What there is to know of a packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Source and destination of IPv4.
     pub(crate) addresses: u64,
@@ -191,17 +191,23 @@ struct Transport {
     header: usize,
 }
 
-/// Reads a packet of `len` bytes, of which these are the first.
-#[inline]
-pub(crate) fn read(bytes: &[u8], len: usize, place: &Place, masks: &Masks) -> Result<Seen, Why> {
+/// Reads a packet of `len` bytes, of which these are the first. What is not compared may stay as it was.
+#[inline(always)]
+pub(crate) fn read(
+    bytes: &[u8],
+    len: usize,
+    place: &Place,
+    masks: &Masks,
+    seen: &mut Seen,
+) -> Result<(), Why> {
     let packet = Bytes { bytes, len };
     let ethernet = packet.need(0, Ethernet::SIZE)?;
     let ethernet = Ethernet::new(ethernet).ok_or(Why::Malformed)?;
-    let mut seen = Seen {
-        macs: [ethernet.destination_address(), ethernet.source_address()],
-        packets: 1,
-        ..Seen::default()
-    };
+    if masks.macs {
+        seen.macs = [ethernet.destination_address(), ethernet.source_address()];
+    }
+    (seen.addresses, seen.labels, seen.packets) = (0, 0, 1);
+    seen.swapped = false;
     let (mut kind, mut at) = (ethernet.ether_type(), Ethernet::SIZE);
     let mut vlans = place.tag.map_or(0, |tci| u32::from(tci & 0xfff) << 16);
     let mut tags = u32::from(place.tag.is_some());
@@ -224,14 +230,14 @@ pub(crate) fn read(bytes: &[u8], len: usize, place: &Place, masks: &Masks) -> Re
     seen.place = u64::from(place.device) << 32 | u64::from(vlans);
     seen.what = if place.egress { IS_EGRESS } else { 0 };
     match kind {
-        IPV4 => ipv4(packet, at, place, masks, &mut seen)?,
-        IPV6 => ipv6(packet, at, place, masks, &mut seen)?,
+        IPV4 => ipv4(packet, at, place, masks, seen)?,
+        IPV6 => ipv6(packet, at, place, masks, seen)?,
         _ => return Err(Why::Other),
     }
     if masks.spec.biflow {
-        order(&mut seen);
+        order(seen);
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// Walks over labels of MPLS: what they carry, where that begins, and the topmost of them.
@@ -287,7 +293,7 @@ fn ipv4(
     carried(packet, &ip, place, masks, seen)
 }
 
-#[inline(always)]
+#[inline(never)]
 fn ipv6(
     packet: Bytes<'_>,
     at: usize,
@@ -505,7 +511,8 @@ impl Seen {
     #[inline(always)]
     pub(crate) fn hash(&self, keys: &Keys, masks: &Masks) -> u64 {
         let (what, place) = (self.what & masks.what, self.place & masks.place);
-        let [a, b, c, d] = self.wide;
+        let is_v6 = self.what & IS_V6 != 0;
+        let [a, b, c, d] = if is_v6 { self.wide } else { [0; 4] };
         if !masks.is_usual {
             let word = |mac: [u8; 6]| {
                 let bytes = mac.into_iter().map(u64::from);
@@ -516,9 +523,9 @@ impl Seen {
             let labels = self.labels & masks.labels;
             return keys.hash([what, self.addresses, place, labels, to, from, a, b, c, d]);
         }
-        match self.what & IS_V6 {
-            0 => keys.hash([what, self.addresses, place, 0]),
-            _ => keys.hash([what, a, b, c, d, place]),
+        match is_v6 {
+            true => keys.hash([what, a, b, c, d, place]),
+            false => keys.hash([what, self.addresses, place, 0]),
         }
     }
 }

@@ -81,31 +81,39 @@ impl Pipeline {
         self.due.get_mut((number % DEPTH) as usize)
     }
 
-    /// Takes a packet, and counts the one for which there is no room any more.
+    /// The place of the next packet. Counts the one that has it, if any.
     #[inline(always)]
-    pub(crate) fn push(
+    pub(crate) fn free(
         &mut self,
-        due: Due,
         table: &mut Table,
-        (masks, times): (&Masks, &Times),
+        rules: (&Masks, &Times),
         more: impl FnOnce() -> Option<Chunk>,
-    ) -> Option<Done> {
-        let number = self.next;
-        self.next = number.wrapping_add(1);
+    ) -> (Option<Done>, Option<&mut Due>) {
         let is_full = self.waiting == DEPTH;
-        let place = self.place(number)?;
-        let oldest = is_full.then_some(*place);
+        let place = self.due.get_mut((self.next % DEPTH) as usize);
+        let Some(due) = place.as_ref().filter(|_| is_full) else {
+            return (None, place);
+        };
+        let done = due.count(table, rules, more);
+        self.waiting = self.waiting.wrapping_sub(1);
+        (Some(done), place)
+    }
+
+    /// The packet that is at that place now waits.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, table: &Table) {
+        let number = self.next;
+        let Some(due) = self.place(number) else {
+            return;
+        };
         table.prefetch(due.hash);
-        *place = due;
-        if !is_full {
-            self.waiting = self.waiting.wrapping_add(1);
-        }
+        self.next = number.wrapping_add(1);
+        self.waiting = self.waiting.wrapping_add(1);
         if self.waiting > STEP {
             if let Some(due) = self.place(number.wrapping_sub(STEP)) {
                 due.guess = table.guess(&due.seen, due.hash);
             }
         }
-        Some(oldest?.count(table, (masks, times), more))
     }
 
     /// Counts the packet that has waited longest. None if none waits.

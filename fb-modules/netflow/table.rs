@@ -156,7 +156,7 @@ impl Table {
     }
 
     /// The number of the flow that a packet belongs to.
-    #[inline(always)]
+    #[inline(never)]
     fn find(&self, seen: &Seen, hash: u32, masks: &Masks) -> Option<u32> {
         let [home, other] = self.homes(hash);
         let bucket = self.buckets.get(home)?;

@@ -5,6 +5,7 @@ use super::{
     exporter::{Exporter, Format, Tally, Version},
     key::{self, read, Keys, Masks, Place, Seen, Spec, Why},
     memory::{Chunk, Sizes, CHUNK},
+    pipeline::{Done, Due, Pipeline},
     record::{End, Ends, Flow, Hot, Rest, Reverse, Times},
     sampling::{Mode, Sampler, Sampling},
     setting::{Parts, Target},
@@ -168,11 +169,33 @@ fn ipv6(made: &Made, label: u32, extensions: &[u8]) -> Vec<u8> {
 
 fn seen_by(frame: &[u8], place: &Place, spec: Spec) -> Result<Seen, Why> {
     let masks = Masks::new(spec);
-    let whole = read(frame, frame.len(), place, &masks);
+    let read = |bytes: &[u8], mut seen: Seen| {
+        read(bytes, frame.len(), place, &masks, &mut seen).map(|()| seen)
+    };
+    let whole = read(frame, Seen::NONE);
+    // What was there before makes no difference.
+    let other = Seen {
+        addresses: 1,
+        what: 2,
+        place: 3,
+        labels: 4,
+        wide: [5; 4],
+        macs: [[6; 6]; 2],
+        packets: 7,
+        bytes: 8,
+        flags: 9,
+        swapped: true,
+    };
+    if let (Ok(seen), Ok(other)) = (whole, read(frame, other)) {
+        let key = Keys::new(&HashKey(5));
+        assert_eq!(seen.hash(&key, &masks), other.hash(&key, &masks));
+        assert_eq!(Hot::new(&seen, 1, 2), Hot::new(&other, 1, 2));
+        assert!(seen.what & key::IS_V6 == 0 || seen.wide == other.wide);
+    }
     // Fewer bytes than there are give the same answer in the end.
     let mut given = 0;
     let slowly = loop {
-        match read(&frame[..given], frame.len(), place, &masks) {
+        match read(&frame[..given], Seen::NONE) {
             Err(Why::More(more)) => {
                 assert!(more > given && more <= frame.len());
                 given = more;
@@ -211,7 +234,11 @@ fn packets_say_of_which_flow_they_are() {
     };
     let mut frame = ethernet(&[], 0x800, &ipv4(&made, 0x4000));
     frame.extend([0; 10]);
-    let seen = seen(&frame);
+    let with_macs = Spec {
+        parts: USUAL.parts | key::MAC,
+        ..USUAL
+    };
+    let seen = seen_by(&frame, &Place::default(), with_macs).unwrap();
     let flow = flow_of(&seen);
     assert_eq!(flow.ends(), Ends::V4(0xc000_0201, 0xc633_6402));
     assert_eq!((flow.ports(), flow.protocol()), ((1024, 53), 6));
@@ -533,6 +560,20 @@ impl Bench {
         counted
     }
 
+    /// A packet has come out of a pipeline.
+    fn done(&mut self, done: Option<Done>) {
+        let Some(done) = done else { return };
+        let tally = Tally {
+            flows: 0,
+            packets: done.packets.into(),
+            bytes: done.bytes.into(),
+        };
+        self.counted.add(&tally);
+        if done.counted == Counted::Lost {
+            self.lost.add(&tally);
+        }
+    }
+
     fn frame(&mut self, made: &Made, now: u32) -> Counted {
         let frame = ethernet(&[], 0x800, &ipv4(made, 0));
         let seen = seen_by(&frame, &Place::default(), self.masks.spec).unwrap();
@@ -718,6 +759,71 @@ fn the_oldest_flows_end_when_it_is_full() {
     }
     assert!(bench.lost.packets > 10_000);
     bench.settle(30_000);
+}
+
+/// A table that packets come to by a pipeline, beside one that they come to at once.
+#[test]
+fn a_pipeline_changes_nothing() {
+    for (biflow, flows) in [(false, 256), (true, 256), (false, 5000)] {
+        let spec = Spec { biflow, ..USUAL };
+        let (mut random, mut pipeline) = (Random(9), Pipeline::new().unwrap());
+        let [mut direct, mut piped] = [(); 2].map(|()| Bench::new(flows, spec));
+        let times = Times { closing: 0, ..TIMES };
+        (direct.times, piped.times) = (times, times);
+        let masks = Masks::new(spec);
+        for number in 0..100_000_u32 {
+            let now = number / 4;
+            let made = Made {
+                source: random.below(4000) as u32,
+                destination: random.below(2) as u32,
+                protocol: [6, 17][random.below(2) as usize],
+                flags: [0, 0, key::SYN, key::FIN][random.below(4) as usize],
+                ..MADE
+            };
+            let frame = match random.below(2) {
+                0 => ethernet(&[], 0x800, &ipv4(&made, 0)),
+                _ => ethernet(&[], 0x86dd, &ipv6(&made, 1, &[])),
+            };
+            let seen = seen_by(&frame, &Place::default(), spec).unwrap();
+            direct.count(&seen, now);
+            let pool = &mut piped.pool.0;
+            let (done, place) = pipeline.free(&mut piped.table, (&masks, &times), || pool.pop());
+            piped.done(done);
+            let hash = seen.hash(&piped.key, &masks) as u32;
+            *place.unwrap() = Due {
+                seen,
+                hash,
+                now,
+                output: 5,
+                guess: random.below(300) as u32,
+            };
+            pipeline.push(&piped.table);
+            if random.below(300) == 0 {
+                while let Some(done) = {
+                    let pool = &mut piped.pool.0;
+                    pipeline.flush(&mut piped.table, (&masks, &times), || pool.pop())
+                } {
+                    piped.done(Some(done));
+                }
+                assert_eq!((pipeline.waiting(), piped.counted), (0, direct.counted));
+                for bench in [&mut direct, &mut piped] {
+                    bench.sweep(now, random.0 & 0xfff == 0);
+                    bench.take();
+                }
+            }
+        }
+        while let Some(done) = {
+            let pool = &mut piped.pool.0;
+            pipeline.flush(&mut piped.table, (&masks, &times), || pool.pop())
+        } {
+            piped.done(Some(done));
+        }
+        direct.settle(100_000);
+        piped.settle(100_000);
+        assert_eq!(direct.flows, piped.flows);
+        assert_eq!(direct.lost, piped.lost);
+        assert_eq!(direct.counted, piped.counted);
+    }
 }
 
 #[test]
@@ -1403,66 +1509,4 @@ fn addresses_of_collectors() {
     let target = Target::parse("[2001:db8::1]:4739").unwrap();
     assert_eq!(target.address, Address::V6(0x2001_0db8 << 96 | 1));
     assert!(target.is_v6() && target.port == 4739);
-}
-
-#[test]
-#[ignore]
-fn speed() {
-    use super::pipeline::{Due, Pipeline};
-    use std::{hint::black_box, time::Instant};
-    let masks = Masks::new(USUAL);
-    let place = Place { device: 3, ..Place::default() };
-    for flows in [1u32, 1000, 100_000, 1_000_000] {
-        let sizes = Sizes::of(flows.max(32768) * 2, 1);
-        let mut table = Table::new(&sizes).unwrap();
-        let mut line = Pipeline::new().unwrap();
-        let key = Keys::new(&HashKey::random());
-        let mut chunks = sizes.chunks;
-        let mut frame = vec![0u8; 60];
-        frame[12] = 8;
-        frame[14] = 0x45;
-        frame[17] = 46;
-        frame[23] = 17;
-        frame[30..34].copy_from_slice(&[10, 0, 0, 2]);
-        let mut random = 1u64;
-        let rules = Rules { masks: &masks, times: &TIMES, now: 5000, output: 0 };
-        let mut next = |frame: &mut Vec<u8>| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let a = 0x0a00_0001 + (random >> 16) as u32 % flows;
-            frame[26..30].copy_from_slice(&a.to_be_bytes());
-        };
-        const N: u32 = 5_000_000;
-        let mut run = |what: u32| {
-            let start = Instant::now();
-            for _ in 0..N {
-                next(&mut frame);
-                if what > 0 {
-                    let seen = read(black_box(&frame), 60, &place, &masks).unwrap();
-                    if what > 1 {
-                        let hash = seen.hash(&key, &masks);
-                        let more = || {
-                                chunks -= 1;
-                                Chunk::new(false)
-                            };
-                        if what == 4 {
-                            let due = Due { seen, hash: hash as u32, now: 5000, output: 0, guess: u32::MAX };
-                            black_box(line.push(due, &mut table, (&masks, &TIMES), more));
-                        } else if what > 2 {
-                            black_box(table.count(&seen, hash, &rules, more));
-                        } else {
-                            black_box(hash);
-                        }
-                    } else {
-                        black_box(&seen);
-                    }
-                }
-            }
-            start.elapsed().as_nanos() as f64 / f64::from(N)
-        };
-        run(3);
-        let t = [run(0), run(1), run(2), run(3), run(4)];
-        println!("{flows}: next {:.1} read {:.1} hash {:.1} count {:.1} pipe {:.1}", t[0], t[1] - t[0], t[2] - t[1], t[3] - t[2], t[4] - t[2]);
-    }
 }

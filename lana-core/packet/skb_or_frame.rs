@@ -252,6 +252,7 @@ impl Carried for Skb {
         Skb::read(self, offset, to)
     }
 
+    #[inline]
     fn tag(&self) -> Option<u32> {
         Skb::tag(self)
     }
@@ -381,6 +382,7 @@ impl Carried for Frame {
         Frame::read(self, offset, to)
     }
 
+    #[inline]
     fn tag(&self) -> Option<u32> {
         Frame::tag(self)
     }

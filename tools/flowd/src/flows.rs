@@ -6,7 +6,7 @@ use crate::{
     netflow::{
         config::Config,
         exporter::Tally,
-        key::{read, Keys, Masks, Place, Why},
+        key::{read, Keys, Masks, Place, Seen, Why},
         memory::{Chunk, Sizes},
         record::{Flow, Times},
         sampling::Sampler,
@@ -81,11 +81,12 @@ impl Flows {
             return;
         }
         let counts = &mut self.counts;
-        let seen = match read(bytes, len, place, &self.masks) {
-            Ok(seen) => seen,
+        let mut seen = Seen::NONE;
+        match read(bytes, len, place, &self.masks, &mut seen) {
+            Ok(()) => (),
             Err(Why::Other) => return counts.other += 1,
             Err(_) => return counts.malformed += 1,
-        };
+        }
         let hash = seen.hash(&self.key, &self.masks);
         let (packets, bytes) = (u64::from(seen.packets), u64::from(seen.bytes));
         if let Some(sampling) = self.config.sampling {
