@@ -16,7 +16,7 @@ from report import PAGES, missing_table, table, value_table
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.environ.get("LANA_OUT", TOP + "/build/bench-x86")
-SECTIONS = ["drop", "frames", "virtio", "chain", "forward", "echo", "sockets", "classify", "nat", "switch", "shape"]
+SECTIONS = ["drop", "frames", "virtio", "chain", "forward", "echo", "sockets", "classify", "nat", "netflow", "switch", "shape"]
 FRAMES = ["frames", "virtio"]
 # A name, and what tells the kernel so.
 KERNELS = {"retpolines": "spectre_v2=retpoline", "without": "spectre_v2=off"}

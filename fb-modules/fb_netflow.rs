@@ -26,6 +26,7 @@ use netflow::{
     table::Counted,
 };
 use state::{Lease, Meter, Tables};
+use time::milliseconds;
 
 block_module! {
     type: Netflow,
@@ -47,12 +48,6 @@ fn room<T>(count: usize) -> Option<List<T>> {
 /// A list of so many, all the same. Sleeps.
 fn filled<T: Clone>(value: T, count: usize) -> Option<List<T>> {
     List::from_elem(value, count, GFP_KERNEL | __GFP_NOWARN).ok()
-}
-
-/// Milliseconds that go on while the machine runs.
-#[inline]
-fn milliseconds() -> u32 {
-    (time::coarse() / 1_000_000) as u32
 }
 
 /// The collectors of a block, by their numbers.

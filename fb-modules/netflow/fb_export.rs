@@ -350,7 +350,8 @@ impl Chore for Export {
             return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
         }
         // Without a flow the next one says so.
-        (sums.active > 0 || sums.due > 0).then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
+        (sums.active > 0 || sums.due > 0)
+            .then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
     }
 
     fn end(&mut self, process: &Process) {

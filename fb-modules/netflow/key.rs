@@ -206,9 +206,31 @@ pub(crate) fn read(
     if masks.macs {
         seen.macs = [ethernet.destination_address(), ethernet.source_address()];
     }
+    seen.what = if place.egress { IS_EGRESS } else { 0 };
     (seen.addresses, seen.labels, seen.packets) = (0, 0, 1);
     seen.swapped = false;
-    let (mut kind, mut at) = (ethernet.ether_type(), Ethernet::SIZE);
+    let kind = ethernet.ether_type();
+    if kind != IPV4 || place.tag.is_some() {
+        return read_rest(packet, kind, place, masks, seen);
+    }
+    seen.place = u64::from(place.device) << 32;
+    ipv4(packet, Ethernet::SIZE, place, masks, seen)?;
+    if masks.spec.biflow {
+        order(seen);
+    }
+    Ok(())
+}
+
+/// The same of what most packets do not have: tags, labels, and IPv6.
+#[inline(never)]
+fn read_rest(
+    packet: Bytes<'_>,
+    mut kind: u16,
+    place: &Place,
+    masks: &Masks,
+    seen: &mut Seen,
+) -> Result<(), Why> {
+    let mut at = Ethernet::SIZE;
     let mut vlans = place.tag.map_or(0, |tci| u32::from(tci & 0xfff) << 16);
     let mut tags = u32::from(place.tag.is_some());
     while matches!(kind, CTAG | STAG | QINQ) {
@@ -228,7 +250,6 @@ pub(crate) fn read(
         (kind, at, seen.labels) = labels(packet, at)?;
     }
     seen.place = u64::from(place.device) << 32 | u64::from(vlans);
-    seen.what = if place.egress { IS_EGRESS } else { 0 };
     match kind {
         IPV4 => ipv4(packet, at, place, masks, seen)?,
         IPV6 => ipv6(packet, at, place, masks, seen)?,
@@ -293,7 +314,7 @@ fn ipv4(
     carried(packet, &ip, place, masks, seen)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn ipv6(
     packet: Bytes<'_>,
     at: usize,

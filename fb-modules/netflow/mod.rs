@@ -19,5 +19,6 @@ mod tests;
 
 /// What lists are made of and how they grow, hashes, and addresses: here and where the tests run.
 pub(crate) use super::{
-    address, append, filled, headers, option, options, prefetch, push, room, texts, words, HashKey, List,
+    address, append, filled, headers, option, options, prefetch, push, room, texts, words, HashKey,
+    List,
 };

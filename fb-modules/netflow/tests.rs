@@ -768,7 +768,10 @@ fn a_pipeline_changes_nothing() {
         let spec = Spec { biflow, ..USUAL };
         let (mut random, mut pipeline) = (Random(9), Pipeline::new().unwrap());
         let [mut direct, mut piped] = [(); 2].map(|()| Bench::new(flows, spec));
-        let times = Times { closing: 0, ..TIMES };
+        let times = Times {
+            closing: 0,
+            ..TIMES
+        };
         (direct.times, piped.times) = (times, times);
         let masks = Masks::new(spec);
         for number in 0..100_000_u32 {
@@ -852,9 +855,7 @@ fn tables_share_a_pool() {
                     0,
                 ),
             ));
-            table.count(&seen, seen.hash(&key, &masks), &rules, || {
-                pool.0.pop()
-            });
+            table.count(&seen, seen.hash(&key, &masks), &rules, || pool.0.pop());
         }
     };
     // One has all, and then the other one.

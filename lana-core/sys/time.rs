@@ -17,6 +17,18 @@ pub fn coarse() -> u64 {
     unsafe { bindings::lana_time_coarse() }
 }
 
+/// Milliseconds since the machine has booted, as far as its ticks tell. They run over. Cheaper than [`coarse`]. Any context.
+#[inline]
+pub fn milliseconds() -> u32 {
+    const HZ: u64 = bindings::HZ as u64;
+    /// `INITIAL_JIFFIES`
+    const FIRST: u32 = (300 * bindings::HZ).wrapping_neg();
+    // SAFETY: the kernel counts in it, in one piece.
+    let ticks = unsafe { core::ptr::read_volatile(&raw const bindings::jiffies) };
+    let since = (ticks as u64).wrapping_sub(u64::from(FIRST));
+    (since.wrapping_mul(1000) / HZ) as u32
+}
+
 /// The number of the second that [`coarse`] is in. Cheaper still. Any context.
 #[inline]
 pub fn second() -> u64 {
