@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The flows of a CPU: a hash table of numbers, over records in chunks.
+//! The flows of a CPU: records in chunks, and an index, which finds them.
 //!
-//! A bucket is a cache line, which has 15 numbers with 8 bits of the hash each. A number is in the bucket of its hash, or,
-//! where that is full, in another one. Records are in chunks, which the CPUs share: a CPU takes one out of the pool when
-//! it needs more, and gives it back when no record in it is in use.
+//! The CPUs share the chunks: a CPU takes one out of the pool when it needs more, and gives it back when no record in it
+//! is in use.
 //!
-//! A flow that ends leaves the hash table, and its record waits to be taken. When few records are left, the oldest of
+//! A flow that ends leaves the index, and its record waits to be taken. When few records are left, the oldest of
 //! some flows ends with each new one.
 
 use super::{
-    filled,
+    index::Index,
     key::{Masks, Seen, IS_EGRESS, IS_V6},
-    memory::{Bucket, Chunk, Sizes, CHUNK, NONE},
+    memory::{Chunk, Sizes, CHUNK, NONE},
     prefetch, push,
     record::{since, End, Flow, Hot, Rest, Reverse, Times},
     room, List,
@@ -46,7 +45,7 @@ pub(crate) struct Rules<'a> {
 
 /// The flows of a CPU.
 pub(crate) struct Table {
-    buckets: List<Bucket>,
+    index: Index,
     chunks: List<Option<Chunk>>,
     /// All chunks that there are have lower numbers.
     top: u32,
@@ -76,7 +75,7 @@ impl Table {
             }
         }
         Some(Self {
-            buckets: filled(Bucket::EMPTY, sizes.buckets as usize)?,
+            index: Index::new(sizes.buckets)?,
             chunks,
             top: 0,
             open: NONE,
@@ -120,19 +119,6 @@ impl Table {
         self.chunks.get_mut((index / CHUNK) as usize)?.as_mut()
     }
 
-    /// A bucket by 32 bits of a hash.
-    #[inline(always)]
-    fn bucket(&self, hash: u32) -> usize {
-        (u64::from(hash).wrapping_mul(self.buckets.len() as u64) >> 32) as usize
-    }
-
-    /// The two buckets in which a number can be.
-    #[inline(always)]
-    fn homes(&self, hash: u32) -> [usize; 2] {
-        let other = hash.rotate_left(16).wrapping_mul(0x9e37_79b1);
-        [self.bucket(hash), self.bucket(other)]
-    }
-
     #[inline(always)]
     fn is(chunks: &[Option<Chunk>], index: u32, seen: &Seen, hash: u32, masks: &Masks) -> bool {
         let chunk = chunks.get((index / CHUNK) as usize);
@@ -158,45 +144,20 @@ impl Table {
     /// The number of the flow that a packet belongs to.
     #[inline(never)]
     fn find(&self, seen: &Seen, hash: u32, masks: &Masks) -> Option<u32> {
-        let [home, other] = self.homes(hash);
-        let bucket = self.buckets.get(home)?;
-        let tag = hash << 24;
-        let search = |bucket: &Bucket| {
-            for entry in bucket.entries {
-                if entry == 0 {
-                    break;
-                }
-                if (entry ^ tag) >> 24 == 0 {
-                    let index = (entry & 0xff_ffff).wrapping_sub(1);
-                    if Self::is(&self.chunks, index, seen, hash, masks) {
-                        return Some(index);
-                    }
-                }
-            }
-            None
-        };
-        let found = search(bucket);
-        if found.is_some() || bucket.elsewhere == 0 {
-            return found;
-        }
-        search(self.buckets.get(other)?)
+        let is = |index| Self::is(&self.chunks, index, seen, hash, masks);
+        self.index.find(hash, is)
     }
 
-    /// Asks for the bucket of a hash.
+    /// Asks for the place of a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u32) {
-        if let Some(bucket) = self.buckets.get(self.bucket(hash)) {
-            prefetch(bucket);
-        }
+        self.index.prefetch(hash);
     }
 
     /// Where the flow of a packet may be. Asks for its record.
     #[inline(always)]
     pub(crate) fn guess(&self, seen: &Seen, hash: u32) -> u32 {
-        let bucket = self.buckets.get(self.bucket(hash));
-        let is_alike = |entry: &&u32| **entry >> 24 == hash & 0xff;
-        let found = bucket.and_then(|bucket| bucket.entries.iter().find(is_alike));
-        let index = found.map_or(NONE, |entry| (entry & 0xff_ffff).wrapping_sub(1));
+        let index = self.index.first(hash);
         if let Some(chunk) = self.chunk(index) {
             let at = (index % CHUNK) as usize;
             chunk.hot.get(at).map(prefetch);
@@ -322,9 +283,9 @@ impl Table {
         }
         self.active = self.active.wrapping_add(1);
         self.begun = self.begun.wrapping_add(1);
-        if !self.insert(hash, index) {
+        if !self.index.insert(hash, index) {
             self.evict_from(hash, rules.now);
-            if !self.insert(hash, index) {
+            if !self.index.insert(hash, index) {
                 // Nobody finds it any more: it has this packet only.
                 self.settle(index, End::Full);
             }
@@ -335,66 +296,11 @@ impl Table {
         Counted::Changed
     }
 
-    /// Puts a number into the hash table; false where there is no room.
-    fn insert(&mut self, hash: u32, index: u32) -> bool {
-        let homes = self.homes(hash);
-        let [home, other] = homes;
-        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
-        for at in homes {
-            let Some(bucket) = self.buckets.get_mut(at) else {
-                return false;
-            };
-            let Some(place) = bucket.entries.iter_mut().find(|place| **place == 0) else {
-                continue;
-            };
-            *place = entry;
-            if at == other && other != home {
-                if let Some(bucket) = self.buckets.get_mut(home) {
-                    bucket.elsewhere = bucket.elsewhere.wrapping_add(1);
-                }
-            }
-            return true;
-        }
-        false
-    }
-
-    /// Takes a number out of the hash table.
-    fn remove(&mut self, hash: u32, index: u32) {
-        let homes = self.homes(hash);
-        let [home, other] = homes;
-        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
-        for at in homes {
-            let Some(bucket) = self.buckets.get_mut(at) else {
-                return;
-            };
-            let entries = &mut bucket.entries;
-            let last = entries.iter().rposition(|place| *place != 0);
-            let last = last
-                .and_then(|last| entries.get(last))
-                .copied()
-                .unwrap_or(0);
-            let Some(place) = entries.iter_mut().find(|place| **place == entry) else {
-                continue;
-            };
-            // The last one takes its place.
-            *place = last;
-            if let Some(place) = entries.iter_mut().rfind(|place| **place != 0) {
-                *place = 0;
-            }
-            if at == other && other != home {
-                if let Some(bucket) = self.buckets.get_mut(home) {
-                    bucket.elsewhere = bucket.elsewhere.wrapping_sub(1);
-                }
-            }
-            return;
-        }
-    }
-
     /// A flow ends.
     fn end(&mut self, index: u32, reason: End) {
         if let Some(hot) = self.hot(index) {
             let hash = hot.link;
-            self.remove(hash, index);
+            self.index.remove(hash, index);
             self.settle(index, reason);
         }
     }
@@ -461,14 +367,9 @@ impl Table {
     /// Ends the oldest flow of a bucket.
     #[cold]
     fn evict_from(&mut self, hash: u32, now: u32) {
-        let [home, _] = self.homes(hash);
-        let Some(bucket) = self.buckets.get(home) else {
-            return;
-        };
         let mut oldest = None;
-        for entry in bucket.entries {
-            let index = (entry & 0xff_ffff).wrapping_sub(1);
-            let Some(hot) = self.hot(index).filter(|_| entry != 0) else {
+        for index in self.index.all(hash) {
+            let Some(hot) = self.hot(index) else {
                 continue;
             };
             let age = since(now, hot.last);
