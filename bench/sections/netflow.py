@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """Flows: UDP from as many addresses as there are to be flows, in any order. Each packet is counted by its flow, and dropped
-then. Beside it what a block takes that does nothing, and what Linux counts by."""
+then. Beside it what a block takes that does nothing, what Linux counts by, and programs that keep flows. These get all
+packets: each lot only when they have taken the one before, and the time is that of the processor."""
 
 import ipaddress
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
 
 import burst
 import ebpf
 from bpfload import XDP, answer, insn, load
-from common import BURST, SMALLEST, Called, batch, engine, hook, stack
+from common import BURST, SMALLEST, Called, Contender, Missing, batch, clock, do, engine, hook, stack
 from sections.drop import LINUX, nft, place
 from sections.frames import Sender, hook as hook_frames, place as place_frames
 
@@ -53,6 +60,96 @@ def frames(wire, flows, sink):
     return Load(flows, wire.far, [], sink, Sender(FRAME, wire.far, None, program))
 
 
+class Program(Contender):
+    """A program that keeps the flows of a device. `ready` says whether it receives, `received` how many packets it had."""
+
+    together = False
+    LOT, LOTS = 8192, 8
+
+    def __init__(self, flows, command):
+        wire, device = place(BURST)
+        super().__init__(device, [], None)
+        do("ip", "link", "set", "dev", "lo", "up")
+        self.load, self.command = bursts(device, flows, stack(wire.near)), [part.format(device=wire.near) for part in command]
+        self.count = self.LOT * self.LOTS
+
+    def begin(self):
+        pass
+
+    def end(self):
+        self.room.enter()
+        # An address space of a program is a process of the host: an open file keeps what that has used.
+        with self.running() as program, open(f"/proc/{program.pid}/mem", "rb"):
+            before = clock()
+            for lot in range(self.LOTS):
+                self.load.sender.send(self.LOT)
+                self.wait(program, self.LOT * (lot + 1))
+            seconds = clock() - before
+            received = self.received(program)
+        self.sent, self.lost = self.sent + self.count, self.lost + self.count - received
+        return received / seconds
+
+    def warm_up(self):
+        if clock.line is None:
+            raise Missing("this kernel does not say how much of the processor it has used")
+        self.end()
+        self.sent = self.lost = 0
+
+
+class Flowd(Program):
+    """The code of the block, in a program."""
+
+    def __init__(self, flows):
+        super().__init__(flows, ["flowd", "-i", "{device}", "-j", "--count", str(self.LOT * self.LOTS), f"flows={max(2 * flows, 65536)}"])
+
+    def running(self):
+        program = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = program.stderr.readline()
+        if not said.startswith("ready"):
+            raise Missing(said.strip() or "flowd said nothing")
+        return program
+
+    def wait(self, program, count):
+        """It ends by itself. Meanwhile nobody else has anything to do."""
+        if count < self.count:
+            time.sleep(0.05)
+        else:
+            os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+
+    def received(self, program):
+        return json.loads(program.stdout.read())["packets"]
+
+
+class Softflowd(Program):
+    """It says how many packets it had when it is asked."""
+
+    def __init__(self, flows):
+        self.folder = tempfile.mkdtemp()
+        super().__init__(flows, ["softflowd", "-i", "{device}", "-d", "-m", str(max(2 * flows, 65536)), "-t", "maxlife=1800",
+                                 "-p", self.folder + "/pid", "-c", self.folder + "/ctl", "-n", "127.0.0.1:9"])
+
+    def running(self):
+        program = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            if os.path.exists(self.folder + "/ctl"):
+                return program
+            time.sleep(0.02)
+        program.kill()
+        raise Missing("softflowd did not begin")
+
+    def ask(self, what):
+        return do("softflowctl", "-c", self.folder + "/ctl", what)
+
+    def wait(self, program, count):
+        time.sleep(0.3)
+
+    def received(self, program):
+        said = self.ask("statistics")
+        self.ask("exit")
+        program.wait()
+        return int(re.search(r"Packets processed: (\d+)", said)[1])
+
+
 def linux(flows):
     wire, device = place(BURST)
     return bursts(device, flows, stack(wire.near))
@@ -92,4 +189,7 @@ def run(section):
         for load_, make in (BURSTS, lana), (FRAMES, lana_frames):
             section.offer(load_, "LANA, dummy", lambda: make(flows, *dummy), flows)
             section.offer(load_, "LANA, netflow", lambda: make(flows, *block), flows)
+        if flows <= 1000:  # each sample begins with none
+            for who, program in ("flowd", Flowd), ("softflowd", Softflowd):
+                section.offer(BURSTS, who, lambda: program(flows), flows)
         section.take_turns()
