@@ -95,7 +95,7 @@ pub(super) struct Collector {
     sender: send::Sender,
     /// Of a connection: whether all messages went to it since it had templates.
     follows: Atomic<bool>,
-    /// When it had room last.
+    /// When it had room last, or was found to be lost.
     had_room: Atomic<u64>,
     /// The sequence number of its first message, once there is one.
     begun_at: Atomic<u64>,
@@ -137,7 +137,10 @@ impl Collector {
         }
         let room = self.sender.look(process).unwrap_or_else(|error| {
             self.failed(error);
-            self.follows.store(false, Relaxed);
+            // It may have been idle, so that nobody has looked.
+            if self.follows.xchg(false, Relaxed) {
+                self.had_room.store(time::now(), Relaxed);
+            }
             send::Room::None
         });
         let now = time::now();

@@ -362,11 +362,13 @@ int lana_send_one(struct lana_send *s, const void *head, size_t head_len, const 
 	return lana_send_is_stream(s) ? lana_send_stream(s, pieces) : lana_send_datagram(s, pieces);
 }
 
-/* What waits is sent if there is room. Sleeps, but waits for nobody. */
+/* A message that was sent in part goes whole, for which there is room. Sleeps, but waits for nobody. */
 void lana_send_free(struct lana_send *s)
 {
-	if (s->connected)
+	if (s->connected && s->rest_at != s->rest_end) {
+		WRITE_ONCE(s->sock->sk->sk_sndbuf, 2 * LANA_SEND_BUFFER);
 		lana_send_rest(s);
+	}
 	lana_send_close(s, s->sock);
 	kfree(s->rest);
 	kfree(s);
