@@ -199,7 +199,9 @@ impl Netflow {
         let is_to_kick = tables.cell.with(cx.cpu(), |own| {
             let (before, table) = (own.pipeline.waiting(), &mut own.table);
             let rules = (&self.masks, &self.times);
-            let (done, place) = own.pipeline.free(table, rules, || tables.more());
+            let (done, place) = own
+                .pipeline
+                .free(table, rules, || tables.more(&mut own.chunks));
             let due = place?;
             match self.see(packet, egress, &mut due.seen) {
                 Ok(()) => {
@@ -229,7 +231,7 @@ impl Netflow {
             }
             // Somebody has to look after the first packet, and to take what waits before there is no room.
             let is_first = before == 0 && own.table.active() == 0;
-            let is_much = counted != Counted::Known && own.table.waiting() & 0xff == 0xff;
+            let is_much = counted == Counted::Changed && own.table.has_much();
             Some(is_first || is_much)
         });
         if is_to_kick.flatten().unwrap_or(false) {

@@ -4,6 +4,7 @@ here of what alice and bob send each other. Messages are read by what RFC 3954 a
 `collect` writes what it has got to a file, for who ends it by a datagram `end`."""
 
 import json
+import os
 import socket
 import struct
 import sys
@@ -34,7 +35,7 @@ if sys.argv[1] == "collect":
 
 # pylint: disable=wrong-import-position
 from frames import ALICE, BOB, GSO_TCPV4, alice, bob, checksum, vnet_hdr
-from rig import Lana
+from rig import CPUS, Lana
 
 lana = Lana()
 WAY = sys.argv[1]
@@ -429,6 +430,19 @@ def full():
     check("a table that is full ends its oldest flows", now["ended.full"] > 500 and not collector.faults, now, collector.faults)
     check("and loses no packet that it does not tell of", told + now["lost.full.packets"] == now["packets"] == total and
           now["lost.full.bytes"] == 28 * now["lost.full.packets"], told, total, now)
+    if CPUS > 1:
+        configure(version="ipfix", flows=256)
+        cpus = os.sched_getaffinity(0)
+        for cpu in 0, 1:
+            os.sched_setaffinity(0, {cpu})
+            was = counts()
+            for number in range(5 - 4 * cpu):
+                send(alice, *[frame(packet(src=f"10.{cpu}.{number}.{host}", size=0)) for host in range(100)])
+                time.sleep(0.05)
+        os.sched_setaffinity(0, cpus)
+        now = flush()
+        check("a CPU whose flows fill the table leaves room for those of another", now["lost.full.packets"] ==
+              was["lost.full.packets"] and was["ended.full"] > 0 and now["packets"] == 600, was, now)
 
 
 def changes():

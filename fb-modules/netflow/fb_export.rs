@@ -417,7 +417,7 @@ impl Export {
                     }
                 }
                 // Records that are not needed go back to the pool.
-                let back = |own: &mut Own| own.table.give_back();
+                let back = |own: &mut Own| tables.give_back(own);
                 let next = || tables.cell.visit(cpu, process, back).flatten();
                 while let Some(chunk) = has_some.then(next).flatten() {
                     tables.back(chunk);
