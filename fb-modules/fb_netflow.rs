@@ -20,9 +20,10 @@ use address::Address;
 use export::{Collector, Export, Setup};
 use netflow::{
     config::{self, number_of, Config, COLLECTORS, FLUSH, LONGEST},
+    exporter::Version,
     key::{read, Masks, Place as Seat, Seen, Why},
     record::Times,
-    setting::Target,
+    setting::{Target, Transport},
     table::Counted,
 };
 use state::{Lease, Meter, Tables};
@@ -142,16 +143,20 @@ impl Netflow {
                     "source and collector.{number} are of different families"
                 ));
             }
-            let socket = self
-                .meter
-                .queue
-                .sender(source, target.address, target.port, process);
-            let socket = socket.map_err(|error| match error {
+            let by = match target.transport {
+                Transport::Udp => send::Transport::Udp,
+                Transport::Tcp => send::Transport::Tcp,
+                Transport::Sctp => send::Transport::Sctp,
+            };
+            let to = (target.address, target.port);
+            let sender = self.meter.queue.sender(by, source, to, process);
+            let sender = sender.map_err(|error| match error {
                 EADDRNOTAVAIL => fail!(error, "source: this host does not have the address"),
                 EAFNOSUPPORT => fail!(error, "this kernel has no IPv6"),
+                EPROTONOSUPPORT => fail!(error, "collector.{number}: this kernel has no SCTP"),
                 error => error.into(),
             })?;
-            let collector = Collector::new(target, source, socket);
+            let collector = Collector::new(target, source, sender);
             *place = Some(Arc::new(collector, GFP_KERNEL)?);
         }
         Ok(collectors)
@@ -194,7 +199,9 @@ impl Netflow {
         let is_to_kick = tables.cell.with(cx.cpu(), |own| {
             let (before, table) = (own.pipeline.waiting(), &mut own.table);
             let rules = (&self.masks, &self.times);
-            let (done, place) = own.pipeline.free(table, rules, || tables.more());
+            let (done, place) = own
+                .pipeline
+                .free(table, rules, || tables.more(&mut own.chunks));
             let due = place?;
             match self.see(packet, egress, &mut due.seen) {
                 Ok(()) => {
@@ -224,7 +231,7 @@ impl Netflow {
             }
             // Somebody has to look after the first packet, and to take what waits before there is no room.
             let is_first = before == 0 && own.table.active() == 0;
-            let is_much = counted != Counted::Known && own.table.waiting() & 0xff == 0xff;
+            let is_much = counted == Counted::Changed && own.table.has_much();
             Some(is_first || is_much)
         });
         if is_to_kick.flatten().unwrap_or(false) {
@@ -302,6 +309,18 @@ impl Block for Netflow {
     }
 
     fn ports(&self, egress: &[Peer<'_>], process: &Process) -> Result<Option<Self>, Failure> {
+        // Here options are together that a change sets one by one.
+        for (number, target) in (0_usize..).zip(self.targets()) {
+            let target = target.filter(|target| target.is_connected());
+            let is_ipfix = self.setup.format.version == Version::Ipfix;
+            if let Some(target) = target.filter(|_| !is_ipfix) {
+                let prefix = target.transport.prefix();
+                return Err(fail!(
+                    EINVAL,
+                    "collector.{number}={prefix}... wants version=ipfix"
+                ));
+            }
+        }
         let output = egress.first().and_then(|peer| peer.device_index);
         let output = output.unwrap_or(0);
         if output == self.output {

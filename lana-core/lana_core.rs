@@ -70,7 +70,7 @@ pub mod prelude {
             percpu::{Count, PerCpu},
             prefetch::prefetch,
             reason::DropReason,
-            send::UdpSender,
+            send,
             skb::{Skb, Sum, Summed},
             sock::SocketHandle,
             time,

@@ -34,7 +34,7 @@ pub(crate) mod proc;
 pub(crate) mod queue;
 pub(crate) mod rcu;
 pub(crate) mod reason;
-pub(crate) mod send;
+pub mod send;
 pub(crate) mod sent;
 pub(crate) mod skb;
 pub(crate) mod slot;

@@ -4,148 +4,17 @@ here of what alice and bob send each other. Messages are read by what RFC 3954 a
 `collect` writes what it has got to a file, for who ends it by a datagram `end`."""
 
 import json
-import select
+import os
 import socket
 import struct
 import sys
 import time
 from collections import Counter
 
+from flowrig import Block, Collector, Reader
 from lana import check, end
 
 UDP, TCP, ICMP, ICMPV6 = 17, 6, 1, 58
-REVERSE = 29305
-NAMES = {1: "bytes", 2: "packets", 4: "protocol", 5: "tos", 6: "flags", 7: "sport", 8: "src", 9: "smask", 10: "input", 11: "dport",
-         12: "dst", 13: "dmask", 14: "output", 21: "last", 22: "first", 27: "src", 28: "dst", 31: "label", 32: "icmp", 48: "sampler",
-         56: "smac", 58: "vlan", 59: "postvlan", 60: "version", 61: "direction", 70: "mpls", 80: "dmac", 136: "reason",
-         139: "icmp", 152: "start", 153: "end", 243: "vlan", 245: "inner", 254: "postvlan"}
-ADDRESSES = {8, 12, 27, 28}
-
-
-class Collector:
-    """Who listens at a port, and keeps the records that it has got."""
-
-    def __init__(self, port, address="127.0.0.1"):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
-        self.sock.bind((address, port))
-        self.forget()
-
-    def forget(self):
-        """What came so far."""
-        self.templates, self.records, self.options, self.messages = {}, [], [], []
-        self.sequence, self.faults, self.ended, self.sources = {}, [], False, set()
-
-    def take(self, seconds=0.0):
-        """Takes what has come, and what comes meanwhile."""
-        until = time.monotonic() + seconds
-        while select.select([self.sock], [], [], max(until - time.monotonic(), 0))[0]:
-            data, source = self.sock.recvfrom(1 << 16)
-            if data == b"end":
-                self.ended = True
-                continue
-            self.sources.add(source[0])
-            self.messages.append(data)
-            try:
-                self.read(data)
-            except (struct.error, KeyError, IndexError) as error:
-                self.faults.append(f"{error!r}: {data.hex()[:200]}")
-
-    def read(self, data):
-        self.version, = struct.unpack_from("!H", data)
-        {5: self.five, 9: self.nine, 10: self.ipfix}[self.version](data)
-
-    def follows(self, sequence, passed):
-        before = self.sequence.get(self.version, sequence)
-        if before != sequence:
-            self.faults.append(f"version {self.version}: sequence {sequence} after {before}")
-        self.sequence[self.version] = (sequence + passed) & 0xFFFFFFFF
-
-    def five(self, data):
-        count, uptime, seconds, _, sequence, _, engine, sampling = struct.unpack_from("!HIIIIBBH", data, 2)
-        if len(data) != 24 + 48 * count or count > 30:
-            self.faults.append(f"version 5: {len(data)} bytes of {count} records")
-        self.follows(sequence, count)
-        self.header = {"seconds": seconds, "uptime": uptime, "domain": engine, "sampling": sampling}
-        for at in range(24, len(data), 48):
-            (src, dst, _, iif, oif, packets, octets, first, last, sport, dport, _, flags, protocol, tos, _, _, smask, dmask,
-             _) = struct.unpack_from("!4s4s4sHHIIIIHHBBBBHHBBH", data, at)
-            self.records.append({"src": socket.inet_ntoa(src), "dst": socket.inet_ntoa(dst), "sport": sport, "dport": dport,
-                                 "protocol": protocol, "tos": tos, "flags": flags, "packets": packets, "bytes": octets,
-                                 "first": first, "last": last, "input": iif, "output": oif, "smask": smask, "dmask": dmask})
-
-    def nine(self, data):
-        count, uptime, seconds, sequence, domain = struct.unpack_from("!HIIII", data, 2)
-        self.follows(sequence, 1)
-        self.header = {"seconds": seconds, "uptime": uptime, "domain": domain}
-        found = sum(self.sets(data, 20, False))
-        if found != count:
-            self.faults.append(f"version 9: {found} records, {count} were told of")
-
-    def ipfix(self, data):
-        length, seconds, sequence, domain = struct.unpack_from("!HIII", data, 2)
-        self.header = {"seconds": seconds, "domain": domain}
-        if length != len(data):
-            self.faults.append(f"IPFIX: {len(data)} bytes, {length} were told of")
-        _, records = self.sets(data, 16, True)
-        self.follows(sequence, records)
-
-    def sets(self, data, at, is_ipfix):
-        """How many templates there were, and how many records of data."""
-        templates = records = 0
-        while at < len(data):
-            number, length = struct.unpack_from("!HH", data, at)
-            body, at = data[at + 4:at + length], at + length
-            if length <= 4 or at > len(data):
-                raise IndexError(f"set of {length} bytes")
-            if number < 256:
-                templates += self.template(body, number in (1, 3), is_ipfix)
-            else:
-                records += self.data(number, body)
-        return templates, records
-
-    def template(self, body, is_options, is_ipfix):
-        at = count = 0
-        while at + 4 <= len(body):
-            number, fields = struct.unpack_from("!HH", body, at)
-            at += 4
-            if is_options:
-                other, = struct.unpack_from("!H", body, at)
-                fields = fields if is_ipfix else (fields + other) // 4
-                at += 2
-            template = []
-            for index in range(fields):
-                element, size = struct.unpack_from("!HH", body, at)
-                at, enterprise = at + 4, 0
-                if is_ipfix and element & 0x8000:
-                    enterprise, = struct.unpack_from("!I", body, at)
-                    element, at = element & 0x7FFF, at + 4
-                template.append((enterprise, -1 if is_options and index == 0 else element, size))
-            self.templates[number] = (is_options, template)
-            count += 1
-        return count
-
-    def data(self, number, body):
-        is_options, template = self.templates[number]
-        size, at, count = sum(size for _, _, size in template), 0, 0
-        while at + size <= len(body):
-            record = {}
-            for enterprise, element, length in template:
-                value, at = body[at:at + length], at + length
-                name = element if is_options else NAMES.get(element, element)
-                if enterprise == REVERSE:
-                    name = f"reverse.{name}"
-                if not is_options and element in ADDRESSES:
-                    family = socket.AF_INET if length == 4 else socket.AF_INET6
-                    record[name] = socket.inet_ntop(family, value)
-                elif element in (56, 80):
-                    record[name] = value.hex(":")
-                else:
-                    record[name] = int.from_bytes(value, "big")
-            (self.options if is_options else self.records).append(record)
-            count += 1
-        return count
 
 
 def collect(file, port):
@@ -155,7 +24,7 @@ def collect(file, port):
         out.write("{}")
     while not collector.ended:
         collector.take(0.2)
-    sums = [sum(record.get(key, 0) + record.get("reverse." + key, 0) for record in collector.records) for key in ("packets", "bytes")]
+    sums = collector.sums()
     with open(file, "w") as out:
         json.dump({"packets": sums[0], "bytes": sums[1], "faults": collector.faults[:3], "messages": len(collector.messages)}, out)
 
@@ -166,7 +35,7 @@ if sys.argv[1] == "collect":
 
 # pylint: disable=wrong-import-position
 from frames import ALICE, BOB, GSO_TCPV4, alice, bob, checksum, vnet_hdr
-from rig import Lana
+from rig import CPUS, Lana
 
 lana = Lana()
 WAY = sys.argv[1]
@@ -174,47 +43,15 @@ PORT = 2055
 collector = Collector(PORT)
 
 
-class Block:
-    """The block has either of two names: a new one takes the place of the old one."""
-    name = "x"
+block = Block(lana, collector.take)
+setting, counts, settled, flush = block.set, block.counts, block.settled, block.flush
 
 
 def configure(**options):
     """A block with these options takes the place of the one before, without its flows. With _ for the dot."""
-    old, new = Block.name, "y" if Block.name == "x" else "x"
-    options = {"collector_1": f"127.0.0.1:{PORT}"} | options
-    operations = [("FB_SET", new, key.replace("_", "."), str(value)) for key, value in options.items()]
-    for answer in (lana.transact(("FB_NEW", new, "netflow"), *operations), lana.replace(old, new, drop_state=True), lana.remove(old)):
-        if answer.error:
-            raise OSError(answer.error, str(answer))
-    Block.name = new
+    block.renew(**{"collector_1": f"127.0.0.1:{PORT}"} | options)
     collector.take(0.05)
     collector.forget()
-
-
-def setting(key, value):
-    answer = lana.set(Block.name, key, value)
-    if answer.error:
-        raise OSError(answer.error, str(answer))
-
-
-def counts():
-    return {key: int(value) for key, value in lana.get(Block.name).options.items() if value.isdigit()}
-
-
-def settled(seconds=10):
-    """Waits until no flow is left to be told of: what the block counts then."""
-    until = time.monotonic() + seconds
-    while (now := counts())["current"] + now["waiting"] and time.monotonic() < until:
-        collector.take(0.02)
-    # What was counted was told before, and is there.
-    collector.take(0.05)
-    return counts()
-
-
-def flush():
-    setting("flush", "yes")
-    return settled()
 
 
 # --- Packets ---
@@ -438,6 +275,43 @@ def ends():
           and now["ended.active"] >= 1, reasons, sent, now)
 
 
+def collector_had(number):
+    """How many records so many messages had."""
+    reader = Reader()
+    for message in collector.messages[:number]:
+        reader.add(message)
+    return len(reader.records)
+
+
+def clock():
+    """The clock is set while there are flows."""
+    for version, hours in ("9", 5), ("ipfix", 5), ("ipfix", -5):
+        configure(version=version, active="7200s", inactive="3600s")
+        flows = [frame(packet(sport=2000 + number)) for number in range(20)]
+        send(alice, *flows)
+        began = time.monotonic()
+        time.sleep(0.1)
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + 3600 * hours)
+        try:
+            send(alice, *flows)
+            time.sleep(0.3)
+            now, lasted = counts(), time.monotonic() - began
+            check(f"version {version}: no flow ends when the clock is set by {hours} hours", now["current"] ==
+                  now["begun"] and not collector.records, now)
+            flush()
+            agrees("and each is told of", {(2000 + number,): (2, 96) for number in range(20)}, "sport")
+            # NetFlow 9 counts from when the machine began.
+            first, last, most = ("start", "end", time.time()) if version == "ipfix" else (
+                "first", "last", collector.header["uptime"] / 1000)
+            times = [(record[first] / 1000, record[last] / 1000) for record in collector.records]
+            lengths = [end - start for start, end in times]
+            check("with the time that it took, up to now", all(0 <= length <= lasted for length in lengths) and
+                  max(lengths) >= 0.05 and all(most - lasted - 5 < end <= most + 1 for _, end in times) and
+                  abs(collector.header["seconds"] - time.time()) < 60, times[:3], most, lasted, collector.header)
+        finally:
+            time.clock_settime(time.CLOCK_REALTIME, time.time() - 3600 * hours)
+
+
 def templates():
     configure(version="9", template_packets=1000000, template_time="1s")
     told = []
@@ -468,6 +342,19 @@ def templates():
     check("messages fit into the MTU, and templates come again after some", max(sizes) <= 576 - 28 and len(sizes) > 4 and
           with_template >= len(sizes) // 2, sizes, with_template)
     agrees("and all flows are in them", dict(want), "sport")
+    # Who comes late has no template yet, or has lost it.
+    for version, at in ("9", 20), ("ipfix", 16):
+        configure(version=version, mtu=576, template_packets=3)
+        send(alice, *[frame(packet(sport=2000 + number)) for number in range(100)])
+        flush()
+        late, messages = Reader(), collector.messages[1:]
+        again = next(number for number, message in enumerate(messages) if struct.unpack_from("!H", message, at)[0] < 256)
+        for message in messages:
+            late.add(message)
+        check(f"version {version}: who has lost the first template understands all from the next one on", again > 0 and
+              len(late.faults) == again and len(late.messages) > again and
+              len(late.records) == len(collector.records) - collector_had(again + 1), again, late.faults, len(late.records),
+              len(collector.records))
 
 
 def samples():
@@ -530,15 +417,32 @@ def collectors():
 def full():
     configure(version="ipfix", flows=256)
     total = 0
-    for number in range(0, 3000, 100):
-        frames = [frame(packet(src=f"10.0.{number // 100}.{index}", size=0)) for index in range(100)]
-        send(alice, *frames)
-        total += len(frames)
+    for number in range(10):
+        for index in range(3):
+            send(alice, *[frame(packet(src=f"10.{number}.{index}.{host}", size=0)) for host in range(100)])
+            total += 100
+        # These are more than can wait. The worker may be slow here.
+        until = time.monotonic() + 10
+        while counts()["waiting"] and time.monotonic() < until:
+            collector.take(0.01)
     now = flush()
     told = sum(record["packets"] for record in collector.records)
     check("a table that is full ends its oldest flows", now["ended.full"] > 500 and not collector.faults, now, collector.faults)
     check("and loses no packet that it does not tell of", told + now["lost.full.packets"] == now["packets"] == total and
           now["lost.full.bytes"] == 28 * now["lost.full.packets"], told, total, now)
+    if CPUS > 1:
+        configure(version="ipfix", flows=256)
+        cpus = os.sched_getaffinity(0)
+        for cpu in 0, 1:
+            os.sched_setaffinity(0, {cpu})
+            was = counts()
+            for number in range(5 - 4 * cpu):
+                send(alice, *[frame(packet(src=f"10.{cpu}.{number}.{host}", size=0)) for host in range(100)])
+                time.sleep(0.05)
+        os.sched_setaffinity(0, cpus)
+        now = flush()
+        check("a CPU whose flows fill the table leaves room for those of another", now["lost.full.packets"] ==
+              was["lost.full.packets"] and was["ended.full"] > 0 and now["packets"] == 600, was, now)
 
 
 def changes():
@@ -553,12 +457,7 @@ def changes():
     setting("active", "100s")
     some()
     check("flows stay when options change", counts()["exported.packets"] == 0 and counts()["current"] >= len(total), counts())
-    old, new = Block.name, "y" if Block.name == "x" else "x"
-    for answer in (lana.transact(("FB_NEW", new, "netflow"), ("FB_SET", new, "version", "9"),
-                                 ("FB_SET", new, "collector.1", f"127.0.0.1:{PORT}")),
-                   lana.replace(old, new), lana.remove(old)):
-        assert not answer.error, answer
-    Block.name = new
+    block.renew(drop_state=False, version="9", collector_1=f"127.0.0.1:{PORT}")
     check("and when the block is replaced", counts()["exported.packets"] == 0 and counts()["current"] >= len(total), counts())
     some()
     setting("flows", "1000")
@@ -573,7 +472,7 @@ def changes():
           now["begun"] == sum(now[f"ended.{why}"] for why in ("inactive", "active", "closed", "forced", "full")), now)
     send_many()
     was = len(collector.records)
-    for answer in (lana.transact(("FB_NEW", "z", "dummy")), lana.replace(Block.name, "z", drop_state=True), lana.remove(Block.name)):
+    for answer in (lana.transact(("FB_NEW", "z", "dummy")), lana.replace(block.name, "z", drop_state=True), lana.remove(block.name)):
         assert not answer.error, answer
     collector.take(0.3)
     check("a block that goes tells of its flows first", len(collector.records) - was == len(many()[1]), len(collector.records) - was)
@@ -584,6 +483,7 @@ keys()
 if WAY == "skbs":
     biflows()
     ends()
+    clock()
     templates()
     samples()
     collectors()

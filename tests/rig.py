@@ -82,12 +82,13 @@ SETTINGS = {
     "netflow": [
         ("version", "5"), ("version", "ipfix"), ("version", "7"), ("collector.1", "192.0.2.2:2055"), ("collector.2", "127.0.0.1:9"),
         ("collector.7", "[2001:db8::2]:4739"), ("collector.8", "192.0.2.2:2055"), ("collector.1", "x"), ("source", "192.0.2.3"),
+        ("collector.3", "tcp:127.0.0.1:9"), ("collector.4", "tcp:192.0.2.2:4739"), ("collector.5", "sctp:127.0.0.1:9"),
         ("source", "2001:db8::3"), ("mtu", "576"), ("mtu", "10"), ("domain", "7"), ("key", "addresses,vlan,mac,label,mpls"),
         ("key", "nothing"), ("prefix4", "24"), ("prefix6", "64"), ("prefix6", "129"), ("biflow", "on"), ("direction", "egress"),
         ("sampling", "random:10"), ("sampling", "hash:2"), ("sampling", "some"), ("flows", "256"), ("flows", "5000"), ("flows", "1"),
         ("active", "1s"), ("inactive", "100ms"), ("tcp.fin", "0s"), ("template.time", "1s"), ("template.packets", "1"),
         ("rate", "100"), ("rate", "0"), ("flush", "yes"), ("flush", "no"), ("version", ""), ("collector.1", ""),
-        ("collector.2", ""), ("collector.7", ""), ("source", ""), ("mtu", ""), ("domain", ""), ("key", ""), ("prefix4", ""),
+        ("collector.2", ""), ("collector.3", ""), ("collector.4", ""), ("collector.5", ""), ("collector.7", ""), ("source", ""), ("mtu", ""), ("domain", ""), ("key", ""), ("prefix4", ""),
         ("prefix6", ""), ("biflow", ""), ("direction", ""), ("sampling", ""), ("flows", ""), ("active", ""), ("inactive", ""),
         ("tcp.fin", ""), ("template.time", ""), ("template.packets", ""), ("rate", "")],
     "route": [

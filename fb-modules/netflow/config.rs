@@ -57,8 +57,8 @@ options! {
     pub(crate) struct Config {
         ..OptionSpec::text(
             "collector.N",
-            "an address and a port such as 192.0.2.1:2055, or [2001:db8::1]:4739",
-            "Where messages go by UDP. N is from 0 to 7; each collector gets all",
+            "an address and a port such as 192.0.2.1:2055, tcp:192.0.2.1:4739 or sctp:[2001:db8::1]:4739",
+            "Where messages go, by UDP, or with IPFIX by TCP or SCTP. N is from 0 to 7; each collector gets all",
         ),
         ..OptionSpec {
             key: FLUSH,

@@ -16,7 +16,10 @@ use super::{
     Collectors, List, LONGEST,
 };
 use address::Address;
-use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::{
+    sync::atomic::{Atomic, Relaxed},
+    time::{delay::fsleep, Delta},
+};
 use lana::prelude::*;
 
 /// Records that are looked at while packets of their CPU wait.
@@ -28,6 +31,12 @@ const LONGEST_TICK: u64 = time::SECOND;
 const SHORTEST_TICK: u64 = time::SECOND / 50;
 /// How long it is until more messages may be sent.
 const PAUSE: u64 = time::SECOND / 250;
+/// How long flows wait for a connection that is coming up or has no room.
+const PATIENCE: u64 = time::SECOND;
+/// How long it is from one look at such a connection to the next.
+const LOOK: u64 = time::SECOND / 50;
+/// The same where nothing waits for it.
+const GLANCE: u64 = time::SECOND;
 
 /// What a block wants to be told, and how.
 pub(super) struct Setup {
@@ -61,11 +70,35 @@ impl Setup {
     }
 }
 
+/// The head of a message of IPFIX up to its sequence number, with that.
+const HEAD: usize = 12;
+/// No sequence number.
+const NOT_BEGUN: u64 = u64::MAX;
+
+/// What has become of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// Messages go.
+    Goes,
+    /// They go, with templates first.
+    Begins,
+    /// They do not go.
+    Misses,
+    /// They do not go, and are to wait.
+    Waits,
+}
+
 /// Where messages go.
 pub(super) struct Collector {
     pub(super) target: Target,
     pub(super) source: Option<Address>,
-    socket: UdpSender,
+    sender: send::Sender,
+    /// Of a connection: whether all messages went to it since it had templates.
+    follows: Atomic<bool>,
+    /// When it had room last, or was found to be lost.
+    had_room: Atomic<u64>,
+    /// The sequence number of its first message, once there is one.
+    begun_at: Atomic<u64>,
     messages: Atomic<u64>,
     flows: Atomic<u64>,
     bytes: Atomic<u64>,
@@ -75,11 +108,14 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(target: Target, source: Option<Address>, socket: UdpSender) -> Self {
+    pub(super) fn new(target: Target, source: Option<Address>, sender: send::Sender) -> Self {
         Self {
             target,
             source,
-            socket,
+            sender,
+            follows: Atomic::new(!target.is_connected()),
+            had_room: Atomic::new(time::now()),
+            begun_at: Atomic::new(NOT_BEGUN),
             messages: Atomic::new(0),
             flows: Atomic::new(0),
             bytes: Atomic::new(0),
@@ -88,20 +124,86 @@ impl Collector {
         }
     }
 
+    /// Counts an error, if it has a number.
+    fn failed(&self, error: Error) {
+        self.errors.fetch_add(1_u64, Relaxed);
+        self.error.store(error.to_errno().unsigned_abs(), Relaxed);
+    }
+
+    /// Looks after a connection. One that has had no room for less than `patience` is waited for.
+    fn look(&self, patience: u64, process: &Process) -> Look {
+        if !self.target.is_connected() {
+            return Look::Goes;
+        }
+        let room = self.sender.look(process).unwrap_or_else(|error| {
+            self.failed(error);
+            // It may have been idle, so that nobody has looked.
+            if self.follows.xchg(false, Relaxed) {
+                self.had_room.store(time::now(), Relaxed);
+            }
+            send::Room::None
+        });
+        let now = time::now();
+        match room {
+            send::Room::None if now.saturating_sub(self.had_room.load(Relaxed)) < patience => {
+                return Look::Waits;
+            }
+            send::Room::None => return Look::Misses,
+            send::Room::Some => (),
+            send::Room::New => self.begun_at.store(NOT_BEGUN, Relaxed),
+        }
+        self.had_room.store(now, Relaxed);
+        match self.follows.xchg(true, Relaxed) {
+            true => Look::Goes,
+            false => Look::Begins,
+        }
+    }
+
+    /// Whether a connection has no room now, though messages went by it.
+    fn is_full(&self, patience: u64, process: &Process) -> bool {
+        self.target.is_connected()
+            && self.follows.load(Relaxed)
+            && self.look(patience, process) == Look::Waits
+    }
+
     /// Sends a message; false where it did not go.
     fn send(&self, message: &[u8], tally: &Tally, process: &Process) -> bool {
-        let sent = self.socket.send(message, process);
-        if let Err(error) = sent {
-            self.errors.fetch_add(1_u64, Relaxed);
-            self.error.store(error.to_errno().unsigned_abs(), Relaxed);
-            if error != ECONNREFUSED {
+        let sent = match self.target.is_connected() {
+            // Who has missed a message may have missed a template.
+            true if !self.follows.load(Relaxed) => {
+                self.errors.fetch_add(1_u64, Relaxed);
                 return false;
             }
+            true => self.send_connected(message, process),
+            false => self.sender.send([&[], message], process),
+        };
+        if let Some(error) = sent.err().or(sent.ok().flatten()) {
+            self.failed(error);
+        }
+        if sent.is_err() {
+            return false;
         }
         self.messages.fetch_add(1_u64, Relaxed);
         self.flows.fetch_add(tally.flows, Relaxed);
         self.bytes.fetch_add(message.len() as u64, Relaxed);
         true
+    }
+
+    /// Sends a message by a connection, each of which has sequence numbers of its own.
+    fn send_connected(&self, message: &[u8], process: &Process) -> Result<Option<Error>> {
+        let (head, body) = message.split_at_checked(HEAD).ok_or(EINVAL)?;
+        let mut head: [u8; HEAD] = head.try_into().map_err(|_| EINVAL)?;
+        if let Some(place) = head.last_chunk_mut() {
+            let sequence = u32::from_be_bytes(*place);
+            if self.begun_at.load(Relaxed) == NOT_BEGUN {
+                self.begun_at.store(sequence.into(), Relaxed);
+            }
+            let begun_at = self.begun_at.load(Relaxed) as u32;
+            *place = sequence.wrapping_sub(begun_at).to_be_bytes();
+        }
+        let sent = self.sender.send([&head, body], process);
+        self.follows.store(sent.is_ok(), Relaxed);
+        sent
     }
 
     /// Shows what is counted, under the collector's number.
@@ -230,8 +332,23 @@ impl Export {
         });
     }
 
-    /// Takes flows that have ended and tells of them, by so many messages or a few more. Says whether there are more.
-    fn drain(&mut self, setup: &Setup, most: u64, process: &Process) -> bool {
+    /// Looks after the connections of collectors: what is to be said of them all.
+    fn look(&mut self, setup: &Setup, patience: u64, process: &Process) -> Look {
+        let (mut all, mut begins) = (Look::Goes, false);
+        for collector in setup.collectors.iter().flatten() {
+            let look = collector.look(patience, process);
+            begins |= look == Look::Begins;
+            all = all.max(look);
+        }
+        if begins {
+            self.exporter.refresh(&Self::clock());
+        }
+        all
+    }
+
+    /// Takes flows that have ended and tells of them, by so many messages or a few more, or until a connection is full. Says
+    /// whether there are more.
+    fn drain(&mut self, setup: &Setup, most: u64, patience: u64, process: &Process) -> bool {
         let clock = Self::clock();
         let (mut number, mut sent) = (0_usize, 0_u64);
         let (exporter, progress) = (&mut self.exporter, &mut self.progress);
@@ -277,7 +394,8 @@ impl Export {
             for cpu in CpuCell::<Own>::cpus() {
                 let has_some = tables.waits(cpu);
                 while tables.waits(cpu) {
-                    if budget == 0 {
+                    let mut collectors = setup.collectors.iter().flatten();
+                    if budget == 0 || collectors.any(|to| to.is_full(patience, process)) {
                         more = true;
                         break 'all;
                     }
@@ -299,7 +417,7 @@ impl Export {
                     }
                 }
                 // Records that are not needed go back to the pool.
-                let back = |own: &mut Own| own.table.give_back();
+                let back = |own: &mut Own| tables.give_back(own);
                 let next = || tables.cell.visit(cpu, process, back).flatten();
                 while let Some(chunk) = has_some.then(next).flatten() {
                     tables.back(chunk);
@@ -341,17 +459,24 @@ impl Chore for Export {
             true => 0,
             false => (owed.saturating_mul(setup.rate) / time::SECOND).max(1),
         };
-        let more = most == 0 || self.drain(&setup, most, process);
+        let look = self.look(&setup, PATIENCE, process);
+        let waits = look == Look::Waits;
+        let more = waits || most == 0 || self.drain(&setup, most, PATIENCE, process);
         self.meter.forget();
         let sums = self.meter.sums();
         let mut is_retired = false;
         self.each(|tables, _| is_retired |= !tables.is_used());
+        if waits {
+            return Some(LOOK);
+        }
         if more || is_retired || sums.waiting > 0 {
             return Some(self.paid.saturating_sub(time::now()).max(PAUSE));
         }
         // Without a flow the next one says so.
-        (sums.active > 0 || sums.due > 0)
-            .then(|| tick.saturating_sub(time::now().saturating_sub(self.swept)))
+        let next = || tick.saturating_sub(time::now().saturating_sub(self.swept));
+        let flows = (sums.active > 0 || sums.due > 0).then(next);
+        let glance = (look == Look::Misses).then_some(GLANCE);
+        [flows, glance].into_iter().flatten().min()
     }
 
     fn end(&mut self, process: &Process) {
@@ -359,6 +484,20 @@ impl Chore for Export {
             return;
         };
         self.sweep(&setup.times, true, process);
-        self.drain(&setup, u64::MAX, process);
+        let until = time::now().saturating_add(PATIENCE);
+        let patience = || until.saturating_sub(time::now());
+        let wait = || fsleep(Delta::from_nanos(LOOK as i64));
+        while self.meter.sums().waiting > 0 {
+            let patience = patience();
+            match self.look(&setup, patience, process) {
+                Look::Waits => wait(),
+                _ if self.drain(&setup, u64::MAX, patience, process) => (),
+                _ => break,
+            }
+        }
+        let collectors = || setup.collectors.iter().flatten();
+        while collectors().any(|to| to.is_full(patience(), process)) {
+            wait();
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Own {
     pub(super) table: Table,
     pub(super) pipeline: Pipeline,
     pub(super) sampler: Sampler,
+    /// How many chunks of the pool it has.
+    pub(super) chunks: u32,
 }
 
 /// What a CPU's table says of itself.
@@ -88,6 +90,8 @@ pub(super) struct Tables {
     /// Records that no CPU has.
     pool: Locked<List<Chunk>>,
     left: Atomic<u32>,
+    /// CPUs that have none. Each can get a chunk.
+    bare: Atomic<u32>,
     /// How many blocks have it. Without one it gets no more packets.
     users: Atomic<u32>,
     flows: u32,
@@ -113,6 +117,7 @@ impl Tables {
                 table: Table::new(&sizes).ok_or(ENOMEM)?,
                 pipeline: Pipeline::new().ok_or(ENOMEM)?,
                 sampler: Sampler::new(seeds.hash(&[cpu.into()])),
+                chunks: 0,
             })
         };
         let tables = Self {
@@ -122,6 +127,7 @@ impl Tables {
             counts: PerCpu::new(process)?,
             pool: Locked::new(pool)?,
             left: Atomic::new(sizes.chunks),
+            bare: Atomic::new(cpus),
             users: Atomic::new(0),
             flows,
         };
@@ -132,17 +138,38 @@ impl Tables {
         self.masks.spec == *spec && self.flows == flows
     }
 
-    /// Records for a CPU that has too few.
+    /// Records for a CPU that has too few, and so many chunks.
     #[cold]
-    pub(super) fn more(&self) -> Option<Chunk> {
-        if self.left.load(Relaxed) == 0 {
+    pub(super) fn more(&self, has: &mut u32) -> Option<Chunk> {
+        let is_bare = *has == 0;
+        let least = || match is_bare {
+            true => 0,
+            false => self.bare.load(Relaxed),
+        };
+        if self.left.load(Relaxed) <= least() {
             return None;
         }
-        self.pool.with(|pool| {
-            let chunk = pool.pop();
+        let chunk = self.pool.with(|pool| {
+            let has_some = pool.len() as u32 > least();
+            let chunk = has_some.then(|| pool.pop()).flatten()?;
             self.left.store(pool.len() as u32, Relaxed);
-            chunk
-        })
+            if is_bare {
+                self.bare.fetch_sub(1_u32, Relaxed);
+            }
+            Some(chunk)
+        })?;
+        *has = has.saturating_add(1);
+        Some(chunk)
+    }
+
+    /// Records that a CPU does not need, to be taken back.
+    pub(super) fn give_back(&self, own: &mut Own) -> Option<Chunk> {
+        let chunk = own.table.give_back()?;
+        own.chunks = own.chunks.saturating_sub(1);
+        if own.chunks == 0 {
+            self.bare.fetch_add(1_u32, Relaxed);
+        }
+        Some(chunk)
     }
 
     /// Takes records back that a CPU does not need.
@@ -164,7 +191,10 @@ impl Tables {
     /// Counts the packets of a CPU that are in its pipeline, by who visits it.
     pub(super) fn flush(&self, cpu: u32, own: &mut Own, times: &Times, counts: &PerCpu<Counts>) {
         let rules = (&self.masks, times);
-        while let Some(done) = own.pipeline.flush(&mut own.table, rules, || self.more()) {
+        while let Some(done) = own
+            .pipeline
+            .flush(&mut own.table, rules, || self.more(&mut own.chunks))
+        {
             let counts = counts.iter().find(|(other, _)| *other == cpu);
             if let Some((_, counts)) = counts.filter(|_| done.counted == Counted::Lost) {
                 counts.lose(&done);

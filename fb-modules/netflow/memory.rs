@@ -90,7 +90,8 @@ impl Sizes {
         let share = flows.checked_div(cpus).unwrap_or(flows);
         let share = share.saturating_mul(2).min(flows);
         Self {
-            chunks: chunks(flows),
+            // Each CPU can get one.
+            chunks: chunks(flows).max(cpus),
             own: chunks(share),
             buckets: share.div_ceil(LOAD).max(8),
         }

@@ -91,16 +91,41 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| is_plain)
 }
 
+/// By what messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Udp,
+    Tcp,
+    Sctp,
+}
+
+impl Transport {
+    const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Sctp];
+
+    /// What is in front of an address.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Udp => "udp:",
+            Self::Tcp => "tcp:",
+            Self::Sctp => "sctp:",
+        }
+    }
+}
+
 /// Where messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
+    pub(crate) transport: Transport,
     pub(crate) address: Address,
     pub(crate) port: u16,
 }
 
 impl Target {
-    /// Reads `ADDRESS:PORT`, with brackets around an IPv6 address.
+    /// Reads `ADDRESS:PORT`, with brackets around an IPv6 address. In front may be `udp:`, `tcp:` or `sctp:`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut all = Transport::ALL.into_iter();
+        let found = all.find_map(|by| Some((by, text.strip_prefix(by.prefix())?)));
+        let (transport, text) = found.unwrap_or((Transport::Udp, text));
         let (address, port) = text.rsplit_once(':')?;
         let inside = address.strip_prefix('[');
         let inside = inside.and_then(|address| address.strip_suffix(']'));
@@ -108,7 +133,16 @@ impl Target {
         let is_v6 = matches!(address, Address::V6(_));
         let port = number(port).and_then(|port| u16::try_from(port).ok())?;
         let is_none = matches!(address, Address::V4(0) | Address::V6(0));
-        (is_v6 == inside.is_some() && !is_none && port > 0).then_some(Self { address, port })
+        (is_v6 == inside.is_some() && !is_none && port > 0).then_some(Self {
+            transport,
+            address,
+            port,
+        })
+    }
+
+    /// Whether messages go by a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.transport != Transport::Udp
     }
 
     pub(crate) fn is_v6(&self) -> bool {
@@ -118,6 +152,9 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_connected() {
+            f.write_str(self.transport.prefix())?;
+        }
         if self.is_v6() {
             write!(f, "[{}]:{}", self.address, self.port)
         } else {

@@ -67,7 +67,12 @@ fn settings_are_texts() {
     );
     texts(
         Target::parse,
-        &["192.0.2.1:2055", "[2001:db8::1]:4739", "127.0.0.1:1"],
+        &[
+            "192.0.2.1:2055",
+            "[2001:db8::1]:4739",
+            "tcp:127.0.0.1:1",
+            "sctp:[::1]:4739",
+        ],
         &[
             "",
             "192.0.2.1",
@@ -80,8 +85,16 @@ fn settings_are_texts() {
             "0.0.0.0:5",
             "[::]:5",
             "host:5",
+            "tcp:",
+            "tcp:192.0.2.1",
+            "tls:192.0.2.1:4740",
+            "TCP:192.0.2.1:4739",
+            "tcp:udp:192.0.2.1:4739",
         ],
     );
+    let target = Target::parse("udp:192.0.2.1:2055");
+    assert_eq!(target, Target::parse("192.0.2.1:2055"));
+    assert!(target.is_some_and(|target| !target.is_connected()));
 }
 
 /// A flow and its packets' bytes.

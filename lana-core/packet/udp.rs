@@ -13,7 +13,7 @@ use crate::base::address::Address;
 use crate::sys::{
     context::Process,
     reason::DropReason,
-    send::UdpSender,
+    send::{Sender, Transport},
     skb::Skb,
     udp::{Udp, UdpPath},
 };
@@ -31,20 +31,19 @@ impl HoldQueue {
     pub fn udp(&self, port: u16, ipv6: bool, process: &Process) -> Result<UdpSocket> {
         Udp::new(self.inner(), port, ipv6, process).map(UdpSocket)
     }
-}
 
-impl HoldQueue {
-    /// Opens a UDP socket in the namespace of the block, by which it sends datagrams of its own to a host: from an address
-    /// of this one, or from that of the route. For [`Block::set`](crate::graph::block::Block::set). `EADDRNOTAVAIL` where
-    /// this host does not have the address, `EAFNOSUPPORT` without IPv6. Sleeps.
+    /// Opens a socket in the namespace of the block, by which it sends messages of its own to a host: from an address of
+    /// this one, or from that of the route. It is to be dropped with the block. For
+    /// [`Block::set`](crate::graph::block::Block::set). `EADDRNOTAVAIL` where this host does not have the address,
+    /// `EAFNOSUPPORT` without IPv6, `EPROTONOSUPPORT` in a kernel without SCTP. Sleeps.
     pub fn sender(
         &self,
+        by: Transport,
         from: Option<Address>,
-        to: Address,
-        port: u16,
+        to: (Address, u16),
         process: &Process,
-    ) -> Result<UdpSender> {
-        UdpSender::new(self.inner(), from, (to, port), process)
+    ) -> Result<Sender> {
+        Sender::new(self.inner(), by, from, to, process)
     }
 }
 

@@ -214,12 +214,19 @@ void lana_work_kick(struct lana_work *w);
 bool lana_work_free(struct lana_work *w);
 void lana_on_cpu(unsigned int cpu, void (*f)(void *data), void *data);
 
-/* Datagrams to other hosts: send.c. */
+/* Messages to other hosts: send.c. */
 struct lana_send;
-struct lana_send *lana_send_new(struct net *net, const u8 *from, const u8 to[16], u16 port,
-				bool ipv6, int *err);
+enum {
+	LANA_SEND_WAIT,
+	LANA_SEND_ROOM,
+	LANA_SEND_NEW,
+};
+struct lana_send *lana_send_new(struct net *net, int protocol, const u8 *from, const u8 to[16],
+				u16 port, bool ipv6, int *err);
 void lana_send_free(struct lana_send *s);
-int lana_send_one(struct lana_send *s, const void *data, size_t len);
+int lana_send_look(struct lana_send *s);
+int lana_send_one(struct lana_send *s, const void *head, size_t head_len, const void *body,
+		  size_t body_len);
 
 /* Modules. */
 bool lana_module_get(struct module *module);

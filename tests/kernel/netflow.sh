@@ -21,6 +21,8 @@ done <<-'END'
 	collector.1=192.0.2.1|an address and a port such as
 	collector.1=2001:db8::1:2055|an address and a port such as
 	collector.1=192.0.2.1:0|an address and a port such as
+	collector.1=tls:192.0.2.1:4740|an address and a port such as
+	collector.1=tcp:192.0.2.1|an address and a port such as
 	collector.8=192.0.2.1:2055|N is from 0 to 7
 	collector.10=192.0.2.1:2055|N is from 0 to 7
 	source=host|an IPv4 or IPv6 address

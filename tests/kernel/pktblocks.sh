@@ -32,7 +32,7 @@ END
 # How many packets each block is to see, at least.
 many=$((seconds * $(scale 20)))
 # Those with a tee below and a multipath on top.
-blocks=(checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat netflow queue rewrite route shape switch bpf)
+blocks=(biflow checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat netflow queue rewrite route shape switch bpf)
 graph() {
 	cat <<-END
 		add tee tee
@@ -43,7 +43,7 @@ graph() {
 		set multipath learn=off
 	END
 	for block in "${blocks[@]}" plain vxlan; do
-		case $block in plain | vxlan) kind=udp-tunnel ;; *) kind=$block ;; esac
+		case $block in plain | vxlan) kind=udp-tunnel ;; biflow) kind=netflow ;; *) kind=$block ;; esac
 		echo "add $block $kind"
 		echo "bind $block tee"
 		echo "bind multipath $block"
@@ -70,6 +70,14 @@ graph() {
 		set netflow collector.1=203.0.113.2:4739
 		set netflow inactive=100ms
 		set netflow flows=1000
+		set biflow version=9
+		set biflow biflow=on
+		set biflow sampling=hash:2
+		set biflow key=addresses,ports,protocol,vlan,mac,label,mpls
+		set biflow prefix6=57
+		set biflow collector.1=203.0.113.2:2055
+		set biflow active=1s
+		set biflow flows=256
 		set nat source=198.51.100.1
 		set nat dest=192.0.2.9
 		set nat map=192.0.2.0/28=198.51.100.16/28

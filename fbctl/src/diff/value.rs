@@ -113,6 +113,10 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
             let routes = routes.collect::<Result<Vec<_>, _>>();
             routes.ok().map(sorted).map(Meaning::Routes)
         }
+        ("netflow", key) if key.starts_with("collector.") => {
+            let target = text.strip_prefix("udp:").unwrap_or(text);
+            Some(Meaning::Word(target.to_owned()))
+        }
         ("rewrite", "mac.source" | "mac.destination") => {
             address::Mac::parse(text).map(Meaning::Mac)
         }
@@ -219,6 +223,9 @@ mod tests {
         ));
         assert!(!routes("10.0.0.0/8 -> 0", "10.0.0.0/8 -> 1"));
         assert!(same("route", "route.3", "::/0  -> up", "::/0 -> up"));
+        let collector = |one, other| same("netflow", "collector.1", one, other);
+        assert!(collector("udp:192.0.2.1:2055", "192.0.2.1:2055"));
+        assert!(!collector("tcp:192.0.2.1:2055", "192.0.2.1:2055"));
         let rewrite = |key, one, other| same("rewrite", key, one, other);
         assert!(rewrite("mac.source", mac[0], mac[1]));
         assert!(rewrite("source", "2001:DB8:0::1", "2001:db8::1"));

@@ -91,6 +91,9 @@ impl Settings {
                     "{key}: an address and a port such as 192.0.2.1:2055"
                 ))
             })?;
+            if target.is_connected() {
+                return Err(usage(format!("{key}: flowd sends by UDP alone")));
+            }
             *place = Some(target);
             return Ok(());
         }
@@ -129,6 +132,10 @@ mod tests {
             (
                 "collector.0=here:1",
                 "collector.0: an address and a port such as",
+            ),
+            (
+                "collector.0=tcp:192.0.2.1:4739",
+                "collector.0: flowd sends by UDP alone",
             ),
             (
                 "flush=yes",
