@@ -232,7 +232,7 @@ def trace():
     documents, errors, tool = traced("--from", "lan0", frames=[udp(7, b"first"), udp(9, b"second"), ping(1)])
     shown = [(document["summary"], blocks_of(document)) for document in documents]
     check("trace: each packet is told", len(documents) == 3 and tool.status == 0, *shown, errors)
-    check("trace: the totals", errors == "3 packets traced, 0 lost\n", errors)
+    check("trace: the totals", errors == "3 packets traced, 0 not traced\n", errors)
     if len(documents) != 3:
         lana.take_apart()
         return
@@ -291,7 +291,7 @@ def trace():
     lost = sum(document["lost"] for document in documents)
     check("trace: no more than so many a second", 0 < len(documents) <= 5 * SECONDS and lost <= 100, len(documents), errors)
     check("trace: each packet is traced or lost, also behind the last one that was traced",
-          errors == f"{len(documents)} packets traced, {100 - len(documents)} lost\n", errors, came,
+          errors == f"{len(documents)} packets traced, {100 - len(documents)} not traced\n", errors, came,
           [(d["time"], d["lost"]) for d in documents])
     lana.take_apart()
 
@@ -309,7 +309,7 @@ def held():
         name = " ".join(["held:", *args])
         documents, errors, tool = traced(*args, "-c", "2", frames=[udp(7, b"x"), udp(7, b"y"), udp(7, b"z")], stop=False)
         check(f"{name} two packets, in two parts each", [d["number"] for d in documents] == [1, 2, 1, 2] and tool.status == 0 and
-              errors == "2 packets traced, 0 lost\n", documents, errors)
+              errors == "2 packets traced, 0 not traced\n", documents, errors)
         if len(documents) != 4:
             continue
         for first, later in zip(documents[:2], documents[2:]):
@@ -337,7 +337,7 @@ def held():
     firsts = [d["number"] for d in documents if "held" not in d]
     laters = [d["number"] for d in documents if "held" in d]
     check("held: with a rate, all that is traced goes on", firsts == laters == [*range(1, len(firsts) + 1)] and firsts, firsts, laters)
-    check("held: and each packet is traced or lost", errors == f"{len(firsts)} packets traced, {40 - len(firsts)} lost\n", errors)
+    check("held: and each packet is traced or lost", errors == f"{len(firsts)} packets traced, {40 - len(firsts)} not traced\n", errors)
     # What was not traced does not go on.
     tool = Tool("-j", "trace", "--sample", "1000000", "--from", "wait")
     for _ in range(10):
@@ -442,7 +442,7 @@ def capture():
     check("capture: when", all(now - 60 * 10**9 < t < now for t in times) and times == sorted(times), times, now)
     received = sum(int.from_bytes(options[8], "little") for _, options in counts)
     check("capture: the counts at the end", len(counts) == 6 and received == len(packets), counts)
-    check("capture: the totals", errors == f"{len(packets)} packets captured, 0 lost\n", errors)
+    check("capture: the totals", errors == f"{len(packets)} packets captured, 0 not captured\n", errors)
 
     tool = Tool("capture", "flt", "--drops", "-c", "1")
     a0.send(udp(9, b"second"))
@@ -485,7 +485,7 @@ def removed():
     check("a trace ends when its block is removed", tool.status == 0 and errors.splitlines()[0] == "fbctl: echo was removed", errors)
     a0.send(udp(7, b"later"))
     _, errors = other.stop()
-    check("a capture goes on while one of its blocks is there", errors.splitlines() == ["fbctl: echo was removed", "1 packet captured, 0 lost"],
+    check("a capture goes on while one of its blocks is there", errors.splitlines() == ["fbctl: echo was removed", "1 packet captured, 0 not captured"],
           errors)
     lana.take_apart()
 
@@ -496,10 +496,10 @@ def closed():
     tool.process.stdout.close()
     tool.process.stdout = None
     _, errors = tool.wait()
-    check("nobody reads: it ends, with the totals", tool.status == 0 and errors == "0 packets traced, 0 lost\n", errors, tool.status)
+    check("nobody reads: it ends, with the totals", tool.status == 0 and errors == "0 packets traced, 0 not traced\n", errors, tool.status)
     tool = Tool("capture", "lan0", "-w", "-")
     _, errors = tool.stop(signal.SIGTERM)
-    check("SIGTERM ends it, too", tool.status == 0 and errors == "0 packets captured, 0 lost\n", errors, tool.status)
+    check("SIGTERM ends it, too", tool.status == 0 and errors == "0 packets captured, 0 not captured\n", errors, tool.status)
     lana.take_apart()
 
 
@@ -627,7 +627,7 @@ def replaces():
     came = [struct.unpack_from(">I", data, 42)[0] for _, _, data, _, _ in packets]
     check("100 replaces: all arrive", arrived == list(range(count)), len(arrived))
     check("100 replaces: all are captured", came == list(range(count)), len(came), errors)
-    check("100 replaces: none is lost", errors == f"{count} packets captured, 0 lost\n", errors)
+    check("100 replaces: none is lost", errors == f"{count} packets captured, 0 not captured\n", errors)
     names = {options[1] for *_, options in packets}
     check("100 replaces: by the names of the time", names == {b"mid in up", b"spare in up"}, names)
     must(lana.unbind("lan1", old))

@@ -11,7 +11,7 @@ use crate::{
         filter,
         names::Names,
         part::Part,
-        watch::{End, Show, Totals, Watch},
+        watch::{End, Show, Totals, Watch, CAPTURED},
     },
 };
 use anyhow::{Context, Result};
@@ -82,7 +82,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Capture) -> Result<()> {
         begins: Some(begins),
         blocks: blocks.clone(),
         limit: options.count,
-        verb: "captured",
+        verb: CAPTURED,
     };
     let mut show: Box<dyn Show + '_> = match &options.write {
         None => {

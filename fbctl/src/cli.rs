@@ -32,7 +32,7 @@ Format:
   # a device that vlink connects
   [devices.lan0]
   subsystem = \"ethernet\"
-  # a device with native XDP: packets enter before the driver makes socket buffers
+  # a device with native XDP: packets enter before the driver makes skbs
   [devices.lan1]
   subsystem = \"ethernet\"
   xdp = true
@@ -55,24 +55,24 @@ Examples:
   fbctl -s show                         all blocks with their counters
   fbctl -j -s show | jq '.[].stats'     the counters as JSON
   fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
-  fbctl stats fb2 -w                    packets, bits and drops of fb2 each second
+  fbctl stats fb2 -w                    its packets, bits and drops per second
   fbctl top                             the busiest blocks, on a screen
   fbctl trace --from eth0 -c 3 icmp     follow three pings, hop by hop
-  fbctl capture eth0 udp port 53        show what eth0 receives and sends, with a filter of tcpdump
+  fbctl capture eth0 udp port 53        print the DNS packets that reach eth0
   fbctl capture fb3 -w - | wireshark -k -i -
                                         show what fb3 receives in Wireshark
-  fbctl graph text                      a picture in the terminal; -s adds packets
+  fbctl graph text                      a picture in the terminal
   fbctl graph tree                      the graph with one block a line
-  fbctl graph svg > graph.svg           a picture; -w 2 adds the rates of two seconds
+  fbctl graph svg > graph.svg           a picture; -w 2 adds packets per second
   fbctl web                             a live picture in a browser
   fbctl replace fb3 fb7                 put fb7 in the place of fb3
   fbctl save graph.toml                 write the graph to a file
   fbctl apply graph.toml                change the graph to that of the file
   fbctl --dry-run apply graph.toml      print what that would change
-  fbctl apply graph.toml --confirm 60   undo it after a minute unless you run `fbctl confirm`
+  fbctl apply graph.toml --confirm 60   undo it after 60 s unless confirmed
   fbctl log                             who has changed what
   fbctl undo                            undo the last change
-  fbctl -b setup.fb                     make all changes of a file in one transaction";
+  fbctl -b setup.fb                     make all changes of a file, or none";
 
 pub(crate) const KEYS: &str = "\
 Keys:
@@ -102,6 +102,7 @@ pub(crate) const KEYS_IN_SHORT: [&str; 6] = [
 #[derive(Debug, Parser)]
 #[command(
     name = "fbctl", version,
+    override_usage = "fbctl [OPTIONS] <COMMAND|--batch <FILE>>",
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {

@@ -20,11 +20,18 @@ const LINES_WIDTH: usize = 12;
 /// How wide a line of options may get.
 const LINE_WIDTH: usize = 100;
 
+/// Between columns.
+const GAP: &str = "  ";
+/// How far from the margin of a terminal they stand.
+const NOTE: usize = 4;
+/// The column that says what a number leads to.
+const TO: &str = "to";
+
 /// What options are to be shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sheet {
-    /// A terminal, whose table breaks lines.
-    Terminal,
+    /// A terminal of so many columns, whose table breaks lines.
+    Terminal(usize),
     /// A file or a program, for which lines stay as they are.
     File,
 }
@@ -74,7 +81,7 @@ pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
             Some(key) => {
                 let value = with_unit(fb, key, value);
                 if let Some(to) = leads_to(fb, key) {
-                    put(&mut tables, Numbered { what: "to", ..key }, to.to_owned());
+                    put(&mut tables, Numbered { what: TO, ..key }, to.to_owned());
                 }
                 put(&mut tables, key, value);
             }
@@ -91,7 +98,11 @@ pub(crate) fn lines(fb: &Fb, sheet: Sheet) -> Vec<String> {
     if lines.is_empty() && !tables.is_empty() {
         lines.push(String::new());
     }
-    lines.extend(tables.iter().flat_map(Numbers::lines));
+    let width = match sheet {
+        Sheet::Terminal(columns) => columns.saturating_sub(NOTE),
+        Sheet::File => usize::MAX,
+    };
+    lines.extend(tables.iter().flat_map(|table| table.lines(width)));
     lines
 }
 
@@ -125,7 +136,7 @@ pub(crate) fn leads_to<'a>(fb: &'a Fb, key: Numbered<'_>) -> Option<&'a str> {
 
 /// Words on as many lines as they need.
 pub(crate) fn wrap(words: &[String], sheet: Sheet) -> Vec<String> {
-    if sheet == Sheet::Terminal && !words.is_empty() {
+    if matches!(sheet, Sheet::Terminal(_)) && !words.is_empty() {
         return vec![words.join(" ")];
     }
     let mut lines: Vec<String> = Vec::new();
@@ -177,8 +188,9 @@ fn put(tables: &mut Vec<Numbers>, key: Numbered<'_>, value: String) {
 }
 
 impl Numbers {
-    /// Columns that line up: what begins with a digit leans to the right.
-    fn lines(&self) -> Vec<String> {
+    /// Columns that line up: what begins with a digit leans to the right. Those that do not fit into `width` stand below,
+    /// again with the number and what it leads to.
+    fn lines(&self, width: usize) -> Vec<String> {
         let head = [self.of.clone()].into_iter().chain(self.columns.clone());
         let mut lines: Vec<Vec<String>> = vec![head.collect()];
         for (number, row) in &self.rows {
@@ -200,15 +212,43 @@ impl Numbers {
             (width.unwrap_or_default(), is_number)
         };
         let columns: Vec<_> = (0..=self.columns.len()).map(column).collect();
-        let line = |cells: &Vec<String>| {
-            let pad = |(cell, (width, is_number)): (&String, &(usize, bool))| match is_number {
-                true => format!("{cell:>width$}"),
-                false => format!("{cell:width$}"),
-            };
-            let padded: Vec<_> = cells.iter().zip(&columns).map(pad).collect();
-            padded.join("  ").trim_end().to_owned()
+        let own = if self.columns.first().is_some_and(|column| column == TO) {
+            2
+        } else {
+            1
         };
-        lines.iter().map(line).collect()
+        let own: Vec<usize> = (0..own).collect();
+        let length = |group: &[usize]| {
+            let widths = group.iter().filter_map(|at| columns.get(*at));
+            widths.map(|(width, _)| width + GAP.len()).sum::<usize>()
+        };
+        let mut groups = vec![own.clone()];
+        for at in own.len()..columns.len() {
+            let Some(last) = groups.last_mut() else { break };
+            if last.len() > own.len()
+                && length(last) + length(&[at]) > width.saturating_add(GAP.len())
+            {
+                groups.push([own.clone(), vec![at]].concat());
+            } else {
+                last.push(at);
+            }
+        }
+        let line = |cells: &Vec<String>, group: &[usize]| {
+            let pad = |at: &usize| {
+                let (cell, (width, is_number)) = cells.get(*at).zip(columns.get(*at))?;
+                Some(if *is_number {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:width$}")
+                })
+            };
+            let padded: Vec<_> = group.iter().filter_map(pad).collect();
+            padded.join(GAP).trim_end().to_owned()
+        };
+        let group = |group: &Vec<usize>| -> Vec<_> {
+            lines.iter().map(|cells| line(cells, group)).collect()
+        };
+        groups.iter().flat_map(group).collect()
     }
 }
 
@@ -225,7 +265,7 @@ fn cut(value: &str, width: usize) -> String {
 /// A value as one word or one quotation, cut where it gets long.
 fn shorten(value: &str, sheet: Sheet) -> String {
     let has_lines = value.trim_end().contains('\n');
-    let width = if sheet == Sheet::Terminal && has_lines {
+    let width = if matches!(sheet, Sheet::Terminal(_)) && has_lines {
         LINES_WIDTH
     } else {
         VALUE_WIDTH
@@ -314,7 +354,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= LINE_WIDTH));
         let words: Vec<_> = lines.iter().flat_map(|line| line.split(' ')).collect();
         assert_eq!(words.len(), 12);
-        assert_eq!(super::lines(&fb(&options), Sheet::Terminal).len(), 1);
+        assert_eq!(super::lines(&fb(&options), Sheet::Terminal(80)).len(), 1);
     }
 
     #[test]
@@ -339,6 +379,38 @@ mod tests {
             "  1  y",
         ];
         assert_eq!(lines(&fb), expected);
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_stand_below() {
+        let mut fb = fb(&[
+            ("port.1.link", "up"),
+            ("port.1.packets", "12"),
+            ("port.1.rate", "1"),
+        ]);
+        fb.port.push(PortAttrs {
+            direction: Some(Value::Known(Direction::Egress)),
+            index: Some(1),
+            peer_name: Some("dsl1".into()),
+            ..Default::default()
+        });
+        let narrow = |columns| super::lines(&fb, Sheet::Terminal(columns));
+        let wide = [
+            "",
+            "port  to    link  packets  rate",
+            "   1  dsl1  up         12     1",
+        ];
+        assert_eq!(narrow(35), wide);
+        let expected = [
+            "",
+            "port  to    link  packets",
+            "   1  dsl1  up         12",
+            "port  to    rate",
+            "   1  dsl1     1",
+        ];
+        assert_eq!(narrow(34), expected);
+        // One stands there at least.
+        assert_eq!(narrow(10).len(), 1 + 3 * 2);
     }
 
     #[test]
@@ -405,7 +477,7 @@ mod tests {
 
     #[test]
     fn several_lines_are_short_on_a_terminal() {
-        let shorten = |value| super::shorten(value, Sheet::Terminal);
+        let shorten = |value| super::shorten(value, Sheet::Terminal(80));
         assert_eq!(shorten("4\n40 0 0 12\n"), "\"4\\n40 0 0 12\"");
         assert_eq!(shorten("4\n40 0 0 4294963200"), "\"4\\n40 0 0 42...\"");
         assert_eq!(shorten(&"x".repeat(32)), "x".repeat(32));

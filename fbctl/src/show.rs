@@ -51,7 +51,7 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted]) -> Result<()> {
         names(&fbs)
     };
     let sheet = match session.out.columns() {
-        Some(_) => Sheet::Terminal,
+        Some(columns) => Sheet::Terminal(columns),
         None => Sheet::File,
     };
     for fb in &mut fbs {
@@ -148,7 +148,7 @@ fn table(fbs: &[Fb], names: &Names, with_stats: bool, sheet: Sheet, places: Plac
     let stats = fbs.iter().map(|fb| fb.stats.clone().unwrap_or_default());
     let stats: Vec<_> = stats.collect();
     let summaries = match sheet {
-        Sheet::Terminal => aligned_summaries(&stats),
+        Sheet::Terminal(_) => aligned_summaries(&stats),
         Sheet::File => stats.iter().map(stats_summary).collect(),
     };
     for (fb, summary) in fbs.iter().zip(summaries) {
@@ -374,7 +374,13 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
             ..Default::default()
         };
         fbs[1].option = ["one", "two", "three", "four", "five"].map(option).into();
-        let table = table(&fbs, &names(&fbs), true, Sheet::Terminal, Places::Beside);
+        let table = table(
+            &fbs,
+            &names(&fbs),
+            true,
+            Sheet::Terminal(80),
+            Places::Beside,
+        );
         let expected = r#"NAME  TYPE  IDP  REFS  BINDINGS                  OPTIONS
 eth0  eth     1     3  up: fb2                   -
     packets 10  bytes 640  drops 3 (too-big 2, device 1)
@@ -406,7 +412,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0..."
         };
         fbs[1].option = ["strategy", "two"].map(option).into();
         let at = |places| {
-            let mut table = table(&fbs[..2], &names(&fbs), false, Sheet::Terminal, places);
+            let mut table = table(&fbs[..2], &names(&fbs), false, Sheet::Terminal(80), places);
             table.leave_out(&LEAST, 60);
             (table.has_room(60), table.fitted(Some(60), false))
         };

@@ -275,8 +275,8 @@ CPU  PACKETS  BYTES  CALLS  DROPS  UNCLAIMED
         table.narrow(&SPARE, 60);
         let expected = "\
 NAME  PACKETS                BYTES  DROPS  REASONS
-eth0       10  1152921504606846976      3  too-big 2, device
-                                           1
+eth0       10  1152921504606846976      3  too-big 2,
+                                           device 1
     rx 4  tx 6
 fb2         0                    0      0  -
 ";

@@ -14,7 +14,7 @@ use crate::{
         names::Names,
         part::Part,
         summary::Detail,
-        watch::{lost_text, End, Show, Totals, Watch},
+        watch::{lost_text, End, Show, Totals, Watch, TRACED},
     },
 };
 use anyhow::Result;
@@ -61,7 +61,7 @@ pub(crate) fn run(session: &mut Session, options: &cli::Trace) -> Result<()> {
         begins: Some(begins),
         blocks: blocks.into_iter().collect(),
         limit: options.count,
-        verb: "traced",
+        verb: TRACED,
     };
     let mut show = Packets {
         out: &mut session.out,
@@ -96,7 +96,7 @@ impl Show for Packets<'_> {
 
     fn end(&mut self, totals: &Totals, _end: End) -> Result<()> {
         match totals.lost_last {
-            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last)),
+            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last, TRACED)),
             _ => Ok(()),
         }
     }

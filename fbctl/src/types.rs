@@ -32,7 +32,10 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
     session.out.line("")?;
     match kind.module.as_deref() {
         Some(module) if !is_loaded(kind) => {
-            let text = format!("its options are shown when it is loaded: modprobe {module}");
+            let text = format!(
+                "its options are in `man lana-{}`, and here when it is loaded: modprobe {module}",
+                kind.name.as_deref().unwrap_or_default()
+            );
             session.out.line(&text)
         }
         _ if kind.option.is_empty() => session.out.line("it has no options"),

@@ -185,6 +185,25 @@ fn help_and_version_are_no_errors() {
     );
 }
 
+/// What stands below the options of a help, for lines of so many columns.
+fn below(args: &[&str], columns: Option<&str>) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fbctl"));
+    command.args(args).env_remove("COLUMNS");
+    let output = command.envs(columns.map(|columns| ("COLUMNS", columns)));
+    let help = text(&output.output().unwrap().stdout);
+    let (_, options) = help.rsplit_once("-h, --help").unwrap();
+    options.split_once("\n\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn examples_fit_into_80_columns() {
+    for args in ["--help", "help trace", "help apply", "help top"] {
+        let args: Vec<_> = args.split(' ').collect();
+        assert_eq!(below(&args, Some("80")), below(&args, None), "{args:?}");
+    }
+    assert_ne!(below(&["--help"], Some("60")), below(&["--help"], None));
+}
+
 #[test]
 fn completions_are_made() {
     for shell in ["bash", "zsh", "fish"] {

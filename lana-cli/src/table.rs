@@ -118,7 +118,7 @@ impl Table {
         let place = |title: &&str| titles.iter().position(|known| known == title);
         let (mut hidden, mut below) = (Vec::new(), Vec::new());
         for spare in spares {
-            if self.fits(columns) {
+            if self.fits(columns, spares) {
                 break;
             }
             match spare {
@@ -147,14 +147,29 @@ impl Table {
         hidden
     }
 
-    /// Whether a row fits into so many columns, with little of its last cell.
-    fn fits(&self, columns: usize) -> bool {
+    /// Whether a row fits into so many columns, with little of its last cell: where that can go below, with each thing in it
+    /// whole.
+    fn fits(&self, columns: usize, spares: &[Spare]) -> bool {
         let widths = (0..self.columns.len()).map(|at| self.width(at) + GAP.len());
         let mut widths: Vec<_> = widths.collect();
+        let title = self.columns.last().map(|column| column.title());
+        let below = |spare: &Spare| matches!(spare, Spare::Below(group) if group.iter().any(|of| Some(*of) == title));
+        let least = if spares.iter().any(below) {
+            self.longest_thing().max(LAST)
+        } else {
+            LAST
+        };
         if let Some(last) = widths.last_mut() {
-            *last = (*last).min(LAST + GAP.len());
+            *last = (*last).min(least + GAP.len());
         }
         widths.iter().sum::<usize>() <= columns.saturating_add(GAP.len())
+    }
+
+    /// How long the longest thing of the last column is.
+    fn longest_thing(&self) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.cells.last());
+        let things = cells.flat_map(|cell| cell.split(GAP).flat_map(|part| part.split(", ")));
+        things.map(|thing| thing.chars().count()).max().unwrap_or(0)
     }
 
     /// Takes a column out: its cells, if there is one of this title.
@@ -314,6 +329,9 @@ fn folded(text: &str, width: usize, rest: usize) -> Vec<String> {
         // Two blanks stand between things, one between the words of a thing.
         let wide = |at: &usize| blank(at) && blank(&(at + 1));
         let between = (width / 2 + 1..=width).rev().find(wide);
+        // A number stays with the word before it.
+        let word = |at: &usize| blank(at) && !text.get(at + 1).is_some_and(char::is_ascii_digit);
+        let between = between.or_else(|| (width / 2 + 1..=width).rev().find(word));
         let end = between.or_else(|| (1..=width).rev().find(blank));
         let end = end.unwrap_or(width);
         let more = text.split_off(end);
@@ -417,6 +435,28 @@ name  one two       a-word-that-is-long
     fn they_are_named_in_the_order_of_the_table() {
         let mut table = sample();
         assert_eq!(table.leave_out(&["X", "IDP"], 3), ["IDP", "X"]);
+    }
+
+    #[test]
+    fn a_thing_of_a_column_that_can_go_below_stays_whole() {
+        let mut table = Table::new([Column::Left("NAME"), Column::Left("REASONS")]);
+        table.row(["uplink-1", "unbound 4, queue-full 1234567"].map(str::to_owned));
+        let spares = [Spare::Below(&["REASONS"])];
+        table.narrow(&spares, 28);
+        let expected = "\
+NAME      REASONS
+uplink-1  unbound 4,
+          queue-full 1234567
+";
+        assert_eq!(table.fitted(Some(28), false), expected);
+        table.narrow(&spares, 27);
+        let expected = "\
+NAME
+uplink-1
+    reasons unbound 4,
+        queue-full 1234567
+";
+        assert_eq!(table.fitted(Some(27), false), expected);
     }
 
     #[test]

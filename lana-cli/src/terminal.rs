@@ -6,6 +6,7 @@ use rustix::termios::tcgetwinsize;
 use std::{
     env,
     io::{self, IsTerminal},
+    os::fd::AsFd,
 };
 
 /// What a terminal has that does not say its size, such as a serial line.
@@ -14,10 +15,18 @@ const USUAL: usize = 80;
 /// How many columns the standard output has: those of the terminal, else what `COLUMNS` says. `None` if there is no
 /// limit, as in a file.
 pub fn columns() -> Option<usize> {
-    let stdout = io::stdout();
-    let size = stdout.is_terminal().then(|| tcgetwinsize(&stdout).ok());
-    let size = size.map(|size| size.map_or(0, |size| size.ws_col));
-    limit(size, env::var("COLUMNS").ok().as_deref())
+    limit(size(&io::stdout()), env::var("COLUMNS").ok().as_deref())
+}
+
+/// The same of the standard error, which nobody cuts into lines in a file.
+pub(crate) fn error_columns() -> Option<usize> {
+    limit(size(&io::stderr()), None)
+}
+
+/// The columns of a terminal, 0 if it does not say.
+fn size(stream: &(impl IsTerminal + AsFd)) -> Option<u16> {
+    let size = stream.is_terminal().then(|| tcgetwinsize(stream).ok());
+    size.map(|size| size.map_or(0, |size| size.ws_col))
 }
 
 /// Of a terminal's columns, 0 if it does not say, and the variable.

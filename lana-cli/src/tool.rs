@@ -8,14 +8,13 @@ use crate::{
     failure::{clap_text, usage, Failure},
     globals::Globals,
     held::saved,
-    idle, narrow, netns, one_dash,
+    idle, lines, narrow, netns, one_dash,
     output::{self, Output},
     pages,
     session::Session,
     table::clean,
     terminal,
 };
-use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::{
     error::ErrorKind, value_parser, Arg, CommandFactory, FromArgMatches, Parser, Subcommand,
@@ -30,6 +29,9 @@ use std::{
     process::ExitCode,
     slice,
 };
+
+/// How far from the margin the rest of a message stands.
+const INDENT: usize = 4;
 
 /// The command line of a tool.
 pub trait Tool: Parser {
@@ -160,13 +162,11 @@ fn print(error: &clap::Error, out: &mut Output) -> Result<(), Failure> {
 fn say(tool: &str, failure: &Failure) {
     let Some(text) = &failure.text else { return };
     let colour = output::wants_colour(&io::stderr());
-    let style = if colour {
-        Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
-    } else {
-        Style::new()
-    };
+    let line = lines::Line::default().with_alarm(&format!("{tool}:"));
+    let line = line.with(&format!(" {text}"));
+    let text = line.render(terminal::error_columns(), INDENT, colour);
     // Nobody need be there to read it: the exit code says it too.
-    let _ = writeln!(io::stderr(), "{style}{tool}:{style:#} {}", clean(text));
+    let _ = writeln!(io::stderr(), "{text}");
     for line in failure.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
         let _ = writeln!(io::stderr(), "{}", clean(line));
     }

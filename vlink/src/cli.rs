@@ -12,17 +12,17 @@ pub(crate) const ETHERNET: &str = "ethernet";
 
 const EXAMPLES: &str = "\
 Examples:
-  vlink ethernet hook eth0            the block eth0 gets what eth0 receives, not Linux
+  vlink ethernet hook eth0            the block eth0 gets its packets, not Linux
   vlink ethernet unhook eth0          give eth0 back to Linux
   vlink ethernet hook eth0 --block a  the same, with a block called a
-  vlink ethernet hook eth0 --xdp      the same with native XDP, before skbs are made
-  vlink ethernet hook eth0 unclaimed=stack   Linux gets the packets that no block takes
-  vlink ethernet hook eth0 --confirm 60      undo it after a minute unless you run `fbctl confirm`
-  vlink ethernet add mydev0 eth0 10   make mydev0, which receives EtherType 0xac0a from eth0
+  vlink ethernet hook eth0 --xdp      with native XDP, before skbs are made
+  vlink ethernet hook eth0 unclaimed=stack  Linux gets what no block takes
+  vlink ethernet hook eth0 --confirm 60     undo it after 60 s unless confirmed
+  vlink ethernet add mydev0 eth0 10   make mydev0: EtherType 0xac0a of eth0
   vlink ethernet rm mydev0            remove mydev0
   vlink -j show                       list connected devices as JSON
-  vlink -n red show                   list those of the network namespace red
-  vlink -b setup.vlink                make all changes of a file in one transaction";
+  vlink -n red show                   those of the network namespace red
+  vlink -b setup.vlink                make all changes of a file, or none";
 
 const HOOK: &str = "\
 Examples:
@@ -35,6 +35,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(
     name = "vlink", version,
+    override_usage = "vlink [OPTIONS] <COMMAND|--batch <FILE>>",
     after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}")
 )]
 pub(crate) struct Cli {

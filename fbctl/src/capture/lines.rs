@@ -8,7 +8,7 @@ use crate::probe::{
     packet::Packet,
     part::Part,
     summary::Detail,
-    watch::{lost_text, End, Show, Totals},
+    watch::{lost_text, End, Show, Totals, CAPTURED},
     way as direction, with_drop,
 };
 use anyhow::Result;
@@ -68,11 +68,15 @@ impl Show for Lines<'_> {
             return self.out.json_line(&Document::of(record, lost, names));
         }
         if lost > 0 {
-            self.out.line(&lost_text(lost))?;
+            self.out.line(&lost_text(lost, CAPTURED))?;
         }
         // A longer one moves the lines that follow, but once.
         self.form.end = self.form.end.max(end(record, names).chars().count());
-        self.out.folded(&line(record, names, self.form), INDENT)
+        let columns = self.out.columns();
+        for line in lines(record, names, self.form, columns) {
+            self.out.folded(&line, INDENT)?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -81,7 +85,7 @@ impl Show for Lines<'_> {
 
     fn end(&mut self, totals: &Totals, _end: End) -> Result<()> {
         match totals.lost_last {
-            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last)),
+            1.. if !self.out.is_json() => self.out.line(&lost_text(totals.lost_last, CAPTURED)),
             _ => Ok(()),
         }
     }
@@ -130,14 +134,25 @@ pub(super) fn end_width(peers: Option<usize>, drops: bool) -> usize {
     peers.max(if drops { USUAL } else { 0 })
 }
 
-/// When, where, which way and where to, why it was dropped; then what it is.
-pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
+/// When, where, which way and where to, why it was dropped; then what it is, which stands below on a terminal of so many
+/// columns that has no room for all of it.
+pub(super) fn lines(
+    record: &ProbeAttrs,
+    names: &Names,
+    form: Form,
+    columns: Option<usize>,
+) -> Vec<Line> {
     let packet = Packet::of(record);
     let time = record.time.unwrap_or_default();
     let clock = form.detail.clock(time);
     let what = form.detail.text(&packet.data, packet.len);
     let (name, width) = (names.name(record.idp.unwrap_or_default()), form.width);
-    let (point, way) = (point(record.point), way(record, names));
+    let way = way(record, names);
+    // That a device gets what it sends is no news.
+    let point = match (record.point, device(record, names)) {
+        (Some(Value::Known(ProbePoint::In)), Some(_)) => "",
+        (at, _) => point(at),
+    };
     let line = Line::of(&format!("{clock} {name:<width$} "));
     let end = end(record, names);
     let padding = form.end.saturating_sub(end.chars().count());
@@ -146,7 +161,11 @@ pub(super) fn line(record: &ProbeAttrs, names: &Names, form: Form) -> Line {
         None if form.end == 0 => line.with(&format!("{point:<4} {way:<4}")),
         None => line.with(&format!("{point:<4} {way:<4} {end}")),
     };
-    line.with(&format!("{:padding$} {what}", ""))
+    let width = line.width() + padding + 1 + what.chars().count();
+    if columns.is_some_and(|columns| width > columns) {
+        return vec![line, Line::of(&format!("{:INDENT$}{what}", ""))];
+    }
+    vec![line.with(&format!("{:padding$} {what}", ""))]
 }
 
 /// The same as JSON.

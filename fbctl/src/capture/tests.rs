@@ -41,7 +41,9 @@ fn line(record: &ProbeAttrs, link: bool, colour: bool) -> String {
         width: 6,
         end: 0,
     };
-    lines::line(record, &names(), form).render(None, 4, colour)
+    let lines = lines::lines(record, &names(), form, None);
+    assert_eq!(lines.len(), 1);
+    lines[0].render(None, 4, colour)
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn a_line_a_packet() {
     let what = "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype";
     assert_eq!(
         line(&record(1, ProbePoint::In, None), true, true),
-        format!("23:59:59.123456789Z eth0   in   rx   {what} Unknown (0xac0a), length 1000")
+        format!("23:59:59.123456789Z eth0        rx   {what} Unknown (0xac0a), length 1000")
     );
     let dropped = record(4, ProbePoint::Drops, Some(0x8100_0005));
     assert_eq!(
@@ -83,7 +85,7 @@ fn what_leaves_has_its_next_block() {
             width: 6,
             end: lines::end_width(Some(5), false),
         };
-        lines::line(record, &names, form).render(None, 4, false)
+        lines::lines(record, &names, form, None)[0].render(None, 4, false)
     };
     let out = "23:59:59.123456789Z filter out  down -> eth0  02:00:";
     assert!(line(&record).starts_with(out), "{}", line(&record));
@@ -104,9 +106,21 @@ fn what_leaves_has_its_next_block() {
     };
     let dropped = self::record(4, ProbePoint::Drops, None);
     for record in [&record, &other, &dropped] {
-        let text = lines::line(record, &names, form).render(None, 4, false);
+        let text = lines::lines(record, &names, form, None)[0].render(None, 4, false);
         assert_eq!(text.find(" 02:00"), Some(47), "{text}");
     }
+    // Where there is no room for that, it stands below.
+    let two = lines::lines(&record, &names, form, Some(80));
+    let two: Vec<_> = two
+        .iter()
+        .map(|line| line.render(Some(80), 4, false))
+        .collect();
+    assert_eq!(two[0], "23:59:59.123456789Z filter out  down -> eth0");
+    assert!(
+        two[1].starts_with("    02:00:00:00:00:01 > 02:"),
+        "{}",
+        two[1]
+    );
     let json = serde_json::to_value(lines::Document::of(&record, 0, &names)).unwrap();
     assert_eq!((&json["port"], &json["next"]), (&1.into(), &"eth0".into()));
 }

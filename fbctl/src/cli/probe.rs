@@ -9,9 +9,9 @@ use std::path::PathBuf;
 /// What a filter looks like.
 const FILTER: &str = "\
 Filter:
-  An expression of tcpdump, which compiles it, or @FILE with a classic BPF program from bpfc.
-  It needs no --filter at the end of the command, as with tcpdump.
-  The filter sees the bytes of the packet, but no VLAN tag that the driver removed from them.";
+  An expression, which tcpdump compiles, or @FILE: a program from bpfc.
+  At the end of the command it needs no --filter, as with tcpdump.
+  It sees the bytes of the packet, but no VLAN tag that the driver removed.";
 
 #[derive(Debug, Args)]
 #[command(after_help = FILTER)]
@@ -40,7 +40,7 @@ pub(crate) struct Trace {
     /// Follow one of N packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sample: Option<u32>,
-    /// Follow at most N packets per second, and count the rest as lost [default: 10000]
+    /// Follow at most N packets per second, and count the rest [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Capture {
     /// Capture the first BYTES bytes of each packet: 1 to 65000 [default: all]
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=65_000))]
     pub(crate) snaplen: Option<u32>,
-    /// Capture at most N packets per second, and count the rest as lost
+    /// Capture at most N packets per second, and count the rest
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
     /// Write the packets to FILE as pcapng, for Wireshark. - is the standard output

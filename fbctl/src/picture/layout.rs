@@ -331,16 +331,25 @@ impl Part {
 /// Lays out what hangs together.
 fn lay_part(graph: &Graph, room: &Room) -> Layout {
     let (edges, back) = layer::acyclic(graph);
-    let mut layers = layer::layers(graph, &edges);
-    let mut rows = order::sort(graph, &edges, &layers);
-    if layer::fold(graph, room, &edges, &rows, &mut layers) {
-        rows = order::sort(graph, &edges, &layers);
-    }
-    let mut layout = place::place(graph, room, &edges, &rows);
+    let layers = layer::layers(graph, &edges);
+    let rows = order::sort(graph, &edges, &layers);
+    let ways = layer::folded(graph, room, &edges, &rows, &layers);
+    // How large they really are depends on the lines, too, which go around what is below.
+    let ways = ways.iter().map(|layers| {
+        let rows = order::sort(graph, &edges, layers);
+        place::place(graph, room, &edges, &rows)
+    });
+    let smallest = ways.min_by(|a, b| size(a.width, a.height).total_cmp(&size(b.width, b.height)));
+    let mut layout = smallest.unwrap_or_else(|| place::place(graph, room, &edges, &rows));
     for number in back {
         layout.routes[number] = place::beside(graph, room, &layout.nodes, &graph.edges[number]);
     }
     layout
+}
+
+/// How large a picture is: the height of one that has the wanted shape and room for it.
+fn size(width: f64, height: f64) -> f64 {
+    (width / ASPECT).max(height)
 }
 
 impl Point {

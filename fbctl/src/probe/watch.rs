@@ -173,9 +173,13 @@ impl Watch {
     }
 }
 
-/// What is said of records that were lost.
-pub(crate) fn lost_text(lost: u64) -> String {
-    format!("({lost} lost)")
+/// What becomes of packets, in the end.
+pub(crate) const TRACED: &str = "traced";
+pub(crate) const CAPTURED: &str = "captured";
+
+/// What is said where records were lost, which the graph has passed on all the same.
+pub(crate) fn lost_text(lost: u64, verb: &str) -> String {
+    format!("({lost} not {verb})")
 }
 
 impl Totals {
@@ -185,7 +189,10 @@ impl Totals {
         } else {
             "packets"
         };
-        format!("{} {packets} {verb}, {} lost", self.records, self.lost)
+        format!(
+            "{} {packets} {verb}, {} not {verb}",
+            self.records, self.lost
+        )
     }
 }
 

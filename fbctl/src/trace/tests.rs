@@ -151,7 +151,7 @@ fn hops_stand_in_the_order_of_time_and_copies_name_their_maker() {
     let told = PACKET.replace("    0.700 us  └ count", "   12.500 us  └ count");
     assert_eq!(lines(1, &record, 0).join("\n"), told);
     let lost = lines(7, &record, 3);
-    assert_eq!(lost[0], "(3 lost)");
+    assert_eq!(lost[0], "(3 not traced)");
     assert!(lost[1].starts_with("7. 23:59:59"));
 }
 

@@ -12,7 +12,7 @@ use crate::probe::{
     packet::{span, Packet as Bytes},
     part::Part,
     summary::Detail,
-    watch::lost_text,
+    watch::{lost_text, TRACED},
     way, with_drop,
 };
 use lana_cli::Line;
@@ -110,7 +110,7 @@ impl Packet {
     pub(crate) fn lines(&self, columns: Option<usize>) -> Vec<(Line, usize)> {
         let mut lines = Vec::new();
         if self.lost > 0 {
-            lines.push((Line::of(&lost_text(self.lost)), INDENT));
+            lines.push((Line::of(&lost_text(self.lost, TRACED)), INDENT));
         }
         lines.push((Line::of(&self.head), INDENT));
         let widest = |width: fn(&Hop) -> usize| self.hops.iter().map(width).max();

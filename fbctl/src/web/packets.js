@@ -56,7 +56,7 @@ const tellPacket = (packet) => {
   const body = byId("packets-body"), panel = byId("packets");
   const below = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 40;
   const article = tell("article", "", body);
-  if (packet.lost) tell("p", `(${packet.lost} lost)`, article, "soft");
+  if (packet.lost) tell("p", `(${packet.lost} not traced)`, article, "soft");
   tell("p", packet.head, article);
   const table = tell("table", "", article);
   let makers = "";
@@ -97,7 +97,7 @@ const trace = async () => {
   });
   if (!done) return;
   const why = done === "stopped" ? "stopped" : end ? WHY[end.why] : "broken off";
-  told(`${packets(count)}${end ? `, ${end.lost} lost` : ""} · ${why}`);
+  told(`${packets(count)}${end ? `, ${end.lost} not traced` : ""} · ${why}`);
 };
 
 // Counts packets of a pcapng file that comes in pieces, and where its last whole block ends.

@@ -157,7 +157,8 @@ const fit = (least = smallest()) => {
   view = {
     scale,
     x: begin(width, scene.width, first.x + first.width / 2, width / 2),
-    y: begin(height, scene.height, first.y + first.height, height - border),
+    // The button at the lower edge is not to cover it, where blocks are below.
+    y: begin(height, scene.height, first.y + first.height, height - BUTTONS),
   };
   fitted = least !== FULL;
   reveal();

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   bpfc arp.bpf > /proc/net/lana/fblock/fb5  compile a filter into a block
-  bpfc -Vi arp.bpf                          also show the program, with jumps as numbers
+  bpfc -Vi arp.bpf                          also show it, with jumps as numbers
   bpfc -f xt_bpf arp.bpf                    print it for iptables
   tcpdump -ddd -i eth0 arp | bpfc -d -      list a compiled program as source
   cpp filter.bpf | bpfc -                   use the C preprocessor
-  bpfc --run arp.bpf -r x.pcap              print the packets of a capture that pass
-  bpfc --debug arp.bpf -r x.pcap            run it step by step, with breakpoints
+  bpfc --run arp.bpf -r x.pcap              print those of its packets that pass
+  bpfc --debug arp.bpf -r x.pcap            run it step by step; breakpoints
 
 Exit status:
   0  done

@@ -19,15 +19,18 @@ const KEYS: &str = "\
 Keys:
   q  quit
   p  pause or continue
-  s  sort CPUs by number, load or interrupts, and blocks by name, packets or drops
+  s  sort CPUs by number, load, interrupts; blocks by name, packets, drops
   arrows, page up and down, home, end: scroll";
 
 const READING: &str = "\
 What it shows:
-  Rates are per interval t, scaled to its measured length. RX and TX are counters of the device.
-  irq counts the interrupts of the devices shown, and soirq the network softirqs of all devices.
-  mem is the memory that is not available. ifpps reads all this from /proc and /sys. If LANA is
-  loaded, it also shows LANA's blocks.";
+  Rates are per interval t, scaled to its measured length.
+  RX and TX are counters of the device.
+  irq counts the interrupts of the devices shown.
+  soirq counts the network softirqs of all devices.
+  mem is the memory that is not available.
+  ifpps reads all this from /proc and /sys. If LANA is loaded, it also shows its
+  blocks.";
 
 /// Show the rates of network devices, with the load of the CPUs and LANA's blocks
 #[derive(Debug, Clone, Parser)]

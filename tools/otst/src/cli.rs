@@ -6,23 +6,24 @@ use clap::Parser;
 
 const EXAMPLES: &str = "\
 Examples:
-  otst netif_rx               wait for the next call of netif_rx(), and print its stack
+  otst netif_rx               wait for the next call, and print its stack
   otst ip_rcv arp_rcv         wait for the next call of each of the two
   otst -t 5 netif_rx          wait for at most 5 seconds
   otst 'kfree_skb_list_reason $2=3'  wait for a call with 3 as second argument
-  otst --lana fb3             wait for a drop at the block fb3: print reason, path and stack
-  echo -n netif_rx > /proc/driver/otst  the same without otst: the stack is in the log";
+  otst --lana fb3             wait for a drop at fb3: print reason, path, stack
+  echo -n netif_rx > /proc/driver/otst  the same; the kernel's log has it";
 
 const NEEDS: &str = "\
 Needs:
-  otst needs the module otst.ko, CAP_SYS_ADMIN, and a kernel with CONFIG_KPROBES that is not
-  locked down. Kernels of distributions have kprobes; User Mode Linux has none.";
+  otst needs the module otst.ko, CAP_SYS_ADMIN, and a kernel with CONFIG_KPROBES
+  that is not locked down. Kernels of distributions have kprobes.
+  User Mode Linux has none.";
 
 const EXIT_STATUS: &str = "\
 Exit status:
   0  otst has printed the stacks
   1  wrong usage, or the wait ended before the call
-  2  the kernel refused: no such symbol, no probe possible, no module, or no permission";
+  2  the kernel refused: no such symbol, no probe, no module, or no permission";
 
 /// Print the stack of the next call of a kernel function, once
 #[derive(Debug, Parser)]

@@ -9,13 +9,13 @@ use trafgen::amount::{rate, size, time, Rate};
 
 const EXAMPLES: &str = "\
 Examples:
-  trafgen -dev eth0 -conf trafgen.txf -bind 0      send the packets of a file from CPU 0
-  trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  send a packet a thousand times
-  trafgen -d eth0 -c syn.txf --rate 100kpps        send at a rate; -t 1ms sends one packet per ms
+  trafgen -dev eth0 -conf trafgen.txf -bind 0      send a file from CPU 0
+  trafgen -d eth0 -n 1000 '{ udp(dp=7) \"hello\" }'  send a packet 1000 times
+  trafgen -d eth0 -c syn.txf --rate 100kpps        send at a rate
   trafgen -d eth0 -c syn.txf -P 2                  send from two CPUs
-  trafgen -i dump.pcap -d eth0                     replay a capture with its timing
-  trafgen -c syn.txf -n 10 -o syn.pcap             write a capture; -o syn.cfg writes the language
-  trafgen -n 5 --lana eth0 '{ lana(id=10) 1 2 3 }' send down through LANA's block eth0
+  trafgen -i dump.pcap -d eth0                     replay with its timing
+  trafgen -c syn.txf -n 10 -o syn.pcap             write a capture
+  trafgen -n 5 --lana eth0 '{ lana(id=10) 1 2 3 }' send through LANA's eth0
   trafgen -e                                       print example packets";
 
 /// Generate traffic from packets that a small language describes

@@ -2,7 +2,7 @@
 
 //! Which layer each box is in, from 0 at the bottom.
 
-use super::{order::Rows, Ends, Graph, Room, ASPECT, LANE};
+use super::{order::Rows, Ends, Graph, Room, LANE};
 
 /// A layer with its gap, about.
 const STEP: f64 = 100.0;
@@ -79,20 +79,20 @@ pub(super) fn layers(graph: &Graph, edges: &[usize]) -> Vec<usize> {
 }
 
 /// Folds neighbouring layers that are far too wide: what hangs together within them goes by turns to one of
-/// several stacks. Whether it did.
-pub(super) fn fold(
+/// several stacks. The layers of each way that seems to need less room.
+pub(super) fn folded(
     graph: &Graph,
     room: &Room,
     edges: &[usize],
     rows: &Rows,
-    layers: &mut Vec<usize>,
-) -> bool {
+    layers: &[usize],
+) -> Vec<Vec<usize>> {
     let widths = widths(graph, room.gap, edges, layers);
     if widths.iter().copied().fold(0.0, f64::max) <= room.wide {
-        return false;
+        return Vec::new();
     }
     let mut counts = vec![0; widths.len()];
-    for layer in layers.iter() {
+    for layer in layers {
         counts[*layer] += 1;
     }
     let wide = widths
@@ -108,11 +108,11 @@ pub(super) fn fold(
     let score = |layers: &[usize]| {
         let widths = self::widths(graph, room.gap, edges, layers);
         let height = STEP * super::float(widths.len());
-        let width = widths.into_iter().fold(0.0, f64::max);
-        (width / ASPECT).max(height)
+        super::size(widths.into_iter().fold(0.0, f64::max), height)
     };
-    let (mut best, mut lowest) = (None, score(layers));
-    for strands in ways {
+    let unfolded = score(layers);
+    let best = |strands: Strands| {
+        let (mut best, mut lowest) = (None, unfolded);
         for folds in 2..=FOLDS {
             let folded = strands.fold(layers, folds);
             let score = score(&folded);
@@ -120,12 +120,9 @@ pub(super) fn fold(
                 (best, lowest) = (Some(folded), score);
             }
         }
-    }
-    let folds = best.is_some();
-    if let Some(best) = best {
-        *layers = best;
-    }
-    folds
+        best
+    };
+    ways.into_iter().filter_map(best).collect()
 }
 
 /// How wide each layer is, lines that pass included.

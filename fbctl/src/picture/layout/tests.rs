@@ -179,6 +179,28 @@ fn wide_layers_are_folded() {
 }
 
 #[test]
+fn the_way_of_folding_that_needs_less_room_is_taken() {
+    // A tee with a dozen tees, each with many counters.
+    let mut graph = Graph {
+        nodes: vec![node(1, 0), node(12, 1)],
+        edges: vec![port(0, 0, 1, 0)],
+    };
+    for number in 0..12 {
+        let tee = graph.nodes.len();
+        graph.nodes.push(node(23, 1));
+        graph.edges.push(port(1, number, tee, 0));
+        for counter in 0..23 {
+            graph.nodes.push(node(0, 1));
+            graph.edges.push(port(tee, counter, tee + 1 + counter, 0));
+        }
+    }
+    let layout = lay_out(&graph, &Room::default());
+    sound(&graph, &layout);
+    assert!(layout.width < 6000.0, "{}", layout.width);
+    assert!(layout.height < 3000.0, "{}", layout.height);
+}
+
+#[test]
 fn circles_do_no_harm() {
     let nodes = vec![node(1, 1), node(1, 1), node(1, 1)];
     let edges = vec![port(0, 0, 1, 0), port(1, 0, 0, 0), port(2, 0, 2, 0)];

@@ -238,7 +238,7 @@ fn losses_count_without_a_record_behind_them() {
         lost_last: 70,
     };
     assert_eq!(shown.1, totals);
-    assert_eq!(totals.text("traced"), "2 packets traced, 75 lost");
+    assert_eq!(totals.text("traced"), "2 packets traced, 75 not traced");
 }
 
 /// A record of a packet that goes on with `held`, and is held at the end by `holds`.
@@ -303,6 +303,6 @@ fn totals_count() {
         };
         totals.text("traced")
     };
-    assert_eq!(totals(1, 0), "1 packet traced, 0 lost");
-    assert_eq!(totals(2, 7), "2 packets traced, 7 lost");
+    assert_eq!(totals(1, 0), "1 packet traced, 0 not traced");
+    assert_eq!(totals(2, 7), "2 packets traced, 7 not traced");
 }
