@@ -6,16 +6,12 @@ use core::{fmt, ops::RangeInclusive};
 
 use super::{
     address::{Address, Prefix},
+    headers::{ICMP, ICMPV6, IPV4, IPV6, PROTOCOLS},
     list::Place,
 };
 
 /// The highest number of an output.
 pub(crate) const LAST_PORT: u16 = 63;
-
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
 
 /// Names that stand for numbers. The first name of a number is the one that is shown.
 const ETHER_TYPES: [(&str, u16); 7] = [
@@ -26,21 +22,6 @@ const ETHER_TYPES: [(&str, u16); 7] = [
     ("arp", 0x0806),
     ("mpls", 0x8847),
     ("lldp", 0x88cc),
-];
-const PROTOCOLS: [(&str, u8); 13] = [
-    ("icmp", ICMP),
-    ("igmp", 2),
-    ("tcp", 6),
-    ("udp", 17),
-    ("dccp", 33),
-    ("gre", 47),
-    ("esp", 50),
-    ("icmpv6", ICMPV6),
-    ("ipv6-icmp", ICMPV6),
-    ("ospf", 89),
-    ("vrrp", 112),
-    ("sctp", 132),
-    ("udplite", 136),
 ];
 const CODE_POINTS: [(&str, u8); 21] = [
     ("cs0", 0),

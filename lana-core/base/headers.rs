@@ -42,6 +42,23 @@ pub const SCTP: u8 = 132;
 /// See [`ICMP`].
 pub const UDPLITE: u8 = 136;
 
+/// Names of protocols. The first name of a number is the one that is shown.
+pub const PROTOCOLS: [(&str, u8); 13] = [
+    ("icmp", ICMP),
+    ("igmp", 2),
+    ("tcp", TCP),
+    ("udp", UDP),
+    ("dccp", DCCP),
+    ("gre", 47),
+    ("esp", 50),
+    ("icmpv6", ICMPV6),
+    ("ipv6-icmp", ICMPV6),
+    ("ospf", 89),
+    ("vrrp", 112),
+    ("sctp", SCTP),
+    ("udplite", UDPLITE),
+];
+
 /// Writes parts of a header one behind the other, as far as there is room. Says how many bytes they are.
 pub fn fill(to: &mut [u8], parts: &[&[u8]]) -> usize {
     let mut length = 0usize;

@@ -3,15 +3,8 @@
 //! Whether two values of an option say the same.
 
 use crate::program::{self, Quad};
-
-/// Addresses, as blocks read them.
-#[path = "../../../lana-core/base/address.rs"]
-#[expect(
-    dead_code,
-    unreachable_pub,
-    reason = "blocks outside of the core read them, too, and look them up"
-)]
-mod address;
+/// What blocks read values by.
+use lana::prelude::{address, headers, units};
 
 /// The addresses of `icmp-echo`.
 #[path = "../../../fb-modules/icmp_echo/ours.rs"]
@@ -22,15 +15,6 @@ mod ours;
 #[path = "../../../fb-modules/icmp_echo/limit.rs"]
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also keeps them"))]
 mod limit;
-
-/// Quantities, as blocks read them.
-#[path = "../../../lana-core/base/units.rs"]
-#[expect(unreachable_pub, reason = "blocks outside of the core read them, too")]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "blocks also write them, and read others")
-)]
-mod units;
 
 /// The lists of `classify`.
 #[path = "../../../fb-modules/classify/list.rs"]
