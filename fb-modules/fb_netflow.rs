@@ -21,6 +21,7 @@ use export::{Collector, Export, Setup};
 use netflow::{
     config::{self, number_of, Config, COLLECTORS, FLUSH, LONGEST},
     exporter::Version,
+    file::Cursor,
     key::{read, Masks, Place as Seat, Seen, Why},
     record::Times,
     setting::{Target, Transport},
@@ -353,7 +354,32 @@ impl Block for Netflow {
         self.config.put(to);
     }
 
-    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        self.meter.print(to, process)
+    fn print_part(
+        &self,
+        from: u64,
+        to: &mut dyn fmt::Write,
+        process: &Process,
+    ) -> Result<Option<u64>, fmt::Error> {
+        if from != 0 {
+            return self.meter.print_part(Cursor::from(from), to, process);
+        }
+        let mut counters = Counters(&mut *to, Ok(()));
+        self.options(&mut counters, process);
+        counters.1?;
+        to.write_str("\n")?;
+        Ok(Some(Cursor::FIRST.into()))
     }
+}
+
+/// Prints counters, and not the configuration.
+struct Counters<'a>(&'a mut dyn fmt::Write, fmt::Result);
+
+impl Options for Counters<'_> {
+    fn put(&mut self, key: &str, value: fmt::Arguments<'_>) {
+        if self.1.is_ok() {
+            self.1 = writeln!(self.0, "{key}={value}");
+        }
+    }
+
+    fn put_config(&mut self, _: &str, _: fmt::Arguments<'_>) {}
 }

@@ -6,10 +6,11 @@ use super::{
     export::{Progress, Setup},
     milliseconds,
     netflow::{
+        file::{self, Cursor},
         key::{Keys, Masks, Spec},
         memory::{Chunk, Sizes},
         pipeline::{Done, Pipeline},
-        record::{since, End, Ends, Flow, Times},
+        record::{End, Times},
         sampling::Sampler,
         table::{Counted, Table},
     },
@@ -81,8 +82,13 @@ impl Sums {
     }
 }
 
+/// How many tables there have been.
+static NUMBERS: Atomic<u32> = Atomic::new(0);
+
 /// The flows that are kept by a key, on all CPUs.
 pub(super) struct Tables {
+    /// Newer ones have a higher number.
+    number: u32,
     pub(super) masks: Masks,
     pub(super) keys: Keys,
     pub(super) cell: CpuCell<Own>,
@@ -121,6 +127,7 @@ impl Tables {
             })
         };
         let tables = Self {
+            number: NUMBERS.fetch_add(1_u32, Relaxed) & Cursor::TABLES,
             masks: Masks::new(spec),
             keys: Keys::new(&HashKey::random()),
             cell: CpuCell::new(process, own)?,
@@ -453,67 +460,43 @@ impl Meter {
         put("lost.version.bytes", progress.unfit.bytes);
     }
 
-    /// Prints the flows, a line each.
-    pub(super) fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        /// How many are looked at while packets of their CPU wait.
-        const MOST: u32 = 1024;
-        let Some(mut flows) = room(64) else {
-            return Ok(());
-        };
-        self.flush(process);
-        let now = milliseconds();
-        let mut number = 0;
-        while let Some(tables) = self.tables(number) {
-            number = number.saturating_add(1);
-            for cpu in CpuCell::<Own>::cpus() {
-                let mut from = Some(0);
-                while let Some(at) = from {
-                    flows.clear();
-                    let look = |own: &mut Own| own.table.look(at, MOST, &mut flows);
-                    from = tables.cell.visit(cpu, process, look).flatten();
-                    for flow in &flows {
-                        line(to, flow, now)?;
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// The first tables of this number or a higher one.
+    fn tables_from(&self, number: u32) -> Option<Arc<Tables>> {
+        self.tables.with(|list| {
+            let tables = list.iter().filter(|tables| tables.number >= number);
+            tables.min_by_key(|tables| tables.number).cloned()
+        })
     }
-}
 
-/// A flow, as text.
-fn line(to: &mut dyn fmt::Write, flow: &Flow, now: u32) -> fmt::Result {
-    use address::Address;
-    let (source, destination) = match flow.ends() {
-        Ends::V4(source, destination) => (Address::V4(source), Address::V4(destination)),
-        Ends::V6(source, destination) => (Address::V6(source), Address::V6(destination)),
-    };
-    let (from, into) = flow.ports();
-    let direction = if flow.is_egress() {
-        "egress"
-    } else {
-        "ingress"
-    };
-    write!(
-        to,
-        "{direction} in={} out={} proto={} src={source} dst={destination} sport={from} dport={into}",
-        flow.input(),
-        flow.rest.output,
-        flow.protocol(),
-    )?;
-    write!(to, " tos={} flags={}", flow.tos(), flow.hot.flags)?;
-    if flow.vlan() != 0 {
-        write!(to, " vlan={}", flow.vlan())?;
+    /// Prints some flows of a CPU, a line each, and says where the next ones are. A flow keeps its place as long as it
+    /// lasts, so that none is left out.
+    pub(super) fn print_part(
+        &self,
+        from: Cursor,
+        to: &mut dyn fmt::Write,
+        process: &Process,
+    ) -> Result<Option<u64>, fmt::Error> {
+        /// How many are printed, and how many are looked at while packets of their CPU wait.
+        const FLOWS: usize = 32;
+        const MOST: u32 = 1024;
+        let Some(tables) = self.tables_from(from.tables) else {
+            return Ok(None);
+        };
+        let at = from.on(tables.number);
+        let Some(cpu) = CpuCell::<Own>::cpus().find(|cpu| *cpu >= at.cpu) else {
+            return Ok(at.next_tables().map(u64::from));
+        };
+        let at = at.at(cpu);
+        let mut flows = room(FLOWS).ok_or(fmt::Error)?;
+        let mut next = None;
+        if tables.has(cpu) {
+            let look = |own: &mut Own| own.table.look(at.record, MOST, &mut flows);
+            next = tables.cell.visit(cpu, process, look).flatten();
+        }
+        let now = milliseconds();
+        for flow in &flows {
+            file::line(to, flow, tables.masks.spec, now)?;
+        }
+        Ok(Some(at.behind(next).into()))
     }
-    write!(to, " packets={} bytes={}", flow.hot.packets, flow.hot.bytes)?;
-    if flow.reverse.packets != 0 {
-        let reverse = &flow.reverse;
-        write!(
-            to,
-            " reverse.packets={} reverse.bytes={}",
-            reverse.packets, reverse.bytes
-        )?;
-    }
-    let (age, idle) = (since(now, flow.hot.first), since(now, flow.hot.last));
-    writeln!(to, " age={age}ms idle={idle}ms")
 }

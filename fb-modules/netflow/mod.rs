@@ -4,6 +4,7 @@
 
 pub(crate) mod config;
 pub(crate) mod exporter;
+pub(crate) mod file;
 pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod memory;

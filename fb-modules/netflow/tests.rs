@@ -3,6 +3,7 @@
 use super::{
     address::Address,
     exporter::{Exporter, Format, Tally, Version},
+    file::{self, Cursor},
     key::{self, read, Keys, Masks, Place, Seen, Spec, Why},
     memory::{Chunk, Sizes, CHUNK},
     pipeline::{Done, Due, Pipeline},
@@ -1523,4 +1524,92 @@ fn addresses_of_collectors() {
     let target = Target::parse("[2001:db8::1]:4739").unwrap();
     assert_eq!(target.address, Address::V6(0x2001_0db8 << 96 | 1));
     assert!(target.is_v6() && target.port == 4739);
+}
+
+#[test]
+fn a_reader_goes_on_where_it_was() {
+    let last = Cursor {
+        tables: Cursor::TABLES,
+        cpu: 8191,
+        record: 0xff_ffff,
+    };
+    let some = Cursor {
+        tables: 7,
+        cpu: 3,
+        record: 300,
+    };
+    for cursor in [Cursor::FIRST, some, last] {
+        let number = u64::from(cursor);
+        assert!(number > 0 && i64::try_from(number).is_ok(), "{cursor:?}");
+        assert_eq!(Cursor::from(number), cursor);
+    }
+    // The order of numbers is that of reading: nothing is read twice, and there is an end.
+    let next = [
+        some.behind(Some(301)),
+        some.behind(None),
+        some.next_tables().unwrap(),
+    ];
+    let mut before = some;
+    for cursor in next {
+        assert!(u64::from(cursor) > u64::from(before), "{cursor:?}");
+        before = cursor;
+    }
+    assert!(u64::from(last.behind(None)) > u64::from(last));
+    assert_eq!(last.next_tables(), None);
+    // Tables or a CPU that are no more there are passed over.
+    assert_eq!((some.on(7), some.at(3)), (some, some));
+    assert_eq!((some.on(9).cpu, some.on(9).record), (0, 0));
+    assert_eq!((some.at(4).tables, some.at(4).record), (7, 0));
+}
+
+#[test]
+fn a_flow_is_a_line() {
+    let lines = |spec: Spec, frames: &[Vec<u8>]| {
+        let mut bench = Bench::new(1000, spec);
+        for frame in frames {
+            let place = Place {
+                device: 2,
+                ..Place::default()
+            };
+            bench.count(&seen_by(frame, &place, spec).unwrap(), 100);
+        }
+        let mut flows = Vec::with_capacity(9);
+        bench.table.look(0, 1000, &mut flows);
+        let mut text = String::new();
+        for flow in &flows {
+            file::line(&mut text, flow, spec, 350).unwrap();
+        }
+        text
+    };
+    let spec = |parts, biflow| Spec {
+        parts: USUAL.parts | parts,
+        biflow,
+        ..USUAL
+    };
+    let usual = ethernet(&[], 0x800, &ipv4(&MADE, 0));
+    let head = "ingress in=2 out=0 proto=17 src=192.0.2.1 dst=198.51.100.2 sport=1024 dport=53 tos=0 flags=0";
+    let tail = "packets=2 bytes=240 age=250ms idle=250ms\n";
+    let two = [usual.clone(), usual];
+    assert_eq!(lines(USUAL, &two), format!("{head} {tail}"));
+    let macs = "smac=02:00:00:00:00:02 dmac=02:00:00:00:00:01";
+    let text = lines(spec(key::MAC, false), &two);
+    assert_eq!(text, format!("{head} {macs} {tail}"));
+    let tagged = ethernet(&[5, 6], 0x800, &ipv4(&MADE, 0));
+    let text = lines(USUAL, &[tagged]);
+    assert!(text.contains(" vlan=5 inner=6 packets=1 "), "{text}");
+    let six = [ethernet(&[], 0x86dd, &ipv6(&MADE, 9, &[]))];
+    let text = lines(spec(key::LABEL, false), &six);
+    assert!(text.contains(" label=9 packets=1 "), "{text}");
+    assert!(!lines(USUAL, &six).contains("label"));
+    let answer = Made {
+        source: MADE.destination,
+        destination: MADE.source,
+        ports: (53, 1024),
+        ..MADE
+    };
+    let answer = ethernet(&[], 0x800, &ipv4(&answer, 0));
+    let text = lines(spec(0, true), &[two[0].clone(), answer]);
+    let both = "packets=1 bytes=120 reverse.packets=1 reverse.bytes=120 reverse.flags=0";
+    let tail = "age=250ms idle=250ms\n";
+    assert_eq!(text, format!("{head} {both} {tail}"));
 }

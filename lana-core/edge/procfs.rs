@@ -141,8 +141,14 @@ impl Files for Procfs {
         seq_print!(m, "]\n");
     }
 
-    /// `fblock/<name>`. Where it is an option's value, only who may see that gets it.
-    fn fblock(m: &SeqFile, graph: &Graph, name: &Name, admin: bool) -> Result {
+    /// A part of `fblock/<name>`. Where it is an option's value, only who may see that gets it.
+    fn fblock(
+        m: &SeqFile,
+        graph: &Graph,
+        name: &Name,
+        from: u64,
+        admin: bool,
+    ) -> Result<Option<u64>> {
         let block = match graph.lock().registry.find(name.as_str().as_bytes()) {
             // With the instance the block's module stays.
             Ok((_, face)) => (face.block.clone(), face.instance.clone()),
@@ -151,9 +157,10 @@ impl Files for Procfs {
         if !admin && block.1.kind().file_option().is_some() {
             return Err(EPERM);
         }
+        let object = block.0.object();
         // Running out of room is seen by the file, which asks again with more.
-        let _ = block.0.object().print(&mut Out(m), &Process::new());
-        Ok(())
+        let next = object.print_part(from, &mut Out(m), &Process::new());
+        next.map_err(|_| ENOMEM)
     }
 
     fn write(
@@ -177,7 +184,7 @@ struct Out<'a>(&'a SeqFile);
 
 impl fmt::Write for Out<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        seq_print!(self.0, "{}", s);
+        proc::print_bytes(self.0, s.as_bytes());
         Ok(())
     }
 }

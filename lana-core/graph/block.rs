@@ -385,6 +385,23 @@ pub trait Block: Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Prints the part of its file that begins at `from`. The first part begins at 0. Returns where the next part begins:
+    /// at a larger number, up to `i64::MAX`; `None` after the last part. A block whose file can be long has this in place
+    /// of [`Block::print`]: the kernel keeps one part at a time, so a part should have a few kilobytes. There is no lock
+    /// between two parts, and another block may have the name by then, even one of another type. A part may be asked for
+    /// again. An error means lack of memory. Process context, may sleep.
+    fn print_part(
+        &self,
+        from: u64,
+        to: &mut dyn fmt::Write,
+        process: &Process,
+    ) -> Result<Option<u64>, fmt::Error> {
+        if from == 0 {
+            self.print(to, process)?;
+        }
+        Ok(None)
+    }
+
     /// Gets an event of a block it is bound or subscribed to. Process context, may sleep; the
     /// graph's lock is held.
     fn event(&self, event: &Event, process: &Process) {

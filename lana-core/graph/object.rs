@@ -77,7 +77,12 @@ pub(crate) trait Object: Send + Sync {
     /// This block with the state of another; none when there is none to take over.
     fn take_over(&self, old: &dyn Object, process: &Process) -> Result<Option<BlockRef>, Failure>;
     fn export(&self, to: &mut dyn Options, process: &Process);
-    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result;
+    fn print_part(
+        &self,
+        from: u64,
+        to: &mut dyn fmt::Write,
+        process: &Process,
+    ) -> Result<Option<u64>, fmt::Error>;
     fn event(&self, event: &Event, process: &Process);
     fn notices(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>), process: &Process);
     fn placed(&self, place: &Place<'_>);
@@ -129,8 +134,13 @@ impl<B: Block> Object for Cased<Ppe, B> {
     fn export(&self, to: &mut dyn Options, process: &Process) {
         Block::export(self.block(), to, process);
     }
-    fn print(&self, to: &mut dyn fmt::Write, process: &Process) -> fmt::Result {
-        Block::print(self.block(), to, process)
+    fn print_part(
+        &self,
+        from: u64,
+        to: &mut dyn fmt::Write,
+        process: &Process,
+    ) -> Result<Option<u64>, fmt::Error> {
+        Block::print_part(self.block(), from, to, process)
     }
     fn event(&self, event: &Event, process: &Process) {
         Block::event(self.block(), event, process);

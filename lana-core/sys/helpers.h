@@ -442,6 +442,7 @@ int lana_fblocks_show(struct seq_file *m, void *v);
 void *lana_fblock_open(void *file);
 void lana_fblock_close(void *opened);
 int lana_fblock_show(struct seq_file *m, bool admin);
+loff_t lana_fblock_next(void *opened);
 ssize_t lana_fblock_write(void *opened, const char __user *buf, size_t len, loff_t at);
 
 #endif

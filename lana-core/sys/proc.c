@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file_net.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <net/net_namespace.h>
 
 #include "helpers.h"
@@ -44,6 +46,23 @@ void *lana_proc_fblocks_graph(struct seq_file *m)
 	return lana_net_get(seq_file_net(m));
 }
 
+/* Positions of a file are where its parts begin. This one is behind the last. */
+#define LANA_FBLOCK_END	LLONG_MAX
+
+/* What a reader gets at once: most parts are shorter by far. */
+#define LANA_FBLOCK_BUFFER	SZ_64K
+
+static void *lana_fblock_proc_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos < LANA_FBLOCK_END ? m : NULL;
+}
+
+static void *lana_fblock_proc_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	*pos = lana_fblock_next(m->private);
+	return lana_fblock_proc_start(m, pos);
+}
+
 static int lana_fblock_proc_show(struct seq_file *m, void *v)
 {
 	const struct net *net = proc_get_parent_data(file_inode(m->file));
@@ -52,23 +71,38 @@ static int lana_fblock_proc_show(struct seq_file *m, void *v)
 	return lana_fblock_show(m, file_ns_capable(m->file, net->user_ns, CAP_NET_ADMIN));
 }
 
+static const struct seq_operations lana_fblock_parts = {
+	.start = lana_fblock_proc_start,
+	.next = lana_fblock_proc_next,
+	.stop = lana_fblocks_stop,
+	.show = lana_fblock_proc_show,
+};
+
 static int lana_fblock_proc_open(struct inode *inode, struct file *file)
 {
 	/* The directory's data is its namespace, as proc_net_mkdir() has it. */
 	struct net *net = maybe_get_net(proc_get_parent_data(inode));
+	struct seq_file *m;
 	void *opened;
 	int err;
 
 	if (!net)
 		return -ENXIO;
 	opened = lana_fblock_open(pde_data(inode));
-	err = opened ? single_open(file, lana_fblock_proc_show, opened) : -ENOMEM;
+	err = opened ? seq_open(file, &lana_fblock_parts) : -ENOMEM;
 	if (err) {
 		if (opened)
 			lana_fblock_close(opened);
 		put_net(net);
+		return err;
 	}
-	return err;
+	m = file->private_data;
+	m->private = opened;
+	/* As single_open_size() does. Without it the file begins with a page, as any. */
+	m->buf = kvmalloc(LANA_FBLOCK_BUFFER, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (m->buf)
+		m->size = LANA_FBLOCK_BUFFER;
+	return 0;
 }
 
 /* Nobody gets what this returns. It is also called when the block goes. */
@@ -78,7 +112,7 @@ static int lana_fblock_proc_release(struct inode *inode, struct file *file)
 
 	lana_fblock_close(m->private);
 	put_net(proc_get_parent_data(inode));
-	return single_release(inode, file);
+	return seq_release(inode, file);
 }
 
 static ssize_t lana_fblock_proc_write(struct file *file, const char __user *buf,

@@ -107,6 +107,8 @@ pub(crate) struct File<G: Registered> {
 struct Opened<F: Files> {
     file: Reference<F::Graph>,
     writing: F::Writing,
+    /// Where the part begins that follows the one that was shown last.
+    next: i64,
 }
 
 /// A reference to the data of a file.
@@ -184,8 +186,15 @@ pub(crate) trait Files {
     fn next_fblock(graph: &Self::Graph, from: Idp) -> Option<Idp>;
     /// Shows its line there.
     fn fblock_line(m: &SeqFile, graph: &Self::Graph, idp: Idp);
-    /// Shows the file of a block; `admin` says whether its reader may see options.
-    fn fblock(m: &SeqFile, graph: &Self::Graph, name: &Name, admin: bool) -> Result;
+    /// Shows the part of the file of a block that begins at `from`, and says where the next one does; `admin` says
+    /// whether its reader may see options.
+    fn fblock(
+        m: &SeqFile,
+        graph: &Self::Graph,
+        name: &Name,
+        from: u64,
+        admin: bool,
+    ) -> Result<Option<u64>>;
     /// Takes what is written to it at a position.
     fn write(
         writing: &mut Self::Writing,
@@ -294,8 +303,12 @@ pub(crate) unsafe fn fblock_open<F: Files>(file: *mut c_void) -> *mut c_void {
     let opened = NonNull::new(file.cast()).and_then(|file| {
         // INVARIANT: procfs closes it before the data go.
         let file = Reference(file);
-        let writing = F::Writing::default();
-        KBox::new(Opened::<F> { file, writing }, GFP_KERNEL).ok()
+        let opened = Opened::<F> {
+            file,
+            writing: F::Writing::default(),
+            next: i64::MAX,
+        };
+        KBox::new(opened, GFP_KERNEL).ok()
     });
     opened.map_or(ptr::null_mut(), ForeignOwnable::into_foreign)
 }
@@ -308,24 +321,41 @@ pub(crate) unsafe fn fblock_open<F: Files>(file: *mut c_void) -> *mut c_void {
 pub(crate) unsafe fn fblock_close<F: Files>(opened: *mut c_void) {
     // SAFETY: `fblock_open` gave it, and procfs closes a file once.
     let opened = unsafe { KBox::<Opened<F>>::from_foreign(opened) };
-    let Opened { file, writing } = KBox::into_inner(opened);
+    let Opened { file, writing, .. } = KBox::into_inner(opened);
     let (graph, name) = file.get();
     F::close(writing, graph, name);
 }
 
-/// Shows a [`File`].
+/// Shows the part of a [`File`] that begins at the file's position.
 ///
 /// # Safety
 ///
 /// Called by procfs for a [`File`]; `admin` says whether its reader may see options.
 pub(crate) unsafe fn fblock_show<F: Files>(m: *mut bindings::seq_file, admin: bool) -> c_int {
     // SAFETY: what the file has is what `fblock_open` gave. Its lock is held, as by who writes.
-    let (opened, m) = unsafe {
-        let opened = KBox::<Opened<F>>::borrow((*m).private);
-        (opened, SeqFile::from_raw(m.cast()))
+    let (opened, at, m) = unsafe {
+        let opened = KBox::<Opened<F>>::borrow_mut((*m).private);
+        (opened, (*m).index, SeqFile::from_raw(m.cast()))
     };
     let (graph, name) = opened.file.get();
-    from_result(|| F::fblock(m, graph, name, admin).map(|()| 0))
+    from_result(|| {
+        let from = u64::try_from(at).unwrap_or(0);
+        let next = F::fblock(m, graph, name, from, admin)?;
+        let next = next.and_then(|next| i64::try_from(next).ok());
+        // A file that does not go on would have no end.
+        opened.next = next.filter(|next| *next > at).unwrap_or(i64::MAX);
+        Ok(0)
+    })
+}
+
+/// Where the part of a [`File`] begins that follows the one that was shown last.
+///
+/// # Safety
+///
+/// Called by procfs for a [`File`], with what [`fblock_open`] returned and the file's lock held.
+pub(crate) unsafe fn fblock_next<F: Files>(opened: *mut c_void) -> i64 {
+    // SAFETY: `fblock_open` gave it, and the lock of the file, which is held, keeps others from it.
+    unsafe { KBox::<Opened<F>>::borrow(opened) }.next
 }
 
 /// Something is written to a [`File`].
@@ -341,7 +371,7 @@ pub(crate) unsafe fn fblock_write<F: Files>(
     at: i64,
 ) -> isize {
     // SAFETY: `fblock_open` gave it, and the lock of the file, which is held, keeps others from it.
-    let Opened { file, writing } = unsafe { KBox::<Opened<F>>::borrow_mut(opened) };
+    let Opened { file, writing, .. } = unsafe { KBox::<Opened<F>>::borrow_mut(opened) };
     let (graph, name) = file.get();
     let reader = UserSlice::new(UserPtr::from_ptr(buf.cast_mut()), len).reader();
     let at = usize::try_from(at).ok();
@@ -368,6 +398,7 @@ macro_rules! procfs {
             lana_fblock_show => fblock_show(
                 m: *mut $crate::sys::bindings::seq_file, admin: bool,
             ) -> ::core::ffi::c_int;
+            lana_fblock_next => fblock_next(opened: *mut ::core::ffi::c_void,) -> i64;
             lana_fblock_write => fblock_write(
                 opened: *mut ::core::ffi::c_void, buf: *const ::core::ffi::c_void, len: usize, at: i64,
             ) -> isize;
