@@ -28,6 +28,7 @@ mod record;
 mod run;
 mod running;
 mod save;
+mod screen;
 mod select;
 mod show;
 mod stats;

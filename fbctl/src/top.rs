@@ -8,6 +8,7 @@ mod view;
 use crate::{
     cli::{TopHow, KEYS, KEYS_IN_SHORT},
     rates::{self, abreast, number, percent, unit, EngineRates, Meter, Report},
+    screen::{fitting, hidden_note, joined, keys, KEYS_WIDTH},
     select::{Selection, Wanted},
     timing::Times,
     utc::clock,
@@ -17,7 +18,7 @@ use columns::columns;
 use crossterm::event::KeyEvent;
 use lana_cli::{
     clean,
-    screen::{self, alarm, Live},
+    screen::{alarm, show, Live},
     usage, Session, Stop,
 };
 use ratatui::{
@@ -39,8 +40,6 @@ const LOWEST: usize = 8;
 /// Between the parts of a line, and how long the word is with which it begins.
 const GAP: &str = "  ";
 const ABOUT: usize = "engine:  ".len();
-/// What the line at the bottom says before the columns.
-const KEYS_WIDTH: usize = 15;
 
 pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Result<()> {
     if how.netns != session.globals.netns {
@@ -63,7 +62,7 @@ pub(crate) fn run(session: &mut Session, wanted: &[Wanted], how: &TopHow) -> Res
         report,
         left: how.count.unwrap_or(u64::MAX),
     };
-    screen::show(&mut shown, &stop, "-b prints text, -j JSON")
+    show(&mut shown, &stop, "-b prints text, -j JSON")
 }
 
 /// Text or JSON each interval.
@@ -125,7 +124,7 @@ impl Live for Shown<'_> {
 
     fn next(&mut self) -> Result<()> {
         let report = self.meter.next(self.session, &self.view.selection)?;
-        if !self.view.scroll.paused {
+        if !self.view.input.scroll.paused {
             self.report = report;
         }
         self.left = self.left.saturating_sub(1);
@@ -133,7 +132,7 @@ impl Live for Shown<'_> {
     }
 
     fn has_ended(&self) -> bool {
-        self.view.scroll.quit || self.left == 0
+        self.view.input.scroll.quit || self.left == 0
     }
 }
 
@@ -142,81 +141,13 @@ fn draw(frame: &mut Frame<'_>, report: &Report, view: &mut View) {
     let width = usize::from(frame.area().width);
     let height = usize::from(frame.area().height);
     let (mut head, mut lines, hidden) = picture(report, view, Some(width), Some(height));
-    if view.help {
+    if view.input.help {
         head.truncate(1);
-        lines = keys(&hidden, width, height);
+        lines = keys((KEYS, &KEYS_IN_SHORT), &hidden, width, height);
     }
     let note = hidden_note(&hidden, width.saturating_sub(KEYS_WIDTH));
     let status = view.status(note.as_deref());
-    view.scroll.draw(frame, &head, &lines, &status);
-}
-
-/// What the keys do, and what is hidden; in short where all of it does not fit on the screen.
-fn keys(hidden: &[&str], width: usize, height: usize) -> Vec<Line<'static>> {
-    let mut rest = Vec::new();
-    if !hidden.is_empty() {
-        rest.push(format!("Hidden columns: {}", hidden.join(" ")));
-        rest.push("  -b in a pipe or a file prints all, and so does --json".to_owned());
-    }
-    let all: Vec<_> = KEYS
-        .lines()
-        .map(str::to_owned)
-        .chain(rest.clone())
-        .collect();
-    // The title and the line at the bottom stand there, too.
-    let fits = all.len() + 2 <= height && all.iter().all(|line| line.len() <= width);
-    let lines = if fits {
-        all
-    } else {
-        let short = KEYS_IN_SHORT.map(str::to_owned).into_iter();
-        short.chain(rest).collect()
-    };
-    lines.into_iter().map(Line::from).collect()
-}
-
-/// The columns for which there is no room: as many names as fit, and how many more.
-fn hidden_note(hidden: &[&str], width: usize) -> Option<String> {
-    let text = |named: usize| {
-        let names = hidden.iter().take(named).copied();
-        let more = hidden.len().saturating_sub(named);
-        let more = (more > 0).then(|| format!("+{more}"));
-        let words: Vec<_> = names.map(str::to_owned).chain(more).collect();
-        format!("hidden: {}", words.join(" "))
-    };
-    let mut all = (0..=hidden.len()).rev().map(text);
-    let fits = all.find(|text| text.len() <= width);
-    fits.filter(|_| !hidden.is_empty())
-}
-
-/// The first part, and of the others the most important ones that fit, in their order: each has its importance, 0 for
-/// the greatest.
-fn fitting<'a>(
-    parts: impl IntoIterator<Item = (usize, Span<'a>)>,
-    gap: &'static str,
-    width: Option<usize>,
-) -> Line<'a> {
-    let mut parts: Vec<_> = parts.into_iter().collect();
-    let room = width.unwrap_or(usize::MAX);
-    let taken = |parts: &[(usize, Span<'_>)]| {
-        let widths = parts.iter().map(|(_, part)| part.width() + gap.len());
-        widths.sum::<usize>().saturating_sub(gap.len())
-    };
-    while taken(&parts) > room && parts.len() > 1 {
-        let least = parts.iter().enumerate().skip(1);
-        let least = least.max_by_key(|(_, (importance, _))| *importance);
-        if let Some((at, _)) = least {
-            parts.remove(at);
-        }
-    }
-    joined(parts.into_iter().map(|(_, part)| part), gap)
-}
-
-fn joined<'a>(parts: impl Iterator<Item = Span<'a>>, gap: &'static str) -> Line<'a> {
-    let spans = parts.enumerate().flat_map(|(at, part)| {
-        let gap = (at > 0).then(|| Span::from(gap));
-        gap.into_iter().chain([part])
-    });
-    Line::from(spans.collect::<Vec<_>>())
+    view.input.scroll.draw(frame, &head, &lines, &status);
 }
 
 /// The lines that stay, those that scroll, and the columns there is no room for.

@@ -3,7 +3,10 @@
 //! The columns of `fbctl top`: as many as there is room for, the most important ones first.
 
 use super::{float, Sort};
-use crate::rates::{number, reasons, scaled, times, ways, Report};
+use crate::{
+    rates::{number, reasons, scaled, times, ways, Report},
+    screen::choose,
+};
 use lana_cli::{clean, screen::alarm, BlockRates};
 use ratatui::text::{Line, Span};
 
@@ -173,24 +176,14 @@ pub(super) fn columns(
     let widths = ALL.map(|column| (column, width(column, report)));
     let width = |column| widths.iter().find(|(known, _)| *known == column);
     let width = |column| width(column).map_or(0, |(_, width)| *width);
-    let (mut left, mut shown) = (room.unwrap_or(usize::MAX), Vec::new());
-    let mut is_full = false;
     let first = [Block, Column::sorted_by(sort)];
     let first = first.iter().map(std::slice::from_ref);
-    for group in first.chain(BY_IMPORTANCE) {
-        let new = |column: &&Column| !shown.contains(*column) && column.is_there(report);
-        let group: Vec<_> = group.iter().filter(new).copied().collect();
-        let widths = group.iter().map(|column| width(*column) + GAP);
-        let wide = widths.sum::<usize>();
-        let wide = wide.saturating_sub(if shown.is_empty() { GAP } else { 0 });
-        // Without a name the rest says nothing.
-        if !is_full && wide <= left || shown.is_empty() {
-            left = left.saturating_sub(wide);
-            shown.extend(group);
-        } else {
-            is_full |= !group.is_empty();
-        }
-    }
+    let there = |group: &[Column]| {
+        let there = group.iter().filter(|column| column.is_there(report));
+        there.copied().collect()
+    };
+    let groups = first.chain(BY_IMPORTANCE).map(there);
+    let (shown, left) = choose(groups, width, GAP, room);
     // It stands last, so it has what is left.
     let for_reasons = shown.contains(&Reasons).then(|| left + width(Reasons));
     let there = ALL.into_iter().filter(|column| column.is_there(report));

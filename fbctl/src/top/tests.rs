@@ -113,7 +113,7 @@ fn a_filter_is_typed() {
     assert!(lines[4].starts_with("web-count "));
     // The keys of the screen are letters while one types, and leaving that leaves nothing else.
     press(&mut view, "/q\x1b");
-    assert!(!view.scroll.quit);
+    assert!(!view.input.scroll.quit);
     assert_eq!(view.selection.text(), "web type=counter");
     press(
         &mut view,
@@ -121,7 +121,7 @@ fn a_filter_is_typed() {
     );
     assert!(view.selection.is_all());
     press(&mut view, "q");
-    assert!(view.scroll.quit);
+    assert!(view.input.scroll.quit);
 }
 
 #[test]
@@ -271,12 +271,12 @@ fn a_key_shows_the_keys() {
     );
     assert_eq!(drawn(&mut view, (60, 6))[1], KEYS_IN_SHORT[1]);
     press(&mut view, "\x1b");
-    assert!(!view.help && !view.scroll.quit);
+    assert!(!view.input.help && !view.input.scroll.quit);
     press(&mut view, "hN");
-    assert!(!view.help && view.status(None).contains("sort: name"));
+    assert!(!view.input.help && view.status(None).contains("sort: name"));
     // Where one types a filter they are letters.
     press(&mut view, "/h?");
-    assert!(!view.help && view.status(None).contains("filter: h?"));
+    assert!(!view.input.help && view.status(None).contains("filter: h?"));
 }
 
 #[test]

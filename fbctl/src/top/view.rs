@@ -4,11 +4,12 @@
 
 use crate::{
     rates::{EngineRates, Report, Sample},
+    screen::{Input, Pressed},
     select::Selection,
 };
 use clap::ValueEnum;
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use lana_cli::{natural, screen::Scroll, Block, BlockRates, Count};
+use crossterm::event::{KeyCode, KeyEvent};
+use lana_cli::{natural, Block, BlockRates, Count};
 use std::collections::HashMap;
 
 /// By what blocks are sorted.
@@ -57,74 +58,39 @@ impl Sort {
 
 /// The user's view.
 pub(crate) struct View {
-    pub(crate) scroll: Scroll,
+    pub(crate) input: Input,
     pub(crate) selection: Selection,
     pub(super) sort: Sort,
     reverse: bool,
     /// Blocks without packets in the last interval are not shown.
     pub(super) busy: bool,
-    /// The keys are shown.
-    pub(super) help: bool,
     /// From where totals count.
     pub(crate) reference: Option<Sample>,
-    /// The filter that is being typed.
-    typed: Option<String>,
 }
 
 impl View {
     pub(crate) fn new(selection: Selection, sort: Sort, reverse: bool) -> Self {
         View {
-            scroll: Scroll::default(),
+            input: Input::default(),
             selection,
             sort,
             reverse,
             busy: false,
-            help: false,
             reference: None,
-            typed: None,
         }
     }
 
     /// A key was pressed, when `now` was the last sample.
     pub(crate) fn key(&mut self, key: KeyEvent, now: &Sample) {
-        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if let (Some(typed), false) = (&mut self.typed, is_control) {
-            match key.code {
-                KeyCode::Char(c) => typed.push(c),
-                KeyCode::Backspace => {
-                    typed.pop();
-                }
-                KeyCode::Esc => self.typed = None,
-                KeyCode::Enter => {
-                    self.selection = Selection::parse(typed);
-                    self.typed = None;
-                }
-                _ => {}
+        let key = match self.input.key(key) {
+            Pressed::Done => return,
+            Pressed::Filter(text) => {
+                self.selection = Selection::parse(&text);
+                return;
             }
-            return;
-        }
-        let scrolls = matches!(
-            key.code,
-            KeyCode::Up
-                | KeyCode::Down
-                | KeyCode::PageUp
-                | KeyCode::PageDown
-                | KeyCode::Home
-                | KeyCode::End
-        );
-        if self.help && scrolls {
-            return self.scroll.key(key);
-        }
-        if std::mem::take(&mut self.help)
-            && matches!(key.code, KeyCode::Char('?' | 'h') | KeyCode::Esc)
-        {
-            return;
-        }
+            Pressed::Key(key) => key,
+        };
         match key.code {
-            KeyCode::Char('?' | 'h') => {
-                self.help = true;
-                self.scroll.top = 0;
-            }
             KeyCode::Char('s') => self.sort = self.sort.next(),
             KeyCode::Char('N') => self.sort = Sort::Name,
             KeyCode::Char('T') => self.sort = Sort::Type,
@@ -137,18 +103,15 @@ impl View {
             KeyCode::Char('i') => self.busy = !self.busy,
             KeyCode::Char('z') => self.reference = Some(now.clone()),
             KeyCode::Char('Z') => self.reference = None,
-            KeyCode::Char('/') => self.typed = Some(self.selection.text()),
-            _ => self.scroll.key(key),
+            KeyCode::Char('/') => self.input.ask(self.selection.text(), None),
+            _ => self.input.scroll.key(key),
         }
     }
 
     /// The line at the bottom, with what is to be said of columns.
     pub(crate) fn status(&self, columns: Option<&str>) -> String {
-        if let Some(typed) = &self.typed {
-            return format!("filter: {typed}_  (Enter takes it, Esc leaves it)");
-        }
-        if self.help {
-            return "arrows scroll, any other key leaves the keys".to_owned();
+        if let Some(status) = self.input.status() {
+            return status;
         }
         let turned = if self.reverse { ", reversed" } else { "" };
         let sort = self.sort.name();
