@@ -11,6 +11,7 @@ mod diff;
 mod document;
 mod expression;
 mod files;
+mod flows;
 mod graph;
 mod history;
 mod hold;

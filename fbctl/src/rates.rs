@@ -11,7 +11,7 @@ use crate::{
     utc::clock,
 };
 use anyhow::Result;
-pub(crate) use json::json;
+pub(crate) use json::{json, rounded};
 use lana_cli::{
     Block, BlockRates, Column, Count, Scale, Session,
     Spare::{self, Below, Hidden},

@@ -5,7 +5,9 @@
 use crate::{
     advice, apply, capture,
     cli::{Binding, Change, Cli, Command, Subscription},
-    expression, graph, history, hold, metrics, monitor, program, save,
+    expression,
+    flows::{self, Word},
+    graph, history, hold, metrics, monitor, program, save,
     select::Wanted,
     show, stats, top, trace, types, upgrade, web,
 };
@@ -27,7 +29,7 @@ impl Tool for Cli {
             "apply" | "undo" => &["stats"],
             "upgrade" => &["stats", "confirm"],
             "show" | "graph" => &["dry_run", "yes", "confirm"],
-            "types" | "stats" => &["stats", "dry_run", "yes", "confirm"],
+            "types" | "stats" | "flows" => &["stats", "dry_run", "yes", "confirm"],
             // What comes again and again is a line of JSON each time.
             "log" | "top" | "monitor" | "trace" | "capture" => {
                 &["pretty", "stats", "dry_run", "yes", "confirm"]
@@ -63,6 +65,11 @@ impl Action for Command {
             Command::Types { name: None } => "types".to_owned(),
             Command::Stats { wanted, .. } => about_blocks("stats", wanted),
             Command::Top { wanted, .. } => about_blocks("top", wanted),
+            Command::Flows { wanted, .. } => {
+                let words: Vec<_> = wanted.iter().map(Word::text).collect();
+                let words: Vec<_> = words.iter().map(String::as_str).collect();
+                about("flows", &words)
+            }
             Command::Metrics(_) => "metrics".to_owned(),
             Command::Monitor(_) => "monitor".to_owned(),
             Command::Trace(_) => "trace".to_owned(),
@@ -113,6 +120,7 @@ impl Action for Command {
             Command::Types { name } => types::run(session, name.as_deref()),
             Command::Stats { wanted, how } => stats::run(session, wanted, how),
             Command::Top { wanted, how } => top::run(session, wanted, how),
+            Command::Flows { wanted, how } => flows::run(session, wanted, how),
             Command::Metrics(how) => metrics::run(session, how),
             Command::Monitor(options) => monitor::run(session, options),
             Command::Trace(options) => trace::run(session, options),

@@ -324,6 +324,7 @@ fb3   bpf     3     3  down: fb2  sub: eth0 #77  program="{ 0x28, 0, 0, 0x000000
         let mut fbs = sample();
         fbs[0].ifname = Some("eth0".into());
         let link = Link {
+            index: 2,
             state: LinkState::NoCarrier,
             mtu: 9000,
         };

@@ -2,7 +2,7 @@
 
 //! What a word of the command line may be, for completions, as far as only `fbctl` knows.
 
-use crate::installed::installed;
+use crate::{flows, installed::installed};
 use clap_complete::engine::CompletionCandidate;
 use lana_netlink::{
     spec::{Direction, TypeOptionAttrs},
@@ -29,6 +29,20 @@ fn all() -> Vec<Type> {
 pub(crate) fn types() -> Vec<CompletionCandidate> {
     let names = all().into_iter().filter_map(|kind| kind.name);
     names.map(CompletionCandidate::new).collect()
+}
+
+/// The blocks that have flows, and the filters of flows.
+pub(crate) fn flow_words() -> Vec<CompletionCandidate> {
+    let all = Connection::open().and_then(|mut lana| lana.fbs_in_brief());
+    let all = all.map(|dump| dump.items).unwrap_or_default().into_iter();
+    let blocks = all.filter(|fb| fb.r#type.as_deref() == Some("netflow"));
+    let blocks = blocks
+        .filter_map(|fb| fb.name)
+        .map(CompletionCandidate::new);
+    let filters = flows::KEYS.iter();
+    let filters =
+        filters.map(|(key, about)| CompletionCandidate::new(*key).help(Some((*about).into())));
+    blocks.chain(filters).collect()
 }
 
 /// The options of the block that the word before names, and what they can be set to.

@@ -23,8 +23,9 @@ const IFF_UP: u32 = 1;
 const IFF_LOWER_UP: u32 = 1 << 16;
 /// Length of a netlink header.
 const HEADER: usize = 16;
-/// Length of a `struct ifinfomsg`, and where its flags are.
+/// Length of a `struct ifinfomsg`, and where the device's number and its flags are.
 const IFINFO: usize = 16;
+const INDEX: usize = 4;
 const FLAGS: usize = 8;
 const ENOBUFS: i32 = 105;
 
@@ -52,6 +53,8 @@ impl LinkState {
 /// A device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
+    /// Its number in the network namespace.
+    pub index: u32,
     /// What it can do for packets.
     pub state: LinkState,
     /// How long packets may be behind their Ethernet header.
@@ -109,8 +112,11 @@ fn request() -> Vec<u8> {
 
 /// A device, and its name.
 fn link(payload: &[u8]) -> Result<Option<(String, Link)>, DecodeError> {
-    let flags = payload.get(FLAGS..).and_then(|rest| rest.first_chunk());
-    let (Some(flags), Some(attrs)) = (flags, payload.get(IFINFO..)) else {
+    let number = |at| payload.get(at..).and_then(<[u8]>::first_chunk);
+    let number = |at| number(at).map(|bytes| u32::from_ne_bytes(*bytes));
+    let (Some(index), Some(flags), Some(attrs)) =
+        (number(INDEX), number(FLAGS), payload.get(IFINFO..))
+    else {
         return Err(DecodeError::new("a device without its flags"));
     };
     let (mut found, mut mtu) = (None, 0);
@@ -125,8 +131,8 @@ fn link(payload: &[u8]) -> Result<Option<(String, Link)>, DecodeError> {
             _ => {}
         }
     }
-    let state = LinkState::of(u32::from_ne_bytes(*flags));
-    Ok(found.map(|name| (name, Link { state, mtu })))
+    let state = LinkState::of(flags);
+    Ok(found.map(|name| (name, Link { index, state, mtu })))
 }
 
 /// Hears when devices of the network namespace change.
@@ -183,6 +189,7 @@ mod tests {
 
     fn device(name: &str, flags: u32) -> Vec<u8> {
         let mut body = vec![0; IFINFO];
+        body[INDEX] = 7;
         body[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
         body.extend([8_u16, IFLA_MTU].iter().flat_map(|half| half.to_ne_bytes()));
         body.extend(1500_u32.to_ne_bytes());
@@ -203,7 +210,7 @@ mod tests {
         let links = read_links(&mut Kernel([first, second].into())).unwrap();
         assert_eq!(links.len(), 3);
         assert_eq!(links["eth0"].state, LinkState::Up);
-        assert_eq!(links["eth0"].mtu, 1500);
+        assert_eq!((links["eth0"].index, links["eth0"].mtu), (7, 1500));
         assert_eq!(links["wan0"].state, LinkState::NoCarrier);
         assert_eq!(links["lan0"].state, LinkState::Down);
     }

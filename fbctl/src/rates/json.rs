@@ -84,7 +84,7 @@ struct EngineLine {
 }
 
 /// With three digits behind the point.
-fn rounded(rate: f64) -> f64 {
+pub(crate) fn rounded(rate: f64) -> f64 {
     (rate * 1000.0).round() / 1000.0
 }
 
