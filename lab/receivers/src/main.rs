@@ -3,11 +3,12 @@
 //! capture-receive METHOD NAME: receives the packets of `lab/load.py` and says, as JSON, what came and what it took. It
 //! says `ready` on the standard error, and ends by a signal, when nothing comes any more.
 
+mod sys;
+mod tally;
+
 use anyhow::{Context, Result};
 use clap::Parser;
-use lana_receivers::{
-    now, open, processor_time, ran, tally::Tally, Fanout, Method, Options, Source,
-};
+use lana_receive::{open, Fanout, Method, Options, Source};
 use rustix::thread::{sched_setaffinity, CpuSet};
 use serde_json::{json, Value};
 use signal_hook::{consts, flag};
@@ -21,6 +22,8 @@ use std::{
     },
     thread,
 };
+use sys::{now, processor_time, ran};
+use tally::Tally;
 
 /// Receive the packets of lab/load.py, and tell what came
 #[derive(Debug, Parser)]
@@ -69,7 +72,7 @@ fn receive(source: &mut dyn Source, stop: &AtomicBool) -> Result<Part> {
     let mut tally = Tally::with_room(1 << 16);
     loop {
         let stopped = stop.load(Ordering::Relaxed);
-        if source.batch(&mut |packet| tally.add(packet, now))? == 0 && stopped {
+        if source.batch(&mut |packet| tally.add(packet.data, now))? == 0 && stopped {
             break;
         }
     }
@@ -108,20 +111,21 @@ fn run(cli: &Cli) -> Result<Value> {
         };
         let group = u16::try_from(std::process::id() & 0xffff)?;
         let options = Options {
-            buffer: cli.buffer,
             queue: u32::try_from(number)?,
             fanout: if cli.each {
                 Fanout::Cpu(group)
             } else {
                 Fanout::None
             },
+            ..Options::new(cli.buffer)
         };
         let cpus = cli
             .cpus
             .get(number..=number)
             .filter(|_| cli.each)
             .unwrap_or(&cli.cpus);
-        sources.push((open(cli.method, &name, &options)?, cpus));
+        let source = open(cli.method, &name, &options).with_context(|| name.clone())?;
+        sources.push((source, cpus));
     }
     let begun = Barrier::new(count + 1);
     let (mut parts, mut user, mut system, mut used) = (Vec::new(), 0.0, 0.0, 0);

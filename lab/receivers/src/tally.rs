@@ -5,8 +5,6 @@
 //! Behind the header of UDP in IPv4 a packet has its number and the time it left, both 64 bits in the
 //! host's byte order; the last byte of its source address says which sender it is of (`lab/load.py`).
 
-use crate::word;
-
 /// The last byte of the source address.
 const SENDER: usize = 29;
 /// The number, from 0 on.
@@ -31,12 +29,12 @@ struct Sender {
 
 /// What came.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     senders: [Sender; SENDERS],
     /// Packets that are of no sender.
-    pub foreign: u64,
+    pub(crate) foreign: u64,
     /// Bytes of all.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Nanoseconds from when a packet left to when it was looked at.
     ages: Vec<u64>,
     /// When some packet was looked at, and how many had come.
@@ -54,11 +52,11 @@ fn long(packet: &[u8], at: usize) -> Option<u64> {
 impl Tally {
     /// A packet; `now` tells the time.
     #[inline]
-    pub fn add(&mut self, packet: &[u8], now: impl FnOnce() -> u64) {
+    pub(crate) fn add(&mut self, packet: &[u8], now: impl FnOnce() -> u64) {
         let found = long(packet, NUMBER).zip(long(packet, TIME));
         let sender = packet.get(SENDER).map(|&sender| usize::from(sender));
         // EtherType, version, length of header, TOS.
-        let is_ip = word(packet, 12).is_some_and(|word| word.to_ne_bytes() == [8, 0, 0x45, 0]);
+        let is_ip = packet.get(12..16) == Some(&[8, 0, 0x45, 0]);
         let sender = sender
             .filter(|_| is_ip)
             .and_then(|sender| self.senders.get_mut(sender));
@@ -84,7 +82,7 @@ impl Tally {
 
     /// Room, so that none is made meanwhile.
     #[must_use]
-    pub fn with_room(packets: usize) -> Self {
+    pub(crate) fn with_room(packets: usize) -> Self {
         Tally {
             ages: Vec::with_capacity(packets),
             times: Vec::with_capacity(packets),
@@ -93,7 +91,7 @@ impl Tally {
     }
 
     /// Takes in what came elsewhere.
-    pub fn merge(&mut self, other: Tally) {
+    pub(crate) fn merge(&mut self, other: Tally) {
         for (sender, more) in self.senders.iter_mut().zip(other.senders) {
             sender.received += more.received;
             sender.next = sender.next.max(more.next);
@@ -108,34 +106,34 @@ impl Tally {
     }
 
     /// Packets that came.
-    pub fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.senders.iter().map(|sender| sender.received).sum()
     }
 
     /// Packets that did not come though one with a higher number did.
-    pub fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         let missing = |sender: &Sender| sender.next.saturating_sub(sender.received);
         self.senders.iter().map(missing).sum()
     }
 
     /// Packets that came after one with a higher number.
-    pub fn reordered(&self) -> u64 {
+    pub(crate) fn reordered(&self) -> u64 {
         self.senders.iter().map(|sender| sender.late).sum()
     }
 
     /// When the last packet left.
-    pub fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
     /// About how many packets were looked at after that time. To be asked before tallies are merged.
-    pub fn after(&self, time: u64) -> u64 {
+    pub(crate) fn after(&self, time: u64) -> u64 {
         let before = self.times.iter().rev().find(|(when, _)| *when <= time);
         self.seen - before.map_or(0, |(_, seen)| *seen)
     }
 
     /// The age that so many of a thousand packets do not exceed, of each in `parts`.
-    pub fn ages(&mut self, parts: &[usize]) -> Vec<Option<u64>> {
+    pub(crate) fn ages(&mut self, parts: &[usize]) -> Vec<Option<u64>> {
         self.ages.sort_unstable();
         let last = self.ages.len().saturating_sub(1);
         let at = |part: &usize| self.ages.get(last * part / 1000).copied();

@@ -4,7 +4,9 @@
 //! socket before the kernel makes an skb of them. A device has one program, so the sources of its queues
 //! share it within this process.
 
-use crate::{corrupt, packet::index, sys, sys::Shared, Each, Options, Source, LONGEST, TICK};
+use crate::{
+    corrupt, packet::index, sys, sys::Shared, Each, Options, Packet, Source, LONGEST, TICK,
+};
 use lana_socket::{
     sys::{bind, option, set_option},
     wait,
@@ -182,7 +184,11 @@ impl Xdp {
             let length = ring.shared.load32(place + 8)?;
             let start = usize::try_from(address).ok()?;
             // The chunk is the program's until it is in the other ring.
-            each(self.packets.bytes(start, length as usize)?);
+            each(&Packet {
+                data: self.packets.bytes(start, length as usize)?,
+                len: length as usize,
+                ..Packet::default()
+            });
             let chunk = address - address % LONGEST as u64;
             fill.shared.store64(fill.place(filled, 8), chunk)?;
             taken = taken.wrapping_add(1);

@@ -2,7 +2,7 @@
 
 //! A call for a packet, or for many.
 
-use crate::{Each, Options, Source, LONGEST, TICK};
+use crate::{Each, Options, Packet, Source, LONGEST, TICK};
 use lana_socket::{set_recv_buffer, sys, Batch};
 use rustix::{
     io::Errno,
@@ -73,12 +73,16 @@ fn awaited<T: Default>(result: Result<T, io::Error>) -> io::Result<T> {
 
 impl<S: Socket> Source for One<S> {
     fn batch(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
-        let got = recv(&self.socket, self.room.as_mut_slice(), RecvFlags::empty());
-        let (length, _) = awaited(got.map_err(io::Error::from))?;
-        if length == 0 {
+        let got = recv(&self.socket, self.room.as_mut_slice(), RecvFlags::TRUNC);
+        let (kept, len) = awaited(got.map_err(io::Error::from))?;
+        if len == 0 {
             return Ok(0);
         }
-        each(self.room.get(..length).unwrap_or_default());
+        each(&Packet {
+            data: self.room.get(..kept).unwrap_or_default(),
+            len,
+            ..Packet::default()
+        });
         Ok(1)
     }
 
@@ -95,7 +99,13 @@ impl<S: Socket> Source for Many<S> {
     fn batch(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
         let got = awaited(self.room.receive(&self.socket))?;
         if got > 0 {
-            self.room.packets().for_each(|packet| each(packet.data));
+            self.room.packets().for_each(|packet| {
+                each(&Packet {
+                    data: packet.data,
+                    len: packet.received.meta.original,
+                    ..Packet::default()
+                });
+            });
         }
         Ok(got)
     }
@@ -112,7 +122,6 @@ impl<S: Socket> Source for Many<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Fanout;
     use std::os::{fd::BorrowedFd, unix::net::UnixDatagram};
 
     struct Pair(UnixDatagram);
@@ -129,11 +138,7 @@ mod tests {
         }
     }
 
-    const OPTIONS: Options = Options {
-        buffer: 1 << 16,
-        queue: 0,
-        fanout: Fanout::None,
-    };
+    const OPTIONS: Options = Options::new(1 << 16);
 
     fn receive(make: impl FnOnce(Pair) -> Box<dyn Source>) -> Vec<(usize, Vec<String>)> {
         let (here, there) = UnixDatagram::pair().unwrap();
@@ -145,7 +150,10 @@ mod tests {
         loop {
             let mut texts = Vec::new();
             let count = source
-                .batch(&mut |packet| texts.push(String::from_utf8(packet.to_vec()).unwrap()))
+                .batch(&mut |packet| {
+                    assert_eq!(packet.len, packet.data.len());
+                    texts.push(String::from_utf8(packet.data.to_vec()).unwrap());
+                })
                 .unwrap();
             batches.push((count, texts));
             if count == 0 {
@@ -159,6 +167,23 @@ mod tests {
         let got = receive(|pair| Box::new(one(pair, &OPTIONS).unwrap()));
         let text = |text: &str| (1, vec![text.to_owned()]);
         assert_eq!(got, [text("a"), text("bb"), text("ccc"), (0, vec![])]);
+    }
+
+    #[test]
+    fn a_packet_that_does_not_fit_is_told_in_full() {
+        let (here, there) = UnixDatagram::pair().unwrap();
+        there.send(&[7; LONGEST + 100]).unwrap();
+        there.send(&[7; LONGEST + 100]).unwrap();
+        let lens = |source: &mut dyn Source| {
+            let mut lens = Vec::new();
+            let mut each = |packet: &Packet<'_>| lens.push((packet.data.len(), packet.len));
+            source.batch(&mut each).unwrap();
+            lens
+        };
+        let whole = [(LONGEST, LONGEST + 100)];
+        let again = Pair(here.try_clone().unwrap());
+        assert_eq!(lens(&mut one(Pair(here), &OPTIONS).unwrap()), whole);
+        assert_eq!(lens(&mut many(again, &OPTIONS).unwrap()), whole);
     }
 
     #[test]
