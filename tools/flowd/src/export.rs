@@ -92,7 +92,7 @@ impl Collector {
 }
 
 /// Flows, and what they have seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Sum {
     pub(crate) flows: u64,
     pub(crate) packets: u64,
@@ -110,7 +110,7 @@ impl From<&Tally> for Sum {
 }
 
 /// What a collector was sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Sent {
     pub(crate) collector: String,
     pub(crate) messages: u64,
@@ -122,7 +122,7 @@ pub(crate) struct Sent {
 }
 
 /// What has become of flows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Told {
     pub(crate) exported: Sum,
     /// What no collector was sent.
@@ -174,9 +174,9 @@ impl Export {
 
     /// Tells of flows, as fast as it may: it waits where they are more. `ignored` packets belong to none, and `lost` is
     /// what had no room.
-    pub(crate) fn tell(
+    pub(crate) fn tell<'a>(
         &mut self,
-        flows: &[Flow],
+        flows: impl IntoIterator<Item = &'a Flow>,
         spec: Spec,
         clock: &Clock,
         ignored: u64,

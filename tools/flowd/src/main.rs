@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `flowd` is the block `netflow` in user space: the same flows, options and messages, of packets from a device
-//! or a capture.
+//! `flowd` is the block `netflow` in user space: the same flows, options and messages, of packets from devices, a socket
+//! of LANA or a capture.
 //!
-//! A packet's way: [`run`] → [`capture`] → [`flows`] → `netflow/key.rs`, `netflow/table.rs`; then, when its flow has
-//! ended, [`export`] → `netflow/exporter.rs` → a collector.
+//! A packet's way: [`live`] or [`run`] and [`capture`] → [`flows`] → `netflow/key.rs`, `netflow/table.rs`; then, when
+//! its flow has ended, [`export`] → `netflow/exporter.rs` → a collector.
 
 mod capture;
 mod cli;
 mod export;
 mod flows;
+mod live;
+mod report;
 mod run;
 
 /// The flows, as the block has them.

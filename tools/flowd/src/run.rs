@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From packets to messages.
+//! From packets of a capture to messages.
 
 use crate::{
     capture::{self, Captured},
     cli::{Cli, Settings},
-    export::{Export, Sent, Sum, Told},
-    flows::{Counts, Flows},
+    export::Export,
+    flows::{Flows, Pool},
+    live,
     netflow::{key::Place, template::Clock},
+    report::Report,
 };
 use anyhow::Result;
-use lana_cli::{Globals, Output};
-use serde::Serialize;
+use lana_cli::usage;
 use std::{
+    path::Path,
     sync::{
         atomic::{AtomicBool, Ordering::Relaxed},
         Arc,
@@ -52,10 +54,11 @@ impl Teller {
         self.now = self.now.max(packet.time);
         let now = self.uptime();
         self.flows
-            .count(packet.bytes, packet.len, &Place::default(), now);
+            .count(packet.bytes, packet.len, &Place::default(), 0, now);
         if self.now.saturating_sub(self.swept) >= TICK {
             self.swept = self.now;
             self.flows.sweep(now, false);
+            self.flows.give_back();
             self.tell();
         } else if self.flows.is_due() {
             self.tell();
@@ -73,20 +76,33 @@ impl Teller {
             if taken.is_empty() {
                 return;
             }
-            let (ignored, lost) = (self.flows.ignored(), self.flows.lost());
+            let counts = self.flows.counts();
             let spec = self.flows.masks.spec;
+            let (ignored, lost) = (counts.ignored(), counts.lost());
             self.export.tell(&taken, spec, &clock, ignored, &lost);
         }
     }
 }
 
-/// Tells of the flows of a capture.
+/// Tells of flows.
 #[expect(clippy::needless_pass_by_value, reason = "that is how tools are run")]
 pub(crate) fn run(cli: Cli) -> Result<()> {
-    let settings = Settings::read(&cli.options)?;
+    let settings = Settings::read(&cli.options, &cli.collectors)?;
+    match &cli.read {
+        Some(file) => replay(file, &cli, &settings),
+        None if cli.devices.is_empty() && cli.lana.is_empty() => {
+            Err(usage("-r FILE, -i DEVICE or --lana NAME is missing"))
+        }
+        None => live::run(&cli, &settings),
+    }
+}
+
+/// Tells of the flows of a capture.
+fn replay(file: &Path, cli: &Cli, settings: &Settings) -> Result<()> {
+    let pool = Pool::new(&settings.config, 1)?;
     let mut teller = Teller {
-        flows: Flows::new(settings.config)?,
-        export: Export::new(&settings)?,
+        flows: Flows::new(settings.config, pool)?,
+        export: Export::new(settings)?,
         start: None,
         now: Duration::ZERO,
         swept: Duration::ZERO,
@@ -95,9 +111,10 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
-    let read = capture::read(&cli.read, &mut |packet| {
+    let wanted = cli.count.unwrap_or(u64::MAX);
+    let read = capture::read(file, &mut |packet| {
         teller.take(packet);
-        if stop.load(Relaxed) {
+        if stop.load(Relaxed) || teller.flows.counts().seen() >= wanted {
             return Err(Stopped.into());
         }
         Ok(())
@@ -105,77 +122,10 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     // What came before something that is wrong is told of.
     teller.flows.sweep(teller.uptime(), true);
     teller.tell();
-    print(&teller, cli.json)?;
+    let report = Report::new(teller.flows.counts(), teller.export.told(), Vec::new());
+    report.print(cli.json)?;
     match read {
         Err(error) if !error.is::<Stopped>() => Err(error),
         _ => Ok(()),
     }
-}
-
-/// What is printed at the end.
-#[derive(Serialize)]
-struct Report {
-    #[serde(flatten)]
-    counts: Counts,
-    #[serde(flatten)]
-    told: Told,
-}
-
-/// Prints the counters.
-fn print(teller: &Teller, as_json: bool) -> Result<()> {
-    let mut out = Output::standard(&Globals::default());
-    let report = Report {
-        counts: teller.flows.counts(),
-        told: teller.export.told(),
-    };
-    if as_json {
-        out.json_line(&report)?;
-        return out.flush();
-    }
-    let Report { counts, told } = report;
-    let numbers = [
-        ("packets", counts.packets),
-        ("bytes", counts.bytes),
-        ("flows", counts.flows),
-        ("unsampled", counts.unsampled),
-        ("other", counts.other),
-        ("malformed", counts.malformed),
-        ("lost-packets", counts.lost_packets),
-        ("lost-bytes", counts.lost_bytes),
-    ];
-    for (name, number) in numbers {
-        out.line(&format!("{name:13}{number}"))?;
-    }
-    let Told {
-        exported,
-        unsent,
-        unfit,
-        collectors,
-    } = told;
-    for (name, sum) in [("exported", exported), ("unsent", unsent), ("unfit", unfit)] {
-        let Sum {
-            flows,
-            packets,
-            bytes,
-        } = sum;
-        let text = format!("{name:13}{flows} flows, {packets} packets, {bytes} bytes");
-        out.line(&text)?;
-    }
-    for sent in collectors {
-        let error = sent
-            .error
-            .map_or_else(String::new, |error| format!(" ({error})"));
-        let Sent {
-            collector,
-            messages,
-            flows,
-            bytes,
-            errors,
-            ..
-        } = sent;
-        out.line(&format!(
-            "collector    {collector}: {messages} messages, {flows} flows, {bytes} bytes, {errors} errors{error}"
-        ))?;
-    }
-    out.flush()
 }
