@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from flowrig import Block, Collector
+from flowrig import Block, Collector, Reader
 from frames import ALICE, BOB, GSO_TCPV4, GSO_UDP_L4, alice, bob, vnet_hdr
 from lana import check, end
 from rig import Lana
@@ -258,6 +258,38 @@ def full():
           said["exported"]["packets"] == told and said["lost-bytes"] == 48 * said["lost-packets"], told, said)
 
 
+def connections():
+    """A collector that is connected to, also after it has ended the connection."""
+    with socket.create_server(("127.0.0.1", 4740)) as server:
+        flowd = Flowd("-i", "lan0", "version=ipfix", "inactive=100ms", "--collector", "tcp:127.0.0.1:4740")
+        readers = []
+        for turn in range(2):
+            some(20)
+            peer, _ = server.accept()
+            peer.settimeout(20)
+            reader, data = Reader(), b""
+            readers.append(reader)
+            reader.sequence = {10: 0}
+            # The first one is ended here, the second one there.
+            if turn:
+                flowd.program.send_signal(signal.SIGINT)
+            while turn or sum(record["packets"] for record in reader.records) < 21:
+                more = peer.recv(1 << 16)
+                data += more
+                while len(data) >= 4 and len(data) >= (size := struct.unpack_from("!H", data, 2)[0]):
+                    reader.add(data[:size])
+                    data = data[size:]
+                if not more:
+                    break
+            peer.close()
+        said = flowd.end(None)
+        sums_ = [sum(record["packets"] for record in reader.records) for reader in readers]
+        check("TCP: each connection has templates and sequence numbers of its own, and all flows", sums_ == [21, 21] and
+              not any(reader.faults for reader in readers) and not data, sums_, [reader.faults for reader in readers], said)
+        check("and a collector by UDP has the same", sum(record["packets"] for record in flowd.collector.records) == 42 and
+              not flowd.collector.faults and said["unsent"]["flows"] == 0, flowd.collector.faults, said)
+
+
 def loopback():
     flowd = Flowd("-i", "lo", "version=9")
     with socket.socket(type=socket.SOCK_DGRAM) as sender:
@@ -277,5 +309,6 @@ with socket.socket(type=socket.SOCK_DGRAM) as silent:
     biflows()
     overload()
     full()
+    connections()
     loopback()
 end()

@@ -3,7 +3,7 @@
 //! The command line, from which help, man page and completions are made too.
 
 use crate::netflow::{
-    config::{number_of, Config, COLLECTOR, COLLECTORS, FLUSH},
+    config::{number_of, Config, Version, COLLECTOR, COLLECTORS, FLUSH},
     setting::Target,
 };
 use clap::{value_parser, ArgGroup, Parser};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   flowd -i eth0 --collector 192.0.2.1:2055
-  flowd -i eth0,eth1 --threads 2 version=ipfix active=60s --collector 192.0.2.1:4739
+  flowd -i eth0,eth1 --threads 2 version=ipfix active=60s --collector tcp:192.0.2.1:4739
   flowd --lana tap --collector 192.0.2.1:2055 & fbctl bind tap eth0
   flowd -r office.pcap collector.0=192.0.2.1:2055
   flowd -r office.pcap -j version=ipfix biflow=on collector.0=[2001:db8::1]:4739
@@ -71,7 +71,7 @@ pub(crate) struct Cli {
     pub(crate) buffer: u32,
 
     /// A collector, as collector.N=ADDRESS:PORT; for several, repeat it
-    #[arg(long = "collector", value_name = "ADDRESS:PORT")]
+    #[arg(long = "collector", value_name = "[tcp:|sctp:]ADDRESS:PORT")]
     pub(crate) collectors: Vec<String>,
 
     /// End after N packets
@@ -121,6 +121,14 @@ impl Settings {
             *place.ok_or_else(|| usage(format!("--collector: {COLLECTORS} are the most")))? =
                 Some(target);
         }
+        for (number, target) in settings.collectors.iter().enumerate() {
+            let target = target.filter(Target::is_connected);
+            if let Some(target) = target.filter(|_| settings.config.version != Version::Ipfix) {
+                let prefix = target.transport.prefix();
+                let what = format!("collector.{number}={prefix}... wants version=ipfix");
+                return Err(usage(what));
+            }
+        }
         let is_v6 = |target: &Target| target.is_v6();
         if let Some(source) = settings.config.source {
             let of_v6 = matches!(source, crate::address::Address::V6(_));
@@ -160,11 +168,7 @@ impl Settings {
 /// Reads a collector.
 fn target(what: &str, text: &str) -> anyhow::Result<Target> {
     let error = || format!("{what}: an address and a port such as 192.0.2.1:2055");
-    let target = Target::parse(text).ok_or_else(|| usage(error()))?;
-    if target.is_connected() {
-        return Err(usage(format!("{what}: flowd sends by UDP alone")));
-    }
-    Ok(target)
+    Target::parse(text).ok_or_else(|| usage(error()))
 }
 
 #[cfg(test)]
@@ -237,7 +241,7 @@ mod tests {
             ),
             (
                 "collector.0=tcp:192.0.2.1:4739",
-                "collector.0: flowd sends by UDP alone",
+                "collector.0=tcp:... wants version=ipfix",
             ),
             (
                 "flush=yes",

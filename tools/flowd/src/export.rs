@@ -1,95 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages to collectors, by UDP.
+//! Messages to collectors.
 
 use crate::{
-    address::Address,
     cli::Settings,
+    collector::{Collector, Look},
     netflow::{
         config::{Config, LONGEST},
         exporter::{Exporter, Statistics, Tally},
         key::Spec,
         record::Flow,
-        setting::Target,
         template::Clock,
     },
 };
-use anyhow::{anyhow, Context, Result};
-use lana_cli::usage;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use std::{
-    io::ErrorKind,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     thread,
     time::{Duration, Instant},
 };
 
 /// Messages that are sent at once.
 const BURST: u32 = 8;
-
-/// Where messages go.
-struct Collector {
-    target: Target,
-    socket: UdpSocket,
-    messages: u64,
-    flows: u64,
-    bytes: u64,
-    errors: u64,
-    error: Option<String>,
-}
-
-fn ip(address: Address) -> IpAddr {
-    match address {
-        Address::V4(bits) => Ipv4Addr::from_bits(bits).into(),
-        Address::V6(bits) => Ipv6Addr::from_bits(bits).into(),
-    }
-}
-
-impl Collector {
-    fn new(target: Target, source: Option<Address>) -> Result<Self> {
-        let to = SocketAddr::new(ip(target.address), target.port);
-        let any = match to {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let from = source.map_or(any, ip);
-        let socket = UdpSocket::bind((from, 0)).map_err(|error| match error.kind() {
-            ErrorKind::AddrNotAvailable => usage("source: this host does not have the address"),
-            _ => anyhow!(error),
-        })?;
-        socket
-            .connect(to)
-            .with_context(|| format!("collector {target}"))?;
-        Ok(Self {
-            target,
-            socket,
-            messages: 0,
-            flows: 0,
-            bytes: 0,
-            errors: 0,
-            error: None,
-        })
-    }
-
-    /// Sends a message; false where it did not go. An error of ICMP is about an earlier one, so this one is sent again.
-    fn send(&mut self, message: &[u8], tally: &Tally) -> bool {
-        let mut sent = self.socket.send(message);
-        if let Err(error) = &sent {
-            self.errors += 1;
-            self.error = Some(error.to_string());
-            if error.kind() == ErrorKind::ConnectionRefused {
-                sent = self.socket.send(message);
-            }
-        }
-        if sent.is_err() {
-            return false;
-        }
-        self.messages += 1;
-        self.flows += tally.flows;
-        self.bytes += message.len() as u64;
-        true
-    }
-}
+/// How long it is from one look at a connection that is waited for to the next.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Flows, and what they have seen.
 #[derive(Debug, Clone, Serialize)]
@@ -198,6 +132,9 @@ impl Export {
             lost: all_lost,
             ..exporter.statistics
         };
+        while look(collectors, exporter, clock) {
+            thread::sleep(LOOK);
+        }
         let format = config.format(collectors.iter().any(|to| to.target.is_v6()));
         let mut send = |message: &[u8], tally: &Tally| {
             // What was not sent in the past is not sent all at once.
@@ -243,4 +180,18 @@ impl Export {
             collectors: collectors.collect(),
         }
     }
+}
+
+/// Looks after connections. Says whether flows are to wait for one.
+fn look(collectors: &mut [Collector], exporter: &mut Exporter, clock: &Clock) -> bool {
+    let (mut begins, mut waits) = (false, false);
+    for collector in collectors {
+        let look = collector.look();
+        begins |= look == Look::Begins;
+        waits |= look == Look::Waits;
+    }
+    if begins {
+        exporter.refresh(clock);
+    }
+    waits
 }

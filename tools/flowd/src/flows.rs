@@ -7,7 +7,7 @@ use crate::{
         config::Config,
         exporter::Tally,
         key::{read, Keys, Masks, Place, Why},
-        memory::{Chunk, Sizes, CHUNK},
+        memory::{Chunk, Sizes},
         pipeline::{Done, Pipeline},
         record::{Flow, Times},
         sampling::Sampler,
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Records that are looked at in one go.
 const LOOKED_AT: u32 = 1024;
 /// Flows that are taken at once.
-const TAKEN: u32 = 128;
+const TAKEN: usize = 128;
 
 /// What has been counted.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
@@ -104,7 +104,7 @@ impl Pool {
     pub(crate) fn new(config: &Config, count: u32) -> Result<Self> {
         let sizes = Sizes::of(u32::try_from(config.flows.0)?, count);
         let left = Left {
-            chunks: sizes.chunks.max(count),
+            chunks: sizes.chunks,
             bare: count,
         };
         let left = Arc::new(Mutex::new(left));
@@ -148,8 +148,6 @@ pub(crate) struct Flows {
     pool: Pool,
     /// How many chunks of it there are here.
     chunks: u32,
-    /// So many flows are many that wait to be taken.
-    many: u32,
     key: Keys,
     sampler: Sampler,
     counts: Counts,
@@ -164,7 +162,6 @@ impl Flows {
             times: config.times(),
             table: Table::new(&pool.sizes).context("no memory")?,
             pipeline: Pipeline::new().context("no memory")?,
-            many: (pool.sizes.own * CHUNK / 64).clamp(8, TAKEN),
             pool,
             chunks: 0,
             sampler: Sampler::new(key.hash(&[])),
@@ -230,7 +227,7 @@ impl Flows {
 
     /// Whether many flows wait to be taken: before there is no room for others.
     pub(crate) fn is_due(&self) -> bool {
-        self.table.waiting() >= self.many
+        self.table.waiting() as usize >= TAKEN || self.table.has_much()
     }
 
     /// How long it is from one time that flows are looked for that are over to the next, in milliseconds.
@@ -267,7 +264,7 @@ impl Flows {
 
     /// Takes some of the flows that have ended.
     pub(crate) fn take(&mut self) -> Vec<Flow> {
-        let mut flows = Vec::with_capacity(TAKEN as usize);
+        let mut flows = Vec::with_capacity(TAKEN);
         self.table.take(&mut flows);
         flows
     }

@@ -4,10 +4,11 @@
 //! of LANA or a capture.
 //!
 //! A packet's way: [`live`] or [`run`] and [`capture`] → [`flows`] → `netflow/key.rs`, `netflow/table.rs`; then, when
-//! its flow has ended, [`export`] → `netflow/exporter.rs` → a collector.
+//! its flow has ended, [`export`] → `netflow/exporter.rs` → [`collector`].
 
 mod capture;
 mod cli;
+mod collector;
 mod export;
 mod flows;
 mod live;
