@@ -4,7 +4,7 @@
 
 use crate::installed::installed;
 use anyhow::Result;
-use lana_cli::{usage, Column, Session, Table};
+use lana_cli::{usage, Column, Line, Session, Table};
 use lana_netlink::{spec::TypeOptionAttrs, Connection, Type};
 
 /// The columns that a narrow terminal leaves out, the first ones first.
@@ -36,7 +36,7 @@ pub(crate) fn run(session: &mut Session, name: Option<&str>) -> Result<()> {
                 "its options are in `man lana-{}`, and here when it is loaded: modprobe {module}",
                 kind.name.as_deref().unwrap_or_default()
             );
-            session.out.line(&text)
+            session.out.folded(&Line::of(&text), 0)
         }
         _ if kind.option.is_empty() => session.out.line("it has no options"),
         _ => session.out.table(&options(&kind.option)),

@@ -80,7 +80,12 @@ impl Line {
         while rest.len() > room {
             let begin = rest.iter().take_while(|(c, _)| *c == ' ').count();
             let blank = |at: &usize| rest.get(*at).is_some_and(|(c, _)| *c == ' ');
-            let before = (begin..=room).rev().find(blank);
+            // A number stays with the word before it, if that leaves no short line.
+            let word = |at: &usize| {
+                blank(at) && !rest.get(at + 1).is_some_and(|(c, _)| c.is_ascii_digit())
+            };
+            let before = (begin.max(room / 2)..=room).rev().find(word);
+            let before = before.or_else(|| (begin..=room).rev().find(blank));
             let Some(end) = before.or_else(|| (room..rest.len()).find(blank)) else {
                 break;
             };
@@ -126,6 +131,9 @@ mod tests {
         assert_eq!(line.render(Some(20), 4, false), text);
         assert!(text.lines().all(|line| line.len() <= 20));
         assert_eq!(line.render(None, 4, false), text.replace("\n   ", ""));
+        let number = Line::of("a ping, id 7, seq 22, length 9");
+        let text = "a ping, id 7,\n    seq 22, length 9";
+        assert_eq!(number.render(Some(20), 4, false), text);
         let exact = Line::of("12345678901234567890");
         assert_eq!(exact.render(Some(20), 4, false), "12345678901234567890");
         let long = Line::of("a wordthatislongerthantheterminal b");
