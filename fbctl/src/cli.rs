@@ -2,11 +2,12 @@
 
 //! The command line, from which help, man pages and completions are made too.
 
+mod flow;
 mod probe;
 
 use crate::{
     assignment::Assignment,
-    flows::{self, Filter, Word},
+    flows::Word,
     graph::Format,
     metrics::ADDRESS,
     select::Wanted,
@@ -19,6 +20,7 @@ use clap_complete::{
     engine::{ArgValueCandidates, ArgValueCompleter},
     Shell,
 };
+pub(crate) use flow::{FlowsHow, FLOW_KEYS, FLOW_KEYS_IN_SHORT};
 use lana_cli::{candidates::blocks, Globals, EXIT_STATUS};
 pub(crate) use probe::{Capture, Trace};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -58,7 +60,7 @@ Examples:
   fbctl show type=bpf bound-to=fb2      the filters that are bound to fb2
   fbctl stats fb2 -w                    its packets, bits and drops per second
   fbctl top                             the busiest blocks, on a screen
-  fbctl flows -c 10 -o bytes            the ten largest flows of blocks of type netflow
+  fbctl flows -c 10 -o bytes            the ten largest flows of netflow blocks
   fbctl flows -w host=192.0.2.1         the flows of a host, on a screen
   fbctl trace --from eth0 -c 3 icmp     follow three pings, hop by hop
   fbctl capture eth0 udp port 53        print the DNS packets that reach eth0
@@ -100,38 +102,6 @@ pub(crate) const KEYS_IN_SHORT: [&str; 6] = [
     "/ filter: parts of names, type=TYPE, bound-to=NAME",
     "z reset the totals on this screen   Z show all again",
 ];
-
-pub(crate) const FLOW_KEYS: &str = "\
-Keys:
-  ?, h           show the keys
-  q, Esc         quit
-  p, space       pause or continue
-  s              sort by the next column
-  P B T Y A I    by packets/s, bits/s, total packets, total bytes, age, idle
-  S D            by source, destination
-  r              reverse the order
-  /              filter: words such as src=192.0.2.0/24 port=53;
-                 Enter applies it, Esc cancels
-  arrows, page up and down, home, end: scroll";
-
-/// The same in short.
-pub(crate) const FLOW_KEYS_IN_SHORT: [&str; 6] = [
-    "? h keys   q Esc quit   p space pause",
-    "arrows, page up and down, home, end: scroll",
-    "P packets/s  B bits/s  T packets  Y bytes  A age  I idle",
-    "S source  D destination",
-    "s sort by the next column   r reverse",
-    "/ filter: words such as src=192.0.2.0/24 port=53",
-];
-
-/// What the help of `flows` ends with.
-fn flows_help() -> String {
-    let filters = flows::KEYS.map(|(key, about)| format!("  {key:<8}{about}"));
-    format!(
-        "Filters:\n{}\n  A flow is shown if it matches one filter of each kind given.\n\n{FLOW_KEYS}",
-        filters.join("\n")
-    )
-}
 
 /// Build and show LANA's graph of functional blocks
 #[derive(Debug, Parser)]
@@ -260,7 +230,7 @@ pub(crate) enum Command {
     /// With --watch, PACKETS/S and BITS/S are those of the last interval, of both directions. Without it, --sort rate and
     /// --sort bits show the mean since the flow began. A narrow terminal shows the most important columns, and names those
     /// that are hidden. The screen has the first 1000 flows of the order, unless --count says another number.
-    #[command(after_help = flows_help())]
+    #[command(after_help = flow::help())]
     Flows {
         /// Show only the flows of these blocks, and those that match these filters: src=, dst=, host=, sport=, dport=,
         /// port=, proto=, vlan=, in=, out=
@@ -440,37 +410,6 @@ pub(crate) struct TopHow {
     /// Work in the network namespace NAME. Its short form -n stands before the command
     #[arg(long, value_name = "NAME", display_order = 504)]
     pub(crate) netns: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FlowsHow {
-    /// Show only flows that match these filters, with blanks in between. The same as KEY=VALUE without --filter
-    #[arg(long, value_name = "FILTERS")]
-    pub(crate) filter: Vec<Filter>,
-    /// Sort by this column [default: packets, or rate with --watch]
-    #[arg(short = 'o', long, value_name = "COLUMN", value_enum)]
-    pub(crate) sort: Option<flows::Sort>,
-    /// Reverse the order
-    #[arg(short, long)]
-    pub(crate) reverse: bool,
-    /// Show only the first FLOWS flows
-    #[arg(short, long, value_name = "FLOWS", value_parser = positive)]
-    pub(crate) count: Option<usize>,
-    /// Show a screen with rates per second, updated every SECONDS seconds: 0.1 to 86400, 1 if you give no number
-    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = watched)]
-    pub(crate) watch: Option<Duration>,
-    /// Print text instead of a screen; implies --watch. With --json, print a line of JSON each time
-    #[arg(short, long)]
-    pub(crate) batch: bool,
-    /// With --watch: stop after TIMES intervals [default: no limit]
-    #[arg(short, long, value_name = "TIMES")]
-    pub(crate) times: Option<u64>,
-}
-
-/// A number, at least 1.
-fn positive(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 #[derive(Debug, Args)]
