@@ -232,7 +232,7 @@ impl Netflow {
             }
             // Somebody has to look after the first packet, and to take what waits before there is no room.
             let is_first = before == 0 && own.table.active() == 0;
-            let is_much = counted == Counted::Changed && own.has_much();
+            let is_much = counted == Counted::Changed && own.table.has_much();
             Some(is_first || is_much)
         });
         if is_to_kick.flatten().unwrap_or(false) {

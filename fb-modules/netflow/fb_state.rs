@@ -28,17 +28,6 @@ pub(super) struct Own {
     pub(super) chunks: u32,
 }
 
-impl Own {
-    /// Whether it is time to take records that wait: now and then while there are more and more, and before none is free.
-    #[inline(always)]
-    pub(super) fn has_much(&self) -> bool {
-        let some = (self.table.active() / 32).clamp(8, 128);
-        let rest = self.table.waiting().checked_rem(some);
-        // Two may have come at once.
-        rest.is_some_and(|rest| rest >= some.saturating_sub(2))
-    }
-}
-
 /// What a CPU's table says of itself.
 #[derive(Zeroable)]
 pub(super) struct Follow {

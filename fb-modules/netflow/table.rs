@@ -104,6 +104,15 @@ impl Table {
         (self.active / 16).max(16)
     }
 
+    /// Whether it is time to take records that wait, before none is free. Now and then, while more and more wait.
+    pub(crate) fn has_much(&self) -> bool {
+        let some = self.spare().min(256) / 2;
+        // Two may have come at once.
+        self.waiting
+            .checked_rem(some)
+            .is_some_and(|rest| rest >= some.saturating_sub(2))
+    }
+
     #[inline(always)]
     fn chunk(&self, index: u32) -> Option<&Chunk> {
         self.chunks.get((index / CHUNK) as usize)?.as_ref()
