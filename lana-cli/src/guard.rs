@@ -27,7 +27,8 @@ impl fmt::Display for CutOff {
 }
 
 /// What may be done about it.
-const ADVICE: &str = "Linux would lose that; add unclaimed=stack (share it), --confirm 60 (try it) \
+const ADVICE: &str =
+    "Linux would lose that; add unclaimed=stack (share it), --confirm 60 (try it) \
     or --yes (hook it anyway)";
 
 /// Looks at devices that are to be hooked. `hooked` are those that are already: they lose nothing.
