@@ -112,15 +112,25 @@ pub(super) fn folded(
     };
     let unfolded = score(layers);
     let best = |strands: Strands| {
-        let (mut best, mut lowest) = (None, unfolded);
-        for folds in 2..=FOLDS {
-            let folded = strands.fold(layers, folds);
-            let score = score(&folded);
+        let (mut best, mut lowest) = (vec![1; strands.bands.len()], unfolded);
+        let mut attempt = |best: &mut Vec<usize>, folds: Vec<usize>| {
+            let score = score(&strands.fold(layers, &folds));
             if score < lowest * 0.98 {
-                (best, lowest) = (Some(folded), score);
+                (*best, lowest) = (folds, score);
+            }
+        };
+        for folds in 2..=FOLDS {
+            attempt(&mut best, vec![folds; strands.bands.len()]);
+        }
+        // Not all bands need as many.
+        for band in 0..strands.bands.len() {
+            for folds in 1..=FOLDS {
+                let mut other = best.clone();
+                other[band] = folds;
+                attempt(&mut best, other);
             }
         }
-        best
+        (lowest < unfolded).then(|| strands.fold(layers, &best))
     };
     ways.into_iter().filter_map(best).collect()
 }
@@ -210,20 +220,21 @@ fn strands(
 }
 
 impl Strands {
-    /// The layers where each band has become so many.
-    fn fold(&self, layers: &[usize], folds: usize) -> Vec<usize> {
+    /// The layers where each band has become so many, by its first layer.
+    fn fold(&self, layers: &[usize], folds: &[usize]) -> Vec<usize> {
         // By how much each layer is lifted by the bands below.
         let (mut lifts, mut lift) = (Vec::with_capacity(self.bands.len()), 0);
         for (layer, band) in self.bands.iter().enumerate() {
             lifts.push(lift);
             if let Some((first, count)) = band {
                 if layer + 1 == first + count {
-                    lift += (folds - 1) * count;
+                    lift += (folds[*first] - 1) * count;
                 }
             }
         }
         let folded = layers.iter().zip(&self.numbers).map(|(layer, number)| {
-            let shift = self.bands[*layer].map_or(0, |(_, count)| number % folds * count);
+            let shift =
+                self.bands[*layer].map_or(0, |(first, count)| number % folds[first] * count);
             layer + lifts[*layer] + shift
         });
         folded.collect()
