@@ -15,6 +15,8 @@ bridge x netflow
 # A connection is for IPFIX alone. Who accepts it has no error counted. It does not matter which is set first, if both are set in one step.
 python3 -S -c 'import socket, time; sock = socket.create_server(("127.0.0.1", 4739)); time.sleep(1000)' &
 accepting=$!
+listens() { ss -Hltn | grep -q '127.0.0.1:4739 '; }
+wait_for 20 listens
 remember
 check_fails "TCP is not for NetFlow 9" 2 "collector.1=tcp:... wants version=ipfix" fbctl set x collector.1=tcp:127.0.0.1:4739
 fbctl -b - <<-END
