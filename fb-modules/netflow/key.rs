@@ -544,9 +544,10 @@ impl Seen {
             let labels = self.labels & masks.labels;
             return keys.hash([what, self.addresses, place, labels, to, from, a, b, c, d]);
         }
-        match is_v6 {
-            true => keys.hash([what, a, b, c, d, place]),
-            false => keys.hash([what, self.addresses, place, 0]),
+        if is_v6 {
+            keys.hash([what, a, b, c, d, place])
+        } else {
+            keys.hash([what, self.addresses, place, 0])
         }
     }
 }

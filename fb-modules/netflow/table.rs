@@ -201,9 +201,10 @@ impl Table {
         more: impl FnOnce() -> Option<Chunk>,
     ) -> Counted {
         let is_right = Self::is(&self.chunks, guess, seen, hash, rules.masks);
-        let found = match is_right {
-            true => Some(guess),
-            false => self.find(seen, hash, rules.masks),
+        let found = if is_right {
+            Some(guess)
+        } else {
+            self.find(seen, hash, rules.masks)
         };
         let Some(index) = found else {
             return self.begin(seen, hash, rules, more);

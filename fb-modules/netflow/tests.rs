@@ -824,7 +824,7 @@ fn a_pipeline_changes_nothing() {
                 }
                 assert_eq!((pipeline.waiting(), piped.counted), (0, direct.counted));
                 for bench in [&mut direct, &mut piped] {
-                    bench.sweep(now, random.0 & 0xfff == 0);
+                    bench.sweep(now, random.0.trailing_zeros() >= 12);
                     bench.take();
                 }
             }
