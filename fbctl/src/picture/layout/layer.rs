@@ -112,23 +112,23 @@ pub(super) fn folded(
     };
     let unfolded = score(layers);
     let best = |strands: Strands| {
-        let (mut best, mut lowest) = (vec![1; strands.bands.len()], unfolded);
-        let mut attempt = |best: &mut Vec<usize>, folds: Vec<usize>| {
+        let count = strands.bands.len();
+        let (mut best, mut lowest) = (vec![1; count], unfolded);
+        for folds in 2..=FOLDS {
+            let folds = vec![folds; count];
             let score = score(&strands.fold(layers, &folds));
             if score < lowest * 0.98 {
-                (*best, lowest) = (folds, score);
+                (best, lowest) = (folds, score);
             }
-        };
-        for folds in 2..=FOLDS {
-            attempt(&mut best, vec![folds; strands.bands.len()]);
         }
         // Not all bands need as many.
-        for band in 0..strands.bands.len() {
-            for folds in 1..=FOLDS {
-                let mut other = best.clone();
-                other[band] = folds;
-                attempt(&mut best, other);
-            }
+        for band in 0..count {
+            let fewer = (1..best[band]).find_map(|folds| {
+                let mut fewer = best.clone();
+                fewer[band] = folds;
+                (score(&strands.fold(layers, &fewer)) <= lowest).then_some(fewer)
+            });
+            best = fewer.unwrap_or(best);
         }
         (lowest < unfolded).then(|| strands.fold(layers, &best))
     };
