@@ -210,11 +210,12 @@ pub(crate) fn read(
     (seen.addresses, seen.labels, seen.packets) = (0, 0, 1);
     seen.swapped = false;
     let kind = ethernet.ether_type();
-    if kind != IPV4 || place.tag.is_some() {
-        return read_rest(packet, kind, place, masks, seen);
+    if kind == IPV4 && place.tag.is_none() {
+        seen.place = u64::from(place.device) << 32;
+        ipv4(packet, Ethernet::SIZE, place, masks, seen)?;
+    } else {
+        read_rest(packet, kind, place, masks, seen)?;
     }
-    seen.place = u64::from(place.device) << 32;
-    ipv4(packet, Ethernet::SIZE, place, masks, seen)?;
     if masks.spec.biflow {
         order(seen);
     }
@@ -251,14 +252,10 @@ fn read_rest(
     }
     seen.place = u64::from(place.device) << 32 | u64::from(vlans);
     match kind {
-        IPV4 => ipv4(packet, at, place, masks, seen)?,
-        IPV6 => ipv6(packet, at, place, masks, seen)?,
-        _ => return Err(Why::Other),
+        IPV4 => ipv4(packet, at, place, masks, seen),
+        IPV6 => ipv6(packet, at, place, masks, seen),
+        _ => Err(Why::Other),
     }
-    if masks.spec.biflow {
-        order(seen);
-    }
-    Ok(())
 }
 
 /// Walks over labels of MPLS: what they carry, where that begins, and the topmost of them.

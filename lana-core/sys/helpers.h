@@ -104,7 +104,6 @@ void lana_skb_resume(struct sk_buff *skb, struct net *net, u32 ifindex);
 bool lana_skb_replace(struct sk_buff *skb, unsigned int offset, const u8 *bytes, unsigned int len,
 		      const struct lana_sum *sums, unsigned int count);
 u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum);
-u16 lana_skb_segment_size(const struct sk_buff *skb);
 bool lana_skb_complete(struct sk_buff *skb);
 int lana_skb_checksum(const struct sk_buff *skb, unsigned int offset, unsigned int len);
 bool lana_skb_read(const struct sk_buff *skb, unsigned int offset, void *to, unsigned int len);

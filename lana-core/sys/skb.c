@@ -162,12 +162,6 @@ u8 lana_skb_summed(const struct sk_buff *skb, u16 *sum)
 	return skb->ip_summed;
 }
 
-/* Of a super-packet how many bytes each of its parts carries, 0 of others. */
-u16 lana_skb_segment_size(const struct sk_buff *skb)
-{
-	return skb_shinfo(skb)->gso_size;
-}
-
 /* Fill in the checksum that a device was to. False for a super-packet: each part gets its own. */
 bool lana_skb_complete(struct sk_buff *skb)
 {

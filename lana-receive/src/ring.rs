@@ -120,13 +120,24 @@ fn segment(header: &[u8]) -> Option<u16> {
     half(header, 4).filter(|_| kind != 0)
 }
 
-/// A slot for each packet.
-pub(crate) struct Slots {
+/// A socket, and the memory that it shares.
+pub(crate) struct Ring<M> {
     socket: Packets,
-    memory: SlotMemory,
+    memory: M,
 }
 
-struct SlotMemory {
+/// What takes packets from shared memory.
+trait Memory: Send {
+    /// Takes what is there, or a part of it: so many packets.
+    fn take(&mut self, each: &mut Each<'_>) -> io::Result<usize>;
+    /// How many bytes it has.
+    fn length(&self) -> usize;
+}
+
+/// A slot for each packet.
+pub(crate) type Slots = Ring<SlotMemory>;
+
+pub(crate) struct SlotMemory {
     shared: Shared,
     count: usize,
     next: usize,
@@ -150,8 +161,11 @@ impl Slots {
     }
 }
 
-impl SlotMemory {
-    /// Takes what is there.
+impl Memory for SlotMemory {
+    fn length(&self) -> usize {
+        self.shared.length()
+    }
+
     fn take(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
         for taken in 0..self.count {
             let slot = self.next * LONGEST;
@@ -173,40 +187,10 @@ impl SlotMemory {
     }
 }
 
-impl Source for Slots {
-    fn batch(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
-        let taken = self.memory.take(each)?;
-        if taken > 0 {
-            return Ok(taken);
-        }
-        wait(&self.socket, Some(TICK))?;
-        self.memory.take(each)
-    }
-
-    fn lost(&mut self) -> io::Result<u64> {
-        self.socket.lost()
-    }
-
-    fn memory(&self) -> usize {
-        self.memory.shared.length()
-    }
-
-    fn keep(&mut self, bytes: u32) -> io::Result<()> {
-        packet::keep(&self.socket, bytes)
-    }
-
-    fn group(&self) -> io::Result<u16> {
-        self.socket.group()
-    }
-}
-
 /// Blocks of packets.
-pub(crate) struct Blocks {
-    socket: Packets,
-    memory: BlockMemory,
-}
+pub(crate) type Blocks = Ring<BlockMemory>;
 
-struct BlockMemory {
+pub(crate) struct BlockMemory {
     shared: Shared,
     count: usize,
     next: usize,
@@ -239,7 +223,11 @@ impl Blocks {
     }
 }
 
-impl BlockMemory {
+impl Memory for BlockMemory {
+    fn length(&self) -> usize {
+        self.shared.length()
+    }
+
     /// Takes the packets of the next block, if it is there.
     fn take(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
         let base = self.next * BLOCK as usize;
@@ -271,7 +259,7 @@ impl BlockMemory {
     }
 }
 
-impl Source for Blocks {
+impl<M: Memory> Source for Ring<M> {
     fn batch(&mut self, each: &mut Each<'_>) -> io::Result<usize> {
         let taken = self.memory.take(each)?;
         if taken > 0 {
@@ -286,7 +274,7 @@ impl Source for Blocks {
     }
 
     fn memory(&self) -> usize {
-        self.memory.shared.length()
+        self.memory.length()
     }
 
     fn keep(&mut self, bytes: u32) -> io::Result<()> {
