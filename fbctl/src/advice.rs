@@ -3,7 +3,7 @@
 //! What a user may have meant by a name that the kernel does not know.
 
 use crate::types;
-use lana_cli::Session;
+use lana_cli::{tip, Session};
 use lana_netlink::{Op, Refusal};
 
 /// What to say behind the refusal of the last of `ops`, which were to be made in this order. What cannot be
@@ -18,7 +18,7 @@ pub(crate) fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -
         (Op::FbNew { kind, .. }, Some("type")) => {
             let types = types::all(session).ok()?;
             let known = types.iter().filter_map(|kind| kind.name.as_deref());
-            Some(types::tip("type", kind, known))
+            Some(tip("type", kind, known))
         }
         (Op::FbSet { name, key, .. }, Some("option")) => {
             let made = before.iter().rev().find_map(|op| match op {
@@ -32,7 +32,7 @@ pub(crate) fn advice(refusal: &Refusal, ops: &[Op<'_>], session: &mut Session) -
             let mut types = types::all(session).ok()?.into_iter();
             let options = types.find(|other| other.name == kind)?.option;
             let known = options.iter().filter_map(|option| option.key.as_deref());
-            Some(types::tip("option", key, known))
+            Some(tip("option", key, known))
         }
         _ => None,
     }

@@ -2,20 +2,17 @@
 
 //! `fbctl apply`: makes the graph what a file says.
 
-use crate::{
-    advice, cli,
-    diff::{changes, Change, Values},
-    document::{self, Mistake},
-    files::{self, Files, Source},
-    model::{Names, Place, Target},
-    running,
-};
+use crate::{advice, cli};
 use anyhow::{Context, Result};
-use lana_cli::{previous, refused, usage, without_bom, Describe, Output, Session};
+use lana_cli::{previous, refused, usage, Describe, Output, Session};
+use lana_graph::{
+    diff::{Change, Values},
+    files::{self, Files, Source},
+    model::Names,
+};
 use lana_netlink::{errno_text, Connection, Error};
 use serde::{Serialize, Serializer};
 use std::{
-    fs,
     io::{self, Read},
     path::Path,
 };
@@ -36,20 +33,11 @@ pub(crate) fn run(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Re
 
 fn apply(session: &mut Session, path: &Path, how: &cli::ApplyHow) -> Result<()> {
     let name = path.display().to_string();
-    let read = |path: &Path, session: &Session| -> Result<Source> {
-        let name = path.display().to_string();
-        let bytes = slurp(path, session).with_context(|| name.clone())?;
-        let text = text(&bytes).map_err(|m| mistake(&name, &m))?;
-        let text = without_bom(text).to_owned();
-        Ok(Source { name, text })
-    };
-    let sources = if path.is_dir() {
-        let paths = files::of(path).map_err(|error| usage(errno_text(&error)));
-        let paths = paths.with_context(|| name.clone())?;
-        let sources = paths.iter().map(|path| read(path, session));
-        sources.collect::<Result<Vec<_>>>()?
+    let sources = if path == Path::new("-") {
+        let bytes = stdin(session).with_context(|| name.clone())?;
+        vec![Source::new(name.clone(), &bytes)?]
     } else {
-        vec![read(path, session)?]
+        files::sources(path)?
     };
     make(session, &name, &sources, how.empty)
 }
@@ -65,17 +53,10 @@ pub(crate) fn restore(session: &mut Session, text: &str) -> Result<()> {
 
 fn make(session: &mut Session, name: &str, sources: &[Source], empty: bool) -> Result<()> {
     let file = Files(sources);
-    for Source { name, text } in sources {
-        if document::is_cut_off(text) {
-            let what = format!("it is cut off: the line '{}' is missing", document::END);
-            let line = text.lines().count();
-            return Err(mistake(name, &Mistake { line, text: what }));
-        }
-    }
     let mut names = Names::default();
     let target = file
         .read(&mut names)
-        .map_err(|(name, m)| mistake(&name, &m))?;
+        .map_err(|(name, mistake)| mistake.of(&name))?;
     let changes = file.compare(session.lana()?, &target, &mut names)?;
     if target.is_empty() && !changes.is_empty() && !empty {
         let text = "it has no block and no device, so the whole graph would go: \
@@ -130,63 +111,14 @@ fn advise(error: &mut anyhow::Error, changes: &[Change<'_>], names: &Names, sess
     }
 }
 
-fn slurp(path: &Path, session: &Session) -> Result<Vec<u8>> {
-    let read = if path != Path::new("-") {
-        fs::read(path)
-    } else if session.stdin_is_taken() {
+fn stdin(session: &Session) -> Result<Vec<u8>> {
+    if session.stdin_is_taken() {
         return Err(usage("the batch comes from there"));
-    } else {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    };
-    read.map_err(|error| usage(errno_text(&error)))
-}
-
-fn text(bytes: &[u8]) -> Result<&str, Mistake> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let good = bytes.iter().take(error.valid_up_to());
-        Mistake {
-            line: 1 + good.filter(|&&byte| byte == b'\n').count(),
-            text: "it is not UTF-8".to_owned(),
-        }
-    })
-}
-
-fn mistake(name: &str, mistake: &Mistake) -> anyhow::Error {
-    match name {
-        "" => usage(mistake.text.clone()),
-        name => usage(format!("{name}:{}: {}", mistake.line, mistake.text)),
     }
-}
-
-impl Files<'_> {
-    /// What is to change.
-    fn compare<'t>(
-        &self,
-        lana: &mut Connection,
-        target: &'t Target<'_>,
-        names: &mut Names,
-    ) -> Result<Vec<Change<'t>>> {
-        let running = running::read(lana, names)?;
-        let wrong = |(place, text): (Place, String)| {
-            let (name, line) = self.at(place);
-            mistake(name, &Mistake { line, text })
-        };
-        changes(&running, target, names).map_err(wrong)
-    }
-
-    /// Where a change comes from: a line of a file, if one asks for it.
-    fn origin(&self, name: &str, change: &Change<'_>, names: &Names) -> String {
-        let what = change.describe(names);
-        match change.place {
-            _ if name.is_empty() => what,
-            Some(place) => {
-                let (name, line) = self.at(place);
-                format!("{name}:{line}: {what}")
-            }
-            None => format!("{name}: {what}"),
-        }
-    }
+    let mut bytes = Vec::new();
+    let read = io::stdin().read_to_end(&mut bytes);
+    read.map_err(|error| usage(errno_text(&error)))?;
+    Ok(bytes)
 }
 
 /// The changes as JSON, one by one: there may be many.

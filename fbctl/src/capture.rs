@@ -6,7 +6,7 @@ mod lines;
 pub(crate) mod pcapng;
 
 use crate::{
-    cli, expression,
+    cli,
     probe::{
         filter,
         names::Names,
@@ -16,6 +16,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use lana_cli::{denied, usage, Session};
+use lana_graph::expression;
 use lana_netlink::{
     errno_text,
     spec::{ProbeAttrs, ProbePoint},

@@ -494,8 +494,8 @@ mod tests {
     #[test]
     fn format_is_that_of_files() {
         let (_, file) = FORMAT.split_once('\n').unwrap();
-        let mut names = crate::model::Names::default();
-        let target = crate::document::read(file, &mut names).unwrap();
+        let mut names = lana_graph::model::Names::default();
+        let target = lana_graph::document::read(file, &mut names).unwrap();
         assert_eq!(target.bindings.len(), 2);
     }
 

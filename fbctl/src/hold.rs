@@ -5,7 +5,7 @@
 //!
 //! They meet at an abstract socket, so there is one in a network namespace, and it goes with the process.
 
-use crate::{apply, history, save};
+use crate::{apply, history};
 use anyhow::{Context, Result};
 use lana_cli::{
     denied,
@@ -92,7 +92,7 @@ pub(crate) fn run(session: &mut Session, seconds: u32, command: &[String]) -> Re
 
 /// Reads the graph, and leaves the session of whoever is logged in.
 fn begin(session: &mut Session) -> Result<(String, UnixListener)> {
-    let before = save::text(session.lana()?)?;
+    let before = lana_graph::text(session.lana()?)?;
     let listener = meeting().and_then(|at| UnixListener::bind_addr(&at));
     let listener = listener.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => usage("a change waits for `fbctl confirm` already"),

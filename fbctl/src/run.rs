@@ -5,9 +5,8 @@
 use crate::{
     advice, apply, capture,
     cli::{Binding, Change, Cli, Command, Subscription},
-    expression,
     flows::{self, Word},
-    graph, history, hold, metrics, monitor, program, save,
+    graph, history, hold, metrics, monitor, save,
     select::Wanted,
     show, stats, top, trace, types, upgrade, web,
 };
@@ -15,6 +14,7 @@ use anyhow::Result;
 use lana_cli::{
     command, word, write_dynamic_completions, write_pages, Action, Globals, Session, Tool,
 };
+use lana_graph::{expression, program};
 use lana_netlink::{Op, Refusal};
 
 impl Tool for Cli {
@@ -89,7 +89,7 @@ impl Action for Command {
     }
 
     fn graph(session: &mut Session) -> Result<String> {
-        Ok(save::text(session.lana()?)?)
+        Ok(lana_graph::text(session.lana()?)?)
     }
 
     fn plans(&self) -> bool {

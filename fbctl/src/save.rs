@@ -2,24 +2,16 @@
 
 //! `fbctl save`: writes what runs as a file for `fbctl apply`.
 
-use crate::{document, model::Names, order::order, running};
 use anyhow::{Context, Result};
 use lana_cli::{usage, Session};
-use lana_netlink::{errno_text, Connection, Error};
+use lana_graph::text;
+use lana_netlink::errno_text;
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind, Write},
     os::unix::fs::{fchown, MetadataExt},
     path::{Path, PathBuf},
 };
-
-/// What runs, as a file.
-pub(crate) fn text(lana: &mut Connection) -> Result<String, Error> {
-    let mut names = Names::default();
-    let running = running::read(lana, &mut names)?;
-    let order = order(&running, &names).ok_or(Error::Unsettled)?;
-    Ok(document::write(&running, &order, &names))
-}
 
 pub(crate) fn run(session: &mut Session, path: Option<&Path>) -> Result<()> {
     let text = text(session.lana()?)?;

@@ -4,7 +4,7 @@
 
 use crate::installed::installed;
 use anyhow::Result;
-use lana_cli::{usage, Column, Line, Session, Table};
+use lana_cli::{tip, usage, Column, Line, Session, Table};
 use lana_netlink::{spec::TypeOptionAttrs, Connection, Type};
 
 /// The columns that a narrow terminal leaves out, the first ones first.
@@ -58,18 +58,6 @@ pub(crate) fn all(session: &mut Session) -> Result<Vec<Type>> {
 pub(crate) fn unknown(name: &str, known: &[String]) -> anyhow::Error {
     let tip = tip("type", name, known.iter().map(String::as_str));
     usage(format!("unknown type '{name}'{tip}"))
-}
-
-/// What a user may have meant by `word`; nothing where no name is near.
-pub(crate) fn tip<'a>(what: &str, word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let near = known.map(|name| (strsim::jaro(word, name), name));
-    // As near as clap wants commands to be.
-    let nearest = near
-        .filter(|(how, _)| *how > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    nearest.map_or_else(String::new, |(_, name)| {
-        format!("; tip: a similar {what} exists: '{name}'")
-    })
 }
 
 fn is_loaded(kind: &Type) -> bool {
@@ -200,15 +188,5 @@ batch   off      on, off  All at once
 gap     -        1 to 60  -
 ";
         assert_eq!(options(&[word, range]).render(false), expected);
-    }
-
-    #[test]
-    fn what_is_near_is_meant() {
-        let known = || ["tee", "counter", "icmp-echo"].into_iter();
-        assert_eq!(
-            tip("type", "countr", known()),
-            "; tip: a similar type exists: 'counter'"
-        );
-        assert_eq!(tip("type", "nonsense", known()), "");
     }
 }

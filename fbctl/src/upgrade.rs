@@ -3,14 +3,14 @@
 //! `fbctl upgrade`: other modules for a graph that runs. It is taken out and made again, as the modules that
 //! its blocks are made of cannot be changed under them.
 
-use crate::{
+use anyhow::{Context, Result};
+use lana_cli::{denied, enter_namespace, is_secret, kernel, usage, word, Session};
+use lana_graph::{
     diff::changes,
     document,
     model::{Bond, Kind, Names, Target},
-    running, save,
+    running,
 };
-use anyhow::{Context, Result};
-use lana_cli::{denied, enter_namespace, is_secret, kernel, usage, word, Session};
 use lana_netlink::{Connection, Error, Op, Transaction};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
@@ -137,7 +137,7 @@ fn graphs() -> Result<Vec<Graph>> {
                     return Err(usage(text));
                 }
             }
-            Ok(save::text(lana)?)
+            Ok(lana_graph::text(lana)?)
         })?;
         let counts = Vec::new();
         graphs.push(Graph {

@@ -31,6 +31,7 @@ mod session;
 mod stop;
 mod table;
 mod terminal;
+mod tip;
 mod told;
 mod tool;
 
@@ -53,6 +54,7 @@ pub use session::Session;
 pub use stop::Stop;
 pub use table::{clean, Column, Spare, Table};
 pub use terminal::columns;
+pub use tip::tip;
 pub use told::{told, How, Told};
 pub use tool::{main, plain, Action, Tool};
 

@@ -2,13 +2,13 @@
 
 //! `--filter`: an expression that tcpdump compiles, or a program in a file.
 
-use crate::{
-    assignment::slurp,
+use crate::assignment::slurp;
+use anyhow::{Context, Result};
+use lana_cli::{usage, without_bom};
+use lana_graph::{
     expression::{tcpdump, For},
     program,
 };
-use anyhow::{Context, Result};
-use lana_cli::{usage, without_bom};
 use std::{fs::File, io};
 
 /// The program of classic BPF that `filter` stands for, as the kernel takes it: an array of
@@ -21,7 +21,7 @@ pub(crate) fn compile(filter: &str) -> Result<Vec<u8>> {
         None => tcpdump("tcpdump", For::Bytes, filter).context("--filter")?,
     };
     let text = without_bom(&text);
-    program::sock_filters(text).map_err(|bad| usage(bad.to_string()).context("--filter"))
+    program::sock_filters(text).context("--filter")
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 //! Expressions of tcpdump, such as `udp port 53`: which words they have, and what tcpdump makes of them. Where an option
 //! takes a program of classic BPF, an expression may stand.
 
-use crate::types::tip;
 use anyhow::{Context, Result};
-use lana_cli::usage;
+use lana_cli::{tip, usage};
 use lana_netlink::errno_text;
 use std::{
     borrow::Cow,
@@ -60,7 +59,7 @@ const JOINS: [&str; 2] = ["and", "or"];
 
 /// Where a program finds the outermost VLAN tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
+pub enum For {
     /// Among the bytes of the packet.
     Bytes,
     /// Beside them, as the kernel keeps it. tcpdump compiles so for a device.
@@ -78,7 +77,7 @@ impl For {
 }
 
 /// Whether a filter begins with this word of a command: what can be no name of a block, or what tcpdump knows.
-pub(crate) fn begins(word: &str) -> bool {
+pub fn begins(word: &str) -> bool {
     let letters = word.split(|c: char| !c.is_ascii_alphanumeric()).next();
     let is_sign = word.starts_with(['@', '(', '!', '[', '\\']);
     is_sign || letters.is_some_and(|letters| WORDS.contains(&letters))
@@ -86,7 +85,7 @@ pub(crate) fn begins(word: &str) -> bool {
 
 /// The value of an option with a program in the place of an expression: the `program` of `bpf`, and `bpf="..."` in a rule
 /// of `classify`.
-pub(crate) fn compiled<'a>(key: &str, value: Cow<'a, str>) -> Result<Cow<'a, str>> {
+pub fn compiled<'a>(key: &str, value: Cow<'a, str>) -> Result<Cow<'a, str>> {
     if key == "program" && is_expression(&value) {
         return Ok(for_device(value.trim())?.into());
     }
@@ -126,7 +125,7 @@ fn for_device(expression: &str) -> Result<String> {
 }
 
 /// Has `program` compile an expression.
-pub(crate) fn tcpdump(program: &str, what: For, expression: &str) -> Result<String> {
+pub fn tcpdump(program: &str, what: For, expression: &str) -> Result<String> {
     let mut command = Command::new(program);
     command
         .args(what.arguments())
@@ -165,7 +164,7 @@ fn wrong_part(program: &str, expression: &str) -> String {
 }
 
 /// The word of tcpdump that a user may have meant by another one.
-pub(crate) fn near(word: &str) -> String {
+pub fn near(word: &str) -> String {
     let known = WORDS.into_iter().chain(JOINS);
     if known.clone().any(|known| known == word) {
         return String::new();

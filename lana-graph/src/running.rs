@@ -20,7 +20,7 @@ const TRIES: usize = 8;
 const ENOENT: i32 = 2;
 
 /// Reads the whole graph.
-pub(crate) fn read(lana: &mut Connection, names: &mut Names) -> Result<Running, Error> {
+pub fn read(lana: &mut Connection, names: &mut Names) -> Result<Running, Error> {
     for _ in 0..TRIES {
         if let Some(running) = once(lana, names)? {
             return Ok(running);

@@ -7,6 +7,8 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "the block also prints them"))]
 mod text;
 
+use anyhow::Result;
+use lana_cli::usage;
 use std::borrow::Cow;
 pub(crate) use text::Quad;
 
@@ -25,7 +27,7 @@ pub(crate) fn instructions(program: &str) -> Option<Vec<Quad>> {
 }
 
 /// The value of an option in a form that a message can carry, if it is too long and a program.
-pub(crate) fn fitting(value: Cow<'_, str>) -> Cow<'_, str> {
+pub fn fitting(value: Cow<'_, str>) -> Cow<'_, str> {
     if value.len() <= OPTION_MAX {
         return value;
     }
@@ -40,14 +42,15 @@ pub(crate) fn fitting(value: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The instructions of a program as the kernel has them: an array of `struct sock_filter`.
-pub(crate) fn sock_filters(program: &str) -> Result<Vec<u8>, text::BadText> {
+pub fn sock_filters(program: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     text::parse(program.as_bytes(), |(code, jt, jf, k)| {
         bytes.extend(code.to_ne_bytes());
         bytes.extend([jt, jf]);
         bytes.extend(k.to_ne_bytes());
         true
-    })?;
+    })
+    .map_err(|bad| usage(bad.to_string()))?;
     Ok(bytes)
 }
 

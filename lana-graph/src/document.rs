@@ -13,10 +13,11 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::read;
-pub(crate) use write::write;
+pub use read::read;
+pub use write::write;
 
 use crate::model::Place;
+use lana_cli::usage;
 
 /// The first line of a saved file. A file that begins so, and lacks the last line, is cut off.
 pub(crate) const SAVED: &str =
@@ -48,23 +49,33 @@ pub(crate) mod key {
 
 /// What is wrong with a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
-    pub(crate) line: usize,
-    pub(crate) text: String,
+pub struct Mistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub text: String,
 }
 
 impl Mistake {
     /// Something is wrong at a place of `file`.
-    pub(crate) fn new(file: &str, place: Place, text: impl Into<String>) -> Self {
+    pub fn new(file: &str, place: Place, text: impl Into<String>) -> Self {
         Mistake {
             line: line(file, place),
             text: text.into(),
         }
     }
+
+    /// The error of a file, which may have no name.
+    pub fn of(&self, name: &str) -> anyhow::Error {
+        match name {
+            "" => usage(self.text.clone()),
+            name => usage(format!("{name}:{}: {}", self.line, self.text)),
+        }
+    }
 }
 
 /// The line of a place.
-pub(crate) fn line(file: &str, place: Place) -> usize {
+pub fn line(file: &str, place: Place) -> usize {
     let before = file.bytes().take(place as usize);
     1 + before.filter(|&byte| byte == b'\n').count()
 }

@@ -20,7 +20,7 @@ use toml_parser::{
 const PORTION: usize = 1 << 12;
 
 /// Reads a file.
-pub(crate) fn read<'a>(file: &'a str, names: &mut Names) -> Result<Target<'a>, Mistake> {
+pub fn read<'a>(file: &'a str, names: &mut Names) -> Result<Target<'a>, Mistake> {
     if Place::try_from(file.len()).is_err() {
         let text = "a file of more than 4 GiB";
         return Err(Mistake::new(file, 0, text));

@@ -9,16 +9,17 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 /// A graph in the order in which it is written down. That depends only on what the graph is, not on
 /// how it came to be.
 #[derive(Debug)]
-pub(crate) struct Ordered {
+pub struct Ordered {
     /// Devices first, each kind by name.
-    pub(crate) blocks: Vec<Name>,
+    pub blocks: Vec<Name>,
     /// Made in this order, they give each port its number.
-    pub(crate) bindings: Vec<Pair>,
-    pub(crate) subscriptions: Vec<Pair>,
+    pub bindings: Vec<Pair>,
+    /// In the order of the names.
+    pub subscriptions: Vec<Pair>,
 }
 
 /// Orders a graph. Nothing if its ports cannot have come to be by binding.
-pub(crate) fn order(running: &Running, names: &Names) -> Option<Ordered> {
+pub fn order(running: &Running, names: &Names) -> Option<Ordered> {
     let blocks = running.blocks.iter();
     let mut blocks: Vec<_> = blocks
         .map(|(name, block)| (matches!(block.kind, Kind::Made(_)), names.text(name), name))

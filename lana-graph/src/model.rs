@@ -8,22 +8,22 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 /// A name of anything, as its number among the names that occur, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Name(NonZeroU32);
+pub struct Name(NonZeroU32);
 
 impl Name {
     /// The number, from 0.
-    pub(crate) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         self.0.get() as usize - 1
     }
 }
 
 /// The names that occur.
 #[derive(Debug, Default)]
-pub(crate) struct Names(IndexSet<Box<str>>);
+pub struct Names(IndexSet<Box<str>>);
 
 impl Names {
     /// The name that reads so.
-    pub(crate) fn name(&mut self, text: &str) -> Name {
+    pub fn name(&mut self, text: &str) -> Name {
         let index = match self.0.get_index_of(text) {
             Some(index) => index,
             None => self.0.insert_full(text.into()).0,
@@ -34,7 +34,7 @@ impl Names {
     }
 
     /// How it reads.
-    pub(crate) fn text(&self, name: Name) -> &str {
+    pub fn text(&self, name: Name) -> &str {
         self.0.get_index(name.index()).map_or("", |text| text)
     }
 
@@ -45,14 +45,14 @@ impl Names {
 }
 
 /// Two blocks: upper and lower, or subscriber and publisher.
-pub(crate) type Pair = (Name, Name);
+pub type Pair = (Name, Name);
 
 /// Where in its file something is, in bytes.
-pub(crate) type Place = u32;
+pub type Place = u32;
 
 /// What a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// One that was made, of this type.
     Made(Name),
     /// One that stands for a device.
@@ -61,46 +61,54 @@ pub(crate) enum Kind {
 
 /// A device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Device {
+pub struct Device {
     /// Who connected it.
-    pub(crate) subsystem: Name,
+    pub subsystem: Name,
     /// What it is called now; the block may have another name.
-    pub(crate) ifname: Name,
+    pub ifname: Name,
     /// What a virtual one has of its carrier.
-    pub(crate) share: Option<Share>,
+    pub share: Option<Share>,
     /// Packets enter a hooked one as frames of its driver: native XDP.
-    pub(crate) xdp: bool,
+    pub xdp: bool,
 }
 
 /// What a virtual device has of its carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Share {
-    pub(crate) carrier: Name,
-    pub(crate) id: u8,
+pub struct Share {
+    /// The name of the carrier.
+    pub carrier: Name,
+    /// Its number on that carrier.
+    pub id: u8,
 }
 
 /// What an option is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setting<'a> {
-    pub(crate) key: Name,
-    pub(crate) value: Cow<'a, str>,
-    pub(crate) place: Place,
+pub struct Setting<'a> {
+    /// The name of the option.
+    pub key: Name,
+    /// Its value, as the block prints or reads it.
+    pub value: Cow<'a, str>,
+    /// Where the file says so.
+    pub place: Place,
 }
 
 /// A block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Block<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) settings: Vec<Setting<'a>>,
-    pub(crate) place: Place,
+pub struct Block<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// The options that are set.
+    pub settings: Vec<Setting<'a>>,
+    /// Where the file describes it.
+    pub place: Place,
 }
 
 /// Blocks by name.
-pub(crate) type Blocks<'a> = ByName<Block<'a>>;
+pub type Blocks<'a> = ByName<Block<'a>>;
 
 /// Things by name, in the order in which they came. Names are numbers, so no hash is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ByName<T> {
+pub struct ByName<T> {
     things: Vec<(Name, T)>,
     /// Where that of each name is, as far as it is known.
     places: Vec<Option<NonZeroU32>>,
@@ -117,27 +125,29 @@ impl<T> Default for ByName<T> {
 
 impl<T> ByName<T> {
     /// How many came before it.
-    pub(crate) fn place(&self, name: Name) -> Option<usize> {
+    pub fn place(&self, name: Name) -> Option<usize> {
         let place = self.places.get(name.index()).copied().flatten()?;
         Some(place.get() as usize - 1)
     }
 
-    pub(crate) fn get(&self, name: Name) -> Option<&T> {
+    /// The thing of a name.
+    pub fn get(&self, name: Name) -> Option<&T> {
         Some(&self.things.get(self.place(name)?)?.1)
     }
 
-    pub(crate) fn get_mut(&mut self, name: Name) -> Option<&mut T> {
+    /// The thing of a name, to change it.
+    pub fn get_mut(&mut self, name: Name) -> Option<&mut T> {
         let place = self.place(name)?;
         self.at(place)
     }
 
     /// The one before which so many came.
-    pub(crate) fn at(&mut self, place: usize) -> Option<&mut T> {
+    pub fn at(&mut self, place: usize) -> Option<&mut T> {
         Some(&mut self.things.get_mut(place)?.1)
     }
 
     /// Adds the thing of a name unless there is one. Gives its place.
-    pub(crate) fn enter(&mut self, name: Name, new: impl FnOnce() -> T) -> usize {
+    pub fn enter(&mut self, name: Name, new: impl FnOnce() -> T) -> usize {
         if let Some(place) = self.place(name) {
             return place;
         }
@@ -151,17 +161,18 @@ impl<T> ByName<T> {
         place
     }
 
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Name, &T)> {
+    /// All of them, by name.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Name, &T)> {
         self.things.iter().map(|(name, thing)| (*name, thing))
     }
 
     /// All of them.
-    pub(crate) fn into_things(self) -> impl Iterator<Item = (Name, T)> {
+    pub fn into_things(self) -> impl Iterator<Item = (Name, T)> {
         self.things.into_iter()
     }
 
     /// The same with other things.
-    pub(crate) fn try_map<U, E>(
+    pub fn try_map<U, E>(
         self,
         mut each: impl FnMut(Name, T) -> Result<U, E>,
     ) -> Result<ByName<U>, E> {
@@ -176,41 +187,47 @@ impl<T> ByName<T> {
 
 /// A binding or a subscription of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bond {
-    pub(crate) pair: Pair,
-    pub(crate) place: Place,
+pub struct Bond {
+    /// Who is bound to whom.
+    pub pair: Pair,
+    /// Where the file says so.
+    pub place: Place,
 }
 
 /// What a file describes.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target<'a> {
-    pub(crate) blocks: Blocks<'a>,
+pub struct Target<'a> {
+    /// Blocks and devices.
+    pub blocks: Blocks<'a>,
     /// In the order in which to make them: it gives each port its number.
-    pub(crate) bindings: Vec<Bond>,
-    pub(crate) subscriptions: Vec<Bond>,
+    pub bindings: Vec<Bond>,
+    /// Who gets whose events.
+    pub subscriptions: Vec<Bond>,
 }
 
 impl Target<'_> {
     /// Whether it has no block and no device.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.blocks.iter().next().is_none()
     }
 }
 
 /// What runs.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Running {
-    pub(crate) blocks: Blocks<'static>,
+pub struct Running {
+    /// Blocks and devices.
+    pub blocks: Blocks<'static>,
     /// Those of one block side by side, in the order of its egress ports. The number counts those
     /// of one block on top of which they are in the order of its ingress ports.
-    pub(crate) bindings: IndexMap<Pair, u32>,
-    pub(crate) subscriptions: IndexSet<Pair>,
+    pub bindings: IndexMap<Pair, u32>,
+    /// Who gets whose events.
+    pub subscriptions: IndexSet<Pair>,
 }
 
 impl Running {
     /// Puts it together from the bindings as the upper blocks and as the lower blocks tell of them,
     /// each block's in the order of its ports. Nothing where they contradict each other.
-    pub(crate) fn new(
+    pub fn new(
         blocks: Blocks<'static>,
         egress: Vec<Pair>,
         ingress: &[Pair],

@@ -7,7 +7,7 @@ mod follow;
 mod ports;
 mod value;
 
-pub(crate) use change::{Change, Values};
+pub use change::{Change, Values};
 
 use crate::model::{
     Block, Bond, Device, Kind, Name, Names, Pair, Place, Running, Setting, Share, Target,
@@ -26,7 +26,7 @@ struct Fate {
 }
 
 /// The changes, in an order in which they can be made: first goes what goes.
-pub(crate) fn changes<'t>(
+pub fn changes<'t>(
     running: &Running,
     target: &'t Target<'_>,
     names: &mut Names,

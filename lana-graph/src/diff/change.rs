@@ -58,7 +58,7 @@ pub(super) enum Was {
 
 /// The values of an option before and after a change.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Values {
+pub struct Values {
     /// Nothing for a new block, and where it is not known.
     old: Option<String>,
     new: String,
@@ -66,17 +66,17 @@ pub(crate) struct Values {
 
 /// One operation for the kernel, in the order in which it is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change<'t> {
+pub struct Change<'t> {
     how: How,
     what: What<'t>,
     was: Was,
     /// Where the file asks for it.
-    pub(crate) place: Option<Place>,
+    pub place: Option<Place>,
 }
 
 /// A change as JSON.
 #[derive(Serialize)]
-pub(crate) struct Told<'a> {
+pub struct Told<'a> {
     change: How,
     #[serde(flatten)]
     item: Item<'a>,
@@ -137,12 +137,12 @@ impl<'t> Change<'t> {
     }
 
     /// Whether it is told of.
-    pub(crate) fn shows(&self) -> bool {
+    pub fn shows(&self) -> bool {
         self.how != How::Suspend
     }
 
     /// The values of the option that is set. `known` asks for those that the graph does not show, before the change.
-    pub(crate) fn values(
+    pub fn values(
         &self,
         known: &mut previous::Values,
         source: &mut impl Source,
@@ -172,7 +172,7 @@ impl<'t> Change<'t> {
     }
 
     /// In a line, as the log has it.
-    pub(crate) fn line(&self, values: Option<&Values>, names: &Names) -> String {
+    pub fn line(&self, values: Option<&Values>, names: &Names) -> String {
         let mut line = self.describe(names);
         if let (What::Option { key, .. }, Some(Values { old, new })) = (self.what, values) {
             let shown = |value: &str| shown(names.text(key), value);
@@ -185,7 +185,7 @@ impl<'t> Change<'t> {
     }
 
     /// In a line, without values.
-    pub(crate) fn describe(&self, names: &Names) -> String {
+    pub fn describe(&self, names: &Names) -> String {
         let sign = match self.how {
             How::Add => '+',
             How::Remove | How::Suspend => '-',
@@ -207,7 +207,7 @@ impl<'t> Change<'t> {
     }
 
     /// For programs.
-    pub(crate) fn told<'a>(&'a self, values: Option<&'a Values>, names: &'a Names) -> Told<'a> {
+    pub fn told<'a>(&'a self, values: Option<&'a Values>, names: &'a Names) -> Told<'a> {
         let item = match self.what {
             What::Block { name, kind } => Item::Block {
                 name: names.text(name),
@@ -245,7 +245,7 @@ impl<'t> Change<'t> {
     }
 
     /// For the kernel.
-    pub(crate) fn op<'a>(&'a self, names: &'a Names) -> Op<'a> {
+    pub fn op<'a>(&'a self, names: &'a Names) -> Op<'a> {
         let off = matches!(self.how, How::Remove | How::Suspend);
         match self.what {
             What::Block { name, .. } if off => Op::FbDel {

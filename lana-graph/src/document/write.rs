@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 use toml_writer::{TomlWrite, WriteTomlValue};
 
 /// The file of what runs.
-pub(crate) fn write(running: &Running, order: &Ordered, names: &Names) -> String {
+pub fn write(running: &Running, order: &Ordered, names: &Names) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = write_to(&mut out, running, order, names);

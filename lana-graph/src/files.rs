@@ -3,26 +3,64 @@
 //! A graph in several files, as in `/etc/lana`: each is a part of it, with blocks and bindings of its own.
 
 use crate::{
+    diff::{changes, Change},
     document::{self, Mistake},
     expression,
     model::{Names, Place, Target},
+    running,
 };
+use anyhow::{Context, Result};
+use lana_cli::{usage, without_bom};
+use lana_netlink::{errno_text, Connection};
 use std::{
     fs, io, mem,
     path::{Path, PathBuf},
 };
 
 /// A file.
-pub(crate) struct Source {
-    pub(crate) name: String,
-    pub(crate) text: String,
+pub struct Source {
+    /// What messages call it.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl Source {
+    /// What `bytes` say. A byte order mark at the beginning is left out.
+    pub fn new(name: String, bytes: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let good = bytes.iter().take(error.valid_up_to());
+            let line = 1 + good.filter(|&&byte| byte == b'\n').count();
+            let text = "it is not UTF-8".to_owned();
+            Mistake { line, text }.of(&name)
+        })?;
+        let text = without_bom(text).to_owned();
+        Ok(Source { name, text })
+    }
+}
+
+/// Reads a file, or all files of a folder.
+pub fn sources(path: &Path) -> Result<Vec<Source>> {
+    let wrong = |error: io::Error| usage(errno_text(&error));
+    let name = || path.display().to_string();
+    if !path.is_dir() {
+        let bytes = fs::read(path).map_err(wrong).with_context(name)?;
+        return Ok(vec![Source::new(name(), &bytes)?]);
+    }
+    let paths = of(path).map_err(wrong).with_context(name)?;
+    let sources = paths.iter().map(|path| {
+        let name = path.display().to_string();
+        let bytes = fs::read(path).map_err(wrong).with_context(|| name.clone());
+        Source::new(name, &bytes?)
+    });
+    sources.collect()
 }
 
 /// Files that are one graph. A place counts the bytes of those before.
-pub(crate) struct Files<'a>(pub(crate) &'a [Source]);
+pub struct Files<'a>(pub &'a [Source]);
 
 /// The files of a folder, in the order of their names.
-pub(crate) fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -36,11 +74,16 @@ pub(crate) fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 impl<'a> Files<'a> {
     /// The graph that they describe together, or what is wrong in which.
-    pub(crate) fn read(&self, names: &mut Names) -> Result<Target<'a>, (String, Mistake)> {
+    pub fn read(&self, names: &mut Names) -> Result<Target<'a>, (String, Mistake)> {
         let mut whole = Target::default();
         let mut base: Place = 0;
         for source in self.0 {
             let wrong = |mistake| (source.name.clone(), mistake);
+            if document::is_cut_off(&source.text) {
+                let text = format!("it is cut off: the line '{}' is missing", document::END);
+                let line = source.text.lines().count();
+                return Err(wrong(Mistake { line, text }));
+            }
             let part = document::read(&source.text, names).map_err(wrong)?;
             for (name, mut block) in part.blocks.into_things() {
                 if let Some(other) = whole.blocks.get(name) {
@@ -74,7 +117,7 @@ impl<'a> Files<'a> {
     }
 
     /// The file and the line of a place.
-    pub(crate) fn at(&self, place: Place) -> (&str, usize) {
+    pub fn at(&self, place: Place) -> (&str, usize) {
         let mut place = place;
         for source in self.0 {
             if place < length(source) {
@@ -85,6 +128,34 @@ impl<'a> Files<'a> {
         self.0.last().map_or(("", 1), |last| {
             (&last.name, document::line(&last.text, Place::MAX))
         })
+    }
+
+    /// What is to change of what runs for `target`, which was read from these files.
+    pub fn compare<'t>(
+        &self,
+        lana: &mut Connection,
+        target: &'t Target<'_>,
+        names: &mut Names,
+    ) -> Result<Vec<Change<'t>>> {
+        let running = running::read(lana, names)?;
+        let wrong = |(place, text): (Place, String)| {
+            let (name, line) = self.at(place);
+            Mistake { line, text }.of(name)
+        };
+        changes(&running, target, names).map_err(wrong)
+    }
+
+    /// Where a change comes from: a line of a file, if one asks for it. `name` is what all files are called.
+    pub fn origin(&self, name: &str, change: &Change<'_>, names: &Names) -> String {
+        let what = change.describe(names);
+        match change.place {
+            _ if name.is_empty() => what,
+            Some(place) => {
+                let (name, line) = self.at(place);
+                format!("{name}:{line}: {what}")
+            }
+            None => format!("{name}: {what}"),
+        }
     }
 }
 
