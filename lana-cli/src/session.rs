@@ -42,6 +42,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// For a program that changes the graph on its own, and has no command line of a [`Tool`](crate::Tool). `graph` saves
+    /// the graph, for the log.
+    pub fn of_daemon(tool: &'static str, graph: fn(&mut Session) -> Result<String>) -> Self {
+        Self::new(tool, Globals::default(), None, graph)
+    }
+
     pub(crate) fn new(
         tool: &'static str,
         globals: Globals,

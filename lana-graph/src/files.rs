@@ -18,6 +18,7 @@ use std::{
 };
 
 /// A file.
+#[derive(Debug)]
 pub struct Source {
     /// What messages call it.
     pub name: String,

@@ -103,6 +103,25 @@ pub struct Block<'a> {
     pub place: Place,
 }
 
+impl<'a> Block<'a> {
+    /// Sets an option, whatever it was set to before.
+    pub fn set(&mut self, new: Setting<'a>) {
+        self.settings.retain(|setting| setting.key != new.key);
+        self.settings.push(new);
+    }
+
+    /// Becomes what `new` is. Options stay that `new` does not set, if it is of the same kind.
+    pub fn take(&mut self, new: Block<'a>) {
+        if self.kind != new.kind {
+            self.settings.clear();
+        }
+        (self.kind, self.place) = (new.kind, new.place);
+        for setting in new.settings {
+            self.set(setting);
+        }
+    }
+}
+
 /// Blocks by name.
 pub type Blocks<'a> = ByName<Block<'a>>;
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The socket that `lanactl` talks to: a request is a line of JSON, and so is the answer.
+
+use crate::state::Hold;
+use anyhow::{Context, Result};
+use lana_cli::{denied, usage};
+use lana_netlink::errno_text;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::Path,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
+    net::UnixListener,
+    sync::{mpsc::UnboundedSender, oneshot},
+};
+
+/// The folder of the socket and the state where nobody says otherwise.
+pub const FOLDER: &str = "/run/lana";
+/// The socket in it.
+pub const SOCKET: &str = "lanad.sock";
+/// How long a request may be.
+const LONGEST: u64 = 64 << 10;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
+pub enum Request {
+    /// What lanad sees and does.
+    Status,
+    /// Leave the graph to somebody.
+    Hold(Hold),
+    /// Keep the graph again.
+    Release,
+    /// Read the configuration and the files again.
+    Reload,
+    /// What was logged.
+    Log {
+        /// Only what comes after this number.
+        #[serde(default)]
+        after: u64,
+    },
+}
+
+/// A request, and where its answer goes.
+pub type Asked = (Request, oneshot::Sender<Result<Value, String>>);
+
+/// Listens.
+pub fn start<M: From<Asked> + Send + 'static>(folder: &Path, to: UnboundedSender<M>) -> Result<()> {
+    let path = folder.join(SOCKET);
+    // Who has the lock of the folder may remove what is left of another one.
+    let _ = fs::remove_file(&path);
+    let listen = || {
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    let listener = listen().map_err(|error: std::io::Error| usage(errno_text(&error)));
+    let listener = listener.with_context(|| path.display().to_string())?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let to = to.clone();
+            tokio::spawn(async move {
+                // Who asks may hang up.
+                let _ = serve(stream, &to).await;
+            });
+        }
+    });
+    Ok(())
+}
+
+async fn serve<M: From<Asked>>(
+    stream: tokio::net::UnixStream,
+    to: &UnboundedSender<M>,
+) -> Option<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = tokio::io::BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        let mut limited = (&mut read).take(LONGEST);
+        if limited.read_line(&mut line).await.ok()? == 0 {
+            return Some(());
+        }
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => {
+                let (reply, answer) = oneshot::channel();
+                to.send((request, reply).into()).ok()?;
+                answer
+                    .await
+                    .unwrap_or_else(|_| Err("lanad ends".to_owned()))
+            }
+            Err(error) => Err(format!("no request: {error}")),
+        };
+        let mut line = answer
+            .unwrap_or_else(|error| json!({ "error": error }))
+            .to_string();
+        line.push('\n');
+        write.write_all(line.as_bytes()).await.ok()?;
+    }
+}
+
+/// Asks lanad.
+pub fn ask(folder: &Path, request: &Request) -> Result<Value> {
+    let path = folder.join(SOCKET);
+    let talk = || -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(&path)?;
+        let mut line = serde_json::to_string(request)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = talk().map_err(|error| {
+        let text = errno_text(&error);
+        denied(format!("{}: {text} (does lanad run?)", path.display()))
+    })?;
+    let answer: Value = serde_json::from_str(&answer).context("the answer of lanad")?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => Err(denied(error)),
+        None => Ok(answer),
+    }
+}

@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The daemon: what comes from all sides, one after the other.
+
+mod journal;
+mod repair;
+
+use crate::{
+    act::{self, Announcer, Effect},
+    config::{Action, Config, Graph, Repair as Wanted},
+    control::{self, Asked, Request},
+    engine::{Engine, Switch},
+    keep::{self, Answer, Desired, Job, Outcome},
+    probe::{self, Measured},
+    record::{Acted, Recorder},
+    state::{State, Store},
+    watch::{self, Heard},
+    world::Fact,
+};
+use anyhow::{Context, Result};
+use journal::Journal;
+use lana_cli::{history, kernel, usage};
+use repair::Repair;
+use rustix::fs::{flock, FlockOperation};
+use sd_notify::NotifyState;
+use serde_json::{json, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio::{
+    select,
+    signal::unix::{signal, SignalKind},
+    sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+    task::JoinHandle,
+    time::sleep_until,
+};
+
+/// What lanad is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The folder of the socket and the state.
+    pub folder: PathBuf,
+    /// Says what it would do, and does nothing.
+    pub dry_run: bool,
+    /// Where to record what is learned and done.
+    pub record: Option<PathBuf>,
+}
+
+/// What comes.
+#[derive(Debug)]
+enum Message {
+    Heard(Heard),
+    Answer(Answer),
+    Measured(Measured),
+    Effect(Effect),
+    Asked(Asked),
+}
+
+macro_rules! from {
+    ($($kind:ident),*) => { $(impl From<$kind> for Message {
+        fn from(it: $kind) -> Self {
+            Message::$kind(it)
+        }
+    })* };
+}
+from!(Heard, Answer, Measured, Effect, Asked);
+
+/// Kinds of events that say that the graph is another one than before.
+const CHANGES: [&str; 12] = [
+    "added",
+    "removed",
+    "bound",
+    "unbound",
+    "subscribed",
+    "unsubscribed",
+    "option-set",
+    "replaced",
+    "renamed",
+    "device-gone",
+    "device-renamed",
+    "xdp-replaced",
+];
+
+struct Daemon {
+    start: Start,
+    begun: Instant,
+    config: Config,
+    engine: Engine,
+    repair: Repair,
+    state: State,
+    store: Store,
+    journal: Journal,
+    recorder: Option<Recorder>,
+    jobs: std::sync::mpsc::Sender<Job>,
+    to: UnboundedSender<Message>,
+    probes: Vec<JoinHandle<()>>,
+    announcers: BTreeMap<String, Announcer>,
+    /// What the announcements are now.
+    announced: BTreeMap<String, bool>,
+    devices: BTreeSet<String>,
+    /// Devices that are wanted, and are not there.
+    missing: Vec<String>,
+    /// How the graph differs from what is wanted, as far as that was told.
+    differs: Vec<String>,
+    /// Why the graph is not as it is wanted.
+    trouble: Option<String>,
+    /// Counters are read next, if a rule wants them.
+    sample: Option<Duration>,
+    /// An answer of the kernel to this is awaited.
+    reads: bool,
+}
+
+/// Runs until it is told to end.
+pub async fn run(start: Start) -> Result<()> {
+    let config = Config::read(&start.config)?;
+    let desired = Desired::read(&config)?;
+    let store = Store::open(&start.folder)?;
+    let lock = start.folder.join("lanad.lock");
+    let lock = File::create(&lock).map_err(|error| kernel(&lock.display().to_string(), &error))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(usage("lanad runs already").context(start.folder.display().to_string()));
+    }
+    let state = store.read();
+    let (to, mut messages) = unbounded_channel();
+    control::start(&start.folder, to.clone())?;
+    let record = start
+        .record
+        .as_ref()
+        .map(|path| Recorder::new(path, &state.rules));
+    let mut daemon = Daemon {
+        begun: Instant::now(),
+        engine: Engine::new(&config, &state.rules),
+        repair: repair(config.graph.as_ref()),
+        state,
+        store,
+        journal: Journal::default(),
+        recorder: record.transpose()?,
+        jobs: keep::start(desired, to.clone()),
+        to,
+        probes: Vec::new(),
+        announcers: BTreeMap::new(),
+        announced: BTreeMap::new(),
+        devices: BTreeSet::new(),
+        missing: Vec::new(),
+        differs: Vec::new(),
+        trouble: None,
+        sample: None,
+        reads: false,
+        config,
+        start,
+    };
+    daemon.begin();
+    watch::start(&daemon.to);
+    daemon.serve(&mut messages).await
+}
+
+fn repair(graph: Option<&Graph>) -> Repair {
+    let (settle, longest) =
+        graph.map_or_else(Default::default, |graph| (graph.settle, graph.backoff));
+    Repair::new(settle.duration(), longest.duration())
+}
+
+impl Daemon {
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Begins to measure and to announce.
+    fn begin(&mut self) {
+        for probe in self.probes.drain(..) {
+            probe.abort();
+        }
+        for (number, (name, probe)) in (1..).zip(&self.config.probe) {
+            let probe = probe::start(name.clone(), probe.clone(), number, self.to.clone());
+            self.probes.push(probe);
+        }
+        let announcement = |(name, what): (&String, &_)| {
+            let announcer = Announcer::start(name.clone(), Clone::clone(what), self.to.clone());
+            (name.clone(), announcer)
+        };
+        self.announcers = self.config.announcement.iter().map(announcement).collect();
+        self.sample = self.config.samples().then(|| self.now());
+    }
+
+    async fn serve(&mut self, messages: &mut UnboundedReceiver<Message>) -> Result<()> {
+        let mut ends = [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ];
+        let [terminate, interrupt] = &mut ends;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let watchdog = sd_notify::watchdog_enabled();
+        let mut alive = watchdog.map(|limit| tokio::time::interval(limit / 2));
+        let mut is_ready = false;
+        loop {
+            if !is_ready && self.engine.knows() {
+                is_ready = true;
+                // Nobody need have started us that wants to know.
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
+            let deadline = self.deadline().map_or_else(
+                || Instant::now() + Duration::from_secs(3600),
+                |at| self.begun + at,
+            );
+            select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.take(message)?,
+                    None => return Ok(()),
+                },
+                () = sleep_until(deadline.into()) => {}
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hangup.recv() => self.reload().unwrap_or_else(|error| self.journal.say(&format!("reload: {error:#}"))),
+                () = tick(alive.as_mut()) => { let _ = sd_notify::notify(&[NotifyState::Watchdog]); }
+            }
+            self.pass()?;
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let deadlines = [self.engine.deadline(), self.repair.deadline(), self.sample];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does what time brings.
+    fn pass(&mut self) -> Result<()> {
+        let now = self.now();
+        let switches = self.engine.pass(now);
+        self.switch(now, switches)?;
+        if self.sample.is_some_and(|at| at <= now) {
+            self.sample = Some(now + self.config.sample.duration());
+            self.job(Job::Sample);
+        }
+        if self.config.graph.is_some() && self.engine.knows() && self.repair.begins(now) {
+            let held = self.state.is_held();
+            let report = self
+                .config
+                .graph
+                .as_ref()
+                .is_some_and(|graph| graph.repair == Wanted::Report);
+            let change = !held && !report && !self.start.dry_run;
+            self.job(Job::Keep {
+                actions: self.engine.graph_actions(),
+                change,
+            });
+        }
+        Ok(())
+    }
+
+    fn job(&self, job: Job) {
+        // The thread lives as long as we do.
+        let _ = self.jobs.send(job);
+    }
+
+    fn take(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Heard(Heard::Fact(fact)) | Message::Measured(Measured::Fact(fact)) => {
+                self.learn(&fact)
+            }
+            Message::Heard(Heard::Begun | Heard::Missed) => {
+                self.read();
+                self.repair.somebody(self.now());
+                Ok(())
+            }
+            Message::Heard(Heard::Unloaded(why)) => {
+                self.journal.say(&why);
+                // What is gone with it, rules are to know.
+                self.learn(&Fact::Graph {
+                    blocks: BTreeMap::new(),
+                    bindings: BTreeSet::new(),
+                })
+            }
+            Message::Heard(Heard::Failed(why)) => {
+                self.journal.say(&format!("devices: {why}"));
+                Ok(())
+            }
+            Message::Measured(Measured::Failed(name, why)) => {
+                self.journal.say(&format!("probe '{name}': {why}"));
+                Ok(())
+            }
+            Message::Answer(answer) => self.answered(answer),
+            Message::Effect(effect) => {
+                self.effect(effect);
+                Ok(())
+            }
+            Message::Asked((request, reply)) => {
+                let answer = self.asked(request).map_err(|error| format!("{error:#}"));
+                // Who has asked may be gone.
+                let _ = reply.send(answer);
+                Ok(())
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        if !std::mem::replace(&mut self.reads, true) {
+            self.job(Job::Read);
+        }
+    }
+
+    fn learn(&mut self, fact: &Fact) -> Result<()> {
+        let now = self.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.learned(now, fact).context("the record")?;
+        }
+        match fact {
+            Fact::Event(event) if CHANGES.contains(&event.kind.as_str()) => {
+                self.repair.somebody(now)
+            }
+            // What could not be made may be made now.
+            Fact::Event(event) if event.kind == "type-added" => self.repair.wanted(now),
+            Fact::Devices { up } => {
+                let devices: BTreeSet<_> = up.keys().cloned().collect();
+                if devices != self.devices {
+                    self.devices = devices;
+                    self.repair.wanted(now);
+                }
+            }
+            Fact::Graph { .. } if !self.engine.knows() => self.repair.wanted(now),
+            _ => {}
+        }
+        let (switches, unclear) = self.engine.learn(now, fact);
+        if unclear {
+            self.read();
+        }
+        self.switch(now, switches)
+    }
+
+    fn answered(&mut self, answer: Answer) -> Result<()> {
+        let now = self.now();
+        match answer {
+            Answer::Fact(fact) => {
+                if matches!(fact, Fact::Graph { .. }) {
+                    self.reads = false;
+                }
+                return self.learn(&fact);
+            }
+            Answer::Failed(error) => {
+                self.reads = false;
+                let why = format!("{error:#}");
+                if self.trouble.as_ref() != Some(&why) {
+                    self.journal.say(&why);
+                    self.trouble = Some(why);
+                }
+            }
+            Answer::Changed(_, Ok(())) => {}
+            Answer::Changed(rule, Err(error)) => {
+                self.journal.say(&format!("rule '{rule}': {error:#}"))
+            }
+            Answer::Kept(Ok(outcome)) => self.kept(now, outcome),
+            Answer::Kept(Err(error)) => {
+                self.repair.failed(now);
+                let why = format!("{error:#}");
+                if self.trouble.as_ref() != Some(&why) {
+                    self.journal
+                        .say(&format!("the graph is not as it is wanted: {why}"));
+                    self.trouble = Some(why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kept(&mut self, now: Duration, outcome: Outcome) {
+        let Outcome {
+            changes,
+            done,
+            missing,
+            unconfirmed,
+        } = outcome;
+        self.trouble = None;
+        if missing != self.missing {
+            if !missing.is_empty() {
+                self.journal
+                    .say(&format!("no device {} yet", missing.join(", ")));
+            }
+            self.missing = missing;
+        }
+        if unconfirmed {
+            self.journal.say(
+                "the graph differs, and a change waits for `fbctl confirm`: nothing is repaired",
+            );
+            self.repair.failed(now);
+            return;
+        }
+        if done {
+            self.differs.clear();
+            let theirs = self.repair.ended(now, !changes.is_empty());
+            for change in &changes {
+                self.journal.say(&format!(
+                    "{}: {change}",
+                    if theirs { "repaired" } else { "made" }
+                ));
+            }
+            let wait = self.repair.wait(now);
+            if theirs
+                && Some(wait)
+                    > self
+                        .config
+                        .graph
+                        .as_ref()
+                        .map(|graph| graph.settle.duration())
+            {
+                self.journal.say(&format!(
+                    "somebody changes the graph again and again: it is repaired {} s after the next change \
+                     (`lanactl hold` leaves it as it is)",
+                    wait.as_secs_f64()
+                ));
+            }
+            return;
+        }
+        self.repair.ended(now, false);
+        if changes != self.differs {
+            for change in &changes {
+                self.journal.say(&format!("differs: {change}"));
+            }
+            self.differs = changes;
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Announced(name, on) => {
+                if self.announced.insert(name.clone(), on) != Some(on) {
+                    let what = if on { "announced" } else { "withdrawn" };
+                    self.journal.say(&format!("{what}: {name}"));
+                }
+            }
+            Effect::Waits(name, why) => self.journal.say(&format!("announcement '{name}': {why}")),
+            Effect::Failed(why) => self.journal.say(&why),
+        }
+    }
+
+    /// Rules act.
+    fn switch(&mut self, now: Duration, switches: Vec<Switch>) -> Result<()> {
+        if switches.is_empty() {
+            return Ok(());
+        }
+        // First what is urgent.
+        for switch in &switches {
+            let Some(rule) = self.engine.rule(switch.rule) else {
+                continue;
+            };
+            for action in if switch.holds {
+                &rule.then
+            } else {
+                &rule.otherwise
+            } {
+                let (name, on) = match action {
+                    Action::Announce(name) => (name, true),
+                    Action::Withdraw(name) => (name, false),
+                    _ => continue,
+                };
+                if let Some(announcer) = self.announcers.get(name).filter(|_| !self.start.dry_run) {
+                    announcer.want(on);
+                }
+            }
+        }
+        for switch in switches {
+            let acted = Acted::new(now, &switch, &self.engine);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.acted(&acted).context("the record")?;
+            }
+            let what = if switch.holds { "holds" } else { "is over" };
+            self.journal
+                .say(&format!("rule '{}' {what}: {}", acted.rule, switch.cause));
+            self.act(now, &acted, &switch);
+        }
+        self.state.rules = self.engine.states();
+        self.keep_state();
+        Ok(())
+    }
+
+    fn act(&mut self, now: Duration, acted: &Acted, switch: &Switch) {
+        let Some(rule) = self.engine.rule(switch.rule) else {
+            return;
+        };
+        let actions = if switch.holds {
+            &rule.then
+        } else {
+            &rule.otherwise
+        };
+        let changes: Vec<_> = actions
+            .iter()
+            .filter(|action| action.changes_graph())
+            .cloned()
+            .collect();
+        for action in actions {
+            match action {
+                _ if self.start.dry_run => {
+                    self.journal.say(&format!("would do: {}", words(action)))
+                }
+                Action::Run(words) => act::run(
+                    words,
+                    &acted.rule,
+                    &acted.cause,
+                    acted.holds,
+                    self.to.clone(),
+                ),
+                Action::Log(text) => self.journal.say(text),
+                _ => {}
+            }
+        }
+        if changes.is_empty() {
+            return;
+        }
+        if self.config.graph.is_some() {
+            self.repair.wanted(now);
+        } else if !self.start.dry_run {
+            let (rule, unused) = (acted.rule.clone(), switch.unused.clone());
+            self.job(Job::Change {
+                rule,
+                actions: changes,
+                unused,
+            });
+        }
+    }
+
+    fn keep_state(&mut self) {
+        if let Err(error) = self.store.write(&self.state) {
+            self.journal.say(&format!("{error:#}"));
+        }
+    }
+
+    fn asked(&mut self, request: Request) -> Result<Value> {
+        let now = self.now();
+        match request {
+            Request::Status => return Ok(self.status()),
+            Request::Log { after } => return Ok(self.journal.after(after)),
+            Request::Hold(hold) => {
+                self.journal
+                    .say(&format!("somebody holds the graph: {}", hold.why));
+                self.state.hold = Some(hold);
+                self.keep_state();
+            }
+            Request::Release => {
+                if self.state.hold.take().is_none() {
+                    return Err(usage("nobody holds the graph"));
+                }
+                self.journal.say("nobody holds the graph any more");
+                self.keep_state();
+                self.repair.wanted(now);
+            }
+            Request::Reload => self.reload()?,
+        }
+        Ok(json!({}))
+    }
+
+    /// Reads the configuration and the files again. If something is wrong with them, all stays as it is.
+    fn reload(&mut self) -> Result<()> {
+        let config = Config::read(&self.start.config)?;
+        if let Some(desired) = Desired::read(&config)? {
+            self.job(Job::Load(Box::new(desired)));
+        }
+        self.journal.say("reloaded");
+        let now = self.now();
+        if config != self.config {
+            self.engine = Engine::new(&config, &self.engine.states());
+            let runs = self.repair.is_running();
+            self.repair = repair(config.graph.as_ref());
+            self.config = config;
+            self.begin();
+            // What is known, the new rules have to be told.
+            self.read();
+            let up = lana_netlink::links().unwrap_or_default().into_iter();
+            let up = up
+                .map(|(name, state)| (name, state == lana_netlink::LinkState::Up))
+                .collect();
+            self.learn(&Fact::Devices { up })?;
+            if runs {
+                // Its answer ends nothing.
+                self.journal
+                    .say("a comparison with what was wanted before is still running");
+            }
+        }
+        self.repair.wanted(now);
+        Ok(())
+    }
+
+    fn status(&self) -> Value {
+        let rules = self.engine.status().map(|(name, condition, holds, count)| {
+            json!({ "name": name, "holds": holds, "condition": condition, "acted": count })
+        });
+        let hold = self.state.hold.as_ref().filter(|_| self.state.is_held());
+        let graph = self.config.graph.as_ref().map(|graph| {
+            let state = match (hold, &self.trouble) {
+                (Some(_), _) => "held",
+                (None, Some(_)) => "wrong",
+                (None, None) if !self.differs.is_empty() => "differs",
+                (None, None) if !self.missing.is_empty() => "incomplete",
+                (None, None) if self.repair.deadline().is_some() || self.repair.is_running() => {
+                    "changing"
+                }
+                (None, None) => "kept",
+            };
+            let (files, differs) = (&graph.files, &self.differs);
+            json!({ "files": files, "state": state, "missing": self.missing, "differs": differs })
+        });
+        json!({
+            "graph": graph,
+            "hold": hold,
+            "trouble": self.trouble,
+            "rules": rules.collect::<Vec<_>>(),
+            "announcements": self.announced,
+            "time": history::now(),
+        })
+    }
+}
+
+fn words(action: &Action) -> String {
+    serde_json::to_string(action).unwrap_or_default()
+}
+
+async fn tick(interval: Option<&mut tokio::time::Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
