@@ -62,7 +62,7 @@ help:
 	@echo 'make modules_install  install them for that kernel (as root); KVER= or KDIR=, as above'
 	@echo 'make block DIR=...    build a block outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'
-	@echo 'make tools            build fbctl, vlink, bpfc, flowd, ifpps, otst, trafgen and the example programs, in target/release'
+	@echo 'make tools            build fbctl, vlink, lanad, lanactl, the other tools and the example programs, in target/release'
 	@echo 'make install          install the tools, manual pages, completions, units and the headers below'
 	@echo '                      PREFIX=/usr/local; make uninstall removes them'
 	@echo 'make deb              build Debian packages in build/deb; KVER=... adds the modules for that kernel'
@@ -202,12 +202,12 @@ no_blank = $(if $(word 2,$($(1))),echo 'the kernel cannot build in a path with a
 tools:
 	@scripts/setup chroot test
 	@$(inside) cargo build --release --locked $(if $(filter arm64%,$(LANE)), \
-		-p fbctl -p vlink -p bpfc -p flowd -p ifpps -p otst -p trafgen --target aarch64-unknown-linux-gnu)
+		-p fbctl -p vlink -p bpfc -p flowd -p ifpps -p lanad -p otst -p trafgen --target aarch64-unknown-linux-gnu)
 
 # The tools with their manual pages, completions and units. What is installed, `uninstall` removes: the same list.
 share = $(DESTDIR)$(PREFIX)/share
-units = lana.service lana@.service lana-record.service lana-metrics.socket lana-metrics@.service
-programs = fbctl vlink bpfc flowd ifpps otst trafgen
+units = lana.service lanad.service lanad@.service lana@.service lana-record.service lana-metrics.socket lana-metrics@.service
+programs = fbctl vlink bpfc flowd ifpps lanactl lanad otst trafgen
 install: tools
 	rm -rf build/install && mkdir -p build/install/man8 build/install/man7
 	for tool in fbctl vlink; do \
@@ -216,7 +216,7 @@ install: tools
 			target/release/$$tool completions $$shell > build/install/$$tool.$$shell || exit 1; \
 		done || exit 1; \
 	done
-	for tool in bpfc flowd ifpps otst trafgen; do \
+	for tool in bpfc flowd ifpps lanactl lanad otst trafgen; do \
 		target/release/$$tool --man build/install/man8 && \
 		for shell in bash zsh fish; do \
 			target/release/$$tool --completions $$shell > build/install/$$tool.$$shell || exit 1; \

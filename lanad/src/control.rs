@@ -6,13 +6,14 @@ use crate::state::Hold;
 use anyhow::{Context, Result};
 use lana_cli::{denied, usage};
 use lana_netlink::errno_text;
-use serde::{Deserialize, Serialize};
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use serde_json::{json, Value};
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
@@ -45,6 +46,65 @@ pub enum Request {
         #[serde(default)]
         after: u64,
     },
+}
+
+/// What lanad sees and does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// How the graph is kept, if one is.
+    pub graph: Option<GraphStatus>,
+    /// Who holds it.
+    pub hold: Option<Hold>,
+    /// Why it is not as it is wanted.
+    pub trouble: Option<String>,
+    /// Which announcements are made.
+    pub announcements: BTreeMap<String, bool>,
+    /// The rules, in the order of the configuration.
+    pub rules: Vec<RuleStatus>,
+}
+
+/// How a graph is kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GraphStatus {
+    /// Its files.
+    pub files: Vec<PathBuf>,
+    /// In a word: kept, changing, incomplete, differs, held, wrong.
+    pub state: String,
+    /// Devices that are wanted, and are not there.
+    pub missing: Vec<String>,
+    /// How it differs, where that is only told.
+    pub differs: Vec<String>,
+}
+
+/// What a rule has seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// Its name.
+    pub name: String,
+    /// Its condition, and what is known of it.
+    pub condition: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// How often it has begun to.
+    pub acted: u64,
+}
+
+/// What lanad has said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lines {
+    /// The last lines.
+    pub lines: Vec<Line>,
+}
+
+/// A line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number, from 1.
+    pub line: u64,
+    /// When, in microseconds since 1970.
+    pub time: u64,
+    /// What.
+    pub text: String,
 }
 
 /// A request, and where its answer goes.
@@ -105,7 +165,7 @@ async fn serve<M: From<Asked>>(
 }
 
 /// Asks lanad.
-pub fn ask(folder: &Path, request: &Request) -> Result<Value> {
+pub fn ask<T: DeserializeOwned>(folder: &Path, request: &Request) -> Result<T> {
     let path = folder.join(SOCKET);
     let talk = || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(&path)?;
@@ -123,6 +183,6 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Value> {
     let answer: Value = serde_json::from_str(&answer).context("the answer of lanad")?;
     match answer.get("error").and_then(Value::as_str) {
         Some(error) => Err(denied(error)),
-        None => Ok(answer),
+        None => serde_json::from_value(answer).context("the answer of lanad"),
     }
 }

@@ -8,7 +8,7 @@ mod repair;
 use crate::{
     act::{self, Announcer, Effect},
     config::{Action, Config, Graph, Repair as Wanted},
-    control::{self, Asked, Request},
+    control::{self, Asked, GraphStatus, Request, Status},
     engine::{Engine, Switch},
     keep::{self, Answer, Desired, Job, Outcome},
     probe::{self, Measured},
@@ -19,7 +19,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use journal::Journal;
-use lana_cli::{history, kernel, usage};
+use lana_cli::{kernel, usage};
 use repair::Repair;
 use rustix::fs::{flock, FlockOperation};
 use sd_notify::NotifyState;
@@ -310,7 +310,7 @@ impl Daemon {
         }
         match fact {
             Fact::Event(event) if CHANGES.contains(&event.kind.as_str()) => {
-                self.repair.somebody(now)
+                self.repair.somebody(now);
             }
             // What could not be made may be made now.
             Fact::Event(event) if event.kind == "type-added" => self.repair.wanted(now),
@@ -350,7 +350,7 @@ impl Daemon {
             }
             Answer::Changed(_, Ok(())) => {}
             Answer::Changed(rule, Err(error)) => {
-                self.journal.say(&format!("rule '{rule}': {error:#}"))
+                self.journal.say(&format!("rule '{rule}': {error:#}"));
             }
             Answer::Kept(Ok(outcome)) => self.kept(now, outcome),
             Answer::Kept(Err(error)) => {
@@ -493,7 +493,7 @@ impl Daemon {
         for action in actions {
             match action {
                 _ if self.start.dry_run => {
-                    self.journal.say(&format!("would do: {}", words(action)))
+                    self.journal.say(&format!("would do: {}", words(action)));
                 }
                 Action::Run(words) => act::run(
                     words,
@@ -530,8 +530,8 @@ impl Daemon {
     fn asked(&mut self, request: Request) -> Result<Value> {
         let now = self.now();
         match request {
-            Request::Status => return Ok(self.status()),
-            Request::Log { after } => return Ok(self.journal.after(after)),
+            Request::Status => return Ok(serde_json::to_value(self.status())?),
+            Request::Log { after } => return Ok(serde_json::to_value(self.journal.after(after))?),
             Request::Hold(hold) => {
                 self.journal
                     .say(&format!("somebody holds the graph: {}", hold.why));
@@ -561,7 +561,6 @@ impl Daemon {
         let now = self.now();
         if config != self.config {
             self.engine = Engine::new(&config, &self.engine.states());
-            let runs = self.repair.is_running();
             self.repair = repair(config.graph.as_ref());
             self.config = config;
             self.begin();
@@ -572,43 +571,36 @@ impl Daemon {
                 .map(|(name, state)| (name, state == lana_netlink::LinkState::Up))
                 .collect();
             self.learn(&Fact::Devices { up })?;
-            if runs {
-                // Its answer ends nothing.
-                self.journal
-                    .say("a comparison with what was wanted before is still running");
-            }
         }
         self.repair.wanted(now);
         Ok(())
     }
 
-    fn status(&self) -> Value {
-        let rules = self.engine.status().map(|(name, condition, holds, count)| {
-            json!({ "name": name, "holds": holds, "condition": condition, "acted": count })
-        });
+    fn status(&self) -> Status {
         let hold = self.state.hold.as_ref().filter(|_| self.state.is_held());
-        let graph = self.config.graph.as_ref().map(|graph| {
+        let graph = |graph: &Graph| {
             let state = match (hold, &self.trouble) {
                 (Some(_), _) => "held",
                 (None, Some(_)) => "wrong",
                 (None, None) if !self.differs.is_empty() => "differs",
                 (None, None) if !self.missing.is_empty() => "incomplete",
-                (None, None) if self.repair.deadline().is_some() || self.repair.is_running() => {
-                    "changing"
-                }
+                (None, None) if self.repair.is_due() => "changing",
                 (None, None) => "kept",
             };
-            let (files, differs) = (&graph.files, &self.differs);
-            json!({ "files": files, "state": state, "missing": self.missing, "differs": differs })
-        });
-        json!({
-            "graph": graph,
-            "hold": hold,
-            "trouble": self.trouble,
-            "rules": rules.collect::<Vec<_>>(),
-            "announcements": self.announced,
-            "time": history::now(),
-        })
+            GraphStatus {
+                files: graph.files.clone(),
+                state: state.to_owned(),
+                missing: self.missing.clone(),
+                differs: self.differs.clone(),
+            }
+        };
+        Status {
+            graph: self.config.graph.as_ref().map(graph),
+            hold: hold.cloned(),
+            trouble: self.trouble.clone(),
+            announcements: self.announced.clone(),
+            rules: self.engine.status().collect(),
+        }
     }
 }
 

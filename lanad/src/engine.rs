@@ -4,6 +4,7 @@
 
 use crate::{
     config::{Action, Config, Rule, When},
+    control::RuleStatus,
     world::{Fact, World},
 };
 use std::{
@@ -115,10 +116,10 @@ impl Engine {
             let cause = state.rule.when.to_string();
             return Some(state.act(number, now, cause));
         }
-        let holds = world.holds(&state.rule.when, state.holds)?;
-        if !world.is_known() {
+        if state.rule.when.is_momentary() || !world.is_known() {
             return None;
         }
+        let holds = world.holds(&state.rule.when, state.holds)?;
         if let Some(restored) = state.begin.take() {
             // Nobody knows since when it is so: it is as if it had been for long.
             if !restored {
@@ -190,16 +191,13 @@ impl Engine {
         self.world.is_known()
     }
 
-    /// Each rule: its name, its condition as it is known now, whether it holds, how often it has acted.
-    pub fn status(&self) -> impl Iterator<Item = (&str, String, bool, u64)> {
-        self.rules.iter().map(|state| {
-            let condition = self.world.describe(&state.rule.when);
-            (
-                state.rule.name.as_str(),
-                condition,
-                state.holds,
-                state.count,
-            )
+    /// What each rule has seen.
+    pub fn status(&self) -> impl Iterator<Item = RuleStatus> + '_ {
+        self.rules.iter().map(|state| RuleStatus {
+            name: state.rule.name.clone(),
+            condition: self.world.describe(&state.rule.when),
+            holds: state.holds,
+            acted: state.count,
         })
     }
 

@@ -69,15 +69,18 @@ impl Ping {
 
 fn request(is_v4: bool, id: u16, sequence: u16) -> [u8; LENGTH] {
     let kind = if is_v4 { 8 } else { 128 };
-    let ([i, d], [s, q]) = (id.to_be_bytes(), sequence.to_be_bytes());
     // The kernel fills in the sum of ICMPv6.
     let sum = if is_v4 {
         checksum([u16::from(kind) << 8, id, sequence])
     } else {
         0
     };
-    let [c, k] = sum.to_be_bytes();
-    [kind, 0, c, k, i, d, s, q]
+    let mut bytes = [kind, 0, 0, 0, 0, 0, 0, 0];
+    let numbers = [sum, id, sequence].map(u16::to_be_bytes);
+    for (to, from) in bytes.iter_mut().skip(2).zip(numbers.iter().flatten()) {
+        *to = *from;
+    }
+    bytes
 }
 
 /// The internet checksum (RFC 1071) of three numbers.
@@ -96,9 +99,11 @@ fn is_answer(is_v4: bool, bytes: &[u8], id: u16, sequence: u16) -> bool {
         0
     };
     let kind = if is_v4 { 0 } else { 129 };
-    let ([i, d], [s, q]) = (id.to_be_bytes(), sequence.to_be_bytes());
     match bytes.get(skipped..).and_then(<[u8]>::first_chunk::<LENGTH>) {
-        Some([found, 0, _, _, rest @ ..]) => *found == kind && *rest == [i, d, s, q],
+        Some([found, 0, _, _, rest @ ..]) => {
+            let numbers = [id, sequence].map(u16::to_be_bytes);
+            *found == kind && rest.iter().eq(numbers.iter().flatten())
+        }
         _ => false,
     }
 }

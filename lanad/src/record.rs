@@ -144,3 +144,6 @@ fn pass(engine: &mut Engine, until: Duration, acted: &mut Vec<Acted>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub enum Fact {
     /// All counters, by block.
     Counters {
         /// By block and name.
-        values: BTreeMap<String, BTreeMap<String, u64>>,
+        values: Counters,
     },
     /// A probe has ended.
     Probe {
@@ -41,6 +41,9 @@ pub enum Fact {
         seconds: Option<f64>,
     },
 }
+
+/// Counters by block and name.
+pub type Counters = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// A block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ pub struct World {
     blocks: BTreeMap<String, Block>,
     bindings: BTreeSet<(String, String)>,
     devices: Option<BTreeMap<String, bool>>,
-    counters: Option<(Duration, BTreeMap<String, BTreeMap<String, u64>>)>,
+    counters: Option<(Duration, Counters)>,
     rates: BTreeMap<String, BTreeMap<String, f64>>,
     probes: BTreeMap<String, Measured>,
 }
@@ -160,7 +163,7 @@ impl World {
         false
     }
 
-    fn count(&mut self, now: Duration, values: &BTreeMap<String, BTreeMap<String, u64>>) {
+    fn count(&mut self, now: Duration, values: &Counters) {
         self.rates.clear();
         if let Some((then, before)) = &self.counters {
             let passed = now.saturating_sub(*then).as_secs_f64();

@@ -4,14 +4,19 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use lana_cli::{clean, history, Column, Globals, Output, Table};
+use lana_cli::{history, Column, Globals, Output, Table};
 use lanad::{
     config::Span,
-    control::{self, Request},
+    control::{self, Lines, Request, Status},
     state::Hold,
 };
 use serde_json::Value;
-use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
 
 /// Asks lanad what it sees and does, and lets it wait
 #[derive(Debug, Parser)]
@@ -84,37 +89,34 @@ fn run(cli: Cli) -> Result<()> {
         ..Globals::default()
     };
     let mut out = Output::standard(&globals);
-    let ask = |request: &Request| control::ask(&cli.run, request);
+    let folder = &cli.run;
+    let done = |request| control::ask::<Value>(folder, &request).map(|_| ());
     match cli.command {
-        Command::Status => status(&mut out, &ask(&Request::Status)?)?,
+        Command::Status => status(&mut out, &control::ask(folder, &Request::Status)?)?,
         Command::Hold { time, why } => {
             let until = time.map(|time| {
                 let time = u64::try_from(time.duration().as_micros()).unwrap_or(u64::MAX);
                 history::now().saturating_add(time)
             });
-            ask(&Request::Hold(Hold { until, why }))?;
+            done(Request::Hold(Hold { until, why }))?;
         }
-        Command::Release => {
-            ask(&Request::Release)?;
-        }
-        Command::Reload => {
-            ask(&Request::Reload)?;
-        }
-        Command::Log { follow } => log(&mut out, follow, ask)?,
+        Command::Release => done(Request::Release)?,
+        Command::Reload => done(Request::Reload)?,
+        Command::Log { follow } => log(&mut out, follow, folder)?,
     }
     out.flush()
 }
 
-fn log(out: &mut Output, follow: bool, ask: impl Fn(&Request) -> Result<Value>) -> Result<()> {
+fn log(out: &mut Output, follow: bool, folder: &Path) -> Result<()> {
     let mut after = 0;
     loop {
-        let answer = ask(&Request::Log { after })?;
-        for line in answer["lines"].as_array().into_iter().flatten() {
-            after = line["line"].as_u64().unwrap_or(after);
+        let said: Lines = control::ask(folder, &Request::Log { after })?;
+        for line in &said.lines {
+            after = line.line;
             if out.is_json() {
                 out.json_line(line)?;
             } else {
-                out.line(&clean(line["text"].as_str().unwrap_or_default()))?;
+                out.line(&line.text)?;
             }
         }
         out.flush()?;
@@ -125,66 +127,53 @@ fn log(out: &mut Output, follow: bool, ask: impl Fn(&Request) -> Result<Value>) 
     }
 }
 
-fn status(out: &mut Output, status: &Value) -> Result<()> {
+fn status(out: &mut Output, status: &Status) -> Result<()> {
     if out.is_json() {
         return out.json(status);
     }
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    let list = |value: &Value| {
-        let items: Vec<_> = value.as_array().into_iter().flatten().map(text).collect();
-        items.join(" ")
-    };
-    let graph = &status["graph"];
-    if graph.is_object() {
-        let mut line = format!("graph {}: {}", text(&graph["state"]), list(&graph["files"]));
-        if !list(&graph["missing"]).is_empty() {
-            line = format!("{line} (no device {})", list(&graph["missing"]));
+    if let Some(graph) = &status.graph {
+        let files: Vec<_> = graph
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        let mut line = format!("graph {}: {}", graph.state, files.join(" "));
+        if !graph.missing.is_empty() {
+            line = format!("{line} (no device {})", graph.missing.join(", "));
         }
         out.line(&line)?;
-        for change in graph["differs"].as_array().into_iter().flatten() {
-            out.line(&format!("  differs: {}", text(change)))?;
+        for change in &graph.differs {
+            out.line(&format!("differs: {change}"))?;
         }
     }
-    if status["hold"].is_object() {
-        out.line(&format!("held: {}", text(&status["hold"]["why"])))?;
+    if let Some(hold) = &status.hold {
+        out.line(format!("held {}", hold.why).trim_end())?;
     }
-    if !status["trouble"].is_null() {
-        out.line(&format!("trouble: {}", text(&status["trouble"])))?;
+    if let Some(trouble) = &status.trouble {
+        out.line(&format!("trouble: {trouble}"))?;
     }
-    for (name, announced) in status["announcements"].as_object().into_iter().flatten() {
-        let state = if announced == &Value::Bool(true) {
-            "announced"
-        } else {
-            "withdrawn"
-        };
+    for (name, announced) in &status.announcements {
+        let state = if *announced { "announced" } else { "withdrawn" };
         out.line(&format!("{state}: {name}"))?;
     }
-    let mut table = Table::new([
+    if status.rules.is_empty() {
+        return Ok(());
+    }
+    let columns = [
         Column::Left("RULE"),
         Column::Left("HOLDS"),
         Column::Right("ACTED"),
         Column::Left("CONDITION"),
-    ]);
-    let rules = status["rules"].as_array().map_or(&[][..], Vec::as_slice);
-    for rule in rules {
-        let holds = if rule["holds"] == Value::Bool(true) {
-            "yes"
-        } else {
-            "no"
-        };
+    ];
+    let mut table = Table::new(columns);
+    for rule in &status.rules {
+        let holds = if rule.holds { "yes" } else { "no" }.to_owned();
         table.row([
-            text(&rule["name"]),
-            holds.to_owned(),
-            text(&rule["acted"]),
-            text(&rule["condition"]),
+            rule.name.clone(),
+            holds,
+            rule.acted.to_string(),
+            rule.condition.clone(),
         ]);
-    }
-    if rules.is_empty() {
-        return Ok(());
     }
     out.table(&table)
 }

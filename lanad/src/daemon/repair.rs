@@ -3,7 +3,7 @@
 //! When the graph is compared with what is wanted, and made so. Somebody who changes it again and again is
 //! given more and more time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 /// How long to wait after an error, at first.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -18,8 +18,9 @@ pub(super) struct Repair {
     expected: bool,
     /// A comparison runs, and whether it was expected that something differs.
     runs: Option<bool>,
-    /// When somebody's changes were put right, within the longest time.
-    repaired: VecDeque<Duration>,
+    /// How often somebody's changes were put right one after the other, and when the last time.
+    repaired: u32,
+    last: Option<Duration>,
     failures: u32,
 }
 
@@ -31,7 +32,8 @@ impl Repair {
             at: None,
             expected: false,
             runs: None,
-            repaired: VecDeque::new(),
+            repaired: 0,
+            last: None,
             failures: 0,
         }
     }
@@ -50,15 +52,14 @@ impl Repair {
 
     /// How long somebody may change the graph.
     pub(super) fn wait(&mut self, now: Duration) -> Duration {
-        while self
-            .repaired
-            .front()
-            .is_some_and(|then| now.saturating_sub(*then) >= self.longest)
-        {
-            self.repaired.pop_front();
+        // Who has waited for so long has forgotten.
+        let old = |last: Duration| now.saturating_sub(last) >= self.longest.saturating_mul(2);
+        if self.last.is_none_or(old) {
+            self.repaired = 0;
         }
-        let doubled = u32::try_from(self.repaired.len()).unwrap_or(u32::MAX);
-        let wait = self.settle.saturating_mul(2_u32.saturating_pow(doubled));
+        let wait = self
+            .settle
+            .saturating_mul(2_u32.saturating_pow(self.repaired));
         wait.min(self.longest).max(self.settle)
     }
 
@@ -79,11 +80,13 @@ impl Repair {
 
     /// It was compared, and `changed` is true if something was put right. Says whether that was somebody's doing.
     pub(super) fn ended(&mut self, now: Duration, changed: bool) -> bool {
-        let expected = self.runs.take().unwrap_or_default();
+        // One that was begun for another configuration is nobody's doing.
+        let expected = self.runs.take().unwrap_or(true);
         self.failures = 0;
         let theirs = changed && !expected;
         if theirs {
-            self.repaired.push_back(now);
+            self.repaired = self.repaired.saturating_add(1);
+            self.last = Some(now);
         }
         theirs
     }
@@ -97,9 +100,9 @@ impl Repair {
             .get_or_insert(now.saturating_add(pause.min(self.longest)));
     }
 
-    /// Nothing runs any more: the one who compared is gone.
-    pub(super) fn is_running(&self) -> bool {
-        self.runs.is_some()
+    /// Whether it is compared now, or will be.
+    pub(super) fn is_due(&self) -> bool {
+        self.at.is_some() || self.runs.is_some()
     }
 }
 
@@ -137,11 +140,9 @@ mod tests {
             assert!(repair.begins(now));
             assert!(repair.ended(now, true));
         }
-        assert_eq!(
-            waits,
-            [1, 2, 4, 8, 16, 32, 32, 16],
-            "60 s later it is forgotten"
-        );
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        now += seconds(120);
+        assert_eq!(repair.wait(now), seconds(1), "later it is forgotten");
     }
 
     #[test]
