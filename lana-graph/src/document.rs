@@ -13,7 +13,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::read;
+pub use read::{part, read};
 pub use write::write;
 
 use crate::model::Place;

@@ -76,6 +76,19 @@ fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
 impl<'a> Files<'a> {
     /// The graph that they describe together, or what is wrong in which.
     pub fn read(&self, names: &mut Names) -> Result<Target<'a>, (String, Mistake)> {
+        self.read_by(document::read, names)
+    }
+
+    /// What they add to another graph: bindings may be between blocks of that.
+    pub fn part(&self, names: &mut Names) -> Result<Target<'a>, (String, Mistake)> {
+        self.read_by(document::part, names)
+    }
+
+    fn read_by(
+        &self,
+        read: impl Fn(&'a str, &mut Names) -> Result<Target<'a>, Mistake>,
+        names: &mut Names,
+    ) -> Result<Target<'a>, (String, Mistake)> {
         let mut whole = Target::default();
         let mut base: Place = 0;
         for source in self.0 {
@@ -85,7 +98,7 @@ impl<'a> Files<'a> {
                 let line = source.text.lines().count();
                 return Err(wrong(Mistake { line, text }));
             }
-            let part = document::read(&source.text, names).map_err(wrong)?;
+            let part = read(&source.text, names).map_err(wrong)?;
             for (name, mut block) in part.blocks.into_things() {
                 if let Some(other) = whole.blocks.get(name) {
                     let (other, line) = self.at(other.place);

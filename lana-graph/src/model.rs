@@ -225,6 +225,16 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// A binding or a subscription of a block that there is not, and the name of that.
+    pub fn stray(&self) -> Option<(Bond, Name)> {
+        let bonds = self.bindings.iter().chain(&self.subscriptions);
+        let unknown = |name: &Name| self.blocks.place(*name).is_none();
+        bonds.copied().find_map(|bond| {
+            let name = [bond.pair.0, bond.pair.1].into_iter().find(unknown)?;
+            Some((bond, name))
+        })
+    }
+
     /// Whether it has no block and no device.
     pub fn is_empty(&self) -> bool {
         self.blocks.iter().next().is_none()

@@ -19,8 +19,20 @@ use toml_parser::{
 /// So many tokens are parsed at a time, if not one value has more.
 const PORTION: usize = 1 << 12;
 
-/// Reads a file.
+/// Reads a file that describes a whole graph.
 pub fn read<'a>(file: &'a str, names: &mut Names) -> Result<Target<'a>, Mistake> {
+    let target = part(file, names)?;
+    match target.stray() {
+        None => Ok(target),
+        Some((bond, name)) => {
+            let text = format!("the file has no block or device '{}'", names.text(name));
+            Err(Mistake::new(file, bond.place, text))
+        }
+    }
+}
+
+/// Reads a file whose bindings may be between blocks of other files.
+pub fn part<'a>(file: &'a str, names: &mut Names) -> Result<Target<'a>, Mistake> {
     if Place::try_from(file.len()).is_err() {
         let text = "a file of more than 4 GiB";
         return Err(Mistake::new(file, 0, text));
@@ -397,14 +409,8 @@ fn finish<'a>(drafts: Drafts<'a>, names: &Names) -> Result<Target<'a>, (Place, S
     ] {
         let mut seen: HashSet<Pair> = HashSet::with_capacity(bonds.len());
         for Bond { pair, place } in bonds {
-            let (first, second) = *pair;
-            let unknown = |name: &Name| target.blocks.place(*name).is_none();
-            if let Some(name) = [first, second].into_iter().find(unknown) {
-                let name = names.text(name);
-                return Err((*place, format!("the file has no block or device '{name}'")));
-            }
             if !seen.insert(*pair) {
-                let (first, second) = (names.text(first), names.text(second));
+                let (first, second) = (names.text(pair.0), names.text(pair.1));
                 return Err((
                     *place,
                     format!("the {what} {first} {second} is there twice"),

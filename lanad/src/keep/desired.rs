@@ -7,6 +7,7 @@ use anyhow::{anyhow, Result};
 use lana_cli::usage;
 use lana_graph::{
     diff::Change,
+    document::Mistake,
     files::{self, Files, Source},
     model::{Block, Blocks, Bond, Kind, Name, Names, Pair, Setting, Share, Target},
 };
@@ -57,12 +58,14 @@ impl Desired {
 
     /// Finds what is wrong with the files.
     fn check(&self) -> Result<()> {
-        if parse(&self.files, &mut Names::default())?.is_empty() {
+        let whole = Files(&self.files).read(&mut Names::default());
+        if whole.map_err(wrong)?.is_empty() {
             return Err(usage("no block and no device, so the whole graph would go")
                 .context(self.name.clone()));
         }
         for sources in self.more.values() {
-            parse(sources, &mut Names::default())?;
+            let part = Files(sources).part(&mut Names::default());
+            part.map_err(wrong)?;
         }
         Ok(())
     }
@@ -74,9 +77,16 @@ impl Desired {
         names: &mut Names,
         exists: impl Fn(&str) -> bool,
     ) -> Result<(Target<'a>, Vec<String>)> {
-        let mut target = parse(&self.files, names)?;
+        let mut target = Files(&self.files).read(names).map_err(wrong)?;
         for action in actions {
             self.change(&mut target, action, names)?;
+        }
+        if let Some((bond, name)) = target.stray() {
+            let (upper, lower) = (names.text(bond.pair.0), names.text(bond.pair.1));
+            let name = names.text(name);
+            return Err(anyhow!(
+                "bind {upper} {lower}: the files have no block '{name}'"
+            ));
         }
         Ok(without_missing(target, names, exists))
     }
@@ -101,7 +111,7 @@ impl Desired {
         match action {
             Action::Apply(path) => {
                 let sources = self.more.get(path).map_or(&[][..], Vec::as_slice);
-                let part = parse(sources, names)?;
+                let part = Files(sources).part(names).map_err(wrong)?;
                 for (name, block) in part.blocks.into_things() {
                     match target.blocks.get_mut(name) {
                         Some(old) => old.take(block),
@@ -166,9 +176,8 @@ fn key(pair: Pair) -> (usize, usize) {
     (pair.0.index(), pair.1.index())
 }
 
-fn parse<'a>(sources: &'a [Source], names: &mut Names) -> Result<Target<'a>> {
-    let read = Files(sources).read(names);
-    read.map_err(|(name, mistake)| mistake.of(&name))
+fn wrong((name, mistake): (String, Mistake)) -> anyhow::Error {
+    mistake.of(&name)
 }
 
 /// Takes blocks out, and what is bound to them.

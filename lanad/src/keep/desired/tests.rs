@@ -100,6 +100,15 @@ fn rules_change_what_is_wanted() {
         error.unwrap_err().to_string(),
         "set x a: the files have no block 'x'"
     );
+    let error = whole.target(
+        &[Action::Bind("x".into(), "c".into())],
+        &mut Names::default(),
+        |_| true,
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "bind x c: the files have no block 'x'"
+    );
     assert!(whole.check().is_ok());
 }
 
