@@ -166,8 +166,10 @@ fn repair(graph: Option<&Graph>) -> Repair {
 }
 
 impl Daemon {
+    /// Since lanad began. A record has microseconds, and the same times are to give the same rates.
     fn now(&self) -> Duration {
-        self.begun.elapsed()
+        let micros = self.begun.elapsed().as_micros();
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
     /// Begins to measure and to announce.

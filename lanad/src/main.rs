@@ -12,7 +12,7 @@ use lanad::{
     keep::Desired,
     record,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Keeps the graph of functional blocks as files say, and acts on what happens
 ///
@@ -83,8 +83,10 @@ fn run(cli: Cli) -> Result<()> {
         for acted in record::replay(&Config::read(&cli.config)?, path)? {
             let what = if acted.holds { "holds" } else { "is over" };
             out.line(&format!(
-                "{:.3} rule '{}' {what}: {}",
-                acted.at, acted.rule, acted.cause
+                "{:.6} rule '{}' {what}: {}",
+                Duration::from_micros(acted.at).as_secs_f64(),
+                acted.rule,
+                acted.cause
             ))?;
         }
         return out.flush();

@@ -30,7 +30,7 @@ enum Line {
     Acted(Acted),
     /// Something was learned.
     Learned {
-        at: f64,
+        at: u64,
         #[serde(flatten)]
         fact: Fact,
     },
@@ -39,8 +39,8 @@ enum Line {
 /// A rule acts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Acted {
-    /// Seconds since lanad began.
-    pub at: f64,
+    /// Microseconds since lanad began.
+    pub at: u64,
     /// The rule.
     pub rule: String,
     /// It holds. Else it is over.
@@ -54,7 +54,7 @@ impl Acted {
     pub fn new(at: Duration, switch: &Switch, engine: &Engine) -> Self {
         let rule = engine.rule(switch.rule).map(|rule| rule.name.clone());
         Acted {
-            at: at.as_secs_f64(),
+            at: micros(at),
             rule: rule.unwrap_or_default(),
             holds: switch.holds,
             cause: switch.cause.clone(),
@@ -80,7 +80,7 @@ impl Recorder {
     /// Something was learned.
     pub fn learned(&mut self, at: Duration, fact: &Fact) -> Result<()> {
         self.line(&Line::Learned {
-            at: at.as_secs_f64(),
+            at: micros(at),
             fact: fact.clone(),
         })
     }
@@ -108,15 +108,13 @@ pub fn replay(config: &Config, path: &Path) -> Result<Vec<Acted>> {
         let line = line.map_err(|error| usage(errno_text(&error)));
         let line: Line = serde_json::from_str(&line.with_context(|| name.clone())?)
             .map_err(|_| usage(format!("{name}:{number}: this is no line of a record")))?;
-        let time = |at: f64| {
-            let time = Duration::try_from_secs_f64(at);
-            time.map_err(|_| usage(format!("{name}:{number}: {at} is no time")))
-        };
         match line {
             Line::Begin { begin } => engine = Engine::new(config, &begin),
-            Line::Acted(Acted { at, .. }) => pass(&mut engine, time(at)?, &mut acted),
+            Line::Acted(Acted { at, .. }) => {
+                pass(&mut engine, Duration::from_micros(at), &mut acted)
+            }
             Line::Learned { at, fact } => {
-                let at = time(at)?;
+                let at = Duration::from_micros(at);
                 pass(&mut engine, at, &mut acted);
                 let (switches, _) = engine.learn(at, &fact);
                 acted.extend(
@@ -128,6 +126,10 @@ pub fn replay(config: &Config, path: &Path) -> Result<Vec<Acted>> {
         }
     }
     Ok(acted)
+}
+
+fn micros(at: Duration) -> u64 {
+    u64::try_from(at.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What time alone does up to a time.

@@ -31,7 +31,7 @@ fn what_was_recorded_happens_again() {
         .iter()
         .map(|acted| (acted.at, acted.holds))
         .collect();
-    assert_eq!(told, [(0.005, false), (1.01, true), (2.0, false)]);
+    assert_eq!(told, [(5000, false), (1_010_000, true), (2_000_000, false)]);
     fs::write(&path, "{}\n").unwrap();
     let error = replay(&config, &path).unwrap_err().to_string();
     assert_eq!(
