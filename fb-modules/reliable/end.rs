@@ -90,13 +90,7 @@ impl<T> End<T> {
 
     /// A packet is to be sent for which the [sender](Sender::has_room) has room: the header that it is to have, if it is
     /// to be sent at once.
-    pub(crate) fn send(
-        &mut self,
-        data: T,
-        len: u32,
-        now: u64,
-        bounds: &Bounds,
-    ) -> Option<Header> {
+    pub(crate) fn send(&mut self, data: T, len: u32, now: u64, bounds: &Bounds) -> Option<Header> {
         let Added::Now(sequence) = self.sender.add(data, len, now, bounds) else {
             return None;
         };

@@ -214,7 +214,11 @@ impl World {
                 return;
             }
         }
-        panic!("it does not end: {} {}", self.came[0].len(), self.came[1].len());
+        panic!(
+            "it does not end: {} {}",
+            self.came[0].len(),
+            self.came[1].len()
+        );
     }
 
     fn is_quiet(&self) -> bool {
@@ -242,11 +246,19 @@ fn a_good_link() {
     assert_eq!(world.came[1], all(5000));
     let counts = world.ends[0].sender.counts;
     assert_eq!(
-        (counts.sent, counts.resent, counts.acknowledged, counts.given_up),
+        (
+            counts.sent,
+            counts.resent,
+            counts.acknowledged,
+            counts.given_up
+        ),
         (5000, 0, 5000, 0)
     );
     let counts = world.ends[1].receiver.counts;
-    assert_eq!((counts.delivered, counts.duplicate, counts.early), (5000, 0, 0));
+    assert_eq!(
+        (counts.delivered, counts.duplicate, counts.early),
+        (5000, 0, 0)
+    );
     // An acknowledgement for several packets.
     assert!(world.ends[1].controls < 1000, "{}", world.ends[1].controls);
     assert!(world.is_quiet());
