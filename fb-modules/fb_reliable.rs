@@ -485,7 +485,7 @@ impl Block for Reliable {
             ("stale", received.stale),
             ("clear", clear),
         ];
-        for (name, value) in [&counts[..], &values[..]].into_iter().flatten() {
+        for (name, value) in [counts.as_slice(), &values].into_iter().flatten() {
             match *name {
                 "rtt" | "rto" => to.put(name, format_args!("{value}us")),
                 _ => to.put(name, format_args!("{value}")),

@@ -38,7 +38,7 @@ impl Rtt {
     /// later than usual, as an acknowledgement may wait, and not later than `most`.
     pub(crate) fn timeout(&self, (least, most): (u64, u64), backoff: u8) -> u64 {
         let once = match self.smoothed {
-            0 => FIRST,
+            0 => FIRST.max(least),
             smoothed => {
                 let margin = self.deviation.saturating_mul(4).max(least);
                 smoothed.saturating_add(margin)
