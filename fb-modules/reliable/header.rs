@@ -173,9 +173,10 @@ impl Header {
             Kind::Ask => header.session != 0,
             Kind::Answer => header.token != 0,
         };
-        match has_data && fits {
-            true => Ok(header),
-            false => Err(Not::Malformed),
+        if has_data && fits {
+            Ok(header)
+        } else {
+            Err(Not::Malformed)
         }
     }
 

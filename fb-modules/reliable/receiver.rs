@@ -165,9 +165,10 @@ impl<T> Receiver<T> {
     }
 
     pub(crate) fn missing_until(&self, bounds: &Bounds) -> u64 {
-        match self.is_missing() {
-            true => self.missing_since.saturating_add(bounds.timeout),
-            false => NEVER,
+        if self.is_missing() {
+            self.missing_since.saturating_add(bounds.timeout)
+        } else {
+            NEVER
         }
     }
 
@@ -245,9 +246,10 @@ impl<T> Receiver<T> {
             return Come::Duplicate;
         }
         let is_next = sequence == self.next;
-        let base = match self.is_drained() {
-            true => self.next,
-            false => self.ready,
+        let base = if self.is_drained() {
+            self.next
+        } else {
+            self.ready
         };
         if sequence.wrapping_sub(base) >= MOST {
             return Come::Full;
@@ -296,9 +298,10 @@ impl<T> Receiver<T> {
     /// A packet has come that is to be acknowledged.
     fn came(&mut self, urgent: bool, now: u64, bounds: &Bounds) {
         self.fresh = self.fresh.wrapping_add(1);
-        let at = match urgent || self.is_missing() || self.fresh >= OFTEN {
-            true => 0,
-            false => now.saturating_add(bounds.ack_delay),
+        let at = if urgent || self.is_missing() || self.fresh >= OFTEN {
+            0
+        } else {
+            now.saturating_add(bounds.ack_delay)
         };
         self.ack_at = self.ack_at.min(at);
     }

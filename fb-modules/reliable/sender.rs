@@ -44,13 +44,11 @@ impl<T> Entry<T> {
 
     /// When it is to be sent.
     fn due(&self, rtt: &Rtt, bounds: &Bounds) -> u64 {
-        match self.sent == 0 || self.is_lost {
-            true => 0,
-            false => {
-                let timeout = rtt.timeout(bounds.rto, self.timeouts);
-                self.sent_at.saturating_add(timeout)
-            }
+        if self.sent == 0 || self.is_lost {
+            return 0;
         }
+        let timeout = rtt.timeout(bounds.rto, self.timeouts);
+        self.sent_at.saturating_add(timeout)
     }
 }
 
@@ -379,9 +377,10 @@ impl<T> Sender<T> {
             entry.is_lost = false;
             entry.sent_at = now;
             soonest = soonest.min(entry.due(rtt, bounds));
-            match is_first {
-                true => self.unsent = self.unsent.saturating_sub(1),
-                false => count(&mut self.counts.resent),
+            if is_first {
+                self.unsent = self.unsent.saturating_sub(1);
+            } else {
+                count(&mut self.counts.resent);
             }
             found = Some(sequence);
             break;

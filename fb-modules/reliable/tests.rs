@@ -4,7 +4,7 @@
 
 use super::{
     end::{Action, End},
-    header::{Header, Kind, Map, Not, DATA},
+    header::{Header, Kind, Map, Not, DATA, INSERTED, SHORTEST},
     receiver::Come,
     sender::Entry,
     Bounds, HashKey, MOST, NEVER,
@@ -563,6 +563,7 @@ fn headers() {
     let good = packet(&header, 60);
     assert_eq!(&good[12..20], &[0x88, 0xb5, 0x10, 0x80, 1, 2, 3, 4]);
     assert_eq!(Header::read(&good, 60), Ok(header));
+    assert_eq!(SHORTEST + INSERTED, 60);
     for len in 0..15 {
         assert_eq!(Header::read(&good[..len], len), Err(Not::Plain), "{len}");
     }
