@@ -89,7 +89,7 @@ for way in skbs frames; do
 	fbctl set wire duplicate=5%
 	fbctl set wire jitter=900us
 	fbctl set wire reorder=5%
-	check "also where a fifth is lost, in any order, and twice" ping_quietly alice 100 192.0.2.2
+	check "also where a fifth is lost, in any order, and twice" ping_quietly alice 60 192.0.2.2
 	check "in fragments" ping_quietly alice 10 192.0.2.2 -s 5000
 	size=$((2000000 / $(scale 20)))
 	bob python3 -S "$tests/tcp.py" receive 5001 >tcp.in &
