@@ -328,6 +328,7 @@ BLOCKS = {
     "checksum": [("complete", "on", "complete", "")],
     "crypt": [("tx.key", "1:" + "01" * 15 + "00", "tx.key", ""), ("rx.2.key", "02" * 31 + "00", "rx.2.key", "")],
     "compress": [("level", "9", "level", ""), ("limit", "1000", "limit", "")],
+    "reliable": [("window", "10", "window", ""), ("send", "off", "send", "")],
 }
 
 

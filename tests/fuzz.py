@@ -25,13 +25,13 @@ from spec import Family
 
 ROUND = 500
 FAMILY = Family()
-BLOCKS = ["t", "c", "f", "d", "e", "g", "h", "i", "j", "k", "o", "p", "q", "r", "s", "u", "v", "w", "n", "x", "y", "z"]
+BLOCKS = ["t", "c", "f", "d", "e", "g", "h", "i", "j", "k", "o", "p", "q", "r", "s", "u", "v", "w", "n", "l", "x", "y", "z"]
 DEVICES = ["lan0", "lan1", "lan2", "lan3"]
 KINDS = ["tee", "tee", "counter", "bpf", "dummy", "icmp-echo", "multipath", "delay", "shape", "queue", "classify",
-         "checksum", "defrag", "fragment", "nat", "netflow", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel"]
+         "checksum", "defrag", "fragment", "nat", "netflow", "rewrite", "route", "switch", "compress", "crypt", "udp-tunnel", "reliable"]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay", "fb_shape", "fb_queue",
            "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat", "fb_netflow",
-           "fb_rewrite", "fb_switch", "fb_route", "fb_compress", "fb_crypt", "fb_udp_tunnel"]
+           "fb_rewrite", "fb_switch", "fb_route", "fb_compress", "fb_crypt", "fb_udp_tunnel", "fb_reliable"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 PROGRAMS = [PASS_ALL, DROP_ALL, "", "1\n6 0 0 0", "1,6 0 0 65535,", "nonsense", "{ 0x28, 0, 0, 12 },",
             "{ 0x6, 0, 0, 0 }, # " + "x" * 3000, "4096\n" * 4096, "\xff\xfe", "{ 0x6 }" * 9000]
@@ -46,7 +46,7 @@ OPTIONS = {"f": BPF, "e": SETTINGS["icmp-echo"], "d": SETTINGS["multipath"],
            "h": SETTINGS["classify"], "i": SETTINGS["shape"], "j": SETTINGS["checksum"], "w": SETTINGS["queue"], "g": SETTINGS["udp-tunnel"],
            "x": ANY, "y": ANY, "z": ANY,
            "k": SETTINGS["crypt"], "o": SETTINGS["compress"], "p": SETTINGS["route"], "q": SETTINGS["defrag"], "r": SETTINGS["fragment"], "s": SETTINGS["nat"],
-           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"], "n": SETTINGS["netflow"]}
+           "u": SETTINGS["rewrite"], "v": SETTINGS["switch"], "n": SETTINGS["netflow"], "l": SETTINGS["reliable"]}
 
 
 # --- Messages, as trees of attributes ---
@@ -385,12 +385,12 @@ def build(lana, rng):
     """lan0 - t - f - c - e and d - lan1: packets pass."""
     for name, kind in [("t", "tee"), ("c", "counter"), ("f", "bpf"), ("d", "multipath"), ("e", "icmp-echo"), ("w", "queue"),
                        ("v", "switch"), ("u", "rewrite"), ("s", "nat"), ("n", "netflow"),
-                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel"),
+                       ("q", "defrag"), ("r", "fragment"), ("p", "route"), ("k", "crypt"), ("o", "compress"), ("g", "udp-tunnel"), ("l", "reliable"),
                        ("h", "classify"), ("i", "shape"), ("j", "checksum")]:
         ready(lana.add, name, kind)
     for name in ("lan0", "lan1"):
         ready(lambda name: lana.hook(name, xdp=rng.random() < 0.5), name)
-    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("q", "t"), ("r", "q"), ("s", "r"), ("u", "s"), ("p", "t"), ("p", "v"), ("k", "t"), ("o", "t"), ("g", "t"),
+    for upper, lower in [("t", "lan0"), ("f", "t"), ("d", "t"), ("c", "f"), ("e", "c"), ("w", "t"), ("v", "t"), ("q", "t"), ("r", "q"), ("s", "r"), ("u", "s"), ("p", "t"), ("p", "v"), ("k", "t"), ("o", "t"), ("g", "t"), ("l", "t"),
                          ("h", "t"), ("i", "h"), ("j", "h"), ("lan1", "d")]:
         must(lana.bind(upper, lower))
     must(lana.subscribe("e", "t"))

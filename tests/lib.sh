@@ -7,7 +7,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=${tests%/*}
 fblock=/proc/net/lana/fblock
 modules=(fb_eth fb_dummy fb_tee fb_counter fb_bpf fb_ethvlink fb_pflana fb_icmp_echo fb_multipath fb_nat fb_netflow fb_defrag fb_fragment fb_delay fb_shape fb_queue fb_classify
-	fb_checksum fb_rewrite fb_switch fb_route fb_compress fb_crypt fb_udp_tunnel)
+	fb_checksum fb_rewrite fb_switch fb_route fb_compress fb_crypt fb_udp_tunnel fb_reliable)
 
 # A kernel that is emulated, or that looks for our mistakes, is slower: `scale N` is the N that fits
 # the lane.

@@ -5,7 +5,7 @@ Sends malformed packets by the devices of this namespace for that long: Ethernet
 IPv4 and IPv6 with options, extension headers and fragments, and ICMP, UDP and TCP in them, with lengths
 that lie, cut anywhere, with bits turned over. Most go to one of the addresses, under that MAC; part of them
 is well made, so that what looks for mistakes gets beyond the first. With a format, half of them have that of the block
-crypt or compress, or what the block ethvlink receives, and what is in them is turned over, too. With the formats plain and
+crypt, compress or reliable, or what the block ethvlink receives, and what is in them is turned over, too. With the formats plain and
 vxlan, half of them are datagrams for a udp-tunnel, with such a frame in them. The same seed gives the same frames in
 the same order. Prints how many were sent; what becomes of them the caller sees in the kernel's log."""
 
@@ -36,8 +36,9 @@ class Frames:
 
     def __init__(self, seed, mac, addresses, mtu, form=None, source="192.0.2.1"):
         self.random, self.mac, self.mtu = random.Random(seed), mac, mtu
-        self.form = {None: None, "crypt": (0x88B5, self.crypt), "compress": (0x88B6, self.compress),
+        self.form = {None: None, "crypt": (0x88B5, self.crypt), "compress": (0x88B6, self.compress), "reliable": (0x88B5, self.reliable),
                      "ethvlink": (0xAC0A, self.payload), "plain": (0x0800, self.plain), "vxlan": (0x0800, self.vxlan)}[form]
+        self.sequence = 0
         self.source = socket.inet_pton(socket.AF_INET, source)
         self.v4 = [socket.inet_pton(socket.AF_INET, a) for a in addresses if ":" not in a]
         self.v6 = [socket.inet_pton(socket.AF_INET6, a) for a in addresses if ":" in a]
@@ -170,6 +171,21 @@ class Frames:
         return struct.pack("!BB", 1 if self.odds(0.9) else self.number(8), self.random.choice([1, 1, 2, self.number(8)])) + \
             session + struct.pack("!Q", self.number(64)) + self.payload() + self.random.randbytes(16)
 
+    def reliable(self):
+        """What the block reliable sends, and the like. Sessions and tokens are few, so that some are right."""
+        kind = self.random.choice([0, 0, 0, 1, 2, 3, self.number(8)]) | self.random.choice([0, 0x80])
+        if 1000 < self.sequence:
+            self.sequence = 0
+        self.sequence += 1
+        sequence = self.random.choice([self.sequence, self.sequence, self.sequence + self.random.randrange(-5, 5), self.number(32)])
+        first = self.random.choice([0, sequence - self.random.randrange(5), self.number(32)])
+        few = self.random.choice([0, 1, 2, self.number(32)]), self.random.choice([1, self.number(32)])
+        words = [*few, sequence, first, self.number(32), self.random.choice([0, 1, self.number(32)]), self.number(32), self.number(32)]
+        data = self.payload()
+        if kind & 0x7F == 1:
+            data = struct.pack("!H", self.lie(len(data) & 0xF8)) + data
+        return struct.pack("!BB8I", 0x10 if self.odds(0.95) else self.number(8), kind, *[w & 0xFFFFFFFF for w in words]) + data
+
     def compress(self):
         """A compressed packet, by the library of user space, with bits turned over in most."""
         data = b"\x08\x00" + self.random.choice([self.payload(), self.noise(40) * self.random.randrange(1, 200), bytes(self.number(14))])
@@ -294,7 +310,7 @@ def main():
     parser.add_argument("--mac", default="02:00:00:00:00:01", help="of who is to take them")
     parser.add_argument("--to", action="append", default=[], metavar="ADDRESS", help="of IPv4 or IPv6")
     parser.add_argument("--from", default="192.0.2.1", dest="source", metavar="ADDRESS", help="of IPv4")
-    parser.add_argument("--format", choices=["crypt", "compress", "ethvlink", "plain", "vxlan"], help="of half of the frames")
+    parser.add_argument("--format", choices=["crypt", "compress", "reliable", "ethvlink", "plain", "vxlan"], help="of half of the frames")
     parser.add_argument("devices", nargs="+", metavar="DEVICE")
     options = parser.parse_args()
     mac = bytes.fromhex(options.mac.replace(":", ""))

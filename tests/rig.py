@@ -43,6 +43,12 @@ SETTINGS = {
                  ("direction", "")],
     "compress": [("level", "9"), ("level", "0"), ("least", "64"), ("least", "1"), ("limit", "1000"), ("limit", "1mb"),
                  ("compress", "ingress"), ("compress", "both"), ("level", ""), ("least", ""), ("limit", ""), ("compress", "")],
+    "reliable": [
+        ("number", "ingress"), ("number", "both"), ("send", "off"), ("send", "maybe"), ("plain", "drop"), ("plain", "up"), ("window", "1"),
+        ("window", "1024"), ("window", "1025"), ("limit", "2kb"), ("limit", "65mb"), ("retries", "1"), ("retries", "0"), ("rto-min", "1ms"),
+        ("rto-min", "0ns"), ("rto-max", "1ms"), ("rto-max", "61s"), ("ack-delay", "0ns"), ("ack-delay", "1s"), ("timeout", "100ms"),
+        ("timeout", "1ms"), ("number", ""), ("send", ""), ("plain", ""), ("window", ""), ("limit", ""), ("retries", ""), ("rto-min", ""),
+        ("rto-max", ""), ("ack-delay", ""), ("timeout", "")],
     "crypt": [
         ("tx.key", "1:" + "01" * 15 + "00"), ("tx.key", "2:" + "01" * 31 + "00"), ("tx.key", "1:01"), ("tx.key", "secret"),
         ("rx.1.key", "02" * 15 + "00"), ("rx.2.key", "02" * 31 + "00"), ("rx.255.key", "03" * 15 + "00"), ("rx.256.key", ""),

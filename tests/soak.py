@@ -34,14 +34,14 @@ from rig import (CPUS, FINIT_MODULE, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load
 SECONDS, SEED = float(sys.argv[1]), sys.argv[2]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay",
            "fb_shape", "fb_queue", "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat", "fb_netflow", "fb_rewrite", "fb_switch", "fb_route",
-           "fb_compress", "fb_crypt", "fb_udp_tunnel"]
+           "fb_compress", "fb_crypt", "fb_udp_tunnel", "fb_reliable"]
 # Those of which each packet comes out at one place.
 KINDS = ["dummy", "counter", "bpf", "icmp-echo", "multipath", "classify", "checksum", "rewrite", "nat", "netflow"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
 ANY_SETTING = [("program", value) for value in (PASS_ALL, DROP_ALL, "", "nonsense")] + \
     3 * SETTINGS["eth"] + SETTINGS["icmp-echo"] + SETTINGS["multipath"] + SETTINGS["delay"] + SETTINGS["shape"] + SETTINGS["queue"] + \
     SETTINGS["classify"] + SETTINGS["checksum"] + SETTINGS["rewrite"] + SETTINGS["nat"] + SETTINGS["netflow"] + SETTINGS["defrag"] + SETTINGS["fragment"] + \
-    SETTINGS["switch"] + SETTINGS["route"] + SETTINGS["compress"] + SETTINGS["crypt"] + SETTINGS["udp-tunnel"]
+    SETTINGS["switch"] + SETTINGS["route"] + SETTINGS["compress"] + SETTINGS["crypt"] + SETTINGS["udp-tunnel"] + SETTINGS["reliable"]
 QS = min(2 * CPUS, 4)
 
 
@@ -466,7 +466,7 @@ def wild(rng, tally, number):
             if kind == "add":
                 answer = lana.add(rng.choice(blocks), rng.choice(["tee", "tee", "delay", "shape", "queue", "classify", "checksum", "rewrite",
                                                                   "switch", "nat", "defrag", "fragment", "route",
-                                                                  "compress", "crypt", "udp-tunnel", *KINDS]))
+                                                                  "compress", "crypt", "udp-tunnel", "reliable", *KINDS]))
             elif kind == "rm":
                 answer = lana.remove(rng.choice(blocks))
             elif kind == "bind":

@@ -32,7 +32,7 @@ END
 # How many packets each block is to see, at least.
 many=$((seconds * $(scale 20)))
 # Those with a tee below and a multipath on top.
-blocks=(biflow checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat netflow queue rewrite route shape switch bpf)
+blocks=(biflow checksum classify compress counter crypt defrag delay dummy fragment icmp-echo nat netflow queue reliable rewrite route shape switch bpf)
 graph() {
 	cat <<-END
 		add tee tee
@@ -128,7 +128,7 @@ for way in skbs frames; do
 		"$(fbctl types | awk 'NR > 1 && NF > 5 { print $1 }' | sort)"
 	fuzzing=()
 	: >fuzz.log
-	for format in "" crypt compress; do
+	for format in "" crypt compress reliable; do
 		fuzz alice "$format" $lan0_mac 192.0.2.3 a0 &
 		fuzzing+=($!)
 		fuzz bob "$format" $alice_mac 192.0.2.1 b0 &

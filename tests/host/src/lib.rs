@@ -227,6 +227,14 @@ pub mod crypt_key;
 #[path = "../../../fb-modules/crypt/window.rs"]
 pub mod crypt_window;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "numbers of packets begin anew after the largest, and so do stamps"
+)]
+#[path = "../../../fb-modules/reliable/mod.rs"]
+pub mod reliable;
+
 #[expect(dead_code, reason = "it is for the block")]
 #[path = "../../../fb-modules/udp_tunnel/vxlan.rs"]
 pub mod vxlan;
