@@ -386,6 +386,17 @@ impl Config {
     }
 }
 
+impl Rule {
+    /// What it does when it holds, or when it is over.
+    pub fn actions(&self, holds: bool) -> &[Action] {
+        if holds {
+            &self.then
+        } else {
+            &self.otherwise
+        }
+    }
+}
+
 impl Action {
     /// Whether it is part of the graph, rather than something that is done once.
     pub fn changes_graph(&self) -> bool {

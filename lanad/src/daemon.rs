@@ -86,6 +86,18 @@ const CHANGES: [&str; 12] = [
     "xdp-replaced",
 ];
 
+/// How often the graph is read again because it changes meanwhile.
+const MOST_READS: u32 = 10;
+
+/// The graph is being read.
+#[derive(Debug, Default)]
+struct Reading {
+    /// Something has happened since.
+    overtaken: bool,
+    /// How often it was read before, and not used.
+    again: u32,
+}
+
 struct Daemon {
     start: Start,
     begun: Instant,
@@ -111,8 +123,8 @@ struct Daemon {
     trouble: Option<String>,
     /// Counters are read next, if a rule wants them.
     sample: Option<Duration>,
-    /// An answer of the kernel to this is awaited.
-    reads: bool,
+    /// The graph is being read.
+    reading: Option<Reading>,
 }
 
 /// Runs until it is told to end.
@@ -150,7 +162,7 @@ pub async fn run(start: Start) -> Result<()> {
         differs: Vec::new(),
         trouble: None,
         sample: None,
-        reads: false,
+        reading: None,
         config,
         start,
     };
@@ -300,13 +312,32 @@ impl Daemon {
     }
 
     fn read(&mut self) {
-        if !std::mem::replace(&mut self.reads, true) {
+        if self.reading.is_none() {
+            self.reading = Some(Reading::default());
             self.job(Job::Read);
         }
     }
 
+    /// Whether something has happened while the graph was read. What was read may be older than that, so it is
+    /// read again.
+    fn is_stale(&mut self) -> bool {
+        let reading = self.reading.take().unwrap_or_default();
+        let stale = reading.overtaken && reading.again < MOST_READS;
+        if stale {
+            self.reading = Some(Reading {
+                overtaken: false,
+                again: reading.again + 1,
+            });
+            self.job(Job::Read);
+        }
+        stale
+    }
+
     fn learn(&mut self, fact: &Fact) -> Result<()> {
         let now = self.now();
+        if let (Fact::Event(_), Some(reading)) = (fact, &mut self.reading) {
+            reading.overtaken = true;
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.learned(now, fact).context("the record")?;
         }
@@ -337,13 +368,13 @@ impl Daemon {
         let now = self.now();
         match answer {
             Answer::Fact(fact) => {
-                if matches!(fact, Fact::Graph { .. }) {
-                    self.reads = false;
+                if matches!(fact, Fact::Graph { .. }) && self.is_stale() {
+                    return Ok(());
                 }
                 return self.learn(&fact);
             }
             Answer::Failed(error) => {
-                self.reads = false;
+                self.reading = None;
                 let why = format!("{error:#}");
                 if self.trouble.as_ref() != Some(&why) {
                     self.journal.say(&why);
@@ -448,11 +479,7 @@ impl Daemon {
             let Some(rule) = self.engine.rule(switch.rule) else {
                 continue;
             };
-            for action in if switch.holds {
-                &rule.then
-            } else {
-                &rule.otherwise
-            } {
+            for action in rule.actions(switch.holds) {
                 let (name, on) = match action {
                     Action::Announce(name) => (name, true),
                     Action::Withdraw(name) => (name, false),
@@ -482,17 +509,7 @@ impl Daemon {
         let Some(rule) = self.engine.rule(switch.rule) else {
             return;
         };
-        let actions = if switch.holds {
-            &rule.then
-        } else {
-            &rule.otherwise
-        };
-        let changes: Vec<_> = actions
-            .iter()
-            .filter(|action| action.changes_graph())
-            .cloned()
-            .collect();
-        for action in actions {
+        for action in rule.actions(switch.holds) {
             match action {
                 _ if self.start.dry_run => {
                     self.journal.say(&format!("would do: {}", words(action)));
@@ -508,12 +525,20 @@ impl Daemon {
                 _ => {}
             }
         }
-        if changes.is_empty() {
+        if self.config.graph.is_some() {
+            // What is wanted goes with the state of the rule, in both directions.
+            let mut all = rule.then.iter().chain(&rule.otherwise);
+            if all.any(Action::changes_graph) {
+                self.repair.wanted(now);
+            }
             return;
         }
-        if self.config.graph.is_some() {
-            self.repair.wanted(now);
-        } else if !self.start.dry_run {
+        let changes = rule.actions(switch.holds).iter();
+        let changes: Vec<_> = changes
+            .filter(|action| action.changes_graph())
+            .cloned()
+            .collect();
+        if !changes.is_empty() && !self.start.dry_run {
             let (rule, unused) = (acted.rule.clone(), switch.unused.clone());
             self.job(Job::Change {
                 rule,

@@ -212,13 +212,7 @@ impl Engine {
             .rules
             .iter()
             .filter(|state| !state.rule.when.is_momentary());
-        let actions = states.flat_map(|state| {
-            if state.holds {
-                &state.rule.then
-            } else {
-                &state.rule.otherwise
-            }
-        });
+        let actions = states.flat_map(|state| state.rule.actions(state.holds));
         actions
             .filter(|action| action.changes_graph())
             .cloned()

@@ -111,7 +111,7 @@ pub fn replay(config: &Config, path: &Path) -> Result<Vec<Acted>> {
         match line {
             Line::Begin { begin } => engine = Engine::new(config, &begin),
             Line::Acted(Acted { at, .. }) => {
-                pass(&mut engine, Duration::from_micros(at), &mut acted)
+                pass(&mut engine, Duration::from_micros(at), &mut acted);
             }
             Line::Learned { at, fact } => {
                 let at = Duration::from_micros(at);

@@ -55,7 +55,7 @@ check "the graph is made" wait_for 20 kept
 whole=$(now)
 check "it is what the file says" contains "$whole" '["t", "c"]'
 check "there is one lanad" contains "$(lanad -c lanad.toml --run run 2>&1)" "lanad: run: lanad runs already"
-repaired() { [ "$(now)" = "$whole" ]; }
+repaired() { is "$(now)" "$whole"; }
 for change in "unbind t c" "add x tee" "set lan0 unclaimed=stack"; do
 	# shellcheck disable=SC2086
 	fbctl $change
