@@ -431,14 +431,7 @@ impl Daemon {
                 ));
             }
             let wait = self.repair.wait(now);
-            if theirs
-                && Some(wait)
-                    > self
-                        .config
-                        .graph
-                        .as_ref()
-                        .map(|graph| graph.settle.duration())
-            {
+            if theirs && self.repair.is_contested() {
                 self.journal.say(&format!(
                     "somebody changes the graph again and again: it is repaired {} s after the next change \
                      (`lanactl hold` leaves it as it is)",

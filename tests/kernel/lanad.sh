@@ -75,6 +75,17 @@ check "it is kept again" wait_for 20 repaired
 check "nobody holds it" contains "$(ask release 2>&1 || :)" "lanactl: nobody holds the graph"
 ask hold --for 100ms
 check "a hold ends by itself" wait_for 20 kept
+cat >>graph.toml <<-'END'
+	[blocks.wrong]
+	type = "counter"
+	options.nothing = "1"
+END
+ask reload
+check "what the kernel refuses is told" wait_for 20 tells "the graph is not as it is wanted: ~ option wrong nothing"
+check "the status says it is wrong" contains "$(ask status)" "graph wrong: graph.toml"
+sed -i '/blocks.wrong/,$d' graph.toml
+ask reload
+check "and how it is when that is mended" wait_for 20 kept
 fbctl --confirm 60 unbind t c 2>/dev/null
 check "a change that waits for a confirmation stays" wait_for 20 tells "a change waits for \`fbctl confirm\`"
 fbctl confirm

@@ -100,6 +100,11 @@ impl Repair {
             .get_or_insert(now.saturating_add(pause.min(self.longest)));
     }
 
+    /// Whether somebody changes the graph again and again.
+    pub(super) fn is_contested(&self) -> bool {
+        self.repaired >= 3
+    }
+
     /// Whether it is compared now, or will be.
     pub(super) fn is_due(&self) -> bool {
         self.at.is_some() || self.runs.is_some()
