@@ -1,19 +1,127 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""inside.py"""
-import json, sys, time
-import topology, trace
-from routers import Routers
+"""inside.py EXPERIMENT: in a booted kernel, makes the report's network, and prints what came of it as JSON. EXPERIMENT is
 
-def routes():
-    topology.build(int(sys.argv[1]))
+  routes [ROUTER LATENCY]: the routes of all systems, and the report's traceroutes
+  failover HEALTH [ROUTER LATENCY REPETITIONS]: a site fails, and comes back
+
+ROUTER speaks BGP for the sites: bird or exabgp. LATENCY is that of each link, in milliseconds."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+
+import topology
+from health import CHOICES
+from routers import Routers, until
+from topology import HOSTS, NAMES, SERVICE, SITES, enter, run
+from trace import trace
+from wire import Wire
+
+TRACES = (("pcA", SERVICE), ("pcB", SERVICE), ("pcB", HOSTS["central"][1]))
+# The client that is near to a site, and the neighbour that hears of it.
+NEAR = {"dinrA": ("pcA", 4), "dinrB": ("pcB", 5)}
+# Requests a second of the client.
+RATE = 100
+# How a site fails, and what mends it: commands in the namespace of its host.
+FAILURES = {
+    "unbound": ("fbctl unbind echo eth0", "fbctl bind echo eth0"),
+    "removed": ("fbctl -b -|unbind echo eth0\nrm echo\n",
+                f"fbctl -b -|add echo icmp-echo\nset echo addr={SERVICE}\nset echo arp=on\nbind echo eth0\n"),
+    "device down": ("ip link set eth0 down", "ip link set eth0 up"),
+    "no answer": (f"fbctl set echo addr-={SERVICE}", f"fbctl set echo addr+={SERVICE}"),
+}
+
+
+def do(host, command):
+    enter(host)
+    words, _, text = command.partition("|")
+    run(*words.split(), text=text)
+    enter("")
+
+
+def start(health, router, latency):
+    topology.build(int(latency))
     topology.answer()
-    t=time.monotonic()
-    routers = Routers()
+    routers = Routers(router, health.announcer, health.check_link)
     routers.converge()
-    print("converged", time.monotonic()-t, file=sys.stderr)
-    for s in topology.NAMES: 
-        print(s, [(r["network"],r["next"],r["path"],r["best"]) for r in routers.routes(s)])
-    for h,t in (("pcA",topology.SERVICE),("pcB",topology.SERVICE),("pcB","11.0.0.10")):
-        print(h,t,trace.trace(h,t))
-routes()
+    return routers
+
+
+def routes(router="bird", latency="5"):
+    """What the report shows."""
+    routers = start(CHOICES["none"](), router, latency)
+    # Once for nothing: neighbours look for each other's addresses.
+    for host, target in TRACES:
+        trace(host, target)
+    found = {"experiment": "routes", "router": router, "latency": int(latency),
+             "routes": {system: routers.routes(system) for system in routers.controls},
+             "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
+    routers.stop()
+    return found
+
+
+class Failover:
+    """Sites that fail in turn, and a client that is near."""
+
+    def __init__(self, routers, health):
+        self.routers, self.health = routers, health
+        self.wires = {site: Wire(system) for site, system in SITES.items()}
+        self.chance = random.Random(1)
+
+    def announced(self, site):
+        """Its neighbour goes by the site."""
+        return self.routers.best(NEAR[site][1]) == [SITES[site]]
+
+    def first(self, site, what, since):
+        """The milliseconds until the site has told that on the wire, if it has."""
+        return next(((when - since) / 1e6 for when, told in self.wires[site].told() if told == what), None)
+
+    def once(self, site, kind):
+        """A site fails while its client sends, and comes back."""
+        fail, mend = FAILURES[kind]
+        client, _ = NEAR[site]
+        # Some time before it fails, which is chance. A client that is answered by nobody sees that soon.
+        before = 0.2 + self.chance.random()
+        count = int((before + self.health.found) * RATE)
+        self.wires[site].told()
+        enter(client)
+        with subprocess.Popen(["dinr-send", "--json", "--rate", str(RATE), "--count", str(count), SERVICE],
+                              stdout=subprocess.PIPE) as sender:
+            enter("")
+            time.sleep(before)
+            failed = time.time_ns()
+            do(site, fail)
+            sent = json.loads(sender.stdout.read())
+        withdrawn = self.first(site, "withdraw", failed)
+        mended = time.time_ns()
+        do(site, mend)
+        until(lambda: self.announced(site), f"{site} does not come back")
+        # What was asked before it was there is over.
+        time.sleep(0.5)
+        return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
+                **{key: sent[key] for key in ("sent", "answered", "twice", "gap")}}
+
+
+def failover(name, router="bird", latency="0", repetitions="8"):
+    """Each site fails in each way, one after the other."""
+    health = CHOICES[name]()
+    routers = start(health, router, latency)
+    health.start(routers)
+    time.sleep(5)
+    lab = Failover(routers, health)
+    ways = [(site, kind) for kind in FAILURES for site in SITES]
+    found = [lab.once(*ways[number % len(ways)]) for number in range(int(repetitions))]
+    health.stop()
+    routers.stop()
+    return {"experiment": "failover", "health": name, "router": router, "latency": int(latency), "rate": RATE, "repetitions": found}
+
+
+def main(experiment, *settings):
+    json.dump({"routes": routes, "failover": failover}[experiment](*settings), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

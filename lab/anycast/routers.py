@@ -51,7 +51,7 @@ def configuration(system, check_link):
     own = f'route {prefix(system)} via "lan"' if check_link and system in SITES.values() else f"route {prefix(system)} unreachable"
     text = f"""
         log "{WORK}/{place(system)}.log" all;
-        router id {min(near for _, near, _ in neighbours(system))};
+        router id {max((near for _, near, _ in neighbours(system)), key=socket.inet_aton)};
         protocol device {{ scan time 60; }}
         protocol static {SERVICE} {{ {"check link yes;" if check_link else ""} ipv4; {own}; }}
         protocol kernel {{
@@ -71,13 +71,13 @@ def configuration(system, check_link):
     return text
 
 
-EXABGP = f"""
-process announcer {{ run {{command}}; encoder text; }}
-neighbor {{far}} {{{{
-    router-id {{near}}; local-address {{near}}; local-as {{system}}; peer-as {{other}};
-    family {{{{ ipv4 unicast; }}}}
-    api {{{{ processes [ announcer ]; }}}}
-}}}}
+EXABGP = """
+process announcer {{ run {command}; encoder text; }}
+neighbor {far} {{
+    router-id {near}; local-address {near}; local-as {system}; peer-as {other};
+    family {{ ipv4 unicast; }}
+    api {{ processes [ announcer ]; }}
+}}
 """
 
 
