@@ -9,6 +9,7 @@ ROUTER speaks BGP for the sites: bird or exabgp. LATENCY is that of each link, i
 
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -50,6 +51,27 @@ def start(health, router, latency):
     return routers
 
 
+def answered():
+    """How many requests the block at each site has answered."""
+    found = {}
+    for site in SITES:
+        enter(site)
+        found[site] = int(re.search(r"answered=(\d+)", run("fbctl", "show", "echo"))[1])
+    enter("")
+    return found
+
+
+def send(site, count=1000, rate=1000):
+    """The report's sender, at the client that is near to a site."""
+    host, before = NEAR[site][0], answered()
+    command = f"dinr-send --count {count} --rate {rate} {SERVICE}"
+    enter(host)
+    output = run(*command.split())
+    after = answered()
+    return {"host": host, "near": site, "count": count, "command": command, "output": output,
+            "answered": {one: after[one] - before[one] for one in SITES}}
+
+
 def routes(router="bird", latency="5"):
     """What the report shows."""
     routers = start(CHOICES["none"](), router, latency)
@@ -58,6 +80,7 @@ def routes(router="bird", latency="5"):
         trace(host, target)
     found = {"experiment": "routes", "router": router, "latency": int(latency),
              "routes": {system: routers.routes(system) for system in routers.controls},
+             "senders": [send(site) for site in SITES],
              "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
     routers.stop()
     return found
