@@ -72,16 +72,21 @@ def send(site, count=1000, rate=1000):
             "answered": {one: after[one] - before[one] for one in SITES}}
 
 
-def routes(router="bird", latency="5"):
+def look(routers, latency, count=1000):
     """What the report shows."""
-    routers = start(CHOICES["none"](), router, latency)
     # Once for nothing: neighbours look for each other's addresses.
     for host, target in TRACES:
         trace(host, target)
-    found = {"experiment": "routes", "router": router, "latency": int(latency),
-             "routes": {system: routers.routes(system) for system in routers.controls},
-             "senders": [send(site) for site in SITES],
-             "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
+    return {"router": routers.sites, "latency": latency,
+            # As JSON has them.
+            "routes": {str(system): routers.routes(system) for system in routers.controls},
+            "senders": [send(site, count) for site in SITES],
+            "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
+
+
+def routes(router="bird", latency="5"):
+    routers = start(CHOICES["none"](), router, latency)
+    found = look(routers, int(latency))
     routers.stop()
     return found
 
@@ -125,7 +130,7 @@ class Failover:
         # What was asked before it was there is over.
         time.sleep(0.5)
         return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
-                **{key: sent[key] for key in ("sent", "answered", "twice", "gap")}}
+                **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 
 
 def failover(name, router="bird", latency="0", repetitions="8"):

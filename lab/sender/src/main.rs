@@ -162,7 +162,7 @@ fn run(cli: &Cli) -> Result<()> {
         if cli.json {
             let found = json!({
                 "begun": begun, "ended": ended, "seconds": seconds, "sent": cli.count, "answered": tally.answered,
-                "twice": tally.twice, "gap": gap,
+                "twice": tally.twice, "gap": gap, "last": tally.last(),
             });
             writeln!(io::stdout(), "{found}")?;
         } else {

@@ -37,6 +37,13 @@ impl Tally {
         word.is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
+    /// The last request that was answered.
+    pub(crate) fn last(&self) -> Option<u64> {
+        let place = self.words.iter().rposition(|word| *word != 0)?;
+        let bit = self.words.get(place)?.checked_ilog2()?;
+        Some(u64::try_from(place).ok()? * 64 + u64::from(bit))
+    }
+
     /// Of the first `sent` requests, the most one after the other that were not answered.
     pub(crate) fn gap(&self, sent: u64) -> u64 {
         let (mut most, mut now) = (0, 0);
@@ -59,6 +66,16 @@ mod tests {
             tally.add(number);
         }
         assert_eq!((tally.answered, tally.twice), (5, 2));
+    }
+
+    #[test]
+    fn the_last_is_that_of_the_highest_number() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.last(), None);
+        for (number, last) in [(0, 0), (70, 70), (64, 70), (191, 191), (192, 192), (5, 192)] {
+            tally.add(number);
+            assert_eq!(tally.last(), Some(last));
+        }
     }
 
     #[test]
