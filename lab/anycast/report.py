@@ -124,8 +124,8 @@ def span(values, digits=1):
 
 def failover(text, results):
     text.add("", "# A site fails", "",
-             "From the failure to the UPDATE that withdraws the service, as it leaves the site, and from the repair to the one that",
-             f"announces it, in milliseconds; and of the requests of a client that sends {results[0]['rate']} a second, how many are lost.", "")
+             "Milliseconds from the failure until the UPDATE that withdraws the service has passed the link to the neighbour, and from",
+             f"the repair until the one that announces it has. Requests lost, of a client that sends {results[0]['rate']} a second.", "")
     rows = []
     for result in results:
         for kind in dict.fromkeys(one["kind"] for one in result["repetitions"]):
@@ -145,10 +145,9 @@ def steering(text, trials):
              "Answers a second at full load, by a core of a billion instructions a second, one queue and two cores", "")
     rows = []
     for who in dict.fromkeys(trial["who"] for trial in trials):
-        most = {trial["steering"]: 0 for trial in trials}
-        for trial in trials:
-            if trial["who"] == who:
-                most[trial["steering"]] = max(most[trial["steering"]], trial["answered"] / trial["seconds"])
+        rates = {way: [trial["answered"] / trial["seconds"] for trial in trials if (trial["who"], trial["steering"]) == (who, way)]
+                 for way in ("off", "on")}
+        most = {way: statistics.median(values) for way, values in rates.items()}
         rows.append([who, f"{most['off']:,.0f}", f"{most['on']:,.0f}", f"{100 * most['on'] / most['off'] - 100:+.0f} %"])
     rows.append(["the report, Linux 4.4", *[f"{value:,}" for value in STEERED], f"{100 * STEERED[1] / STEERED[0] - 100:+.0f} %"])
     text.table(["who answers", "without", "with", ""], rows)
