@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Who says whether a site is to announce the service.
+"""Health checks, which decide whether a site announces the service.
 
-As a program, health.py SYSTEM: a poller, as `exabgp healthcheck` is one, which tells BIRD. It looks each second whether the
-service answers a ping, and after three answers or failures in turn has the site announce or withdraw it."""
+health.py SYSTEM is a poller for BIRD that works as `exabgp healthcheck` does. It pings the service each second. After three
+failures in a row it has BIRD withdraw the service, after three successes announce it again.
+
+health.py announce tells exabgp to announce the service, without a check."""
 
 import subprocess
 import sys
@@ -18,7 +20,7 @@ PING = f"ping -n -q -c 1 -W 1 {SERVICE}"
 
 
 def poll(system):
-    """Asks and tells, until it is ended. exabgp's states: rising, up, falling, down."""
+    """Polls until the process is killed."""
     bird, up, count = Bird(system), True, 0
     while True:
         good = subprocess.run(PING.split(), stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -30,22 +32,22 @@ def poll(system):
 
 
 class Health:
-    """Nobody asks: what BIRD or exabgp was told at the beginning, it announces on."""
+    """No check: the site announces the service whatever happens. Other checks are derived from this class."""
 
-    # BIRD is told that it may see for itself whether the site's device has a carrier.
+    # BIRD announces the service only while the site's device has a carrier.
     check_link = False
-    # In how many seconds all failures are found that are found at all.
+    # How many seconds a client goes on after the failure: longer than the check needs to detect it.
     found = 1
 
     def __init__(self):
         self.programs = []
 
     def announcer(self, host):
-        """What exabgp runs to learn what to announce."""
+        """The command that exabgp runs, whose output tells it what to announce."""
         return f"{sys.executable} -S {__file__} announce"
 
     def start(self, routers):
-        """Once the routes are there."""
+        """Called when BGP has converged."""
 
     def stop(self):
         for program in self.programs:
@@ -54,13 +56,13 @@ class Health:
 
 
 class Link(Health):
-    """What BIRD sees by itself: whether the device to the responder has a carrier."""
+    """BIRD's own check: the carrier of the device to the responder."""
 
     check_link = True
 
 
 class Poll(Health):
-    """A poller for each site: the one above, or exabgp's own."""
+    """A poller for each site: poll() for BIRD, `exabgp healthcheck` for exabgp."""
 
     found = (INTERVAL + 1) * FALL + 1
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""inside.py EXPERIMENT: in a booted kernel, makes the report's network, and prints what came of it as JSON. EXPERIMENT is
+"""inside.py EXPERIMENT: runs one experiment in a booted kernel, and prints the results as JSON. EXPERIMENT is
 
-  routes [ROUTER LATENCY]: the routes of all systems, and the report's traceroutes
+  routes [ROUTER LATENCY]: the routes of all systems, the report's sender, and its traceroutes
   failover HEALTH [ROUTER LATENCY REPETITIONS]: a site fails, and comes back
 
-ROUTER speaks BGP for the sites: bird or exabgp. LATENCY is that of each link, in milliseconds."""
+ROUTER is the BGP speaker of the sites: bird or exabgp. LATENCY is that of each link, in milliseconds."""
 
 import json
 import random
@@ -22,11 +22,11 @@ from trace import trace
 from wire import Wire
 
 TRACES = (("pcA", SERVICE), ("pcB", SERVICE), ("pcB", HOSTS["central"][1]))
-# The client that is near to a site, and the neighbour that hears of it.
+# The client nearest to a site, and the neighbour that the site announces the service to.
 NEAR = {"dinrA": ("pcA", 4), "dinrB": ("pcB", 5)}
 # Requests a second of the client.
 RATE = 100
-# How a site fails, and what mends it: commands in the namespace of its host.
+# How a site fails, and how that is repaired: commands in the namespace of its host, with what they read behind `|`.
 FAILURES = {
     "unbound": ("fbctl unbind echo eth0", "fbctl bind echo eth0"),
     "removed": ("fbctl -b -|unbind echo eth0\nrm echo\n",
@@ -62,7 +62,7 @@ def answered():
 
 
 def send(site, count=1000, rate=1000):
-    """The report's sender, at the client that is near to a site."""
+    """Runs the report's sender at the client nearest to a site."""
     host, before = NEAR[site][0], answered()
     command = f"dinr-send --count {count} --rate {rate} {SERVICE}"
     enter(host)
@@ -73,12 +73,12 @@ def send(site, count=1000, rate=1000):
 
 
 def look(routers, latency, count=1000):
-    """What the report shows."""
-    # Once for nothing: neighbours look for each other's addresses.
+    """Collects what the report shows."""
+    # A first time, for ARP.
     for host, target in TRACES:
         trace(host, target)
     return {"router": routers.sites, "latency": latency,
-            # As JSON has them.
+            # JSON has keys of text.
             "routes": {str(system): routers.routes(system) for system in routers.controls},
             "senders": [send(site, count) for site in SITES],
             "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
@@ -92,7 +92,7 @@ def routes(router="bird", latency="5"):
 
 
 class Failover:
-    """Sites that fail in turn, and a client that is near."""
+    """Lets sites fail while a client sends."""
 
     def __init__(self, routers, health):
         self.routers, self.health = routers, health
@@ -100,18 +100,18 @@ class Failover:
         self.chance = random.Random(1)
 
     def announced(self, site):
-        """Its neighbour goes by the site."""
+        """True if the site's neighbour routes to the site."""
         return self.routers.best(NEAR[site][1]) == [SITES[site]]
 
     def first(self, site, what, since):
-        """The milliseconds until the site has told that on the wire, if it has."""
+        """Milliseconds from a time to the site's first UPDATE of a kind, or None."""
         return next(((when - since) / 1e6 for when, told in self.wires[site].told() if told == what), None)
 
     def once(self, site, kind):
-        """A site fails while its client sends, and comes back."""
+        """Lets a site fail and come back once."""
         fail, mend = FAILURES[kind]
         client, _ = NEAR[site]
-        # Some time before it fails, which is chance. A client that is answered by nobody sees that soon.
+        # At a random moment, of the poller's second and between two requests.
         before = 0.2 + self.chance.random()
         count = int((before + self.health.found) * RATE)
         self.wires[site].told()
@@ -127,14 +127,14 @@ class Failover:
         mended = time.time_ns()
         do(site, mend)
         until(lambda: self.announced(site), f"{site} does not come back")
-        # What was asked before it was there is over.
+        # Let the routes settle.
         time.sleep(0.5)
         return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
                 **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 
 
 def failover(name, router="bird", latency="0", repetitions="8"):
-    """Each site fails in each way, one after the other."""
+    """Runs through all sites and ways to fail."""
     health = CHOICES[name]()
     routers = start(health, router, latency)
     health.start(routers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What came of the experiments, beside what the report has: text, and whether it is the same."""
+"""Prints the results of the experiments beside those of the report, and compares both."""
 
 import re
 import statistics
@@ -26,11 +26,12 @@ TRACES = (
 # Answers a second, without steering and with it.
 STEERED = (268665, 361927)
 FIGURE = re.compile(r"–|[-+]?[\d,]+(\.\d+)?( %| ms)?")
-HEALTH = {"none": "nobody", "link": "BIRD, the carrier", "poll": "a poller"}
+# What the tables call a health check, by BGP speaker where that differs.
+HEALTH = {"none": "none", "link": "BIRD's check link", "poll": "poller", ("poll", "exabgp"): "exabgp healthcheck"}
 
 
 class Text:
-    """What is printed, and what is not as it should be."""
+    """The lines to print, and the differences from the report."""
 
     def __init__(self):
         self.lines, self.wrong = [], []
@@ -39,7 +40,7 @@ class Text:
         self.lines += lines
 
     def same(self, what, found, expected):
-        """The word for a row."""
+        """Compares a row with the report's. Returns what to print beside it."""
         if found == expected:
             return "as the report"
         self.wrong.append(f"{what}: {found}, not {expected}")
@@ -50,7 +51,7 @@ class Text:
             self.wrong.append(what)
 
     def table(self, head, rows):
-        """Columns: the first one to the left, as are words; figures to the right."""
+        """Adds a table. Columns of figures are aligned to the right."""
         rows = [head, *[[str(cell) for cell in row] for row in rows]]
         widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
         figures = [all(FIGURE.fullmatch(row[at]) for row in rows[1:]) for at in range(len(head))]
@@ -76,7 +77,7 @@ def bgp(text, found):
                              ("0.0.0.0" if own else hop, expected.get(number, "none")))
             rows.append([f"*> {number}.0.0.0", route["next"], f"{path(route)} i".strip(), same])
         text.table(["   network", "next hop", "AS path", ""], rows)
-    text.add("", f"{PREFIX} as the three systems of ISP_Z and both ISPs see it: > is the best route", "")
+    text.add("", f"{PREFIX} in the transit systems and both ISPs (> marks the best route)", "")
     rows = []
     for system in (1, 2, 3, 4, 5):
         routes = [route for route in found["routes"][str(system)] if route["network"] == PREFIX]
@@ -89,8 +90,7 @@ def bgp(text, found):
 
 def traces(text, found):
     for (host, target, expected), trace in zip(TRACES, found["traces"]):
-        text.add("", f"{host} traceroute to {target}: milliseconds here, where a link takes {found['latency']} ms in each direction, "
-                     "and the report's", "")
+        text.add("", f"{host} traceroute to {target}: ms here, with {found['latency']} ms a link in each direction, and in the report", "")
         rows = []
         for number, hop in enumerate(trace["hops"], 1):
             who, *times = expected[number - 1] if number <= len(expected) else ("none",)
@@ -124,8 +124,8 @@ def span(values, digits=1):
 
 def failover(text, results):
     text.add("", "# A site fails", "",
-             "Milliseconds from the failure until the UPDATE that withdraws the service has passed the link to the neighbour, and from",
-             f"the repair until the one that announces it has. Requests lost, of a client that sends {results[0]['rate']} a second.", "")
+             "Times in ms: from the failure to the UPDATE that withdraws the service (min, median, max), and from the repair to the one",
+             f"that announces it (median). Lost: unanswered requests of a client that sends {results[0]['rate']} requests a second.", "")
     rows = []
     for result in results:
         for kind in dict.fromkeys(one["kind"] for one in result["repetitions"]):
@@ -133,16 +133,17 @@ def failover(text, results):
             withdrawn = [one["withdrawn"] for one in some if one["withdrawn"] is not None]
             announced = [one["announced"] for one in some if one["announced"] is not None]
             lost = [one["sent"] - one["answered"] for one in some]
-            rows.append([HEALTH[result["health"]], result["router"], f"{result['latency']} ms", kind, f"{len(withdrawn)} of {len(some)}",
+            name = HEALTH.get((result["health"], result["router"]), HEALTH[result["health"]])
+            rows.append([name, result["router"], f"{result['latency']} ms", kind, f"{len(withdrawn)} of {len(some)}",
                          *span(withdrawn), span(announced)[1], *span(lost, 0)[1:], str(sum(lost))])
             text.true(f"{result['health']}, {kind}: nothing is answered twice", not sum(one["twice"] for one in some))
-    text.table(["who looks", "speaker", "link", "failure", "withdrawn", "least", "median", "most", "announced", "lost, median", "most",
-                "in all"], rows)
+    text.table(["health check", "speaker", "link", "failure", "withdrawn", "min", "median", "max", "announce", "lost: median", "max",
+                "total"], rows)
 
 
 def steering(text, trials):
     text.add("", "# Receive packet steering", "",
-             "Answers a second at full load, by a core of a billion instructions a second, one queue and two cores", "")
+             "Answers a second at full load. A device with one queue, two cores, each with a billion instructions a second", "")
     rows = []
     for who in dict.fromkeys(trial["who"] for trial in trials):
         rates = {way: [trial["answered"] / trial["seconds"] for trial in trials if (trial["who"], trial["steering"]) == (who, way)]
@@ -150,7 +151,7 @@ def steering(text, trials):
         most = {way: statistics.median(values) for way, values in rates.items()}
         rows.append([who, f"{most['off']:,.0f}", f"{most['on']:,.0f}", f"{100 * most['on'] / most['off'] - 100:+.0f} %"])
     rows.append(["the report, Linux 4.4", *[f"{value:,}" for value in STEERED], f"{100 * STEERED[1] / STEERED[0] - 100:+.0f} %"])
-    text.table(["who answers", "without", "with", ""], rows)
+    text.table(["responder", "RPS off", "RPS on", "gain"], rows)
 
 
 # --- The picture --------------------------------------------------------------------------------
@@ -163,14 +164,13 @@ COLOURS = {12: ("#4477aa", "#dbe7f3"), 13: ("#c7622b", "#fae6da")}
 
 
 def picture(found):
-    """The systems and their links, in the colours of the site that their routes to the service lead to; an arrow is the next
-    system on that way."""
+    """Draws the systems and links. The colour shows which site a system's best route leads to, an arrow its next hop."""
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 420" width="760" height="420" font-family="sans-serif" '
            'font-size="11">', '<rect width="760" height="420" fill="white"/>',
-           '<text x="20" y="22" font-size="13" font-weight="bold">The way to 50.50.50.50, from each autonomous system</text>']
+           '<text x="20" y="22" font-size="13" font-weight="bold">Best routes to 50.50.50.50</text>']
     best = {int(system): route["path"] for system, routes in found["routes"].items() for route in routes
             if route["network"] == PREFIX and route["best"]}
-    # Who speaks exabgp has no routes to tell of.
+    # A site with exabgp has no routing table.
     to = {system: (best.get(system) or [system])[-1] for system in PLACES}
     texts = []
     for site, (dark, _) in COLOURS.items():
@@ -205,6 +205,6 @@ def picture(found):
         if system in BELOW:
             out.append(f'<path d="M{x} {y + TALL}v26" stroke="#999"/>')
             out.append(f'<text x="{x}" y="{y + 59}" text-anchor="middle">{BELOW[system]}</text>')
-    out.append(f'<text x="20" y="405" fill="#555">Links have addresses of {address(0)}/24, of which the last number is shown. Dashed: no way '
-               'to the service leads there.</text>')
+    out.append(f'<text x="20" y="405" fill="#555">Links have addresses of {address(0)}/24, of which the last byte is shown. Dashed: a link '
+               'that no best route uses.</text>')
     return "\n".join([*out, "</svg>", ""])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who speaks BGP: BIRD for each system, or another program for those of the two sites."""
+"""The BGP speakers: BIRD in each system. The two sites can run ExaBGP instead."""
 
 import os
 import re
@@ -11,17 +11,17 @@ import time
 from topology import NAMES, PREFIX, SITES, enter, neighbours, place, prefix, run
 
 WORK = "/run/anycast"
-# What a site announces the service by, in BIRD's configuration.
+# The protocol of BIRD's configuration that holds the site's own route.
 SERVICE = "service"
 
 
 class Refused(Exception):
-    """BIRD says that it does not do it."""
+    """BIRD refused a command."""
 
 
 class Bird:
-    """BIRD's control socket: a command's lines. It is a stream of lines with a code of four digits each, and a `-` behind
-    it where more lines follow; a line that begins with a blank has the code of the one before."""
+    """A connection to BIRD's control socket. A reply is a sequence of lines, each with a code of four digits. A `-` behind the
+    code means that more lines follow. A line that begins with a blank has the code of the line before."""
 
     def __init__(self, system):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -46,8 +46,8 @@ class Bird:
 
 
 def configuration(system, check_link):
-    """A system's, as short as the report's: it announces its own network to all neighbours. Where `check_link` is, a site
-    announces the service only while its device has a carrier: what BIRD can do by itself."""
+    """The configuration of a system. It announces its own network to all neighbours, as in the report. With `check_link` a site
+    announces the service only while its device has a carrier."""
     own = f'route {prefix(system)} via "lan"' if check_link and system in SITES.values() else f"route {prefix(system)} unreachable"
     text = f"""
         log "{WORK}/{place(system)}.log" all;
@@ -82,8 +82,8 @@ neighbor {far} {{
 
 
 class Routers:
-    """All routers. `sites` is who speaks for the two sites: bird or exabgp. `announcer(host)` is the command that tells
-    exabgp what to announce."""
+    """Starts all BGP speakers. `sites` is the program of the two sites: bird or exabgp. `announcer(host)` is the command that
+    tells exabgp what to announce."""
 
     def __init__(self, sites="bird", announcer=None, check_link=False):
         os.makedirs(WORK, exist_ok=True)
@@ -115,7 +115,7 @@ class Routers:
         path = f"{WORK}/{place(system)}.conf"
         with open(path, "w") as file:
             file.write(EXABGP.format(command=self.announcer(host), near=near, far=far, system=system, other=other))
-        # It has no routes of its own.
+        # ExaBGP does not install routes.
         run("ip", "-netns", place(system), "route", "add", "default", "via", far)
         settings = {"exabgp.daemon.user": "root", "exabgp.log.destination": f"{WORK}/{place(system)}.log",
                     "exabgp.api.ack": "false", "exabgp.api.cli": "false", "exabgp.tcp.bind": "", "exabgp.cache.attributes": "true",
@@ -132,7 +132,7 @@ class Routers:
         self.programs, self.controls = [], {}
 
     def routes(self, system, network=""):
-        """The routes of a system: network, next hop, AS path and whether it is the best one."""
+        """The routes of a system: network, next hop, AS path, and whether BIRD prefers it."""
         found = []
         try:
             lines = self.controls[system](f"show route all {network}" if network else "show route all")
@@ -149,11 +149,11 @@ class Routers:
         return found
 
     def best(self, system, network=PREFIX):
-        """The AS path of a system's best route, if it has one."""
+        """The AS path of a system's best route, or None."""
         return next((route["path"] for route in self.routes(system, network) if route["best"]), None)
 
     def converge(self, seconds=60):
-        """Waits until every system has a route to every network, and the sites' neighbours those to the sites."""
+        """Waits until every system has a route to every network, and both ISPs have the route to their own site."""
         networks = {prefix(system) for system in NAMES}
         until(lambda: self.best(4) == [12] and self.best(5) == [13] and all(
             networks <= {route["network"] for route in self.routes(system) if route["best"]} for system in self.controls),
@@ -161,7 +161,7 @@ class Routers:
 
 
 def until(true, complaint, seconds=20, step=0.1):
-    """Waits until something is true."""
+    """Waits until `true()` is."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

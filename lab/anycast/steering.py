@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""steering.py: in a booted kernel with two CPUs, sends echo requests of 256 sources to a device with one queue, more than it can
-take, with receive packet steering and without. Linux answers, or LANA's block does. It prints a line of JSON for each trial.
+"""steering.py: measures receive packet steering (RPS), in a booted kernel with two CPUs. It sends echo requests of 256 sources
+to a device with one queue, faster than they can be answered, with RPS on and off. Linux answers, or icmp-echo. Prints a line
+of JSON for each trial.
 
-CPU 0 makes the requests, CPU 1 takes them from the device, as the one does that serves the interrupts of a card. Steering
-lets both answer, by a hash of the addresses."""
+CPU 0 makes the requests. CPU 1 polls the device, as the CPU that serves a card's interrupt. With RPS both CPUs answer: the kernel
+chooses one by a hash of the addresses."""
 
 import json
 import os
@@ -27,14 +28,15 @@ from trace import checksum  # noqa: E402
 
 SERVICE, GATEWAY, MAC = "50.50.50.50", "50.0.0.1", "02:00:00:00:00:01"
 IDLE = "idle0"
-# A frame of 64 bytes on the wire; those of its bytes that change.
+# The size of a frame on the wire, and the offsets of what changes: header checksum, last byte of the source.
 SIZE, SUM_AT, SOURCE_AT = 64, 24, 29
 RATE, TRIALS = 400000, 5
 STEERED = {"off": "0", "on": "3"}
 
 
 def request():
-    """From 20.0.0.0, with such an identification that the checksum of IP's header is 0xefff less the source's last byte."""
+    """A frame from 20.0.0.0. Its IP identification is chosen so that the header's checksum is 0xefff minus the last byte of the
+    source address."""
     mac = bytes.fromhex(MAC.replace(":", ""))
     message = bytearray(struct.pack("!BBHHH18x", 8, 0, 0, 1, 1))
     message[2:4] = checksum(bytes(message)).to_bytes(2)
@@ -51,7 +53,7 @@ def program(state, device):
         if (data + 60 > data_end || !(number = bpf_map_lookup_elem(&state, &cpu))) return XDP_DROP;
         *data = request; source = (*number)++ & 0xff; sum = 0xefff - source;
         return bpf_redirect(device, 0);
-    A frame comes again as whoever had it has left it: so all of it is written.
+    The kernel recycles frames with the changes that the receiver has made, so the program writes all of it.
     """
     frame = request()
     return assemble(

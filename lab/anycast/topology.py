@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The report's network, in namespaces of the kernel this runs in. Each autonomous system is a namespace, its router. Behind
-five of the routers is a host, in a namespace of its own:
+"""The report's network, in namespaces of the running kernel. The router of each autonomous system (AS) has a namespace. So has
+each of five hosts, which are behind a router:
 
                         AS1 ──────── AS3
                          │            │
@@ -10,7 +10,7 @@ five of the routers is a host, in a namespace of its own:
     central   AS12 DINR_A ── dinrA 50.50.50.50
               AS20 ENT_A ─── pcA 20.0.0.10
 
-A device has the name of the system or host at its other end, or `lan` (a router's, to the host) and `eth0` (a host's)."""
+A router's device has the name of the router at its other end, or `lan` towards a host. A host's device is `eth0`."""
 
 import os
 import sys
@@ -21,14 +21,14 @@ from network import enter, run, sysctl  # noqa: E402
 
 NAMES = {1: "ISP_Z", 2: "ISP_Z", 3: "ISP_Z", 4: "ISP_A", 5: "ISP_B", 11: "CENTRAL", 12: "DINR_A", 13: "DINR_B",
          20: "ENT_A", 21: "ENT_B"}
-# The links, with the last number of both addresses 172.16.0.N/30.
+# The links: both systems, and the last byte of their addresses in 172.16.0.N/30.
 LINKS = ((1, 2, 1, 2), (1, 3, 5, 6), (3, 5, 9, 10), (2, 4, 13, 14), (4, 20, 17, 18), (5, 21, 21, 22), (4, 11, 25, 26),
          (4, 12, 29, 30), (5, 13, 33, 34))
 SERVICE, PREFIX = "50.50.50.50", "50.0.0.0/8"
-# The hosts behind a router, their addresses, and those of the router there.
+# The hosts: the system they are in, their address, and their router's.
 HOSTS = {"pcA": (20, "20.0.0.10", "20.0.0.1"), "pcB": (21, "21.0.0.10", "21.0.0.1"),
          "central": (11, "11.0.0.10", "11.0.0.1"), "dinrA": (12, SERVICE, "50.0.0.1"), "dinrB": (13, SERVICE, "50.0.0.1")}
-# Both sites: the host that answers, and the system that announces it.
+# The two sites: the host that answers, and the system that announces the service.
 SITES = {"dinrA": 12, "dinrB": 13}
 
 
@@ -37,7 +37,7 @@ def address(number):
 
 
 def neighbours(system):
-    """Of a system: its neighbours, with its own address and theirs."""
+    """Yields the neighbours of a system: number, the system's own address on the link, the neighbour's address."""
     for one, other, near, far in LINKS:
         if one == system:
             yield other, address(near), address(far)
@@ -46,7 +46,7 @@ def neighbours(system):
 
 
 def prefix(system):
-    """What a system announces: the sites announce the service."""
+    """The prefix that a system announces."""
     return PREFIX if system in SITES.values() else f"{system}.0.0.0/8"
 
 
@@ -56,7 +56,7 @@ def place(system):
 
 
 def build(latency=0):
-    """Makes the network. Each link takes as many milliseconds in each direction."""
+    """Creates the network. `latency` is the delay of each link in each direction, in milliseconds."""
     links, inside, slow = [], {}, {}
 
     def wire(one, one_name, other, other_name):
@@ -71,7 +71,7 @@ def build(latency=0):
         enter(name)
         sysctl("net/ipv6/conf/default/disable_ipv6", 1)
         sysctl("net/ipv4/ip_forward", int(name not in HOSTS))
-        # Each hop tells of a packet that ends there, however many do.
+        # No limit for the ICMP errors that traceroute needs.
         sysctl("net/ipv4/icmp_ratelimit", 0)
         sysctl("net/ipv4/icmp_msgs_per_sec", 1000000)
         inside[name], slow[name] = ["link set lo up"], []
@@ -93,7 +93,7 @@ def build(latency=0):
 
 
 def answer():
-    """Has LANA's block answer for the service at both sites."""
+    """Binds an icmp-echo block for the service at both sites."""
     run("modprobe", "-a", "lana", "fb_eth", "fb_icmp_echo")
     for site in SITES:
         enter(site)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""traceroute by ICMP, as that of the report's hosts."""
+"""An ICMP traceroute, as on the report's hosts."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ def request(number):
 
 
 def of(packet, sent):
-    """Is this an answer to what was sent? Either an echo reply, or an error that quotes it."""
+    """True if a packet answers a request: an echo reply, or an error that quotes the request."""
     message = packet[(packet[0] & 15) * 4:]
     if message[0] in (3, 11):
         quoted = message[8:]
@@ -36,7 +36,7 @@ def of(packet, sent):
 
 
 def trace(host, target, most=8):
-    """Who answers at each hop, and the milliseconds that each try took."""
+    """Returns the address of each hop, and the round-trip times in milliseconds."""
     enter(host)
     hops = []
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a site tells its neighbour of the service: the UPDATEs of BGP as they leave its device."""
+"""Captures the BGP UPDATEs by which a site announces and withdraws the service."""
 
 import ipaddress
 import socket
@@ -10,12 +10,12 @@ from topology import PREFIX, enter, neighbours, place
 ALL, TIMESTAMP = 3, 35  # ETH_P_ALL, SO_TIMESTAMPNS
 PORT, HEADER, UPDATE = 179, 19, 2
 NETWORK = ipaddress.ip_network(PREFIX)
-# A prefix as in an UPDATE: its length in bits, and so many bytes as these need.
+# A prefix in an UPDATE is its length in bits, and as many bytes as these need (RFC 4271, 4.3).
 CODED = bytes([NETWORK.prefixlen]) + NETWORK.network_address.packed[:(NETWORK.prefixlen + 7) // 8]
 
 
 def prefixes(data):
-    """The prefixes of a part of an UPDATE, coded."""
+    """Splits a field of an UPDATE into its prefixes."""
     while data:
         size = 1 + (data[0] + 7) // 8
         yield data[:size]
@@ -23,7 +23,7 @@ def prefixes(data):
 
 
 def updates(data):
-    """Of the messages in a segment: does one withdraw the service, or announce it?"""
+    """Yields what the messages of a TCP segment say of the service."""
     while len(data) >= HEADER and data[:16] == b"\xff" * 16:
         length, kind = struct.unpack_from("!HB", data, 16)
         body, data = data[HEADER:length], data[length:]
@@ -38,7 +38,7 @@ def updates(data):
 
 
 class Wire:
-    """A site's device to its neighbour."""
+    """A packet socket on a site's device to its neighbour."""
 
     def __init__(self, system):
         (neighbour, *_), = neighbours(system)
@@ -46,13 +46,13 @@ class Wire:
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, TIMESTAMP, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        # SO_ATTACH_FILTER: protocol TCP, whole segments; nothing else needs room.
         self.sock.bind((place(neighbour), ALL))
         self.sock.setblocking(False)
         enter("")
 
     def told(self):
-        """What the site has told since the last time: the time of each, and what."""
+        """What the site has said since the last call: pairs of a time in nanoseconds since 1970, and `withdraw` or `announce`.
+        The kernel takes the time when the packet has passed the device's queue, so behind the link's latency."""
         found = []
         while True:
             try:

@@ -51,9 +51,9 @@ struct Cli {
     json: bool,
 }
 
-/// So much of the kernel's memory for answers.
+/// Bytes of the kernel's memory for answers.
 const BUFFER: usize = 4 << 20;
-/// The thread that receives looks so often whether it is to end.
+/// How often the receiving thread looks at `stop`.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 10_000_000,
@@ -79,10 +79,10 @@ fn due(number: u64, rate: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Sends a request. Where there is no room for it, tries again.
-fn send(socket: &OwnedFd, message: &[u8], to: &SocketAddrV4) -> Result<()> {
+/// Sends a request. Tries again while the queue is full.
+fn send(socket: &OwnedFd, message: &[u8], to: SocketAddrV4) -> Result<()> {
     loop {
-        match sendto(socket, message, SendFlags::empty(), to) {
+        match sendto(socket, message, SendFlags::empty(), &to) {
             Ok(_) => return Ok(()),
             Err(Errno::NOBUFS | Errno::INTR | Errno::AGAIN) => thread::yield_now(),
             Err(error) => return Err(error).with_context(|| format!("sending to {}", to.ip())),
@@ -90,7 +90,7 @@ fn send(socket: &OwnedFd, message: &[u8], to: &SocketAddrV4) -> Result<()> {
     }
 }
 
-/// Receives until it is to stop, and all are answered or `stop` is set.
+/// Receives answers until `stop` is set, and keeps their number in `done`.
 fn receive(
     socket: &OwnedFd,
     from: Ipv4Addr,
@@ -141,7 +141,7 @@ fn run(cli: &Cli) -> Result<()> {
                     (start + due(number, rate)).saturating_duration_since(Instant::now()),
                 );
             }
-            sent = send(&socket, &request(identifier, number), &to);
+            sent = send(&socket, &request(identifier, number), to);
             if sent.is_err() {
                 break;
             }

@@ -55,7 +55,6 @@ pub(crate) fn answered(packet: &[u8], from: Ipv4Addr, identifier: u16) -> Option
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 mod tests {
     use super::*;
 
