@@ -33,7 +33,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture lab-anycast \
 	setup modules block modules_install tools install uninstall deb doc check clean
 
 help:
@@ -52,6 +52,8 @@ help:
 	@echo 'make lab-multipath    measure how balancing strategies affect TCP, in virtual time, with figures'
 	@echo 'make lab-capture      compare ways to capture packets, by programs and by blocks, in counted instructions;'
 	@echo '                      ONLY="recvfrom,LANA ring" EXPERIMENT=loss'
+	@echo 'make lab-anycast      measure how soon a site of an anycast service that fails withdraws it from BGP, and what'
+	@echo '                      clients lose; ROUTER=exabgp HEALTH=poll EXPERIMENT=failover'
 	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, the'
 	@echo '                      reference, and generated files'
 	@echo 'make doc              write the reference for authors of blocks: build/doc/lana/prelude/index.html'
@@ -118,6 +120,14 @@ lab-capture:
 	@scripts/setup x86_64
 	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
 	@ONLY="$(ONLY)" $(inside) lab/capture $(EXPERIMENT)
+
+# EXPERIMENT=, ROUTER= and HEALTH= as lab/anycast/run says.
+lab-anycast:
+	@scripts/setup uml-lab x86_64
+	@scripts/setup chroot test routers
+	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
+	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
+	@$(inside) lab/anycast/run $(if $(ROUTER),--router $(ROUTER)) $(if $(HEALTH),--health $(HEALTH)) $(EXPERIMENT)
 
 # LANA_FUZZ_SECONDS=, for each of the tools.
 fuzz-tools:

@@ -73,14 +73,15 @@ def program(state, device):
 class Load:
     """Sends into a device, from one CPU or several: `cpus`, the first ones."""
 
-    def __init__(self, device, cpus):
+    def __init__(self, device, cpus, make=program, idle=None):
+        """`make` makes the program. It is to be on a device where nothing comes in: `idle`, or that one."""
         self.cpus = cpus
         self.map = bpf(0, struct.pack("IIIII", ARRAY, 4, 8, len(cpus), MMAPABLE))
         self.state = mmap.mmap(self.map, mmap.PAGESIZE)
-        self.program = bpfload.load(XDP, program(self.map, device))
-        # Nothing comes in there. But a program that is on no device is put into the kernel's code each time that it is
+        self.program = bpfload.load(XDP, make(self.map, device))
+        # A program that is on no device is put into the kernel's code each time that it is
         # run, and that takes longer than a hundred frames.
-        self.link = bpf(LINK_CREATE, struct.pack("IIII", self.program, socket.if_nametoindex(device), ON_XDP, GENERIC))
+        self.link = bpf(LINK_CREATE, struct.pack("IIII", self.program, socket.if_nametoindex(idle or device), ON_XDP, GENERIC))
 
     def close(self):
         self.state.close()

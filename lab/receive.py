@@ -147,6 +147,15 @@ def ran(tasks):
     return sum(time.clock_gettime_ns(~task << 3 | 2) for task in tasks)
 
 
+def polls(device, count):
+    """The threads of the kernel that receive for a device, in the order of its queues."""
+    found = sorted((int(read(path).rpartition("-")[2]), int(path.split("/")[2]))
+                   for path in glob.glob("/proc/[0-9]*/comm") if read(path).startswith(f"napi/{device}-"))
+    if len(found) != count:
+        raise Missing("the device has no threads that poll it")
+    return [task for _, task in found]
+
+
 class Bench:
     """The device, who sends, and who receives for the device."""
 
@@ -168,14 +177,10 @@ class Bench:
         self.load = load.Load(FAR, cores)
 
     def find_polls(self):
-        found = sorted((int(read(path).rpartition("-")[2]), int(path.split("/")[2]))
-                       for path in glob.glob("/proc/[0-9]*/comm") if read(path).startswith(f"napi/{NEAR}-"))
-        if len(found) != len(self.cores):
-            raise Missing("the device has no threads that poll it")
-        polls = [task for _, task in found]
-        for task, cpu in zip(polls, self.cores):
+        found = polls(NEAR, len(self.cores))
+        for task, cpu in zip(found, self.cores):
             schedule(task, cpu)
-        return polls
+        return found
 
     def close(self):
         if self.hogs:
