@@ -3,9 +3,11 @@
 //! The configuration file of `lanad`: TOML, with the schema `Documentation/lanad.schema.json`, which is made from the types
 //! here.
 
+mod channel;
 mod span;
 mod when;
 
+pub use channel::{Channel, Otherwise, Peer};
 pub use span::Span;
 pub use when::When;
 
@@ -39,6 +41,9 @@ pub struct Config {
     /// Routes that a routing daemon announces for us, by name.
     #[serde(default)]
     pub announcement: BTreeMap<String, Announcement>,
+    /// Channels to other hosts, by name.
+    #[serde(default)]
+    pub channel: BTreeMap<String, Channel>,
     /// What to do when, in order.
     #[serde(default)]
     pub rule: Vec<Rule>,
@@ -322,6 +327,17 @@ impl Config {
                 return Err(format!(
                     "announcement '{name}': a line without control characters is wanted"
                 ));
+            }
+        }
+        let mut numbers = HashSet::new();
+        for (name, channel) in &self.channel {
+            let wrong = |text: String| format!("channel '{name}': {text}");
+            channel.check().map_err(wrong)?;
+            if !numbers.insert(channel.number) {
+                return Err(wrong(format!(
+                    "there is another one with number {}",
+                    channel.number
+                )));
             }
         }
         if let Some(graph) = &self.graph {

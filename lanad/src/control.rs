@@ -2,7 +2,7 @@
 
 //! The socket that `lanactl` talks to: a request is a line of JSON, and so is the answer.
 
-use crate::state::Hold;
+use crate::{channel, config::Channel, state::Hold};
 use anyhow::{Context, Result};
 use lana_cli::{denied, usage};
 use lana_netlink::errno_text;
@@ -29,7 +29,7 @@ pub const SOCKET: &str = "lanad.sock";
 const LONGEST: u64 = 64 << 10;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
 pub enum Request {
     /// What lanad sees and does.
@@ -40,6 +40,38 @@ pub enum Request {
     Release,
     /// Read the configuration and the files again.
     Reload,
+    /// Open a channel, or change the blocks of one.
+    Channel {
+        /// What it is called.
+        name: String,
+        /// How it shall be.
+        channel: Box<Channel>,
+    },
+    /// Close a channel.
+    Close {
+        /// Which.
+        name: String,
+    },
+    /// Publish a service of this host to the other one of a channel.
+    Publish {
+        /// The channel.
+        name: String,
+        /// In which context.
+        context: String,
+        /// The service.
+        service: String,
+        /// For how many seconds.
+        seconds: u32,
+    },
+    /// Ask the other host of a channel for a service.
+    Resolve {
+        /// The channel.
+        name: String,
+        /// In which context.
+        context: String,
+        /// The service.
+        service: String,
+    },
     /// What was logged.
     Log {
         /// Only what comes after this number.
@@ -61,6 +93,8 @@ pub struct Status {
     pub announcements: BTreeMap<String, bool>,
     /// The rules, in the order of the configuration.
     pub rules: Vec<RuleStatus>,
+    /// The channels.
+    pub channels: Vec<channel::Status>,
 }
 
 /// How a graph is kept.

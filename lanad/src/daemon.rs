@@ -2,11 +2,13 @@
 
 //! The daemon: what comes from all sides, one after the other.
 
+mod channels;
 mod journal;
 mod repair;
 
 use crate::{
     act::{self, Announcer, Effect},
+    channel::{Came, Live},
     config::{Action, Config, Graph, Repair as Wanted},
     control::{self, Asked, GraphStatus, Request, Status},
     engine::{Engine, Switch},
@@ -19,6 +21,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use journal::Journal;
+use lana_channel::Service;
 use lana_cli::{kernel, usage};
 use repair::Repair;
 use rustix::fs::{flock, FlockOperation};
@@ -33,7 +36,10 @@ use std::{
 use tokio::{
     select,
     signal::unix::{signal, SignalKind},
-    sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+    sync::{
+        mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+        oneshot,
+    },
     task::JoinHandle,
     time::sleep_until,
 };
@@ -51,6 +57,9 @@ pub struct Start {
     pub record: Option<PathBuf>,
 }
 
+/// Where the answer to a request goes.
+type Reply = oneshot::Sender<Result<Value, String>>;
+
 /// What comes.
 #[derive(Debug)]
 enum Message {
@@ -59,6 +68,7 @@ enum Message {
     Measured(Measured),
     Effect(Effect),
     Asked(Asked),
+    Came(Came),
 }
 
 macro_rules! from {
@@ -68,7 +78,7 @@ macro_rules! from {
         }
     })* };
 }
-from!(Heard, Answer, Measured, Effect, Asked);
+from!(Heard, Answer, Measured, Effect, Asked, Came);
 
 /// Kinds of events that say that the graph is another one than before.
 const CHANGES: [&str; 12] = [
@@ -112,6 +122,9 @@ struct Daemon {
     to: UnboundedSender<Message>,
     probes: Vec<JoinHandle<()>>,
     announcers: BTreeMap<String, Announcer>,
+    channels: BTreeMap<String, Live>,
+    /// Who asks for services of other hosts: the channel, context and service.
+    questions: Vec<(String, Service, Reply)>,
     /// What the announcements are now.
     announced: BTreeMap<String, bool>,
     devices: BTreeSet<String>,
@@ -137,7 +150,8 @@ pub async fn run(start: Start) -> Result<()> {
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(usage("lanad runs already").context(start.folder.display().to_string()));
     }
-    let state = store.read();
+    let mut state = store.read();
+    let overlays = channels::restore(&mut state.channels);
     let (to, mut messages) = unbounded_channel();
     control::start(&start.folder, to.clone())?;
     let record = start
@@ -152,10 +166,12 @@ pub async fn run(start: Start) -> Result<()> {
         store,
         journal: Journal::default(),
         recorder: record.transpose()?,
-        jobs: keep::start(desired, to.clone()),
+        jobs: keep::start(desired, overlays, to.clone()),
         to,
         probes: Vec::new(),
         announcers: BTreeMap::new(),
+        channels: BTreeMap::new(),
+        questions: Vec::new(),
         announced: BTreeMap::new(),
         devices: BTreeSet::new(),
         missing: Vec::new(),
@@ -167,6 +183,7 @@ pub async fn run(start: Start) -> Result<()> {
         start,
     };
     daemon.begin();
+    daemon.begin_channels();
     watch::start(&daemon.to);
     daemon.serve(&mut messages).await
 }
@@ -238,7 +255,8 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Duration> {
         let deadlines = [self.engine.deadline(), self.repair.deadline(), self.sample];
-        deadlines.into_iter().flatten().min()
+        let channels = self.channels.values().filter_map(Live::deadline);
+        deadlines.into_iter().flatten().chain(channels).min()
     }
 
     /// Does what time brings.
@@ -246,24 +264,25 @@ impl Daemon {
         let now = self.now();
         let switches = self.engine.pass(now);
         self.switch(now, switches)?;
+        self.pass_channels(now);
         if self.sample.is_some_and(|at| at <= now) {
             self.sample = Some(now + self.config.sample.duration());
             self.job(Job::Sample);
         }
         if self.config.graph.is_some() && self.engine.knows() && self.repair.begins(now) {
-            let held = self.state.is_held();
-            let report = self
-                .config
-                .graph
-                .as_ref()
-                .is_some_and(|graph| graph.repair == Wanted::Report);
-            let change = !held && !report && !self.start.dry_run;
+            let change = !self.state.is_held() && self.repairs();
             self.job(Job::Keep {
                 actions: self.engine.graph_actions(),
                 change,
             });
         }
         Ok(())
+    }
+
+    /// Whether the graph is made as its files say, and not only compared.
+    fn repairs(&self) -> bool {
+        let graph = self.config.graph.as_ref();
+        !self.start.dry_run && graph.is_some_and(|graph| graph.repair == Wanted::Apply)
     }
 
     fn job(&self, job: Job) {
@@ -283,6 +302,7 @@ impl Daemon {
             }
             Message::Heard(Heard::Unloaded(why)) => {
                 self.journal.say(&why);
+                self.forget_channels();
                 // What is gone with it, rules are to know.
                 self.learn(&Fact::Graph {
                     blocks: BTreeMap::new(),
@@ -300,6 +320,24 @@ impl Daemon {
             Message::Answer(answer) => self.answered(answer),
             Message::Effect(effect) => {
                 self.effect(effect);
+                Ok(())
+            }
+            Message::Came(Came(name, bytes)) => {
+                let now = self.now();
+                if let Some(channel) = self.channels.get_mut(&name) {
+                    channel.receive(&bytes, now);
+                }
+                Ok(())
+            }
+            Message::Asked((
+                Request::Resolve {
+                    name,
+                    context,
+                    service,
+                },
+                reply,
+            )) => {
+                self.resolve(&name, Service { context, service }, reply);
                 Ok(())
             }
             Message::Asked((request, reply)) => {
@@ -379,6 +417,12 @@ impl Daemon {
                 if self.trouble.as_ref() != Some(&why) {
                     self.journal.say(&why);
                     self.trouble = Some(why);
+                }
+            }
+            Answer::Channel(name, ticket, done) => self.applied(&name, ticket, done),
+            Answer::Looked(name, empty) => {
+                if let Some(channel) = self.channels.get_mut(&name) {
+                    channel.drained(empty, now);
                 }
             }
             Answer::Changed(_, Ok(())) => {}
@@ -567,6 +611,18 @@ impl Daemon {
                 self.repair.wanted(now);
             }
             Request::Reload => self.reload()?,
+            Request::Channel { name, channel } => self.open_channel(&name, *channel)?,
+            Request::Close { name } => self.close_channel(&name)?,
+            Request::Publish {
+                name,
+                context,
+                service,
+                seconds,
+            } => {
+                let token = self.publish(&name, Service { context, service }, seconds)?;
+                return Ok(json!({ "token": token }));
+            }
+            Request::Resolve { .. } => {}
         }
         Ok(json!({}))
     }
@@ -584,6 +640,7 @@ impl Daemon {
             self.repair = repair(config.graph.as_ref());
             self.config = config;
             self.begin();
+            self.begin_channels();
             // What is known, the new rules have to be told.
             self.read();
             let up = lana_netlink::links().unwrap_or_default().into_iter();
@@ -620,6 +677,11 @@ impl Daemon {
             trouble: self.trouble.clone(),
             announcements: self.announced.clone(),
             rules: self.engine.status().collect(),
+            channels: self
+                .channels
+                .iter()
+                .map(|(name, channel)| channel.status(name))
+                .collect(),
         }
     }
 }

@@ -4,16 +4,23 @@
 //! the kernel's answers are waited for; [`Job`]s go in, [`Answer`]s come out.
 
 mod desired;
+mod overlay;
 
 pub use desired::Desired;
+pub use overlay::Overlay;
 
 use crate::{
     config::Action,
     world::{Block, Fact},
 };
 use anyhow::Result;
-use lana_cli::{Describe, Session};
-use lana_graph::model::Names;
+use lana_cli::{denied, Describe, Session};
+use lana_graph::{
+    diff,
+    model::{Bond, Names, Running, Target},
+    order::order,
+    running,
+};
 use lana_netlink::{
     spec::{Direction, FbAttrs},
     wire::Value,
@@ -41,6 +48,23 @@ pub enum Job {
         /// Whether to change something.
         change: bool,
     },
+    /// Makes something else of the part of the graph that is a channel's.
+    Channel {
+        /// The channel.
+        name: String,
+        /// The number of the request.
+        ticket: u64,
+        /// What it shall be.
+        overlay: Box<Overlay>,
+        /// The rest is made as the files say, too.
+        repair: bool,
+        /// What rules want.
+        actions: Vec<Action>,
+    },
+    /// Forgets a channel, and leaves its part of the graph as it is.
+    Forget(String),
+    /// Tells whether these blocks of a channel keep packets.
+    Look(String, Vec<String>),
     /// Makes changes that a rule wants once.
     Change {
         /// What messages call the rule.
@@ -59,6 +83,10 @@ pub enum Answer {
     Fact(Fact),
     /// The graph was compared with what is wanted.
     Kept(Result<Outcome>),
+    /// The part of a channel was made, or not: of which, and the number of the request.
+    Channel(String, u64, Result<()>),
+    /// Whether the blocks of a channel are empty.
+    Looked(String, bool),
     /// A rule has changed it.
     Changed(String, Result<()>),
     /// The kernel does not tell.
@@ -78,14 +106,18 @@ pub struct Outcome {
     pub unconfirmed: bool,
 }
 
-/// Starts the thread. It ends when nobody can ask it any more.
+/// The parts of channels, by name.
+pub type Overlays = BTreeMap<String, Overlay>;
+
+/// Starts the thread. It ends when nobody can ask it any more. `overlays` are there already.
 pub fn start<M: From<Answer> + Send + 'static>(
     desired: Option<Desired>,
+    overlays: Overlays,
     answers: UnboundedSender<M>,
 ) -> std::sync::mpsc::Sender<Job> {
     let (jobs, todo) = std::sync::mpsc::channel();
     thread::spawn(move || {
-        let mut desired = desired;
+        let (mut desired, mut overlays) = (desired, overlays);
         for job in todo {
             let answer = match job {
                 Job::Load(new) => {
@@ -95,9 +127,46 @@ pub fn start<M: From<Answer> + Send + 'static>(
                 Job::Read => fact(read()),
                 Job::Sample => fact(sample()),
                 Job::Keep { actions, change } => match &desired {
-                    Some(desired) => Answer::Kept(keep(desired, &actions, change)),
+                    Some(desired) => {
+                        let wanted = Wanted {
+                            desired: Some(desired),
+                            actions: &actions,
+                            overlays: &overlays,
+                        };
+                        Answer::Kept(keep(&wanted, change))
+                    }
                     None => continue,
                 },
+                Job::Channel {
+                    name,
+                    ticket,
+                    overlay,
+                    repair,
+                    actions,
+                } => {
+                    let before = overlays.insert(name.clone(), *overlay);
+                    let wanted = Wanted {
+                        desired: desired.as_ref().filter(|_| repair),
+                        actions: &actions,
+                        overlays: &overlays,
+                    };
+                    let done = wanted.channel(&name);
+                    if done.is_err() {
+                        match before {
+                            Some(before) => overlays.insert(name.clone(), before),
+                            None => overlays.remove(&name),
+                        };
+                    }
+                    Answer::Channel(name, ticket, done)
+                }
+                Job::Forget(name) => {
+                    overlays.remove(&name);
+                    continue;
+                }
+                Job::Look(name, blocks) => {
+                    let empty = is_empty(&blocks);
+                    Answer::Looked(name, empty)
+                }
                 Job::Change {
                     rule,
                     actions,
@@ -172,13 +241,57 @@ fn sample() -> Result<Fact, Error> {
     })
 }
 
-fn keep(desired: &Desired, actions: &[Action], change: bool) -> Result<Outcome> {
+/// What the graph shall be.
+struct Wanted<'a> {
+    /// Without files, all that runs is wanted.
+    desired: Option<&'a Desired>,
+    actions: &'a [Action],
+    overlays: &'a Overlays,
+}
+
+impl Wanted<'_> {
+    /// Makes the graph so after the part of a channel has changed.
+    fn channel(&self, name: &str) -> Result<()> {
+        let outcome = keep(self, true)?;
+        if outcome.unconfirmed {
+            return Err(denied("a change waits for `fbctl confirm`"));
+        }
+        let overlay = self.overlays.get(name);
+        match overlay
+            .and_then(|overlay| outcome.missing.iter().find(|device| overlay.is_on(device)))
+        {
+            Some(device) => Err(denied(format!("no device {device}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn keep(wanted: &Wanted<'_>, change: bool) -> Result<Outcome> {
     let mut session = session();
     let mut names = Names::default();
-    let devices = lana_netlink::devices()?;
-    let (target, missing) =
-        desired.target(actions, &mut names, |name| devices.contains_key(name))?;
-    let changes = desired.compare(session.lana()?, &target, &mut names)?;
+    let mut running = None;
+    let (mut target, missing) = if let Some(desired) = wanted.desired {
+        let devices = lana_netlink::devices()?;
+        desired.target(wanted.actions, &mut names, |name| {
+            devices.contains_key(name)
+        })?
+    } else {
+        let now = running::read(session.lana()?, &mut names)?;
+        let target = as_it_is(&now, &names).ok_or(Error::Unsettled)?;
+        running = Some(now);
+        (target, Vec::new())
+    };
+    for overlay in wanted.overlays.values() {
+        overlay.lay(&mut target, &mut names, missing.is_empty())?;
+    }
+    let changes = match (wanted.desired, running) {
+        (Some(desired), _) => desired.compare(session.lana()?, &target, &mut names)?,
+        (None, Some(running)) => {
+            let changes = diff::changes(&running, &target, &mut names);
+            changes.map_err(|(_, text)| denied(text))?
+        }
+        (None, None) => Vec::new(),
+    };
     let shown = changes.iter().filter(|change| change.shows());
     let mut outcome = Outcome {
         changes: shown.map(|change| change.describe(&names)).collect(),
@@ -195,14 +308,49 @@ fn keep(desired: &Desired, actions: &[Action], change: bool) -> Result<Outcome> 
     }
     session.carry_out(plan).map_err(|error| {
         let change = lana_cli::refused(&error).and_then(|at| changes.get(at));
-        let what = change.map(|change| change.describe(&names));
-        match what {
-            Some(what) => error.context(what),
+        match change {
+            Some(change) => error.context(change.describe(&names)),
             None => error,
         }
     })?;
     outcome.done = true;
     Ok(outcome)
+}
+
+/// What runs as what is wanted.
+fn as_it_is(running: &Running, names: &Names) -> Option<Target<'static>> {
+    let order = order(running, names)?;
+    let bond = |pair| Bond { pair, place: 0 };
+    Some(Target {
+        blocks: running.blocks.clone(),
+        bindings: order.bindings.into_iter().map(bond).collect(),
+        subscriptions: order.subscriptions.into_iter().map(bond).collect(),
+    })
+}
+
+/// Which of these parts the graph has, if it has one.
+pub fn which(overlays: &[Overlay]) -> Option<usize> {
+    let mut names = Names::default();
+    let running = running::read(&mut Connection::open().ok()?, &mut names).ok()?;
+    overlays
+        .iter()
+        .position(|overlay| overlay.is_in(&running, &mut names))
+}
+
+/// Whether blocks keep no packets: those that do show how many.
+fn is_empty(blocks: &[String]) -> bool {
+    let Ok(mut lana) = Connection::open() else {
+        return false;
+    };
+    blocks.iter().all(|name| {
+        let Ok(fb) = lana.fb(name) else { return true };
+        let kept = |key: Option<&str>| matches!(key, Some("pending" | "waiting"));
+        let mut kept = fb
+            .option
+            .iter()
+            .filter(|option| kept(option.key.as_deref()));
+        kept.all(|option| option.value.as_deref() == Some("0"))
+    })
 }
 
 /// Whether a change of somebody is taken back unless it is confirmed (`fbctl --confirm`): its process listens at this

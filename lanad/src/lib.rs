@@ -4,9 +4,10 @@
 //!
 //! Facts come from the kernel and from probes ([`watch`], [`probe`]) into what is known ([`world`]), of which rules are a
 //! pure function ([`engine`]). What they want of the graph, [`keep`] makes in one transaction; what
-//! they want of the host, [`act`] does. [`daemon`] puts it together, [`control`] lets `lanactl` ask.
+//! they want of the host, [`act`] does. A [`channel`] is another part of the graph. [`daemon`] puts it together, [`control`] lets `lanactl` ask.
 
 pub mod act;
+pub mod channel;
 pub mod config;
 pub mod control;
 pub mod daemon;

@@ -3,6 +3,7 @@
 //! What lanad has to know when it is started again: which rules held, and whether somebody holds the graph. A file, which is
 //! replaced whole, so it is either the old one or the new one wherever lanad is killed.
 
+use crate::channel::Kept;
 use anyhow::{Context, Result};
 use lana_cli::{history, usage};
 use lana_netlink::errno_text;
@@ -14,7 +15,7 @@ use std::{
 };
 
 /// What is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Of each rule, whether it holds.
     #[serde(default)]
@@ -22,6 +23,9 @@ pub struct State {
     /// Who holds the graph.
     #[serde(default)]
     pub hold: Option<Hold>,
+    /// Channels, by name.
+    #[serde(default)]
+    pub channels: BTreeMap<String, Kept>,
 }
 
 /// The graph is not to be repaired.
@@ -87,6 +91,7 @@ mod tests {
         let state = State {
             rules: [("a".to_owned(), true)].into(),
             hold: Some(hold),
+            ..State::default()
         };
         store.write(&state).unwrap();
         assert_eq!(store.read(), state);

@@ -3,10 +3,10 @@
 //! The program `lanactl`.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use lana_cli::{history, Column, Globals, Output, Table};
+use clap::{Args, Parser, Subcommand};
+use lana_cli::{denied, history, Column, Globals, Output, Table};
 use lanad::{
-    config::Span,
+    config::{Channel, Otherwise, Span},
     control::{self, Lines, Request, Status},
     state::Hold,
 };
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Asks lanad what it sees and does, and lets it wait
@@ -55,6 +55,31 @@ enum Command {
     Release,
     /// Read the configuration and the files again; if something is wrong with them, all stays as it is
     Reload,
+    /// Open a channel to another host, change its blocks, or close it
+    Channel(Box<ChannelArgs>),
+    /// Show the channels: their blocks, and what is measured of the link
+    Channels,
+    /// Publish a service of this host to the other one of a channel, and print its token
+    Publish {
+        /// The channel
+        channel: String,
+        /// The context, such as an address, or *
+        context: String,
+        /// The service, such as tcp:80
+        service: String,
+        /// For how many seconds
+        #[arg(long, value_name = "SECONDS", default_value = "3600")]
+        seconds: u32,
+    },
+    /// Ask the other host of a channel for a service, and print its token
+    Resolve {
+        /// The channel
+        channel: String,
+        /// The context
+        context: String,
+        /// The service
+        service: String,
+    },
     /// Show what lanad has said
     Log {
         /// Go on with what it says from now on
@@ -63,11 +88,55 @@ enum Command {
     },
 }
 
+#[derive(Debug, Args)]
+struct ChannelArgs {
+    /// The device that leads to the other host; the channel is called so, too
+    device: String,
+    /// The other host: its Ethernet address, or its IP address for UDP
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "close")]
+    to: Option<String>,
+    /// The blocks, the last one next to the link: NAME[?][:KEY=VALUE...], where ? is for optional ones. Without this, the
+    /// other host begins
+    #[arg(long, value_name = "BLOCK", value_delimiter = ',')]
+    want: Option<Vec<String>>,
+    /// A file with the key that both hosts have, as `openssl rand -hex 32` prints it
+    #[arg(long, value_name = "FILE", required_unless_present = "close")]
+    key: Option<PathBuf>,
+    /// The number of the channel between the two hosts
+    #[arg(long, value_name = "N", default_value = "1")]
+    number: u32,
+    /// The block on top of the stack
+    #[arg(long, value_name = "BLOCK")]
+    top: Option<String>,
+    /// Blocks without which this host agrees to nothing
+    #[arg(long, value_name = "BLOCK", value_delimiter = ',')]
+    demand: Vec<String>,
+    /// The blocks that this host has; all that LANA has where nothing is said
+    #[arg(long, value_name = "BLOCK", value_delimiter = ',')]
+    have: Option<Vec<String>>,
+    /// Drop packets while there is no stack
+    #[arg(long)]
+    closed: bool,
+    /// Put `reliable` in while the link loses packets
+    #[arg(long)]
+    adaptive: bool,
+    /// How often the hosts tell each other that they are there
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = span)]
+    keepalive: Span,
+    /// Close the channel
+    #[arg(long, conflicts_with_all = ["to", "want", "key", "top", "demand", "have", "closed", "adaptive"])]
+    close: bool,
+    /// How long to wait for the other host: 0 does not wait
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span)]
+    wait: Span,
+}
+
 const HELP: &str = "\
 Examples:
   lanactl status
   lanactl hold --for 10m 'new cables'
   lanactl log --follow
+  lanactl channel eth1 --to 02:00:00:00:00:0b --key key --want checksum,compress?,crypt
 
 Exit status:
   0  done
@@ -102,6 +171,39 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Release => done(Request::Release)?,
         Command::Reload => done(Request::Reload)?,
+        Command::Channel(args) => channel(&mut out, folder, *args)?,
+        Command::Channels => channels(&mut out, &control::ask(folder, &Request::Status)?)?,
+        Command::Publish {
+            channel: name,
+            context,
+            service,
+            seconds,
+        } => {
+            let request = Request::Publish {
+                name,
+                context,
+                service,
+                seconds,
+            };
+            token(&mut out, &control::ask(folder, &request)?)?;
+        }
+        Command::Resolve {
+            channel: name,
+            context,
+            service,
+        } => {
+            token(
+                &mut out,
+                &control::ask(
+                    folder,
+                    &Request::Resolve {
+                        name,
+                        context,
+                        service,
+                    },
+                )?,
+            )?;
+        }
         Command::Log { follow } => log(&mut out, follow, folder)?,
     }
     out.flush()
@@ -125,6 +227,135 @@ fn log(out: &mut Output, follow: bool, folder: &Path) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(200));
     }
+}
+
+fn token(out: &mut Output, answer: &Value) -> Result<()> {
+    if out.is_json() {
+        return out.json(answer);
+    }
+    let token = answer.get("token").map(Value::to_string);
+    out.line(&token.unwrap_or_default())
+}
+
+fn channel(out: &mut Output, folder: &Path, args: ChannelArgs) -> Result<()> {
+    let name = args.device.clone();
+    let (Some(to), Some(key)) = (args.to, args.key) else {
+        control::ask::<Value>(folder, &Request::Close { name: name.clone() })?;
+        let gone = |status: &Status| {
+            status
+                .channels
+                .iter()
+                .all(|channel| channel.name != name || channel.state == "closed")
+        };
+        wait(folder, args.wait, gone)?;
+        return Ok(());
+    };
+    // lanad has another folder than we.
+    let key = std::path::absolute(&key)?;
+    let channel = Channel {
+        device: args.device,
+        to,
+        key,
+        number: args.number,
+        top: args.top,
+        want: args.want.clone(),
+        demand: args.demand,
+        have: args.have,
+        fallback: if args.closed {
+            Otherwise::Closed
+        } else {
+            Otherwise::Open
+        },
+        adaptive: args.adaptive,
+        keepalive: args.keepalive,
+    };
+    let channel = Box::new(channel);
+    control::ask::<Value>(
+        folder,
+        &Request::Channel {
+            name: name.clone(),
+            channel,
+        },
+    )?;
+    if args.want.is_none() || args.wait.is_zero() {
+        return Ok(());
+    }
+    let of = |status: &Status| {
+        status
+            .channels
+            .iter()
+            .find(|channel| channel.name == name)
+            .cloned()
+    };
+    let ended = |status: &Status| {
+        of(status).is_none_or(|channel| channel.state == "up" || channel.trouble.is_some())
+    };
+    match wait(folder, args.wait, ended)?.as_ref().and_then(of) {
+        Some(channel) => match channel.trouble {
+            Some(trouble) => Err(denied(format!("{name}: {trouble}"))),
+            None => out.line(&format!("{name}: {}", blocks(&channel.blocks))),
+        },
+        None => Err(denied(format!(
+            "{name}: the other host does not answer yet"
+        ))),
+    }
+}
+
+/// Asks for the status until it is as wanted, or nothing if it is not in time.
+fn wait(folder: &Path, time: Span, wanted: impl Fn(&Status) -> bool) -> Result<Option<Status>> {
+    let end = Instant::now() + time.duration();
+    loop {
+        let status: Status = control::ask(folder, &Request::Status)?;
+        if wanted(&status) {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn blocks(names: &[String]) -> String {
+    match names {
+        [] => "no blocks".to_owned(),
+        names => names.join(","),
+    }
+}
+
+fn channels(out: &mut Output, status: &Status) -> Result<()> {
+    if out.is_json() {
+        return out.json(&status.channels);
+    }
+    let columns = [
+        Column::Left("CHANNEL"),
+        Column::Left("TO"),
+        Column::Left("STATE"),
+        Column::Left("BLOCKS"),
+        Column::Right("LOSS OUT"),
+        Column::Right("LOSS IN"),
+        Column::Right("ROUND TRIP"),
+        Column::Left("TROUBLE"),
+    ];
+    let mut table = Table::new(columns);
+    let share =
+        |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
+    for channel in &status.channels {
+        let time = channel
+            .round_trip
+            .map_or("-".to_owned(), |time| format!("{:.1} ms", time * 1e3));
+        table.row([
+            channel.name.clone(),
+            channel.to.clone(),
+            channel.state.clone(),
+            blocks(&channel.blocks),
+            share(channel.loss_out),
+            share(channel.loss_in),
+            time,
+            channel.trouble.clone().unwrap_or("-".to_owned()),
+        ]);
+    }
+    out.table(&table)
 }
 
 fn status(out: &mut Output, status: &Status) -> Result<()> {

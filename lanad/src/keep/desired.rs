@@ -181,7 +181,7 @@ fn wrong((name, mistake): (String, Mistake)) -> anyhow::Error {
 }
 
 /// Takes blocks out, and what is bound to them.
-fn remove<'a>(target: &mut Target<'a>, gone: impl Fn(Name, &Block<'a>) -> bool) {
+pub(super) fn remove<'a>(target: &mut Target<'a>, gone: impl Fn(Name, &Block<'a>) -> bool) {
     let mut stay = Blocks::default();
     for (name, block) in std::mem::take(&mut target.blocks).into_things() {
         if !gone(name, &block) {

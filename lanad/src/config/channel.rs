@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel as the configuration and `lanactl channel` describe it.
+
+use super::Span;
+use anyhow::{Context, Result};
+use lana_channel::{catalogue, Fallback, Key, Name, Place, Policy, Timing, Wanted};
+use lana_cli::usage;
+use lana_netlink::errno_text;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{fs, net::IpAddr, path::PathBuf};
+
+/// A channel to another host: a stack of blocks that both agree on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Channel {
+    /// The device that leads to the other host. It is hooked already.
+    pub device: String,
+    /// The other host: its Ethernet address, for control messages in frames, or its IP address, for UDP.
+    pub to: String,
+    /// A file with the key that both hosts have: 64 hexadecimal digits.
+    pub key: PathBuf,
+    /// The number of the channel between the two hosts.
+    #[serde(default = "one")]
+    pub number: u32,
+    /// The block on top of the stack.
+    #[serde(default)]
+    pub top: Option<String>,
+    /// The blocks, the last one next to the link. A question mark behind a name makes it optional; options follow behind
+    /// colons: `reliable:window=64`. Without this, the other host begins.
+    #[serde(default)]
+    pub want: Option<Vec<String>>,
+    /// Blocks without which this host agrees to nothing.
+    #[serde(default)]
+    pub demand: Vec<String>,
+    /// The blocks that this host has. All that LANA has where nothing is said.
+    #[serde(default)]
+    pub have: Option<Vec<String>>,
+    /// What becomes of packets without a stack.
+    #[serde(default)]
+    pub fallback: Otherwise,
+    /// Put `reliable` in while the link loses packets.
+    #[serde(default)]
+    pub adaptive: bool,
+    /// How often the hosts tell each other that they are there. Loss is measured by these messages.
+    #[serde(default = "keepalive")]
+    pub keepalive: Span,
+}
+
+/// What becomes of packets without a stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Otherwise {
+    /// They pass without blocks.
+    #[default]
+    Open,
+    /// They are dropped.
+    Closed,
+}
+
+fn one() -> u32 {
+    1
+}
+fn keepalive() -> Span {
+    Span::from_millis(1000)
+}
+
+/// How messages come to the other host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// In frames to this address.
+    Ethernet([u8; 6]),
+    /// By UDP.
+    Ip(IpAddr),
+}
+
+impl Channel {
+    /// Finds what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.peer()?;
+        self.place()?;
+        self.wanted()?;
+        for name in &self.demand {
+            Name::short(name).map_err(|error| error.to_string())?;
+        }
+        for name in self.have.iter().flatten() {
+            let known = Name::short(name).map_err(|error| error.to_string())?;
+            if !catalogue().iter().any(|has| has.name == known) {
+                return Err(format!("have: a channel has no block '{name}'"));
+            }
+        }
+        if self.keepalive < Span::from_millis(10) || self.keepalive > Span::from_millis(4000) {
+            return Err("keepalive: 10 ms to 4 s".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Who the other host is.
+    pub fn peer(&self) -> Result<Peer, String> {
+        if let Ok(address) = self.to.parse() {
+            return Ok(Peer::Ip(address));
+        }
+        let mut address = [0; 6];
+        let mut parts = self.to.split(':');
+        let good = address.iter_mut().all(|byte| {
+            let part = parts.next().filter(|part| part.len() == 2);
+            let read = part.and_then(|part| u8::from_str_radix(part, 16).ok());
+            read.map(|read| *byte = read).is_some()
+        });
+        if good && parts.next().is_none() && address.first().is_some_and(|first| first & 1 == 0) {
+            return Ok(Peer::Ethernet(address));
+        }
+        let to = &self.to;
+        Err(format!(
+            "to: '{to}' is neither an Ethernet address of one host nor an IP address"
+        ))
+    }
+
+    fn place(&self) -> Result<Place, String> {
+        let prefix = format!("c{}", self.number);
+        if prefix.len() > lana_channel::PREFIX_MAX {
+            return Err("number: 7 digits at most".to_owned());
+        }
+        let (device, top) = (self.device.clone(), self.top.clone());
+        Ok(Place {
+            prefix,
+            device,
+            top,
+        })
+    }
+
+    /// The blocks that are wanted, if this host begins.
+    pub fn wanted(&self) -> Result<Option<Vec<Wanted>>, String> {
+        let Some(want) = &self.want else {
+            return Ok(None);
+        };
+        let wanted: Result<Vec<_>, String> = want.iter().map(|text| wanted(text)).collect();
+        wanted.map(Some)
+    }
+
+    /// What the protocol is told.
+    pub fn endpoint(&self) -> Result<lana_channel::Config> {
+        let name = self.key.display().to_string();
+        let text = fs::read_to_string(&self.key).map_err(|error| usage(errno_text(&error)));
+        let key = Key::from_hex(text.with_context(|| name.clone())?.trim());
+        let short = |name: &String| Name::short(name).map_err(|error| usage(error.to_string()));
+        let demand = self.demand.iter().map(short).collect::<Result<_>>()?;
+        let mut have = catalogue();
+        if let Some(names) = &self.have {
+            let names = names.iter().map(short).collect::<Result<Vec<_>>>()?;
+            have.retain(|has| names.contains(&has.name));
+        }
+        let timing = Timing {
+            keepalive: self.keepalive.duration(),
+            ..Timing::default()
+        };
+        Ok(lana_channel::Config {
+            channel: self.number,
+            key: key.map_err(|error| usage(error.to_string()).context(name))?,
+            place: self.place().map_err(usage)?,
+            have,
+            demand,
+            fallback: match self.fallback {
+                Otherwise::Open => Fallback::Open,
+                Otherwise::Closed => Fallback::Closed,
+            },
+            listen: true,
+            policy: self.adaptive.then(Policy::reliable).flatten(),
+            delay: 0,
+            timing,
+        })
+    }
+}
+
+/// A block as a user writes it: `NAME[?][:KEY=VALUE…]`.
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default();
+    let (name, optional) = match name.strip_suffix('?') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let mut wanted = Wanted::new(Name::short(name).map_err(|error| error.to_string())?);
+    wanted.optional = optional;
+    for part in parts {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(format!("{text}: '{part}' is no KEY=VALUE"));
+        };
+        wanted.options.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(to: &str) -> Channel {
+        let text = format!("device = 'eth1'\nto = '{to}'\nkey = 'k'\n");
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn hosts_have_addresses() {
+        let mac = Peer::Ethernet([2, 0, 0, 0, 0, 0x0b]);
+        assert_eq!(channel("02:00:00:00:00:0b").peer(), Ok(mac));
+        assert_eq!(
+            channel("192.0.2.1").peer(),
+            Ok(Peer::Ip([192, 0, 2, 1].into()))
+        );
+        assert!(matches!(
+            channel("fe80::1").peer(),
+            Ok(Peer::Ip(IpAddr::V6(_)))
+        ));
+        for bad in [
+            "",
+            "host",
+            "03:00:00:00:00:0b",
+            "02:00:00:00:00",
+            "02:00:00:00:00:0b:1",
+            "2:0:0:0:0:b",
+        ] {
+            assert!(channel(bad).peer().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_words() {
+        let plain = wanted("crypt").unwrap();
+        assert_eq!(
+            (plain.name.as_str(), plain.optional),
+            ("org.lana.crypt", false)
+        );
+        let more = wanted("reliable?:window=64:retries=9").unwrap();
+        assert!(more.optional);
+        assert_eq!(
+            more.options,
+            [
+                ("window".into(), "64".into()),
+                ("retries".into(), "9".into())
+            ]
+        );
+        assert_eq!(wanted("a:b").unwrap_err(), "a:b: 'b' is no KEY=VALUE");
+        assert!(wanted("A").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let good = channel("192.0.2.1");
+        assert_eq!(good.check(), Ok(()));
+        let bad = Channel {
+            number: 10_000_000,
+            ..good.clone()
+        };
+        assert_eq!(bad.check().unwrap_err(), "number: 7 digits at most");
+        let bad = Channel {
+            have: Some(vec!["tee".into()]),
+            ..good.clone()
+        };
+        assert_eq!(
+            bad.check().unwrap_err(),
+            "have: a channel has no block 'tee'"
+        );
+        let bad = Channel {
+            keepalive: Span::default(),
+            ..good
+        };
+        assert_eq!(bad.check().unwrap_err(), "keepalive: 10 ms to 4 s");
+    }
+}
