@@ -279,8 +279,12 @@ impl Endpoint {
         self.tick(now);
         stack::check(&blocks)?;
         for block in blocks.iter().filter(|block| !block.optional) {
-            if !matches!(stack::judge(block, &self.config.have), Verdict::Accept(_)) {
-                return Err(BadStack::Lacking(block.name.clone()));
+            match stack::judge(block, &self.config.have) {
+                Verdict::Accept(_) => {}
+                Verdict::Option(option) => {
+                    return Err(BadStack::Option(block.name.clone(), option));
+                }
+                _ => return Err(BadStack::Lacking(block.name.clone())),
             }
         }
         if let Some(name) = self.demanded(&blocks) {

@@ -181,6 +181,9 @@ pub enum BadStack {
     /// This host has no such block.
     #[error("this host has no {0} in a version that is wanted")]
     Lacking(Name),
+    /// No channel sets this option.
+    #[error("{0}: no channel sets the option '{1}'")]
+    Option(Name, String),
     /// This host demands a block that is not there.
     #[error("this host demands {0}")]
     Demanded(Name),

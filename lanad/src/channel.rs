@@ -109,6 +109,11 @@ impl Live {
         self.closed && self.endpoint.is_idle()
     }
 
+    /// Whether it has ended as somebody wanted it, so that there is nothing to tell of it any more.
+    pub fn is_over(&self) -> bool {
+        self.is_closed() && self.trouble.is_none() && self.config.want.is_some()
+    }
+
     /// A message has come.
     pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         // The report tells of what is wrong with it.
@@ -261,10 +266,12 @@ impl Live {
             ),
             Report::Closed(reason) => {
                 self.closed = true;
-                if *reason != Reason::Request {
-                    self.trouble = Some(format!("closed: {reason}"));
+                let said = format!("closed: {reason}");
+                // A refusal says more.
+                if *reason != Reason::Request && self.trouble.is_none() {
+                    self.trouble = Some(said.clone());
                 }
-                format!("closed: {reason}")
+                said
             }
             Report::Resolved { .. } => String::new(),
         }

@@ -288,7 +288,9 @@ fn channel(out: &mut Output, folder: &Path, args: ChannelArgs) -> Result<()> {
             .cloned()
     };
     let ended = |status: &Status| {
-        of(status).is_none_or(|channel| channel.state == "up" || channel.trouble.is_some())
+        of(status).is_none_or(|channel| {
+            channel.state == "up" || channel.state == "closed" || channel.trouble.is_some()
+        })
     };
     match wait(folder, args.wait, ended)?.as_ref().and_then(of) {
         Some(channel) => match channel.trouble {

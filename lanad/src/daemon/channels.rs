@@ -87,6 +87,10 @@ impl Daemon {
             .channels
             .get_mut(name)
             .ok_or_else(|| usage(format!("no channel '{name}'")))?;
+        if live.is_closed() && !self.config.channel.contains_key(name) {
+            self.remove_channel(name);
+            return Ok(());
+        }
         live.close(now);
         self.serve_channel(name);
         Ok(())
@@ -168,14 +172,17 @@ impl Daemon {
                 }
             }
         }
-        let closed = |live: &Live| live.is_closed() && live.config.want.is_some();
         let configured = self.config.channel.contains_key(name);
-        if !configured && self.channels.get(name).is_some_and(closed) {
-            self.channels.remove(name);
-            self.job(Job::Forget(name.to_owned()));
-            self.state.channels.remove(name);
-            self.keep_state();
+        if !configured && self.channels.get(name).is_some_and(Live::is_over) {
+            self.remove_channel(name);
         }
+    }
+
+    fn remove_channel(&mut self, name: &str) {
+        self.channels.remove(name);
+        self.job(Job::Forget(name.to_owned()));
+        self.state.channels.remove(name);
+        self.keep_state();
     }
 
     fn store_channel(&mut self, name: &str) {
