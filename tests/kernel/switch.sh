@@ -51,8 +51,8 @@ on() { ip netns exec "h$1" "${@:2}"; }
 # --- Options ---
 
 fbctl add s switch
+remember
 while IFS= read -r bad; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: " fbctl set s "$bad"
 done <<-'END'
 	ageing=5
