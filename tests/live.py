@@ -29,7 +29,7 @@ def times(what):
     # A kernel that looks for our mistakes makes few of them as it is.
     number = long if LONG else short // min(SLOW, 12)
     if XDP and not LONG and SLOW != 50:
-        return number // 10  # a change waits for polls of the drivers
+        return number // 5  # a change waits for polls of the drivers
     # A change waits for the end of bursts on the other CPUs.
     return max(number // 10, min(number, 200)) if BATCH and CPUS > 1 else number
 
