@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """multipath.py: what alice sends by a0 comes to lan0, and is spread over o0, o1 and o2, whose other ends
 are p0, p1 and p2 in the namespace of bob. Sessions are numbered; each packet carries its number, so that
-bob knows by which links it comes."""
+bob knows by which links it comes. LANA_LONG=1: with more packets and sessions."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ import time
 from lana import check, end
 from rig import LIBC, LONG, SLOW, Lana, Load, Route, inside, link, quiesce
 
-COUNT = (100_000 if LONG else 40_000) // SLOW
+COUNT = (100_000 if LONG else 20_000) // SLOW
 LINKS = ["p0", "p1", "p2"]
 OUTS = ["o0", "o1", "o2"]
 STRATEGIES = ["route", "packet", "session", "bandwidth", "utilisation", "flowlet", "hash"]
@@ -302,7 +302,7 @@ def rates():
 
 # --- Sessions ----------------------------------------------------------------------------------
 
-FEW = max(3000 // SLOW, 300)
+FEW = max((3000 if LONG else 1000) // SLOW, 300)
 
 
 def both(numbers):
@@ -318,13 +318,13 @@ def stick():
     for settings in (["port.0.weight=1", "port.1.weight=9"], ["strategy=flowlet", "gap=60000"],
                      ["strategy=bandwidth"], ["strategy=utilisation", "port.2.capacity=1mbit"],
                      ["strategy=packet"], ["strategy=hash"], ["strategy=route"], ["strategy=session"],
-                     ["expiry=1000"], ["sessions=100000"], ["sessions=1000"], ["sessions="]):
+                     ["expiry=1000"], ["sessions=100000"], [f"sessions={FEW // 2}"], ["sessions="]):
         change(*settings)
         again = both(range(FEW))
         if settings[0] in ("strategy=packet", "strategy=hash", "strategy=route"):
             continue
         moved = sum(a[n] != b[n] for a, b in zip(first, again) for n in a)
-        if settings == ["sessions=1000"]:
+        if settings == [f"sessions={FEW // 2}"]:
             # Some of them had no room, and go by their hash.
             check("a table with less room keeps what it can", moved < 2 * FEW, moved)
             first = again
@@ -366,7 +366,7 @@ def unreachable(n):
 def errors():
     """An ICMP error goes the way of the session that it is about."""
     for strategy in "session", "flowlet", "hash", "route":
-        build(f"strategy={strategy}")
+        build(f"strategy={strategy}", "gap=60000")
         session = ways(range(FEW), False)
         receiver.drain()
         for n in range(FEW):

@@ -11,8 +11,8 @@ neighbours
 shown_value() { fbctl -j show c | sed -n "s/.*\"key\":\"$1\",\"value\":\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p"; }
 
 fbctl add c classify
+remember
 while IFS= read -r bad; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: " fbctl set c "$bad"
 done <<-'END'
 	rule.0=udp

@@ -9,8 +9,8 @@ hosts
 neighbours
 
 fbctl add c compress
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set c "$bad"
 done <<-'END'
 	compress=both|egress or ingress

@@ -18,8 +18,8 @@ key3=0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f1
 
 check "the witness itself is right" is "$(python3 -S "$tests/gcm.py")" right
 fbctl add k crypt
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "$why" fbctl set k "$bad"
 done <<-END
 	tx.key=$key1|tx.key: ID:KEY, a number up to 255

@@ -12,8 +12,8 @@ neighbours
 
 fbctl add x fragment
 fbctl add y defrag
+remember
 while IFS='|' read -r block bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set $block "$bad"
 done <<-'END'
 	x|mtu=67|a number from 68 to 65535

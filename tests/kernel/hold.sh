@@ -12,13 +12,13 @@ hook lan0 lan1
 
 fbctl add d delay
 fbctl add s shape
+remember
 for bad in latency=1 latency=-1ms latency=61s jitter=x loss=101% loss=1 duplicate=% reorder=x limit=0 limit=100001 seed=x \
 	direction=up nothing=1; do
-	remember
 	check_fails "delay: $bad" 2 "${bad%%=*}" fbctl set d "$bad"
 done
+remember
 for bad in rate=1 rate=999bit rate=101gbit burst=65mb burst=-1 mode=slow limit=0 direction=up nothing=1; do
-	remember
 	check_fails "shape: $bad" 2 "${bad%%=*}" fbctl set s "$bad"
 done
 fbctl set d latency=1500us

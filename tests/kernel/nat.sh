@@ -11,8 +11,8 @@ neighbours
 # --- Options ---
 
 fbctl add x nat
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set x "$bad"
 done <<-'END'
 	source=192.0.2.9-192.0.2.1|an IPv4 address, or a range such as

@@ -13,8 +13,8 @@ ip link set lo up
 # --- Options ---
 
 fbctl add x netflow
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set x "$bad"
 done <<-'END'
 	version=10|5, 9 or ipfix

@@ -32,7 +32,7 @@ for way in skbs frames; do
 	for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.0.2.99 --to fe80::99"; do
 		# shellcheck disable=SC2086
 		check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
-			--seconds $((seconds / 3 + 3)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
+			--seconds $((seconds / 3 + 2)) --seed "${LANA_SEED:-1} $what" --mac $lan0_mac --to $what a0
 	done
 	still
 	packets=$(fbctl -j stats e | number packets)
@@ -80,7 +80,7 @@ for way in skbs frames; do
 		fbctl bind "c$number" c
 	done
 	check "malformed packets to checksum and classify" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
-		--seconds $((${LANA_MINUTES:-0} * 60 + 3)) --seed "${LANA_SEED:-1}" --mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
+		--seconds $((${LANA_MINUTES:-0} * 60 + 2)) --seed "${LANA_SEED:-1}" --mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
 	still
 	came=$(fbctl -j stats k | number packets)
 	right=$(option k right) wrong=$(option k wrong) unverified=$(option k unverified)

@@ -10,9 +10,9 @@ neighbours
 hook lan0 lan1
 
 fbctl add q queue
+remember
 for bad in rate=1 rate=999bit rate=101gbit burst=65mb limit=0 limit=100001 limit-bytes=0 drop=head target=0ns target=61s \
 	interval=1 interval=999ns ecn=yes direction=up nothing=1; do
-	remember
 	check_fails "bad $bad" 2 "${bad%%=*}" fbctl set q "$bad"
 done
 fbctl set q rate=0.5mbit

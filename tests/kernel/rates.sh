@@ -177,7 +177,7 @@ while_flooded() {
 	"${@:2}" >out
 	wait "$!" || :
 }
-while_flooded 6 fbctl -j stats -w 3 -c 1 --time
+while_flooded 4 fbctl -j stats -w 2 -c 1 --time
 check "the packets of a block that is slow take longer" \
 	is "$(value out 'b["slow"]["nanoseconds-per-packet"] > 2 * b["sum"]["nanoseconds-per-packet"]')" True
 check "each block that had packets has its time" \
@@ -188,10 +188,10 @@ check "all of them take no more than the machine has" \
 	is "$(value out '0 < sum(f.get("cpu-percent", 0) for f in b.values()) < 100 * '"$(nproc)")" True
 check "samples are a part of what came" \
 	is "$(value out '0 < r["timing"]["packets"] <= min(1000 * (r["seconds"] + 1), r["engine"]["packets-per-second"] * r["seconds"] / 2 / r["timing"]["sample"] * 1.1 + 100)')" True
-while_flooded 4 fbctl top -b -n 1 -d 2 -o ns
+while_flooded 3 fbctl top -b -n 1 -d 1 -o ns
 check "top has the times, and sorts by them" is "$(grep -A 1 ^BLOCK out | names cat)" "slow "
 check "and says what they go by" matches "$(<out)" $'\ntime:    [0-9.]+ % of a CPU in all blocks  [0-9]+ packets? timed  \(1 in [0-9]+\)\n'
-while_flooded 4 fbctl top -b -n 1 -d 2 -o cpu -r
+while_flooded 3 fbctl top -b -n 1 -d 1 -o cpu -r
 check "by the share, the other way round" is "$(grep -A 9 ^BLOCK out | names cat | tr ' ' '\n' | tail -n 1)" slow
 check "without it no packet is timed" is "$(fbctl top -b -n 1 -d 0.2 --no-time | grep -c -e time: -e NS/PKT || :)" 0
 # probes COUNT: so many stand, until they are ended.

@@ -12,8 +12,8 @@ neighbours
 # --- Options ---
 
 fbctl add r reliable
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set r "$bad"
 done <<-'END'
 	number=both|egress or ingress
@@ -35,9 +35,8 @@ done <<-'END'
 END
 remember
 check_fails "no such option" 2 "no option 'pending'" fbctl set r pending=2
-for good in number=ingress send=off plain=drop window=1 limit=2048 retries=100 rto-min=1ms rto-max=60s ack-delay=0ns timeout=0.1s; do
-	fbctl set r $good
-done
+printf 'set r %s\n' number=ingress send=off plain=drop window=1 limit=2048 retries=100 rto-min=1ms rto-max=60s ack-delay=0ns timeout=0.1s |
+	fbctl -b -
 check "what is set is shown in its shortest form" contains "$(fbctl show r | tr -s ' \n' ' ')" \
 	"number=ingress send=off plain=drop window=1 limit=2kb retries=100 rto-min=1ms rto-max=60s ack-delay=0ns timeout=100ms"
 check "the options are listed" matches "$(fbctl types reliable)" 'window .*256'
@@ -77,8 +76,20 @@ ends() {
 }
 # Nothing is on its way any more.
 quiet() { [ "$(shown up pending) $(shown down pending) $(shown wire waiting)" = "0 0 0" ]; }
-# both KEY: of the two ends.
-both() { echo "$(shown down "$1") $(shown up "$1")"; }
+# look BLOCK...: what they show and have dropped is in had[BLOCK.KEY] and had[BLOCK.REASON]; both[KEY] is that of the two ends.
+declare -A had both
+look() {
+	local block text
+	had=() both=()
+	for block; do
+		text=$(fbctl -j stats "$block")
+		while [[ $text =~ (\"reason\":|\"key\":)\"([^\"]*)\",\"(packets|value)\":\"?([^\",}]*)(.*) ]]; do
+			had[$block.${BASH_REMATCH[2]}]=${BASH_REMATCH[4]} text=${BASH_REMATCH[5]}
+		done
+	done
+	for text in sent acknowledged given-up skipped stale; do both[$text]="${had[$1.$text]} ${had[$2.$text]}"; done
+	for text in filtered malformed no-memory; do both[$text]="${had[$1.$text]:-0} ${had[$2.$text]:-0}"; done
+}
 alice ethtool -K a0 tso on >/dev/null
 bob ethtool -K b0 tso on >/dev/null
 for way in skbs frames; do
@@ -97,19 +108,20 @@ for way in skbs frames; do
 	wait $!
 	check "TCP arrives whole" is "$(cat tcp.in)" "$(cat tcp.out)"
 	check "all is acknowledged in the end" wait_for 20 quiet
+	look down up wire
 	check "the link lost some, doubled some and reordered some" \
-		[ "$(shown wire lost)" -gt 20 -a "$(shown wire duplicated)" -gt 5 -a "$(shown wire reordered)" -gt 5 ]
-	check "each packet was delivered once" is "$(both sent)" "$(shown up delivered) $(shown down delivered)"
-	check "and acknowledged" is "$(both acknowledged)" "$(both sent)"
-	check "none was given up, or skipped" is "$(both given-up) $(both skipped)" "0 0 0 0"
-	check "some were sent again" [ "$(shown down resent)" -gt 5 -a "$(shown up resent)" -gt 5 ]
-	check "and some came twice" [ "$(($(shown down duplicate) + $(shown up duplicate)))" -gt 5 ]
-	check "which are the drops of both" is "$(($(drops down filtered) + $(drops up filtered)))" \
-		"$(($(shown down duplicate) + $(shown up duplicate) + $(shown down stale) + $(shown up stale)))"
-	check "there is no other" is "$(drops down malformed) $(drops up malformed) $(drops down no-memory) $(drops up no-memory)" "0 0 0 0"
+		[ "${had[wire.lost]}" -gt 20 -a "${had[wire.duplicated]}" -gt 5 -a "${had[wire.reordered]}" -gt 5 ]
+	check "each packet was delivered once" is "${both[sent]}" "${had[up.delivered]} ${had[down.delivered]}"
+	check "and acknowledged" is "${both[acknowledged]}" "${both[sent]}"
+	check "none was given up, or skipped" is "${both[given-up]} ${both[skipped]}" "0 0 0 0"
+	check "some were sent again" [ "${had[down.resent]}" -gt 5 -a "${had[up.resent]}" -gt 5 ]
+	check "and some came twice" [ "$((had[down.duplicate] + had[up.duplicate]))" -gt 5 ]
+	check "which are the drops of both" is "$((${both[filtered]/ / + }))" \
+		"$((had[down.duplicate] + had[up.duplicate] + had[down.stale] + had[up.stale]))"
+	check "there is no other" is "${both[malformed]} ${both[no-memory]}" "0 0 0 0"
 
 	# Blocks in their places: the session goes on.
-	before=$(shown up sent) stale=$(both stale)
+	before=${had[up.sent]} stale=${both[stale]}
 	ip netns exec alice ping -q -n -i 0.005 -c 200 -W 5 192.0.2.2 >ping.out &
 	pinging=$!
 	for window in 100 200 300; do fbctl set up window=$window; done

@@ -11,8 +11,8 @@ neighbours
 # --- Options ---
 
 fbctl add r rewrite
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set r "$bad"
 done <<-'END'
 	vlan=4095|a VLAN ID from 0 to 4094, push:ID, or pop

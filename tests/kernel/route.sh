@@ -9,8 +9,8 @@ load
 # --- Options ---
 
 fbctl add r route
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set r "$bad"
 done <<-'END'
 	route.0=10.0.0.0/8|not PREFIX [via ADDRESS] -> PORT|up|drop|unreachable

@@ -60,8 +60,8 @@ socket_of() { cat /proc/net/udp /proc/net/udp6 | awk -v "port=:$(printf %04X "$1
 # --- Options ---
 
 fbctl add u udp-tunnel
+remember
 while IFS='|' read -r bad why; do
-	remember
 	check_fails "refused: $bad" 2 "${bad%%=*}: $why" fbctl set u "$bad"
 done <<-'END'
 	local=192.0.2.0/24|an IPv4 or IPv6 address of one host
