@@ -70,7 +70,7 @@ def until(test, seconds=20):
     while time.monotonic() < limit:
         if test():
             return True
-        time.sleep(0.002)
+        time.sleep(0.01)
     return False
 
 
@@ -85,7 +85,7 @@ def wait_for_graph(want):
 
 
 def kills():
-    rounds = 10000 if LONG else 40
+    rounds = 10000 if LONG else 25
     chance = random.Random(20)
     wanted, took = {}, []
     for number in range(6):
