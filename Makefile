@@ -33,7 +33,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
 
 # Kbuild makes much at once, we do one thing after the other.
 .NOTPARALLEL:
-.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture lab-anycast \
+.PHONY: help demo shell test test-quick test-debug test-full test-deb test-page test-witnesses soak fuzz fuzz-tools bench bench-x86 lab-multipath lab-capture lab-anycast lab-channel \
 	setup modules block modules_install tools install uninstall deb doc check clean
 
 help:
@@ -54,6 +54,7 @@ help:
 	@echo '                      ONLY="recvfrom,LANA ring" EXPERIMENT=loss'
 	@echo 'make lab-anycast      measure how soon a site of an anycast service that fails withdraws it from BGP, and what'
 	@echo '                      clients lose; ROUTER=exabgp HEALTH=poll EXPERIMENT=failover'
+	@echo 'make lab-channel      compare a stack that adapts to the loss of a link with fixed ones: 24 hours in virtual time; SEED='
 	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, the'
 	@echo '                      reference, and generated files'
 	@echo 'make doc              write the reference for authors of blocks: build/doc/lana/prelude/index.html'
@@ -128,6 +129,12 @@ lab-anycast:
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
 	@$(inside) lab/anycast/run $(if $(ROUTER),--router $(ROUTER)) $(if $(HEALTH),--health $(HEALTH)) $(EXPERIMENT)
+
+# SEED=, of the course of loss.
+lab-channel:
+	@scripts/setup uml-lab
+	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
+	@$(inside) lab/channel $(SEED)
 
 # LANA_FUZZ_SECONDS=, for each of the tools.
 fuzz-tools:
