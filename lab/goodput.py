@@ -131,6 +131,8 @@ def main(stack, minutes, loss=str(weather.SEED), *policy):
               "course": course, "link": {name: link.counters("link", name) for name in ("there", "wire", "back")}}
     if control:
         result |= {"changes": control.changes, "inside": inside, "reliable": control.stack.counters}
+    elif stack == "reliable":
+        result["reliable"] = [[link.counters(end, "r") for end in link.ENDS]]
     json.dump(result, sys.stdout)
 
 

@@ -29,14 +29,14 @@ HEADER = 36
 # do, as numbers take 2.4 % and the rest is for what is sent again; without it, a little less, for the keepalives.
 PACE = {True: "245kbit", False: "255kbit"}
 # A window as large as what the link's queue and the link hold, and half of it more. An acknowledgement waits for a packet that
-# takes it along: at this rate there is one each 47 ms.
-RELIABLE = {"window": 32, "ack-delay": "60ms", "rto-min": "100ms", "rto-max": "10s", "retries": 60}
+# takes it along: at this rate there is one each 47 ms. In a storm a packet may be lost ten times; the others wait for it.
+RELIABLE = {"window": 32, "ack-delay": "60ms", "rto-min": "100ms", "rto-max": "10s", "retries": 60, "timeout": "600s"}
 HOSTS = {"alice": ("10.0.0.1", "02:00:00:00:00:0a", "a0"), "bob": ("10.0.0.2", "02:00:00:00:00:0b", "b0")}
 ENDS = ("west", "east")
 NAMESPACES = (*HOSTS, *ENDS, "link")
 # For this link: its round trip takes 0.5 s, and with a full queue 1.5 s. The window is not more than the queue and the link hold,
 # so the queue drops nothing of what is numbered.
-RELIABLE = {"window": 20, "rto-max": "10s", "retries": 60}
+RELIABLE = {"window": 20, "rto-max": "10s", "retries": 60, "timeout": "600s"}
 
 
 def batch(namespace, *lines):
