@@ -67,7 +67,7 @@ pub(crate) struct Receiver<T> {
     fresh: u32,
     /// When to acknowledge them.
     pub(crate) ack_at: u64,
-    /// Since when packets wait for the one that is expected.
+    /// Since when packets wait for the one that is expected and nothing has come of the session.
     missing_since: u64,
     pub(crate) counts: Counts,
 }
@@ -238,6 +238,8 @@ impl<T> Receiver<T> {
             }
         }
         self.stamp(header.stamp);
+        // The sender is there: it sends what is missing again, or says that it does not.
+        self.missing_since = now;
         self.skip(header.first, now);
         let sequence = header.sequence;
         if is_before(sequence, self.next) {
@@ -280,9 +282,6 @@ impl<T> Receiver<T> {
         }
         self.waiting = self.waiting.wrapping_add(1);
         self.bytes = self.bytes.saturating_add(len.into());
-        if !self.is_missing() {
-            self.missing_since = now;
-        }
         if !is_before(sequence, self.top) {
             self.top = sequence.wrapping_add(1);
         }

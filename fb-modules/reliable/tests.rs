@@ -72,6 +72,8 @@ struct World {
     waiting: [VecDeque<u64>; 2],
     bounds: Bounds,
     flights: u64,
+    /// The number of a packet of the first end that is lost each time.
+    lost: Option<u32>,
 }
 
 impl World {
@@ -82,6 +84,7 @@ impl World {
             link,
             dice: Dice(seed),
             flying: BTreeMap::new(),
+            lost: None,
             made: 0,
             came: [Vec::new(), Vec::new()],
             waiting: [VecDeque::new(), VecDeque::new()],
@@ -99,6 +102,9 @@ impl World {
         packet.resize(DATA + 12, 0);
         let header = Header::read(&packet, packet.len()).unwrap();
         assert_eq!(header, flying.header);
+        if from == 0 && self.lost == Some(flying.header.sequence) {
+            return;
+        }
         let copies = 1 + u64::from(self.dice.below(100) < self.link.duplicate);
         for _ in 0..copies {
             if self.dice.below(100) < self.link.loss {
@@ -452,6 +458,36 @@ fn what_is_missing_is_not_waited_for_longer() {
     assert_eq!(world.came[1], [0, 2, 3]);
     assert_eq!(world.ends[1].receiver.counts.skipped, 1);
     assert!(world.is_quiet());
+}
+
+/// The sender is there, and needs long to send again what is missing: that is waited for.
+#[test]
+fn who_is_heard_is_waited_for() {
+    let link = Link {
+        loss: 0,
+        duplicate: 0,
+        latency: MS,
+        jitter: 0,
+    };
+    let mut world = World::new(link, 9);
+    world.bounds.timeout = 500 * MS;
+    world.bounds.rto = (10 * MS, 50 * MS);
+    world.bounds.retries = 255;
+    world.waiting[0].push_back(0);
+    world.run(1000);
+    assert!(world.send(0, 1));
+    let first = world.flying.pop_first();
+    world.lost = first.map(|(_, (_, flying))| flying.header.sequence);
+    for number in 2..22 {
+        world.send(0, number);
+        let until = world.now + 100 * MS;
+        while world.now < until && world.step() {}
+    }
+    assert_eq!(world.came[1], [0]);
+    world.lost = None;
+    world.run(1000);
+    assert_eq!(world.ends[1].receiver.counts.skipped, 0);
+    assert_eq!(world.came[1], all(22));
 }
 
 /// What a peer says that is no end: it brings nothing to grow beyond its bounds, to hang, or to be delivered twice.
