@@ -236,8 +236,14 @@ impl Daemon {
         }
     }
 
+    /// Whether there is a graph to keep, and it is known how it is. Otherwise repairs wait, and have no deadline.
+    fn can_repair(&self) -> bool {
+        self.config.graph.is_some() && self.engine.knows()
+    }
+
     fn deadline(&self) -> Option<Duration> {
-        let deadlines = [self.engine.deadline(), self.repair.deadline(), self.sample];
+        let repair = self.repair.deadline().filter(|_| self.can_repair());
+        let deadlines = [self.engine.deadline(), repair, self.sample];
         deadlines.into_iter().flatten().min()
     }
 
@@ -250,7 +256,7 @@ impl Daemon {
             self.sample = Some(now + self.config.sample.duration());
             self.job(Job::Sample);
         }
-        if self.config.graph.is_some() && self.engine.knows() && self.repair.begins(now) {
+        if self.can_repair() && self.repair.begins(now) {
             let held = self.state.is_held();
             let report = self
                 .config
