@@ -42,6 +42,8 @@ class Health:
     found = 1
     # The failure comes at a random moment of as many seconds: the check's rhythm, and the client's.
     period = 1
+    # How many milliseconds the client waits for its last answers.
+    wait = 1000
     # Of each link, in milliseconds.
     latency = 0
 
@@ -115,6 +117,9 @@ class Lanad(Health):
 
     found = 0.3
     period = 0.1
+    wait = 300
+    # How many milliseconds an answer to a probe may take, apart from the link.
+    patience = 4
 
     def announcer(self, host):
         pipe = f"{WORK}/{host}.pipe"
@@ -129,14 +134,17 @@ class Lanad(Health):
             else:
                 speaker = f'bird = "{WORK}/{router}.ctl"\nprotocol = "{PROTOCOL}"'
             with open(f"{path}.toml", "w") as file:
-                file.write(RULES.format(service=SERVICE, router=router, timeout=4 + 2 * self.latency, speaker=speaker))
+                file.write(RULES.format(service=SERVICE, router=router, timeout=self.patience + 2 * self.latency, speaker=speaker))
             with open(f"{path}.log", "w") as log:
                 self.programs.append(subprocess.Popen(["lanad", "-n", host, "--config", f"{path}.toml", "--run", path], stderr=log))
         for host in SITES:
-            # It withdraws the service until all has been well for a while.
-            ask = ["lanactl", "--run", f"{WORK}/lanad-{host}", "status"]
-            until(lambda ask=ask: b"announced: service" in subprocess.run(
-                ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout, f"lanad of {host} does not announce the service")
+            until(lambda path=f"{WORK}/lanad-{host}": "announced: service" in status(path), f"lanad of {host} announces nothing")
+
+
+def status(path):
+    """What lanad says, or nothing while it begins."""
+    return subprocess.run(["lanactl", "--run", path, "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False).stdout
 
 
 # What `--health` names.

@@ -116,8 +116,8 @@ class Failover:
         count = int((before + self.health.found) * self.rate)
         self.wires[site].told()
         enter(client)
-        with subprocess.Popen(["dinr-send", "--json", "--rate", str(self.rate), "--count", str(count), "--wait", "300", SERVICE],
-                              stdout=subprocess.PIPE) as sender:
+        settings = ["--rate", str(self.rate), "--count", str(count), "--wait", str(self.health.wait)]
+        with subprocess.Popen(["dinr-send", "--json", *settings, SERVICE], stdout=subprocess.PIPE) as sender:
             enter("")
             time.sleep(before)
             failed = time.time_ns()
