@@ -42,6 +42,8 @@ class Health:
     found = 1
     # The failure comes at a random moment of as many seconds: the check's rhythm, and the client's.
     period = 1
+    # The client begins as many seconds before, and the routes have as many to settle after it.
+    before, settle = 0.2, 0.5
     # How many milliseconds the client waits for its last answers.
     wait = 1000
     # Of each link, in milliseconds.
@@ -106,7 +108,7 @@ when = {{ all = [
     {{ device = "eth0", is = "up" }},
     {{ not = {{ loss = "answers", above = 0.5 }} }},
 ] }}
-for = "500ms"
+for = "200ms"
 then = [{{ announce = "service" }}]
 otherwise = [{{ withdraw = "service" }}]
 """
@@ -115,9 +117,8 @@ otherwise = [{{ withdraw = "service" }}]
 class Lanad(Health):
     """LANA's daemon for each site, in the namespace of the host that answers. It sends probes from that of the router."""
 
-    found = 0.3
-    period = 0.1
-    wait = 300
+    # 1,000 repetitions are to be short.
+    found, before, settle, period, wait = 0.1, 0.05, 0.1, 0.1, 100
     # How many milliseconds an answer to a probe may take, apart from the link.
     patience = 4
 

@@ -112,7 +112,7 @@ class Failover:
         fail, mend = FAILURES[kind]
         client, _ = NEAR[site]
         # At a random moment, of the check's rhythm and between two requests.
-        before = 0.2 + self.chance.random() * max(self.health.period, 1 / self.rate)
+        before = self.health.before + self.chance.random() * max(self.health.period, 1 / self.rate)
         count = int((before + self.health.found) * self.rate)
         self.wires[site].told()
         enter(client)
@@ -128,7 +128,7 @@ class Failover:
         do(site, mend)
         until(lambda: self.announced(site), f"{site} does not come back")
         # Let the routes settle.
-        time.sleep(0.5)
+        time.sleep(self.health.settle)
         return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
                 **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 
