@@ -133,6 +133,19 @@ class Failover:
                 **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 
 
+    def flap(self, site="dinrA", times=20):
+        """A block that is taken off and bound again, ten times a second. Counts the site's UPDATEs, until it is announced again."""
+        self.wires[site].told()
+        for _ in range(times):
+            for command in FAILURES["unbound"]:
+                do(site, command)
+                time.sleep(0.05)
+        time.sleep(5)
+        until(lambda: self.announced(site), f"{site} does not come back")
+        told = [what for _, what in self.wires[site].told()]
+        return {"times": times, **{what: told.count(what) for what in ("withdraw", "announce")}}
+
+
 def failover(name, router="bird", latency="0", rate="100", repetitions="8", seed="1"):
     """Runs through all sites and ways to fail."""
     health = CHOICES[name]()
@@ -142,9 +155,10 @@ def failover(name, router="bird", latency="0", rate="100", repetitions="8", seed
     lab = Failover(routers, health, int(rate), int(seed))
     ways = [(site, kind) for kind in FAILURES for site in SITES]
     found = [lab.once(*ways[number % len(ways)]) for number in range(int(repetitions))]
+    flaps = lab.flap()
     health.stop()
     routers.stop()
-    return {"experiment": "failover", "health": name, "router": router, "latency": int(latency), "rate": int(rate),
+    return {"experiment": "failover", "flaps": flaps, "health": name, "router": router, "latency": int(latency), "rate": int(rate),
             "repetitions": found}
 
 

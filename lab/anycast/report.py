@@ -122,6 +122,10 @@ def span(values, digits=1):
     return [f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))]
 
 
+def called(result):
+    return HEALTH.get((result["health"], result["router"]), HEALTH[result["health"]])
+
+
 def failover(text, results):
     text.add("", "# A site fails", "",
              "Times in ms: from the failure to the UPDATE that withdraws the service (min, median, max), and from the repair to the one",
@@ -133,12 +137,16 @@ def failover(text, results):
             withdrawn = [one["withdrawn"] for one in some if one["withdrawn"] is not None]
             announced = [one["announced"] for one in some if one["announced"] is not None]
             lost = [one["sent"] - one["answered"] for one in some]
-            name = HEALTH.get((result["health"], result["router"]), HEALTH[result["health"]])
-            rows.append([name, result["router"], f"{result['latency']} ms", str(result["rate"]), kind, f"{len(withdrawn)} of {len(some)}",
+            rows.append([called(result), result["router"], f"{result['latency']} ms", str(result["rate"]), kind, f"{len(withdrawn)} of {len(some)}",
                          *span(withdrawn), span(announced)[1], *span(lost, 0)[1:], str(sum(lost))])
             text.true(f"{result['health']}, {kind}: nothing is answered twice", not sum(one["twice"] for one in some))
     text.table(["health check", "speaker", "link", "rate", "failure", "withdrawn", "min", "median", "max", "announce", "lost: median", "max",
                 "total"], rows)
+    text.add("", f"A block is taken off and bound again {results[0]['flaps']['times']} times in {results[0]['flaps']['times'] / 10:.0f} s: "
+             "UPDATEs of the site", "")
+    text.table(["health check", "speaker", "link", "withdraw", "announce"],
+               [[called(result), result["router"], f"{result['latency']} ms", result["flaps"]["withdraw"], result["flaps"]["announce"]]
+                for result in results if result["rate"] == results[0]["rate"]])
 
 
 def steering(text, trials):
