@@ -113,7 +113,8 @@ class Failover:
         client, _ = NEAR[site]
         # At a random moment, of the check's rhythm and between two requests.
         before = self.health.before + self.chance.random() * max(self.health.period, 1 / self.rate)
-        count = int((before + self.health.found) * self.rate)
+        # Some requests after the failure, however slow the client is.
+        count = int(before * self.rate) + max(int(self.health.found * self.rate), 5)
         self.wires[site].told()
         enter(client)
         settings = ["--rate", str(self.rate), "--count", str(count), "--wait", str(self.health.wait)]
