@@ -122,13 +122,14 @@ lab-capture:
 	@$(MAKE) --no-print-directory modules tools LANE=x86_64 KDIR=
 	@ONLY="$(ONLY)" $(inside) lab/capture $(EXPERIMENT)
 
-# EXPERIMENT=, ROUTER= and HEALTH= as lab/anycast/run says.
+# EXPERIMENT=, ROUTER=, HEALTH= and REPEAT= as lab/anycast/run says.
 lab-anycast:
 	@scripts/setup uml-lab x86_64
 	@scripts/setup chroot test routers
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
-	@$(inside) lab/anycast/run $(if $(ROUTER),--router $(ROUTER)) $(if $(HEALTH),--health $(HEALTH)) $(EXPERIMENT)
+	@$(inside) lab/anycast/run $(if $(ROUTER),--router $(ROUTER)) $(if $(HEALTH),--health $(HEALTH)) $(if $(REPEAT),--repeat $(REPEAT)) \
+		$(EXPERIMENT)
 
 # SEED=, of the course of loss.
 lab-channel:

@@ -63,7 +63,7 @@ def network(name, *ways):
     """With somebody who looks after the sites: failures, and whether these are found."""
     care = health.CHOICES[name]()
     # The machine may have others to do.
-    care.found = max(care.found, 3)
+    care.found, care.patience = max(care.found, 3), 1000
     routers = inside.start(care, "bird", 0)
     care.start(routers)
     if name == "link":
@@ -77,7 +77,9 @@ def network(name, *ways):
 
 updates()
 network("link", ("unbound", False), ("device down", True))
+network("lanad", ("removed", True))
 if LONG:
     network("none", *((kind, False) for kind in inside.FAILURES))
     network("poll", *((kind, True) for kind in inside.FAILURES))
+    network("lanad", *((kind, True) for kind in inside.FAILURES))
 print("end")

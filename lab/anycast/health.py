@@ -5,17 +5,19 @@
 health.py SYSTEM is a poller for BIRD that works as `exabgp healthcheck` does. It pings the service each second. After three
 failures in a row it has BIRD withdraw the service, after three successes announce it again.
 
-health.py announce tells exabgp to announce the service, without a check."""
+health.py announce [PIPE] tells exabgp to announce the service, without a check. Then it passes on what comes by the pipe."""
 
+import os
 import subprocess
 import sys
 import time
 
 from routers import SERVICE as PROTOCOL
-from routers import Bird
-from topology import SERVICE, SITES, enter, place
+from routers import WORK, Bird, until
+from topology import PREFIX, SERVICE, SITES, enter, place
 
 INTERVAL, RISE, FALL = 1, 3, 3
+ROUTE = f"{PREFIX} next-hop self"
 PING = f"ping -n -q -c 1 -W 1 {SERVICE}"
 
 
@@ -38,6 +40,14 @@ class Health:
     check_link = False
     # How many seconds a client goes on after the failure: longer than the check needs to detect it.
     found = 1
+    # The failure comes at a random moment of as many seconds: the check's rhythm, and the client's.
+    period = 1
+    # The client begins as many seconds before, and the routes have as many to settle after it.
+    before, settle = 0.2, 0.5
+    # How many milliseconds the client waits for its last answers.
+    wait = 1000
+    # Of each link, in milliseconds.
+    latency = 0
 
     def __init__(self):
         self.programs = []
@@ -68,7 +78,7 @@ class Poll(Health):
 
     def announcer(self, host):
         return (f"{sys.executable} -m exabgp healthcheck --no-ack --cmd '{PING}' --interval {INTERVAL} --fast-interval {INTERVAL} "
-                f"--rise {RISE} --fall {FALL} --timeout 2 --withdraw-on-down --no-ip-setup --ip 50.0.0.0/8")
+                f"--rise {RISE} --fall {FALL} --timeout 2 --withdraw-on-down --no-ip-setup --ip {PREFIX}")
 
     def start(self, routers):
         if routers.sites != "bird":
@@ -79,16 +89,86 @@ class Poll(Health):
         enter("")
 
 
+RULES = """
+[probe.answers]
+ping = "{service}"
+netns = "{router}"
+interval = "4ms"
+timeout = "{timeout}ms"
+window = 1
+
+[announcement.service]
+{speaker}
+
+[[rule]]
+name = "serves"
+when = {{ all = [
+    {{ block = "echo", is = "present" }},
+    {{ bound = ["echo", "eth0"] }},
+    {{ device = "eth0", is = "up" }},
+    {{ not = {{ loss = "answers", above = 0.5 }} }},
+] }}
+for = "200ms"
+then = [{{ announce = "service" }}]
+otherwise = [{{ withdraw = "service" }}]
+"""
+
+
+class Lanad(Health):
+    """LANA's daemon for each site, in the namespace of the host that answers. It sends probes from that of the router."""
+
+    # 1,000 repetitions are to be short.
+    found, before, settle, period, wait = 0.1, 0.05, 0.1, 0.1, 100
+    # How many milliseconds an answer to a probe may take, apart from the link.
+    patience = 4
+
+    def announcer(self, host):
+        pipe = f"{WORK}/{host}.pipe"
+        os.mkfifo(pipe)
+        return f"{super().announcer(host)} {pipe}"
+
+    def start(self, routers):
+        for host, system in SITES.items():
+            router, path = place(system), f"{WORK}/lanad-{host}"
+            if routers.sites == "exabgp":
+                speaker = f'exabgp = "{WORK}/{host}.pipe"\nroute = "{ROUTE}"'
+            else:
+                speaker = f'bird = "{WORK}/{router}.ctl"\nprotocol = "{PROTOCOL}"'
+            with open(f"{path}.toml", "w") as file:
+                file.write(RULES.format(service=SERVICE, router=router, timeout=self.patience + 2 * self.latency, speaker=speaker))
+            with open(f"{path}.log", "w") as log:
+                self.programs.append(subprocess.Popen(["lanad", "-n", host, "--config", f"{path}.toml", "--run", path], stderr=log))
+        for host in SITES:
+            until(lambda path=f"{WORK}/lanad-{host}": "announced: service" in status(path), f"lanad of {host} announces nothing")
+
+
+def status(path):
+    """What lanad says, or nothing while it begins."""
+    return subprocess.run(["lanactl", "--run", path, "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False).stdout
+
+
 # What `--health` names.
-CHOICES = {"none": Health, "link": Link, "poll": Poll}
+CHOICES = {"none": Health, "link": Link, "poll": Poll, "lanad": Lanad}
 
 
-def main(word):
-    if word == "announce":
-        print("announce route 50.0.0.0/8 next-hop self", flush=True)
-        while True:
+def announce(path=None):
+    """Tells exabgp to announce the service, and then what comes by a pipe."""
+    print(f"announce route {ROUTE}", flush=True)
+    # It is open for writing, too, so it does not end with a writer.
+    pipe = os.open(path, os.O_RDWR) if path else None
+    while True:
+        if pipe is None:
             time.sleep(1000)
-    poll(int(word))
+        else:
+            os.write(1, os.read(pipe, 4096))
+
+
+def main(word, *more):
+    if word == "announce":
+        announce(*more)
+    else:
+        poll(int(word))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 """inside.py EXPERIMENT: runs one experiment in a booted kernel, and prints the results as JSON. EXPERIMENT is
 
   routes [ROUTER LATENCY]: the routes of all systems, the report's sender, and its traceroutes
-  failover HEALTH [ROUTER LATENCY REPETITIONS]: a site fails, and comes back
+  failover HEALTH [ROUTER LATENCY RATE REPETITIONS SEED]: a site fails, and comes back
 
-ROUTER is the BGP speaker of the sites: bird or exabgp. LATENCY is that of each link, in milliseconds."""
+ROUTER is the BGP speaker of the sites: bird or exabgp. LATENCY is that of each link, in milliseconds. RATE is that of the
+client: requests a second. SEED makes other random moments."""
 
 import json
 import random
@@ -24,8 +25,6 @@ from wire import Wire
 TRACES = (("pcA", SERVICE), ("pcB", SERVICE), ("pcB", HOSTS["central"][1]))
 # The client nearest to a site, and the neighbour that the site announces the service to.
 NEAR = {"dinrA": ("pcA", 4), "dinrB": ("pcB", 5)}
-# Requests a second of the client.
-RATE = 100
 # How a site fails, and how that is repaired: commands in the namespace of its host, with what they read behind `|`.
 FAILURES = {
     "unbound": ("fbctl unbind echo eth0", "fbctl bind echo eth0"),
@@ -44,7 +43,8 @@ def do(host, command):
 
 
 def start(health, router, latency):
-    topology.build(int(latency))
+    health.latency = int(latency)
+    topology.build(health.latency)
     topology.answer()
     routers = Routers(router, health.announcer, health.check_link)
     routers.converge()
@@ -94,10 +94,10 @@ def routes(router="bird", latency="5"):
 class Failover:
     """Lets sites fail while a client sends."""
 
-    def __init__(self, routers, health):
-        self.routers, self.health = routers, health
+    def __init__(self, routers, health, rate=100, seed=1):
+        self.routers, self.health, self.rate = routers, health, rate
         self.wires = {site: Wire(system) for site, system in SITES.items()}
-        self.chance = random.Random(1)
+        self.chance = random.Random(seed)
 
     def announced(self, site):
         """True if the site's neighbour routes to the site."""
@@ -111,13 +111,14 @@ class Failover:
         """Lets a site fail and come back once."""
         fail, mend = FAILURES[kind]
         client, _ = NEAR[site]
-        # At a random moment, of the poller's second and between two requests.
-        before = 0.2 + self.chance.random()
-        count = int((before + self.health.found) * RATE)
+        # At a random moment, of the check's rhythm and between two requests.
+        before = self.health.before + self.chance.random() * max(self.health.period, 1 / self.rate)
+        # Some requests after the failure, however slow the client is.
+        count = int(before * self.rate) + max(int(self.health.found * self.rate), 5)
         self.wires[site].told()
         enter(client)
-        with subprocess.Popen(["dinr-send", "--json", "--rate", str(RATE), "--count", str(count), SERVICE],
-                              stdout=subprocess.PIPE) as sender:
+        settings = ["--rate", str(self.rate), "--count", str(count), "--wait", str(self.health.wait)]
+        with subprocess.Popen(["dinr-send", "--json", *settings, SERVICE], stdout=subprocess.PIPE) as sender:
             enter("")
             time.sleep(before)
             failed = time.time_ns()
@@ -128,23 +129,38 @@ class Failover:
         do(site, mend)
         until(lambda: self.announced(site), f"{site} does not come back")
         # Let the routes settle.
-        time.sleep(0.5)
+        time.sleep(self.health.settle)
         return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
                 **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 
 
-def failover(name, router="bird", latency="0", repetitions="8"):
+    def flap(self, site="dinrA", times=20):
+        """A block that is taken off and bound again, ten times a second. Counts the site's UPDATEs, until it is announced again."""
+        self.wires[site].told()
+        for _ in range(times):
+            for command in FAILURES["unbound"]:
+                do(site, command)
+                time.sleep(0.05)
+        time.sleep(5)
+        until(lambda: self.announced(site), f"{site} does not come back")
+        told = [what for _, what in self.wires[site].told()]
+        return {"times": times, **{what: told.count(what) for what in ("withdraw", "announce")}}
+
+
+def failover(name, router="bird", latency="0", rate="100", repetitions="8", seed="1"):
     """Runs through all sites and ways to fail."""
     health = CHOICES[name]()
     routers = start(health, router, latency)
     health.start(routers)
     time.sleep(5)
-    lab = Failover(routers, health)
+    lab = Failover(routers, health, int(rate), int(seed))
     ways = [(site, kind) for kind in FAILURES for site in SITES]
     found = [lab.once(*ways[number % len(ways)]) for number in range(int(repetitions))]
+    flaps = lab.flap()
     health.stop()
     routers.stop()
-    return {"experiment": "failover", "health": name, "router": router, "latency": int(latency), "rate": RATE, "repetitions": found}
+    return {"experiment": "failover", "flaps": flaps, "health": name, "router": router, "latency": int(latency), "rate": int(rate),
+            "repetitions": found}
 
 
 def main(experiment, *settings):

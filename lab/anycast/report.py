@@ -27,7 +27,7 @@ TRACES = (
 STEERED = (268665, 361927)
 FIGURE = re.compile(r"–|[-+]?[\d,]+(\.\d+)?( %| ms)?")
 # What the tables call a health check, by BGP speaker where that differs.
-HEALTH = {"none": "none", "link": "BIRD's check link", "poll": "poller", ("poll", "exabgp"): "exabgp healthcheck"}
+HEALTH = {"none": "none", "link": "BIRD's check link", "poll": "poller", "lanad": "lanad", ("poll", "exabgp"): "exabgp healthcheck"}
 
 
 class Text:
@@ -122,10 +122,14 @@ def span(values, digits=1):
     return [f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))]
 
 
+def called(result):
+    return HEALTH.get((result["health"], result["router"]), HEALTH[result["health"]])
+
+
 def failover(text, results):
     text.add("", "# A site fails", "",
              "Times in ms: from the failure to the UPDATE that withdraws the service (min, median, max), and from the repair to the one",
-             f"that announces it (median). Lost: unanswered requests of a client that sends {results[0]['rate']} requests a second.", "")
+             "that announces it (median). Rate: the client's requests a second. Lost: those that are not answered.", "")
     rows = []
     for result in results:
         for kind in dict.fromkeys(one["kind"] for one in result["repetitions"]):
@@ -133,12 +137,16 @@ def failover(text, results):
             withdrawn = [one["withdrawn"] for one in some if one["withdrawn"] is not None]
             announced = [one["announced"] for one in some if one["announced"] is not None]
             lost = [one["sent"] - one["answered"] for one in some]
-            name = HEALTH.get((result["health"], result["router"]), HEALTH[result["health"]])
-            rows.append([name, result["router"], f"{result['latency']} ms", kind, f"{len(withdrawn)} of {len(some)}",
+            rows.append([called(result), result["router"], f"{result['latency']} ms", str(result["rate"]), kind, f"{len(withdrawn)} of {len(some)}",
                          *span(withdrawn), span(announced)[1], *span(lost, 0)[1:], str(sum(lost))])
             text.true(f"{result['health']}, {kind}: nothing is answered twice", not sum(one["twice"] for one in some))
-    text.table(["health check", "speaker", "link", "failure", "withdrawn", "min", "median", "max", "announce", "lost: median", "max",
+    text.table(["health check", "speaker", "link", "rate", "failure", "withdrawn", "min", "median", "max", "announce", "lost: median", "max",
                 "total"], rows)
+    text.add("", f"A block is taken off and bound again {results[0]['flaps']['times']} times in {results[0]['flaps']['times'] / 10:.0f} s: "
+             "UPDATEs of the site", "")
+    text.table(["health check", "speaker", "link", "withdraw", "announce"],
+               [[called(result), result["router"], f"{result['latency']} ms", result["flaps"]["withdraw"], result["flaps"]["announce"]]
+                for result in results if result["rate"] == results[0]["rate"]])
 
 
 def steering(text, trials):

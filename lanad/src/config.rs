@@ -85,6 +85,8 @@ pub struct Probe {
     pub ping: Option<IpAddr>,
     /// The address that requests come from. Where none is given, the kernel chooses.
     pub source: Option<IpAddr>,
+    /// The network namespace that requests come from, one of those that `ip netns` lists. Else lanad's own.
+    pub netns: Option<String>,
     /// A program, with its arguments. It has succeeded if it ends with 0 in time.
     pub run: Option<Vec<String>>,
     /// How often.
@@ -291,9 +293,11 @@ impl Config {
             let wrong = |text: &str| Err(format!("probe '{name}': {text}"));
             match (&probe.ping, probe.run.as_deref()) {
                 (Some(_), None) => {}
-                (None, Some([_, ..])) if probe.source.is_none() => {}
+                (None, Some([_, ..])) if probe.source.is_none() && probe.netns.is_none() => {}
                 _ => {
-                    return wrong("it wants either 'ping' or 'run', and 'source' goes with 'ping'")
+                    return wrong(
+                        "it wants either 'ping' or 'run'; 'source' and 'netns' go with 'ping'",
+                    )
                 }
             }
             if probe.interval.is_zero() || probe.timeout.is_zero() {

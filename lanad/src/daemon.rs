@@ -253,8 +253,14 @@ impl Daemon {
         }
     }
 
+    /// Whether there is a graph to keep, and it is known how it is. Otherwise repairs wait, and have no deadline.
+    fn can_repair(&self) -> bool {
+        self.config.graph.is_some() && self.engine.knows()
+    }
+
     fn deadline(&self) -> Option<Duration> {
-        let deadlines = [self.engine.deadline(), self.repair.deadline(), self.sample];
+        let repair = self.repair.deadline().filter(|_| self.can_repair());
+        let deadlines = [self.engine.deadline(), repair, self.sample];
         let channels = self.channels.values().filter_map(Live::deadline);
         deadlines.into_iter().flatten().chain(channels).min()
     }
@@ -269,7 +275,7 @@ impl Daemon {
             self.sample = Some(now + self.config.sample.duration());
             self.job(Job::Sample);
         }
-        if self.config.graph.is_some() && self.engine.knows() && self.repair.begins(now) {
+        if self.can_repair() && self.repair.begins(now) {
             let change = !self.state.is_held() && self.repairs();
             self.job(Job::Keep {
                 actions: self.engine.graph_actions(),

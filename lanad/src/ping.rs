@@ -2,10 +2,13 @@
 
 //! ICMP echo requests, and the answers to them (RFC 792, RFC 4443).
 
+use lana_cli::enter_namespace;
 use rustix::net::{bind, connect, ipproto, socket_with, AddressFamily, SocketFlags, SocketType};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
+    thread,
     time::{Duration, Instant},
 };
 use tokio::{net::UdpSocket, time::timeout};
@@ -24,19 +27,26 @@ pub struct Ping {
 }
 
 impl Ping {
-    /// Opens a socket. Wants CAP_NET_RAW.
-    pub fn open(to: IpAddr, from: Option<IpAddr>, id: u16) -> io::Result<Self> {
-        let (family, protocol) = if to.is_ipv4() {
-            (AddressFamily::INET, ipproto::ICMP)
-        } else {
-            (AddressFamily::INET6, ipproto::ICMPV6)
-        };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(family, SocketType::RAW, flags, Some(protocol))?;
-        if let Some(from) = from {
-            bind(&socket, &SocketAddr::new(from, 0))?;
-        }
-        connect(&socket, &SocketAddr::new(to, 0))?;
+    /// Opens a socket, in a network namespace where one is named. Wants CAP_NET_RAW.
+    pub fn open(
+        to: IpAddr,
+        from: Option<IpAddr>,
+        netns: Option<&str>,
+        id: u16,
+    ) -> io::Result<Self> {
+        let socket = match netns {
+            None => raw(to, from),
+            // A thread of its own, as a thread is in one namespace. The socket stays in it.
+            Some(netns) => thread::scope(|scope| {
+                let inside = scope.spawn(|| {
+                    enter_namespace(netns).map_err(|why| io::Error::other(format!("{why:#}")))?;
+                    raw(to, from)
+                });
+                inside
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a thread has failed")))
+            }),
+        }?;
         Ok(Ping {
             socket: UdpSocket::from_std(socket.into())?,
             is_v4: to.is_ipv4(),
@@ -65,6 +75,21 @@ impl Ping {
             }
         }
     }
+}
+
+fn raw(to: IpAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {
+    let (family, protocol) = if to.is_ipv4() {
+        (AddressFamily::INET, ipproto::ICMP)
+    } else {
+        (AddressFamily::INET6, ipproto::ICMPV6)
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::RAW, flags, Some(protocol))?;
+    if let Some(from) = from {
+        bind(&socket, &SocketAddr::new(from, 0))?;
+    }
+    connect(&socket, &SocketAddr::new(to, 0))?;
+    Ok(socket)
 }
 
 fn request(is_v4: bool, id: u16, sequence: u16) -> [u8; LENGTH] {

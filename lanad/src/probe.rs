@@ -43,7 +43,10 @@ pub fn start<M: From<Measured> + Send + 'static>(
                     let asked = async {
                         let ping = match &mut ping {
                             Some(ping) => ping,
-                            none => none.insert(Ping::open(address, probe.source, id)?),
+                            none => {
+                                let netns = probe.netns.as_deref();
+                                none.insert(Ping::open(address, probe.source, netns, id)?)
+                            }
                         };
                         ping.ask(probe.timeout.duration()).await
                     };

@@ -249,6 +249,11 @@ stop
 check "and does nothing" fbctl show unused
 start
 check "what nobody is bound to is removed" wait_for 20 eval '! fbctl show unused 2>/dev/null'
+# Hundredths of a second of the CPU.
+used() { cut -d ' ' -f 14,15 "/proc/$lanad/stat" | tr ' ' '+'; }
+before=$(($(used)))
+pause 0.5
+check "it waits without work" test $(($(used) - before)) -lt 25
 fbctl add spare dummy
 check "a block takes the place of another one" wait_for 20 eval '[[ $(fbctl show spare) = *"down: c"* ]]'
 fbctl add x dummy

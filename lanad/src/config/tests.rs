@@ -99,6 +99,7 @@ fn what_is_wrong_is_named() {
         ("[announcement.a]\nbird = '/x'", "announcement 'a': it wants either"),
         ("[announcement.a]\nbird = '/x'\nprotocol = \"p\\n\"", "a line without control characters is wanted"),
         ("[probe.p]\nping = '::1'\nsource = '1.2.3.4'", "'ping' and 'source' are of one family"),
+        ("[probe.p]\nrun = ['true']\nnetns = 'n'", "'source' and 'netns' go with 'ping'"),
         ("[probe.p]\nwindow = 0\nping = '::1'", "'window' is from 1 to 1000"),
         ("[probe.p]\n", "probe 'p': it wants either 'ping' or 'run'"),
         ("sample = '1ms'", "'sample' is 10 ms at least"),
