@@ -288,6 +288,9 @@ impl Config {
             for action in rule.then.iter().chain(&rule.otherwise) {
                 self.check_action(action).map_err(wrong)?;
             }
+            if rule.per_minute == Some(0) {
+                return Err(wrong("'per-minute' is 1 at least".into()));
+            }
         }
         for (name, probe) in &self.probe {
             let wrong = |text: &str| Err(format!("probe '{name}': {text}"));

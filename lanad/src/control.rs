@@ -11,9 +11,10 @@ use serde_json::{json, Value};
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, ErrorKind, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt},
@@ -27,6 +28,10 @@ pub const FOLDER: &str = "/run/lana";
 pub const SOCKET: &str = "lanad.sock";
 /// How long a request may be.
 const LONGEST: u64 = 64 << 10;
+/// How long lanad may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait where nobody can be let in.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,8 +146,11 @@ pub struct Line {
     pub text: String,
 }
 
+/// Where the answer to a request goes.
+pub type Reply = oneshot::Sender<Result<Value, String>>;
+
 /// A request, and where its answer goes.
-pub type Asked = (Request, oneshot::Sender<Result<Value, String>>);
+pub type Asked = (Request, Reply);
 
 /// Listens.
 pub fn start<M: From<Asked> + Send + 'static>(folder: &Path, to: UnboundedSender<M>) -> Result<()> {
@@ -157,7 +165,12 @@ pub fn start<M: From<Asked> + Send + 'static>(folder: &Path, to: UnboundedSender
     let listener = listen().map_err(|error: std::io::Error| usage(errno_text(&error)));
     let listener = listener.with_context(|| path.display().to_string())?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // There are too many open files, for instance.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
             let to = to.clone();
             tokio::spawn(async move {
                 // Who asks may hang up.
@@ -203,6 +216,8 @@ pub fn ask<T: DeserializeOwned>(folder: &Path, request: &Request) -> Result<T> {
     let path = folder.join(SOCKET);
     let talk = || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
         stream.write_all(line.as_bytes())?;
@@ -211,9 +226,17 @@ pub fn ask<T: DeserializeOwned>(folder: &Path, request: &Request) -> Result<T> {
         Ok(answer)
     };
     let answer = talk().map_err(|error| {
+        let path = path.display();
+        if error.kind() == ErrorKind::WouldBlock {
+            let seconds = PATIENCE.as_secs();
+            return denied(format!("{path}: lanad does not answer within {seconds} s"));
+        }
         let text = errno_text(&error);
-        denied(format!("{}: {text} (does lanad run?)", path.display()))
+        denied(format!("{path}: {text} (does lanad run?)"))
     })?;
+    if answer.is_empty() {
+        return Err(denied(format!("{}: lanad has ended", path.display())));
+    }
     let answer: Value = serde_json::from_str(&answer).context("the answer of lanad")?;
     match answer.get("error").and_then(Value::as_str) {
         Some(error) => Err(denied(error)),

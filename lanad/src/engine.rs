@@ -119,7 +119,11 @@ impl Engine {
         if state.rule.when.is_momentary() || !world.is_known() {
             return None;
         }
-        let holds = world.holds(&state.rule.when, state.holds)?;
+        let Some(holds) = world.holds(&state.rule.when, state.holds) else {
+            // What is not known has no time.
+            state.since = None;
+            return None;
+        };
         if let Some(restored) = state.begin.take() {
             // Nobody knows since when it is so: it is as if it had been for long.
             if !restored {

@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// What is kept.
@@ -38,6 +39,21 @@ pub struct Hold {
 }
 
 impl State {
+    /// How long somebody still holds the graph, if that ends by itself.
+    pub fn held_for(&self) -> Option<Duration> {
+        let until = self.hold.as_ref()?.until?;
+        Some(Duration::from_micros(until.saturating_sub(history::now())))
+    }
+
+    /// Whether somebody has held the graph, and that has ended by itself.
+    pub fn ends_hold(&mut self) -> bool {
+        let ends = self.hold.is_some() && !self.is_held();
+        if ends {
+            self.hold = None;
+        }
+        ends
+    }
+
     /// Whether somebody holds the graph now.
     pub fn is_held(&self) -> bool {
         let over = |hold: &Hold| hold.until.is_some_and(|until| until <= history::now());
@@ -96,6 +112,10 @@ mod tests {
         store.write(&state).unwrap();
         assert_eq!(store.read(), state);
         assert!(!state.is_held(), "1970 is over");
+        assert_eq!(state.held_for(), Some(Duration::ZERO));
+        let mut state = state;
+        assert!(state.ends_hold());
+        assert!(!state.ends_hold(), "it has ended");
         fs::write(folder.join("lanad.state"), b"{").unwrap();
         assert_eq!(store.read(), State::default());
         fs::remove_dir_all(folder).unwrap();

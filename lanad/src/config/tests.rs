@@ -102,6 +102,7 @@ fn what_is_wrong_is_named() {
         ("[probe.p]\nrun = ['true']\nnetns = 'n'", "'source' and 'netns' go with 'ping'"),
         ("[probe.p]\nwindow = 0\nping = '::1'", "'window' is from 1 to 1000"),
         ("[probe.p]\n", "probe 'p': it wants either 'ping' or 'run'"),
+        ("[[rule]]\nname = 'r'\nper-minute = 0\nwhen = { every = '1s' }", "f: rule 'r': 'per-minute' is 1 at least"),
         ("sample = '1ms'", "'sample' is 10 ms at least"),
     ] {
         let error = Config::parse("f", text).unwrap_err();

@@ -97,7 +97,7 @@ impl Repair {
         let pause = PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
         self.at
-            .get_or_insert(now.saturating_add(pause.min(self.longest)));
+            .get_or_insert(now.saturating_add(pause.min(self.longest.max(PAUSE))));
     }
 
     /// Whether somebody changes the graph again and again.
@@ -164,6 +164,11 @@ mod tests {
             now = at;
         }
         assert_eq!(waits, [1, 2, 4, 5]);
+        let mut none = Repair::new(seconds(0), seconds(0));
+        none.wanted(seconds(0));
+        assert!(none.begins(seconds(0)));
+        none.failed(seconds(0));
+        assert_eq!(none.deadline(), Some(PAUSE), "not without a pause");
         assert!(repair.begins(now));
         assert!(
             !repair.ended(now, true),

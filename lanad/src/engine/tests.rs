@@ -142,6 +142,22 @@ fn conditions_have_to_last() {
 }
 
 #[test]
+fn what_is_not_known_does_not_last() {
+    let mut test = Test::new("[[rule]]\nname='r'\nwhen={rate='b.packets',above=1}\nfor='2s'\n");
+    test.learn(&counters("b", "packets", 0));
+    test.now = 1000;
+    test.learn(&counters("b", "packets", 1));
+    assert_eq!(test.engine.deadline(), None);
+    test.now = 2000;
+    test.learn(&counters("b", "packets", 100));
+    assert_eq!(test.engine.deadline(), Some(ms(4000)));
+    test.now = 3000;
+    test.learn(&counters("other", "packets", 0));
+    assert_eq!(test.engine.deadline(), None, "the block is gone");
+    assert_eq!(test.pass(9000), "");
+}
+
+#[test]
 fn a_block_that_goes_takes_its_bindings_along() {
     let mut test = Test::new("[[rule]]\nname='r'\nwhen={block='eth0',is='unbound'}\n");
     assert_eq!(test.learn(&event("removed", "echo", None)), "r+");
