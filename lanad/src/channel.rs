@@ -8,7 +8,10 @@ mod store;
 pub use link::Came;
 pub use store::Kept;
 
-use crate::{config::Channel, keep::Overlay};
+use crate::{
+    config::{Channel, Peer},
+    keep::Overlay,
+};
 use anyhow::Result;
 use lana_channel::{Endpoint, Output, Reason, Report, Service};
 use lana_cli::usage;
@@ -45,6 +48,8 @@ pub struct Live {
     trouble: Option<String>,
     /// The channel has ended.
     closed: bool,
+    /// The user of this host wants that.
+    unwanted: bool,
 }
 
 impl Live {
@@ -72,6 +77,7 @@ impl Live {
             watched: None,
             trouble: None,
             closed: false,
+            unwanted: false,
         };
         live.open(now)?;
         Ok(live)
@@ -80,6 +86,7 @@ impl Live {
     fn open(&mut self, now: Duration) -> Result<()> {
         self.trouble = None;
         self.closed = false;
+        self.unwanted = false;
         if let Some(wanted) = self.config.wanted().map_err(usage)? {
             let opened = self.endpoint.open(wanted, now);
             opened.map_err(|error| usage(error.to_string()))?;
@@ -100,6 +107,7 @@ impl Live {
 
     /// The channel is wanted no longer.
     pub fn close(&mut self, now: Duration) {
+        self.unwanted = true;
         self.endpoint.close(now);
         self.pump(now);
     }
@@ -111,7 +119,28 @@ impl Live {
 
     /// Whether it has ended as somebody wanted it, so that there is nothing to tell of it any more.
     pub fn is_over(&self) -> bool {
-        self.is_closed() && self.trouble.is_none() && self.config.want.is_some()
+        let of_nobody = self.trouble.is_none() && self.config.want.is_some();
+        self.is_closed() && (self.unwanted || of_nobody)
+    }
+
+    /// Devices have come or gone: the one of this channel may be another one of the same name.
+    pub fn find_device<M: From<Came> + Send + 'static>(
+        &mut self,
+        name: &str,
+        to: &UnboundedSender<M>,
+    ) {
+        if self.link.is_of_another(&self.config) {
+            // The next change is another chance.
+            if let Ok(link) = Link::open(name, &self.config, to.clone()) {
+                self.link = link;
+            }
+        }
+    }
+
+    /// Whether messages come and go by UDP to the same host as those of `other`.
+    pub fn shares_socket(&self, other: &Live) -> bool {
+        let peer = self.config.peer();
+        matches!(peer, Ok(Peer::Ip(_))) && peer == other.config.peer()
     }
 
     /// A message has come.
@@ -239,6 +268,7 @@ impl Live {
                 blocks, without, ..
             } => {
                 self.trouble = None;
+                self.closed = false;
                 let blocks: Vec<_> = blocks.iter().map(|name| short(name.as_str())).collect();
                 let mut said = match blocks.join(",") {
                     none if none.is_empty() => "runs without blocks".to_owned(),

@@ -10,12 +10,12 @@ use crate::{
     act::{self, Announcer, Effect},
     channel::{Came, Live},
     config::{Action, Config, Graph, Repair as Wanted},
-    control::{self, Asked, GraphStatus, Request, Status},
+    control::{self, Asked, GraphStatus, Reply, Request, Status},
     engine::{Engine, Switch},
     keep::{self, Answer, Desired, Job, Outcome},
     probe::{self, Measured},
     record::{Acted, Recorder},
-    state::{State, Store},
+    state::{Hold, State, Store},
     watch::{self, Heard},
     world::Fact,
 };
@@ -36,10 +36,7 @@ use std::{
 use tokio::{
     select,
     signal::unix::{signal, SignalKind},
-    sync::{
-        mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
-        oneshot,
-    },
+    sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
     task::JoinHandle,
     time::sleep_until,
 };
@@ -56,9 +53,6 @@ pub struct Start {
     /// Where to record what is learned and done.
     pub record: Option<PathBuf>,
 }
-
-/// Where the answer to a request goes.
-type Reply = oneshot::Sender<Result<Value, String>>;
 
 /// What comes.
 #[derive(Debug)]
@@ -99,6 +93,12 @@ const CHANGES: [&str; 12] = [
 /// How often the graph is read again because it changes meanwhile.
 const MOST_READS: u32 = 10;
 
+/// How long nothing is done where there is nothing to do.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// When the graph is read again after that has failed.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
 /// The graph is being read.
 #[derive(Debug, Default)]
 struct Reading {
@@ -136,8 +136,12 @@ struct Daemon {
     trouble: Option<String>,
     /// Counters are read next, if a rule wants them.
     sample: Option<Duration>,
+    /// Counters are being read.
+    sampling: bool,
     /// The graph is being read.
     reading: Option<Reading>,
+    /// It is read again then, as that has failed.
+    read_at: Option<Duration>,
 }
 
 /// Runs until it is told to end.
@@ -178,7 +182,9 @@ pub async fn run(start: Start) -> Result<()> {
         differs: Vec::new(),
         trouble: None,
         sample: None,
+        sampling: false,
         reading: None,
+        read_at: None,
         config,
         start,
     };
@@ -234,10 +240,9 @@ impl Daemon {
                 // Nobody need have started us that wants to know.
                 let _ = sd_notify::notify(&[NotifyState::Ready]);
             }
-            let deadline = self.deadline().map_or_else(
-                || Instant::now() + Duration::from_secs(3600),
-                |at| self.begun + at,
-            );
+            // What is far away may be no time of the clock.
+            let idle = self.now().saturating_add(IDLE);
+            let deadline = self.begun + self.deadline().map_or(idle, |at| at.min(idle));
             select! {
                 message = messages.recv() => match message {
                     Some(message) => self.take(message)?,
@@ -260,7 +265,15 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Duration> {
         let repair = self.repair.deadline().filter(|_| self.can_repair());
-        let deadlines = [self.engine.deadline(), repair, self.sample];
+        let hold = self.state.held_for();
+        let hold = hold.map(|left| self.now().saturating_add(left));
+        let deadlines = [
+            self.engine.deadline(),
+            repair,
+            self.sample.filter(|_| !self.sampling),
+            self.read_at,
+            hold,
+        ];
         let channels = self.channels.values().filter_map(Live::deadline);
         deadlines.into_iter().flatten().chain(channels).min()
     }
@@ -271,9 +284,18 @@ impl Daemon {
         let switches = self.engine.pass(now);
         self.switch(now, switches)?;
         self.pass_channels(now);
-        if self.sample.is_some_and(|at| at <= now) {
-            self.sample = Some(now + self.config.sample.duration());
+        // Who is slower than that is not asked again meanwhile.
+        if !self.sampling && self.sample.is_some_and(|at| at <= now) {
+            self.sample = Some(now.saturating_add(self.config.sample.duration()));
+            self.sampling = true;
             self.job(Job::Sample);
+        }
+        if self.read_at.is_some_and(|at| at <= now) {
+            self.read_at = None;
+            self.read();
+        }
+        if self.state.ends_hold() {
+            self.release(now);
         }
         if self.can_repair() && self.repair.begins(now) {
             let change = !self.state.is_held() && self.repairs();
@@ -310,6 +332,9 @@ impl Daemon {
                 self.journal.say(&why);
                 self.forget_channels();
                 // What is gone with it, rules are to know.
+                self.learn(&Fact::Counters {
+                    values: BTreeMap::new(),
+                })?;
                 self.learn(&Fact::Graph {
                     blocks: BTreeMap::new(),
                     bindings: BTreeSet::new(),
@@ -328,11 +353,8 @@ impl Daemon {
                 self.effect(effect);
                 Ok(())
             }
-            Message::Came(Came(name, bytes)) => {
-                let now = self.now();
-                if let Some(channel) = self.channels.get_mut(&name) {
-                    channel.receive(&bytes, now);
-                }
+            Message::Came(came) => {
+                self.came(&came);
                 Ok(())
             }
             Message::Asked((
@@ -344,6 +366,10 @@ impl Daemon {
                 reply,
             )) => {
                 self.resolve(&name, Service { context, service }, reply);
+                Ok(())
+            }
+            Message::Asked((Request::Hold(hold), reply)) => {
+                self.hold(hold, reply);
                 Ok(())
             }
             Message::Asked((request, reply)) => {
@@ -397,6 +423,7 @@ impl Daemon {
                     self.devices = devices;
                     self.repair.wanted(now);
                 }
+                self.find_devices();
             }
             Fact::Graph { .. } if !self.engine.knows() => self.repair.wanted(now),
             _ => {}
@@ -412,13 +439,20 @@ impl Daemon {
         let now = self.now();
         match answer {
             Answer::Fact(fact) => {
-                if matches!(fact, Fact::Graph { .. }) && self.is_stale() {
-                    return Ok(());
+                match fact {
+                    Fact::Graph { .. } if self.is_stale() => return Ok(()),
+                    // Where no graph is kept, nothing else is wrong with it.
+                    Fact::Graph { .. } if self.config.graph.is_none() => self.trouble = None,
+                    Fact::Counters { .. } => self.sampling = false,
+                    _ => {}
                 }
                 return self.learn(&fact);
             }
             Answer::Failed(error) => {
-                self.reading = None;
+                self.sampling = false;
+                if self.reading.take().is_some() {
+                    self.read_at = Some(now.saturating_add(READ_AGAIN));
+                }
                 let why = format!("{error:#}");
                 if self.trouble.as_ref() != Some(&why) {
                     self.journal.say(&why);
@@ -602,19 +636,11 @@ impl Daemon {
         match request {
             Request::Status => return Ok(serde_json::to_value(self.status())?),
             Request::Log { after } => return Ok(serde_json::to_value(self.journal.after(after))?),
-            Request::Hold(hold) => {
-                self.journal
-                    .say(&format!("somebody holds the graph: {}", hold.why));
-                self.state.hold = Some(hold);
-                self.keep_state();
-            }
             Request::Release => {
                 if self.state.hold.take().is_none() {
                     return Err(usage("nobody holds the graph"));
                 }
-                self.journal.say("nobody holds the graph any more");
-                self.keep_state();
-                self.repair.wanted(now);
+                self.release(now);
             }
             Request::Reload => self.reload()?,
             Request::Channel { name, channel } => self.open_channel(&name, *channel)?,
@@ -628,9 +654,25 @@ impl Daemon {
                 let token = self.publish(&name, Service { context, service }, seconds)?;
                 return Ok(json!({ "token": token }));
             }
-            Request::Resolve { .. } => {}
+            Request::Hold(_) | Request::Resolve { .. } => {}
         }
         Ok(json!({}))
+    }
+
+    /// Somebody holds the graph. The answer comes when a repair that runs is over.
+    fn hold(&mut self, hold: Hold, reply: Reply) {
+        let why = format!("somebody holds the graph: {}", hold.why);
+        self.journal.say(why.trim_end_matches([' ', ':']));
+        self.state.hold = Some(hold);
+        self.keep_state();
+        self.job(Job::Held(reply));
+    }
+
+    /// Nobody holds the graph any more.
+    fn release(&mut self, now: Duration) {
+        self.journal.say("nobody holds the graph any more");
+        self.keep_state();
+        self.repair.wanted(now);
     }
 
     /// Reads the configuration and the files again. If something is wrong with them, all stays as it is.
@@ -645,6 +687,12 @@ impl Daemon {
             self.engine = Engine::new(&config, &self.engine.states());
             self.repair = repair(config.graph.as_ref());
             self.config = config;
+            if self.config.graph.is_none() {
+                self.trouble = None;
+            }
+            let announcements = &self.config.announcement;
+            self.announced
+                .retain(|name, _| announcements.contains_key(name));
             self.begin();
             self.begin_channels();
             // What is known, the new rules have to be told.

@@ -11,6 +11,7 @@ pub use overlay::Overlay;
 
 use crate::{
     config::Action,
+    control::Reply,
     world::{Block, Fact},
 };
 use anyhow::Result;
@@ -65,6 +66,8 @@ pub enum Job {
     Forget(String),
     /// Tells whether these blocks of a channel keep packets.
     Look(String, Vec<String>),
+    /// Tells who holds the graph from now on that all before is done.
+    Held(Reply),
     /// Makes changes that a rule wants once.
     Change {
         /// What messages call the rule.
@@ -133,7 +136,7 @@ pub fn start<M: From<Answer> + Send + 'static>(
                             actions: &actions,
                             overlays: &overlays,
                         };
-                        Answer::Kept(keep(&wanted, change))
+                        Answer::Kept(keep(&wanted, change, None))
                     }
                     None => continue,
                 },
@@ -161,6 +164,11 @@ pub fn start<M: From<Answer> + Send + 'static>(
                 }
                 Job::Forget(name) => {
                     overlays.remove(&name);
+                    continue;
+                }
+                Job::Held(reply) => {
+                    // Who has asked may be gone.
+                    let _ = reply.send(Ok(serde_json::json!({})));
                     continue;
                 }
                 Job::Look(name, blocks) => {
@@ -252,7 +260,7 @@ struct Wanted<'a> {
 impl Wanted<'_> {
     /// Makes the graph so after the part of a channel has changed.
     fn channel(&self, name: &str) -> Result<()> {
-        let outcome = keep(self, true)?;
+        let outcome = keep(self, true, Some(name))?;
         if outcome.unconfirmed {
             return Err(denied("a change waits for `fbctl confirm`"));
         }
@@ -266,7 +274,8 @@ impl Wanted<'_> {
     }
 }
 
-fn keep(wanted: &Wanted<'_>, change: bool) -> Result<Outcome> {
+/// Makes the graph so, or compares it only. `of` is the channel whose part is another one from now on.
+fn keep(wanted: &Wanted<'_>, change: bool, of: Option<&str>) -> Result<Outcome> {
     let mut session = session();
     let mut names = Names::default();
     let mut running = None;
@@ -281,8 +290,10 @@ fn keep(wanted: &Wanted<'_>, change: bool) -> Result<Outcome> {
         running = Some(now);
         (target, Vec::new())
     };
-    for overlay in wanted.overlays.values() {
-        overlay.lay(&mut target, &mut names, missing.is_empty())?;
+    for (name, overlay) in wanted.overlays {
+        // What others lack of what runs is not this channel's concern.
+        let concerns = wanted.desired.is_some() || of == Some(name);
+        overlay.lay(&mut target, &mut names, concerns && missing.is_empty())?;
     }
     let changes = match (wanted.desired, running) {
         (Some(desired), _) => desired.compare(session.lana()?, &target, &mut names)?,

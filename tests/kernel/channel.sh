@@ -74,10 +74,19 @@ refused "no such block" "this host has no org.lana.tee" a channel eth1 "${at_a[@
 refused "a block twice" "org.lana.crypt is there twice" a channel eth1 "${at_a[@]}" --want crypt,crypt
 refused "no channel to close" "no channel 'eth1'" a channel eth1 --close
 refused "nobody answers" "the other host does not answer yet" a channel eth1 "${at_a[@]}" --want crypt --wait 300ms
+refused "what is no device" "device: this is no name of a device" a channel "eth 1" --to 192.0.2.2 --key key
+fbctl -n a add c1.mine counter
+refused "a block of somebody in its place" "block 'c1.mine' has a name of the channel on eth1" eval 'b channel eth1 "${at_b[@]}" && a channel eth1 "${at_a[@]}" --want crypt'
+check "it stays" contains "$(fbctl -n a show)" c1.mine
+fbctl -n a rm c1.mine
+a channel eth1 --close
+b channel eth1 --close
 check "all of this leaves the graph as it was" plain a
+check "who has let the other host begin has no channel any more" wait_for 20 eval '[[ $(b channels) != *eth1* ]]'
 
 # --- A stack, and another one, while packets pass ---
 
+a channel eth1 "${at_a[@]}" --want crypt --wait 0 2>/dev/null
 b channel eth1 "${at_b[@]}" --want checksum --wait 0 2>/dev/null
 check "both have asked: both get what they want" wait_for 20 eval '[[ $(a channels) = *" up "*checksum*crypt* || $(a channels) = *" up "*crypt*checksum* ]]'
 pings "another stack" a channel eth1 "${at_a[@]}" --want checksum,compress,crypt
@@ -165,6 +174,23 @@ END
 b reload
 check "by UDP, from a configuration" is "$(a channel eth1 --to 198.51.100.2 --key key --top top --number 7 --want compress,crypt)" "eth1: compress,crypt"
 check "its blocks have its number" contains "$(fbctl -n b show)" "c7.1.crypt"
+for host in a b; do
+	ip -n "$host" link add eth2 type veth peer name "far$host"
+	vlink -n "$host" ethernet hook eth2
+	fbctl -n "$host" add second dummy
+	fbctl -n "$host" bind second eth2
+done
+b channel eth2 --to 198.51.100.1 --key key --top second --number 8
+check "two channels to one host by UDP" is "$(a channel eth2 --to 198.51.100.2 --key key --top second --number 8 --want crypt)" "eth2: crypt"
+token=$(b publish far '*' tcp:82)
+check "each gets its messages" is "$(a resolve eth1 '*' tcp:82)" "$token"
+a channel eth2 --close
+wait_for 20 eval '[[ $(fbctl -n b show second) = *"down: eth2"* ]]'
+b channel eth2 --close
+for host in a b; do
+	ip -n "$host" link del eth2
+	fbctl -n "$host" rm second
+done
 
 # --- Beside a graph that is kept ---
 

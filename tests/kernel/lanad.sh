@@ -73,8 +73,10 @@ check "what differs is told" contains "$(ask -j status)" '"differs":["+ binding 
 ask release
 check "it is kept again" wait_for 20 repaired
 check "nobody holds it" contains "$(ask release 2>&1 || :)" "lanactl: nobody holds the graph"
-ask hold --for 100ms
-check "a hold ends by itself" wait_for 20 kept
+ask hold --for 500ms
+fbctl unbind t c
+check "a hold ends by itself, and what was changed is put right" wait_for 20 repaired
+check "that is said" wait_for 20 tells "nobody holds the graph any more"
 cat >>graph.toml <<-'END'
 	[blocks.wrong]
 	type = "counter"

@@ -20,14 +20,28 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
-use tokio::{net::UdpSocket, sync::mpsc::UnboundedSender, task::JoinHandle};
+use tokio::{
+    net::UdpSocket,
+    sync::{mpsc::UnboundedSender, OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 
 /// Addresses and an EtherType.
 const ETHERNET: usize = 14;
 
-/// A message has come: to which channel, and the message.
+/// So many messages of a socket wait at most. The kernel drops those that come then.
+const WAITING: usize = 64;
+
+/// A message has come.
 #[derive(Debug)]
-pub struct Came(pub String, pub Vec<u8>);
+pub struct Came {
+    /// To which channel.
+    pub name: String,
+    /// The message.
+    pub bytes: Vec<u8>,
+    /// It waits as long as this is there.
+    _place: OwnedSemaphorePermit,
+}
 
 /// A socket, and a task that reads from it.
 #[derive(Debug)]
@@ -36,6 +50,8 @@ pub(super) struct Link {
     socket: Arc<UdpSocket>,
     /// What frames begin with.
     header: Vec<u8>,
+    /// The number that the kernel has for the device of frames.
+    device: Option<u32>,
     reader: JoinHandle<()>,
 }
 
@@ -46,6 +62,7 @@ impl Link {
         to: UnboundedSender<M>,
     ) -> Result<Self> {
         let peer = config.peer().map_err(lana_cli::usage)?;
+        let device = index(config);
         let opened = match peer {
             Peer::Ethernet(address) => frames(&config.device, address),
             Peer::Ip(address) => datagrams(address).map(|socket| (socket, Vec::new())),
@@ -58,6 +75,7 @@ impl Link {
         let socket = UdpSocket::from_std(socket.into()).with_context(about)?;
         let socket = Arc::new(socket);
         let (name, from, skip) = (name.to_owned(), socket.clone(), header.len());
+        let places = Arc::new(Semaphore::new(WAITING));
         let reader = tokio::spawn(async move {
             let mut bytes = vec![0; ETHERNET + MESSAGE_MAX + 64];
             loop {
@@ -66,8 +84,15 @@ impl Link {
                     tokio::task::yield_now().await;
                     continue;
                 };
-                let message = bytes.get(skip..length).unwrap_or_default().to_vec();
-                if to.send(Came(name.clone(), message).into()).is_err() {
+                let Ok(place) = places.clone().acquire_owned().await else {
+                    return;
+                };
+                let came = Came {
+                    name: name.clone(),
+                    bytes: bytes.get(skip..length).unwrap_or_default().to_vec(),
+                    _place: place,
+                };
+                if to.send(came.into()).is_err() {
                     return;
                 }
             }
@@ -75,8 +100,15 @@ impl Link {
         Ok(Link {
             socket,
             header,
+            device,
             reader,
         })
+    }
+
+    /// Whether the device of the channel is another one now, of the same name.
+    pub(super) fn is_of_another(&self, config: &Channel) -> bool {
+        let now = index(config);
+        now.is_some() && now != self.device
     }
 
     /// Sends a message. One that cannot be sent is one that is lost.
@@ -90,6 +122,16 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.reader.abort();
     }
+}
+
+/// The number of the device, if messages are frames on it.
+fn index(config: &Channel) -> Option<u32> {
+    let Ok(Peer::Ethernet(_)) = config.peer() else {
+        return None;
+    };
+    let flags = SocketFlags::CLOEXEC;
+    let any = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None).ok()?;
+    name_to_index(any, &config.device).ok()
 }
 
 fn datagrams(to: IpAddr) -> io::Result<OwnedFd> {

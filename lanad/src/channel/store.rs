@@ -48,12 +48,12 @@ impl Kept {
 
     /// The parts of the graph that there may be, of which the kernel has one.
     pub fn overlays(&self) -> Vec<Overlay> {
-        let Ok(endpoint) = self.config.endpoint() else {
+        // The key is not needed, and may not be readable now.
+        let Ok(place) = self.config.place() else {
             return Vec::new();
         };
         let graphs = self.graphs.iter().filter_map(load);
-        let overlay =
-            |graph| Overlay::new(&self.config, plan(&endpoint.place, &graph, &catalogue()));
+        let overlay = |graph| Overlay::new(&self.config, plan(&place, &graph, &catalogue()));
         graphs.map(overlay).collect()
     }
 
@@ -149,6 +149,7 @@ mod tests {
         let text = serde_json::to_string(&kept).unwrap();
         assert_eq!(serde_json::from_str::<Kept>(&text).unwrap(), kept);
         assert_eq!(format!("{:?}", kept.graph().unwrap()), format!("{graph:?}"));
+        assert_eq!(kept.overlays().len(), 2, "without a key, too");
         kept.choose(Some(1));
         assert!(matches!(kept.graph(), Some(Graph::Absent { open: false })));
         kept.choose(None);

@@ -81,6 +81,10 @@ impl Channel {
         self.peer()?;
         self.place()?;
         self.wanted()?;
+        let bad = |byte: u8| !byte.is_ascii_graphic() || byte == b'/';
+        if !(1..=15).contains(&self.device.len()) || self.device.bytes().any(bad) {
+            return Err("device: this is no name of a device".to_owned());
+        }
         for name in &self.demand {
             Name::short(name).map_err(|error| error.to_string())?;
         }
@@ -117,7 +121,8 @@ impl Channel {
         ))
     }
 
-    fn place(&self) -> Result<Place, String> {
+    /// Where it is in the graph.
+    pub fn place(&self) -> Result<Place, String> {
         let prefix = format!("c{}", self.number);
         if prefix.len() > lana_channel::PREFIX_MAX {
             return Err("number: 7 digits at most".to_owned());
@@ -249,6 +254,14 @@ mod tests {
     fn what_is_wrong_is_told() {
         let good = channel("192.0.2.1");
         assert_eq!(good.check(), Ok(()));
+        for device in ["", "a b", "a\nb", "a23456789012345x"] {
+            let bad = Channel {
+                device: device.to_owned(),
+                ..good.clone()
+            };
+            let said = bad.check().unwrap_err();
+            assert_eq!(said, "device: this is no name of a device");
+        }
         let bad = Channel {
             number: 10_000_000,
             ..good.clone()

@@ -2,10 +2,11 @@
 
 //! What the daemon does for channels: those of the configuration, and those that `lanactl channel` has opened.
 
-use super::{Daemon, Reply};
+use super::Daemon;
 use crate::{
-    channel::{Kept, Live, Wish},
+    channel::{Came, Kept, Live, Wish},
     config::Channel,
+    control::Reply,
     keep::{self, Job, Overlays},
 };
 use anyhow::Result;
@@ -31,12 +32,7 @@ pub(super) fn restore(kept: &mut BTreeMap<String, Kept>) -> Overlays {
 impl Daemon {
     /// Begins the channels of the configuration, and those that were there.
     pub(super) fn begin_channels(&mut self) {
-        let mut wanted: BTreeMap<String, Channel> = BTreeMap::new();
-        for (name, kept) in &self.state.channels {
-            wanted.insert(name.clone(), kept.config.clone());
-        }
-        wanted.extend(self.config.channel.clone());
-        for (name, config) in wanted {
+        for (name, config) in self.wanted_channels() {
             let same = |live: &Live| live.config == config;
             if self.channels.get(&name).is_some_and(same) {
                 continue;
@@ -45,6 +41,44 @@ impl Daemon {
                 self.journal.say(&format!("channel '{name}': {error:#}"));
             }
         }
+    }
+
+    /// Devices have come or gone: channels that wait for theirs begin.
+    pub(super) fn find_devices(&mut self) {
+        for (name, config) in self.wanted_channels() {
+            if let Some(live) = self.channels.get_mut(&name) {
+                live.find_device(&name, &self.to);
+            } else if self.devices.contains(&config.device) {
+                // Why it cannot begin was said before.
+                let _ = self.open_channel(&name, config);
+            }
+        }
+    }
+
+    /// A message has come. Sockets of UDP to the same host get each other's: the number says whose one it is.
+    pub(super) fn came(&mut self, came: &Came) {
+        let now = self.now();
+        let Some(got) = self.channels.get(&came.name) else {
+            return;
+        };
+        let number = lana_channel::header(&came.bytes).map(|(header, _)| header.channel);
+        let is_it = |(_, live): &(&String, &Live)| {
+            Ok(live.config.number) == number && live.shares_socket(got)
+        };
+        let name = self.channels.iter().find(is_it).map(|(name, _)| name);
+        let name = name.unwrap_or(&came.name).clone();
+        if let Some(channel) = self.channels.get_mut(&name) {
+            channel.receive(&came.bytes, now);
+        }
+    }
+
+    fn wanted_channels(&self) -> BTreeMap<String, Channel> {
+        let mut wanted: BTreeMap<String, Channel> = BTreeMap::new();
+        for (name, kept) in &self.state.channels {
+            wanted.insert(name.clone(), kept.config.clone());
+        }
+        wanted.extend(self.config.channel.clone());
+        wanted
     }
 
     /// Opens a channel, or changes the blocks of one.
@@ -75,6 +109,7 @@ impl Daemon {
         }
         let kept = self.state.channels.get(name);
         let live = Live::start(name, config, kept, now, &self.to)?;
+        self.drop_questions(name);
         self.channels.insert(name.to_owned(), live);
         self.serve_channel(name);
         Ok(())
@@ -102,6 +137,7 @@ impl Daemon {
         for name in names {
             self.job(Job::Forget(name.clone()));
             self.state.channels.remove(&name);
+            self.drop_questions(&name);
             if let Some(live) = self.channels.remove(&name) {
                 if let Err(error) = self.open_channel(&name, live.config) {
                     self.journal.say(&format!("channel '{name}': {error:#}"));
@@ -178,8 +214,18 @@ impl Daemon {
         }
     }
 
+    /// Nobody answers what was asked by a channel any more.
+    fn drop_questions(&mut self, name: &str) {
+        while let Some(at) = self.questions.iter().position(|asked| asked.0 == name) {
+            let (.., reply) = self.questions.swap_remove(at);
+            // Who has asked may be gone.
+            let _ = reply.send(Err("the channel was closed".to_owned()));
+        }
+    }
+
     fn remove_channel(&mut self, name: &str) {
         self.channels.remove(name);
+        self.drop_questions(name);
         self.job(Job::Forget(name.to_owned()));
         self.state.channels.remove(name);
         self.keep_state();

@@ -10,6 +10,12 @@ use lana_cli::denied;
 use lana_graph::model::{Block, Bond, Kind, Names, Running, Setting, Target};
 use std::borrow::Cow;
 
+/// Whether a block of a channel can be called so behind the prefix: `in`, `out`, `4.crypt`.
+fn is_ours(rest: &str) -> bool {
+    let of_stack = |(number, _): (&str, _)| number.parse::<u32>().is_ok();
+    matches!(rest, "in" | "out") || rest.split_once('.').is_some_and(of_stack)
+}
+
 /// A channel's part of the graph: blocks whose names begin alike, and bindings among them, the device and the block on top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
@@ -43,11 +49,20 @@ impl Overlay {
         names: &mut Names,
         whole: bool,
     ) -> Result<()> {
-        let ours: Vec<_> = target.blocks.iter().map(|(name, _)| name).collect();
-        let ours: Vec<_> = ours
-            .into_iter()
-            .filter(|name| names.text(*name).starts_with(&self.prefix))
-            .collect();
+        let mut ours = Vec::new();
+        for (name, _) in target.blocks.iter() {
+            let Some(rest) = names.text(name).strip_prefix(&self.prefix) else {
+                continue;
+            };
+            if !is_ours(rest) {
+                let text = names.text(name);
+                let device = &self.device;
+                return Err(denied(format!(
+                    "block '{text}' has a name of the channel on {device}: use another name, or another number"
+                )));
+            }
+            ours.push(name);
+        }
         remove(target, |name, _| ours.contains(&name));
         if let Some(top) = &self.top {
             let direct = (names.name(top), names.name(&self.device));
@@ -117,5 +132,20 @@ impl Overlay {
             is.unwrap_or("0") == wanted.unwrap_or("0")
         };
         there == plan.len() && plan.iter().all(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_others_are_told_apart() {
+        for ours in ["in", "out", "1.crypt", "4294967295.reliable"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for other in ["x", "", "1", "x.crypt", "in.1", "4294967296.crypt"] {
+            assert!(!is_ours(other), "{other}");
+        }
     }
 }
