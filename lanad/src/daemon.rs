@@ -2,20 +2,22 @@
 
 //! The daemon: what comes from all sides, one after the other.
 
+mod actions;
 mod channels;
 mod journal;
 mod repair;
+mod requests;
 
 use crate::{
-    act::{self, Announcer, Effect},
+    act::{Announcer, Effect},
     channel::{Came, Live},
-    config::{Action, Config, Graph, Repair as Wanted},
-    control::{self, Asked, GraphStatus, Reply, Request, Status},
-    engine::{Engine, Switch},
+    config::{Config, Graph, Repair as Wanted},
+    control::{self, Asked, Reply, Request},
+    engine::Engine,
     keep::{self, Answer, Desired, Job, Outcome},
     probe::{self, Measured},
-    record::{Acted, Recorder},
-    state::{Hold, State, Store},
+    record::Recorder,
+    state::{State, Store},
     watch::{self, Heard},
     world::Fact,
 };
@@ -26,7 +28,6 @@ use lana_cli::{kernel, usage};
 use repair::Repair;
 use rustix::fs::{flock, FlockOperation};
 use sd_notify::NotifyState;
-use serde_json::{json, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -546,202 +547,11 @@ impl Daemon {
         }
     }
 
-    /// Rules act.
-    fn switch(&mut self, now: Duration, switches: Vec<Switch>) -> Result<()> {
-        if switches.is_empty() {
-            return Ok(());
-        }
-        // First what is urgent.
-        for switch in &switches {
-            let Some(rule) = self.engine.rule(switch.rule) else {
-                continue;
-            };
-            for action in rule.actions(switch.holds) {
-                let (name, on) = match action {
-                    Action::Announce(name) => (name, true),
-                    Action::Withdraw(name) => (name, false),
-                    _ => continue,
-                };
-                if let Some(announcer) = self.announcers.get(name).filter(|_| !self.start.dry_run) {
-                    announcer.want(on);
-                }
-            }
-        }
-        for switch in switches {
-            let acted = Acted::new(now, &switch, &self.engine);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.acted(&acted).context("the record")?;
-            }
-            let what = if switch.holds { "holds" } else { "is over" };
-            self.journal
-                .say(&format!("rule '{}' {what}: {}", acted.rule, switch.cause));
-            self.act(now, &acted, &switch);
-        }
-        self.state.rules = self.engine.states();
-        self.keep_state();
-        Ok(())
-    }
-
-    fn act(&mut self, now: Duration, acted: &Acted, switch: &Switch) {
-        let Some(rule) = self.engine.rule(switch.rule) else {
-            return;
-        };
-        for action in rule.actions(switch.holds) {
-            match action {
-                _ if self.start.dry_run => {
-                    self.journal.say(&format!("would do: {}", words(action)));
-                }
-                Action::Run(words) => act::run(
-                    words,
-                    &acted.rule,
-                    &acted.cause,
-                    acted.holds,
-                    self.to.clone(),
-                ),
-                Action::Log(text) => self.journal.say(text),
-                _ => {}
-            }
-        }
-        if self.config.graph.is_some() {
-            // What is wanted goes with the state of the rule, in both directions.
-            let mut all = rule.then.iter().chain(&rule.otherwise);
-            if all.any(Action::changes_graph) {
-                self.repair.wanted(now);
-            }
-            return;
-        }
-        let changes = rule.actions(switch.holds).iter();
-        let changes: Vec<_> = changes
-            .filter(|action| action.changes_graph())
-            .cloned()
-            .collect();
-        if !changes.is_empty() && !self.start.dry_run {
-            let (rule, unused) = (acted.rule.clone(), switch.unused.clone());
-            self.job(Job::Change {
-                rule,
-                actions: changes,
-                unused,
-            });
-        }
-    }
-
     fn keep_state(&mut self) {
         if let Err(error) = self.store.write(&self.state) {
             self.journal.say(&format!("{error:#}"));
         }
     }
-
-    fn asked(&mut self, request: Request) -> Result<Value> {
-        let now = self.now();
-        match request {
-            Request::Status => return Ok(serde_json::to_value(self.status())?),
-            Request::Log { after } => return Ok(serde_json::to_value(self.journal.after(after))?),
-            Request::Release => {
-                if self.state.hold.take().is_none() {
-                    return Err(usage("nobody holds the graph"));
-                }
-                self.release(now);
-            }
-            Request::Reload => self.reload()?,
-            Request::Channel { name, channel } => self.open_channel(&name, *channel)?,
-            Request::Close { name } => self.close_channel(&name)?,
-            Request::Publish {
-                name,
-                context,
-                service,
-                seconds,
-            } => {
-                let token = self.publish(&name, Service { context, service }, seconds)?;
-                return Ok(json!({ "token": token }));
-            }
-            Request::Hold(_) | Request::Resolve { .. } => {}
-        }
-        Ok(json!({}))
-    }
-
-    /// Somebody holds the graph. The answer comes when a repair that runs is over.
-    fn hold(&mut self, hold: Hold, reply: Reply) {
-        let why = format!("somebody holds the graph: {}", hold.why);
-        self.journal.say(why.trim_end_matches([' ', ':']));
-        self.state.hold = Some(hold);
-        self.keep_state();
-        self.job(Job::Held(reply));
-    }
-
-    /// Nobody holds the graph any more.
-    fn release(&mut self, now: Duration) {
-        self.journal.say("nobody holds the graph any more");
-        self.keep_state();
-        self.repair.wanted(now);
-    }
-
-    /// Reads the configuration and the files again. If something is wrong with them, all stays as it is.
-    fn reload(&mut self) -> Result<()> {
-        let config = Config::read(&self.start.config)?;
-        if let Some(desired) = Desired::read(&config)? {
-            self.job(Job::Load(Box::new(desired)));
-        }
-        self.journal.say("reloaded");
-        let now = self.now();
-        if config != self.config {
-            self.engine = Engine::new(&config, &self.engine.states());
-            self.repair = repair(config.graph.as_ref());
-            self.config = config;
-            if self.config.graph.is_none() {
-                self.trouble = None;
-            }
-            let announcements = &self.config.announcement;
-            self.announced
-                .retain(|name, _| announcements.contains_key(name));
-            self.begin();
-            self.begin_channels();
-            // What is known, the new rules have to be told.
-            self.read();
-            let up = lana_netlink::links().unwrap_or_default().into_iter();
-            let up = up
-                .map(|(name, state)| (name, state == lana_netlink::LinkState::Up))
-                .collect();
-            self.learn(&Fact::Devices { up })?;
-        }
-        self.repair.wanted(now);
-        Ok(())
-    }
-
-    fn status(&self) -> Status {
-        let hold = self.state.hold.as_ref().filter(|_| self.state.is_held());
-        let graph = |graph: &Graph| {
-            let state = match (hold, &self.trouble) {
-                (Some(_), _) => "held",
-                (None, Some(_)) => "wrong",
-                (None, None) if !self.differs.is_empty() => "differs",
-                (None, None) if !self.missing.is_empty() => "incomplete",
-                (None, None) if self.repair.is_due() => "changing",
-                (None, None) => "kept",
-            };
-            GraphStatus {
-                files: graph.files.clone(),
-                state: state.to_owned(),
-                missing: self.missing.clone(),
-                differs: self.differs.clone(),
-            }
-        };
-        Status {
-            graph: self.config.graph.as_ref().map(graph),
-            hold: hold.cloned(),
-            trouble: self.trouble.clone(),
-            announcements: self.announced.clone(),
-            rules: self.engine.status().collect(),
-            channels: self
-                .channels
-                .iter()
-                .map(|(name, channel)| channel.status(name))
-                .collect(),
-        }
-    }
-}
-
-fn words(action: &Action) -> String {
-    serde_json::to_string(action).unwrap_or_default()
 }
 
 async fn tick(interval: Option<&mut tokio::time::Interval>) {
