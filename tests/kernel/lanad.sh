@@ -201,7 +201,7 @@ kill "$pinging" && wait "$pinging" 2>/dev/null || :
 check "when it is over, both are gone" wait_for 20 repaired
 ip link set lo down
 check "a probe that is lost takes a block off" wait_for 20 eval '[[ $(fbctl show t) != *"down: c"* ]]'
-check "the condition tells how many" contains "$(ask status)" "loss of near above 0.5 (3 of 3 now)"
+check "the condition tells how many" wait_for 20 eval '[[ $(ask status) = *"loss of near above 0.5 (3 of 3 now)"* ]]'
 ip link set lo up
 check "it is bound again" wait_for 20 repaired
 touch broken
