@@ -266,6 +266,7 @@ uninstall:
 		$(programs:%=$(share)/bash-completion/completions/%) $(programs:%=$(share)/zsh/site-functions/_%) \
 		$(programs:%=$(share)/fish/vendor_completions.d/%.fish) \
 		$(programs:%=$(share)/man/man8/%.8) $(share)/man/man8/fbctl-*.8 $(share)/man/man8/vlink-*.8 \
+		$(share)/man/man8/lanactl-*.8 \
 		$(share)/man/man7/lana-*.7 \
 		$(units:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%) $(DESTDIR)$(PREFIX)/lib/modules-load.d/lana.conf
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)/etc/lana $(DESTDIR)/var/lib/lana

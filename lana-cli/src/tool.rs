@@ -106,7 +106,12 @@ pub fn main<T: Tool>() -> ExitCode {
 /// wrong is told in one line. It answers to the hidden `--man DIRECTORY` and `--completions SHELL` too.
 pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCode {
     let hidden = |name: &'static str| Arg::new(name).long(name).hide(true).exclusive(true);
+    // Who asks for these gives no command.
+    let first = env::args_os().nth(1);
+    let asks = first.is_some_and(|word| word == "--man" || word == "--completions");
+    let needs = P::command().is_subcommand_required_set() && !asks;
     let command = narrow::fold(P::command(), terminal::columns())
+        .subcommand_required(needs)
         .arg(hidden("man").value_parser(value_parser!(PathBuf)))
         .arg(hidden("completions").value_parser(value_parser!(Shell)));
     let mut out = Output::standard(&Globals::default());
