@@ -20,7 +20,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 /// come and go, on rates, on probes. A change that somebody else makes is put right in one transaction. lanactl asks
 /// lanad what it sees and does, and lets it wait.
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = HELP)]
+#[command(name = "lanad", version, after_long_help = HELP)]
 struct Cli {
     /// The configuration
     #[arg(short, long, value_name = "FILE", default_value = config::FILE)]

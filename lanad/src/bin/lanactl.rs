@@ -20,7 +20,7 @@ use std::{
 
 /// Asks lanad what it sees and does, and lets it wait
 #[derive(Debug, Parser)]
-#[command(version, after_long_help = HELP)]
+#[command(name = "lanactl", version, after_long_help = HELP)]
 struct Cli {
     /// The folder of lanad's socket
     #[arg(short, long, value_name = "FOLDER", default_value = control::FOLDER, global = true)]
