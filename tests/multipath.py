@@ -237,7 +237,8 @@ def split():
             if not by_rate:
                 shares = [float(told[f"port.{n}.{what}"][:-1]) for what in ("wanted", "given")
                           for n in range(3)]
-                good = all(abs(a - b) < (3 if strategy == "hash" else 0.1)
+                # By chance, five standard deviations.
+                good = all(abs(a - b) < (max(3, 250 / COUNT ** 0.5) if strategy == "hash" else 0.1)
                            for a, b in zip(shares, shares[3:]))
                 check(f"{about}it tells that what is given is what is wanted", good, shares)
             # Every second.
