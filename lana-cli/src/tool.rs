@@ -102,7 +102,7 @@ pub fn main<T: Tool>() -> ExitCode {
     }
 }
 
-/// Runs a tool without commands, LANA's kernel side or batch files: `run` gets the command line, and what goes
+/// Runs a tool that has no batch files and no [`Session`]: `run` gets the command line, and what goes
 /// wrong is told in one line. It answers to the hidden `--man DIRECTORY` and `--completions SHELL` too.
 pub fn plain<P: Parser>(tool: &str, run: impl FnOnce(P) -> Result<()>) -> ExitCode {
     let hidden = |name: &'static str| Arg::new(name).long(name).hide(true).exclusive(true);
