@@ -34,7 +34,7 @@ const LIFE: u32 = SEAT + SEAT_BITS;
 const LIFE_BITS: u32 = 3;
 const TAG: u32 = LIFE + LIFE_BITS;
 
-/// It is not sure yet that no other CPU has brought the same key.
+/// It is not sure yet that no other CPU has brought the same key: see `confirm`.
 const TENTATIVE: u64 = 0;
 const NEW: u64 = 1;
 /// Learnt, and not seen itself.
@@ -49,8 +49,8 @@ const WAYS: usize = 8;
 /// bucket is hardly ever full then.
 const LOAD: usize = 6;
 
-/// How often a place that somebody else took first is looked for again.
-const TRIES: usize = 4;
+/// How often a place that somebody else took first is looked for again. Each time another CPU has got on.
+const TRIES: usize = 16;
 
 /// The number of seats: what a port is called in entries, which it keeps when port numbers shift.
 pub(crate) const SEATS: usize = 1 << SEAT_BITS;
@@ -237,6 +237,13 @@ impl Table {
                 }
                 continue;
             };
+            if was.life() == TENTATIVE {
+                // Another CPU is about to bring it: this one does it first.
+                if self.confirm(hash, word, was, NEW) {
+                    return Placed::Begins(was.seat(), false);
+                }
+                continue;
+            }
             let (seat, age, living) = (was.seat(), was.age(now), was.lives(now, expiry));
             // What was learnt does not move after a pause.
             let (pause, life) = if was.is_learnt() {
@@ -308,10 +315,10 @@ impl Table {
         None
     }
 
-    /// When two CPUs bring a key at once, each may have given it a place: whether it is `mine` that stays.
-    /// One that is sure stays; of two that are not, the first in order. The other one is taken back, by
-    /// whoever of the two comes to it first.
-    /// It gets its life then.
+    /// Makes a tentative entry sure, whoever has put it there, and gives it its life. When CPUs bring a key at once, each
+    /// may have given it a place: whether it is `mine` that stays. One that is sure stays; of those that are not, the
+    /// first in order. The other ones are taken back, by whoever comes to them first.
+    /// No entry becomes sure but here, after all others were looked at: so there are never two.
     fn confirm(&self, hash: u64, mine: &AtomicU64, entry: Entry, life: u64) -> bool {
         let mut is_first = false;
         for (word, other) in self.all(hash) {

@@ -766,7 +766,7 @@ fn cpus_that_bring_a_session_at_once_agree() {
     };
     let table = table(65_536);
     let barrier = Barrier::new(4);
-    let chosen = AtomicU64::new(0);
+    let (chosen, begun) = (AtomicU64::new(0), AtomicU64::new(0));
     let run = |seat: u8| {
         let mut seats = vec![];
         for n in 0..20_000 {
@@ -778,10 +778,14 @@ fn cpus_that_bring_a_session_at_once_agree() {
                 Some(seat)
             };
             let placed = table.place(mix(n), SECOND, 10 * SECOND, |_, _| true, choose);
-            let (Placed::Begins(seat, _) | Placed::Stays(seat)) = placed else {
-                panic!("{placed:?}");
-            };
-            seats.push(seat);
+            seats.push(match placed {
+                Placed::Begins(seat, _) => {
+                    begun.fetch_add(1, SeqCst);
+                    seat
+                }
+                Placed::Stays(seat) => seat,
+                _ => panic!("{placed:?}"),
+            });
         }
         seats
     };
@@ -793,6 +797,7 @@ fn cpus_that_bring_a_session_at_once_agree() {
         assert!(seats.all(|seats| seats == first));
     });
     assert!(chosen.load(SeqCst) >= 20_000);
+    assert_eq!(begun.load(SeqCst), 20_000);
     let mut counts = [0; SEATS];
     table.count(SECOND, 10 * SECOND, &mut counts);
     assert_eq!(counts.iter().sum::<u32>(), 20_000);
