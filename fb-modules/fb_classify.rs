@@ -23,7 +23,7 @@ mod rule;
 #[path = "bpf/text.rs"]
 mod text;
 
-use listed::{Edit, Listed, Named};
+use listed::{Edit, Kind, Listed, Names};
 use rule::{Output, Rule, Shown};
 
 block_module! {
@@ -102,8 +102,7 @@ struct Entry {
     number: u16,
     rule: Rule,
     filter: Option<Arc<Filter>>,
-    /// The lists that its source and its destination have to be in.
-    lists: [Named; 2],
+    lists: Names,
     /// Where its packets are counted.
     seat: u16,
     /// What was counted there before it was its own.
@@ -121,7 +120,7 @@ impl Entry {
             number,
             rule,
             filter: program.map(load).transpose()?,
-            lists: [Named::Nothing, Named::Nothing],
+            lists: Names::NONE,
             seat: 0,
             base: 0,
         })
@@ -151,17 +150,28 @@ options! {
     /// What can be set, besides the rules.
     struct Config {
         ..OptionSpec::text(
-            RULE,
+            "rule.N",
             "KEY=VALUE... -> PORT, or -> drop",
             "Sends matching packets by this port. The first matching rule wins",
         ),
         ..OptionSpec::text(
-            LIST,
+            "prefixes.N",
             "addresses and prefixes, with commas or spaces between them",
             "Lists prefixes for the rules that name it: src=@N, dst=@N",
         ),
-        ..OptionSpec::text(ADD, "addresses and prefixes", "Adds prefixes to a list"),
-        ..OptionSpec::text(REMOVE, "addresses and prefixes", "Removes prefixes from a list"),
+        ..OptionSpec::text("prefixes.N+", "addresses and prefixes", "Adds prefixes to a list"),
+        ..OptionSpec::text(
+            "prefixes.N-",
+            "addresses and prefixes",
+            "Removes prefixes from a list",
+        ),
+        ..OptionSpec::text(
+            "ports.N",
+            "ports and ranges such as 80,443,8000-8099",
+            "Lists ports for the rules that name it: sport=@N, dport=@N",
+        ),
+        ..OptionSpec::text("ports.N+", "ports and ranges", "Adds ports to a list"),
+        ..OptionSpec::text("ports.N-", "ports and ranges", "Removes ports from a list"),
         /// Port for packets that no rule matches
         default: Output = Output::Port(0),
         /// Direction of the packets that rules apply to. The others pass by port 0
@@ -171,7 +181,7 @@ options! {
 
 struct Classify {
     config: Config,
-    /// By number.
+    /// By kind and number.
     lists: List<Arc<Listed>>,
     /// By number.
     entries: List<Entry>,
@@ -180,11 +190,6 @@ struct Classify {
     last: u16,
     counts: Arc<PerCpu<Counts>>,
 }
-
-const RULE: &str = "rule.N";
-const LIST: &str = "prefixes.N";
-const ADD: &str = "prefixes.N+";
-const REMOVE: &str = "prefixes.N-";
 
 const TO: &str = "a port from 0 to 63, or drop";
 
@@ -202,11 +207,7 @@ impl Classify {
         };
         let vlan = vlan.map(|tci| tci & 0xfff);
         for entry in &self.entries {
-            let [source, destination] = &entry.lists;
-            if !entry.rule.matches(&parsed, vlan)
-                || !source.allows(parsed.addresses, true)
-                || !destination.allows(parsed.addresses, false)
-            {
+            if !entry.rule.matches(&parsed, vlan) || !entry.lists.allow(&parsed) {
                 continue;
             }
             if let Some(filter) = &entry.filter {
@@ -245,8 +246,7 @@ impl Classify {
                     (entry.seat, entry.base) = (last, self.total(last));
                 }
             }
-            let places = [entry.rule.src, entry.rule.dst];
-            entry.lists = places.map(|place| Named::find(place, &lists));
+            entry.lists = Names::find(&entry.rule, &lists);
             entries.push(entry, GFP_KERNEL)?;
         }
         Ok(Self {
@@ -325,17 +325,24 @@ impl Classify {
 
     /// This with another list of a number, or without it.
     #[inline(never)]
-    fn set_list(&self, key: &str, number: u16, edit: Edit, text: &str) -> Result<Self, Failure> {
+    fn set_list(
+        &self,
+        key: &str,
+        id: (Kind, u16),
+        edit: Edit,
+        text: &str,
+    ) -> Result<Self, Failure> {
+        let id_of = |list: &Listed| (list.kind, list.number);
         let mut lists = self.copy_lists()?;
-        lists.retain(|list| list.number != number);
-        let old = self.lists.iter().find(|list| list.number == number);
-        let list = Listed::edited(key, number, edit, old.map(|old| &**old), text)?;
+        lists.retain(|list| id_of(list) != id);
+        let old = self.lists.iter().find(|list| id_of(list) == id);
+        let list = Listed::edited(key, id, edit, old.map(|old| &**old), text)?;
         if let Some(list) = list {
             if lists.len() >= LISTS {
                 return Err(fail!(ENOSPC, "{key}: more than {LISTS} lists"));
             }
             let list = Arc::new(list, GFP_KERNEL)?;
-            let at = lists.partition_point(|list| list.number < number);
+            let at = lists.partition_point(|list| id_of(list) < id);
             lists.insert_within_capacity(at, list).map_err(|_| ENOMEM)?;
         }
         Ok(self.with(self.copy()?, lists)?)
@@ -379,17 +386,17 @@ impl Block for Classify {
     }
 
     fn set(&self, key: &str, value: &[u8], process: &Process) -> Result<Self, Failure> {
-        let is_rule = key.starts_with("rule.");
-        if is_rule || key.starts_with("prefixes.") {
+        let kind = Kind::of(key);
+        if kind.is_some() || key.starts_with("rule.") {
             let text = core::str::from_utf8(value);
             let text = text.map_err(|_| fail!(EINVAL, "{key}: not a text"))?.trim();
             let (edit, of) = Edit::of(key);
             let number = rule::number_of(of);
             let number =
                 number.ok_or_else(|| fail!(EINVAL, "{key}: numbers are from 0 to 65535"))?;
-            return match is_rule {
-                true => self.set_rule(key, number, text, process),
-                false => self.set_list(key, number, edit, text),
+            return match kind {
+                None => self.set_rule(key, number, text, process),
+                Some(kind) => self.set_list(key, (kind, number), edit, text),
             };
         }
         let config = self.config.with(key, value);
@@ -410,7 +417,7 @@ impl Block for Classify {
         );
         self.config.put(to);
         for list in &self.lists {
-            with_key("prefixes", list.number, "", |key| {
+            with_key(list.kind.name(), list.number, "", |key| {
                 to.put_list(key, &**list);
             });
         }

@@ -2,6 +2,7 @@
 """classify.py [hits]: what comes in by lan0 goes where the rules of a classify say. Each of its ports has a counter. `hits`:
 only whether what a graph has counted until now fits together."""
 
+import errno
 import socket
 import struct
 import sys
@@ -207,6 +208,20 @@ def lists():
     change(prefixes_7=many)
     check("a long list", came(PACKETS["udp"]) == 1)
     check("has all its prefixes", lana.value("c", "prefixes.7") == many and lana.get("c").sizes == {"prefixes.7": len(many)})
+    # Ports have lists of their own, also of that number.
+    change(rule_2="proto=udp dport=@7 -> 2")
+    check("a list of ports that is not there is empty", came(PACKETS["udp6"]) == 0)
+    change(ports_7="53 1000-2000,443\n52-53")
+    check("a port in a list", [came(PACKETS[name]) for name in ("udp6", "udp", "tcp", "arp")] == [2, 1, 0, 0])
+    check("ports are shown in order, and in one form", lana.get("c").options["ports.7"] == "52-53,443,1000-2000")
+    must(lana.transact(("FB_SET", "c", "ports.7+", "54,2001"), ("FB_SET", "c", "ports.7-", "53,1500")))
+    check("ports are added and removed",
+          lana.get("c").options["ports.7"] == "52,54,443,1000-1499,1501-2001" and came(PACKETS["udp6"]) == 0)
+    refused = lana.do("FB_SET", "c", "ports.7-", "1499-1501 52")
+    check("what is not there cannot be removed", refused.error == errno.ENOENT and "'1500' is not" in refused.text, refused)
+    change(ports_7="0-65535", rule_2="sport=@7 dport=@7 -> 2")
+    check("all ports, at both ends", [came(PACKETS[name]) for name in ("udp6", "tcp", "ping6", "arp")] == [2, 2, 0, 0])
+    change(ports_7="", rule_2="")
     change(prefixes_8="0.0.0.0/0", rule_1="src=@8 -> 3", rule_2="")
     check("rules can name other lists", [came(PACKETS[name]) for name in ("udp", "udp6")] == [3, 0])
     change(prefixes_8="")

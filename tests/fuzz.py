@@ -141,7 +141,7 @@ PROMISING = {
                                 strings("probe", at=pick(BLOCKS)) + [
                                     Attribute(FAMILY.sets["probe"]["points"]["number"], struct.pack("I", 7))]]),
     "option-get": lambda pick: strings("fb", name=pick("z" + "tcf")) + [
-        Attribute(FAMILY.sets["fb"]["option"]["number"], strings("option", key=pick(["prefixes.0", "rule.0"])), True)],
+        Attribute(FAMILY.sets["fb"]["option"]["number"], strings("option", key=pick(["prefixes.0", "ports.0", "rule.0"])), True)],
     "vlink-new": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]),
                                       carrier=pick(["lan2", "lan3"])),
     "vlink-del": lambda pick: strings("vlink", subsystem="ethernet", ifname=pick(["virtual0", "virtual1"]))}

@@ -59,6 +59,7 @@ SETTINGS = {
         ("rule.1", "vlan=1-9 -> 63"), ("rule.1", "bpf=\"1,6 0 0 1,\" -> 0"), ("rule.65535", "src=::/0 icmp-type=128 -> 0"),
         ("prefixes.0", ",".join(f"10.{n // 256}.{n % 256}.0/24" for n in range(700))), ("prefixes.0+", "2001:db8::/32,10.9.0.0/16"),
         ("prefixes.0-", "10.0.7.0/24 10.0.9.0/24"), ("prefixes.0-", "10.0.0.1/8"), ("prefixes.0+", ""), ("rule.3", "src=@0 -> 0"),
+        ("ports.0", "9,1024-65535"), ("ports.0+", "0-100 7"), ("ports.0-", "50-60"), ("ports.0-", "55"), ("rule.4", "sport=@0 dport=@0 -> 1"),
         ("prefixes.0", ""), ("rule.65536", "-> 0"), ("rule.0", "udp"), ("rule.0", "bpf=\"1,7 9 9 9,\" -> 1"), ("rule.2", "-> 64"),
         ("default", "drop"), ("default", "1"), ("default", "-1"), ("direction", "both"), ("direction", "egress"),
         ("direction", "up"), ("rule.0", ""), ("rule.1", ""), ("rule.65535", ""), ("default", ""), ("direction", "")],

@@ -14,7 +14,7 @@ SIZES, MANY = [1, 100, 10000], 1000000
 # A filter of tc or a flow of Open vSwitch takes a kilobyte and more; a kernel that is emulated takes hours to make so many.
 FEW = {"tc flower": "a filter takes a kilobyte and more", "Open vSwitch": "a flow takes a kilobyte and more"}
 FIRST = int(ipaddress.ip_address("10.0.0.0"))
-PREFIXES, MIXED, RULES = "prefixes of one length", "prefixes of 9 lengths", "ports"
+PREFIXES, MIXED, PORTS = "prefixes of one length", "prefixes of 9 lengths", "ports"
 SLOT = 512
 
 
@@ -101,15 +101,23 @@ def lana(load, *settings):
     return contender(device, load, engine())
 
 
-def lana_set(load, prefixes):
+def lana_list(load, kind, members, rule):
     """In a list that a rule names."""
     with tempfile.NamedTemporaryFile("w") as file:
-        file.write("\n".join(prefixes))
+        file.write("\n".join(map(str, members)))
         file.flush()
-        return lana(load, f"prefixes.0=@{file.name}", "rule.0=dst=@0 -> drop")
+        return lana(load, f"{kind}.0=@{file.name}", f"rule.0={rule}=@0 -> drop")
+
+
+def lana_set(load, prefixes):
+    return lana_list(load, "prefixes", prefixes, "dst")
 
 
 def lana_ports(load, numbers):
+    return lana_list(load, "ports", numbers, "proto=udp dport")
+
+
+def lana_rules(load, numbers):
     return lana(load, *(f"rule.{number}=proto=udp dport={number} -> drop" for number in numbers))
 
 
@@ -132,9 +140,10 @@ def run(section):
         section.take_turns()
     for size in SIZES:
         load, numbers = ports(size), range(1, size + 1)
-        section.offer(RULES, LINUX, lambda: linux(load), size)
+        section.offer(PORTS, LINUX, lambda: linux(load), size)
         for who, setup in [("nft, set", nft_ports), ("nft, rules", nft_rules), ("tc flower", flower_ports),
                            ("Open vSwitch", ovs_ports)]:
-            section.offer(RULES, who, lambda: peer(load, setup, numbers), size)
-        section.offer(RULES, "LANA, classify", lambda: lana_ports(load, numbers), size)
+            section.offer(PORTS, who, lambda: peer(load, setup, numbers), size)
+        section.offer(PORTS, "LANA, classify", lambda: lana_ports(load, numbers), size)
+        section.offer(PORTS, "LANA, rules", lambda: lana_rules(load, numbers), size)
     section.take_turns()

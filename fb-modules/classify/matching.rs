@@ -4,11 +4,12 @@
 
 use super::{
     headers::{Addresses, Parsed},
-    rule::{is_in, Rule},
+    list::Wanted,
+    rule::{is_in, Range, Rule},
 };
 
 impl Rule {
-    /// Whether the headers are as this rule wants them; `vlan` is the identifier of the outermost tag. What a packet
+    /// Whether the headers are as this rule wants them, but for its lists; `vlan` is the identifier of the outermost tag. What a packet
     /// does not have is not what a rule wants.
     #[inline]
     pub(crate) fn matches(&self, packet: &Parsed, vlan: Option<u16>) -> bool {
@@ -21,8 +22,10 @@ impl Rule {
         {
             return false;
         }
-        let of_ports = |wanted: Option<(u16, u16)>, found: Option<u16>| {
-            wanted.is_none_or(|range| found.is_some_and(|port| is_in(range, port)))
+        let of_ports = |wanted: Option<Wanted<Range>>, found: Option<u16>| {
+            wanted.is_none_or(|ports| {
+                found.is_some_and(|port| ports.can_be(|range| is_in(range, port)))
+            })
         };
         of_ports(self.dport, packet.ports.map(|(_, port)| port))
             && of_ports(self.sport, packet.ports.map(|(port, _)| port))
@@ -41,12 +44,18 @@ impl Rule {
                 return self.src.is_none() && self.dst.is_none() && self.dscp.is_none()
             }
             Addresses::V4(source, destination) => {
-                self.src.is_none_or(|place| place.can_have_v4(source))
-                    && self.dst.is_none_or(|place| place.can_have_v4(destination))
+                self.src
+                    .is_none_or(|place| place.can_be(|prefix| prefix.has_v4(source)))
+                    && self
+                        .dst
+                        .is_none_or(|place| place.can_be(|prefix| prefix.has_v4(destination)))
             }
             Addresses::V6(source, destination) => {
-                self.src.is_none_or(|place| place.can_have_v6(source))
-                    && self.dst.is_none_or(|place| place.can_have_v6(destination))
+                self.src
+                    .is_none_or(|place| place.can_be(|prefix| prefix.has_v6(source)))
+                    && self
+                        .dst
+                        .is_none_or(|place| place.can_be(|prefix| prefix.has_v6(destination)))
             }
         };
         of_addresses && self.dscp.is_none_or(|dscp| dscp == packet.dscp())

@@ -7,7 +7,7 @@ use core::{fmt, ops::RangeInclusive};
 use super::{
     address::{Address, Prefix},
     headers::{ICMP, ICMPV6, IPV4, IPV6, PROTOCOLS},
-    list::Place,
+    list::Wanted,
 };
 
 /// The highest number of an output.
@@ -89,10 +89,10 @@ pub(crate) struct Rule {
     pub(crate) ether_type: Option<u16>,
     pub(crate) vlan: Option<Range>,
     pub(crate) proto: Option<u8>,
-    pub(crate) src: Option<Place>,
-    pub(crate) dst: Option<Place>,
-    pub(crate) sport: Option<Range>,
-    pub(crate) dport: Option<Range>,
+    pub(crate) src: Option<Wanted<Prefix>>,
+    pub(crate) dst: Option<Wanted<Prefix>>,
+    pub(crate) sport: Option<Wanted<Range>>,
+    pub(crate) dport: Option<Wanted<Range>>,
     pub(crate) dscp: Option<u8>,
     /// Type, and perhaps code.
     pub(crate) icmp: Option<(u8, Option<u8>)>,
@@ -152,7 +152,7 @@ pub(crate) fn number(text: &str, most: u32) -> Option<u32> {
 }
 
 /// A number or two, with a dash between them.
-fn range(text: &str, most: u32) -> Option<Range> {
+pub(crate) fn range(text: &str, most: u32) -> Option<Range> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (number(first, most)?, number(last, most)?);
     (first <= last).then_some((first as u16, last as u16))
@@ -249,7 +249,9 @@ impl Rule {
         program: &mut Option<&'a str>,
     ) -> Result<(), Bad<'a>> {
         const ADDRESS: &str = "an address, a prefix or @LIST";
-        const PORTS: &str = "PORT or FIRST-LAST";
+        const PORTS: &str = "PORT, FIRST-LAST or @LIST";
+        let address = || Wanted::parse(text, |text| Prefix::parse(text).ok());
+        let ports = || Wanted::parse(text, |text| range(text, 65_535));
         let byte = |most| move |text: &str| number(text, most).map(|number| number as u8);
         match key {
             "ethertype" => put(
@@ -273,10 +275,10 @@ impl Rule {
                 "tcp, udp, ... or a number",
                 named(text, &PROTOCOLS, byte(255)),
             ),
-            "src" => put(&mut self.src, "src", text, ADDRESS, Place::parse(text)),
-            "dst" => put(&mut self.dst, "dst", text, ADDRESS, Place::parse(text)),
-            "sport" => put(&mut self.sport, "sport", text, PORTS, range(text, 65_535)),
-            "dport" => put(&mut self.dport, "dport", text, PORTS, range(text, 65_535)),
+            "src" => put(&mut self.src, "src", text, ADDRESS, address()),
+            "dst" => put(&mut self.dst, "dst", text, ADDRESS, address()),
+            "sport" => put(&mut self.sport, "sport", text, PORTS, ports()),
+            "dport" => put(&mut self.dport, "dport", text, PORTS, ports()),
             "dscp" => put(
                 &mut self.dscp,
                 "dscp",
@@ -303,8 +305,8 @@ impl Rule {
     /// Refuses what no packet can match, as far as that is plain.
     fn check(&self) -> Result<(), Bad<'static>> {
         let families = [
-            ("src", self.src.and_then(Place::prefix).map(ether_type_of)),
-            ("dst", self.dst.and_then(Place::prefix).map(ether_type_of)),
+            ("src", self.src.and_then(Wanted::this).map(ether_type_of)),
+            ("dst", self.dst.and_then(Wanted::this).map(ether_type_of)),
         ];
         if let [(_, Some(one)), (_, Some(other))] = families {
             if one != other {
@@ -364,11 +366,31 @@ fn show<T: Copy + PartialEq + fmt::Display>(
     }
 }
 
-fn show_range(f: &mut fmt::Formatter<'_>, key: &str, (first, last): Range) -> fmt::Result {
-    if first == last {
-        write!(f, "{key}={first} ")
-    } else {
-        write!(f, "{key}={first}-{last} ")
+/// A range as it is shown.
+pub(crate) struct Span(pub(crate) u16, pub(crate) u16);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(first, last) = self;
+        if first == last {
+            write!(f, "{first}")
+        } else {
+            write!(f, "{first}-{last}")
+        }
+    }
+}
+
+/// A key, and what it wants, with a space behind it.
+fn show_wanted<T, S: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    key: &str,
+    wanted: Option<Wanted<T>>,
+    show: impl FnOnce(T) -> S,
+) -> fmt::Result {
+    match wanted {
+        None => Ok(()),
+        Some(Wanted::This(this)) => write!(f, "{key}={} ", show(this)),
+        Some(Wanted::Listed(list)) => write!(f, "{key}=@{list} "),
     }
 }
 
@@ -381,24 +403,15 @@ impl Rule {
                 None => write!(f, "ethertype=0x{value:04x} ")?,
             }
         }
-        if let Some(vlan) = self.vlan {
-            show_range(f, "vlan", vlan)?;
-        }
+        let span = |(first, last)| Span(first, last);
+        show_wanted(f, "vlan", self.vlan.map(Wanted::This), span)?;
         if let Some(proto) = self.proto {
             show(f, "proto", proto, &PROTOCOLS)?;
         }
-        if let Some(src) = self.src {
-            write!(f, "src={src} ")?;
-        }
-        if let Some(dst) = self.dst {
-            write!(f, "dst={dst} ")?;
-        }
-        if let Some(sport) = self.sport {
-            show_range(f, "sport", sport)?;
-        }
-        if let Some(dport) = self.dport {
-            show_range(f, "dport", dport)?;
-        }
+        show_wanted(f, "src", self.src, |prefix| prefix)?;
+        show_wanted(f, "dst", self.dst, |prefix| prefix)?;
+        show_wanted(f, "sport", self.sport, span)?;
+        show_wanted(f, "dport", self.dport, span)?;
         if let Some(dscp) = self.dscp {
             show(f, "dscp", dscp, &CODE_POINTS)?;
         }

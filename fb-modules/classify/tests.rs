@@ -28,6 +28,7 @@ fn rules_are_texts() {
         "src=::/0 -> 1",
         "src=@0 dst=@65535 -> 1",
         "src=@7 dst=2001:db8::/32 -> 1",
+        "proto=udp sport=@0 dport=@65535 -> 1",
         "vlan=0 proto=255 dscp=1 -> 1",
         "icmp-type=8 -> 1",
         "proto=icmpv6 icmp-type=1/4 -> 1",
@@ -71,6 +72,47 @@ fn lists_are_texts() {
 }
 
 #[test]
+fn ports_are_sets() {
+    fn set(text: &str) -> Result<Vec<u64>, &str> {
+        let mut words = vec![0; list::WORDS];
+        for range in list::parse_ports(text) {
+            list::insert(&mut words, range?);
+        }
+        Ok(words)
+    }
+    for (text, ranges) in [
+        ("", &[][..]),
+        ("0", &[(0, 0)]),
+        ("65535 ,\t0", &[(0, 0), (65535, 65535)]),
+        ("0-65535,7", &[(0, 65535)]),
+        ("443 80\n81,80-80", &[(80, 81), (443, 443)]),
+        ("63-64 128-191 192", &[(63, 64), (128, 192)]),
+        (
+            "10-20,15-30,30-31,5-40,65530-65535,65535",
+            &[(5, 40), (65530, 65535)],
+        ),
+        ("64-127,60-63", &[(60, 127)]),
+    ] {
+        let words = set(text).unwrap();
+        assert_eq!(list::ranges(&words).collect::<Vec<_>>(), ranges, "{text}");
+        for port in 0..=65535 {
+            let is_in = ranges
+                .iter()
+                .any(|&(first, last)| (first..=last).contains(&port));
+            assert_eq!(list::has(&words, port), is_in, "{text}: {port}");
+        }
+    }
+    for (text, bad) in [
+        ("80 65536", "65536"),
+        ("2-1", "2-1"),
+        ("80;81", "80;81"),
+        ("@1", "@1"),
+    ] {
+        assert_eq!(set(text).unwrap_err(), bad);
+    }
+}
+
+#[test]
 fn mistakes_name_the_culprit() {
     for (text, bad) in [
         ("", "ends in no '-> PORT' or '-> drop'"),
@@ -86,10 +128,16 @@ fn mistakes_name_the_culprit() {
         ("dport=1 dport=2 -> 1", "dport is there twice"),
         (
             "dport=65536 -> 1",
-            "dport='65536' is not PORT or FIRST-LAST",
+            "dport='65536' is not PORT, FIRST-LAST or @LIST",
         ),
-        ("dport=2-1 -> 1", "dport='2-1' is not PORT or FIRST-LAST"),
-        ("dport=-1 -> 1", "dport='-1' is not PORT or FIRST-LAST"),
+        (
+            "dport=2-1 -> 1",
+            "dport='2-1' is not PORT, FIRST-LAST or @LIST",
+        ),
+        (
+            "dport=-1 -> 1",
+            "dport='-1' is not PORT, FIRST-LAST or @LIST",
+        ),
         ("vlan=4096 -> 1", "vlan='4096' is not ID or FIRST-LAST"),
         (
             "proto=256 -> 1",
@@ -244,6 +292,8 @@ fn each_key_matches_what_it_says() {
         ("dport=50-53", &["udp", "first", "six"]),
         ("sport=12345", &["udp", "first", "six"]),
         ("sport=53", &[]),
+        // Whether they are in the list is another question.
+        ("dport=@1", &["udp", "first", "six"]),
         ("dscp=ef", &["udp", "first", "later", "short", "ping"]),
         ("dscp=0", &["six", "ping6"]),
         ("icmp-type=8", &["ping"]),

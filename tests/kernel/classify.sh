@@ -39,6 +39,11 @@ done <<-'END'
 	prefixes.0=10.0.0.0/8;
 	prefixes.0=10.0.0.0/8,10.0.0.1/8
 	prefixes.0=::/0 x
+	ports.65536=1
+	ports.0=65536
+	ports.0=1-2-3
+	ports.0-=1
+	rule.0=dport=@x -> 1
 	rule.01=-> 1
 	default=64
 	default=up
@@ -46,7 +51,7 @@ done <<-'END'
 END
 said=$(fbctl set c 'rule.3=proto=udp dport=x -> 1' 2>&1 || :)
 check "a mistake is one line that names the culprit" is "$said" \
-	"fbctl: set c rule.3: dport='x' is not PORT or FIRST-LAST (attribute 'option')"
+	"fbctl: set c rule.3: dport='x' is not PORT, FIRST-LAST or @LIST (attribute 'option')"
 remember
 check_fails "no such option" 2 "no option 'rules'" fbctl set c rules=1
 fbctl set c 'rule.20= dport=53  proto=17 -> 2'
@@ -82,6 +87,8 @@ check_fails "apply says where one is wrong" 1 "bad.toml:3: rule.3: bpf: tcpdump:
 fbctl rm f
 fbctl set c 'rule.20=dport=53 proto=17 -> 2'
 said=$(fbctl set c 'prefixes.3=10.0.0.0/8, 10.0.0.1/8' 2>&1 || :)
+check "a mistake in a list of ports names it" is "$(fbctl set c 'ports.3=80 http' 2>&1 || :)" \
+	"fbctl: set c ports.3: 'http' is not PORT or FIRST-LAST (attribute 'option')"
 check "a mistake in a list names the prefix" is "$said" \
 	"fbctl: set c prefixes.3: '10.0.0.1/8' has bits behind its prefix (attribute 'option')"
 seq -f 'set c prefixes.%.0f=::/0' 100 163 | fbctl -b -
@@ -102,7 +109,8 @@ fbctl -b - <<-'END'
 	add c classify
 	set c 'rule.0=proto=udp dport=53 -> 1'
 	set c 'rule.7=src=2001:db8::/32 bpf="1,6 0 0 1" -> drop'
-	set c 'rule.8=src=@3 dst=@4 -> 2'
+	set c 'rule.8=src=@3 dst=@4 dport=@3 -> 2'
+	set c 'ports.3=443 80,81'
 	set c 'prefixes.3=2001:db8::/32, 10.0.0.0/8'
 	set c default=drop
 END

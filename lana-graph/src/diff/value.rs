@@ -52,6 +52,7 @@ pub(super) fn same(kind: &str, key: &str, one: &str, other: &str) -> bool {
 enum Meaning {
     Program(Vec<Quad>),
     Addresses(Vec<address::Prefix>),
+    Ports(Vec<u64>),
     Limit(limit::Setting),
     Mac(address::Mac),
     Quantity(u64),
@@ -82,6 +83,13 @@ fn meaning(kind: &str, key: &str, text: &str) -> Option<Meaning> {
         ("classify", key) if key.starts_with("prefixes.") => {
             let list = list::parse(text).collect::<Result<Vec<_>, _>>();
             list.ok().map(sorted).map(Meaning::Addresses)
+        }
+        ("classify", key) if key.starts_with("ports.") => {
+            let mut words = vec![0; list::WORDS];
+            for range in list::parse_ports(text) {
+                list::insert(&mut words, range.ok()?);
+            }
+            Some(Meaning::Ports(words))
         }
         ("classify", key) => {
             rule::number_of(key)?;
@@ -195,6 +203,9 @@ mod tests {
         let list = |one, other| same("classify", "prefixes.3", one, other);
         assert!(list("::/0 10.0.0.0/8\n10.0.0.0/8", "10.0.0.0/8,::/0"));
         assert!(!list("10.0.0.0/8", "10.0.0.0/9"));
+        let list = |one, other| same("classify", "ports.3", one, other);
+        assert!(list("443 80\n81,80-80", "80-81,443"));
+        assert!(!list("80-82", "80,82"));
         assert!(same("classify", "default", "", "0"));
         assert!(same("icmp-echo", "rate", "100/100", "100"));
         assert!(!same("icmp-echo", "rate", "100/10", "100"));
