@@ -259,8 +259,8 @@ enum Named {
 }
 
 impl Named {
-    fn find<T>(wanted: Option<Wanted<T>>, kind: Kind, lists: &[Arc<Listed>]) -> Self {
-        let Some(number) = wanted.and_then(Wanted::list) else {
+    fn find(number: Option<u16>, kind: Kind, lists: &[Arc<Listed>]) -> Self {
+        let Some(number) = number else {
             return Self::Nothing;
         };
         let id = (kind, number);
@@ -281,26 +281,36 @@ impl Named {
 /// The lists that a rule names.
 #[derive(Clone)]
 pub(crate) struct Names {
+    /// Whether there is any.
+    any: bool,
     addresses: [Named; 2],
     ports: [Named; 2],
 }
 
 impl Names {
     pub(crate) const NONE: Self = Self {
+        any: false,
         addresses: [const { Named::Nothing }; 2],
         ports: [const { Named::Nothing }; 2],
     };
 
     pub(crate) fn find(rule: &Rule, lists: &[Arc<Listed>]) -> Self {
+        let [sport, dport] = [rule.sport, rule.dport].map(|one| one.and_then(Wanted::list));
+        let [src, dst] = [rule.src, rule.dst].map(|one| one.and_then(Wanted::list));
         Self {
-            addresses: [rule.src, rule.dst].map(|one| Named::find(one, Kind::Prefixes, lists)),
-            ports: [rule.sport, rule.dport].map(|one| Named::find(one, Kind::Ports, lists)),
+            any: [src, dst, sport, dport].iter().any(Option::is_some),
+            addresses: [src, dst].map(|list| Named::find(list, Kind::Prefixes, lists)),
+            ports: [sport, dport].map(|list| Named::find(list, Kind::Ports, lists)),
         }
     }
 
     /// Whether what the headers have is in the lists.
     #[inline]
     pub(crate) fn allow(&self, packet: &Parsed) -> bool {
+        !self.any || self.have(packet)
+    }
+
+    fn have(&self, packet: &Parsed) -> bool {
         let [source, destination] = &self.addresses;
         let [sport, dport] = &self.ports;
         let ports = packet.ports;
