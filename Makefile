@@ -53,7 +53,7 @@ help:
 	@echo 'make lab-capture      compare ways to capture packets, by programs and by blocks, in counted instructions;'
 	@echo '                      ONLY="recvfrom,LANA ring" EXPERIMENT=loss'
 	@echo 'make lab-anycast      measure how soon a site of an anycast service that fails withdraws it from BGP, and what'
-	@echo '                      clients lose; ROUTER=exabgp HEALTH=poll EXPERIMENT=failover'
+	@echo '                      clients lose; ROUTER=frr (exabgp, gobgp) HEALTH=poll EXPERIMENT=failover'
 	@echo 'make lab-channel      compare a stack that adapts to the loss of a link with fixed ones: 24 hours in virtual time; SEED='
 	@echo 'make check            check formatting, lints, the floors of the core, semantic patches, sparse, the'
 	@echo '                      reference, and generated files'
@@ -125,7 +125,7 @@ lab-capture:
 # EXPERIMENT=, ROUTER=, HEALTH= and REPEAT= as lab/anycast/run says.
 lab-anycast:
 	@scripts/setup uml-lab x86_64
-	@scripts/setup chroot test routers
+	@scripts/setup chroot test $(or $(filter frr gobgp,$(ROUTER)),routers)
 	@$(MAKE) --no-print-directory modules tools LANE=uml-lab KDIR=
 	@$(MAKE) --no-print-directory modules LANE=x86_64 KDIR=
 	@$(inside) lab/anycast/run $(if $(ROUTER),--router $(ROUTER)) $(if $(HEALTH),--health $(HEALTH)) $(if $(REPEAT),--repeat $(REPEAT)) \

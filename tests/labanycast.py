@@ -59,14 +59,15 @@ def fails(routers, care, kind, withdrawn):
     check(f"{kind}: it was answered before", one["answered"] > 0, one)
 
 
-def network(name, *ways):
+def network(name, *ways, router="bird", seconds=3):
     """With somebody who looks after the sites: failures, and whether these are found."""
     care = health.CHOICES[name]()
     # The machine may have others to do.
-    care.found, care.patience = max(care.found, 3), 1000
-    routers = inside.start(care, "bird", 0)
+    care.found, care.patience = max(care.found, seconds), 1000
+    routers = inside.start(care, router, 0)
     care.start(routers)
-    if name == "link":
+    # Probes would be counted, too.
+    if not care.programs:
         routes(routers)
     for kind, withdrawn in ways:
         fails(routers, care, kind, withdrawn)
@@ -82,4 +83,9 @@ if LONG:
     network("none", *((kind, False) for kind in inside.FAILURES))
     network("poll", *((kind, True) for kind in inside.FAILURES))
     network("lanad", *((kind, True) for kind in inside.FAILURES))
+    # Those that `make lab-anycast ROUTER=` has fetched.
+    for router, program in (("frr", "/usr/lib/frr/bgpd"), ("gobgp", "/usr/bin/gobgpd")):
+        if os.path.exists(program):
+            network("none", router=router)
+            network("lanad", ("removed", True), router=router, seconds=10)
 print("end")

@@ -2,41 +2,42 @@
 # SPDX-License-Identifier: GPL-2.0
 """Health checks, which decide whether a site announces the service.
 
-health.py SYSTEM is a poller for BIRD that works as `exabgp healthcheck` does. It pings the service each second. After three
-failures in a row it has BIRD withdraw the service, after three successes announce it again.
+health.py ROUTER SYSTEM is a poller that works as `exabgp healthcheck` does. It pings the service each second. After three
+failures in a row it has the router withdraw the service, after three successes announce it again.
 
 health.py announce [PIPE] tells exabgp to announce the service, without a check. Then it passes on what comes by the pipe."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 
-from routers import SERVICE as PROTOCOL
-from routers import WORK, Bird, until
+from exabgp import ROUTE
+from router import WORK, until
+from routers import KINDS
 from topology import PREFIX, SERVICE, SITES, enter, place
 
 INTERVAL, RISE, FALL = 1, 3, 3
-ROUTE = f"{PREFIX} next-hop self"
 PING = f"ping -n -q -c 1 -W 1 {SERVICE}"
 
 
-def poll(system):
+def poll(router):
     """Polls until the process is killed."""
-    bird, up, count = Bird(system), True, 0
+    up, count = True, 0
     while True:
         good = subprocess.run(PING.split(), stdout=subprocess.DEVNULL, check=False).returncode == 0
         count = 0 if good == up else count + 1
         if count == (FALL if up else RISE):
             up, count = good, 0
-            bird(f"{'enable' if up else 'disable'} {PROTOCOL}")
+            router.switch(up)
         time.sleep(INTERVAL)
 
 
 class Health:
     """No check: the site announces the service whatever happens. Other checks are derived from this class."""
 
-    # BIRD announces the service only while the site's device has a carrier.
+    # The router announces the service only while the site's device has a carrier.
     check_link = False
     # How many seconds a client goes on after the failure: longer than the check needs to detect it.
     found = 1
@@ -52,8 +53,8 @@ class Health:
     def __init__(self):
         self.programs = []
 
-    def announcer(self, host):
-        """The command that exabgp runs, whose output tells it what to announce."""
+    def announcer(self, pipe):
+        """The command that exabgp runs, whose output tells it what to announce. `pipe` is a path that is not yet there."""
         return f"{sys.executable} -S {__file__} announce"
 
     def start(self, routers):
@@ -66,26 +67,25 @@ class Health:
 
 
 class Link(Health):
-    """BIRD's own check: the carrier of the device to the responder."""
+    """The router's own check: the carrier of the device to the responder."""
 
     check_link = True
 
 
 class Poll(Health):
-    """A poller for each site: poll() for BIRD, `exabgp healthcheck` for exabgp."""
+    """A poller for each site: `exabgp healthcheck` for exabgp, poll() for the others."""
 
     found = (INTERVAL + 1) * FALL + 1
 
-    def announcer(self, host):
+    def announcer(self, pipe):
         return (f"{sys.executable} -m exabgp healthcheck --no-ack --cmd '{PING}' --interval {INTERVAL} --fast-interval {INTERVAL} "
                 f"--rise {RISE} --fall {FALL} --timeout 2 --withdraw-on-down --no-ip-setup --ip {PREFIX}")
 
     def start(self, routers):
-        if routers.sites != "bird":
-            return
         for system in SITES.values():
-            enter(place(system))
-            self.programs.append(subprocess.Popen([sys.executable, "-S", __file__, str(system)]))
+            if not routers.all[system].has_poller:
+                enter(place(system))
+                self.programs.append(subprocess.Popen([sys.executable, "-S", __file__, routers.kind, str(system)]))
         enter("")
 
 
@@ -97,8 +97,7 @@ interval = "4ms"
 timeout = "{timeout}ms"
 window = 1
 
-[announcement.service]
-{speaker}
+{announcement}
 
 [[rule]]
 name = "serves"
@@ -109,8 +108,8 @@ when = {{ all = [
     {{ not = {{ loss = "answers", above = 0.5 }} }},
 ] }}
 for = "200ms"
-then = [{{ announce = "service" }}]
-otherwise = [{{ withdraw = "service" }}]
+then = [{announce}]
+otherwise = [{withdraw}]
 """
 
 
@@ -122,30 +121,27 @@ class Lanad(Health):
     # How many milliseconds an answer to a probe may take, apart from the link.
     patience = 4
 
-    def announcer(self, host):
-        pipe = f"{WORK}/{host}.pipe"
+    def announcer(self, pipe):
         os.mkfifo(pipe)
-        return f"{super().announcer(host)} {pipe}"
+        return f"{super().announcer(pipe)} {pipe}"
 
     def start(self, routers):
         for host, system in SITES.items():
             router, path = place(system), f"{WORK}/lanad-{host}"
-            if routers.sites == "exabgp":
-                speaker = f'exabgp = "{WORK}/{host}.pipe"\nroute = "{ROUTE}"'
-            else:
-                speaker = f'bird = "{WORK}/{router}.ctl"\nprotocol = "{PROTOCOL}"'
+            announcement, announce, withdraw = routers.all[system].rule()
             with open(f"{path}.toml", "w") as file:
-                file.write(RULES.format(service=SERVICE, router=router, timeout=self.patience + 2 * self.latency, speaker=speaker))
+                file.write(RULES.format(service=SERVICE, router=router, timeout=self.patience + 2 * self.latency,
+                                        announcement=announcement, announce=announce, withdraw=withdraw))
             with open(f"{path}.log", "w") as log:
                 self.programs.append(subprocess.Popen(["lanad", "-n", host, "--config", f"{path}.toml", "--run", path], stderr=log))
         for host in SITES:
-            until(lambda path=f"{WORK}/lanad-{host}": "announced: service" in status(path), f"lanad of {host} announces nothing")
+            until(lambda path=f"{WORK}/lanad-{host}": holds(path), f"lanad of {host} announces nothing")
 
 
-def status(path):
-    """What lanad says, or nothing while it begins."""
-    return subprocess.run(["lanactl", "--run", path, "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          check=False).stdout
+def holds(path):
+    """Whether the rule holds. It may be that lanad does not answer yet."""
+    told = subprocess.run(["lanactl", "--run", path, "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return re.search("^serves +yes", told.stdout, re.MULTILINE)
 
 
 # What `--health` names.
@@ -168,7 +164,7 @@ def main(word, *more):
     if word == "announce":
         announce(*more)
     else:
-        poll(int(word))
+        poll(KINDS[word](int(*more)))
 
 
 if __name__ == "__main__":

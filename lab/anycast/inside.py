@@ -5,8 +5,8 @@
   routes [ROUTER LATENCY]: the routes of all systems, the report's sender, and its traceroutes
   failover HEALTH [ROUTER LATENCY RATE REPETITIONS SEED]: a site fails, and comes back
 
-ROUTER is the BGP speaker of the sites: bird or exabgp. LATENCY is that of each link, in milliseconds. RATE is that of the
-client: requests a second. SEED makes other random moments."""
+ROUTER is the router of all systems: bird, frr or gobgp. With exabgp it is that of the sites, and the others have bird. LATENCY is
+that of each link, in milliseconds. RATE is that of the client: requests a second. SEED makes other random moments."""
 
 import json
 import random
@@ -17,7 +17,8 @@ import time
 
 import topology
 from health import CHOICES
-from routers import Routers, until
+from router import until
+from routers import Routers
 from topology import HOSTS, NAMES, SERVICE, SITES, enter, run
 from trace import trace
 from wire import Wire
@@ -46,7 +47,7 @@ def start(health, router, latency):
     health.latency = int(latency)
     topology.build(health.latency)
     topology.answer()
-    routers = Routers(router, health.announcer, health.check_link)
+    routers = Routers(router, health)
     routers.converge()
     return routers
 
@@ -77,9 +78,9 @@ def look(routers, latency, count=1000):
     # A first time, for ARP.
     for host, target in TRACES:
         trace(host, target)
-    return {"router": routers.sites, "latency": latency,
+    return {"router": routers.kind, "latency": latency,
             # JSON has keys of text.
-            "routes": {str(system): routers.routes(system) for system in routers.controls},
+            "routes": {str(system): router.routes() for system, router in routers.tables.items()},
             "senders": [send(site, count) for site in SITES],
             "traces": [{"host": host, "target": target, "hops": trace(host, target)} for host, target in TRACES]}
 
@@ -98,6 +99,9 @@ class Failover:
         self.routers, self.health, self.rate = routers, health, rate
         self.wires = {site: Wire(system) for site, system in SITES.items()}
         self.chance = random.Random(seed)
+        # Through all systems, there and back.
+        hold = 10 * routers.hold
+        self.found, self.settle = health.found + hold, health.settle + hold
 
     def announced(self, site):
         """True if the site's neighbour routes to the site."""
@@ -114,7 +118,7 @@ class Failover:
         # At a random moment, of the check's rhythm and between two requests.
         before = self.health.before + self.chance.random() * max(self.health.period, 1 / self.rate)
         # Some requests after the failure, however slow the client is.
-        count = int(before * self.rate) + max(int(self.health.found * self.rate), 5)
+        count = int(before * self.rate) + max(int(self.found * self.rate), 5)
         self.wires[site].told()
         enter(client)
         settings = ["--rate", str(self.rate), "--count", str(count), "--wait", str(self.health.wait)]
@@ -129,7 +133,7 @@ class Failover:
         do(site, mend)
         until(lambda: self.announced(site), f"{site} does not come back")
         # Let the routes settle.
-        time.sleep(self.health.settle)
+        time.sleep(self.settle)
         return {"site": site, "kind": kind, "before": before, "withdrawn": withdrawn, "announced": self.first(site, "announce", mended),
                 **{key: sent[key] for key in ("sent", "answered", "twice", "gap", "last")}}
 

@@ -26,8 +26,9 @@ TRACES = (
 # Answers a second, without steering and with it.
 STEERED = (268665, 361927)
 FIGURE = re.compile(r"–|[-+]?[\d,]+(\.\d+)?( %| ms)?")
-# What the tables call a health check, by BGP speaker where that differs.
-HEALTH = {"none": "none", "link": "BIRD's check link", "poll": "poller", "lanad": "lanad", ("poll", "exabgp"): "exabgp healthcheck"}
+# What the tables call a health check, by router where that differs.
+HEALTH = {"none": "none", "link": "BIRD's check link", "poll": "poller", "lanad": "lanad", ("poll", "exabgp"): "exabgp healthcheck",
+          ("link", "frr"): "FRR's import check"}
 
 
 class Text:
