@@ -271,6 +271,39 @@ def does_not_read():
     server.close()
 
 
+def goes_with_much():
+    """A block goes with more flows than its collector has room for, while others are added and removed."""
+    server = Server(buffer=32768)
+    renew(flows=65536, mtu=9000, key="addresses,ports,protocol,tos,interface,mac", inactive="1000s")
+    connected()
+    server.has(1)
+    server.may_read.clear()
+    load = Load("alice").add("a0", 0, "src_min 10.0.0.1", "src_max 10.0.3.232", "flag IPSRC_RND", "udp_src_min 1", "udp_src_max 1000",
+                             "flag UDPSRC_RND", "min_pkt_size 60", "max_pkt_size 60")
+    load.start()
+    until(lambda: block.counts()["current"] > 16000, 60)
+    load.stop()
+    over, times = threading.Event(), []
+
+    def changes():
+        other = Lana()
+        while not over.is_set():
+            began = time.monotonic()
+            block.do(other.add("e", "dummy"), other.remove("e"))
+            times.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=changes)
+    thread.start()
+    began = time.monotonic()
+    renew()
+    took = time.monotonic() - began
+    over.set()
+    thread.join()
+    check("a block that goes may wait for it, and nobody else does", took > 2 * max(times), took, max(times), len(times))
+    server.may_read.set()
+    server.close()
+
+
 def icmp():
     """Datagrams to hosts behind a router, which sends errors of ICMP."""
     # That there is no way now is no error of a datagram: it may pass (RFC 1122, 4.1.3.3). That somebody forbids it is one.
@@ -312,4 +345,5 @@ else:
     all_of_it()
     comes_and_goes()
     does_not_read()
+    goes_with_much()
 end()

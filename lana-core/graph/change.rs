@@ -18,7 +18,7 @@ use super::{
     block::{no_option, Args},
     notifier::{About, Event, Kind},
     object::{self, BlockRef},
-    registry::{Face, Instance},
+    registry::{Face, Instance, Past},
     types::Use,
     Graph, State,
 };
@@ -73,6 +73,8 @@ pub(crate) struct Change<'g> {
     programs: Programs,
     /// The probes that the next version is to have, where these change.
     probes: Option<Option<Arc<Probes>>>,
+    /// What blocks were before it, once it is made. Blocks may take long to end.
+    past: Past,
 }
 
 impl<'g> Change<'g> {
@@ -101,6 +103,7 @@ impl<'g> Change<'g> {
             going: KVec::new(),
             programs: Programs::default(),
             probes: None,
+            past: Past::new(),
         }
     }
 

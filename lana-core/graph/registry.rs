@@ -211,6 +211,9 @@ type File = proc::File<Graph>;
 /// space likes.
 pub(crate) type Files = KVVec<(Name, Option<File>)>;
 
+/// What blocks were before a change.
+pub(crate) type Past = KVVec<KBox<Face>>;
+
 /// The blocks of a graph.
 pub(crate) struct Registry {
     /// By IDP, from 1 on.
@@ -515,15 +518,19 @@ impl Registry {
         core::mem::take(&mut self.files)
     }
 
-    /// After a commit, and once no packet can be at what was before: forgets that. Sleeps.
-    pub(crate) fn forget(&mut self) {
+    /// After a commit, and once no packet can be at what was before: forgets that. It goes to `past`, which has room,
+    /// but for what it holds of devices and sockets. Sleeps.
+    pub(crate) fn forget(&mut self, past: &mut Past) {
         let process = Process::new();
         for idp in core::mem::take(&mut self.touched) {
             cond_resched(&process);
             let Some(entry) = self.entry_mut(idp) else {
                 continue;
             };
-            entry.other = None;
+            if let Some(mut face) = entry.other.take() {
+                (face.hook, face.socket) = (None, None);
+                let _ = past.push_within_capacity(face);
+            }
             if entry.now.is_none() {
                 // There is room.
                 let _ = self.free.push(idp, GFP_KERNEL);

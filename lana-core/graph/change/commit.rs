@@ -12,7 +12,12 @@ use crate::{
         State,
     },
     packet::hold::Place,
-    sys::{netdev::Device, proc, wiring::Draft},
+    sys::{
+        context::{cond_resched, Process},
+        netdev::Device,
+        proc,
+        wiring::Draft,
+    },
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -71,6 +76,7 @@ impl Change<'_> {
         if self.defers_files {
             state.stale.reserve(registry.renamed().len(), GFP_KERNEL)?;
         }
+        self.past.reserve(registry.touched().len(), GFP_KERNEL)?;
 
         // Nothing fails from here on.
         wiring.publish(graph.ppe().live());
@@ -124,13 +130,13 @@ impl Change<'_> {
         {
             wiring.settle(graph.ppe().live());
         }
-        registry.forget();
+        registry.forget(&mut self.past);
         let going = core::mem::take(&mut self.going);
         self.end(files, going);
         Ok(())
     }
 
-    /// Gives the locks back, and removes virtual devices and files.
+    /// Gives the locks back, ends blocks, and removes virtual devices and files.
     fn end(&mut self, mut files: Files, devices: KVec<Device>) {
         self.state = None;
         // No reference to a device may be left when RTNL is given back: that waits for them.
@@ -138,6 +144,15 @@ impl Change<'_> {
         self.going = KVec::new();
         // Those that no hook has taken over: with RTNL held, and no graph locked.
         self.programs = Programs::default();
+        // What a block holds of a device that goes is not to be waited for, either.
+        if devices.is_empty() {
+            self.rtnl = None;
+        }
+        let process = Process::new();
+        for face in core::mem::take(&mut self.past) {
+            drop(face);
+            cond_resched(&process);
+        }
         if let Some(rtnl) = &self.rtnl {
             Device::unregister(devices, rtnl);
         }
