@@ -2,7 +2,7 @@
 
 //! `netflow`: keeps the flows of the packets that pass, and tells collectors of them, by NetFlow 5, NetFlow 9 or IPFIX.
 //!
-//! What is here binds the logic in `netflow/` to the kernel: a packet's way. What happens off that is in `netflow/export.rs`.
+//! What is here binds the logic in `netflow/` to the kernel: a packet's way. What happens off that is in `netflow/fb_export.rs`.
 
 use kernel::alloc::flags::__GFP_NOWARN;
 use lana::prelude::{

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""flowload.py changes | flood | hotplug: packets at full speed by the block `x`, a netflow between lan0 below and lan1 above. It
-is set, replaced and bound anew all the time; or each packet is a flow of its own, more than there is room for; or a CPU goes and
-comes back. What the collector is told of is what has passed."""
+"""flowload.py changes | flood | sums | hotplug: packets at full speed by the block `x`, a netflow between lan0 below and lan1 above. It
+is set, replaced and bound anew all the time; or each packet is a flow of its own, more than there is room for; or what is counted is read while tables go; or a CPU
+goes and comes back. What the collector is told of is what has passed."""
 
 import os
 import random
+import struct
 import sys
+import time
 
 from flowrig import Block, Collector
-from lana import check, end
+from frames import alice, ipv4
+from lana import Socket, attr, check, end
 from rig import CPUS, LONG, SLOW, Lana, Load, quiesce, tc, write
 
 WAY = sys.argv[1]
@@ -142,6 +145,28 @@ def flood():
           now["lost.full.packets"] == was["lost.full.packets"], sent, was, now)
 
 
+def sums():
+    """A change of `flows` makes other tables. The old ones go after some milliseconds, with what they have counted."""
+    block.renew()
+    packets = [ipv4(17, struct.pack("!HHHH", port, 53, 28, 0) + bytes(20)) for port in range(1000, 1020)]
+    changes_ = [("FB_SET", block.name, "flows", str(256 + at % 2)) for at in range(41)]
+    sock = Socket()
+    get, begun = sock.message("FB_GET", attr("FB_NAME", block.name)), attr("OPTION_KEY", "begun")
+    readings = []
+    until = time.monotonic() + (30 if LONG else 5)
+    while time.monotonic() < until:
+        block.do(lana.transact(*changes_))
+        for packet in packets:
+            alice.send(packet)
+        for _ in range(40):
+            # Only this is looked at, so that there are many readings.
+            text = b"".join(sock.send(get).messages).split(begun)[1]
+            size, = struct.unpack_from("H", text)
+            readings.append(int(text[4:size - 1]))
+    less = [pair for pair in zip(readings, readings[1:]) if pair[0] > pair[1]]
+    check("sums: what is counted never gets less", not less and readings[-1] > 100, len(readings), readings[-1], less[:5])
+
+
 def hotplug():
     cpu = CPUS - 1
     online = f"/sys/devices/system/cpu/cpu{cpu}/online"
@@ -171,5 +196,5 @@ def hotplug():
     check("it was not forgotten when it comes back", block.counts()["packets"] == passed[0], block.counts(), passed)
 
 
-{"changes": changes, "flood": flood, "hotplug": hotplug}[WAY]()
+{"changes": changes, "flood": flood, "sums": sums, "hotplug": hotplug}[WAY]()
 end()

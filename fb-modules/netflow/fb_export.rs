@@ -302,12 +302,10 @@ impl Export {
 
     /// Does something to the tables of each CPU: with their number, and that of the CPU.
     fn each(&self, mut f: impl FnMut(&Arc<Tables>, u32)) {
-        let mut number = 0_usize;
-        while let Some(tables) = self.meter.tables(number) {
+        for tables in self.meter.tables() {
             for cpu in CpuCell::<Own>::cpus() {
                 f(&tables, cpu);
             }
-            number = number.saturating_add(1);
         }
     }
 
@@ -350,7 +348,7 @@ impl Export {
     /// whether there are more.
     fn drain(&mut self, setup: &Setup, most: u64, patience: u64, process: &Process) -> bool {
         let clock = Self::clock();
-        let (mut number, mut sent) = (0_usize, 0_u64);
+        let mut sent = 0_u64;
         let (exporter, progress) = (&mut self.exporter, &mut self.progress);
         let lost = Tally {
             flows: progress.unsent.flows.wrapping_add(progress.unfit.flows),
@@ -388,8 +386,7 @@ impl Export {
         let of_one = (setup.format.most / 64).max(1) as u64;
         let mut budget = most.saturating_mul(of_one);
         let mut more = false;
-        'all: while let Some(tables) = self.meter.tables(number) {
-            number = number.saturating_add(1);
+        'all: for tables in self.meter.tables() {
             let spec = tables.masks.spec;
             for cpu in CpuCell::<Own>::cpus() {
                 let has_some = tables.waits(cpu);

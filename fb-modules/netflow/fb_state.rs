@@ -301,15 +301,20 @@ impl Counts {
     }
 }
 
+/// All that counts flows. What is counted is here once: it moves while the lock is held.
+struct Books {
+    /// All tables with flows, also those that get no more packets.
+    tables: List<Arc<Tables>>,
+    /// What tables have counted that are no more.
+    past: Sums,
+}
+
 /// What blocks have in common of which one takes the other's place.
 pub(super) struct Meter {
     /// Nothing waits in it: sockets are opened by it.
     pub(super) queue: HoldQueue,
     pub(super) counts: PerCpu<Counts>,
-    /// All tables with flows, also those that get no more packets.
-    tables: Locked<List<Arc<Tables>>>,
-    /// What tables have counted that are no more.
-    past: Locked<Sums>,
+    books: Locked<Books>,
     /// What the block wants that packets come to.
     setup: Locked<Option<Arc<Setup>>>,
     progress: Locked<Progress>,
@@ -320,8 +325,10 @@ impl Meter {
         Ok(Self {
             queue,
             counts: PerCpu::new(process)?,
-            tables: Locked::new(List::new())?,
-            past: Locked::new(Sums::default())?,
+            books: Locked::new(Books {
+                tables: List::new(),
+                past: Sums::default(),
+            })?,
             setup: Locked::new(None)?,
             progress: Locked::new(Progress::default())?,
         })
@@ -331,7 +338,8 @@ impl Meter {
     pub(super) fn keep(&self, tables: &Arc<Tables>) -> Result {
         let mut grown = List::new();
         loop {
-            let done = self.tables.with(|list| {
+            let done = self.books.with(|books| {
+                let list = &mut books.tables;
                 if list.iter().any(|other| Arc::ptr_eq(other, tables)) {
                     return true;
                 }
@@ -350,22 +358,25 @@ impl Meter {
             if done {
                 return Ok(());
             }
-            let count = self.tables.with(|list| list.len());
+            let count = self.books.with(|books| books.tables.len());
             grown = room(count.saturating_add(4)).ok_or(ENOMEM)?;
         }
     }
 
-    /// The tables, one by one: those of a number, if there are as many.
-    pub(super) fn tables(&self, number: usize) -> Option<Arc<Tables>> {
-        self.tables.with(|list| list.get(number).cloned())
+    /// The tables, one by one. Where some are forgotten meanwhile, none of the others is left out.
+    pub(super) fn tables(&self) -> impl Iterator<Item = Arc<Tables>> + '_ {
+        let mut from = Some(0_u32);
+        core::iter::from_fn(move || {
+            let tables = self.tables_from(from?)?;
+            from = tables.number.checked_add(1);
+            Some(tables)
+        })
     }
 
     /// Counts all packets that are in a pipeline. Sleeps.
     fn flush(&self, process: &Process) {
         let Some(setup) = self.setup() else { return };
-        let mut number = 0;
-        while let Some(tables) = self.tables(number) {
-            number = number.saturating_add(1);
+        for tables in self.tables() {
             for cpu in CpuCell::<Own>::cpus().filter(|cpu| tables.is_due(*cpu)) {
                 let flush = |own: &mut Own| {
                     tables.flush(cpu, own, &setup.times, &self.counts);
@@ -378,30 +389,33 @@ impl Meter {
 
     /// Forgets tables that get no packets and have no flows. Sleeps.
     pub(super) fn forget(&self) {
-        let mut gone: Option<Arc<Tables>>;
-        loop {
-            gone = self.tables.with(|list| {
+        let take = || {
+            self.books.with(|books| {
                 let is_over = |tables: &Arc<Tables>| {
                     let sums = tables.sums();
                     !tables.is_used() && sums.due == 0 && sums.active == 0 && sums.waiting == 0
                 };
-                let number = list.iter().position(is_over)?;
-                list.remove(number).ok()
-            });
-            let Some(tables) = &gone else { return };
-            let sums = tables.sums();
-            self.past.with(|past| past.add(&sums));
+                let number = books.tables.iter().position(is_over)?;
+                let tables = books.tables.remove(number).ok()?;
+                books.past.add(&tables.sums());
+                Some(tables)
+            })
+        };
+        // They are freed with no lock held.
+        while let Some(tables) = take() {
+            drop(tables);
         }
     }
 
     pub(super) fn sums(&self) -> Sums {
-        let mut sums = self.past.with(|past| *past);
-        let mut number = 0;
-        while let Some(tables) = self.tables(number) {
-            sums.add(&tables.sums());
-            number = number.saturating_add(1);
-        }
-        sums
+        self.books.with(|books| {
+            let mut sums = books.past;
+            books
+                .tables
+                .iter()
+                .for_each(|tables| sums.add(&tables.sums()));
+            sums
+        })
     }
 
     pub(super) fn set_up(&self, setup: &Arc<Setup>) {
@@ -462,8 +476,8 @@ impl Meter {
 
     /// The first tables of this number or a higher one.
     fn tables_from(&self, number: u32) -> Option<Arc<Tables>> {
-        self.tables.with(|list| {
-            let tables = list.iter().filter(|tables| tables.number >= number);
+        self.books.with(|books| {
+            let tables = books.tables.iter().filter(|tables| tables.number >= number);
             tables.min_by_key(|tables| tables.number).cloned()
         })
     }

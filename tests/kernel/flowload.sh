@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # The block netflow under load: it is set, replaced and bound anew, 1,000 times with LANA_LONG=1; each packet is another flow;
-# and a CPU goes and comes back, where one can be switched off (lane x86_64). The others are for LANA_LONG=1 there.
+# what is counted is read while tables go; and a CPU goes and comes back, where one can be switched off (lane x86_64). The others
+# are for LANA_LONG=1 there.
 
 . "${0%/*}/../lib.sh"
 
 load
 hosts
 ip link set lo up
-all=(changes flood)
+all=(changes flood sums)
 if [ -w /sys/devices/system/cpu/cpu1/online ]; then
 	[ -n "${LANA_LONG:-}" ] || all=()
 	all+=(hotplug)
