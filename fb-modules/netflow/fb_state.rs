@@ -490,8 +490,9 @@ impl Meter {
         to: &mut dyn fmt::Write,
         process: &Process,
     ) -> Result<Option<u64>, fmt::Error> {
-        /// How many are printed, and how many are looked at while packets of their CPU wait.
-        const FLOWS: usize = 32;
+        /// How many are printed, and how many are looked at while packets of their CPU wait. To get at them takes as long as
+        /// to print some. They are to fit into half of a reader's buffer, of 64 KiB.
+        const FLOWS: usize = 128;
         const MOST: u32 = 1024;
         let Some(tables) = self.tables_from(from.tables) else {
             return Ok(None);

@@ -95,32 +95,29 @@ impl Output {
 
     /// A document of JSON, on a line of its own unless it is to be pretty.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let text = if self.pretty {
-            serde_json::to_string_pretty(value)?
-        } else {
-            serde_json::to_string(value)?
-        };
-        self.plain_line(&text)
+        if !self.pretty {
+            return self.json_line(value);
+        }
+        self.plain(|to| serde_json::to_writer_pretty(to, value))
     }
 
     /// A line of JSON, whatever the user thinks of prettiness: for streams.
     pub fn json_line<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.plain_line(&serde_json::to_string(value)?)
+        self.plain(|to| serde_json::to_writer(to, value))
     }
 
-    /// A line of JSON, in which the control characters that JSON need not escape (DEL and C1) are
-    /// escaped too.
-    fn plain_line(&mut self, json: &str) -> Result<()> {
-        let mut line = String::with_capacity(json.len() + 1);
-        for c in json.chars() {
-            if c.is_control() && c != '\n' {
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            } else {
-                line.push(c);
-            }
+    /// JSON, which is written while it is made, and the end of its line.
+    fn plain(&mut self, make: impl FnOnce(&mut Plain<'_>) -> serde_json::Result<()>) -> Result<()> {
+        let mut plain = Plain {
+            out: self,
+            failed: None,
+        };
+        let made = make(&mut plain);
+        if let Some(error) = plain.failed {
+            return Err(error);
         }
-        line.push('\n');
-        self.text(&line)
+        made?;
+        self.text("\n")
     }
 
     /// A line of text. What could steer a terminal is escaped.
@@ -138,7 +135,11 @@ impl Output {
 
     /// Text that brings its own ends of line, and is safe for a terminal.
     pub fn text(&mut self, text: &str) -> Result<()> {
-        self.buffer.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < BUFFER {
             return Ok(());
         }
@@ -172,8 +173,9 @@ impl Output {
     /// Sends what has been said so far on its way.
     pub fn flush(&mut self) -> Result<()> {
         // What cannot be written is not tried again: the error is that of this command.
-        let text = std::mem::take(&mut self.buffer);
-        let written = self.to.write_all(&text).and_then(|()| self.to.flush());
+        let written = self.to.write_all(&self.buffer);
+        let written = written.and_then(|()| self.to.flush());
+        self.buffer.clear();
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(usage(errno_text(&error))).context("standard output")
@@ -181,6 +183,48 @@ impl Output {
             written => Ok(written?),
         }
     }
+}
+
+/// Where JSON goes on its way. The control characters that it need not escape (DEL and C1) are escaped too.
+struct Plain<'a> {
+    out: &'a mut Output,
+    /// Why it could not be written.
+    failed: Option<anyhow::Error>,
+}
+
+impl Write for Plain<'_> {
+    /// Comes in whole characters.
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        // The first bytes of all such characters.
+        let may_have = |byte: &u8| matches!(byte, 0x7f | 0xc2);
+        let written = if json.iter().any(may_have) {
+            let text = std::str::from_utf8(json).map_err(io::Error::other)?;
+            self.out.text(&escaped(text))
+        } else {
+            self.out.bytes(json)
+        };
+        written.map_err(|error| {
+            self.failed = Some(error);
+            io::Error::other("it could not be written")
+        })?;
+        Ok(json.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -218,6 +262,22 @@ mod tests {
         out.line("abc").unwrap();
         out.flush().unwrap();
         assert_eq!(*disk.0.borrow(), b"abc\n");
+    }
+
+    #[test]
+    fn json_that_cannot_be_written_says_why() {
+        let disk = Disk(Rc::default(), BUFFER);
+        let mut out = Output::to(Box::new(disk.clone()), &Globals::default(), false);
+        let long = vec!["é\u{9b}"; BUFFER / 8];
+        let error = out.json(&long).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "standard output: No space left on device"
+        );
+        out.json(&long[..2]).unwrap();
+        out.flush().unwrap();
+        let expected = "[\"é\\u009b\",\"é\\u009b\"]\n";
+        assert_eq!(*disk.0.borrow(), expected.as_bytes());
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::flow::{read, tests::FILE};
+    use super::super::flow::tests::{read, FILE};
     use super::*;
 
     fn devices() -> Devices {
@@ -221,10 +221,9 @@ mod tests {
     fn passing(words: &str) -> Vec<usize> {
         let filter: Filter = words.parse().unwrap();
         assert_eq!(filter.text(), words);
-        let mut keys = Vec::new();
-        read(FILE.as_bytes(), 0, |key, _| keys.push(key)).unwrap();
-        let flows = keys.iter().enumerate();
-        let flows = flows.filter(|(_, key)| filter.passes(key, &devices()));
+        let (_, flows) = read(FILE.as_bytes(), 0).unwrap();
+        let flows = flows.iter().enumerate();
+        let flows = flows.filter(|(_, (key, _))| filter.passes(key, &devices()));
         flows.map(|(number, _)| number).collect()
     }
 

@@ -195,28 +195,36 @@ fn parse(block: u32, line: &str) -> Option<(Key, Counts)> {
     Some((key, counts))
 }
 
-/// Reads the file of a block: its counters, and then its flows one by one.
-pub(super) fn read(
-    mut file: impl BufRead,
-    block: u32,
-    mut take: impl FnMut(Key, Counts),
-) -> io::Result<Vec<(String, String)>> {
-    let (mut line, mut counters, mut is_head) = (String::new(), Vec::new(), true);
-    while file.read_line(&mut line)? > 0 {
-        let text = line.trim_end();
-        if text.is_empty() {
-            is_head = false;
-        } else if is_head {
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            counters.push((name.to_owned(), value.to_owned()));
-        } else {
-            let no_flow = || io::Error::other(format!("this line is no flow: {text}"));
-            let (key, counts) = parse(block, text).ok_or_else(no_flow)?;
-            take(key, counts);
-        }
-        line.clear();
+/// Reads the next line of a file; none at its end.
+fn next<'a>(file: &mut impl BufRead, line: &'a mut String) -> io::Result<Option<&'a str>> {
+    line.clear();
+    let size = file.read_line(line)?;
+    Ok((size > 0).then(|| line.trim_end()))
+}
+
+/// Reads the counters of a block, with which its file begins.
+pub(super) fn counters(file: &mut impl BufRead) -> io::Result<Vec<(String, String)>> {
+    let (mut line, mut counters) = (String::new(), Vec::new());
+    while let Some(text) = next(file, &mut line)?.filter(|text| !text.is_empty()) {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        counters.push((name.to_owned(), value.to_owned()));
     }
     Ok(counters)
+}
+
+/// Reads the flows, which are behind them, one by one.
+pub(super) fn flows(
+    file: &mut impl BufRead,
+    block: u32,
+    mut take: impl FnMut(Key, Counts),
+) -> io::Result<()> {
+    let mut line = String::new();
+    while let Some(text) = next(file, &mut line)? {
+        let no_flow = || io::Error::other(format!("this line is no flow: {text}"));
+        let (key, counts) = parse(block, text).ok_or_else(no_flow)?;
+        take(key, counts);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -242,10 +250,18 @@ ingress in=2 out=0 proto=6 src=192.0.2.1 dst=198.51.100.7 sport=40000 dport=443 
         parse(0, line).unwrap()
     }
 
+    type Read = (Vec<(String, String)>, Vec<(Key, Counts)>);
+
+    /// The counters, and the flows.
+    pub(crate) fn read(mut file: &[u8], block: u32) -> io::Result<Read> {
+        let (counters, mut found) = (counters(&mut file)?, Vec::new());
+        flows(&mut file, block, |key, counts| found.push((key, counts)))?;
+        Ok((counters, found))
+    }
+
     #[test]
     fn a_line_is_a_flow() {
-        let mut flows = Vec::new();
-        let counters = read(FILE.as_bytes(), 3, |key, counts| flows.push((key, counts))).unwrap();
+        let (counters, flows) = read(FILE.as_bytes(), 3).unwrap();
         assert_eq!(counters.len(), 5);
         assert_eq!(
             counters[3],
@@ -296,15 +312,14 @@ ingress in=2 out=0 proto=6 src=192.0.2.1 dst=198.51.100.7 sport=40000 dport=443 
             "ingress src=192.0.2.1 dst=192.0.2.2 word",
         ] {
             assert_eq!(parse(0, line), None, "{line}");
-            let error = read(format!("\n{line}\n").as_bytes(), 0, |_, _| ()).unwrap_err();
+            let error = read(format!("\n{line}\n").as_bytes(), 0).unwrap_err();
             assert!(error.to_string().ends_with(line), "{error}");
         }
     }
 
     #[test]
     fn cpus_have_parts_of_a_flow() {
-        let mut flows = Vec::new();
-        read(FILE.as_bytes(), 0, |key, counts| flows.push((key, counts))).unwrap();
+        let (_, flows) = read(FILE.as_bytes(), 0).unwrap();
         assert_eq!(flows[1].0, flows[4].0);
         let mut sum = flows[1].1;
         sum.add(&flows[4].1);

@@ -7,9 +7,8 @@ use super::{
     reading::{Flows, Row},
 };
 use crate::{rates::rounded, utc::rfc3339};
-use anyhow::Result;
 use lana_cli::Output;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A reading.
 #[derive(Serialize)]
@@ -20,7 +19,20 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     fb: Vec<BlockPart<'a>>,
-    flow: Vec<FlowPart<'a>>,
+    flow: Rows<'a>,
+}
+
+/// Flows, each of which is made when it is written: of many that is the least memory.
+struct Rows<'a> {
+    flows: &'a Flows,
+    rows: &'a [Row<'a>],
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rows = self.rows.iter();
+        serializer.collect_seq(rows.map(|row| FlowPart::new(self.flows, row)))
+    }
 }
 
 #[derive(Serialize)]
@@ -135,7 +147,7 @@ impl<'a> FlowPart<'a> {
     }
 }
 
-fn report<'a>(flows: &'a Flows, rows: &[Row<'a>]) -> Report<'a> {
+fn report<'a>(flows: &'a Flows, rows: &'a [Row<'a>]) -> Report<'a> {
     let block = |block: &'a super::reading::Block| BlockPart {
         name: &block.name,
         option: {
@@ -149,12 +161,12 @@ fn report<'a>(flows: &'a Flows, rows: &[Row<'a>]) -> Report<'a> {
         time: rfc3339(flows.time),
         seconds: flows.seconds().map(rounded),
         fb: flows.blocks.iter().map(block).collect(),
-        flow: rows.iter().map(|row| FlowPart::new(flows, row)).collect(),
+        flow: Rows { flows, rows },
     }
 }
 
 /// A document; one of several is a line.
-pub(super) fn print(out: &mut Output, flows: &Flows, rows: &[Row<'_>]) -> Result<()> {
+pub(super) fn print(out: &mut Output, flows: &Flows, rows: &[Row<'_>]) -> anyhow::Result<()> {
     let report = report(flows, rows);
     match report.seconds {
         None => out.json(&report),

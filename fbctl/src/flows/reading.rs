@@ -8,10 +8,10 @@ use super::{
     flow::{self, Counts, Key},
 };
 use anyhow::Result;
+use indexmap::{map::Entry, IndexMap};
 use lana_cli::{denied, usage, word, Scale, Session};
 use lana_netlink::{errno_text, Error};
 use std::{
-    collections::{hash_map::Entry, HashMap},
     fs::File,
     io::{self, BufReader, ErrorKind},
     time::{Duration, Instant, SystemTime},
@@ -19,8 +19,8 @@ use std::{
 
 /// The type whose blocks have flows.
 const TYPE: &str = "netflow";
-/// As much as the kernel gives at once.
-const BUFFER: usize = 1 << 16;
+/// Half of what the kernel gives at once: it then prints no part that has no room.
+const BUFFER: usize = 1 << 15;
 const SECOND: Duration = Duration::from_secs(1);
 /// How much later than a reading a flow can be read.
 const LATE: Duration = Duration::from_millis(200);
@@ -34,10 +34,14 @@ pub(crate) struct Block {
 
 impl Block {
     pub(super) fn counter(&self, name: &str) -> u64 {
-        let counter = self.counters.iter().find(|(known, _)| known == name);
-        let value = counter.and_then(|(_, value)| value.parse().ok());
-        value.unwrap_or_default()
+        counter(&self.counters, name)
     }
+}
+
+fn counter(counters: &[(String, String)], name: &str) -> u64 {
+    let counter = counters.iter().find(|(known, _)| known == name);
+    let value = counter.and_then(|(_, value)| value.parse().ok());
+    value.unwrap_or_default()
 }
 
 /// A flow at the last reading, and what it had had at the one before.
@@ -57,7 +61,8 @@ pub(crate) struct Flows {
     names: Vec<String>,
     pub(super) blocks: Vec<Block>,
     pub(super) devices: Devices,
-    known: HashMap<Key, Known>,
+    /// One behind the other, so that they take as little memory as they can.
+    known: IndexMap<Key, Known>,
     /// How many readings there were, when the last one ended, and how long that was after the one before.
     readings: u32,
     pub(super) at: Instant,
@@ -95,7 +100,7 @@ impl Flows {
             names: names.to_vec(),
             blocks: Vec::new(),
             devices: Devices::default(),
-            known: HashMap::new(),
+            known: IndexMap::new(),
             readings: 0,
             at: Instant::now(),
             time: SystemTime::now(),
@@ -138,9 +143,15 @@ impl Flows {
     }
 
     /// Adds the flows of a block, whose file is this.
-    fn add(&mut self, name: &str, file: impl io::BufRead, keep: Option<&Filter>) -> Result<()> {
+    fn add(&mut self, name: &str, mut file: impl io::BufRead, keep: Option<&Filter>) -> Result<()> {
         let number = u32::try_from(self.blocks.len())?;
         let (devices, flows, seen) = (&self.devices, &mut self.known, self.readings);
+        let counters = flow::counters(&mut file);
+        if let Ok(counters) = &counters {
+            let count = counter(counters, "current").try_into().unwrap_or_default();
+            // A list that grows is moved. Where there is no room for all, some may match.
+            let _ = flows.try_reserve_exact(usize::saturating_sub(count, flows.len()));
+        }
         let take = |key: Key, counts: Counts| {
             if keep.is_some_and(|filter| !filter.passes(&key, devices)) {
                 return;
@@ -166,7 +177,11 @@ impl Flows {
                 }
             }
         };
-        let counters = match flow::read(file, number, take) {
+        let read = counters.and_then(|counters| {
+            flow::flows(&mut file, number, take)?;
+            Ok(counters)
+        });
+        let counters = match read {
             Ok(counters) => counters,
             // It has gone meanwhile.
             Err(error) if matches!(error.raw_os_error(), Some(2 | 5)) => return Ok(()),

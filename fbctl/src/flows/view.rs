@@ -148,7 +148,8 @@ impl View {
 
     /// The flows that are shown, in order, and how many the filter lets pass.
     pub(super) fn arranged<'a>(&'a self, flows: &'a Flows) -> (Vec<Row<'a>>, usize) {
-        let mut rows: Vec<_> = flows.rows(&self.filter).collect();
+        let mut rows = Vec::with_capacity(flows.count());
+        rows.extend(flows.rows(&self.filter));
         let count = rows.len();
         let compare = |a: &Row<'_>, b: &Row<'_>| {
             let order = self.sort.compare(a, b);
