@@ -4,10 +4,26 @@
 
 use super::context::{without_softirqs, Process};
 use kernel::{
-    new_mutex, new_spinlock,
+    c_str,
     prelude::*,
-    sync::{Mutex, SpinLock},
+    static_lock_class,
+    str::CStr,
+    sync::{LockClassKey, Mutex, SpinLock},
 };
+
+/// What lockdep knows locks by. Name and key are this module's: generic code belongs to the module that uses it, with a name
+/// of its own, and lockdep wants one name for a key.
+type Class = (&'static CStr, Pin<&'static LockClassKey>);
+
+#[inline(never)]
+fn locked() -> Class {
+    (c_str!("lana::Locked"), static_lock_class!())
+}
+
+#[inline(never)]
+fn exclusive() -> Class {
+    (c_str!("lana::Exclusive"), static_lock_class!())
+}
 
 /// Data that one CPU at a time reads or changes, whether for a packet or for a command: behind a spin lock, with
 /// softirqs off.
@@ -19,8 +35,11 @@ pub struct Locked<T>(Pin<KBox<SpinLock<T>>>);
 impl<T: Unpin> Locked<T> {
     /// Puts a value behind a lock of its own. Sleeps.
     pub fn new(value: T) -> Result<Self> {
-        let lock = new_spinlock!(value, "lana::Locked");
-        Ok(Self(KBox::pin_init(lock, GFP_KERNEL)?))
+        let (name, key) = locked();
+        Ok(Self(KBox::pin_init(
+            SpinLock::new(value, name, key),
+            GFP_KERNEL,
+        )?))
     }
 
     /// Does something with the value, which must not sleep, nor come back to the same lock. Any context.
@@ -36,8 +55,11 @@ pub(crate) struct Exclusive<T>(Pin<KBox<Mutex<T>>>);
 impl<T: Unpin> Exclusive<T> {
     /// Puts a value behind a lock of its own. Sleeps.
     pub(crate) fn new(value: T) -> Result<Self> {
-        let lock = new_mutex!(value, "lana::Exclusive");
-        Ok(Self(KBox::pin_init(lock, GFP_KERNEL)?))
+        let (name, key) = exclusive();
+        Ok(Self(KBox::pin_init(
+            Mutex::new(value, name, key),
+            GFP_KERNEL,
+        )?))
     }
 
     /// Does something with the value, which must not come back to the same lock. Sleeps.
