@@ -78,6 +78,7 @@ pub fn catalogue() -> Vec<Capability> {
         "rto-min",
         "rto-max",
         "ack-delay",
+        "timeout",
     ];
     let blocks: [(&str, Wire, &[&str]); 6] = [
         ("checksum", Wire::Unchanged, &["complete"]),

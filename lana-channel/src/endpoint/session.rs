@@ -203,6 +203,14 @@ impl Endpoint {
         }
         self.request = None;
         self.hello = None;
+        let builds = matches!(
+            self.work,
+            Work::Building { .. } | Work::Preparing { .. } | Work::Switching { back: false, .. }
+        );
+        // What this host has offered may not come to be, though nobody has refused it: it is offered again.
+        if builds && self.failures == 0 && self.next.is_none() && self.then.is_none() {
+            self.next = self.goal.as_ref().map(|goal| self.adapted(goal));
+        }
         if !matches!(self.work, Work::Ending { .. }) || self.staged.is_none() {
             self.work = Work::Idle;
         }

@@ -316,6 +316,26 @@ fn an_adaptive_stack() {
     );
 }
 
+#[test]
+fn a_change_that_is_cut_off() {
+    let mut first = Vec::new();
+    for moment in 0..60 {
+        let mut world = World::new(moment, [config(), config()]);
+        world.open(0, "crypt");
+        world.run(15 * S);
+        world.open(0, "compress,crypt");
+        world.run(MS * u32::try_from(moment).unwrap());
+        world.loss = 1.0;
+        world.run(12 * S);
+        first.push(world.sending(0) == "crypt");
+        world.loss = 0.0;
+        world.run(60 * S);
+        world.agree().unwrap();
+        assert_eq!(world.sending(0), "compress,crypt", "after {moment} ms");
+    }
+    assert!(first.contains(&true) && first.contains(&false), "{first:?}");
+}
+
 /// What a seed says, on a bad link. No packet is lost by it, unless a host forgets or transactions fail.
 fn any(seed: u64, restarts: bool, failures: bool) {
     let mut world = world(seed);
