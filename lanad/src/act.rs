@@ -5,12 +5,13 @@
 mod bird;
 
 use crate::config::Announcement;
-use std::{process::Stdio, time::Duration};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
     net::unix::pipe,
     process::Command,
     sync::{mpsc::UnboundedSender, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -35,26 +36,70 @@ pub enum Effect {
 
 /// A route that a routing daemon announces for us. The task behind it makes it so as soon as that daemon answers.
 #[derive(Debug)]
-pub struct Announcer(watch::Sender<Option<bool>>);
+pub struct Announcer {
+    what: Announcement,
+    wanted: watch::Sender<Option<bool>>,
+    task: JoinHandle<()>,
+}
 
 impl Announcer {
-    /// Starts the task. It ends with the last handle.
-    pub fn start<M: From<Effect> + Send + 'static>(
+    /// Those that the configuration has now. Those that are as they were go on. New ones wait until others that have ended
+    /// have said their last word, as it might be heard after theirs.
+    pub fn renew<M: From<Effect> + Send + 'static>(
+        mut before: BTreeMap<String, Self>,
+        wanted: &BTreeMap<String, Announcement>,
+        to: &UnboundedSender<M>,
+    ) -> BTreeMap<String, Self> {
+        let mut announcers = BTreeMap::new();
+        let mut new = Vec::new();
+        for (name, what) in wanted {
+            match before.remove(name) {
+                Some(same) if same.what == *what => {
+                    announcers.insert(name.clone(), same);
+                }
+                other => {
+                    before.extend(other.map(|other| (name.clone(), other)));
+                    new.push((name, what));
+                }
+            }
+        }
+        let (last_word, ended) = watch::channel(());
+        // A task ends when what it is wanted by is gone, after what it tells right now.
+        let tasks: Vec<_> = before.into_values().map(|old| old.task).collect();
+        tokio::spawn(async move {
+            for task in tasks {
+                // It may have panicked.
+                let _ = task.await;
+            }
+            drop(last_word);
+        });
+        for (name, what) in new {
+            let announcer = Self::start(name.clone(), what.clone(), to.clone(), ended.clone());
+            announcers.insert(name.clone(), announcer);
+        }
+        announcers
+    }
+
+    /// Starts the task, which waits until the other end of `ended` is gone. It ends with the handle.
+    fn start<M: From<Effect> + Send + 'static>(
         name: String,
         what: Announcement,
         to: UnboundedSender<M>,
+        mut ended: watch::Receiver<()>,
     ) -> Self {
         let (wanted, changes) = watch::channel(None);
-        tokio::spawn(async move {
+        let tells = what.clone();
+        let task = tokio::spawn(async move {
+            while ended.changed().await.is_ok() {}
             // Either end may go.
-            let _ = serve(&name, &what, changes, &to).await;
+            let _ = serve(&name, &tells, changes, &to).await;
         });
-        Announcer(wanted)
+        Announcer { what, wanted, task }
     }
 
     /// Wants it to be announced, or withdrawn.
     pub fn want(&self, announced: bool) {
-        self.0.send_replace(Some(announced));
+        self.wanted.send_replace(Some(announced));
     }
 }
 
@@ -148,3 +193,6 @@ pub fn run<M: From<Effect> + Send + 'static>(
         let _ = to.send(Effect::Failed(format!("{what}: {why}")).into());
     });
 }
+
+#[cfg(test)]
+mod tests;

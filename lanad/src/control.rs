@@ -94,6 +94,9 @@ pub struct Status {
     pub hold: Option<Hold>,
     /// Why it is not as it is wanted.
     pub trouble: Option<String>,
+    /// Why nothing is recorded any more.
+    #[serde(default)]
+    pub record_ended: Option<String>,
     /// Which announcements are made.
     pub announcements: BTreeMap<String, bool>,
     /// The rules, in the order of the configuration.

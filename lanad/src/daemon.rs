@@ -21,7 +21,7 @@ use crate::{
     watch::{self, Heard},
     world::Fact,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use journal::Journal;
 use lana_channel::Service;
 use lana_cli::{kernel, usage};
@@ -133,6 +133,8 @@ struct Daemon {
     missing: Vec<String>,
     /// How the graph differs from what is wanted, as far as that was told.
     differs: Vec<String>,
+    /// Why nothing is recorded any more.
+    record_ended: Option<String>,
     /// Why the graph is not as it is wanted.
     trouble: Option<String>,
     /// Counters are read next, if a rule wants them.
@@ -181,6 +183,7 @@ pub async fn run(start: Start) -> Result<()> {
         devices: BTreeSet::new(),
         missing: Vec::new(),
         differs: Vec::new(),
+        record_ended: None,
         trouble: None,
         sample: None,
         sampling: false,
@@ -217,11 +220,8 @@ impl Daemon {
             let probe = probe::start(name.clone(), probe.clone(), number, self.to.clone());
             self.probes.push(probe);
         }
-        let announcement = |(name, what): (&String, &_)| {
-            let announcer = Announcer::start(name.clone(), Clone::clone(what), self.to.clone());
-            (name.clone(), announcer)
-        };
-        self.announcers = self.config.announcement.iter().map(announcement).collect();
+        let announcers = std::mem::take(&mut self.announcers);
+        self.announcers = Announcer::renew(announcers, &self.config.announcement, &self.to);
         self.sample = self.config.samples().then(|| self.now());
     }
 
@@ -246,7 +246,7 @@ impl Daemon {
             let deadline = self.begun + self.deadline().map_or(idle, |at| at.min(idle));
             select! {
                 message = messages.recv() => match message {
-                    Some(message) => self.take(message)?,
+                    Some(message) => self.take(message),
                     None => return Ok(()),
                 },
                 () = sleep_until(deadline.into()) => {}
@@ -255,7 +255,7 @@ impl Daemon {
                 _ = hangup.recv() => self.reload().unwrap_or_else(|error| self.journal.say(&format!("reload: {error:#}"))),
                 () = tick(alive.as_mut()) => { let _ = sd_notify::notify(&[NotifyState::Watchdog]); }
             }
-            self.pass()?;
+            self.pass();
         }
     }
 
@@ -280,10 +280,10 @@ impl Daemon {
     }
 
     /// Does what time brings.
-    fn pass(&mut self) -> Result<()> {
+    fn pass(&mut self) {
         let now = self.now();
         let switches = self.engine.pass(now);
-        self.switch(now, switches)?;
+        self.switch(now, switches);
         self.pass_channels(now);
         // Who is slower than that is not asked again meanwhile.
         if !self.sampling && self.sample.is_some_and(|at| at <= now) {
@@ -305,7 +305,6 @@ impl Daemon {
                 change,
             });
         }
-        Ok(())
     }
 
     /// Whether the graph is made as its files say, and not only compared.
@@ -319,15 +318,14 @@ impl Daemon {
         let _ = self.jobs.send(job);
     }
 
-    fn take(&mut self, message: Message) -> Result<()> {
+    fn take(&mut self, message: Message) {
         match message {
             Message::Heard(Heard::Fact(fact)) | Message::Measured(Measured::Fact(fact)) => {
-                self.learn(&fact)
+                self.learn(&fact);
             }
             Message::Heard(Heard::Begun | Heard::Missed) => {
                 self.read();
                 self.repair.somebody(self.now());
-                Ok(())
             }
             Message::Heard(Heard::Unloaded(why)) => {
                 self.journal.say(&why);
@@ -335,29 +333,19 @@ impl Daemon {
                 // What is gone with it, rules are to know.
                 self.learn(&Fact::Counters {
                     values: BTreeMap::new(),
-                })?;
+                });
                 self.learn(&Fact::Graph {
                     blocks: BTreeMap::new(),
                     bindings: BTreeSet::new(),
-                })
+                });
             }
-            Message::Heard(Heard::Failed(why)) => {
-                self.journal.say(&format!("devices: {why}"));
-                Ok(())
-            }
+            Message::Heard(Heard::Failed(why)) => self.journal.say(&format!("devices: {why}")),
             Message::Measured(Measured::Failed(name, why)) => {
                 self.journal.say(&format!("probe '{name}': {why}"));
-                Ok(())
             }
             Message::Answer(answer) => self.answered(answer),
-            Message::Effect(effect) => {
-                self.effect(effect);
-                Ok(())
-            }
-            Message::Came(came) => {
-                self.came(&came);
-                Ok(())
-            }
+            Message::Effect(effect) => self.effect(effect),
+            Message::Came(came) => self.came(&came),
             Message::Asked((
                 Request::Resolve {
                     name,
@@ -365,19 +353,12 @@ impl Daemon {
                     service,
                 },
                 reply,
-            )) => {
-                self.resolve(&name, Service { context, service }, reply);
-                Ok(())
-            }
-            Message::Asked((Request::Hold(hold), reply)) => {
-                self.hold(hold, reply);
-                Ok(())
-            }
+            )) => self.resolve(&name, Service { context, service }, reply),
+            Message::Asked((Request::Hold(hold), reply)) => self.hold(hold, reply),
             Message::Asked((request, reply)) => {
                 let answer = self.asked(request).map_err(|error| format!("{error:#}"));
                 // Who has asked may be gone.
                 let _ = reply.send(answer);
-                Ok(())
             }
         }
     }
@@ -404,14 +385,23 @@ impl Daemon {
         stale
     }
 
-    fn learn(&mut self, fact: &Fact) -> Result<()> {
+    /// Writes to the record. Where that fails the record ends, and lanad goes on: one with a gap would be replayed wrongly.
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> Result<()>) {
+        let Some(Err(error)) = self.recorder.as_mut().map(write) else {
+            return;
+        };
+        let why = format!("{error:#}");
+        self.journal.say(&format!("the record ends: {why}"));
+        self.recorder = None;
+        self.record_ended = Some(why);
+    }
+
+    fn learn(&mut self, fact: &Fact) {
         let now = self.now();
         if let (Fact::Event(_), Some(reading)) = (fact, &mut self.reading) {
             reading.overtaken = true;
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.learned(now, fact).context("the record")?;
-        }
+        self.record(|recorder| recorder.learned(now, fact));
         match fact {
             Fact::Event(event) if CHANGES.contains(&event.kind.as_str()) => {
                 self.repair.somebody(now);
@@ -433,21 +423,21 @@ impl Daemon {
         if unclear {
             self.read();
         }
-        self.switch(now, switches)
+        self.switch(now, switches);
     }
 
-    fn answered(&mut self, answer: Answer) -> Result<()> {
+    fn answered(&mut self, answer: Answer) {
         let now = self.now();
         match answer {
             Answer::Fact(fact) => {
                 match fact {
-                    Fact::Graph { .. } if self.is_stale() => return Ok(()),
+                    Fact::Graph { .. } if self.is_stale() => return,
                     // Where no graph is kept, nothing else is wrong with it.
                     Fact::Graph { .. } if self.config.graph.is_none() => self.trouble = None,
                     Fact::Counters { .. } => self.sampling = false,
                     _ => {}
                 }
-                return self.learn(&fact);
+                self.learn(&fact);
             }
             Answer::Failed(error) => {
                 self.sampling = false;
@@ -481,7 +471,6 @@ impl Daemon {
                 }
             }
         }
-        Ok(())
     }
 
     fn kept(&mut self, now: Duration, outcome: Outcome) {

@@ -290,10 +290,14 @@ fn keep(wanted: &Wanted<'_>, change: bool, of: Option<&str>) -> Result<Outcome> 
         running = Some(now);
         (target, Vec::new())
     };
+    let hint = wanted.desired.map_or("", |_| {
+        ": add it to the files of the graph, or close the channel"
+    });
     for (name, overlay) in wanted.overlays {
         // What others lack of what runs is not this channel's concern.
         let concerns = wanted.desired.is_some() || of == Some(name);
-        overlay.lay(&mut target, &mut names, concerns && missing.is_empty())?;
+        let whole = concerns && missing.is_empty();
+        overlay.lay(name, &mut target, &mut names, whole, hint)?;
     }
     let changes = match (wanted.desired, running) {
         (Some(desired), _) => desired.compare(session.lana()?, &target, &mut names)?,

@@ -64,13 +64,23 @@ impl Acted {
 
 /// Writes a record.
 #[derive(Debug)]
-pub struct Recorder(File);
+pub struct Recorder {
+    file: File,
+    name: String,
+    /// How long it is, in whole lines.
+    length: u64,
+}
 
 impl Recorder {
     /// Begins a file.
     pub fn new(path: &Path, before: &BTreeMap<String, bool>) -> Result<Self> {
+        let name = path.display().to_string();
         let file = File::create(path).map_err(|error| usage(errno_text(&error)));
-        let mut recorder = Recorder(file.with_context(|| path.display().to_string())?);
+        let mut recorder = Recorder {
+            file: file.context(name.clone())?,
+            name,
+            length: 0,
+        };
         recorder.line(&Line::Begin {
             begin: before.clone(),
         })?;
@@ -93,7 +103,13 @@ impl Recorder {
     fn line(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
-        Ok(self.0.write_all(text.as_bytes())?)
+        if let Err(error) = self.file.write_all(text.as_bytes()) {
+            // A part of a line could not be replayed. If it stays, the replay says so.
+            let _ = self.file.set_len(self.length);
+            return Err(usage(errno_text(&error)).context(self.name.clone()));
+        }
+        self.length += u64::try_from(text.len()).unwrap_or_default();
+        Ok(())
     }
 }
 

@@ -228,6 +228,10 @@ impl World {
                     BlockState::Unbound => !there || !bound(),
                 })
             }
+            When::Type(kind, there) => {
+                let has = || self.blocks.values().any(|block| block.kind == *kind);
+                self.graph.then(|| has() == *there)
+            }
             When::Bound(upper, lower) => {
                 let pair = (upper.clone(), lower.clone());
                 self.graph.then(|| self.bindings.contains(&pair))

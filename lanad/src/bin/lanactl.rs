@@ -120,11 +120,41 @@ struct ChannelArgs {
     /// Put `reliable` in while the link loses packets
     #[arg(long)]
     adaptive: bool,
+    /// The block that --adaptive puts in, with options
+    #[arg(
+        long,
+        value_name = "BLOCK",
+        default_value = "reliable",
+        requires = "adaptive"
+    )]
+    adaptive_block: String,
+    /// The share of lost messages, from 0 to 1, from which it is put in
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0.02",
+        requires = "adaptive"
+    )]
+    adaptive_above: f64,
+    /// The share below which it is taken out
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0.005",
+        requires = "adaptive"
+    )]
+    adaptive_until: f64,
+    /// How long the loss must be so before the stack changes
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span, requires = "adaptive")]
+    adaptive_for: Span,
+    /// How much later both hosts switch to a new stack than they agree on it: at most 10s
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
+    switch_after: Span,
     /// How often the hosts tell each other that they are there
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = span)]
     keepalive: Span,
     /// Close the channel
-    #[arg(long, conflicts_with_all = ["to", "want", "key", "top", "demand", "have", "closed", "adaptive"])]
+    #[arg(long, conflicts_with_all = ["to", "want", "key", "top", "demand", "have", "closed", "adaptive", "switch_after"])]
     close: bool,
     /// How long to wait for the other host: 0 does not wait
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span)]
@@ -267,6 +297,11 @@ fn channel(out: &mut Output, folder: &Path, args: ChannelArgs) -> Result<()> {
             Otherwise::Open
         },
         adaptive: args.adaptive,
+        adaptive_block: args.adaptive_block,
+        adaptive_above: args.adaptive_above,
+        adaptive_until: args.adaptive_until,
+        adaptive_for: args.adaptive_for,
+        switch_after: args.switch_after,
         keepalive: args.keepalive,
     };
     let channel = Box::new(channel);
@@ -384,6 +419,9 @@ fn status(out: &mut Output, status: &Status) -> Result<()> {
     }
     if let Some(trouble) = &status.trouble {
         out.line(&format!("trouble: {trouble}"))?;
+    }
+    if let Some(why) = &status.record_ended {
+        out.line(&format!("the record has ended: {why}"))?;
     }
     for (name, announced) in &status.announcements {
         let state = if *announced { "announced" } else { "withdrawn" };

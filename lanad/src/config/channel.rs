@@ -4,7 +4,7 @@
 
 use super::Span;
 use anyhow::{Context, Result};
-use lana_channel::{catalogue, Fallback, Key, Name, Place, Policy, Timing, Wanted};
+use lana_channel::{catalogue, Fallback, Key, Name, Place, Policy, Timing, Wanted, DELAY_MAX};
 use lana_cli::usage;
 use lana_netlink::errno_text;
 use schemars::JsonSchema;
@@ -43,6 +43,21 @@ pub struct Channel {
     /// Put `reliable` in while the link loses packets.
     #[serde(default)]
     pub adaptive: bool,
+    /// The block for a link that loses packets, with options: `reliable:window=64`.
+    #[serde(default = "reliable")]
+    pub adaptive_block: String,
+    /// The share of lost messages, from 0 to 1, from which the block is put in.
+    #[serde(default = "above")]
+    pub adaptive_above: f64,
+    /// The share below which it is taken out.
+    #[serde(default = "until")]
+    pub adaptive_until: f64,
+    /// How long the loss must be so before the stack changes.
+    #[serde(default = "hold")]
+    pub adaptive_for: Span,
+    /// How much later both hosts switch to a new stack than they agree on it.
+    #[serde(default)]
+    pub switch_after: Span,
     /// How often the hosts tell each other that they are there. Loss is measured by these messages.
     #[serde(default = "keepalive")]
     pub keepalive: Span,
@@ -61,6 +76,18 @@ pub enum Otherwise {
 
 fn one() -> u32 {
     1
+}
+fn reliable() -> String {
+    "reliable".to_owned()
+}
+fn above() -> f64 {
+    0.02
+}
+fn until() -> f64 {
+    0.005
+}
+fn hold() -> Span {
+    Span::from_millis(10_000)
 }
 fn keepalive() -> Span {
     Span::from_millis(1000)
@@ -97,7 +124,40 @@ impl Channel {
         if self.keepalive < Span::from_millis(10) || self.keepalive > Span::from_millis(4000) {
             return Err("keepalive: 10 ms to 4 s".to_owned());
         }
-        Ok(())
+        if self.switch_after > Span::from_millis(DELAY_MAX.into()) {
+            return Err(format!("switch-after: {} s at most", DELAY_MAX / 1000));
+        }
+        self.policy().map(|_| ())
+    }
+
+    /// When which block is put in, and taken out.
+    fn policy(&self) -> Result<Option<Policy>, String> {
+        let block = wanted(&self.adaptive_block)?;
+        let known = catalogue().into_iter().find(|has| has.name == block.name);
+        let Some(known) = known else {
+            let name = &self.adaptive_block;
+            return Err(format!("adaptive-block: a channel has no block '{name}'"));
+        };
+        let option = |key: &String| !known.options.contains(key);
+        if let Some((key, _)) = block.options.iter().find(|(key, _)| option(key)) {
+            return Err(format!(
+                "adaptive-block: no channel sets the option '{key}'"
+            ));
+        }
+        let (above, below) = (self.adaptive_above, self.adaptive_until);
+        if !(0.0..=1.0).contains(&above) || !(0.0..=above).contains(&below) || above <= 0.0 {
+            return Err(
+                "adaptive-above, adaptive-until: from 0 to 1, and 'until' is the lower one"
+                    .to_owned(),
+            );
+        }
+        let hold = self.adaptive_for.duration();
+        Ok(self.adaptive.then_some(Policy {
+            block,
+            above,
+            below,
+            hold,
+        }))
     }
 
     /// Who the other host is.
@@ -171,8 +231,8 @@ impl Channel {
                 Otherwise::Closed => Fallback::Closed,
             },
             listen: true,
-            policy: self.adaptive.then(Policy::reliable).flatten(),
-            delay: 0,
+            policy: self.policy().map_err(usage)?,
+            delay: u32::try_from(self.switch_after.duration().as_millis()).unwrap_or(u32::MAX),
             timing,
         })
     }
@@ -275,6 +335,33 @@ mod tests {
             bad.check().unwrap_err(),
             "have: a channel has no block 'tee'"
         );
+        let bad = Channel {
+            adaptive_block: "reliable:sends=1".into(),
+            ..good.clone()
+        };
+        assert_eq!(
+            bad.check().unwrap_err(),
+            "adaptive-block: no channel sets the option 'sends'"
+        );
+        for (above, until) in [
+            (0.0, 0.0),
+            (1.1, 0.0),
+            (0.1, 0.2),
+            (f64::NAN, 0.0),
+            (0.1, -0.1),
+        ] {
+            let bad = Channel {
+                adaptive_above: above,
+                adaptive_until: until,
+                ..good.clone()
+            };
+            assert!(bad.check().is_err(), "{above} {until}");
+        }
+        let bad = Channel {
+            switch_after: Span::from_millis(10_001),
+            ..good.clone()
+        };
+        assert_eq!(bad.check().unwrap_err(), "switch-after: 10 s at most");
         let bad = Channel {
             keepalive: Span::default(),
             ..good

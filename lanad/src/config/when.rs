@@ -19,6 +19,8 @@ pub enum When {
     Not(Box<When>),
     /// A block is, or is not.
     Block(String, BlockState),
+    /// There is a block of this type, or there is none.
+    Type(String, bool),
     /// The first block is bound on top of the second one.
     Bound(String, String),
     /// A device has a state.
@@ -94,10 +96,13 @@ struct Table {
     /// A block, for `is`; or the block that an event is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<String>,
+    /// A type of blocks, for `is`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
     /// A device, for `is`.
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
-    /// Of a block: present, missing, unbound. Of a device: up, down, missing.
+    /// Of a block: present, missing, unbound. Of a type: present, missing. Of a device: up, down, missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     is: Option<String>,
     /// An upper block and the lower block that it is bound to.
@@ -139,7 +144,7 @@ struct Table {
 }
 
 const KINDS: &str =
-    "all, any, not, block, device, bound, rate, loss, delay, path, unused, event, every";
+    "all, any, not, block, type, device, bound, rate, loss, delay, path, unused, event, every";
 
 impl TryFrom<Table> for When {
     type Error = String;
@@ -183,6 +188,13 @@ fn take(table: &mut Table) -> Result<When, String> {
             block,
             word(table.is.take(), "present, missing, unbound")?,
         ));
+    }
+    if let Some(kind) = table.r#type.take() {
+        let words = "present, missing";
+        return match word(table.is.take(), words)? {
+            BlockState::Unbound => Err(format!("is: \"unbound\" is none of {words}")),
+            state => Ok(When::Type(kind, state == BlockState::Present)),
+        };
     }
     if let Some(device) = table.device.take() {
         return Ok(When::Device(
@@ -305,6 +317,8 @@ impl fmt::Display for When {
             When::Any(inner) => list(f, inner, " or "),
             When::Not(inner) => write!(f, "not {inner}"),
             When::Block(block, state) => write!(f, "block {block} is {}", state.word()),
+            When::Type(kind, true) => write!(f, "a block of type {kind} is present"),
+            When::Type(kind, false) => write!(f, "no block of type {kind} is present"),
             When::Bound(upper, lower) => write!(f, "{upper} is bound to {lower}"),
             When::Device(device, state) => write!(f, "device {device} is {}", state.word()),
             When::Rate {
@@ -353,6 +367,15 @@ impl From<When> for Table {
             When::Not(inner) => table.not = Some(Box::new(Table::from(*inner))),
             When::Block(block, state) => {
                 table.block = Some(block);
+                table.is = Some(state.word().to_owned());
+            }
+            When::Type(kind, there) => {
+                let state = if there {
+                    BlockState::Present
+                } else {
+                    BlockState::Missing
+                };
+                table.r#type = Some(kind);
                 table.is = Some(state.word().to_owned());
             }
             When::Device(device, state) => {

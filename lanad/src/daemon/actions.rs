@@ -4,14 +4,13 @@
 
 use super::Daemon;
 use crate::{act, config::Action, engine::Switch, keep::Job, record::Acted};
-use anyhow::{Context, Result};
 use std::time::Duration;
 
 impl Daemon {
     /// Rules act.
-    pub(super) fn switch(&mut self, now: Duration, switches: Vec<Switch>) -> Result<()> {
+    pub(super) fn switch(&mut self, now: Duration, switches: Vec<Switch>) {
         if switches.is_empty() {
-            return Ok(());
+            return;
         }
         // First what is urgent.
         for switch in &switches {
@@ -31,9 +30,7 @@ impl Daemon {
         }
         for switch in switches {
             let acted = Acted::new(now, &switch, &self.engine);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.acted(&acted).context("the record")?;
-            }
+            self.record(|recorder| recorder.acted(&acted));
             let what = if switch.holds { "holds" } else { "is over" };
             self.journal
                 .say(&format!("rule '{}' {what}: {}", acted.rule, switch.cause));
@@ -41,7 +38,6 @@ impl Daemon {
         }
         self.state.rules = self.engine.states();
         self.keep_state();
-        Ok(())
     }
 
     fn act(&mut self, now: Duration, acted: &Acted, switch: &Switch) {

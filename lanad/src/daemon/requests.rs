@@ -88,7 +88,7 @@ impl Daemon {
             let up = up
                 .map(|(name, state)| (name, state == lana_netlink::LinkState::Up))
                 .collect();
-            self.learn(&Fact::Devices { up })?;
+            self.learn(&Fact::Devices { up });
         }
         self.repair.wanted(now);
         Ok(())
@@ -116,6 +116,7 @@ impl Daemon {
             graph: self.config.graph.as_ref().map(graph),
             hold: hold.cloned(),
             trouble: self.trouble.clone(),
+            record_ended: self.record_ended.clone(),
             announcements: self.announced.clone(),
             rules: self.engine.status().collect(),
             channels: self

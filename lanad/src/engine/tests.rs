@@ -50,6 +50,25 @@ fn counters(block: &str, counter: &str, value: u64) -> Fact {
     }
 }
 
+#[test]
+fn types_of_blocks() {
+    let mut test = Test::new(
+        "[[rule]]\nname='r'\nwhen={type='reliable',is='present'}\n[[rule]]\nname='n'\nwhen={type='reliable',is='missing'}\n",
+    );
+    let with = graph(&[("c1.4.reliable", "reliable"), ("r", "dummy")], &[]);
+    assert_eq!(test.learn(&with), "r+ n-");
+    assert_eq!(
+        test.learn(&event("removed", "c1.4.reliable", None)),
+        "r- n+"
+    );
+    let text = "[[rule]]\nname='r'\nwhen={type='reliable',is='unbound'}\n";
+    let error = Config::parse("f", text).unwrap_err().to_string();
+    assert!(
+        error.contains("is: \"unbound\" is none of present, missing"),
+        "{error}"
+    );
+}
+
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

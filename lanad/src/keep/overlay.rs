@@ -41,27 +41,29 @@ impl Overlay {
         self.device == device
     }
 
-    /// Puts this part in the place of what is there of the channel. If it is to be `whole`, all that it is bound to must be
-    /// there.
+    /// Puts this part in the place of what is there of the channel `name`. If it is to be `whole`, all that it is bound to must
+    /// be there. `hint` says what to do if it is not.
     pub(super) fn lay(
         &self,
+        name: &str,
         target: &mut Target<'_>,
         names: &mut Names,
         whole: bool,
+        hint: &str,
     ) -> Result<()> {
         let mut ours = Vec::new();
-        for (name, _) in target.blocks.iter() {
-            let Some(rest) = names.text(name).strip_prefix(&self.prefix) else {
+        for (block, _) in target.blocks.iter() {
+            let Some(rest) = names.text(block).strip_prefix(&self.prefix) else {
                 continue;
             };
             if !is_ours(rest) {
-                let text = names.text(name);
+                let text = names.text(block);
                 let device = &self.device;
                 return Err(denied(format!(
                     "block '{text}' has a name of the channel on {device}: use another name, or another number"
                 )));
             }
-            ours.push(name);
+            ours.push(block);
         }
         remove(target, |name, _| ours.contains(&name));
         if let Some(top) = &self.top {
@@ -90,8 +92,11 @@ impl Overlay {
                 .find(|name| target.blocks.get(*name).is_none());
             match missing {
                 None => target.bindings.push(Bond { pair, place: 0 }),
-                Some(name) if whole => {
-                    return Err(denied(format!("no block '{}'", names.text(name))))
+                Some(block) if whole => {
+                    let block = names.text(block);
+                    return Err(denied(format!(
+                        "no block '{block}' for channel '{name}'{hint}"
+                    )));
                 }
                 // A device may be missing.
                 Some(_) => {}
