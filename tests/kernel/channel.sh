@@ -71,6 +71,7 @@ refused "no such key" "none: No such file or directory" a channel eth1 --to 192.
 refused "no key" "key has 64 hexadecimal digits" a channel eth1 --to 192.0.2.2 --key a.toml
 refused "no such device" "eth9: No such device" a channel eth9 "${at_a[@]}"
 refused "no such block" "this host has no org.lana.tee" a channel eth1 "${at_a[@]}" --want tee
+refused "a bound that is none" "adaptive-above, adaptive-until: from 0 to 1" a channel eth1 "${at_a[@]}" --want crypt --adaptive --adaptive-above 2
 refused "a block twice" "org.lana.crypt is there twice" a channel eth1 "${at_a[@]}" --want crypt,crypt
 refused "no channel to close" "no channel 'eth1'" a channel eth1 --close
 refused "nobody answers" "the other host does not answer yet" a channel eth1 "${at_a[@]}" --want crypt --wait 300ms
@@ -102,6 +103,30 @@ check "the old one goes" wait_for 20 one_stack
 pings "from b, with options" b channel eth1 "${at_b[@]}" --want reliable:window=64,crypt
 check "the option is set" wait_for 20 eval '[[ $(fbctl -n a show type=reliable) = *window=64* ]]'
 refused "an option that is not set" "no channel sets the option .tx.key" b channel eth1 "${at_b[@]}" --want crypt:tx.key=1
+
+# --- Odd messages, and another device of the same number ---
+
+as_before() { [[ $(a channels) = *" up "*reliable,crypt* && $(b channels) = *" up "*reliable,crypt* ]]; }
+wait_for 20 as_before
+fold python3 -S "$tests/channelflood.py" frames "$lanad_a"
+check "one line tells of forged ones" test "$(grep -c "a message is ignored" said.a)" -le 1
+changes_device() {
+	ip -n a link set eth1 name eth7
+	pause 0.3
+	ip -n a link set eth7 mtu 1400
+	ip -n b link set eth1 mtu 1400
+	pause 0.3
+	ip -n a link set eth7 name eth1 mtu 1500
+	ip -n b link set eth1 mtu 1500
+}
+pings "a device that is called otherwise, and has another MTU" changes_device
+check "the channel stays" wait_for 20 as_before
+down() { ip -n a link set eth1 down && pause 0.2 && ip -n a link set eth1 up; }
+down
+check "after a device that is down, too" wait_for 20 as_before
+pings "another stack then" a channel eth1 "${at_a[@]}" --want crypt,checksum
+pings "and back" a channel eth1 "${at_a[@]}" --want reliable,crypt
+check "it runs" contains "$(<done_meanwhile)" "eth1: reliable,crypt"
 
 # --- Killed ---
 
@@ -174,6 +199,7 @@ END
 b reload
 check "by UDP, from a configuration" is "$(a channel eth1 --to 198.51.100.2 --key key --top top --number 7 --want compress,crypt)" "eth1: compress,crypt"
 check "its blocks have its number" contains "$(fbctl -n b show)" "c7.1.crypt"
+fold python3 -S "$tests/channelflood.py" UDP "$lanad_a"
 for host in a b; do
 	ip -n "$host" link add eth2 type veth peer name "far$host"
 	vlink -n "$host" ethernet hook eth2
@@ -181,7 +207,9 @@ for host in a b; do
 	fbctl -n "$host" bind second eth2
 done
 b channel eth2 --to 198.51.100.1 --key key --top second --number 8
-check "two channels to one host by UDP" is "$(a channel eth2 --to 198.51.100.2 --key key --top second --number 8 --want crypt)" "eth2: crypt"
+began=$(date +%s%N)
+check "two channels to one host by UDP" is "$(a channel eth2 --to 198.51.100.2 --key key --top second --number 8 --want crypt --switch-after 700ms)" "eth2: crypt"
+check "the second one is agreed on for later" test $(($(date +%s%N) - began)) -ge 700000000
 token=$(b publish far '*' tcp:82)
 check "each gets its messages" is "$(a resolve eth1 '*' tcp:82)" "$token"
 a channel eth2 --close
@@ -215,6 +243,15 @@ check "it runs, and the graph is kept" eval '[[ $(<done_meanwhile) = *"eth1: cry
 a hold
 refused "who holds the graph holds the channel" "somebody holds the graph" a channel eth1 --to 198.51.100.2 --key key --top top --number 7 --want compress
 a release
+mv a.graph.toml a.whole.toml
+grep -v -e top a.whole.toml -e dummy >a.graph.toml
+sed -i 's/^bindings.*//' a.graph.toml
+a reload
+check "a graph without the block on top of a channel: the channel is named" wait_for 20 said a \
+	"no block 'top' for channel 'eth1': add it to the files of the graph, or close the channel"
+mv a.whole.toml a.graph.toml
+a reload
+check "it is mended" wait_for 20 eval '[ "$(fbctl -n a show | grep -c "c7.in")" -gt 0 ] && [[ $(a status) = "graph kept"* ]]'
 
 
 check "no lanad has panicked" not grep -q panicked said.a said.b
