@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""goodput.py STACK MINUTES [SEED | LOSS% [ABOVE BELOW HOLD]]: in a booted kernel, makes the lab's link, and has alice send to bob by TCP for so many
-minutes while the link loses packets as lab/weather.py says, or always the same share of them. STACK is plain, reliable or
-adaptive, with another policy if there is one. Prints JSON: among others, what bob has received in each minute."""
+"""goodput.py STACK MINUTES [SEED | LOSS%] [OPTION...]: in a booted kernel, makes the lab's link, and has alice send to bob by TCP
+for so many minutes while the link loses packets as lab/weather.py says, or always the same share of them. STACK is plain, reliable or
+adaptive; OPTIONs are more of those for `lanactl channel`. Prints JSON: among others, what bob has received in each minute."""
 
 import json
 import select
@@ -101,15 +101,12 @@ class Loop(transfer.Loop):
                     self.watched[fd].ready()
 
 
-def main(stack, minutes, loss=str(weather.SEED), *policy):
+def main(stack, minutes, loss=str(weather.SEED), *options):
     minutes = int(minutes)
     course = (weather.constant(minutes, float(loss[:-1])) if loss.endswith("%") else
               weather.course(minutes, int(loss)))
-    wire = link.Link(stack != "plain", 1)
-    if stack == "reliable":
-        link.put_in("off")
-        link.send("on")
-    control = adaptive.Adaptive(adaptive.Policy(*map(float, policy))) if stack == "adaptive" else None
+    wire = link.Link(stack, 1)
+    channel = adaptive.Channel(*options) if stack == "adaptive" else None
     loop = Loop()
     Listener(loop)
     flow = Flow(loop, 20000)
@@ -119,9 +116,8 @@ def main(stack, minutes, loss=str(weather.SEED), *policy):
             wire.loss(wanted)
             percent = wanted
         before, seconds = loop.bytes, 0
-        for second in range(60 if control else 0):
-            control.tick(60 * minute + second)
-            seconds += control.stack.inside
+        for second in range(60 if channel else 0):
+            seconds += channel.look(60 * minute + second)
             loop.until(start + 60 * minute + second + 1)
         loop.until(start + 60 * minute + 60)
         received.append(loop.bytes - before)
@@ -129,10 +125,10 @@ def main(stack, minutes, loss=str(weather.SEED), *policy):
     resent = loop.resent + transfer.tcp_info(flow.sock, transfer.SENDER)["total_retrans"]
     result = {"stack": stack, "minutes": minutes, "bytes": received, "resent": resent, "broken": loop.broken,
               "course": course, "link": {name: link.counters("link", name) for name in ("there", "wire", "back")}}
-    if control:
-        result |= {"changes": control.changes, "inside": inside, "reliable": control.stack.counters}
+    if channel:
+        result |= {"changes": channel.changes, "inside": inside, "reliable": channel.end()}
     elif stack == "reliable":
-        result["reliable"] = [[link.counters(end, "r") for end in link.ENDS]]
+        result["reliable"] = [link.counters(end, "stack") for end in link.ENDS]
     json.dump(result, sys.stdout)
 
 

@@ -27,15 +27,12 @@ MTU = 1500
 HEADER = 36
 # An end sends no faster, so that packets wait on top of the stack and not in the link: with reliable, 4 % less than the link can
 # do, as numbers take 2.4 % and the rest is for what is sent again; without it, a little less, for the keepalives.
-PACE = {True: "245kbit", False: "255kbit"}
-# A window as large as what the link's queue and the link hold, and half of it more. An acknowledgement waits for a packet that
-# takes it along: at this rate there is one each 47 ms. In a storm a packet may be lost ten times; the others wait for it.
-RELIABLE = {"window": 32, "ack-delay": "60ms", "rto-min": "100ms", "rto-max": "10s", "retries": 60, "timeout": "600s"}
+PACE = {True: "245kbit", False: "254kbit"}
 HOSTS = {"alice": ("10.0.0.1", "02:00:00:00:00:0a", "a0"), "bob": ("10.0.0.2", "02:00:00:00:00:0b", "b0")}
-ENDS = ("west", "east")
+ENDS = {"west": "02:00:00:00:00:01", "east": "02:00:00:00:00:02"}
 NAMESPACES = (*HOSTS, *ENDS, "link")
-# For this link: its round trip takes 0.5 s, and with a full queue 1.5 s. The window is not more than the queue and the link hold,
-# so the queue drops nothing of what is numbered.
+# The window is not more than the link's queue and the link hold, so the queue drops nothing of what is numbered. In a storm a
+# packet may be lost ten times; the others wait for it.
 RELIABLE = {"window": 20, "rto-max": "10s", "retries": 60, "timeout": "600s"}
 
 
@@ -46,10 +43,11 @@ def batch(namespace, *lines):
 
 
 class Link:
-    """The network. A stack that may have `reliable` has a queue on top that paces, and leaves room for its header."""
+    """The network, with a stack: `plain`, `reliable`, or `adaptive`, which is nothing yet. A stack that may have `reliable` has a queue
+    on top that paces, and leaves room for its header."""
 
-    def __init__(self, paces, seed):
-        header = HEADER if paces else 0
+    def __init__(self, stack, seed):
+        header = 0 if stack == "plain" else HEADER
         for name in NAMESPACES:
             run("ip", "netns", "add", name)
             enter(name)
@@ -60,7 +58,8 @@ class Link:
         ups = {name: ["link set lo up"] for name in NAMESPACES}
         lines = []
         for one, name, other, peer in wires:
-            macs = [f" address {HOSTS[place][1]}" if place in HOSTS else "" for place in (one, other)]
+            macs = [f" address {mac}" if (mac := HOSTS[place][1] if place in HOSTS else ENDS.get(place) if device == "out" else None)
+                    else "" for place, device in ((one, name), (other, peer))]
             lines.append(f"link add name {name} netns {one}{macs[0]} type veth peer name {peer} netns {other}{macs[1]}")
             ups[one].append(f"link set dev {name} up gso_max_segs 1")
             ups[other].append(f"link set dev {peer} up gso_max_segs 1")
@@ -77,16 +76,20 @@ class Link:
             enter(name)
             for device in devices:
                 run("vlink", "ethernet", "hook", device, "--yes")
-        top = "pace" if paces else "stack"
-        paced = ("add pace queue", "set pace direction=egress", f"set pace limit-bytes={QUEUE}", f"set pace rate={PACE[False]}",
-                 "bind pace stack") if paces else ()
+        # What alice and bob reach first, and what is between that and the link.
+        top, *below = {"plain": ["stack"], "reliable": ["pace", "stack"], "adaptive": ["pace"]}[stack]
+        kinds = {"pace": ("queue", {"direction": "egress", "limit-bytes": QUEUE, "rate": PACE[stack == "reliable"]}),
+                 "stack": ("reliable", RELIABLE) if stack == "reliable" else ("dummy", {})}
+        blocks = [top, *below]
         queue = [f"rate={RATE}", f"limit-bytes={QUEUE}"]
         batch("link", "add there queue", "add wire delay", "add back queue", "bind there l0", "bind wire there", "bind back wire",
               "bind l1 back", *(f"set there {option}" for option in (*queue, "direction=ingress")),
               *(f"set back {option}" for option in (*queue, "direction=egress")), f"set wire latency={LATENCY}",
               f"set wire seed={seed}")
         for end in ENDS:
-            batch(end, "add stack dummy", "bind stack out", *paced)
+            batch(end, *(f"add {name} {kinds[name][0]}" for name in blocks),
+                  *(f"set {name} {key}={value}" for name in blocks for key, value in kinds[name][1].items()),
+                  *(f"bind {upper} {lower}" for upper, lower in zip(blocks, (*below, "out"))))
         batch("west", f"bind in {top}")
         batch("east", "add far delay", f"set far latency={FAR}", f"bind far {top}", "bind in far")
         enter("link")
@@ -103,29 +106,3 @@ def counters(namespace, block):
     enter(namespace)
     found, = json.loads(run("fbctl", "-j", "show", block))
     return {option["key"]: option["value"] for option in found["option"]}
-
-
-def put_in(send):
-    """A reliable into both ends, in place of the dummy, which stays for later."""
-    for end in ENDS:
-        options = (RELIABLE | {"send": send}).items()
-        batch(end, "add r reliable", *(f"set r {key}={value}" for key, value in options), "replace stack r")
-
-
-def send(value):
-    """Both ends number what they send, or do not, and pace themselves accordingly."""
-    for end in ENDS:
-        batch(end, f"set r send={value}", f"set pace rate={PACE[value == 'on']}")
-
-
-def empty():
-    """Whether nothing is on its way that has a number."""
-    return not any(int(counters(end, "r")[key]) for end in ENDS for key in ("pending", "waiting"))
-
-
-def take_out():
-    """The dummy into both ends again, in place of the reliable. Answers what the two have counted."""
-    found = [counters(end, "r") for end in ENDS]
-    for end in ENDS:
-        batch(end, "replace r stack", "rm r")
-    return found

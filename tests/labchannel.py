@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The link and the stacks of the lab (see Documentation/lab-channel.md) at work, in short, in real time, and by a faster link:
-the stack changes when the loss does, and a change loses no packet."""
+"""The link and the adaptive stack of the lab (see Documentation/lab-channel.md) at work, in short, in real time, and by a faster
+link: the stack changes when the loss does, and packets come all the same."""
 
 import os
 import socket
@@ -23,16 +23,6 @@ link.QUEUE = "1mb"
 # At this rate many packets are in the window, and the kernel's timers are late.
 link.RELIABLE |= {"window": 512, "ack-delay": "2ms", "rto-min": "10ms"}
 TICK, PORT = 0.01, 5002
-
-
-def policy():
-    """A loss that stays for a time changes the stack, and one between both bounds does not."""
-    one, changes = adaptive.Policy(0.02, 0.005, 10), []
-    losses = [0] * 30 + [0.5] * 9 + [0.01] + [0.02] * 20 + [0.01] * 40 + [0.004] * 20
-    for second, loss in enumerate(losses):
-        if one.measured(loss, second):
-            changes.append((second, one.inside))
-    check("the policy has two bounds, and waits", changes == [(50, True), (110, False)], changes)
 
 
 class Datagrams:
@@ -77,11 +67,10 @@ class Datagrams:
             time.sleep(TICK)
 
 
-def run(control, datagrams, until, seconds=20):
-    """Ticks until something is so. Whether it came to be."""
+def run(datagrams, until, seconds=20):
+    """Sends until something is so. Whether it came to be."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
-        control.tick(time.monotonic())
         datagrams.send(5)
         datagrams.take()
         if until():
@@ -91,32 +80,32 @@ def run(control, datagrams, until, seconds=20):
 
 
 def changes():
-    wire = link.Link(True, 1)
-    control = adaptive.Adaptive(adaptive.Policy(0.05, 0.005, 0.2))
-    datagrams, stack = Datagrams(), control.stack
+    wire = link.Link("adaptive", 1)
+    channel = adaptive.Channel("--keepalive=20ms", "--adaptive-for=200ms")
+    datagrams = Datagrams()
+    settled = lambda inside: channel.look(0) == inside and channel.state == "up"
     first = datagrams.begin()
-    measured = lambda: control.west.loss_out is not None and len(control.west.samples) == adaptive.SAMPLES
-    check("keepalives pass, and tell of no loss", run(control, datagrams, measured) and not control.west.loss_out)
-    check("without a loss the stack stays", not stack.inside and datagrams.missing(first) == (0, 0))
-    # By hand first, and on a link without loss.
-    hold, control.policy.hold, control.policy.inside = control.policy.hold, float("inf"), True
-    stack.want(True)
-    check("the stack changes", run(control, datagrams, lambda: stack.inside and not stack.steps))
-    check("no datagram is lost by that, or comes twice", (found := datagrams.missing(first)) == (0, 0), found)
+    check("messages pass, and tell of no loss", run(datagrams, lambda: settled(False) and channel.loss == (0, 0)), channel.loss)
+    check("without a loss the stack stays", not channel.changes and (found := datagrams.missing(first)) == (0, 0), channel.changes, found)
     wire.loss(10)
+    check("it changes, as the loss tells", run(datagrams, lambda: settled(True)), channel.blocks, channel.loss)
     first = datagrams.begin()
-    run(control, datagrams, lambda: datagrams.sent - first >= 500)
+    run(datagrams, lambda: datagrams.sent - first >= 500)
     check("a tenth is lost, but no datagram", (found := datagrams.missing(first)) == (0, 0), found)
-    check("keepalives are", control.west.loss_out > 0 and control.west.loss_in > 0, control.west.loss_out, control.west.loss_in)
+    check("the queue on top is slower, by a rule", slower(), link.counters("west", "pace"))
     wire.loss(0)
-    control.policy.hold, first = hold, datagrams.begin()
-    check("on a clean link it changes back", run(control, datagrams, lambda: not stack.inside and not stack.steps))
+    first = datagrams.begin()
+    check("on a clean link it changes back", run(datagrams, lambda: settled(False)), channel.blocks, channel.loss)
     check("and no datagram is lost by that, or comes twice", (found := datagrams.missing(first)) == (0, 0), found)
-    (west, east), = stack.counters
-    check("some were sent again, and none given up",
-          int(west["resent"]) > 0 and west["given-up"] == east["given-up"] == west["skipped"] == east["skipped"] == "0", west, east)
-    wire.loss(20)
-    check("it changes again, as the loss tells", run(control, datagrams, lambda: stack.inside and not stack.steps))
+    check("the queue is as fast as before", run(datagrams, lambda: not slower()), link.counters("west", "pace"))
+    counted = channel.end()
+    check("some were sent again, and none given up", sum(int(block["resent"]) for block in counted) > 0 and
+          all(block["given-up"] == block["skipped"] == "0" for block in counted), counted)
+
+
+def slower():
+    """Whether the queue sends as slowly as suits `reliable`."""
+    return link.counters("west", "pace")["rate"] == link.PACE[True]
 
 
 def transfer():
@@ -132,7 +121,6 @@ def transfer():
 
 check("the course is the same each time", weather.course(1440, 5) == weather.course(1440, 5))
 check("and another one by another seed", weather.course(1440, 5) != weather.course(1440, 6))
-policy()
 changes()
 transfer()
 end()

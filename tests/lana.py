@@ -175,6 +175,13 @@ class Socket:
         return [(int.from_bytes(b[C["LANA_A_FB_IDP"]], sys.byteorder),
                  b[C["LANA_A_FB_NAME"]][:-1].decode()) for b in blocks]
 
+    def options(self, name):
+        """The options of a block, as it shows them. None if it is not there."""
+        found = self.request("FB_GET", attr("FB_NAME", name)).messages
+        pairs = (dict(attrs(data)) for message in found for kind, data in attrs(message[20:]) if kind == C["LANA_A_FB_OPTION"])
+        text = lambda data: data.rstrip(b"\0").decode()
+        return {text(pair[C["LANA_A_OPTION_KEY"]]): text(pair[C["LANA_A_OPTION_VALUE"]]) for pair in pairs}
+
     def names(self):
         """The names of all blocks."""
         return [name for _, name in self.dump()]
