@@ -4,7 +4,7 @@
 
 use crate::{
     name::Name,
-    stack::{Capability, Secrets, Wanted},
+    stack::{Agreed, Capability, Secrets, Wanted},
     Time,
 };
 use std::time::Duration;
@@ -34,6 +34,9 @@ impl Policy {
     }
 }
 
+/// How many times longer a policy waits at most that was refused again and again.
+const PATIENCE_MAX: u32 = 64;
+
 /// What the policy says now.
 #[derive(Debug)]
 pub(crate) struct Adaptive {
@@ -41,15 +44,38 @@ pub(crate) struct Adaptive {
     inside: bool,
     /// Since when the loss says the contrary.
     since: Option<Time>,
+    /// It has said something else, and what came of it is not known.
+    open: bool,
+    /// How many times longer than `hold` the loss must say so.
+    patience: u32,
 }
 
 impl Adaptive {
-    pub(crate) fn new(policy: Policy) -> Self {
+    /// `runs` is the stack that is there already.
+    pub(crate) fn new(policy: Policy, runs: &[Agreed]) -> Self {
         Adaptive {
+            inside: runs.iter().any(|block| block.name == policy.block.name),
             policy,
-            inside: false,
             since: None,
+            open: false,
+            patience: 1,
         }
+    }
+
+    /// This stack is there, and nothing is negotiated. What was refused is tried again, later each time.
+    pub(crate) fn settled(&mut self, runs: &[Agreed]) {
+        if !std::mem::take(&mut self.open) {
+            return;
+        }
+        let is = runs
+            .iter()
+            .any(|block| block.name == self.policy.block.name);
+        self.patience = if is == self.inside {
+            1
+        } else {
+            PATIENCE_MAX.min(self.patience * 2)
+        };
+        self.inside = is;
     }
 
     /// A new measurement: whether the policy now says something else.
@@ -64,11 +90,12 @@ impl Adaptive {
             return false;
         }
         let since = *self.since.get_or_insert(now);
-        if now.saturating_sub(since) < self.policy.hold {
+        if now.saturating_sub(since) < self.policy.hold * self.patience {
             return false;
         }
         self.inside = !self.inside;
         self.since = None;
+        self.open = true;
         true
     }
 
@@ -97,7 +124,7 @@ mod tests {
 
     #[test]
     fn hysteresis_and_hold() {
-        let mut adaptive = Adaptive::new(Policy::reliable().unwrap());
+        let mut adaptive = Adaptive::new(Policy::reliable().unwrap(), &[]);
         let mut changes = Vec::new();
         let mut at = |seconds: u64, loss| {
             if adaptive.measured(loss, Duration::from_secs(seconds)) {
@@ -125,7 +152,7 @@ mod tests {
 
     #[test]
     fn where_the_block_goes() {
-        let mut adaptive = Adaptive::new(Policy::reliable().unwrap());
+        let mut adaptive = Adaptive::new(Policy::reliable().unwrap(), &[]);
         let wanted = |names: &[&str]| -> Vec<Wanted> {
             let wanted = |name: &&str| Wanted::new(Name::short(name).unwrap());
             names.iter().map(wanted).collect()

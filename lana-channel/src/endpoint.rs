@@ -235,9 +235,10 @@ impl Endpoint {
             return Err(BadConfig::Delay);
         }
         let graph = graph.unwrap_or(Graph::Absent { open: true });
+        let policy = config.policy.clone();
         let highest = graph.held().iter().map(|held| held.number).max();
         let mut endpoint = Endpoint {
-            adaptive: config.policy.clone().map(Adaptive::new),
+            adaptive: policy.map(|policy| Adaptive::new(policy, graph.sending())),
             config,
             random,
             now,

@@ -417,7 +417,7 @@ impl Endpoint {
     }
 
     fn keepalive(&mut self, sequence: u64, link: &Link) {
-        let now = self.now;
+        let (now, idle) = (self.now, self.is_idle());
         let Some(session) = &mut self.session else {
             return;
         };
@@ -427,6 +427,9 @@ impl Endpoint {
         else {
             return;
         };
+        if idle {
+            adaptive.settled(self.graph.sending());
+        }
         if adaptive.measured(loss, now) {
             self.next = Some(adaptive.apply(goal, &self.config.have));
             self.report(Report::Adapted { loss });

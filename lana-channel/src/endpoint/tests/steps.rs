@@ -317,6 +317,45 @@ fn an_adaptive_stack() {
 }
 
 #[test]
+fn an_adaptive_stack_that_is_refused() {
+    let mut adaptive = config();
+    adaptive.policy = Policy::reliable();
+    adaptive.timing.keepalive = 100 * MS;
+    let mut other = lacking("reliable");
+    other.timing = adaptive.timing;
+    let mut world = World::new(14, [adaptive, other]);
+    world.open(0, "crypt");
+    world.run(10 * S);
+    world.loss = 0.3;
+    world.run(600 * S);
+    let tried = |report: &&Report| matches!(report, Report::Adapted { .. });
+    let tried = world.hosts[0].reports.iter().filter(tried).count();
+    // After 10, 20, 40 ... seconds.
+    assert!((3..8).contains(&tried), "{tried}");
+    assert_eq!(world.sending(1), "crypt");
+    world.agree().unwrap();
+}
+
+#[test]
+fn an_adaptive_stack_after_a_restart() {
+    let mut adaptive = config();
+    adaptive.policy = Policy::reliable();
+    adaptive.timing.keepalive = 100 * MS;
+    let mut other = config();
+    other.timing = adaptive.timing;
+    let mut world = World::new(15, [adaptive, other]);
+    world.open(0, "crypt");
+    world.run(10 * S);
+    world.loss = 0.1;
+    world.run(60 * S);
+    assert_eq!(world.sending(1), "reliable,crypt");
+    world.restart(0, true);
+    world.open(0, "crypt");
+    world.run(5 * S);
+    assert_eq!(world.sending(0), "reliable,crypt");
+}
+
+#[test]
 fn a_change_that_is_cut_off() {
     let mut first = Vec::new();
     for moment in 0..60 {
