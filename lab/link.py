@@ -31,9 +31,9 @@ PACE = {True: "245kbit", False: "254kbit"}
 HOSTS = {"alice": ("10.0.0.1", "02:00:00:00:00:0a", "a0"), "bob": ("10.0.0.2", "02:00:00:00:00:0b", "b0")}
 ENDS = {"west": "02:00:00:00:00:01", "east": "02:00:00:00:00:02"}
 NAMESPACES = (*HOSTS, *ENDS, "link")
-# The window is not more than the link's queue and the link hold, so the queue drops nothing of what is numbered. In a storm a
-# packet may be lost ten times; the others wait for it.
-RELIABLE = {"window": 20, "rto-max": "10s", "retries": 60, "timeout": "600s"}
+# A window of what the link's queue and the link hold, and half of it more. An acknowledgement waits for a packet that takes it
+# along: at this rate there is one each 47 ms. In a storm a packet may be lost ten times; the others wait for it.
+RELIABLE = {"window": 32, "ack-delay": "60ms", "rto-min": "100ms", "rto-max": "10s", "retries": 60, "timeout": "600s"}
 
 
 def batch(namespace, *lines):
