@@ -57,10 +57,11 @@ class Link:
                  ("east", "in", "bob", "b0"))
         ups = {name: ["link set lo up"] for name in NAMESPACES}
         lines = []
+        macs = {(place, device): f" address {mac}" for place, (_, mac, device) in HOSTS.items()}
+        macs |= {(end, "out"): f" address {mac}" for end, mac in ENDS.items()}
         for one, name, other, peer in wires:
-            macs = [f" address {mac}" if (mac := HOSTS[place][1] if place in HOSTS else ENDS.get(place) if device == "out" else None)
-                    else "" for place, device in ((one, name), (other, peer))]
-            lines.append(f"link add name {name} netns {one}{macs[0]} type veth peer name {peer} netns {other}{macs[1]}")
+            lines.append(f"link add name {name} netns {one}{macs.get((one, name), '')} type veth "
+                         f"peer name {peer} netns {other}{macs.get((other, peer), '')}")
             ups[one].append(f"link set dev {name} up gso_max_segs 1")
             ups[other].append(f"link set dev {peer} up gso_max_segs 1")
         for name, other in zip(HOSTS, reversed(HOSTS)):
