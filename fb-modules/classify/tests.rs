@@ -207,6 +207,10 @@ fn mistakes_name_the_culprit() {
     let long = "x".repeat(500);
     assert!(said(&long).len() < 60);
     assert_eq!(Rule::parse(&long), Err(Bad::Word(&long)));
+}
+
+#[test]
+fn keys_have_numbers() {
     for (key, number) in [
         ("rule.0", Some(0)),
         ("rule.65535", Some(65_535)),
