@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Shape: what a limit costs that packets stay below, and one that makes them wait; and how well a rate is kept."""
 
+import contextlib
+
 import burst
 import ebpf
 from common import BURST, WIRE, Called, Missing, Room, Wire, batch, clock, contender, do, hook, stack
@@ -83,6 +85,16 @@ def waiting(setup):
     return Waiting(*path(setup))
 
 
+@contextlib.contextmanager
+def room():
+    """Has the receiver take as many packets at once as wait: else it drops what a queueing discipline sends in one go."""
+    def backlog(packets):
+        do("nsenter", "-t", "1", "-n", "sysctl", "-qw", f"net.core.netdev_max_backlog={packets}")
+    backlog(MANY)
+    yield
+    backlog(1000)
+
+
 def plain(source, target):
     mirred(source, target, None)
 
@@ -98,10 +110,11 @@ def run(section):
                         ("LANA, shape, police", lana("shape", f"rate={fast}", "mode=police"))]:
         section.offer(BELOW, name, lambda: passed(setup))
     section.take_turns()
-    for name, setup in [("mirred, no limit", plain), ("tc tbf", behind(tbf(FAST))), ("tc htb", behind(htb(FAST))),
-                        ("LANA, dummy", bound), ("LANA, shape", lana("shape", f"limit={MANY}", f"rate={FAST}"))]:
-        section.offer(WAIT, name, lambda: waiting(setup))
-    section.take_turns()
+    with room():
+        for name, setup in [("mirred, no limit", plain), ("tc tbf", behind(tbf(FAST))), ("tc htb", behind(htb(FAST))),
+                            ("LANA, dummy", bound), ("LANA, shape", lana("shape", f"limit={MANY}", f"rate={FAST}"))]:
+            section.offer(WAIT, name, lambda: waiting(setup))
+        section.take_turns()
     timing.rates(section, RATES, [
         ("tc tbf", lambda rate: path(behind(tbf(rate)))), ("tc htb", lambda rate: path(behind(htb(rate)))),
         ("LANA, shape", lambda rate: path(lana("shape", f"limit={MANY}", f"rate={rate}")))])
