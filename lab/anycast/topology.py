@@ -77,8 +77,11 @@ def build(latency=0):
         inside[name], slow[name] = ["link set lo up"], []
     for one, other, near, far in LINKS:
         wire(place(one), place(other), place(other), place(one))
-        inside[place(one)].append(f"address add {address(near)}/30 dev {place(other)}")
-        inside[place(other)].append(f"address add {address(far)}/30 dev {place(one)}")
+        for system, neighbour, own in ((one, other, near), (other, one, far)):
+            inside[place(system)] += [
+                f"address add {address(own)}/30 dev {place(neighbour)}",
+                # A segment is acknowledged at once: BIRD sends by Nagle's algorithm, and would wait 40 ms now and then.
+                f"route replace {address(own & ~3)}/30 dev {place(neighbour)} proto kernel scope link src {address(own)} quickack 1"]
     for host, (system, own, gateway) in HOSTS.items():
         wire(place(system), "lan", host, "eth0")
         inside[place(system)].append(f"address add {gateway}/8 dev lan")
