@@ -9,8 +9,8 @@ use super::{
 };
 
 impl Rule {
-    /// Whether the headers are as this rule wants them, but for its lists; `vlan` is the identifier of the outermost tag. What a packet
-    /// does not have is not what a rule wants.
+    /// Whether the headers are as this rule wants them, but for its lists; `vlan` is the identifier of the outermost tag.
+    /// What a packet does not have is not what a rule wants.
     #[inline]
     pub(crate) fn matches(&self, packet: &Parsed, vlan: Option<u16>) -> bool {
         let is = |wanted: Option<u16>, found: Option<u16>| wanted.is_none() || wanted == found;

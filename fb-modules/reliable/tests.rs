@@ -428,9 +428,8 @@ fn given_up() {
     }
 }
 
-/// The sender goes while packets wait for one that is missing.
-#[test]
-fn what_is_missing_is_not_waited_for_longer() {
+/// A link that loses nothing by itself, and ends that wait for half a second.
+fn patient() -> World {
     let link = Link {
         loss: 0,
         duplicate: 0,
@@ -439,6 +438,13 @@ fn what_is_missing_is_not_waited_for_longer() {
     };
     let mut world = World::new(link, 9);
     world.bounds.timeout = 500 * MS;
+    world
+}
+
+/// The sender goes while packets wait for one that is missing.
+#[test]
+fn what_is_missing_is_not_waited_for_longer() {
+    let mut world = patient();
     world.waiting[0].push_back(0);
     world.run(1000);
     assert!(world.send(0, 1));
@@ -463,14 +469,7 @@ fn what_is_missing_is_not_waited_for_longer() {
 /// The sender is there, and needs long to send again what is missing: that is waited for.
 #[test]
 fn who_is_heard_is_waited_for() {
-    let link = Link {
-        loss: 0,
-        duplicate: 0,
-        latency: MS,
-        jitter: 0,
-    };
-    let mut world = World::new(link, 9);
-    world.bounds.timeout = 500 * MS;
+    let mut world = patient();
     world.bounds.rto = (10 * MS, 50 * MS);
     world.bounds.retries = 255;
     world.waiting[0].push_back(0);

@@ -289,14 +289,18 @@ fn services() {
         }));
 }
 
+/// One host with an adaptive stack, and another one.
+fn adaptive(seed: u64, mut other: Config) -> World {
+    let mut one = config();
+    one.policy = Policy::reliable();
+    one.timing.keepalive = 100 * MS;
+    other.timing = one.timing;
+    World::new(seed, [one, other])
+}
+
 #[test]
 fn an_adaptive_stack() {
-    let mut adaptive = config();
-    adaptive.policy = Policy::reliable();
-    adaptive.timing.keepalive = 100 * MS;
-    let mut other = config();
-    other.timing = adaptive.timing;
-    let mut world = World::new(13, [adaptive, other]);
+    let mut world = adaptive(13, config());
     world.open(0, "compress,crypt");
     world.run(30 * S);
     assert_eq!(world.sending(1), "compress,crypt");
@@ -318,12 +322,7 @@ fn an_adaptive_stack() {
 
 #[test]
 fn an_adaptive_stack_that_is_refused() {
-    let mut adaptive = config();
-    adaptive.policy = Policy::reliable();
-    adaptive.timing.keepalive = 100 * MS;
-    let mut other = lacking("reliable");
-    other.timing = adaptive.timing;
-    let mut world = World::new(14, [adaptive, other]);
+    let mut world = adaptive(14, lacking("reliable"));
     world.open(0, "crypt");
     world.run(10 * S);
     world.loss = 0.3;
@@ -338,12 +337,7 @@ fn an_adaptive_stack_that_is_refused() {
 
 #[test]
 fn an_adaptive_stack_after_a_restart() {
-    let mut adaptive = config();
-    adaptive.policy = Policy::reliable();
-    adaptive.timing.keepalive = 100 * MS;
-    let mut other = config();
-    other.timing = adaptive.timing;
-    let mut world = World::new(15, [adaptive, other]);
+    let mut world = adaptive(15, config());
     world.open(0, "crypt");
     world.run(10 * S);
     world.loss = 0.1;
