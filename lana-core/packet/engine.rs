@@ -350,18 +350,18 @@ impl<'r> Context<'r> {
     }
 
     /// Walks a packet from `slot` on until it ends: what a driver is to do with its frame, or the packet, where
-    /// the stack is to have it.
+    /// the stack is to have it. The packet leaves the block that is in the context, as are its direction and the blocks
+    /// that it may still pass: what each hop needs of these is better off outside of what handlers get.
     #[inline(always)]
     fn walk<const BANK: usize, P: Packet>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: P,
         mut slot: &'r Slot,
+        (mut direction, mut left): (Direction, u32),
         observer: &mut impl Observer,
     ) -> Result<Action, P> {
-        // What is needed for each hop is better off outside of what handlers get.
-        let (cpu, mut direction, mut left) = (self.cpu, self.direction, self.left);
-        self.from = self.hop;
+        let cpu = self.cpu;
         loop {
             let Some(hop) = slot.hop(version) else {
                 return self.unbound(self.hop, packet, direction, observer);
@@ -397,7 +397,10 @@ impl<'r> Context<'r> {
         };
         let mut direction = self.direction;
         let end = match self.follow(self.hop, verdict, &mut direction, observer) {
-            Ok((skb, slot)) => self.walk(version, skb, slot, observer),
+            Ok((skb, slot)) => {
+                self.from = self.hop;
+                self.walk(version, skb, slot, (direction, self.left), observer)
+            }
             Err(end) => end,
         };
         if let Err(skb) = end {
@@ -425,11 +428,12 @@ impl<'r> Context<'r> {
             self.left = u32::min(next.left, self.calls);
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
-            self.hop = next.from;
+            (self.hop, self.from) = (next.from, next.from);
             let before = self.left;
             observer.next(self, next.from, &mut packet, next.direction, next.slot);
+            let way = (next.direction, before);
             // What was made in the graph is not given back.
-            let _ = self.walk(version, packet, next.slot, observer);
+            let _ = self.walk(version, packet, next.slot, way, observer);
             called = before.wrapping_sub(self.left);
             self.engine.calls.add(called.into());
         }
@@ -573,17 +577,21 @@ fn run<'r, const BANK: usize, P: Packet>(
         cx.drop(hop, Some(packet), DropReason::HopLimit);
         return Ok(Action::DROP);
     }
-    let first = hop.first(direction).or_else(|| {
-        cx.direction = direction.opposite();
-        hop.first(cx.direction)
+    let mut way = direction;
+    let first = hop.first(way).or_else(|| {
+        way = direction.opposite();
+        cx.direction = way;
+        hop.first(way)
     });
     let Some(first) = first else {
         return cx.unbound(hop, packet, Direction::Ingress, observer);
     };
-    let (direction, index) = (cx.direction, 0);
-    let port = Port { direction, index };
+    let port = Port {
+        direction: way,
+        index: 0,
+    };
     observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
-    let end = cx.walk(version, packet, first, observer);
+    let end = cx.walk(version, packet, first, (way, HOP_LIMIT), observer);
     if P::IS_FRAME && cx.made.is_some() {
         cx.walk_made(version, observer);
     }

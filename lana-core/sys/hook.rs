@@ -353,7 +353,7 @@ pub(crate) unsafe fn receive_frame<P: Entered>(
     // SAFETY: the buffer is as the invariants of frames say.
     let frame = unsafe { Frame::from_raw(xdp) };
     let action = datapath.receive_frame(slot, frame, entries, reader, cpu);
-    action.to_wire()
+    action.tell(reader, cpu)
 }
 
 /// The same of a packet that is in several buffers.

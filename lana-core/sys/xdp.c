@@ -35,7 +35,7 @@ static __always_inline u16 lana_frame_entries(const struct xdp_buff *xdp)
 	u32 mark;
 
 	/* None, or a driver that has no room for it: then it is behind the data. */
-	if (likely(xdp->data_meta >= xdp->data))
+	if (xdp->data_meta >= xdp->data)
 		return 0;
 	if (xdp->data - xdp->data_meta != sizeof(mark))
 		return 0;
@@ -72,33 +72,47 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 /* The device that a frame on this CPU is to leave by, where that is by XDP_REDIRECT. */
 static DEFINE_PER_CPU(int, lana_frame_target);
 
+/*
+ * Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index. At
+ * the end of a walk: skbs that were made of the frame have been sent before, and classifiers at
+ * their devices write here, too.
+ */
+u32 lana_frame_redirect(void)
+{
+	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
+
+	ri->tgt_index = __this_cpu_read(lana_frame_target);
+	ri->map_id = INT_MAX;
+	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+	return XDP_REDIRECT;
+}
+
+/* What most frames have no need of: calls, for which registers would be saved. */
+static noinline unsigned int lana_xdp_rarely(const struct lana_hook *hook, struct xdp_buff *xdp)
+{
+	u16 entries;
+
+	if (READ_ONCE(hook->neighbours))
+		lana_neigh_frame(xdp);
+	entries = lana_frame_entries(xdp);
+	if (xdp_buff_has_frags(xdp))
+		return lana_receive_parts(hook, xdp, entries, lana_cpu_offset());
+	return lana_receive_frame(hook, xdp, entries, lana_cpu_offset());
+}
+
 /* A frame is received: NAPI of the driver, with bottom halves off, so a read-side section. */
 static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 {
 	const struct lana_hook *hook = READ_ONCE(*lana_xdp_hook(insn));
 	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
-	struct bpf_redirect_info *ri;
-	unsigned int action;
 
 	/* Not hooked yet, or not any more. */
 	if (unlikely(!hook || xdp->data + ETH_HLEN > xdp->data_end))
 		return XDP_PASS;
-	if (unlikely(READ_ONCE(hook->neighbours)))
-		lana_neigh_frame(xdp);
-	if (unlikely(xdp_buff_has_frags(xdp)))
-		return lana_receive_parts(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());
-	action = lana_receive_frame(hook, xdp, lana_frame_entries(xdp), lana_cpu_offset());
-	if (action != XDP_REDIRECT)
-		return action;
-	/*
-	 * As bpf_redirect() does it for an index. Not earlier: skbs that were made of the frame
-	 * have been sent since, and classifiers at their devices write here, too.
-	 */
-	ri = bpf_net_ctx_get_ri();
-	ri->tgt_index = __this_cpu_read(lana_frame_target);
-	ri->map_id = INT_MAX;
-	ri->map_type = BPF_MAP_TYPE_UNSPEC;
-	return action;
+	if (unlikely(READ_ONCE(hook->neighbours) || xdp_buff_has_frags(xdp) ||
+		     xdp->data_meta < xdp->data))
+		return lana_xdp_rarely(hook, xdp);
+	return lana_receive_frame(hook, xdp, 0, lana_cpu_offset());
 }
 
 static struct bpf_prog *lana_xdp_prog(void)
@@ -352,6 +366,37 @@ static bool lana_frame_dev_up(const struct net_device *dev)
 	return (READ_ONCE(dev->state) & (start | no_carrier)) == start;
 }
 
+/* For lana_frame_xmit(): a frame that has no tag beside it, and is not too long. */
+static __always_inline int lana_frame_leave(struct xdp_buff *xdp, struct net_device *dev,
+					    const struct net_device *from)
+{
+	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
+	int action = XDP_TX;
+
+	if (dev != from) {
+		if (unlikely(!takes || !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
+			     !net_eq(dev_net(dev), dev_net(from))))
+			return -1;
+		__this_cpu_write(lana_frame_target, dev->ifindex);
+		action = XDP_REDIRECT;
+	} else if (unlikely(!takes && dev->netdev_ops->ndo_xdp_xmit)) {
+		/*
+		 * A driver that can send frames may say that it does not now: a veth whose other
+		 * end takes none. It would lose what it is told to send, without a word.
+		 */
+		return -1;
+	}
+	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+	return action;
+}
+
+/* No frame can have its tag beside it. A call, for which registers are saved. */
+static noinline int lana_frame_leave_untagged(struct xdp_buff *xdp, struct net_device *dev,
+					      const struct net_device *from)
+{
+	return lana_frame_is_tagged(xdp) ? -1 : lana_frame_leave(xdp, dev, from);
+}
+
 /*
  * What the driver is to answer for a frame to leave by a device: XDP_TX by the one
  * that it came by, XDP_REDIRECT by another one whose driver takes frames. Else -1:
@@ -360,32 +405,15 @@ static bool lana_frame_dev_up(const struct net_device *dev)
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	const struct net_device *from = xdp->rxq->dev;
-	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
 
 	/* That which has received the frame is up. */
 	if (dev != from && unlikely(!lana_frame_dev_up(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
 	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
-	/* No frame can have its tag beside it. */
-	if (lana_dev_tells_tags(from) && unlikely(lana_frame_is_tagged(xdp)))
-		return -1;
-	if (dev == from) {
-		/*
-		 * A driver that can send frames may say that it does not now: a veth whose other
-		 * end takes none. It would lose what it is told to send, without a word.
-		 */
-		if (unlikely(!takes && dev->netdev_ops->ndo_xdp_xmit))
-			return -1;
-		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-		return XDP_TX;
-	}
-	if (unlikely(!takes || !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
-		     !net_eq(dev_net(dev), dev_net(from))))
-		return -1;
-	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	__this_cpu_write(lana_frame_target, dev->ifindex);
-	return XDP_REDIRECT;
+	if (lana_dev_tells_tags(from))
+		return lana_frame_leave_untagged(xdp, dev, from);
+	return lana_frame_leave(xdp, dev, from);
 }
 
 /*

@@ -5,6 +5,8 @@
 use super::{
     bindings,
     netdev::{Device, Rtnl},
+    percpu::ThisCpu,
+    rcu::Reader,
 };
 use crate::{base::error::Failure, fail};
 use core::{mem::ManuallyDrop, ptr::NonNull};
@@ -30,6 +32,18 @@ impl Action {
     /// The number.
     #[inline]
     pub(crate) fn to_wire(self) -> u32 {
+        self.0
+    }
+
+    /// The same for the driver, which is told by which device the frame leaves, too, where it leaves by another one.
+    /// The arguments are the evidence of a softirq and of a read-side section: the driver is in its poll.
+    #[inline(always)]
+    pub(super) fn tell(self, _reader: Reader<'_>, _cpu: ThisCpu) -> u32 {
+        if self.0 == bindings::XDP_REDIRECT {
+            // SAFETY: bottom halves are off, as there is a `ThisCpu`; a driver has prepared its own CPU for redirects
+            // before it calls programs.
+            return unsafe { bindings::lana_frame_redirect() };
+        }
         self.0
     }
 }
