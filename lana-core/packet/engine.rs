@@ -9,11 +9,9 @@
 
 use super::{
     entrance::Ppe,
-    probe::Probes,
     skb_or_frame::Packet,
     stats::{Alarm, EngineStats},
-    storm::CALL_LIMIT,
-    tracer::{End, Observer, Tracer},
+    tracer::{End, Observer},
     verdict::{Decision, Unclaimed, Verdict},
 };
 use crate::{
@@ -26,19 +24,20 @@ use crate::{
         reason::DropReason,
         skb::Skb,
         slot,
-        version::{Parity, Version},
+        version::Version,
         watch::{self, Watched},
         xdp::Action,
     },
 };
-use core::mem;
 
 mod batches;
 mod destination;
+mod enter;
 mod resume;
 
 pub(super) use batches::enter_batch;
 pub(crate) use destination::Destination;
+pub(crate) use enter::enter;
 pub(super) use resume::resume;
 
 /// What stands behind an IDP, as the engine reads it.
@@ -70,7 +69,6 @@ pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 /// bottom halves off, and in an RCU read-side section.
 pub struct Context<'r> {
     ppe: &'r Ppe,
-    engine: &'r EngineStats,
     reader: Reader<'r>,
     cpu: ThisCpu,
     /// The block that runs.
@@ -80,12 +78,10 @@ pub struct Context<'r> {
     direction: Direction,
     /// How many blocks the packet may still pass in this walk.
     left: u32,
-    /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`].
+    /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`](super::storm::CALL_LIMIT).
     held: u32,
     /// How many packets may still be made.
     room: u32,
-    /// How many times handlers may still be called.
-    calls: u32,
     backlog: Queue<Destination<'r>>,
     /// What is to become of the packet that entered when no block takes it.
     unclaimed: Unclaimed,
@@ -94,6 +90,38 @@ pub struct Context<'r> {
 }
 
 impl<'r> Context<'r> {
+    /// That of a block to which a packet comes from another one, by a version.
+    #[inline(always)]
+    fn new<const BANK: usize>(
+        ppe: &'r Ppe,
+        version: Version<'r, BANK>,
+        cpu: ThisCpu,
+        (from, hop): (&'r Hop, &'r Hop),
+        (direction, left): (Direction, u32),
+        unclaimed: Unclaimed,
+    ) -> Self {
+        Self {
+            ppe,
+            reader: version.reader(),
+            cpu,
+            hop,
+            from,
+            direction,
+            left,
+            held: 0,
+            room: BACKLOG_LIMIT,
+            backlog: Queue::new(),
+            unclaimed,
+            made: None,
+        }
+    }
+
+    /// The engine's counters.
+    #[inline(always)]
+    fn engine(&self) -> &'r EngineStats {
+        self.ppe.stats().this(self.cpu)
+    }
+
     /// The way the packet came.
     #[inline]
     pub fn direction(&self) -> Direction {
@@ -140,19 +168,19 @@ impl<'r> Context<'r> {
 
     /// How many packets wait for the end of the walk.
     pub(super) fn waiting(&self) -> u64 {
-        self.engine.backlog.get()
+        self.engine().backlog.get()
     }
 
     /// A block holds a packet, by this number. It stands beside the counters, so other packets do not pay for it.
     #[inline]
     pub(super) fn note_held(&self, number: u64) {
-        self.engine.holds.add(1);
-        self.engine.held.set(number);
+        self.engine().holds.add(1);
+        self.engine().held.set(number);
     }
 
     /// How many packets blocks have held on this CPU, and the number of the last.
     pub(super) fn held(&self) -> (u64, u64) {
-        (self.engine.holds.get(), self.engine.held.get())
+        (self.engine().holds.get(), self.engine().held.get())
     }
 
     /// Whether the walk goes on with an skb that was made of its frame.
@@ -199,8 +227,8 @@ impl<'r> Context<'r> {
 
     /// Lets a packet that was made here leave by a port once the current walk has ended.
     pub fn emit(&mut self, packet: Skb, port: Port) {
-        self.engine.packets.add(1);
-        self.engine.bytes.add(u64::from(packet.len()));
+        self.engine().packets.add(1);
+        self.engine().bytes.add(u64::from(packet.len()));
         if self.room == 0 {
             return self.drop_here(Some(packet), DropReason::Backlog);
         }
@@ -227,10 +255,10 @@ impl<'r> Context<'r> {
             self.drop_here(Some(packet), DropReason::NoMemory);
             return false;
         }
-        let waiting = self.engine.backlog.get().wrapping_add(1);
-        self.engine.backlog.set(waiting);
-        if waiting > self.engine.backlog_max.get() {
-            self.engine.backlog_max.set(waiting);
+        let waiting = self.engine().backlog.get().wrapping_add(1);
+        self.engine().backlog.set(waiting);
+        if waiting > self.engine().backlog_max.get() {
+            self.engine().backlog_max.set(waiting);
         }
         true
     }
@@ -254,9 +282,9 @@ impl<'r> Context<'r> {
     #[inline(always)]
     fn count_drop(&self, at: &Hop, reason: DropReason) {
         at.counters(self.cpu).dropped(reason);
-        self.engine.drops.add(1);
+        self.engine().drops.add(1);
         if let Some(alarm) = Alarm::of(reason) {
-            self.engine.raise(alarm, at.idp());
+            self.engine().raise(alarm, at.idp());
             self.ppe.net().alarm();
         }
     }
@@ -307,7 +335,7 @@ impl<'r> Context<'r> {
     /// No block takes the packet that entered.
     #[cold]
     fn give_back<P: Packet>(&self, packet: P) -> Result<Action, P> {
-        self.engine.unclaimed.add(1);
+        self.engine().unclaimed.add(1);
         packet.give_back()
     }
 
@@ -349,39 +377,73 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// Walks a packet from `slot` on until it ends: what a driver is to do with its frame, or the packet, where
-    /// the stack is to have it. The packet leaves the block that is in the context, as are its direction and the blocks
-    /// that it may still pass: what each hop needs of these is better off outside of what handlers get.
+    /// Has a packet go from a block to what stands behind `slot`, from where on it may pass one block less. The context
+    /// is that of the other block then. As [`Self::walk`] where it goes no further.
+    #[inline(always)]
+    fn step<const BANK: usize, P: Packet>(
+        &mut self,
+        version: Version<'r, BANK>,
+        mut packet: P,
+        (from, slot): (&'r Hop, &'r Slot),
+        (direction, left): (Direction, &mut u32),
+        observer: &mut impl Observer,
+    ) -> Result<(P, &'r Hop), Result<Action, P>> {
+        let Some(hop) = slot.hop(version) else {
+            return Err(self.unbound(from, packet, direction, observer));
+        };
+        observer.comes(self, hop, &mut packet, direction);
+        let Some(fewer) = left.checked_sub(1) else {
+            let end = End::Dropped(DropReason::HopLimit);
+            observer.ends(self, hop, end, Some(&mut packet));
+            self.drop(hop, Some(packet), DropReason::HopLimit);
+            return Err(Ok(Action::DROP));
+        };
+        (*left, self.left) = (fewer, fewer);
+        (self.from, self.hop) = (from, hop);
+        Ok((packet, hop))
+    }
+
+    /// Walks a packet from the block of the context on until it ends: what a driver is to do with its frame, or the
+    /// packet, where the stack is to have it. `hop`, `direction` and `left` are those of the context: what is needed for
+    /// each hop is better off outside of what handlers get.
     #[inline(always)]
     fn walk<const BANK: usize, P: Packet>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: P,
-        mut slot: &'r Slot,
+        mut hop: &'r Hop,
         (mut direction, mut left): (Direction, u32),
         observer: &mut impl Observer,
     ) -> Result<Action, P> {
-        let cpu = self.cpu;
         loop {
-            let Some(hop) = slot.hop(version) else {
-                return self.unbound(self.hop, packet, direction, observer);
-            };
-            observer.comes(self, hop, &mut packet, direction);
-            let Some(fewer) = left.checked_sub(1) else {
-                let end = End::Dropped(DropReason::HopLimit);
-                observer.ends(self, hop, end, Some(&mut packet));
-                self.drop(hop, Some(packet), DropReason::HopLimit);
-                return Ok(Action::DROP);
-            };
-            (left, self.left) = (fewer, fewer);
-            self.hop = hop;
-            hop.counters(cpu).received(packet.len());
+            hop.counters(self.cpu).received(packet.len());
             let verdict = packet.call(hop, self);
-            (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
+            let next = self.follow(hop, verdict, &mut direction, observer);
+            let next = next.and_then(|(packet, slot)| {
+                let way = (direction, &mut left);
+                self.step(version, packet, (hop, slot), way, observer)
+            });
+            (packet, hop) = match next {
                 Ok(next) => next,
                 Err(end) => return end,
             };
-            self.from = hop;
+        }
+    }
+
+    /// Walks a packet that goes from the block of the context to what stands behind `slot`.
+    #[inline(always)]
+    fn walk_on<const BANK: usize, P: Packet>(
+        &mut self,
+        version: Version<'r, BANK>,
+        packet: P,
+        slot: &'r Slot,
+        observer: &mut impl Observer,
+    ) -> Result<Action, P> {
+        let (direction, mut left) = (self.direction, self.left);
+        let way = (direction, &mut left);
+        match self.step(version, packet, (self.hop, slot), way, observer) {
+            Ok((packet, hop)) => self.walk(version, packet, hop, (direction, left), observer),
+            Err(end) => end,
         }
     }
 
@@ -397,10 +459,7 @@ impl<'r> Context<'r> {
         };
         let mut direction = self.direction;
         let end = match self.follow(self.hop, verdict, &mut direction, observer) {
-            Ok((skb, slot)) => {
-                self.from = self.hop;
-                self.walk(version, skb, slot, (direction, self.left), observer)
-            }
+            Ok((skb, slot)) => self.walk_on(version, skb, slot, observer),
             Err(end) => end,
         };
         if let Err(skb) = end {
@@ -419,188 +478,24 @@ impl<'r> Context<'r> {
     ) {
         // What was made of a packet is not what the device received.
         self.unclaimed = Unclaimed::Drop;
-        let allowed = self.engine.storm.allowance();
-        self.calls = allowed;
+        let engine = self.engine();
+        let allowed = engine.storm.allowance();
+        let mut calls = allowed;
         while let Some((mut packet, next)) = self.backlog.pop() {
-            let waiting = self.engine.backlog.get();
-            self.engine.backlog.set(waiting.wrapping_sub(1));
-            self.calls = self.calls.wrapping_sub(called);
-            self.left = u32::min(next.left, self.calls);
+            engine.backlog.set(engine.backlog.get().wrapping_sub(1));
+            calls = calls.wrapping_sub(called);
+            self.left = u32::min(next.left, calls);
             self.held = next.left.wrapping_sub(self.left);
             self.direction = next.direction;
-            (self.hop, self.from) = (next.from, next.from);
+            self.hop = next.from;
             let before = self.left;
             observer.next(self, next.from, &mut packet, next.direction, next.slot);
-            let way = (next.direction, before);
             // What was made in the graph is not given back.
-            let _ = self.walk(version, packet, next.slot, way, observer);
+            let _ = self.walk_on(version, packet, next.slot, observer);
             called = before.wrapping_sub(self.left);
-            self.engine.calls.add(called.into());
+            engine.calls.add(called.into());
         }
-        let left = self.calls.wrapping_sub(called);
-        self.engine.storm.pay(allowed.wrapping_sub(left));
+        let left = calls.wrapping_sub(called);
+        engine.storm.pay(allowed.wrapping_sub(left));
     }
-}
-
-/// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
-/// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
-/// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
-/// between them make a bridge. Given back when nobody enters there in the version that is live, or
-/// when no block takes it and the one of the device wants that; else it has ended, and a driver is to do this with
-/// its frame. `entries` is how often it has left a graph by a device before.
-#[inline(always)]
-pub(crate) fn enter<'r, P: Packet>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    direction: Direction,
-    packet: P,
-    entries: u16,
-    reader: Reader<'r>,
-    cpu: ThisCpu,
-) -> Result<Action, P> {
-    match ppe.version(reader) {
-        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
-        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
-    }
-}
-
-/// The same by a version.
-#[inline(always)]
-fn pass<'r, const BANK: usize, P: Packet>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    version: Version<'r, BANK>,
-    direction: Direction,
-    packet: P,
-    entries: u16,
-    cpu: ThisCpu,
-) -> Result<Action, P> {
-    let Some((hop, unclaimed)) = slot
-        .hop(version)
-        .and_then(|hop| Some((hop, hop.entrance()?)))
-    else {
-        return pass_rarely(ppe, slot, version, direction, packet, entries, cpu);
-    };
-    let entered = Entered {
-        hop,
-        unclaimed,
-        direction,
-        entries,
-    };
-    run(ppe, version, packet, cpu, &entered, &mut ())
-}
-
-/// How a packet has entered.
-struct Entered<'r> {
-    hop: &'r Hop,
-    unclaimed: Unclaimed,
-    direction: Direction,
-    entries: u16,
-}
-
-/// The same where nobody enters, or where the version has probes.
-#[cold]
-#[inline(never)]
-fn pass_rarely<'r, const BANK: usize, P: Packet>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    version: Version<'r, BANK>,
-    direction: Direction,
-    mut packet: P,
-    entries: u16,
-    cpu: ThisCpu,
-) -> Result<Action, P> {
-    let Some((hop, unclaimed)) = slot.hop(version).and_then(|hop| Some((hop, hop.probed()?)))
-    else {
-        return packet.give_back();
-    };
-    let entered = Entered {
-        hop,
-        unclaimed,
-        direction,
-        entries,
-    };
-    let probes: Option<&Probes> = ppe.live().beside(version);
-    let probes = probes.map_or(&[][..], |probes| probes);
-    match Tracer::new(ppe.net(), probes, hop, &mut packet, direction, cpu, None) {
-        Some(mut tracer) => {
-            let end = run(ppe, version, packet, cpu, &entered, &mut tracer);
-            tracer.finish();
-            end
-        }
-        None => run(ppe, version, packet, cpu, &entered, &mut ()),
-    }
-}
-
-/// A packet has entered.
-#[inline(always)]
-fn run<'r, const BANK: usize, P: Packet>(
-    ppe: &'r Ppe,
-    version: Version<'r, BANK>,
-    mut packet: P,
-    cpu: ThisCpu,
-    entered: &Entered<'r>,
-    observer: &mut impl Observer,
-) -> Result<Action, P> {
-    let &Entered {
-        hop,
-        unclaimed,
-        direction,
-        entries,
-    } = entered;
-    let engine = ppe.stats().this(cpu);
-    let mut cx = Context {
-        ppe,
-        engine,
-        reader: version.reader(),
-        cpu,
-        hop,
-        from: hop,
-        direction,
-        left: HOP_LIMIT,
-        held: 0,
-        room: BACKLOG_LIMIT,
-        calls: CALL_LIMIT,
-        backlog: Queue::new(),
-        unclaimed,
-        made: None,
-    };
-    engine.packets.add(1);
-    let len = packet.len();
-    engine.bytes.add(u64::from(len));
-    hop.counters(cpu).entered(len);
-    observer.comes(&cx, hop, &mut packet, direction);
-
-    if entries >= ENTRY_LIMIT {
-        let end = End::Dropped(DropReason::HopLimit);
-        observer.ends(&cx, hop, end, Some(&mut packet));
-        cx.drop(hop, Some(packet), DropReason::HopLimit);
-        return Ok(Action::DROP);
-    }
-    let mut way = direction;
-    let first = hop.first(way).or_else(|| {
-        way = direction.opposite();
-        cx.direction = way;
-        hop.first(way)
-    });
-    let Some(first) = first else {
-        return cx.unbound(hop, packet, Direction::Ingress, observer);
-    };
-    let port = Port {
-        direction: way,
-        index: 0,
-    };
-    observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
-    let end = cx.walk(version, packet, first, (way, HOP_LIMIT), observer);
-    if P::IS_FRAME && cx.made.is_some() {
-        cx.walk_made(version, observer);
-    }
-    let called = HOP_LIMIT.wrapping_sub(cx.left);
-    engine.calls.add(called.into());
-    if !cx.none_waits() {
-        cx.walk_waiting(version, called, observer);
-    }
-    // Nothing is left in it.
-    mem::forget(cx);
-    end
 }

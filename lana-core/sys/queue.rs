@@ -3,7 +3,7 @@
 //! Lists of packets, linked through the packets themselves.
 
 use super::{bindings, packets::Packets, skb::Skb};
-use core::{marker::PhantomData, ptr, ptr::NonNull};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr, ptr::NonNull};
 
 /// Packets that wait, first in first out, each with a `T` in its control buffer, which is ours while the
 /// packet is in the engine.
@@ -11,10 +11,10 @@ use core::{marker::PhantomData, ptr, ptr::NonNull};
 /// # Invariants
 ///
 /// `head` begins a list, linked by `next` and ended by null, of packets that the queue owns, each
-/// with a `T` in its control buffer; `tail` is the last of them.
+/// with a `T` in its control buffer; where there is one, `tail` is the last of them.
 pub(crate) struct Queue<T: Copy> {
     head: *mut bindings::sk_buff,
-    tail: *mut bindings::sk_buff,
+    tail: MaybeUninit<*mut bindings::sk_buff>,
     _tags: PhantomData<T>,
 }
 
@@ -31,7 +31,8 @@ impl<T: Copy> Queue<T> {
         let () = Self::FITS;
         Self {
             head: ptr::null_mut(),
-            tail: ptr::null_mut(),
+            // Nobody reads it: that saves the packets a store of which none waits.
+            tail: MaybeUninit::uninit(),
             _tags: PhantomData,
         }
     }
@@ -56,11 +57,11 @@ impl<T: Copy> Queue<T> {
         if self.head.is_null() {
             self.head = skb;
         } else {
-            // SAFETY: by the invariants `tail` is live and ours.
-            unsafe { set_next(self.tail, skb) };
+            // SAFETY: by the invariants there is a `tail`, which is live and ours.
+            unsafe { set_next(self.tail.assume_init(), skb) };
         }
         // INVARIANT: the list is one longer.
-        self.tail = skb;
+        self.tail = MaybeUninit::new(skb);
         Ok(())
     }
 
@@ -98,9 +99,10 @@ impl<T: Copy + PartialEq> Queue<T> {
                     continue;
                 }
                 *link = get_next(skb.as_ptr());
-                if self.tail == skb.as_ptr() {
+                // There is a tail, as there was a packet.
+                if self.tail.assume_init() == skb.as_ptr() {
                     // INVARIANT: where the list is empty now nobody looks at its tail.
-                    self.tail = before;
+                    self.tail = MaybeUninit::new(before);
                 }
                 set_next(skb.as_ptr(), ptr::null_mut());
                 let _ = packets.push(Skb::from_raw(skb));

@@ -235,21 +235,12 @@ void lana_xdp_detach(struct net_device *dev, struct bpf_prog *prog)
  * Whether the driver has taken a VLAN tag out of a frame: which one. It stays beside
  * the packet, as in the way of skbs.
  */
-static bool lana_frame_tag(const struct xdp_buff *xdp, __be16 *proto, u16 *tci)
+static __always_inline bool lana_frame_tag(const struct xdp_buff *xdp, __be16 *proto, u16 *tci)
 {
 	const struct net_device *dev = xdp->rxq->dev;
 
 	return lana_dev_tells_tags(dev) &&
 	       !dev->xdp_metadata_ops->xmo_rx_vlan_tag((const struct xdp_md *)xdp, proto, tci);
-}
-
-/* Out of line: who has variables to be written to pays for the guard of their stack. */
-static noinline bool lana_frame_is_tagged(const struct xdp_buff *xdp)
-{
-	__be16 proto;
-	u16 tci;
-
-	return lana_frame_tag(xdp, &proto, &tci);
 }
 
 /* The tag that the driver has taken out: EtherType and tag; 0 for none. */
@@ -366,6 +357,16 @@ static bool lana_frame_dev_up(const struct net_device *dev)
 	return (READ_ONCE(dev->state) & (start | no_carrier)) == start;
 }
 
+/*
+ * Whether a frame that leaves by a device may enter a graph of this machine again, with its
+ * metadata. A way round goes by devices of software, in and out; on a wire nothing is left of
+ * metadata. To write it touches memory that nothing else of the frame is in.
+ */
+static bool lana_frame_may_come_again(const struct net_device *from, const struct net_device *dev)
+{
+	return !from->dev.parent && !dev->dev.parent;
+}
+
 /* For lana_frame_xmit(): a frame that has no tag beside it, and is not too long. */
 static __always_inline int lana_frame_leave(struct xdp_buff *xdp, struct net_device *dev,
 					    const struct net_device *from)
@@ -386,15 +387,22 @@ static __always_inline int lana_frame_leave(struct xdp_buff *xdp, struct net_dev
 		 */
 		return -1;
 	}
-	lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+	if (lana_frame_may_come_again(from, dev))
+		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
 	return action;
 }
 
-/* No frame can have its tag beside it. A call, for which registers are saved. */
+/*
+ * No frame can have its tag beside it. Out of line: who asks saves registers, and has
+ * variables to be written to, so that it pays for the guard of its stack.
+ */
 static noinline int lana_frame_leave_untagged(struct xdp_buff *xdp, struct net_device *dev,
 					      const struct net_device *from)
 {
-	return lana_frame_is_tagged(xdp) ? -1 : lana_frame_leave(xdp, dev, from);
+	__be16 proto;
+	u16 tci;
+
+	return lana_frame_tag(xdp, &proto, &tci) ? -1 : lana_frame_leave(xdp, dev, from);
 }
 
 /*

@@ -3,7 +3,8 @@
 //! Batches go through a graph as single packets do, with one call of a handler for many.
 
 use super::{
-    pass_rarely, Context, Slot, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT, HOP_LIMIT,
+    enter::pass_rarely, Context, Slot, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT,
+    HOP_LIMIT,
 };
 use crate::{
     base::port::Direction,
@@ -16,7 +17,6 @@ use crate::{
     },
     sys::{
         percpu::ThisCpu,
-        queue::Queue,
         rcu::Reader,
         reason::DropReason,
         version::{Parity, Version},
@@ -26,12 +26,13 @@ use crate::{
 use core::mem;
 
 impl<'r> Context<'r> {
-    /// Walks a batch from `slot` on until all of it has ended or waits.
+    /// Walks a batch from `slot` on until all of it has ended or waits. Handlers may be called `calls` times.
     fn walk_batch<const BANK: usize>(
         &mut self,
         version: Version<'r, BANK>,
         batch: &mut Batch,
         slot: Option<&'r Slot>,
+        calls: &mut u32,
     ) {
         let mut next = slot;
         while batch.len() > 0 {
@@ -39,11 +40,11 @@ impl<'r> Context<'r> {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
             };
             self.from = mem::replace(&mut self.hop, hop);
-            let calls = self.calls.checked_sub(batch.len());
-            let Some(calls) = calls.filter(|_| self.left > 0) else {
+            let fewer = calls.checked_sub(batch.len());
+            let Some(fewer) = fewer.filter(|_| self.left > 0) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
             };
-            self.calls = calls;
+            *calls = fewer;
             self.left = self.left.wrapping_sub(1);
             hop.counters(self.cpu)
                 .received_batch(batch.len(), batch.bytes());
@@ -98,24 +99,11 @@ fn pass_batch<'r, const BANK: usize>(
         }
     }
     let engine = ppe.stats().this(cpu);
-    let calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
+    let allowed = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());
-    let mut cx = Context {
-        ppe,
-        engine,
-        reader: version.reader(),
-        cpu,
-        hop,
-        from: hop,
-        direction: Direction::Ingress,
-        left: HOP_LIMIT,
-        held: 0,
-        room: room.min(BATCH_BACKLOG_LIMIT),
-        calls,
-        backlog: Queue::new(),
-        unclaimed: Unclaimed::Drop,
-        made: None,
-    };
+    let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
+    let mut cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
+    cx.room = room.min(BATCH_BACKLOG_LIMIT);
     engine.packets.add(u64::from(batch.len()));
     engine.bytes.add(batch.bytes());
     hop.counters(cpu).entered_batch(batch.len(), batch.bytes());
@@ -125,8 +113,9 @@ fn pass_batch<'r, const BANK: usize>(
         cx.direction = Direction::Egress;
         first = hop.first(Direction::Egress);
     }
+    let mut calls = allowed;
     loop {
-        cx.walk_batch(version, batch, first);
+        cx.walk_batch(version, batch, first, &mut calls);
         let Some(next) = batch.fill_from(&mut cx.backlog) else {
             break;
         };
@@ -137,6 +126,5 @@ fn pass_batch<'r, const BANK: usize>(
         (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
         cx.hop = next.from;
     }
-    let called = calls.wrapping_sub(cx.calls);
-    engine.calls.add(u64::from(called));
+    engine.calls.add(allowed.wrapping_sub(calls).into());
 }

@@ -2,20 +2,18 @@
 
 //! What a block has held goes on from that block, in a walk of its own.
 
-use super::{Context, Hop, Slot, BACKLOG_LIMIT, HOP_LIMIT};
+use super::{Context, Hop, Slot, HOP_LIMIT};
 use crate::{
     base::port::Direction,
     packet::{
         entrance::Ppe,
         probe::Probes,
-        storm::CALL_LIMIT,
         tracer::{End, Observer, Tracer},
         verdict::Unclaimed,
     },
     sys::{
         hold::Due,
         percpu::ThisCpu,
-        queue::Queue,
         rcu::Reader,
         reason::DropReason,
         version::{Parity, Version},
@@ -96,23 +94,9 @@ fn go_on<'r, const BANK: usize>(
     observer: &mut impl Observer,
 ) {
     let engine = ppe.stats().this(cpu);
-    let mut cx = Context {
-        ppe,
-        engine,
-        reader: version.reader(),
-        cpu,
-        hop,
-        from: hop,
-        direction: Direction::Ingress,
-        left: HOP_LIMIT,
-        held: 0,
-        room: BACKLOG_LIMIT,
-        calls: CALL_LIMIT,
-        backlog: Queue::new(),
-        // It is not what a device has just received.
-        unclaimed: Unclaimed::Drop,
-        made: None,
-    };
+    // It is not what a device has just received.
+    let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
+    let mut cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
     if let Due::Packet(held) = &mut due {
         (cx.direction, cx.left) = (held.direction, held.left);
         observer.comes(&cx, hop, &mut held.packet, held.direction);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A packet enters a graph by itself: its walk, and those of the packets that are made from it.
+
+use super::{Context, Hop, Slot, ENTRY_LIMIT, HOP_LIMIT};
+use crate::{
+    base::port::{Direction, Port},
+    packet::{
+        entrance::Ppe,
+        probe::Probes,
+        skb_or_frame::Packet,
+        tracer::{End, Observer, Tracer},
+        verdict::Unclaimed,
+    },
+    sys::{
+        percpu::ThisCpu,
+        rcu::Reader,
+        reason::DropReason,
+        version::{Parity, Version},
+        xdp::Action,
+    },
+};
+use core::mem;
+
+/// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
+/// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
+/// for a socket) or, when only that is bound, by the one of the other: so two devices with blocks
+/// between them make a bridge. Given back when nobody enters there in the version that is live, or
+/// when no block takes it and the one of the device wants that; else it has ended, and a driver is to do this with
+/// its frame. `entries` is how often it has left a graph by a device before.
+#[inline(always)]
+pub(crate) fn enter<'r, P: Packet>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    direction: Direction,
+    packet: P,
+    entries: u16,
+    reader: Reader<'r>,
+    cpu: ThisCpu,
+) -> Result<Action, P> {
+    match ppe.version(reader) {
+        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
+        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
+    }
+}
+
+/// The same by a version.
+#[inline(always)]
+fn pass<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    direction: Direction,
+    packet: P,
+    entries: u16,
+    cpu: ThisCpu,
+) -> Result<Action, P> {
+    let Some(by) = slot
+        .hop(version)
+        .and_then(|hop| Some((hop, hop.entrance()?)))
+    else {
+        return pass_rarely(ppe, slot, version, direction, packet, entries, cpu);
+    };
+    let how = (direction, entries);
+    run(ppe, version, packet, cpu, by, how, &mut ())
+}
+
+/// By which block a packet has entered, and what is to become of it when no block takes it.
+type By<'r> = (&'r Hop, Unclaimed);
+
+/// Which way, and how often it has left a graph before.
+type How = (Direction, u16);
+
+/// The same where nobody enters, or where the version has probes.
+#[cold]
+#[inline(never)]
+pub(super) fn pass_rarely<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    slot: &'r Slot,
+    version: Version<'r, BANK>,
+    direction: Direction,
+    mut packet: P,
+    entries: u16,
+    cpu: ThisCpu,
+) -> Result<Action, P> {
+    let Some(by) = slot.hop(version).and_then(|hop| Some((hop, hop.probed()?))) else {
+        return packet.give_back();
+    };
+    let how = (direction, entries);
+    let probes: Option<&Probes> = ppe.live().beside(version);
+    let probes = probes.map_or(&[][..], |probes| probes);
+    match Tracer::new(ppe.net(), probes, by.0, &mut packet, direction, cpu, None) {
+        Some(mut tracer) => {
+            let end = run(ppe, version, packet, cpu, by, how, &mut tracer);
+            tracer.finish();
+            end
+        }
+        None => run(ppe, version, packet, cpu, by, how, &mut ()),
+    }
+}
+
+/// A packet has entered.
+#[inline(always)]
+fn run<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    version: Version<'r, BANK>,
+    mut packet: P,
+    cpu: ThisCpu,
+    (hop, unclaimed): By<'r>,
+    (direction, entries): How,
+    observer: &mut impl Observer,
+) -> Result<Action, P> {
+    let engine = ppe.stats().this(cpu);
+    engine.packets.add(1);
+    let len = packet.len();
+    engine.bytes.add(u64::from(len));
+    hop.counters(cpu).entered(len);
+    let mut way = direction;
+    let first = hop.first(way).or_else(|| {
+        way = direction.opposite();
+        hop.first(way)
+    });
+    let next = first.and_then(|slot| slot.hop(version));
+    let Some(next) = next.filter(|_| entries < ENTRY_LIMIT) else {
+        return ends_here(
+            ppe,
+            version,
+            packet,
+            cpu,
+            (hop, unclaimed),
+            (direction, entries),
+            observer,
+        );
+    };
+    let left = HOP_LIMIT.wrapping_sub(1);
+    let mut cx = Context::new(ppe, version, cpu, (hop, next), (way, left), unclaimed);
+    observer.comes(&cx, hop, &mut packet, direction);
+    let port = Port {
+        direction: way,
+        index: 0,
+    };
+    observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
+    observer.comes(&cx, next, &mut packet, way);
+    let end = cx.walk(version, packet, next, (way, left), observer);
+    if P::IS_FRAME && cx.made.is_some() {
+        cx.walk_made(version, observer);
+    }
+    let called = HOP_LIMIT.wrapping_sub(cx.left);
+    cx.engine().calls.add(called.into());
+    if !cx.none_waits() {
+        cx.walk_waiting(version, called, observer);
+    }
+    // Nothing is left in it.
+    mem::forget(cx);
+    end
+}
+
+/// A packet ends at the block that it has entered by, which leads nowhere, or as it has entered too often.
+#[cold]
+fn ends_here<'r, const BANK: usize, P: Packet>(
+    ppe: &'r Ppe,
+    version: Version<'r, BANK>,
+    mut packet: P,
+    cpu: ThisCpu,
+    (hop, unclaimed): By<'r>,
+    (direction, entries): How,
+    observer: &mut impl Observer,
+) -> Result<Action, P> {
+    let way = (direction, HOP_LIMIT);
+    let cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
+    observer.comes(&cx, hop, &mut packet, direction);
+    if entries < ENTRY_LIMIT {
+        return cx.unbound(hop, packet, Direction::Ingress, observer);
+    }
+    let end = End::Dropped(DropReason::HopLimit);
+    observer.ends(&cx, hop, end, Some(&mut packet));
+    cx.drop(hop, Some(packet), DropReason::HopLimit);
+    Ok(Action::DROP)
+}
