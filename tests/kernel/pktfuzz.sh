@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Malformed packets, at full speed, through the blocks that look into packets. LANA_SEED, LANA_MINUTES: for
-# the long form. First as skbs, then as frames, by native XDP.
+# the long form, all together. First as skbs, then as frames, by native XDP.
 
 . "${0%/*}/../lib.sh"
 
@@ -11,6 +11,8 @@ ip link set lan0 mtu 9000
 ip -n alice link set a0 mtu 9000
 counted() { awk -v key="$1" '$1 ~ key { sum += $2 } END { print sum + 0 }' "$fblock/e"; }
 passed_up() { awk 'NR > 1 { sum += $8 } END { print sum }' /proc/net/lana/ppe; }
+# Four kinds of blocks, each in two ways.
+seconds=$((${LANA_MINUTES:-0} * 60 / 8))
 for way in skbs frames; do
 	about="$way: "
 	unclaimed_before=$(passed_up)
@@ -28,7 +30,6 @@ for way in skbs frames; do
 		set e rate-source=1000
 		set e rate=1000000
 	END
-	seconds=$((${LANA_MINUTES:-0} * 60))
 	for what in "192.0.2.3 --to 2001:db8::3" "198.51.100.7 --to 2001:db8:1::7" "192.0.2.99 --to fe80::99"; do
 		# shellcheck disable=SC2086
 		check "malformed packets to ${what/--to/and}" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
@@ -80,7 +81,7 @@ for way in skbs frames; do
 		fbctl bind "c$number" c
 	done
 	check "malformed packets to checksum and classify" ip netns exec alice python3 -S "$tests/pktfuzz.py" \
-		--seconds $((${LANA_MINUTES:-0} * 60 + 2)) --seed "${LANA_SEED:-1}" --mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
+		--seconds $((seconds + 2)) --seed "${LANA_SEED:-1}" --mac $lan0_mac --to 192.0.2.3 --to 2001:db8::3 a0
 	still
 	came=$(fbctl -j stats k | number packets)
 	right=$(option k right) wrong=$(option k wrong) unverified=$(option k unverified)
@@ -114,10 +115,9 @@ for way in skbs frames; do
 				set k rx.2.key=202122232425262728292a2b2c2d2e2f
 			END
 		fi
-		seconds=$((${LANA_MINUTES:-0} * 30 + 2))
-		check "malformed packets come up" ip netns exec alice python3 -S "$tests/pktfuzz.py" --seconds $seconds \
+		check "malformed packets come up" ip netns exec alice python3 -S "$tests/pktfuzz.py" --seconds $((seconds / 2 + 2)) \
 			--seed "${LANA_SEED:-1} $kind" --mac $bob_mac --to 192.0.2.2 --format $kind a0
-		check "and down" ip netns exec bob python3 -S "$tests/pktfuzz.py" --seconds $seconds \
+		check "and down" ip netns exec bob python3 -S "$tests/pktfuzz.py" --seconds $((seconds / 2 + 2)) \
 			--seed "${LANA_SEED:-1} $kind down" --mac $alice_mac --to 192.0.2.1 --format $kind b0
 		still
 		diag "$(fbctl show k)" "$(fbctl stats k)"
