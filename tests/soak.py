@@ -665,10 +665,15 @@ def main():
     more = {name: after[0][name] - before[0].get(name, 0) for name in own}
     print("# slab objects more than before:",
           {name: count for name, count in more.items() if count > 20} or "none", flush=True)
-    check("no slab cache has grown", all(count < 200 for count in more.values()),
+    # There KASAN keeps what was freed for a while, and kmemleak has a record of each object: it finds what is lost.
+    skip = " # SKIP kmemleak looks for that" if leaks.there else ""
+    check("no slab cache has grown" + skip, skip or all(count < 200 for count in more.values()),
           {name: count for name, count in more.items() if count >= 200})
     for key, room in [("SUnreclaim", 1000), ("Percpu", 64), ("VmallocUsed", 64), ("KernelStack", 64)]:
         was, now = before[1][key], after[1][key]
+        if key == "SUnreclaim" and skip:
+            check(f"{key} of /proc/meminfo has not grown{skip}", True)
+            continue
         check(f"{key} of /proc/meminfo has not grown", now <= was + room, f"{was} kB, then {now} kB")
     leaks.check()
     end()
