@@ -11,6 +11,7 @@ pub(crate) mod name;
 pub(crate) mod option;
 pub(crate) mod port;
 pub(crate) mod prefixes;
+pub(crate) mod schedule;
 pub(crate) mod siphash;
 pub(crate) mod units;
 
@@ -23,4 +24,9 @@ pub(crate) use kernel::alloc::AllocError as NoMemory;
 /// Adds an item to a list. Sleeps.
 pub(crate) fn try_push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
     list.push(item, kernel::alloc::flags::GFP_KERNEL)
+}
+
+/// A list with room for so many items. Sleeps.
+pub(crate) fn try_room<T>(count: usize) -> Result<List<T>, NoMemory> {
+    List::with_capacity(count, kernel::alloc::flags::GFP_KERNEL)
 }

@@ -270,14 +270,17 @@ def odd(way):
 
 def taking_turns():
     """A block is set and replaced while packets wait: none is lost."""
-    build("delay", "latency=300ms")
+    build("delay", "latency=500ms")
     send(range(100))
     must(lana.add("y", "delay"))
-    must(lana.do("FB_SET", "y", "latency", "1ms"))
+    must(lana.do("FB_SET", "y", "latency", "50ms"))
+    must(lana.do("FB_SET", "y", "limit", "2000"))
     must(lana.replace("x", "y"))
     send(range(100, 110))
+    must(lana.do("FB_SET", "y", "limit", "3000"))
     got = [n for n, _ in hear(1)]
-    check("what waits passes to a block that replaces another one", got == [*range(100, 110), *range(100)], got)
+    check("what waits passes to a block that replaces another one, and to a larger queue",
+          got == [*range(100, 110), *range(100)], got)
     must(lana.remove("x"))
     send(range(10))
     check("and the one that was replaced can go", [n for n, _ in hear()] == list(range(10)))

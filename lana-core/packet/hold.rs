@@ -8,7 +8,7 @@ use super::{
     skb_or_frame::Packet,
     verdict::Verdict,
 };
-use crate::sys::{context::Process, hold::Hold, reason::DropReason};
+use crate::sys::{context::Process, hold::Hold, reason::DropReason, skb::Skb};
 use kernel::{prelude::*, sync::Arc};
 
 /// Where a block stands in a graph.
@@ -100,19 +100,21 @@ impl HoldQueue {
     /// memory, or where the queue is that of a block that has gone or is in another namespace. For a frame an skb is made.
     /// To be held counts as a hop: who holds a packet again and again does so up to the hop limit.
     pub fn hold<P: Packet>(&self, packet: P, until: u64, cx: &mut Context<'_>) -> Verdict<P> {
-        packet.with_skb(cx, |skb, cx| {
-            let put = match cx.place() {
-                Some(place) => self.0.put(skb, cx.direction(), cx.left(), until, place),
-                None => Err((skb, DropReason::QueueFull)),
-            };
-            match put {
-                Ok(number) => {
-                    cx.note_held(number);
-                    Verdict::consumed()
-                }
-                Err((skb, why)) => Verdict::drop(skb, why),
+        packet.with_skb(cx, |skb, cx| self.hold_skb(skb, until, cx))
+    }
+
+    fn hold_skb(&self, skb: Skb, until: u64, cx: &Context<'_>) -> Verdict<Skb> {
+        let put = match cx.place() {
+            Some(place) => self.0.put(skb, cx.direction(), cx.left(), until, place),
+            None => Err((skb, DropReason::QueueFull)),
+        };
+        match put {
+            Ok(number) => {
+                cx.note_held(number);
+                Verdict::consumed()
             }
-        })
+            Err((skb, why)) => Verdict::drop(skb, why),
+        }
     }
 
     /// Lets no packet go on before a time, whatever its own time is: so a block decides when it lets one go on how long

@@ -15,8 +15,8 @@ use super::{
     time,
 };
 use crate::base::{
-    heap::{sift_down, sift_up},
     port::Direction,
+    schedule::{Ordered, Schedule},
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -35,8 +35,9 @@ use kernel::{
     },
 };
 
-/// How many go on at most before the softirq may do something else.
-const BUDGET: u32 = 64;
+/// How many go on at most before the softirq may do something else: as many as the kernel's takes that devices have
+/// received (`netdev_budget`). To go on after that takes an interrupt of the timer.
+const BUDGET: u32 = 300;
 /// How long after a block was woken it is woken again, at least, in nanoseconds: one that asks for times of the past
 /// does not keep a CPU to itself.
 const PAUSE: u64 = 10_000;
@@ -73,7 +74,8 @@ struct Waiting {
     held: Held,
 }
 
-impl Waiting {
+impl Ordered for Waiting {
+    #[inline]
     fn before(&self, other: &Self) -> bool {
         (self.until, self.held.number) < (other.until, other.held.number)
     }
@@ -86,8 +88,7 @@ struct Content<D: Datapath> {
     slot: Option<NonNull<Slot<D>>>,
     /// No packet goes on before this time.
     gate: u64,
-    /// A heap, which does not grow beyond its capacity.
-    waiting: KVVec<Waiting>,
+    waiting: Schedule<Waiting>,
     /// The number of the next.
     number: u64,
     wake: u64,
@@ -97,7 +98,7 @@ struct Content<D: Datapath> {
     wanted: bool,
     /// The time at which it was woken last.
     woken: u64,
-    /// The time at which the timer is to fire.
+    /// The time at which the timer is to fire. 0 while its function runs, which looks itself what comes next.
     armed: u64,
 }
 
@@ -108,6 +109,13 @@ impl<D: Datapath> Content<D> {
     /// Whether it is open, and of this graph.
     fn is_of(&self, datapath: &D) -> bool {
         self.datapath == Some(NonNull::from(datapath))
+    }
+
+    /// When the next thing is due.
+    fn next(&self) -> u64 {
+        let first = self.waiting.first();
+        let first = first.map_or(NEVER, |first| first.until.max(self.gate));
+        first.min(self.wake)
     }
 }
 
@@ -174,7 +182,7 @@ impl<D: Datapath> HoldOwner<D> {
                         datapath: None,
                         slot: None,
                         gate: 0,
-                        waiting: KVVec::new(),
+                        waiting: Schedule::new(),
                         number: first,
                         receives: 0,
                         wake: NEVER,
@@ -264,13 +272,13 @@ impl<D: Datapath> Hold<D> {
     }
 
     /// From now on nothing is held, and the timer is not started. What has waited until now.
-    fn close(&self) -> KVVec<Waiting> {
+    fn close(&self) -> Schedule<Waiting> {
         without_softirqs(|| {
             let mut content = self.content.lock();
             content.datapath = None;
             self.len.store(0, Relaxed);
             self.bytes.store(0, Relaxed);
-            core::mem::take(&mut content.waiting)
+            core::mem::replace(&mut content.waiting, Schedule::new())
         })
     }
 
@@ -286,24 +294,19 @@ impl<D: Datapath> Hold<D> {
 
     /// Makes room for so many packets; those that wait beyond that are still let go on. Sleeps.
     pub(crate) fn resize(&self, capacity: u32, _process: &Process) -> Result {
-        let room = capacity.max(self.len()) as usize;
-        let other = KVVec::with_capacity(room, GFP_KERNEL)?;
+        let mut waiting = Schedule::with_room(capacity.max(self.len()))?;
         // The memory is freed when the lock has been given back.
         without_softirqs(|| {
             let mut content = self.content.lock();
-            if content.waiting.len() > other.capacity() {
+            if content.waiting.len() > waiting.room() {
                 // More have come meanwhile.
                 return Err(EAGAIN);
             }
-            let mut old = core::mem::replace(&mut content.waiting, other).into_iter();
-            for waiting in &mut old {
-                // There is room. A heap that is copied in its order is a heap: packets do not wait for this for long.
-                let _ = content.waiting.push_within_capacity(waiting);
-            }
+            content.waiting.move_to(&mut waiting);
+            core::mem::swap(&mut content.waiting, &mut waiting);
             self.capacity.store(capacity, Relaxed);
-            Ok(old)
+            Ok(())
         })
-        .map(drop)
     }
 
     /// Holds a packet until a time, in nanoseconds of [`time::now`]. Gives it back where there is no room, where the hold
@@ -357,13 +360,12 @@ impl<D: Datapath> Hold<D> {
         let (number, bytes) = (content.number, u64::from(held.packet.len()));
         let held = Held { number, ..held };
         let waiting = Waiting { until, held };
-        if let Err(full) = content.waiting.push_within_capacity(waiting) {
-            return Err(full.0.held.packet);
+        if let Err(waiting) = content.waiting.push(waiting) {
+            return Err(waiting.held.packet);
         }
         content.number = number.wrapping_add(1);
         this.len.store(content.waiting.len() as u32, Relaxed);
         this.bytes.store(this.bytes().wrapping_add(bytes), Relaxed);
-        sift_up(&mut content.waiting, Waiting::before);
         Self::arm(this, content);
         Ok(number)
     }
@@ -453,35 +455,36 @@ impl<D: Datapath> Hold<D> {
 
     /// Starts the timer, unless it fires early enough. For who has the lock.
     fn arm(this: ArcBorrow<'_, Self>, content: &mut Content<D>) {
-        let gate = content.gate;
-        let first = content.waiting.first();
-        let first = first.map_or(NEVER, |first| first.until.max(gate));
-        let first = first.min(content.wake);
-        if first >= content.armed || content.datapath.is_none() {
+        let next = content.next();
+        if next >= content.armed || content.datapath.is_none() {
             return;
         }
-        content.armed = first;
-        let after = first.saturating_sub(time::now());
+        content.armed = next;
+        let after = next.saturating_sub(time::now());
         let after = Delta::from_nanos(i64::try_from(after).unwrap_or(i64::MAX));
         // SAFETY: it lives as long as its owner, which cancels the timer, having taken the datapath out under the lock
         // that is held: so the timer is not started after that.
         unsafe { Self::start(core::ptr::from_ref(&*this), after) };
     }
 
-    /// Takes what is due.
-    fn take(&self, content: &mut Content<D>, now: u64) -> Option<Due> {
-        if content.wake <= now {
+    /// Takes what is due. Reads the clock only where nothing was when it was last read.
+    fn take(&self, content: &mut Content<D>, now: &mut u64) -> Option<Due> {
+        let next = content.next();
+        if next > *now {
+            *now = time::now();
+            if next > *now {
+                return None;
+            }
+        }
+        if content.wake <= *now {
             content.wake = NEVER;
-            content.woken = now;
+            content.woken = *now;
             return Some(Due::Wake);
         }
-        if content.waiting.first()?.until.max(content.gate) > now {
-            return None;
-        }
-        let mut due = content.waiting.pop()?;
-        if let Some(first) = content.waiting.first_mut() {
-            core::mem::swap(first, &mut due);
-            sift_down(&mut content.waiting, Waiting::before);
+        let due = content.waiting.pop()?;
+        // The memory of one that has waited is far away, and this one takes its time.
+        if let Some(next) = content.waiting.first() {
+            next.held.packet.prefetch();
         }
         let bytes = self.bytes().wrapping_sub(due.held.packet.len().into());
         self.bytes.store(bytes, Relaxed);
@@ -496,18 +499,19 @@ impl<D: Datapath> HrTimerCallback for Hold<D> {
 
     /// In a softirq.
     fn run(this: ArcBorrow<'_, Self>, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
-        let now = time::now();
+        let mut now = 0;
         for left in (0..BUDGET).rev() {
             let mut content = this.content.lock();
-            content.armed = NEVER;
+            content.armed = 0;
             let due = match (content.datapath, content.slot) {
                 (Some(datapath), Some(slot)) if left > 0 => this
-                    .take(&mut content, now)
+                    .take(&mut content, &mut now)
                     .map(|due| (due, datapath, slot)),
                 _ => None,
             };
             let Some((due, datapath, slot)) = due else {
                 // Also for what is still due.
+                content.armed = NEVER;
                 Self::arm(this, &mut content);
                 break;
             };

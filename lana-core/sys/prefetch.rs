@@ -6,7 +6,21 @@
 /// context.
 #[inline(always)]
 pub fn prefetch<T>(value: &T) {
-    let address = core::ptr::from_ref(value);
+    prefetch_line(core::ptr::from_ref(value));
+}
+
+/// The same of all its cache lines.
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(value: *const T) {
+    /// Bytes of a line; where one has more, a hint comes twice.
+    const LINE: usize = 64;
+    for from in (0..size_of::<T>()).step_by(LINE) {
+        prefetch_line(value.wrapping_byte_add(from));
+    }
+}
+
+#[inline(always)]
+fn prefetch_line<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint. It reads nothing that anyone sees, and does not fault.
     unsafe {

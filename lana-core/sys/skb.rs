@@ -5,8 +5,8 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{
-    bindings, netdev::DeviceHandle, percpu::ThisCpu, queue::List, rcu::Reader, reason::DropReason,
-    watch::Watched,
+    bindings, netdev::DeviceHandle, percpu::ThisCpu, prefetch::prefetch_all, queue::List,
+    rcu::Reader, reason::DropReason, watch::Watched,
 };
 use crate::base::checksum;
 use core::{hint::assert_unchecked, mem::ManuallyDrop, ptr::NonNull, slice};
@@ -48,6 +48,12 @@ impl Skb {
     #[inline]
     pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).as_ptr()
+    }
+
+    /// Says that it will soon be needed: the buffer, without its bytes, is on its way from memory.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_all(self.as_ptr());
     }
 
     /// Makes it this value's alone; false when there is no memory for that.

@@ -51,6 +51,13 @@ pub mod heap;
     clippy::cast_possible_truncation,
     reason = "the tests draw numbers of fewer bits"
 )]
+#[path = "../../../lana-core/base/schedule.rs"]
+pub mod schedule;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the tests draw numbers of fewer bits"
+)]
 #[path = "../../../lana-core/base/prefixes.rs"]
 pub mod prefixes;
 
@@ -251,4 +258,10 @@ pub enum NoMemory {}
 pub fn try_push<T>(list: &mut List<T>, item: T) -> Result<(), NoMemory> {
     list.push(item);
     Ok(())
+}
+
+/// A list with room for so many items.
+#[expect(clippy::missing_errors_doc, reason = "it does not fail")]
+pub fn try_room<T>(count: usize) -> Result<List<T>, NoMemory> {
+    Ok(List::with_capacity(count))
 }
