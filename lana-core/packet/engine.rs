@@ -393,14 +393,26 @@ impl<'r> Context<'r> {
         };
         observer.comes(self, hop, &mut packet, direction);
         let Some(fewer) = left.checked_sub(1) else {
-            let end = End::Dropped(DropReason::HopLimit);
-            observer.ends(self, hop, end, Some(&mut packet));
-            self.drop(hop, Some(packet), DropReason::HopLimit);
-            return Err(Ok(Action::DROP));
+            return Err(Ok(self.goes_round(hop, packet, observer)));
         };
         (*left, self.left) = (fewer, fewer);
         (self.from, self.hop) = (from, hop);
         Ok((packet, hop))
+    }
+
+    /// A packet has passed as many blocks as one may. It ends at the one that it comes to.
+    #[cold]
+    #[inline(never)]
+    fn goes_round<P: Packet>(
+        &self,
+        at: &Hop,
+        mut packet: P,
+        observer: &mut impl Observer,
+    ) -> Action {
+        let end = End::Dropped(DropReason::HopLimit);
+        observer.ends(self, at, end, Some(&mut packet));
+        self.drop(at, Some(packet), DropReason::HopLimit);
+        Action::DROP
     }
 
     /// Walks a packet from the block of the context on until it ends: what a driver is to do with its frame, or the
@@ -418,12 +430,13 @@ impl<'r> Context<'r> {
         loop {
             hop.counters(self.cpu).received(packet.len());
             let verdict = packet.call(hop, self);
-            let next = self.follow(hop, verdict, &mut direction, observer);
-            let next = next.and_then(|(packet, slot)| {
-                let way = (direction, &mut left);
-                self.step(version, packet, (hop, slot), way, observer)
-            });
-            (packet, hop) = match next {
+            let slot;
+            (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
+                Ok(next) => next,
+                Err(end) => return end,
+            };
+            let way = (direction, &mut left);
+            (packet, hop) = match self.step(version, packet, (hop, slot), way, observer) {
                 Ok(next) => next,
                 Err(end) => return end,
             };

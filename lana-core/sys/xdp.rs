@@ -12,39 +12,41 @@ use crate::{base::error::Failure, fail};
 use core::{mem::ManuallyDrop, ptr::NonNull};
 use kernel::prelude::*;
 
-/// What a driver is to do with a frame: `enum xdp_action`.
+/// What a driver is to do with a frame: `enum xdp_action`. As large as a packet, so that one of the two fits into a
+/// register.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct Action(u32);
+pub(crate) struct Action(usize);
 
 impl Action {
     /// It takes the buffer back.
-    pub(crate) const DROP: Self = Self(bindings::XDP_DROP);
+    pub(crate) const DROP: Self = Self(bindings::XDP_DROP as usize);
     /// It makes an skb, which the stack gets.
-    pub(crate) const PASS: Self = Self(bindings::XDP_PASS);
+    pub(crate) const PASS: Self = Self(bindings::XDP_PASS as usize);
 
     /// By its number.
     #[inline]
     pub(crate) fn from_wire(number: u32) -> Self {
-        Self(number)
+        Self(number as usize)
     }
 
     /// The number.
     #[inline]
     pub(crate) fn to_wire(self) -> u32 {
-        self.0
+        self.0 as u32
     }
 
     /// The same for the driver, which is told by which device the frame leaves, too, where it leaves by another one.
     /// The arguments are the evidence of a softirq and of a read-side section: the driver is in its poll.
     #[inline(always)]
     pub(super) fn tell(self, _reader: Reader<'_>, _cpu: ThisCpu) -> u32 {
-        if self.0 == bindings::XDP_REDIRECT {
+        let action = self.to_wire();
+        if action == bindings::XDP_REDIRECT {
             // SAFETY: bottom halves are off, as there is a `ThisCpu`; a driver has prepared its own CPU for redirects
             // before it calls programs.
             return unsafe { bindings::lana_frame_redirect() };
         }
-        self.0
+        action
     }
 }
 

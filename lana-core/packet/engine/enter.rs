@@ -15,7 +15,6 @@ use crate::{
     sys::{
         percpu::ThisCpu,
         rcu::Reader,
-        reason::DropReason,
         version::{Parity, Version},
         xdp::Action,
     },
@@ -172,8 +171,5 @@ fn ends_here<'r, const BANK: usize, P: Packet>(
     if entries < ENTRY_LIMIT {
         return cx.unbound(hop, packet, Direction::Ingress, observer);
     }
-    let end = End::Dropped(DropReason::HopLimit);
-    observer.ends(&cx, hop, end, Some(&mut packet));
-    cx.drop(hop, Some(packet), DropReason::HopLimit);
-    Ok(Action::DROP)
+    Ok(cx.goes_round(hop, packet, observer))
 }
