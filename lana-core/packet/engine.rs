@@ -283,29 +283,35 @@ impl<'r> Context<'r> {
     fn count_drop(&self, at: &Hop, reason: DropReason) {
         at.counters(self.cpu).dropped(reason);
         self.engine().drops.add(1);
-        if let Some(alarm) = Alarm::of(reason) {
-            self.engine().raise(alarm, at.idp());
-            self.ppe.net().alarm();
-        }
     }
 
     #[cold]
     fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
         self.count_drop(at, reason);
-        if watch::is_on() {
-            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
-            self.watched(at, reason, packet);
+        if Alarm::of(reason).is_some() || watch::is_on() {
+            return self.drop_aloud(at, packet, reason);
         }
         if let Some(packet) = packet {
             packet.free(reason);
         }
     }
 
+    /// Tells of a drop, and frees the packet. By calls, for which registers are saved: apart from what most drops need.
     #[cold]
     #[inline(never)]
-    fn watched(&self, at: &Hop, reason: DropReason, packet: Watched) {
-        let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
-        watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
+    fn drop_aloud<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
+        if let Some(alarm) = Alarm::of(reason) {
+            self.engine().raise(alarm, at.idp());
+            self.ppe.net().alarm();
+        }
+        if watch::is_on() {
+            let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
+            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
+            watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
+        }
+        if let Some(packet) = packet {
+            packet.free(reason);
+        }
     }
 
     /// A packet comes to a port without a peer, at a block. Given back where the stack is to have it.

@@ -208,29 +208,42 @@ static noinline void lana_skb_free_summed(struct sk_buff *skb, enum skb_drop_rea
 	kfree_skb_reason(skb, reason);
 }
 
+/* What Linux calls a reason. No array: its bounds may be checked, by a call. */
+static enum skb_drop_reason lana_skb_reason(enum lana_drop_reason why)
+{
+	switch (why) {
+	case LANA_DROP_REASON_FILTERED:
+		return SKB_DROP_REASON_SOCKET_FILTER;
+	case LANA_DROP_REASON_MALFORMED:
+		return SKB_DROP_REASON_HDR_TRUNC;
+	case LANA_DROP_REASON_TOO_BIG:
+		return SKB_DROP_REASON_PKT_TOO_BIG;
+	case LANA_DROP_REASON_DEVICE:
+		return SKB_DROP_REASON_DEV_READY;
+	case LANA_DROP_REASON_NO_MEMORY:
+		return SKB_DROP_REASON_NOMEM;
+	case LANA_DROP_REASON_QUEUE_FULL:
+		return SKB_DROP_REASON_SOCKET_RCVBUFF;
+	case LANA_DROP_REASON_UNRESOLVED:
+		return SKB_DROP_REASON_NEIGH_FAILED;
+	case LANA_DROP_REASON_TTL_EXPIRED:
+		return SKB_DROP_REASON_IP_INHDR;
+	default:
+		return SKB_DROP_REASON_NOT_SPECIFIED;
+	}
+}
+
 /* `why` is an enum lana_drop_reason. */
 void lana_skb_free(struct sk_buff *skb, u32 why)
 {
-	static const enum skb_drop_reason reasons[] = {
-		[LANA_DROP_REASON_FILTERED] = SKB_DROP_REASON_SOCKET_FILTER,
-		[LANA_DROP_REASON_UNBOUND] = SKB_DROP_REASON_NOT_SPECIFIED,
-		[LANA_DROP_REASON_HOP_LIMIT] = SKB_DROP_REASON_NOT_SPECIFIED,
-		[LANA_DROP_REASON_BACKLOG] = SKB_DROP_REASON_NOT_SPECIFIED,
-		[LANA_DROP_REASON_MALFORMED] = SKB_DROP_REASON_HDR_TRUNC,
-		[LANA_DROP_REASON_TOO_BIG] = SKB_DROP_REASON_PKT_TOO_BIG,
-		[LANA_DROP_REASON_DEVICE] = SKB_DROP_REASON_DEV_READY,
-		[LANA_DROP_REASON_NO_MEMORY] = SKB_DROP_REASON_NOMEM,
-		[LANA_DROP_REASON_QUEUE_FULL] = SKB_DROP_REASON_SOCKET_RCVBUFF,
-		[LANA_DROP_REASON_UNRESOLVED] = SKB_DROP_REASON_NEIGH_FAILED,
-		[LANA_DROP_REASON_TTL_EXPIRED] = SKB_DROP_REASON_IP_INHDR,
-	};
+	enum skb_drop_reason reason = lana_skb_reason(why);
 
 	if (skb_shared(skb)) {
 		if (unlikely(skb->ip_summed == CHECKSUM_COMPLETE))
-			return lana_skb_free_summed(skb, reasons[why]);
+			return lana_skb_free_summed(skb, reason);
 		lana_skb_pull(skb);
 	}
-	kfree_skb_reason(skb, reasons[why]);
+	kfree_skb_reason(skb, reason);
 }
 
 void lana_skb_consume(struct sk_buff *skb)
