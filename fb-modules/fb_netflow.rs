@@ -179,6 +179,7 @@ impl Netflow {
             tag: packet.vlan(),
             egress,
             segment: packet.segment_size(),
+            fills: false,
         };
         let len = packet.len();
         let mut most = headers::USUAL as u32;

@@ -118,6 +118,8 @@ pub(crate) struct Place {
     pub(crate) egress: bool,
     /// It stands for several, each with so many bytes of data.
     pub(crate) segment: Option<u16>,
+    /// An IPv4 packet without a length fills its frame: a capture has those that the sender's device took apart.
+    pub(crate) fills: bool,
 }
 
 /// What there is to know of a packet.
@@ -291,7 +293,7 @@ fn ipv4(
     let (length, left) = (header.header_length(), packet.len.saturating_sub(at));
     // A super-packet can be longer than the field can say: then it is 0.
     let total = match usize::from(header.total_length()) {
-        0 if left > usize::from(u16::MAX) => left,
+        0 if left > usize::from(u16::MAX) || place.fills => left,
         total => total,
     };
     if header.first() >> 4 != 4 || length < Ipv4::SIZE || total < length || total > left {

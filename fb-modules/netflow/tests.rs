@@ -411,6 +411,20 @@ fn super_packets_count_as_what_they_stand_for() {
     (long[2], long[3]) = (0, 0);
     let seen = seen_by(&ethernet(&[], 0x800, &long), &place, USUAL).unwrap();
     assert_eq!((seen.packets, seen.bytes), (50, 70_000 + 49 * 40));
+    // In a capture of a sender such a packet need not be that long.
+    let captured = Place {
+        fills: true,
+        ..Place::default()
+    };
+    let mut packet = ipv4(&made, 0);
+    (packet[2], packet[3]) = (0, 0);
+    let frame = ethernet(&[], 0x800, &packet);
+    let seen = seen_by(&frame, &captured, USUAL).unwrap();
+    assert_eq!((seen.packets, seen.bytes), (1, 3040));
+    assert_eq!(
+        seen_by(&frame, &Place::default(), USUAL),
+        Err(Why::Malformed)
+    );
 }
 
 #[test]

@@ -99,6 +99,10 @@ fn pcapng(from: impl Read, each: &mut Each<'_>) -> Result<()> {
     let mut reader = reader.map_err(|error| broken(0, &error))?;
     let mut number = 0;
     loop {
+        let version = reader.section().major_version;
+        if version != 1 {
+            return Err(usage(format!("a section has version {version} of the format pcapng")));
+        }
         let Some(block) = reader.next_block() else {
             return Ok(());
         };
@@ -137,7 +141,8 @@ impl Frame {
             | DataLink::IPV6
             | DataLink::NULL
             | DataLink::LOOP
-            | DataLink::LINUX_SLL => Ok(Self {
+            | DataLink::LINUX_SLL
+            | DataLink::LINUX_SLL2 => Ok(Self {
                 link,
                 bytes: Vec::new(),
             }),
@@ -155,10 +160,8 @@ impl Frame {
         let len = len as usize;
         let (kind, skipped) = match self.link {
             DataLink::NULL | DataLink::LOOP => (by_version(data.get(4..)), 4),
-            DataLink::LINUX_SLL => {
-                let kind = data.get(14..).and_then(<[u8]>::first_chunk);
-                (kind.map_or(0, |kind| u16::from_be_bytes(*kind)), 16)
-            }
+            DataLink::LINUX_SLL => (number(data, 14), 16),
+            DataLink::LINUX_SLL2 => (number(data, 0), 20),
             DataLink::ETHERNET => {
                 let bytes = data;
                 return each(&Captured { time, bytes, len });
@@ -175,6 +178,12 @@ impl Frame {
             len: (len + 14).saturating_sub(skipped),
         })
     }
+}
+
+/// A number of two bytes; 0 where there is none.
+fn number(data: &[u8], at: usize) -> u16 {
+    let bytes = data.get(at..).and_then(<[u8]>::first_chunk);
+    bytes.map_or(0, |bytes| u16::from_be_bytes(*bytes))
 }
 
 /// The `EtherType` of an IP packet.
@@ -230,6 +239,9 @@ mod tests {
         let cooked = all(file(113, &[(7, &cooked, 17)])).unwrap();
         assert_eq!(cooked[0].1[12..], [8, 0, 0x45]);
         assert_eq!(cooked[0].2, 15);
+        let cooked = [&[8, 0][..], &[0; 18], &[0x45]].concat();
+        let cooked = all(file(276, &[(7, &cooked, 21)])).unwrap();
+        assert_eq!((&cooked[0].1[12..], cooked[0].2), (&[8, 0, 0x45][..], 15));
         let null = all(file(0, &[(7, &[2, 0, 0, 0, 0x45], 5)])).unwrap();
         assert_eq!((&null[0].1[12..], null[0].2), (&[8, 0, 0x45][..], 15));
     }

@@ -142,6 +142,7 @@ impl Keeper {
             tag: packet.vlan.map(|vlan| vlan.tci),
             egress: packet.direction == Some(lana_receive::Direction::Egress),
             segment: packet.segment,
+            fills: false,
         };
         let (output, time) = (packet.output, around(time));
         self.flows

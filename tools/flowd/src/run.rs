@@ -53,8 +53,11 @@ impl Teller {
         // Some packets stand in a capture a little too late.
         self.now = self.now.max(packet.time);
         let now = self.uptime();
-        self.flows
-            .count(packet.bytes, packet.len, &Place::default(), 0, now);
+        let place = Place {
+            fills: true,
+            ..Place::default()
+        };
+        self.flows.count(packet.bytes, packet.len, &place, 0, now);
         if self.now.saturating_sub(self.swept) >= TICK {
             self.swept = self.now;
             self.flows.sweep(now, false);
