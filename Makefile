@@ -284,6 +284,7 @@ test-page:
 # What other programs make of NetFlow and IPFIX: in a network namespace of its own.
 test-witnesses:
 	@scripts/setup chroot test witnesses
+	@scripts/setup captures
 	@$(inside) cargo build --locked --quiet -p flowd --features witness --bins --examples
 	@$(inside) unshare -n tests/witnesses
 

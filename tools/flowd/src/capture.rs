@@ -101,7 +101,9 @@ fn pcapng(from: impl Read, each: &mut Each<'_>) -> Result<()> {
     loop {
         let version = reader.section().major_version;
         if version != 1 {
-            return Err(usage(format!("a section has version {version} of the format pcapng")));
+            return Err(usage(format!(
+                "a section has version {version} of the format pcapng"
+            )));
         }
         let Some(block) = reader.next_block() else {
             return Ok(());
