@@ -6,6 +6,8 @@ import socket
 import struct
 import time
 
+from rig import SLOW
+
 REVERSE = 29305
 NAMES = {1: "bytes", 2: "packets", 4: "protocol", 5: "tos", 6: "flags", 7: "sport", 8: "src", 9: "smask", 10: "input", 11: "dport",
          12: "dst", 13: "dmask", 14: "output", 21: "last", 22: "first", 27: "src", 28: "dst", 31: "label", 32: "icmp", 48: "sampler",
@@ -191,13 +193,14 @@ class Block:
     def counts(self):
         return {key: int(value) for key, value in self.lana.get(self.name).options.items() if value.isdigit()}
 
-    def settled(self, seconds=10):
+    def settled(self, seconds=10 if SLOW < 50 else 120):
         """Waits until no flow is left to be told of: what the block counts then."""
         until = time.monotonic() + seconds
         while (now := self.counts())["current"] + now["waiting"] and time.monotonic() < until:
             self.look(0.02)
         # What was counted was told before, and is there.
-        self.look(0.05)
+        while self.look(0.05):
+            pass
         return self.counts()
 
     def flush(self):

@@ -16,7 +16,7 @@ bridge x netflow
 python3 -S -c 'import socket, time; sock = socket.create_server(("127.0.0.1", 4739)); time.sleep(1000)' &
 accepting=$!
 listens() { ss -Hltn | grep -q '127.0.0.1:4739 '; }
-wait_for 20 listens
+wait_for 120 listens
 remember
 check_fails "TCP is not for NetFlow 9" 2 "collector.1=tcp:... wants version=ipfix" fbctl set x collector.1=tcp:127.0.0.1:4739
 fbctl -b - <<-END
@@ -111,11 +111,11 @@ for turn in 1 2 3; do
 		set x collector.1=tcp:10.9.1.1:4739
 	END
 	connected() { [[ $(cat connected 2>/dev/null) = *$turn ]]; }
-	wait_for 10 connected
+	wait_for 60 connected
 	ip netns del gone
 	ip link del g1 2>/dev/null || :
 done
 check "a namespace has connections" is "$(<connected)" 123
 gone() { is "$(lsmod | awk '$1 == "fb_netflow" { print $3 }')" 0; }
-check "which go with it" wait_for 10 gone
+check "which go with it" wait_for 60 gone
 done_testing

@@ -256,6 +256,10 @@ mod tests {
         assert_eq!(cut(whole.clone(), 20), "this is no pcap or pcapng file");
         assert_eq!(cut(whole.clone(), 30), "the file ends within packet 1");
         assert_eq!(cut(whole, 42), "the file ends within packet 1");
+        let words = [0x0a0d_0d0a_u32, 28, 0x1a2b_3c4d, 2, u32::MAX, u32::MAX, 28];
+        let section = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+        let error = all(section).unwrap_err();
+        assert_eq!(error, "a section has version 2 of the format pcapng");
         assert!(all(b"something else".to_vec()).is_err());
         assert!(all(file(105, &[])).unwrap_err().contains("link type 105"));
     }
