@@ -47,7 +47,8 @@ help:
 	@echo 'make fuzz MINUTES=30  fuzz the netlink family from its specification, under KASAN; malformed packets'
 	@echo '                      with WHAT="pktfuzz pktblocks multipathfuzz"'
 	@echo 'make fuzz-tools       fuzz the parsers of the tools, guided by coverage: ten minutes each'
-	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections'
+	@echo 'make bench            compare the speed with every peer, in one run; ONLY="drop chain" selects sections,'
+	@echo '                      ONLY=cores compares one core and two'
 	@echo 'make bench-x86        count the instructions of a packet on x86-64, with and without retpolines; ONLY='
 	@echo 'make lab-multipath    measure how balancing strategies affect TCP, in virtual time, with figures'
 	@echo 'make lab-capture      compare ways to capture packets, by programs and by blocks, in counted instructions;'
@@ -99,9 +100,10 @@ fuzz: long_lane = $(if $(filter command line environment,$(origin LANE)),$(LANE)
 
 # ONLY=, the sections of bench/sections; ROUNDS=, in which all take turns.
 bench:
-	@scripts/setup uml-up
 	@scripts/setup chroot test peers
-	@$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=uml-up KDIR=
+	@lanes=$$($(inside) python3 bench/run.py --lanes $(ONLY)) && scripts/setup $$lanes && for lane in $$lanes; do \
+		$(MAKE) --no-print-directory block tools DIR=bench/floor LANE=$$lane KDIR= || exit; \
+	done
 	@LANA_ROUNDS=$(or $(ROUNDS),15) $(inside) python3 bench/run.py $(ONLY)
 
 bench-x86:

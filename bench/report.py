@@ -278,8 +278,22 @@ def flow_figures(results):
                              results.ratio("netflow", ours, peer), 1, strictly=True)
 
 
-FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, block_figures, flow_figures, socket_figures,
-           instance_figures, reconfig_figures, trafgen_figures, watch_figures]
+def core_figures(results):
+    """How much more two cores do than one, beside a block that does nothing; and beside what counts for each flow in Linux."""
+    for flows in dict.fromkeys(row["x"] for row in results.rows("cores")):
+        def at(cores, name, number=flows):
+            return {"load": cores, "name": name, "x": number}
+        ends = [at(cores, name) for name in ("LANA, netflow", "LANA, dummy") for cores in ("two cores", "one core")]
+        value = results.combine("cores", lambda two, one, dummy_two, dummy_one: two / one / (dummy_two / dummy_one), *ends)
+        yield Figure("cores", f"netflow, two cores / one, by that of dummy, {flows:,} flows", value, 0.95)
+        for peer in "nft, a counter for each flow", "flowd", "softflowd":
+            value = results.ratio("cores", at("two cores", "LANA, netflow"), at("two cores", peer))
+            if value:
+                yield Figure("cores", f"netflow, two cores, {flows:,} flows, LANA / {peer}", value, 1, strictly=True)
+
+
+FIGURES = [drop_figures, frame_figures, chain_figures, forward_figures, echo_figures, block_figures, flow_figures, core_figures,
+           socket_figures, instance_figures, reconfig_figures, trafgen_figures, watch_figures]
 
 
 # --- Tables ------------------------------------------------------------------------------------
@@ -418,7 +432,7 @@ def about(results):
         return
     whole = next(iter(results.sections.values()))
     kernel = whole["kernel"]
-    yield f"Linux {kernel['release']}, User Mode Linux, one CPU; command line: `{kernel['command line']}`."
+    yield f"Linux {kernel['release']}, User Mode Linux, {kernel['cpus']}; command line: `{kernel['command line']}`."
     told = "; ".join(f"{name}: {state}" for name, state in kernel["mitigations"].items())
     yield f"Mitigations: {told or 'this architecture has none (no retpolines)'}. " \
         f"BPF is {'compiled (JIT)' if kernel['bpf jit'] else 'interpreted: this architecture has no JIT'}."

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""run.py [SECTION...]: the benchmarks. Boots the performance kernel once for each section, lets the
-contenders take turns in it (bench/section.py), then reports (bench/report.py). Results in LANA_OUT."""
+"""run.py [--lanes] [SECTION...]: the benchmarks. Boots the performance kernel, or what a section wants in its place, once for each
+section, lets the contenders take turns in it (bench/section.py), then reports (bench/report.py). Results in LANA_OUT.
+--lanes prints the kernels that these sections want."""
 
 import json
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 
 import report
-from sections import NAMES
+from sections import LANES, NAMES
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.environ.setdefault("LANA_CACHE", os.path.expanduser("~/.cache/lana"))
@@ -27,35 +28,42 @@ def family(pid):
                 yield from family(int(child))
 
 
-def used(pid, image):
-    """Nanoseconds of the processor that a kernel below `pid` has used, with the programs that run in it."""
+def used(pid, image, cpus=None):
+    """Nanoseconds of the processor that a kernel below `pid` has used, with the programs that run in it; or of its first CPUs,
+    each of which is a thread."""
     total = 0
     for kernel in family(pid):
         if os.readlink(f"/proc/{kernel}/exe") == image:
             break
     for process in family(kernel):
-        for task in os.listdir(f"/proc/{process}/task"):
+        tasks = sorted(os.listdir(f"/proc/{process}/task"), key=int)
+        for task in tasks[:cpus] if process == kernel else tasks:
             with open(f"/proc/{process}/task/{task}/schedstat") as file:
                 total += int(file.read().split()[0])
     return total
 
 
 def answer(line, pid, image):
-    """Tells the kernel how much it has used, whenever it asks by its serial line."""
-    while line.recv(1):
+    """Tells the kernel how much it has used, whenever it asks by its serial line: ?, or a number of CPUs."""
+    while ask := line.recv(1):
         while True:
             try:
-                line.send(b"%d\n" % used(pid, image))
+                line.send(b"%d\n" % used(pid, image, int(ask) if ask.isdigit() else None))
                 break
             except OSError:  # a process has ended meanwhile: once more
                 pass
 
 
+def lane_of(section):
+    return LANES.get(section, "uml-up")
+
+
 def boot(section, memory):
     """Whether the section came to its end."""
-    image = os.path.realpath(CACHE + "/kernel/uml-up/linux")
+    lane = lane_of(section)
+    image = os.path.realpath(f"{CACHE}/kernel/{lane}/linux")
     here, there = socket.socketpair()
-    command = [TOP + "/scripts/lana-vm", "--lane", "uml-up", "--memory", memory, "--append", f"ssl0=fd:{there.fileno()}",
+    command = [TOP + "/scripts/lana-vm", "--lane", lane, "--timeout", "1800", "--memory", memory, "--append", f"ssl0=fd:{there.fileno()}",
                "--", "python3", "-S", TOP + "/bench/section.py", section]
     with subprocess.Popen(command, pass_fds=[there.fileno()]) as vm:
         there.close()
@@ -64,17 +72,20 @@ def boot(section, memory):
 
 
 def main(wanted):
-    os.makedirs(OUT, exist_ok=True)
-    unknown = [name for name in wanted if name not in NAMES]
+    unknown = [name for name in wanted if name not in ("--lanes", *NAMES)]
     if unknown:
         sys.exit(f"bench: no section {unknown[0]}; there are: {' '.join(NAMES)}")
+    sections = [name for name in wanted if name in NAMES] or [name for name in NAMES if name not in LANES]
+    if "--lanes" in wanted:
+        print(*dict.fromkeys(map(lane_of, sections)))
+        return
+    os.makedirs(OUT, exist_ok=True)
     start, failed = time.monotonic(), []
     for name in os.listdir(OUT):  # of another run
         if name.endswith((".json", ".svg")):
             os.remove(f"{OUT}/{name}")
-    wanted = wanted or list(NAMES)
-    for number, section in enumerate(wanted, 1):
-        print(f"# section {section}, {number} of {len(wanted)}, after {time.monotonic() - start:.0f} s", flush=True)
+    for number, section in enumerate(sections, 1):
+        print(f"# section {section}, {number} of {len(sections)}, after {time.monotonic() - start:.0f} s", flush=True)
         if not boot(section, NAMES[section]):
             failed.append(section)
     report.main(OUT, save=False)

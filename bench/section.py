@@ -29,7 +29,8 @@ def main(name):
         write(f"/proc/sys/net/ipv6/conf/{place}/disable_ipv6", "1")
     write("/proc/sys/kernel/printk", "1")
     do("modprobe", "-a", "lana", "fb_eth", "fb_dummy", "fb_pflana", "pktgen")
-    kernel = {"release": os.uname().release, "command line": command_line(), "mitigations": mitigations(),
+    cpus = "one CPU" if os.cpu_count() == 1 else f"{os.cpu_count()} CPUs"
+    kernel = {"release": os.uname().release, "cpus": cpus, "command line": command_line(), "mitigations": mitigations(),
               "bpf jit": os.path.exists("/proc/sys/net/core/bpf_jit_enable")}
     section = Section(name)
     importlib.import_module("sections." + name).run(section)

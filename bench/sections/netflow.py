@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,13 +27,13 @@ TABLE = "set f { type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_s
 KEY = "ip saddr . ip daddr . meta l4proto . udp sport . udp dport"
 
 
-def sources(flows):
+def sources(flows, first=FIRST):
     """Steps of an XDP program: the source address of the frame becomes one of so many."""
     return [
         insn(0x61, 0x16, ebpf.DATA), insn(0x61, 0x17, ebpf.DATA_END),
         insn(0xBF, 0x68), insn(0x07, 8, 0, SOURCE + 4), (0x2D, 0x78, 0, "send"),  # data + 30 > data_end
         insn(0x85, 0, 0, RANDOM), insn(0x94, 0, 0, flows),  # w0 = random % flows
-        insn(0x07, 0, 0, FIRST), insn(0xDC, 0, 0, 32), insn(0x63, 0x06, SOURCE),  # to big endian
+        insn(0x07, 0, 0, first), insn(0xDC, 0, 0, 32), insn(0x63, 0x06, SOURCE),  # to big endian
         "send"]
 
 
@@ -61,30 +62,40 @@ def frames(wire, flows, sink):
 
 
 class Program(Contender):
-    """A program that keeps the flows of a device. `ready` says whether it receives, `received` how many packets it had."""
+    """A program that keeps the flows of a device. `ready` says whether it receives, `received` how many packets it had. It has
+    so many cores, and so many threads that receive: where these are fewer, some cores have nothing to do once all is sent."""
 
     together = False
     LOT, LOTS = 8192, 8
 
-    def __init__(self, flows, command):
+    def __init__(self, flows, command, load=bursts, cores=1, threads=1):
         wire, device = place(BURST)
         super().__init__(device, [], None)
         do("ip", "link", "set", "dev", "lo", "up")
-        self.load, self.command = bursts(device, flows, stack(wire.near)), [part.format(device=wire.near) for part in command]
+        self.load, self.cores, self.threads = load(device, flows, stack(wire.near)), cores, threads
+        self.cpus = self.load.cpus
+        self.command = ["taskset", "-c", f"0-{cores - 1}", *[part.format(device=wire.near) for part in command]]
         self.count = self.LOT * self.LOTS
 
     def begin(self):
         pass
 
+    def wait(self):
+        """It takes what was sent. What the kernel has used meanwhile."""
+        before = clock(self.cpus)
+        time.sleep(0.3)
+        return clock(self.cpus) - before
+
     def end(self):
         self.room.enter()
         # An address space of a program is a process of the host: an open file keeps what that has used.
         with self.running() as program, open(f"/proc/{program.pid}/mem", "rb"):
-            before = clock()
-            for lot in range(self.LOTS):
+            seconds, idle = 0.0, min(self.wait() for _ in range(3))
+            for _ in range(self.LOTS):
+                before = clock(self.cpus)
                 self.load.sender.send(self.LOT)
-                self.wait(program, self.LOT * (lot + 1))
-            seconds = clock() - before
+                seconds += (clock(self.cpus) - before) / self.cores
+                seconds += (self.wait() - idle) / self.threads
             received = self.received(program)
         self.sent, self.lost = self.sent + self.count, self.lost + self.count - received
         return received / seconds
@@ -99,8 +110,9 @@ class Program(Contender):
 class Flowd(Program):
     """The code of the block, in a program."""
 
-    def __init__(self, flows):
-        super().__init__(flows, ["flowd", "-i", "{device}", "-j", "--count", str(self.LOT * self.LOTS), f"flows={max(2 * flows, 65536)}"])
+    def __init__(self, flows, load=bursts, cores=1):
+        super().__init__(flows, ["flowd", "-i", "{device}", "-j", "--threads", str(cores), f"flows={max(2 * flows, 65536)}"],
+                         load, cores, threads=cores)
 
     def running(self):
         program = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -109,24 +121,18 @@ class Flowd(Program):
             raise Missing(said.strip() or "flowd said nothing")
         return program
 
-    def wait(self, program, count):
-        """It ends by itself. Meanwhile nobody else has anything to do."""
-        if count < self.count:
-            time.sleep(0.05)
-        else:
-            os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
-
     def received(self, program):
-        return json.loads(program.stdout.read())["packets"]
+        os.kill(program.pid, signal.SIGINT)
+        return json.loads(program.communicate()[0])["packets"]
 
 
 class Softflowd(Program):
-    """It says how many packets it had when it is asked."""
+    """It says how many packets it had when it is asked. It has one thread."""
 
-    def __init__(self, flows):
+    def __init__(self, flows, load=bursts, cores=1):
         self.folder = tempfile.mkdtemp()
         super().__init__(flows, ["softflowd", "-i", "{device}", "-d", "-m", str(max(2 * flows, 65536)), "-t", "maxlife=1800",
-                                 "-p", self.folder + "/pid", "-c", self.folder + "/ctl", "-n", "127.0.0.1:9"])
+                                 "-p", self.folder + "/pid", "-c", self.folder + "/ctl", "-n", "127.0.0.1:9"], load, cores)
 
     def running(self):
         program = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -140,9 +146,6 @@ class Softflowd(Program):
     def ask(self, what):
         return do("softflowctl", "-c", self.folder + "/ctl", what)
 
-    def wait(self, program, count):
-        time.sleep(0.3)
-
     def received(self, program):
         said = self.ask("statistics")
         self.ask("exit")
@@ -150,27 +153,27 @@ class Softflowd(Program):
         return int(re.search(r"Packets processed: (\d+)", said)[1])
 
 
-def linux(flows):
+def linux(flows, load=bursts):
     wire, device = place(BURST)
-    return bursts(device, flows, stack(wire.near))
+    return load(device, flows, stack(wire.near))
 
 
-def counters(flows, text, sets=""):
+def counters(flows, text, sets="", load=bursts):
     """nftables counts, and Linux drops, as there is nobody who swallows."""
     wire, device = place(BURST)
     nft(device, text, sets)
-    return bursts(device, flows, stack(wire.near))
+    return load(device, flows, stack(wire.near))
 
 
 def graph(device, commands):
     batch(*commands, f"bind f {device}")
 
 
-def lana(flows, *commands):
+def lana(flows, *commands, load=bursts):
     wire, device = place(BURST)
     hook(wire.near)
     graph(wire.near, commands)
-    return bursts(device, flows, engine())
+    return load(device, flows, engine())
 
 
 def lana_frames(flows, *commands):
@@ -189,7 +192,7 @@ def run(section):
         for load_, make in (BURSTS, lana), (FRAMES, lana_frames):
             section.offer(load_, "LANA, dummy", lambda: make(flows, *dummy), flows)
             section.offer(load_, "LANA, netflow", lambda: make(flows, *block), flows)
-        if flows <= 1000:  # each sample begins with none
+        if flows <= 1000:  # each sample begins with none, and has to make them first
             for who, program in ("flowd", Flowd), ("softflowd", Softflowd):
                 section.offer(BURSTS, who, lambda: program(flows), flows)
         section.take_turns()
