@@ -80,22 +80,18 @@ class Program(Contender):
     def begin(self):
         pass
 
-    def wait(self):
-        """It takes what was sent. What the kernel has used meanwhile."""
-        before = clock(self.cpus)
-        time.sleep(0.3)
-        return clock(self.cpus) - before
-
     def end(self):
         self.room.enter()
         # An address space of a program is a process of the host: an open file keeps what that has used.
         with self.running() as program, open(f"/proc/{program.pid}/mem", "rb"):
-            seconds, idle = 0.0, min(self.wait() for _ in range(3))
-            for _ in range(self.LOTS):
-                before = clock(self.cpus)
+            seconds = 0.0
+            for sent in range(self.LOT, self.count + 1, self.LOT):
+                times = [clock(self.cpus)]
                 self.load.sender.send(self.LOT)
-                seconds += (clock(self.cpus) - before) / self.cores
-                seconds += (self.wait() - idle) / self.threads
+                times.append(clock(self.cpus))
+                self.wait(program, sent == self.count)
+                times.append(clock(self.cpus))
+                seconds += (times[1] - times[0]) / self.cores + (times[2] - times[1]) / self.threads
             received = self.received(program)
         self.sent, self.lost = self.sent + self.count, self.lost + self.count - received
         return received / seconds
@@ -113,6 +109,7 @@ class Flowd(Program):
     def __init__(self, flows, load=bursts, cores=1):
         super().__init__(flows, ["flowd", "-i", "{device}", "-j", "--threads", str(cores), f"flows={max(2 * flows, 65536)}"],
                          load, cores, threads=cores)
+        self.command += ["--count", str(self.count)]
 
     def running(self):
         program = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -121,8 +118,17 @@ class Flowd(Program):
             raise Missing(said.strip() or "flowd said nothing")
         return program
 
+    def wait(self, program, is_last):
+        """It ends by itself, unless some were lost. Meanwhile nobody else has anything to do."""
+        time.sleep(0.05)
+        for _ in range(100 * is_last):
+            if os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                return
+            time.sleep(0.02)
+        if is_last:
+            os.kill(program.pid, signal.SIGINT)
+
     def received(self, program):
-        os.kill(program.pid, signal.SIGINT)
         return json.loads(program.communicate()[0])["packets"]
 
 
@@ -145,6 +151,9 @@ class Softflowd(Program):
 
     def ask(self, what):
         return do("softflowctl", "-c", self.folder + "/ctl", what)
+
+    def wait(self, program, is_last):
+        time.sleep(0.3)
 
     def received(self, program):
         said = self.ask("statistics")
