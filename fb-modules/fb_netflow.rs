@@ -201,10 +201,9 @@ impl Netflow {
         let is_to_kick = tables.cell.with(cx.cpu(), |own| {
             let (before, table) = (own.pipeline.waiting(), &mut own.table);
             let rules = (&self.masks, &self.times);
-            let (done, place) = own
-                .pipeline
-                .free(table, rules, || tables.more(&mut own.chunks));
-            let due = place?;
+            let more = || tables.more(&mut own.chunks);
+            let done = own.pipeline.make_room(table, rules, more);
+            let due = own.pipeline.free()?;
             match self.see(packet, egress, &mut due.seen) {
                 Ok(()) => {
                     due.now = milliseconds();

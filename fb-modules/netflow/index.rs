@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hash table of numbers. A bucket is a cache line, which has 15 numbers with 8 bits of the hash each. A number is in the
-//! bucket of its hash, or, where that is full, in another one.
+//! A hash table of numbers. A bucket is a cache line, which has 15 numbers of 24 bits, and 8 bits of the hash of each. A number
+//! is in the bucket of its hash, or, where that is full, in another one.
 
 use super::{
     filled,
@@ -9,10 +9,63 @@ use super::{
     prefetch, List,
 };
 
-/// Where an entry has its number, which is 1 more.
-const NUMBER: u32 = 0xff_ffff;
-
 pub(crate) struct Index(List<Bucket>);
+
+/// What a bucket has of a hash.
+#[inline(always)]
+fn tag(hash: u32) -> u8 {
+    (hash as u8).max(1)
+}
+
+#[inline(always)]
+fn wide([a, b, c]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
+
+fn narrow(number: u32) -> [u8; 3] {
+    let [a, b, c, _] = number.to_le_bytes();
+    [a, b, c]
+}
+
+impl Bucket {
+    /// The places with this tag: the highest bit of a byte for each. Above the first there may be others.
+    ///
+    /// A byte that is 0 is found by what is subtracted from it: Knuth, The Art of Computer Programming, volume 4A, section
+    /// 7.1.3, (90).
+    #[inline(always)]
+    fn hits(&self, tag: u8) -> u128 {
+        const ONES: u128 = u128::MAX / 0xff;
+        let same = u64::from(tag).wrapping_mul(ONES as u64);
+        let other = u128::from_le_bytes(self.tags) ^ (u128::from(same) << 64 | u128::from(same));
+        other.wrapping_sub(ONES) & !other & (ONES << 7)
+    }
+
+    /// The number at the first of these places.
+    #[inline(always)]
+    fn number(&self, hits: u128) -> Option<u32> {
+        let place = self.numbers.get((hits.trailing_zeros() / 8) as usize);
+        place.map(|number| wide(*number))
+    }
+
+    /// How many places are in use.
+    fn used(&self) -> usize {
+        self.tags.iter().take_while(|tag| **tag != 0).count()
+    }
+
+    /// Whether there is such a place.
+    fn put(&mut self, at: usize, number: [u8; 3], tag: u8) -> bool {
+        let (place, its_tag) = (self.numbers.get_mut(at), self.tags.get_mut(at));
+        let Some((place, its_tag)) = place.zip(its_tag) else {
+            return false;
+        };
+        (*place, *its_tag) = (number, tag);
+        true
+    }
+
+    fn add_elsewhere(&mut self, more: u32) {
+        self.elsewhere = narrow(wide(self.elsewhere).wrapping_add(more));
+    }
+}
 
 impl Index {
     /// None without memory.
@@ -33,10 +86,6 @@ impl Index {
         [self.bucket(hash), self.bucket(other)]
     }
 
-    fn number(entry: u32) -> u32 {
-        (entry & NUMBER).wrapping_sub(1)
-    }
-
     /// Asks for the bucket of a hash.
     #[inline(always)]
     pub(crate) fn prefetch(&self, hash: u32) {
@@ -46,26 +95,29 @@ impl Index {
     /// The first number with the same bits of the hash.
     #[inline(always)]
     pub(crate) fn first(&self, hash: u32) -> u32 {
-        let bucket = self.0.get(self.bucket(hash));
-        let is_alike = |entry: &&u32| **entry >> 24 == hash & 0xff;
-        let found = bucket.and_then(|bucket| bucket.entries.iter().find(is_alike));
-        found.map_or(NONE, |entry| Self::number(*entry))
+        let Some(bucket) = self.0.get(self.bucket(hash)) else {
+            return NONE;
+        };
+        bucket.number(bucket.hits(tag(hash))).unwrap_or(NONE)
     }
 
     /// The number of this hash that it `is`.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<u32> {
         let [home, other] = self.homes(hash);
-        let bucket = self.0.get(home)?;
-        let tag = hash << 24;
         let search = |bucket: &Bucket| {
-            let used = bucket.entries.iter().take_while(|entry| **entry != 0);
-            let mut alike = used.filter(|entry| (**entry ^ tag) >> 24 == 0);
-            let found = alike.find(|entry| is(Self::number(**entry)));
-            found.map(|entry| Self::number(*entry))
+            let mut hits = bucket.hits(tag(hash));
+            while let Some(number) = bucket.number(hits) {
+                if is(number) {
+                    return Some(number);
+                }
+                hits &= hits.wrapping_sub(1);
+            }
+            None
         };
+        let bucket = self.0.get(home)?;
         let found = search(bucket);
-        if found.is_some() || bucket.elsewhere == 0 {
+        if found.is_some() || wide(bucket.elsewhere) == 0 {
             return found;
         }
         search(self.0.get(other)?)
@@ -74,27 +126,25 @@ impl Index {
     /// All numbers that are where this hash has its first place.
     pub(crate) fn all(&self, hash: u32) -> impl Iterator<Item = u32> + '_ {
         let bucket = self.0.get(self.bucket(hash));
-        let entries = bucket.into_iter().flat_map(|bucket| &bucket.entries);
-        let used = entries.filter(|entry| **entry != 0);
-        used.map(|entry| Self::number(*entry))
+        let numbers = bucket.map(|bucket| bucket.numbers.iter().take(bucket.used()));
+        numbers.into_iter().flatten().map(|number| wide(*number))
     }
 
     /// Puts a number into the index; false where there is no room.
     pub(crate) fn insert(&mut self, hash: u32, index: u32) -> bool {
         let homes = self.homes(hash);
         let [home, other] = homes;
-        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
         for at in homes {
             let Some(bucket) = self.0.get_mut(at) else {
                 return false;
             };
-            let Some(place) = bucket.entries.iter_mut().find(|place| **place == 0) else {
+            let used = bucket.used();
+            if !bucket.put(used, narrow(index), tag(hash)) {
                 continue;
-            };
-            *place = entry;
+            }
             if at == other && other != home {
                 if let Some(bucket) = self.0.get_mut(home) {
-                    bucket.elsewhere = bucket.elsewhere.wrapping_add(1);
+                    bucket.add_elsewhere(1);
                 }
             }
             return true;
@@ -106,28 +156,25 @@ impl Index {
     pub(crate) fn remove(&mut self, hash: u32, index: u32) {
         let homes = self.homes(hash);
         let [home, other] = homes;
-        let entry = hash << 24 | index.wrapping_add(1) & 0xff_ffff;
         for at in homes {
             let Some(bucket) = self.0.get_mut(at) else {
                 return;
             };
-            let entries = &mut bucket.entries;
-            let last = entries.iter().rposition(|place| *place != 0);
-            let last = last
-                .and_then(|last| entries.get(last))
-                .copied()
-                .unwrap_or(0);
-            let Some(place) = entries.iter_mut().find(|place| **place == entry) else {
+            let used = bucket.used();
+            let mut numbers = bucket.numbers.iter().take(used);
+            let Some(place) = numbers.position(|number| wide(*number) == index) else {
                 continue;
             };
             // The last one takes its place.
-            *place = last;
-            if let Some(place) = entries.iter_mut().rfind(|place| **place != 0) {
-                *place = 0;
+            let last = used.wrapping_sub(1);
+            let number = bucket.numbers.get(last).copied();
+            let tag = bucket.tags.get_mut(last).map(core::mem::take);
+            if place != last {
+                bucket.put(place, number.unwrap_or_default(), tag.unwrap_or(0));
             }
             if at == other && other != home {
                 if let Some(bucket) = self.0.get_mut(home) {
-                    bucket.elsewhere = bucket.elsewhere.wrapping_sub(1);
+                    bucket.add_elsewhere(u32::MAX);
                 }
             }
             return;

@@ -187,7 +187,8 @@ impl<'a> Bytes<'a> {
 /// What is read of the transport layer.
 #[derive(Clone, Copy, Default)]
 struct Transport {
-    ports: (u16, u16),
+    /// Source and destination.
+    ports: u32,
     flags: u8,
     /// The length of its header.
     header: usize,
@@ -202,21 +203,8 @@ pub(crate) fn read(
     masks: &Masks,
     seen: &mut Seen,
 ) -> Result<(), Why> {
-    let packet = Bytes { bytes, len };
-    let ethernet = packet.need(0, Ethernet::SIZE)?;
-    let ethernet = Ethernet::new(ethernet).ok_or(Why::Malformed)?;
-    if masks.macs {
-        seen.macs = [ethernet.destination_address(), ethernet.source_address()];
-    }
-    seen.what = if place.egress { IS_EGRESS } else { 0 };
-    (seen.addresses, seen.labels, seen.packets) = (0, 0, 1);
-    seen.swapped = false;
-    let kind = ethernet.ether_type();
-    if kind == IPV4 && place.tag.is_none() {
-        seen.place = u64::from(place.device) << 32;
-        ipv4(packet, Ethernet::SIZE, place, masks, seen)?;
-    } else {
-        read_rest(packet, kind, place, masks, seen)?;
+    if read_usual(bytes, len, place, masks, seen).is_none() {
+        read_any(bytes, len, *place, masks, seen)?;
     }
     if masks.spec.biflow {
         order(seen);
@@ -224,16 +212,81 @@ pub(crate) fn read(
     Ok(())
 }
 
-/// The same of what most packets do not have: tags, labels, and IPv6.
-#[inline(never)]
-fn read_rest(
-    packet: Bytes<'_>,
-    mut kind: u16,
+/// The same of a packet like most: whole, without tags and options, of TCP or UDP over IPv4. None of another one.
+#[inline(always)]
+fn read_usual(
+    bytes: &[u8],
+    len: usize,
     place: &Place,
     masks: &Masks,
     seen: &mut Seen,
+) -> Option<()> {
+    const IP: usize = Ethernet::SIZE;
+    const TRANSPORT: usize = IP + Ipv4::SIZE;
+    let bytes = bytes.first_chunk::<{ TRANSPORT + Tcp::SIZE }>()?;
+    let ethernet = Ethernet::new(bytes)?;
+    let header = Ipv4::new(bytes.get(IP..)?)?;
+    let transport = bytes.get(TRANSPORT..)?;
+    let (least, flags) = match header.protocol() {
+        TCP => (Ipv4::SIZE + Tcp::SIZE, Tcp::new(transport)?.control_bits()),
+        UDP => (Ipv4::SIZE + Udp::SIZE, 0),
+        _ => return None,
+    };
+    let total = usize::from(header.total_length());
+    if ethernet.ether_type() != IPV4
+        || header.first() != 0x45
+        || header.fragment_offset() != 0
+        || total < least
+        || total > len.saturating_sub(IP)
+        || place.tag.is_some()
+        || place.segment.is_some()
+    {
+        return None;
+    }
+    if masks.macs {
+        seen.macs = [ethernet.destination_address(), ethernet.source_address()];
+    }
+    let addresses = (header.source_address(), header.destination_address());
+    seen.addresses = (u64::from(addresses.0) << 32 | u64::from(addresses.1)) & masks.addresses4;
+    let ports = u32::from_be_bytes(*transport.first_chunk()?);
+    seen.what = what(
+        place,
+        masks,
+        ports,
+        header.protocol(),
+        header.type_of_service(),
+    );
+    seen.place = u64::from(place.device) << 32;
+    (seen.labels, seen.packets, seen.bytes) = (0, 1, total as u32);
+    (seen.flags, seen.swapped) = (flags, false);
+    Some(())
+}
+
+/// What [`Seen::what`] is of a packet of IPv4.
+#[inline(always)]
+fn what(place: &Place, masks: &Masks, ports: u32, protocol: u8, tos: u8) -> u64 {
+    let what = u64::from(ports) << 32 | u64::from(protocol) << 24 | u64::from(tos) << 16;
+    what & masks.kept | if place.egress { IS_EGRESS } else { 0 }
+}
+
+/// The same of any packet.
+#[inline(never)]
+pub(crate) fn read_any(
+    bytes: &[u8],
+    len: usize,
+    place: Place,
+    masks: &Masks,
+    seen: &mut Seen,
 ) -> Result<(), Why> {
-    let mut at = Ethernet::SIZE;
+    let packet = Bytes { bytes, len };
+    let ethernet = packet.need(0, Ethernet::SIZE)?;
+    let ethernet = Ethernet::new(ethernet).ok_or(Why::Malformed)?;
+    if masks.macs {
+        seen.macs = [ethernet.destination_address(), ethernet.source_address()];
+    }
+    (seen.addresses, seen.labels, seen.packets) = (0, 0, 1);
+    seen.swapped = false;
+    let (mut kind, mut at) = (ethernet.ether_type(), Ethernet::SIZE);
     let mut vlans = place.tag.map_or(0, |tci| u32::from(tci & 0xfff) << 16);
     let mut tags = u32::from(place.tag.is_some());
     while matches!(kind, CTAG | STAG | QINQ) {
@@ -254,8 +307,8 @@ fn read_rest(
     }
     seen.place = u64::from(place.device) << 32 | u64::from(vlans);
     match kind {
-        IPV4 => ipv4(packet, at, place, masks, seen),
-        IPV6 => ipv6(packet, at, place, masks, seen),
+        IPV4 => ipv4(packet, at, &place, masks, seen),
+        IPV6 => ipv6(packet, at, &place, masks, seen),
         _ => Err(Why::Other),
     }
 }
@@ -281,7 +334,6 @@ fn labels(packet: Bytes<'_>, mut at: usize) -> Result<(u16, usize, u64), Why> {
     Err(Why::Malformed)
 }
 
-#[inline(always)]
 fn ipv4(
     packet: Bytes<'_>,
     at: usize,
@@ -313,7 +365,6 @@ fn ipv4(
     carried(packet, &ip, place, masks, seen)
 }
 
-#[inline(always)]
 fn ipv6(
     packet: Bytes<'_>,
     at: usize,
@@ -340,7 +391,6 @@ fn ipv6(
         destination as u64 & lower,
     ];
     seen.labels |= u64::from(header.flow_label()) << 32;
-    seen.what |= IS_V6;
     let mut ip = Ip {
         protocol: header.next_header(),
         tos: header.traffic_class(),
@@ -351,10 +401,11 @@ fn ipv6(
     if is_extension(ip.protocol) {
         extensions(packet, from, &mut ip)?;
     }
-    carried(packet, &ip, place, masks, seen)
+    carried(packet, &ip, place, masks, seen)?;
+    seen.what |= IS_V6;
+    Ok(())
 }
 
-#[inline(always)]
 fn is_extension(kind: u8) -> bool {
     matches!(
         kind,
@@ -401,7 +452,6 @@ struct Ip {
 }
 
 /// Reads what IP carries, and puts the rest together.
-#[inline(always)]
 fn carried(
     packet: Bytes<'_>,
     ip: &Ip,
@@ -413,10 +463,7 @@ fn carried(
     if let Some(at) = ip.transport {
         transport = self::transport(packet, at, ip)?;
     }
-    let (source, destination) = transport.ports;
-    let ports = u64::from(source) << 48 | u64::from(destination) << 32;
-    let what = ports | u64::from(ip.protocol) << 24 | u64::from(ip.tos) << 16;
-    seen.what |= what & masks.kept;
+    seen.what = what(place, masks, transport.ports, ip.protocol, ip.tos);
     seen.flags = transport.flags;
     let bytes = ip.end.saturating_sub(ip.at);
     seen.bytes = bytes as u32;
@@ -436,7 +483,6 @@ fn carried(
     Ok(())
 }
 
-#[inline(always)]
 fn transport(packet: Bytes<'_>, at: usize, ip: &Ip) -> Result<Transport, Why> {
     let mut transport = Transport {
         header: Udp::SIZE,
@@ -445,17 +491,16 @@ fn transport(packet: Bytes<'_>, at: usize, ip: &Ip) -> Result<Transport, Why> {
     let first_four = packet
         .find(at, 4, ip.end)?
         .and_then(|bytes| bytes.first_chunk());
-    let Some(&[a, b, c, d]) = first_four else {
+    let Some(first_four) = first_four else {
         return Ok(transport);
     };
-    match ip.protocol {
-        TCP | UDP | UDPLITE | SCTP | DCCP => {
-            transport.ports = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        }
+    let first_four = u32::from_be_bytes(*first_four);
+    transport.ports = match ip.protocol {
+        TCP | UDP | UDPLITE | SCTP | DCCP => first_four,
         // As NetFlow has it since its version 5.
-        ICMP | ICMPV6 => transport.ports = (0, u16::from_be_bytes([a, b])),
-        _ => (),
-    }
+        ICMP | ICMPV6 => first_four >> 16,
+        _ => 0,
+    };
     if ip.protocol == TCP {
         if let Some(tcp) = packet.find(at, Tcp::SIZE, ip.end)?.and_then(Tcp::new) {
             transport.flags = tcp.control_bits();

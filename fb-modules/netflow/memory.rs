@@ -18,20 +18,23 @@ pub(crate) const PLACES: usize = 15;
 /// How many flows a bucket is for.
 const LOAD: u32 = 10;
 
-/// Some numbers.
+/// Some numbers, each with 8 bits of a hash, which are not 0: a tag. Places in use come first.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Bucket {
-    /// 8 bits of a hash, and a number plus 1; those in use come first.
-    pub(crate) entries: [u32; PLACES],
-    /// How many that belong here are elsewhere.
-    pub(crate) elsewhere: u32,
+    /// The last one is 0.
+    pub(crate) tags: [u8; PLACES + 1],
+    /// Of 24 bits.
+    pub(crate) numbers: [[u8; 3]; PLACES],
+    /// How many that belong here are elsewhere, of 24 bits.
+    pub(crate) elsewhere: [u8; 3],
 }
 
 impl Bucket {
     pub(crate) const EMPTY: Self = Self {
-        entries: [0; PLACES],
-        elsewhere: 0,
+        tags: [0; PLACES + 1],
+        numbers: [[0; 3]; PLACES],
+        elsewhere: [0; 3],
     };
 }
 

@@ -44,6 +44,7 @@ pub(crate) struct Done {
 
 /// The packets of a CPU that wait.
 pub(crate) struct Pipeline {
+    /// [`DEPTH`] of them.
     due: List<Due>,
     /// The number of the next packet.
     next: u32,
@@ -78,25 +79,30 @@ impl Pipeline {
 
     #[inline(always)]
     fn place(&mut self, number: u32) -> Option<&mut Due> {
-        self.due.get_mut((number % DEPTH) as usize)
+        let due = self.due.first_chunk_mut::<{ DEPTH as usize }>()?;
+        due.get_mut((number % DEPTH) as usize)
     }
 
-    /// The place of the next packet. Counts the one that has it, if any.
+    /// Counts the packet that has waited longest, if there is no place for another one.
     #[inline(always)]
-    pub(crate) fn free(
+    pub(crate) fn make_room(
         &mut self,
         table: &mut Table,
         rules: (&Masks, &Times),
         more: impl FnOnce() -> Option<Chunk>,
-    ) -> (Option<Done>, Option<&mut Due>) {
-        let is_full = self.waiting == DEPTH;
-        let place = self.due.get_mut((self.next % DEPTH) as usize);
-        let Some(due) = place.as_ref().filter(|_| is_full) else {
-            return (None, place);
-        };
-        let done = due.count(table, rules, more);
+    ) -> Option<Done> {
+        if self.waiting < DEPTH {
+            return None;
+        }
         self.waiting = self.waiting.wrapping_sub(1);
-        (Some(done), place)
+        let due = self.free()?;
+        Some(due.count(table, rules, more))
+    }
+
+    /// The place of the next packet.
+    #[inline(always)]
+    pub(crate) fn free(&mut self) -> Option<&mut Due> {
+        self.place(self.next)
     }
 
     /// The packet that is at that place now waits.

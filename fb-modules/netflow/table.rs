@@ -65,6 +65,66 @@ pub(crate) struct Table {
     pub(crate) ended: [u64; End::NUMBERS],
 }
 
+/// What a packet does to a flow.
+enum Effect {
+    /// It belongs to another one.
+    None,
+    Counted,
+    /// The flow was over before, and does not have it.
+    Over(End),
+    /// The flow has it, and is over.
+    Last,
+}
+
+impl Chunk {
+    /// Whether the flow of this number has a packet.
+    #[inline(always)]
+    fn is(&self, index: u32, seen: &Seen, hash: u32, masks: &Masks) -> bool {
+        let at = (index % CHUNK) as usize;
+        let Some(hot) = self.hot.get(at) else {
+            return false;
+        };
+        if hot.link != hash || !hot.is_active() || !hot.is_of(seen, masks) {
+            return false;
+        }
+        if seen.what & IS_V6 != 0 && self.wide.get(at) != Some(&seen.wide) {
+            return false;
+        }
+        !masks.macs || self.rest.get(at).is_some_and(|rest| rest.macs == seen.macs)
+    }
+
+    /// Counts a packet, if the flow of this number has it. Where there is no record for another flow, this one goes on.
+    #[inline(always)]
+    fn count(
+        &mut self,
+        index: u32,
+        (seen, hash): (&Seen, u32),
+        rules: &Rules<'_>,
+        has_free: bool,
+    ) -> Effect {
+        if !self.is(index, seen, hash, rules.masks) {
+            return Effect::None;
+        }
+        let at = (index % CHUNK) as usize;
+        let Some(hot) = self.hot.get_mut(at) else {
+            return Effect::None;
+        };
+        if let Some(reason) = hot.over_before(seen, rules.now, rules.times) {
+            if has_free {
+                return Effect::Over(reason);
+            }
+        }
+        match self.reverse.get_mut(at) {
+            Some(reverse) => hot.add_either(reverse, seen, rules.now),
+            None => hot.add(seen, rules.now),
+        }
+        if hot.is_closing() && rules.times.closing == 0 {
+            return Effect::Last;
+        }
+        Effect::Counted
+    }
+}
+
 impl Table {
     /// A table without records. None without memory.
     pub(crate) fn new(sizes: &Sizes) -> Option<Self> {
@@ -128,32 +188,12 @@ impl Table {
         self.chunks.get_mut((index / CHUNK) as usize)?.as_mut()
     }
 
-    #[inline(always)]
-    fn is(chunks: &[Option<Chunk>], index: u32, seen: &Seen, hash: u32, masks: &Masks) -> bool {
-        let chunk = chunks.get((index / CHUNK) as usize);
-        let (Some(Some(chunk)), at) = (chunk, (index % CHUNK) as usize) else {
-            return false;
-        };
-        let Some(hot) = chunk.hot.get(at) else {
-            return false;
-        };
-        if hot.link != hash || !hot.is_active() || !hot.is_of(seen, masks) {
-            return false;
-        }
-        let wide = seen.what & IS_V6 == 0 || chunk.wide.get(at) == Some(&seen.wide);
-        let macs = || {
-            chunk
-                .rest
-                .get(at)
-                .is_some_and(|rest| rest.macs == seen.macs)
-        };
-        wide && (!masks.macs || macs())
-    }
-
     /// The number of the flow that a packet belongs to.
-    #[inline(never)]
     fn find(&self, seen: &Seen, hash: u32, masks: &Masks) -> Option<u32> {
-        let is = |index| Self::is(&self.chunks, index, seen, hash, masks);
+        let is = |index| {
+            let chunk = self.chunk(index);
+            chunk.is_some_and(|chunk| chunk.is(index, seen, hash, masks))
+        };
         self.index.find(hash, is)
     }
 
@@ -200,40 +240,47 @@ impl Table {
         rules: &Rules<'_>,
         more: impl FnOnce() -> Option<Chunk>,
     ) -> Counted {
-        let is_right = Self::is(&self.chunks, guess, seen, hash, rules.masks);
-        let found = if is_right {
-            Some(guess)
-        } else {
-            self.find(seen, hash, rules.masks)
-        };
-        let Some(index) = found else {
-            return self.begin(seen, hash, rules, more);
-        };
-        let is_biflow = rules.masks.spec.biflow;
+        match self.effect(guess, (seen, hash), rules) {
+            Effect::Counted => Counted::Known,
+            effect => self.count_rare((guess, effect), (seen, hash), rules, more),
+        }
+    }
+
+    /// What a packet does to the flow of this number, which is done.
+    #[inline(always)]
+    fn effect(&mut self, index: u32, (seen, hash): (&Seen, u32), rules: &Rules<'_>) -> Effect {
         let has_free = self.free > 0;
-        let Some(chunk) = self.chunk_mut(index) else {
-            return Counted::Lost;
-        };
-        let at = (index % CHUNK) as usize;
-        let Some(hot) = chunk.hot.get_mut(at) else {
-            return Counted::Lost;
-        };
-        if let Some(reason) = hot.over_before(seen, rules.now, rules.times) {
-            // Where there is no room for another flow, this one goes on.
-            if has_free {
-                self.end(index, reason);
-                return self.begin(seen, hash, rules, more);
+        match self.chunk_mut(index) {
+            Some(chunk) => chunk.count(index, (seen, hash), rules, has_free),
+            None => Effect::None,
+        }
+    }
+
+    /// Counts a packet whose flow is another one than was guessed, or begins or ends.
+    #[inline(never)]
+    fn count_rare(
+        &mut self,
+        (mut index, mut effect): (u32, Effect),
+        (seen, hash): (&Seen, u32),
+        rules: &Rules<'_>,
+        more: impl FnOnce() -> Option<Chunk>,
+    ) -> Counted {
+        if let Effect::None = effect {
+            if let Some(found) = self.find(seen, hash, rules.masks) {
+                index = found;
+                effect = self.effect(index, (seen, hash), rules);
             }
         }
-        match chunk.reverse.get_mut(at).filter(|_| is_biflow) {
-            Some(reverse) => hot.add_either(reverse, seen, rules.now),
-            None => hot.add(seen, rules.now),
+        match effect {
+            Effect::Counted => return Counted::Known,
+            Effect::Last => {
+                self.end(index, End::Closed);
+                return Counted::Changed;
+            }
+            Effect::Over(reason) => self.end(index, reason),
+            Effect::None => (),
         }
-        if hot.is_closing() && rules.times.closing == 0 {
-            self.end(index, End::Closed);
-            return Counted::Changed;
-        }
-        Counted::Known
+        self.begin(seen, hash, rules, more)
     }
 
     /// A flow begins with a packet.

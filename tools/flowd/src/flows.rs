@@ -185,12 +185,12 @@ impl Flows {
         let rules = (&self.masks, &self.times);
         let (pool, chunks, biflow) = (&self.pool, &mut self.chunks, self.masks.spec.biflow);
         let more = || pool.take(chunks, biflow);
-        let (done, free) = self.pipeline.free(&mut self.table, rules, more);
+        let done = self.pipeline.make_room(&mut self.table, rules, more);
         let counts = &mut self.counts;
         if let Some(done) = done {
             counts.done(&done);
         }
-        let Some(due) = free else { return };
+        let Some(due) = self.pipeline.free() else { return };
         match read(bytes, len, place, &self.masks, &mut due.seen) {
             Ok(()) => (),
             Err(Why::Other) => return counts.other += 1,
