@@ -171,9 +171,10 @@ def ecn():
         while select.select([bob], [], [], 0.3)[0]:
             data = bob.recv(2000)
             got.append(data[:12] + data[12 + len(tags):] if data[12:14] == b"\x81\0" else data)
-        what, plain = f"IPv{kind}, ECN {bits}{', VLAN' * bool(tags)}", sent[:12] + sent[12 + len(tags):]
+        what = f"IPv{kind}, ECN {bits}{', VLAN' * bool(tags)}" if kind else "not of IP"
+        plain = sent[:12] + sent[12 + len(tags):]
         if bits == 0:
-            check(f"{what or 'other'}: dropped, not marked", counted("dropped") > 5 and counted("marked") == 0
+            check(f"{what}: dropped, not marked", counted("dropped") > 5 and counted("marked") == 0
                   and len(got) == 100 - counted("dropped") and set(got) == {plain}, counted("dropped"), len(got))
         else:
             count = got.count(marked)

@@ -78,6 +78,14 @@ fold() {
 	[ -n "$end" ] || result "not ok" "this comes to its end: $*"
 }
 
+# built FOLDER BY: ends the test where a script of the host has not built what it loads.
+built() {
+	[ ! -d "$LANA_MODULES/$1" ] || return 0
+	result "not ok" "$LANA_MODULES/$1 is there: $2 ${LANA_MODULES##*/} makes it, on the host"
+	printf '    1..%d\n' "$n"
+	exit 1
+}
+
 # A command that is no check fails: then so does the test.
 set -E
 trap 'oops "$BASH_COMMAND" "${BASH_LINENO[0]}" $LINENO' ERR

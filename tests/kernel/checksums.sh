@@ -5,6 +5,7 @@
 
 . "${0%/*}/../lib.sh"
 
+built external tests/build-external
 load
 insmod "$LANA_MODULES/external/replacer/build/${LANA_MODULES##*/}/fb_replacer.ko"
 hosts

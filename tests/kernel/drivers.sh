@@ -5,6 +5,7 @@
 
 . "${0%/*}/../lib.sh"
 
+built external tests/build-external
 ko() { echo "$LANA_MODULES/external/$1/build/${LANA_MODULES##*/}/$2.ko"; }
 parameters=/sys/module/odd_device/parameters
 load

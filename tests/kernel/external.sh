@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Blocks of third parties, which tests/build-external has built on the host.
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+. "${0%/*}/../lib.sh"
+
+built external tests/build-external
 built=$LANA_MODULES/external
 ko() { echo "$built/$1/build/${LANA_MODULES##*/}/fb_$2.ko"; }
 load

@@ -5,6 +5,7 @@
 
 . "${0%/*}/../lib.sh"
 
+built misuse tests/build-misuse
 built=$LANA_MODULES/misuse/build/${LANA_MODULES##*/}
 insert() { insmod "$built/fb_misuse_$1.ko"; }
 load
