@@ -5,9 +5,13 @@
 
 use super::{
     filled,
-    memory::{Bucket, NONE},
+    memory::{Bucket, NONE, PLACES},
     prefetch, List,
 };
+
+/// With so many numbers in its bucket another one goes elsewhere, if there are fewer. Few buckets have so many: a packet whose flow is
+/// elsewhere has to be looked for in two.
+const CROWDED: usize = 12;
 
 pub(crate) struct Index(List<Bucket>);
 
@@ -28,16 +32,17 @@ fn narrow(number: u32) -> [u8; 3] {
 }
 
 impl Bucket {
-    /// The places with this tag: the highest bit of a byte for each. Above the first there may be others.
+    /// The places with this tag: the highest bit of a byte for each.
     ///
-    /// A byte that is 0 is found by what is subtracted from it: Knuth, The Art of Computer Programming, volume 4A, section
-    /// 7.1.3, (90).
+    /// A byte that is not 0 has that bit, or gets it when all others are added: Warren, Hacker's Delight, section 6-1.
     #[inline(always)]
     fn hits(&self, tag: u8) -> u128 {
         const ONES: u128 = u128::MAX / 0xff;
+        const HIGHEST: u128 = ONES << 7;
         let same = u64::from(tag).wrapping_mul(ONES as u64);
         let other = u128::from_le_bytes(self.tags) ^ (u128::from(same) << 64 | u128::from(same));
-        other.wrapping_sub(ONES) & !other & (ONES << 7)
+        let carried = (other & !HIGHEST).wrapping_add(!HIGHEST);
+        !(carried | other) & HIGHEST
     }
 
     /// The number at the first of these places.
@@ -132,24 +137,24 @@ impl Index {
 
     /// Puts a number into the index; false where there is no room.
     pub(crate) fn insert(&mut self, hash: u32, index: u32) -> bool {
-        let homes = self.homes(hash);
-        let [home, other] = homes;
-        for at in homes {
-            let Some(bucket) = self.0.get_mut(at) else {
-                return false;
-            };
-            let used = bucket.used();
-            if !bucket.put(used, narrow(index), tag(hash)) {
-                continue;
-            }
-            if at == other && other != home {
-                if let Some(bucket) = self.0.get_mut(home) {
-                    bucket.add_elsewhere(1);
-                }
-            }
-            return true;
+        let [home, other] = self.homes(hash);
+        let used = |at| self.0.get(at).map_or(PLACES, Bucket::used);
+        let (of_home, of_other) = (used(home), used(other));
+        // What goes elsewhere before there is no room leaves some for those that find none there.
+        let is_elsewhere = of_home >= CROWDED && of_other < of_home;
+        let (at, used) = if is_elsewhere {
+            (other, of_other)
+        } else {
+            (home, of_home)
+        };
+        let bucket = self.0.get_mut(at);
+        if !bucket.is_some_and(|bucket| bucket.put(used, narrow(index), tag(hash))) {
+            return false;
         }
-        false
+        if let Some(bucket) = self.0.get_mut(home).filter(|_| is_elsewhere) {
+            bucket.add_elsewhere(1);
+        }
+        true
     }
 
     /// Takes a number out of the index.

@@ -4,6 +4,7 @@ use super::{
     address::Address,
     exporter::{Exporter, Format, Tally, Version},
     file::{self, Cursor},
+    index::Index,
     key::{self, read, read_any, Keys, Masks, Place, Seen, Spec, Why},
     memory::{Chunk, Sizes, CHUNK},
     pipeline::{Done, Due, Pipeline},
@@ -529,6 +530,34 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) % bound
+    }
+}
+
+#[test]
+fn an_index_has_room_until_it_is_full() {
+    for seed in 1..50 {
+        let mut random = Random(seed);
+        let mut index = Index::new(800).unwrap();
+        let hashes: Vec<u32> = (0..8000).map(|_| random.below(1 << 32) as u32).collect();
+        let numbers = || (0..).zip(&hashes);
+        let refused: Vec<u32> = numbers()
+            .filter(|(number, hash)| !index.insert(**hash, *number))
+            .map(|(number, _)| number)
+            .collect();
+        assert!(refused.iter().all(|number| *number > 7900), "{refused:?}");
+        let found = |index: &Index, number: u32, hash: u32| {
+            index.find(hash, |other| other == number) == Some(number)
+        };
+        for (number, hash) in numbers() {
+            assert_eq!(found(&index, number, *hash), !refused.contains(&number));
+        }
+        for (number, hash) in numbers() {
+            index.remove(*hash, number);
+            assert!(!found(&index, number, *hash));
+        }
+        // Nothing is left: as many find room again.
+        let again = numbers().filter(|(number, hash)| !index.insert(**hash, *number));
+        assert_eq!(again.count(), refused.len());
     }
 }
 
