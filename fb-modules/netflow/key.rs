@@ -204,7 +204,7 @@ pub(crate) fn read(
     seen: &mut Seen,
 ) -> Result<(), Why> {
     if read_usual(bytes, len, place, masks, seen).is_none() {
-        read_any(bytes, len, *place, masks, seen)?;
+        read_any(bytes, len, place, masks, seen)?;
     }
     if masks.spec.biflow {
         order(seen);
@@ -262,19 +262,12 @@ fn read_usual(
     Some(())
 }
 
-/// What [`Seen::what`] is of a packet of IPv4.
-#[inline(always)]
-fn what(place: &Place, masks: &Masks, ports: u32, protocol: u8, tos: u8) -> u64 {
-    let what = u64::from(ports) << 32 | u64::from(protocol) << 24 | u64::from(tos) << 16;
-    what & masks.kept | if place.egress { IS_EGRESS } else { 0 }
-}
-
-/// The same of any packet.
+/// The same of any packet, as [`read`] has it before both directions are put into one order.
 #[inline(never)]
 pub(crate) fn read_any(
     bytes: &[u8],
     len: usize,
-    place: Place,
+    place: &Place,
     masks: &Masks,
     seen: &mut Seen,
 ) -> Result<(), Why> {
@@ -307,10 +300,17 @@ pub(crate) fn read_any(
     }
     seen.place = u64::from(place.device) << 32 | u64::from(vlans);
     match kind {
-        IPV4 => ipv4(packet, at, &place, masks, seen),
-        IPV6 => ipv6(packet, at, &place, masks, seen),
+        IPV4 => ipv4(packet, at, place, masks, seen),
+        IPV6 => ipv6(packet, at, place, masks, seen),
         _ => Err(Why::Other),
     }
+}
+
+/// [`Seen::what`], but for `IS_V6`.
+#[inline(always)]
+fn what(place: &Place, masks: &Masks, ports: u32, protocol: u8, tos: u8) -> u64 {
+    let what = u64::from(ports) << 32 | u64::from(protocol) << 24 | u64::from(tos) << 16;
+    what & masks.kept | if place.egress { IS_EGRESS } else { 0 }
 }
 
 /// Walks over labels of MPLS: what they carry, where that begins, and the topmost of them.

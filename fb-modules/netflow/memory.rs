@@ -22,7 +22,7 @@ const LOAD: u32 = 10;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Bucket {
-    /// The last one is 0.
+    /// The last one is always 0: that ends those in use.
     pub(crate) tags: [u8; PLACES + 1],
     /// Of 24 bits.
     pub(crate) numbers: [[u8; 3]; PLACES],

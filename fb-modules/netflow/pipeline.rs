@@ -95,11 +95,12 @@ impl Pipeline {
             return None;
         }
         self.waiting = self.waiting.wrapping_sub(1);
+        // Where all places are taken, the next is that of the oldest packet.
         let due = self.free()?;
         Some(due.count(table, rules, more))
     }
 
-    /// The place of the next packet.
+    /// The place of the next packet, after [`Self::make_room`].
     #[inline(always)]
     pub(crate) fn free(&mut self) -> Option<&mut Due> {
         self.place(self.next)

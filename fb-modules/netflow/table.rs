@@ -65,10 +65,10 @@ pub(crate) struct Table {
     pub(crate) ended: [u64; End::NUMBERS],
 }
 
-/// What a packet does to a flow.
+/// What becomes of a flow by a packet.
 enum Effect {
     /// It belongs to another one.
-    None,
+    Other,
     Counted,
     /// The flow was over before, and does not have it.
     Over(End),
@@ -93,7 +93,7 @@ impl Chunk {
         !masks.macs || self.rest.get(at).is_some_and(|rest| rest.macs == seen.macs)
     }
 
-    /// Counts a packet, if the flow of this number has it. Where there is no record for another flow, this one goes on.
+    /// Counts a packet, if the flow of this number has it. Where no record is free for another flow, this one goes on.
     #[inline(always)]
     fn count(
         &mut self,
@@ -103,11 +103,11 @@ impl Chunk {
         has_free: bool,
     ) -> Effect {
         if !self.is(index, seen, hash, rules.masks) {
-            return Effect::None;
+            return Effect::Other;
         }
         let at = (index % CHUNK) as usize;
         let Some(hot) = self.hot.get_mut(at) else {
-            return Effect::None;
+            return Effect::Other;
         };
         if let Some(reason) = hot.over_before(seen, rules.now, rules.times) {
             if has_free {
@@ -246,13 +246,13 @@ impl Table {
         }
     }
 
-    /// What a packet does to the flow of this number, which is done.
+    /// Counts a packet in the flow of this number, if that has it: what becomes of the flow.
     #[inline(always)]
     fn effect(&mut self, index: u32, (seen, hash): (&Seen, u32), rules: &Rules<'_>) -> Effect {
         let has_free = self.free > 0;
         match self.chunk_mut(index) {
             Some(chunk) => chunk.count(index, (seen, hash), rules, has_free),
-            None => Effect::None,
+            None => Effect::Other,
         }
     }
 
@@ -265,7 +265,7 @@ impl Table {
         rules: &Rules<'_>,
         more: impl FnOnce() -> Option<Chunk>,
     ) -> Counted {
-        if let Effect::None = effect {
+        if let Effect::Other = effect {
             if let Some(found) = self.find(seen, hash, rules.masks) {
                 index = found;
                 effect = self.effect(index, (seen, hash), rules);
@@ -278,7 +278,7 @@ impl Table {
                 return Counted::Changed;
             }
             Effect::Over(reason) => self.end(index, reason),
-            Effect::None => (),
+            Effect::Other => (),
         }
         self.begin(seen, hash, rules, more)
     }
