@@ -4,16 +4,20 @@
  * what is written to the parameter `take` is a device, whose packets are freed
  * at once, or two, DEVICE>OTHER: they leave by the other one as they are; or
  * DEVICE*STEPS: they are freed after as many steps, each of which has counted
- * them and called a function of its own that does nothing. Of the namespace of
- * who writes; for good.
+ * them and called a function of its own that does nothing. DEVICE!STEPS: the same
+ * of frames, by a function in place of an XDP program. Of the namespace of who
+ * writes; for good.
  */
 
+#include <linux/bpf.h>
+#include <linux/filter.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/xdp.h>
 
 static rx_handler_result_t floor_drop(struct sk_buff **pskb)
 {
@@ -39,30 +43,66 @@ struct floor_counts {
 };
 
 struct floor_step {
-	void (*call)(struct sk_buff *skb);
+	void (*call)(const void *packet);
 	struct floor_counts __percpu *counts;
 	struct floor_step *next;
 } ____cacheline_aligned;
 
-static void floor_nothing(struct sk_buff *skb)
+static void floor_nothing(const void *packet)
 {
 	/* It is called all the same. */
 	asm volatile("");
 }
 
-static rx_handler_result_t floor_walk(struct sk_buff **pskb)
+static __always_inline void floor_walk(const struct net_device *dev, const void *packet, u32 len)
 {
 	const struct floor_step *step;
 
-	for (step = rcu_dereference((*pskb)->dev->rx_handler_data); step; step = step->next) {
+	for (step = rcu_dereference(dev->rx_handler_data); step; step = step->next) {
 		struct floor_counts *counts = this_cpu_ptr(step->counts);
 
 		counts->packets++;
-		counts->bytes += (*pskb)->len;
-		step->call(*pskb);
+		counts->bytes += len;
+		step->call(packet);
 	}
+}
+
+static rx_handler_result_t floor_count(struct sk_buff **pskb)
+{
+	floor_walk((*pskb)->dev, *pskb, (*pskb)->len);
 	kfree_skb(*pskb);
 	return RX_HANDLER_CONSUMED;
+}
+
+/* As a program is called, by the driver. */
+static unsigned int floor_frame(const void *ctx, const struct bpf_insn *insn)
+{
+	const struct xdp_buff *xdp = ctx;
+
+	floor_walk(xdp->rxq->dev, xdp, xdp->data_end - xdp->data);
+	return XDP_DROP;
+}
+
+/* The driver keeps the program, and with it this module. */
+static int floor_program(struct net_device *dev)
+{
+	struct bpf_prog *prog = bpf_prog_alloc(bpf_prog_size(1), 0);
+	struct netdev_bpf xdp = { .command = XDP_SETUP_PROG, .prog = prog };
+	int err;
+
+	if (!prog)
+		return -ENOMEM;
+	prog->type = BPF_PROG_TYPE_XDP;
+	prog->len = 1;
+	prog->gpl_compatible = 1;
+	prog->bpf_func = floor_frame;
+	__module_get(THIS_MODULE);
+	prog->aux->mod = THIS_MODULE;
+	atomic64_set(&prog->aux->refcnt, 1);
+	err = dev_xdp_propagate(dev, &xdp);
+	if (err)
+		bpf_prog_put(prog);
+	return err;
 }
 
 /* Steps, the last first; they stay. */
@@ -94,18 +134,20 @@ static int floor_take(const char *val, const struct kernel_param *kp)
 	int err = -ENODEV;
 	char how = 0;
 
-	sscanf(val, "%15[^>*\n]%c%15s", names[0], &how, names[1]);
+	sscanf(val, "%15[^>*!\n]%c%15s", names[0], &how, names[1]);
 	rtnl_lock();
 	dev = __dev_get_by_name(net, names[0]);
 	if (how == '>') {
 		handler = floor_send;
 		data = __dev_get_by_name(net, names[1]);
-	} else if (how == '*') {
-		handler = floor_walk;
+	} else if (how == '*' || how == '!') {
+		handler = floor_count;
 		data = floor_steps(simple_strtoul(names[1], NULL, 10));
 	}
-	if (dev && (data || handler == floor_drop))
+	if (dev && (data || handler == floor_drop || how == '!'))
 		err = netdev_rx_handler_register(dev, handler, data);
+	if (!err && how == '!')
+		err = floor_program(dev);
 	rtnl_unlock();
 	return err;
 }
@@ -113,7 +155,7 @@ static int floor_take(const char *val, const struct kernel_param *kp)
 static const struct kernel_param_ops floor_ops = { .set = floor_take };
 
 module_param_cb(take, &floor_ops, NULL, 0200);
-MODULE_PARM_DESC(take, "DEVICE, DEVICE>OTHER, or DEVICE*STEPS");
+MODULE_PARM_DESC(take, "DEVICE, DEVICE>OTHER, DEVICE*STEPS, or DEVICE!STEPS");
 MODULE_DESCRIPTION("The least that a receive handler can do");
 MODULE_LICENSE("GPL");
 

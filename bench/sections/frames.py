@@ -80,6 +80,13 @@ def least():
     return frames(wire, received(wire.near))
 
 
+def function(steps):
+    """The least that can be done before there is an skb: a function of the kernel's drops the frame, after so many steps."""
+    wire = place()
+    floor(f"{wire.near}!{steps}")
+    return frames(wire, received(wire.near))
+
+
 def lana(blocks):
     """As many blocks, one on top of the other; the engine drops what comes out at the top."""
     wire = place()
@@ -172,12 +179,16 @@ def kernel():
 def run(section):
     section.offer(DROP, "the load alone", alone)
     section.offer(DROP, "receive handler, freed at once", least)
+    section.offer(DROP, "the least, dropped at once", lambda: function(0))
+    section.offer(DROP, "the least, counted three times", lambda: function(3))
     section.offer(DROP, "XDP native drop", lambda: native(lambda: ebpf.XDP_DROP))
     section.offer(DROP, "XDP native drop, as xdp-bench", lambda: native(xdp.bench_drop))
     section.offer(DROP, "LANA, 1 block", lambda: lana(1))
     section.take_turns()
     for blocks in 1, 2, 5, 10, 20, 50:
         section.offer(CHAIN, "LANA", lambda number=blocks: lana(number), blocks)
+    for steps in 10, 50:
+        section.offer(CHAIN, "the least", lambda number=steps: function(number), steps)
     for steps in 1, 2, 5, 10, 20, TAIL_CALLS:
         section.offer(CHAIN, "XDP native, tail calls",
                       lambda number=steps: native(lambda: ebpf.chain(number, ebpf.XDP_DROP, XDP)), steps)
