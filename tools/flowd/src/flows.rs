@@ -190,7 +190,9 @@ impl Flows {
         if let Some(done) = done {
             counts.done(&done);
         }
-        let Some(due) = self.pipeline.free() else { return };
+        let Some(due) = self.pipeline.free() else {
+            return;
+        };
         match read(bytes, len, place, &self.masks, &mut due.seen) {
             Ok(()) => (),
             Err(Why::Other) => return counts.other += 1,
