@@ -48,7 +48,7 @@ impl Batch {
     /// holds, all that go where it does.
     pub(super) fn fill_from<'r>(
         &mut self,
-        queue: &mut Queue<Destination<'r>>,
+        queue: &Queue<Destination<'r>>,
     ) -> Option<Destination<'r>> {
         queue.pop_all(&mut self.packets)
     }
@@ -95,7 +95,7 @@ impl Batch {
                     cx.drop_here(packet, reason);
                     return None;
                 }
-                Decision::Left(_) => return None,
+                Decision::Left(_) | Decision::Made => return None,
             };
             if kept == 0 && free {
                 way = port;

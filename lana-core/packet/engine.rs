@@ -29,6 +29,7 @@ use crate::{
         xdp::Action,
     },
 };
+use core::{cell::Cell, mem::ManuallyDrop};
 
 mod batches;
 mod destination;
@@ -65,61 +66,231 @@ pub(crate) const BATCH_CALL_LIMIT: u32 = 32768;
 /// loops through devices of this machine.
 pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
 
-/// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
-/// bottom halves off, and in an RCU read-side section.
-pub struct Context<'r> {
+/// What is the same for all blocks that a packet passes, and for the packets that are made of it.
+pub(crate) struct Walk<'r> {
     ppe: &'r Ppe,
     reader: Reader<'r>,
     cpu: ThisCpu,
-    /// The block that runs.
-    hop: &'r Hop,
-    /// The block that the packet left before.
-    from: &'r Hop,
-    direction: Direction,
-    /// How many blocks the packet may still pass in this walk.
-    left: u32,
-    /// By how many that is less than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`](super::storm::CALL_LIMIT).
-    held: u32,
     /// How many packets may still be made.
-    room: u32,
+    room: Cell<u32>,
+    /// By how many a packet may pass fewer blocks than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`](super::storm::CALL_LIMIT).
+    held: Cell<u32>,
     backlog: Queue<Destination<'r>>,
     /// What is to become of the packet that entered when no block takes it.
-    unclaimed: Unclaimed,
+    unclaimed: Cell<Unclaimed>,
     /// What was said to an skb that was made of a frame.
-    made: Option<Verdict<Skb>>,
+    made: Cell<Option<Verdict<Skb>>>,
 }
 
-impl<'r> Context<'r> {
-    /// That of a block to which a packet comes from another one, by a version.
+impl<'r> Walk<'r> {
+    /// That of what enters. Nothing is left in it at its end, so that nothing is to be dropped.
     #[inline(always)]
     fn new<const BANK: usize>(
         ppe: &'r Ppe,
         version: Version<'r, BANK>,
         cpu: ThisCpu,
-        (from, hop): (&'r Hop, &'r Hop),
-        (direction, left): (Direction, u32),
         unclaimed: Unclaimed,
-    ) -> Self {
-        Self {
+    ) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self {
             ppe,
             reader: version.reader(),
             cpu,
-            hop,
-            from,
-            direction,
-            left,
-            held: 0,
-            room: BACKLOG_LIMIT,
+            room: Cell::new(BACKLOG_LIMIT),
+            held: Cell::new(0),
             backlog: Queue::new(),
-            unclaimed,
-            made: None,
-        }
+            unclaimed: Cell::new(unclaimed),
+            made: Cell::new(None),
+        })
     }
 
     /// The engine's counters.
     #[inline(always)]
     fn engine(&self) -> &'r EngineStats {
         self.ppe.stats().this(self.cpu)
+    }
+
+    /// Has a packet wait for the end of the walk, to leave by a port of a block then, from where on it may pass so many
+    /// blocks. Says whether it does.
+    fn wait(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) -> bool {
+        let direction = port.direction;
+        let Some(slot) = from.port(direction, u32::from(port.index)) else {
+            self.drop(from, left, Some(packet), DropReason::Unbound);
+            return false;
+        };
+        let next = Destination {
+            slot,
+            from,
+            direction,
+            left: left.wrapping_add(self.held.get()),
+        };
+        if let Err(packet) = self.backlog.push(packet, next) {
+            self.drop(from, left, Some(packet), DropReason::NoMemory);
+            return false;
+        }
+        let waiting = self.engine().backlog.get().wrapping_add(1);
+        self.engine().backlog.set(waiting);
+        if waiting > self.engine().backlog_max.get() {
+            self.engine().backlog_max.set(waiting);
+        }
+        true
+    }
+
+    /// The same of a packet that was made at the block.
+    fn emit(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) {
+        self.engine().packets.add(1);
+        self.engine().bytes.add(u64::from(packet.len()));
+        let room = self.room.get();
+        if room == 0 {
+            return self.drop(from, left, Some(packet), DropReason::Backlog);
+        }
+        if self.wait(packet, from, port, left) {
+            self.room.set(room.wrapping_sub(1));
+        }
+    }
+
+    /// Counts an skb that is made of a frame at a block.
+    #[cold]
+    fn count_skb(&self, at: &Hop) {
+        at.counters(self.cpu).made_skb();
+    }
+
+    /// Counts a packet that ends at a block for a bad reason.
+    #[inline(always)]
+    fn count_drop(&self, at: &Hop, reason: DropReason) {
+        at.counters(self.cpu).dropped(reason);
+        self.engine().drops.add(1);
+    }
+
+    /// Drops a packet at a block, from where on it could have passed so many.
+    #[cold]
+    #[inline(never)]
+    fn drop<P: Packet>(&self, at: &Hop, left: u32, packet: Option<P>, reason: DropReason) {
+        self.count_drop(at, reason);
+        if Alarm::of(reason).is_some() || watch::is_on() {
+            return self.drop_aloud(at, left, packet, reason);
+        }
+        if let Some(packet) = packet {
+            packet.free(reason);
+        }
+    }
+
+    /// Tells of a drop, and frees the packet. By calls, for which registers are saved: apart from what most drops need.
+    #[cold]
+    #[inline(never)]
+    fn drop_aloud<P: Packet>(&self, at: &Hop, left: u32, packet: Option<P>, reason: DropReason) {
+        if let Some(alarm) = Alarm::of(reason) {
+            self.engine().raise(alarm, at.idp());
+            self.ppe.net().alarm();
+        }
+        if watch::is_on() {
+            let hops = HOP_LIMIT.wrapping_sub(left).wrapping_sub(self.held.get());
+            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
+            watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
+        }
+        if let Some(packet) = packet {
+            packet.free(reason);
+        }
+    }
+
+    /// No block takes the packet that entered.
+    #[cold]
+    fn give_back<P: Packet>(&self, packet: P) -> Result<Action, P::Back> {
+        self.engine().unclaimed.add(1);
+        packet.give_back()
+    }
+
+    /// Goes on with the skb that was made of a frame at `hop`. How many blocks one may pass then.
+    #[cold]
+    #[inline(never)]
+    fn walk_made<const BANK: usize>(
+        &'r self,
+        version: Version<'r, BANK>,
+        ways: (&'r Hop, &'r Hop),
+        way: Way,
+        observer: &mut impl Observer,
+    ) -> u32 {
+        let mut cx = Context::new(self, ways, way);
+        if let Some(verdict) = self.made.take() {
+            cx.walk_after(version, verdict, observer);
+        }
+        cx.left
+    }
+
+    /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
+    /// so many handlers.
+    #[inline(never)]
+    fn walk_waiting<const BANK: usize>(
+        &'r self,
+        version: Version<'r, BANK>,
+        mut called: u32,
+        observer: &mut impl Observer,
+    ) {
+        // What was made of a packet is not what the device received.
+        self.unclaimed.set(Unclaimed::Drop);
+        let engine = self.engine();
+        let allowed = engine.storm.allowance();
+        let mut calls = allowed;
+        while let Some((mut packet, next)) = self.backlog.pop() {
+            engine.backlog.set(engine.backlog.get().wrapping_sub(1));
+            calls = calls.wrapping_sub(called);
+            let left = u32::min(next.left, calls);
+            self.held.set(next.left.wrapping_sub(left));
+            let mut cx = Context::new(self, (next.from, next.from), (next.direction, left));
+            observer.next(&cx, next.from, &mut packet, next.direction, next.slot);
+            // What was made in the graph is not given back.
+            let step = cx.step(packet, next.slot.hop(version), observer);
+            let _ = step.map(|packet| cx.walk(version, packet, observer));
+            called = left.wrapping_sub(cx.left);
+            engine.calls.add(called.into());
+        }
+        let left = calls.wrapping_sub(called);
+        engine.storm.pay(allowed.wrapping_sub(left));
+    }
+}
+
+/// How a packet has come to a block: its direction, and how many blocks it may still pass in this walk.
+pub(crate) type Way = (Direction, u32);
+
+/// What a handler knows beside its packet. Proof that it runs in the engine: in softirq or with
+/// bottom halves off, and in an RCU read-side section.
+///
+/// The engine keeps its own in registers, and a handler's is made of them where the handler looks at it. So what is not
+/// inlined gets the parts that it needs, not the address.
+pub struct Context<'r> {
+    walk: &'r Walk<'r>,
+    /// The block that the packet left before.
+    from: &'r Hop,
+    /// The block that runs.
+    hop: &'r Hop,
+    direction: Direction,
+    left: u32,
+}
+
+impl<'r> Context<'r> {
+    /// That of a block to which a packet comes from another one.
+    #[inline(always)]
+    pub(super) fn new(
+        walk: &'r Walk<'r>,
+        (from, hop): (&'r Hop, &'r Hop),
+        (direction, left): Way,
+    ) -> Self {
+        Self {
+            walk,
+            from,
+            hop,
+            direction,
+            left,
+        }
+    }
+
+    /// Calls a handler of the block.
+    #[inline(always)]
+    pub(super) fn call<T>(
+        &self,
+        handler: impl FnOnce(&'r Hop, &'r Walk<'r>, &'r Hop, Way) -> T,
+    ) -> T {
+        let way = (self.direction, self.left);
+        handler(self.hop, self.walk, self.from, way)
     }
 
     /// The way the packet came.
@@ -144,7 +315,7 @@ impl<'r> Context<'r> {
     /// Whether no packet waits for the end of the walk.
     #[inline]
     pub(crate) fn none_waits(&self) -> bool {
-        self.backlog.is_empty()
+        self.walk.backlog.is_empty()
     }
 
     /// The port that a packet leaves by that is passed on.
@@ -163,53 +334,49 @@ impl<'r> Context<'r> {
     /// The CPU this runs on, for per-CPU data.
     #[inline]
     pub fn cpu(&self) -> ThisCpu {
-        self.cpu
+        self.walk.cpu
     }
 
     /// How many packets wait for the end of the walk.
     pub(super) fn waiting(&self) -> u64 {
-        self.engine().backlog.get()
+        self.walk.engine().backlog.get()
     }
 
     /// A block holds a packet, by this number. It stands beside the counters, so other packets do not pay for it.
     #[inline]
     pub(super) fn note_held(&self, number: u64) {
-        self.engine().holds.add(1);
-        self.engine().held.set(number);
+        self.walk.engine().holds.add(1);
+        self.walk.engine().held.set(number);
     }
 
     /// How many packets blocks have held on this CPU, and the number of the last.
     pub(super) fn held(&self) -> (u64, u64) {
-        (self.engine().holds.get(), self.engine().held.get())
-    }
-
-    /// Whether the walk goes on with an skb that was made of its frame.
-    pub(super) fn has_made(&self) -> bool {
-        self.made.is_some()
+        (self.walk.engine().holds.get(), self.walk.engine().held.get())
     }
 
     /// The read-side section.
     #[inline]
     pub(super) fn reader(&self) -> Reader<'r> {
-        self.reader
+        self.walk.reader
     }
 
     /// The engine, and the slot of the block that runs, where its type holds packets.
     #[inline]
     pub(super) fn place(&self) -> Option<(&'r Ppe, &'r Slot)> {
-        Some((self.ppe, self.hop.own()?))
+        Some((self.walk.ppe, self.hop.own()?))
     }
 
     /// The blocks that the packet may still pass.
     #[inline]
     pub(super) fn left(&self) -> u32 {
-        self.left.wrapping_add(self.held)
+        self.left.wrapping_add(self.walk.held.get())
     }
 
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
     /// copies may be made. One that cannot be made is counted as a drop.
+    #[inline]
     pub fn emit_clone<P: Packet>(&mut self, packet: &P, port: Port) -> bool {
-        if self.room == 0 {
+        if self.walk.room.get() == 0 {
             self.drop_here(None, DropReason::Backlog);
             return false;
         }
@@ -226,92 +393,33 @@ impl<'r> Context<'r> {
     }
 
     /// Lets a packet that was made here leave by a port once the current walk has ended.
+    #[inline]
     pub fn emit(&mut self, packet: Skb, port: Port) {
-        self.engine().packets.add(1);
-        self.engine().bytes.add(u64::from(packet.len()));
-        if self.room == 0 {
-            return self.drop_here(Some(packet), DropReason::Backlog);
-        }
-        if self.wait(packet, port) {
-            self.room = self.room.wrapping_sub(1);
-        }
+        self.walk.emit(packet, self.hop, port, self.left);
     }
 
-    /// Has a packet wait for the end of the walk, to leave by a port then. Says whether it does.
-    pub(crate) fn wait(&mut self, packet: Skb, port: Port) -> bool {
-        let Some(slot) = self.hop.port(port.direction, u32::from(port.index)) else {
-            self.drop_here(Some(packet), DropReason::Unbound);
-            return false;
-        };
-        let (direction, left) = (port.direction, self.left.wrapping_add(self.held));
-        let from = self.hop;
-        let next = Destination {
-            slot,
-            from,
-            direction,
-            left,
-        };
-        if let Err(packet) = self.backlog.push(packet, next) {
-            self.drop_here(Some(packet), DropReason::NoMemory);
-            return false;
-        }
-        let waiting = self.engine().backlog.get().wrapping_add(1);
-        self.engine().backlog.set(waiting);
-        if waiting > self.engine().backlog_max.get() {
-            self.engine().backlog_max.set(waiting);
-        }
-        true
+    /// Has a packet wait for the end of the walk, to leave by a port then.
+    #[inline]
+    pub(crate) fn wait(&self, packet: Skb, port: Port) {
+        self.walk.wait(packet, self.hop, port, self.left);
     }
 
     /// Counts an skb that is made of a frame, at the block that runs.
+    #[inline]
     pub(super) fn count_skb(&self) {
-        self.hop.counters(self.cpu).made_skb();
+        self.walk.count_skb(self.hop);
     }
 
     /// The walk goes on with an skb that was made of its frame, and to which the block that runs says this.
-    pub(super) fn go_on_with(&mut self, verdict: Verdict<Skb>) {
-        self.made = Some(verdict);
+    pub(super) fn go_on_with<P>(&self, verdict: Verdict<Skb>) -> Verdict<P> {
+        self.walk.made.set(Some(verdict));
+        Verdict::made()
     }
 
     /// Drops a packet at the block that runs.
+    #[inline]
     pub fn drop_here(&self, packet: Option<Skb>, reason: DropReason) {
-        self.drop(self.hop, packet, reason);
-    }
-
-    /// Counts a packet that ends at a block for a bad reason.
-    #[inline(always)]
-    fn count_drop(&self, at: &Hop, reason: DropReason) {
-        at.counters(self.cpu).dropped(reason);
-        self.engine().drops.add(1);
-    }
-
-    #[cold]
-    fn drop<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
-        self.count_drop(at, reason);
-        if Alarm::of(reason).is_some() || watch::is_on() {
-            return self.drop_aloud(at, packet, reason);
-        }
-        if let Some(packet) = packet {
-            packet.free(reason);
-        }
-    }
-
-    /// Tells of a drop, and frees the packet. By calls, for which registers are saved: apart from what most drops need.
-    #[cold]
-    #[inline(never)]
-    fn drop_aloud<P: Packet>(&self, at: &Hop, packet: Option<P>, reason: DropReason) {
-        if let Some(alarm) = Alarm::of(reason) {
-            self.engine().raise(alarm, at.idp());
-            self.ppe.net().alarm();
-        }
-        if watch::is_on() {
-            let hops = HOP_LIMIT.wrapping_sub(self.left).wrapping_sub(self.held);
-            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
-            watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
-        }
-        if let Some(packet) = packet {
-            packet.free(reason);
-        }
+        self.walk.drop(self.hop, self.left, packet, reason);
     }
 
     /// A packet comes to a port without a peer, at a block. Given back where the stack is to have it.
@@ -322,199 +430,147 @@ impl<'r> Context<'r> {
         mut packet: P,
         direction: Direction,
         observer: &mut impl Observer,
-    ) -> Result<Action, P> {
-        if self.unclaimed == Unclaimed::Stack && direction == Direction::Ingress {
+    ) -> Result<Action, P::Back> {
+        if self.walk.unclaimed.get() == Unclaimed::Stack && direction == Direction::Ingress {
             observer.ends(self, at, End::Unclaimed, Some(&mut packet));
-            return self.give_back(packet);
+            return self.walk.give_back(packet);
         }
         let end = End::Dropped(DropReason::Unbound);
         observer.ends(self, at, end, Some(&mut packet));
         if P::IS_FRAME && !watch::is_on() {
             // What a call would take is most of a drop here: the driver frees the frame.
-            self.count_drop(at, DropReason::Unbound);
+            self.walk.count_drop(at, DropReason::Unbound);
         } else {
-            self.drop(at, Some(packet), DropReason::Unbound);
+            let left = self.left;
+            self.walk.drop(at, left, Some(packet), DropReason::Unbound);
         }
         Ok(Action::DROP)
     }
 
-    /// No block takes the packet that entered.
-    #[cold]
-    fn give_back<P: Packet>(&self, packet: P) -> Result<Action, P> {
-        self.engine().unclaimed.add(1);
-        packet.give_back()
-    }
-
-    /// What comes after a block that has said this: another one, or the end.
+    /// What comes after the block of the context, which has said this: another one, which the context is that of then,
+    /// or the end, as of [`Self::walk`].
     #[inline(always)]
-    fn follow<P: Packet>(
+    fn follow<const BANK: usize, P: Packet>(
         &mut self,
-        hop: &'r Hop,
+        version: Version<'r, BANK>,
         verdict: Verdict<P>,
-        direction: &mut Direction,
         observer: &mut impl Observer,
-    ) -> Result<(P, &'r Slot), Result<Action, P>> {
-        let (mut packet, next, index) = match verdict.decide() {
-            Decision::Pass(packet) => (packet, hop.first(*direction), 0),
+    ) -> Result<P, Result<Action, P::Back>> {
+        let hop = self.hop;
+        match verdict.decide() {
+            Decision::Pass(packet) => {
+                let next = hop.next(version, self.direction);
+                self.leave(packet, next, 0, observer)
+            }
             Decision::Forward(packet, port) => {
-                *direction = port.direction;
                 self.direction = port.direction;
-                let next = hop.port(port.direction, u32::from(port.index));
-                (packet, next, port.index)
+                let next = match port.index {
+                    0 => hop.next(version, port.direction),
+                    index => hop
+                        .port(port.direction, index.into())
+                        .and_then(|slot| slot.hop(version)),
+                };
+                self.leave(packet, next, port.index, observer)
             }
             Decision::Drop(mut packet, reason) => {
                 observer.ends(self, hop, End::Dropped(reason), packet.as_mut());
-                self.drop(hop, packet, reason);
-                return Err(Ok(Action::DROP));
+                self.walk.drop(hop, self.left, packet, reason);
+                Err(Ok(Action::DROP))
             }
             Decision::Left(action) => {
                 observer.ends::<P>(self, hop, End::Left, None);
-                return Err(Ok(action));
+                Err(Ok(action))
             }
-        };
-        let direction = *direction;
-        match next {
-            Some(next) => {
-                let end = End::Forwarded(Port { direction, index });
-                observer.ends(self, hop, end, Some(&mut packet));
-                Ok((packet, next))
+            Decision::Made => {
+                if P::IS_FRAME {
+                    let way = (self.direction, self.left);
+                    let ways = (self.from, hop);
+                    self.left = self.walk.walk_made(version, ways, way, observer);
+                }
+                Err(Ok(Action::DROP))
             }
-            None => Err(self.unbound(hop, packet, direction, observer)),
         }
     }
 
-    /// Has a packet go from a block to what stands behind `slot`, from where on it may pass one block less. The context
+    /// A packet leaves the block of the context by a port, behind which this stands.
+    #[inline(always)]
+    fn leave<P: Packet>(
+        &mut self,
+        mut packet: P,
+        next: Option<&'r Hop>,
+        index: u16,
+        observer: &mut impl Observer,
+    ) -> Result<P, Result<Action, P::Back>> {
+        let (hop, direction) = (self.hop, self.direction);
+        if next.is_some() {
+            let end = End::Forwarded(Port { direction, index });
+            observer.ends(self, hop, end, Some(&mut packet));
+        }
+        self.step(packet, next, observer)
+    }
+
+    /// Has a packet go from the block of the context to this one, from where on it may pass one block less. The context
     /// is that of the other block then. As [`Self::walk`] where it goes no further.
     #[inline(always)]
-    fn step<const BANK: usize, P: Packet>(
+    fn step<P: Packet>(
         &mut self,
-        version: Version<'r, BANK>,
         mut packet: P,
-        (from, slot): (&'r Hop, &'r Slot),
-        (direction, left): (Direction, &mut u32),
+        next: Option<&'r Hop>,
         observer: &mut impl Observer,
-    ) -> Result<(P, &'r Hop), Result<Action, P>> {
-        let Some(hop) = slot.hop(version) else {
-            return Err(self.unbound(from, packet, direction, observer));
+    ) -> Result<P, Result<Action, P::Back>> {
+        let Some(hop) = next else {
+            return Err(self.unbound(self.hop, packet, self.direction, observer));
         };
-        observer.comes(self, hop, &mut packet, direction);
-        let Some(fewer) = left.checked_sub(1) else {
-            return Err(Ok(self.goes_round(hop, packet, observer)));
+        observer.comes(self, hop, &mut packet, self.direction);
+        let Some(fewer) = self.left.checked_sub(1) else {
+            self.goes_round(hop, packet, observer);
+            return Err(Ok(Action::DROP));
         };
-        (*left, self.left) = (fewer, fewer);
-        (self.from, self.hop) = (from, hop);
-        Ok((packet, hop))
+        (self.from, self.hop, self.left) = (self.hop, hop, fewer);
+        Ok(packet)
     }
 
     /// A packet has passed as many blocks as one may. It ends at the one that it comes to.
-    #[cold]
-    #[inline(never)]
-    fn goes_round<P: Packet>(
-        &self,
-        at: &Hop,
-        mut packet: P,
-        observer: &mut impl Observer,
-    ) -> Action {
-        let end = End::Dropped(DropReason::HopLimit);
-        observer.ends(self, at, end, Some(&mut packet));
-        self.drop(at, Some(packet), DropReason::HopLimit);
-        Action::DROP
+    #[inline(always)]
+    fn goes_round<P: Packet>(&self, at: &Hop, mut packet: P, observer: &mut impl Observer) {
+        let (reason, left) = (DropReason::HopLimit, self.left);
+        observer.ends(self, at, End::Dropped(reason), Some(&mut packet));
+        self.walk.drop(at, left, Some(packet), reason);
     }
 
     /// Walks a packet from the block of the context on until it ends: what a driver is to do with its frame, or the
-    /// packet, where the stack is to have it. `hop`, `direction` and `left` are those of the context: what is needed for
-    /// each hop is better off outside of what handlers get.
+    /// packet, where the stack is to have it. The context is that of the last block then.
     #[inline(always)]
     fn walk<const BANK: usize, P: Packet>(
         &mut self,
         version: Version<'r, BANK>,
         mut packet: P,
-        mut hop: &'r Hop,
-        (mut direction, mut left): (Direction, u32),
         observer: &mut impl Observer,
-    ) -> Result<Action, P> {
+    ) -> Result<Action, P::Back> {
         loop {
-            hop.counters(self.cpu).received(packet.len());
-            let verdict = packet.call(hop, self);
-            let slot;
-            (packet, slot) = match self.follow(hop, verdict, &mut direction, observer) {
-                Ok(next) => next,
-                Err(end) => return end,
-            };
-            let way = (direction, &mut left);
-            (packet, hop) = match self.step(version, packet, (hop, slot), way, observer) {
-                Ok(next) => next,
+            self.hop.counters(self.walk.cpu).received(packet.len());
+            let verdict = packet.call(self);
+            packet = match self.follow(version, verdict, observer) {
+                Ok(packet) => packet,
                 Err(end) => return end,
             };
         }
     }
 
-    /// Walks a packet that goes from the block of the context to what stands behind `slot`.
+    /// Goes on after the block of the context, which has said this to an skb.
     #[inline(always)]
-    fn walk_on<const BANK: usize, P: Packet>(
+    fn walk_after<const BANK: usize>(
         &mut self,
         version: Version<'r, BANK>,
-        packet: P,
-        slot: &'r Slot,
-        observer: &mut impl Observer,
-    ) -> Result<Action, P> {
-        let (direction, mut left) = (self.direction, self.left);
-        let way = (direction, &mut left);
-        match self.step(version, packet, (self.hop, slot), way, observer) {
-            Ok((packet, hop)) => self.walk(version, packet, hop, (direction, left), observer),
-            Err(end) => end,
-        }
-    }
-
-    /// Goes on with the skb that was made of a frame.
-    #[cold]
-    fn walk_made<const BANK: usize>(
-        &mut self,
-        version: Version<'r, BANK>,
+        verdict: Verdict<Skb>,
         observer: &mut impl Observer,
     ) {
-        let Some(verdict) = self.made.take() else {
-            return;
-        };
-        let mut direction = self.direction;
-        let end = match self.follow(self.hop, verdict, &mut direction, observer) {
-            Ok((skb, slot)) => self.walk_on(version, skb, slot, observer),
+        let end = match self.follow(version, verdict, observer) {
+            Ok(skb) => self.walk(version, skb, observer),
             Err(end) => end,
         };
         if let Err(skb) = end {
             skb.up();
         }
-    }
-
-    /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
-    /// so many handlers.
-    #[inline(never)]
-    fn walk_waiting<const BANK: usize>(
-        &mut self,
-        version: Version<'r, BANK>,
-        mut called: u32,
-        observer: &mut impl Observer,
-    ) {
-        // What was made of a packet is not what the device received.
-        self.unclaimed = Unclaimed::Drop;
-        let engine = self.engine();
-        let allowed = engine.storm.allowance();
-        let mut calls = allowed;
-        while let Some((mut packet, next)) = self.backlog.pop() {
-            engine.backlog.set(engine.backlog.get().wrapping_sub(1));
-            calls = calls.wrapping_sub(called);
-            self.left = u32::min(next.left, calls);
-            self.held = next.left.wrapping_sub(self.left);
-            self.direction = next.direction;
-            self.hop = next.from;
-            let before = self.left;
-            observer.next(self, next.from, &mut packet, next.direction, next.slot);
-            // What was made in the graph is not given back.
-            let _ = self.walk_on(version, packet, next.slot, observer);
-            called = before.wrapping_sub(self.left);
-            engine.calls.add(called.into());
-        }
-        let left = calls.wrapping_sub(called);
-        engine.storm.pay(allowed.wrapping_sub(left));
     }
 }

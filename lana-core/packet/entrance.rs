@@ -4,7 +4,7 @@
 
 use super::{
     batch::Batch,
-    engine::{self, Context, Hop, Slot},
+    engine::{self, Context, Hop, Slot, Walk, Way},
     probe::Probes,
     stats::{BlockStats, EngineStats},
     verdict::{Unclaimed, Verdict},
@@ -98,6 +98,8 @@ impl Ppe {
 
 impl Datapath for Ppe {
     type Context<'r> = Context<'r>;
+    type Walk<'r> = Walk<'r>;
+    type Way = Way;
     type Verdict<P> = Verdict<P>;
     type Batch = Batch;
     type Counters = BlockStats;
@@ -108,6 +110,16 @@ impl Datapath for Ppe {
 
     fn net(&self) -> &Net {
         &self.net
+    }
+
+    #[inline(always)]
+    fn context<'r>(
+        walk: &'r Walk<'r>,
+        from: &'r Hop,
+        hop: &'r Hop,
+        way: Way,
+    ) -> Context<'r> {
+        Context::new(walk, (from, hop), way)
     }
 
     #[inline(always)]
@@ -133,8 +145,8 @@ impl Datapath for Ppe {
         cpu: ThisCpu,
     ) -> Action {
         let way = Direction::Ingress;
-        let end = engine::enter(self, slot, way, frame, entries, reader, cpu);
-        end.unwrap_or(Action::PASS)
+        let Ok(action) = engine::enter(self, slot, way, frame, entries, reader, cpu);
+        action
     }
 
     /// It enters as an skb.
@@ -186,7 +198,7 @@ impl Datapath for Ppe {
         let hop = self.hop(slot, reader);
         let bound = [Direction::Egress, Direction::Ingress]
             .into_iter()
-            .any(|direction| hop.is_some_and(|hop| hop.first(direction).is_some()));
+            .any(|direction| hop.is_some_and(|hop| hop.is_bound(direction)));
         let way = Direction::Egress;
         bound && engine::enter(self, slot, way, packet, 0, reader, cpu).is_ok()
     }

@@ -9,9 +9,10 @@
 )]
 
 use super::{
-    engine::{Context, Hop},
+    engine::{Context, Hop, Walk, Way},
     verdict::Verdict,
 };
+use core::convert::Infallible;
 use crate::base::headers::{self, Malformed, Parsed};
 use crate::sys::{
     bpf, bytes,
@@ -28,8 +29,11 @@ pub trait Carried: Sized {
     /// Whether no skb is made yet.
     const IS_FRAME: bool;
 
-    /// No block takes it: what the driver is to do with its frame, or the skb, which the stack is to have.
-    fn give_back(self) -> Result<Action, Self>;
+    /// What the stack gets of us when no block takes it.
+    type Back;
+
+    /// No block takes it: what the driver is to do with its frame, or the skb.
+    fn give_back(self) -> Result<Action, Self::Back>;
 
     /// Frees a dropped packet, for the reason given.
     fn free(self, reason: DropReason);
@@ -44,7 +48,7 @@ pub trait Carried: Sized {
     fn watched(&self) -> Watched;
 
     /// Runs a block's handler.
-    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self>;
+    fn call(self, cx: &Context<'_>) -> Verdict<Self>;
 }
 
 /// A packet that its holder may read, change, pass on or drop: an [`Skb`], or a [`Frame`], for which no skb is made
@@ -238,6 +242,8 @@ pub trait Packet: Carried {
 impl Carried for Skb {
     const IS_FRAME: bool = false;
 
+    type Back = Self;
+
     #[inline(always)]
     fn give_back(self) -> Result<Action, Self> {
         Err(self)
@@ -262,8 +268,8 @@ impl Carried for Skb {
     }
 
     #[inline(always)]
-    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
-        hop.call(self, cx)
+    fn call(self, cx: &Context<'_>) -> Verdict<Self> {
+        cx.call(|hop, walk, from, way| hop.call(self, walk, from, way))
     }
 }
 
@@ -370,8 +376,10 @@ impl Packet for Skb {
 impl Carried for Frame {
     const IS_FRAME: bool = true;
 
+    type Back = Infallible;
+
     #[inline(always)]
-    fn give_back(self) -> Result<Action, Self> {
+    fn give_back(self) -> Result<Action, Infallible> {
         Ok(Action::PASS)
     }
 
@@ -392,8 +400,8 @@ impl Carried for Frame {
     }
 
     #[inline(always)]
-    fn call(self, hop: &Hop, cx: &mut Context<'_>) -> Verdict<Self> {
-        hop.call_frame(self, cx)
+    fn call(self, cx: &Context<'_>) -> Verdict<Self> {
+        cx.call(|hop, walk, from, way| hop.call_frame(self, walk, from, way))
     }
 }
 
@@ -484,18 +492,32 @@ impl Packet for Frame {
         self.leave(device, cx)
     }
 
-    #[cold]
+    #[inline(always)]
     fn with_skb<'r>(
         self,
         cx: &mut Context<'r>,
         then: impl FnOnce(Skb, &mut Context<'r>) -> Verdict<Skb>,
     ) -> Verdict<Self> {
-        let Some(skb) = self.to_skb() else {
-            return Verdict::drop(self, DropReason::NoMemory);
-        };
-        cx.count_skb();
-        let verdict = then(skb, cx);
-        cx.go_on_with(verdict);
-        Verdict::left(Action::DROP)
+        cx.call(|hop, walk, from, way| go_on_with_skb(self, then, hop, walk, from, way))
     }
+}
+
+/// Has `then` done to an skb that is made of a frame. Its context is made here, as few frames need one.
+#[cold]
+#[inline(never)]
+fn go_on_with_skb<'r>(
+    frame: Frame,
+    then: impl FnOnce(Skb, &mut Context<'r>) -> Verdict<Skb>,
+    hop: &'r Hop,
+    walk: &'r Walk<'r>,
+    from: &'r Hop,
+    way: Way,
+) -> Verdict<Frame> {
+    let mut cx = Context::new(walk, (from, hop), way);
+    let Some(skb) = frame.to_skb() else {
+        return Verdict::drop(frame, DropReason::NoMemory);
+    };
+    cx.count_skb();
+    let verdict = then(skb, &mut cx);
+    cx.go_on_with(verdict)
 }

@@ -382,10 +382,6 @@ impl Observer for Tracer<'_> {
             End::Left if holds != self.holds => End::Held(held),
             end => end,
         };
-        // The frame has ended, but the walk goes on with an skb that was made of it, of which the engine tells now.
-        if P::IS_FRAME && matches!(end, End::Left | End::Held(_)) && cx.has_made() {
-            return;
-        }
         let made = cx.waiting().saturating_sub(self.waiting) as u32;
         if watch::hops() {
             let packet = packet

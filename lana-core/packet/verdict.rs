@@ -30,6 +30,8 @@ pub(crate) enum Decision<P> {
     Drop(Option<P>, DropReason),
     /// It has left; what the driver is to do with its frame.
     Left(Action),
+    /// The walk goes on with an skb that was made of the frame.
+    Made,
 }
 
 impl<P> Verdict<P> {
@@ -42,6 +44,8 @@ impl<P> Verdict<P> {
     const ENDED: u32 = 1 << 18;
     /// With what a driver is to do.
     const LEFT: u32 = 1 << 19;
+    /// Without.
+    const MADE: u32 = 1 << 20;
 
     /// The packet leaves by a port.
     #[inline]
@@ -83,6 +87,12 @@ impl<P> Verdict<P> {
         Self(Coded::without::<{ 1 << 19 }>(action.to_wire()))
     }
 
+    /// An skb was made of the frame.
+    #[inline]
+    pub(super) fn made() -> Self {
+        Self(Coded::without::<{ 1 << 20 }>(0))
+    }
+
     /// The packet was sent, or was not; a reason for where that has gone which it was to be given to.
     #[inline]
     pub(crate) fn sent(sent: Result<(), Unsent<P>>, gone: DropReason) -> Self {
@@ -118,6 +128,7 @@ impl<P> Verdict<P> {
                 let index = code as u16;
                 Decision::Forward(packet, Port { direction, index })
             }
+            None if code >= Self::MADE => Decision::Made,
             None if code >= Self::LEFT => Decision::Left(Action::from_wire(code & !Self::LEFT)),
             packet => Decision::Drop(packet, DropReason::from_wire(code & !Self::ENDED)),
         }

@@ -3,7 +3,7 @@
 //! Lists of packets, linked through the packets themselves.
 
 use super::{bindings, packets::Packets, skb::Skb};
-use core::{marker::PhantomData, mem::MaybeUninit, ptr, ptr::NonNull};
+use core::{cell::Cell, marker::PhantomData, mem::MaybeUninit, ptr, ptr::NonNull};
 
 /// Packets that wait, first in first out, each with a `T` in its control buffer, which is ours while the
 /// packet is in the engine.
@@ -13,9 +13,9 @@ use core::{marker::PhantomData, mem::MaybeUninit, ptr, ptr::NonNull};
 /// `head` begins a list, linked by `next` and ended by null, of packets that the queue owns, each
 /// with a `T` in its control buffer; where there is one, `tail` is the last of them.
 pub(crate) struct Queue<T: Copy> {
-    head: *mut bindings::sk_buff,
-    tail: MaybeUninit<*mut bindings::sk_buff>,
-    _tags: PhantomData<T>,
+    head: Cell<*mut bindings::sk_buff>,
+    tail: Cell<MaybeUninit<*mut bindings::sk_buff>>,
+    _tags: PhantomData<Cell<T>>,
 }
 
 impl<T: Copy> Queue<T> {
@@ -30,20 +30,20 @@ impl<T: Copy> Queue<T> {
     pub(crate) fn new() -> Self {
         let () = Self::FITS;
         Self {
-            head: ptr::null_mut(),
+            head: Cell::new(ptr::null_mut()),
             // Nobody reads it: that saves the packets a store of which none waits.
-            tail: MaybeUninit::uninit(),
+            tail: Cell::new(MaybeUninit::uninit()),
             _tags: PhantomData,
         }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_null()
+        self.head.get().is_null()
     }
 
     /// Takes a packet, or gives it back where it is shared and there is no memory.
-    pub(crate) fn push(&mut self, mut packet: Skb, tag: T) -> Result<(), Skb> {
+    pub(crate) fn push(&self, mut packet: Skb, tag: T) -> Result<(), Skb> {
         if !packet.unshare() {
             return Err(packet);
         }
@@ -54,22 +54,22 @@ impl<T: Copy> Queue<T> {
             (&raw mut (*skb).cb).cast::<T>().write_unaligned(tag);
             set_next(skb, ptr::null_mut());
         }
-        if self.head.is_null() {
-            self.head = skb;
+        if self.is_empty() {
+            self.head.set(skb);
         } else {
             // SAFETY: by the invariants there is a `tail`, which is live and ours.
-            unsafe { set_next(self.tail.assume_init(), skb) };
+            unsafe { set_next(self.tail.get().assume_init(), skb) };
         }
         // INVARIANT: the list is one longer.
-        self.tail = MaybeUninit::new(skb);
+        self.tail.set(MaybeUninit::new(skb));
         Ok(())
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Skb, T)> {
-        let skb = NonNull::new(self.head)?;
+    pub(crate) fn pop(&self) -> Option<(Skb, T)> {
+        let skb = NonNull::new(self.head.get())?;
         // SAFETY: by the invariants `head` is live, ours, and carries a `T`.
         unsafe {
-            self.head = get_next(skb.as_ptr());
+            self.head.set(get_next(skb.as_ptr()));
             set_next(skb.as_ptr(), ptr::null_mut());
             let tag = (&raw const (*skb.as_ptr()).cb).cast::<T>().read_unaligned();
             Some((Skb::from_raw(skb), tag))
@@ -80,11 +80,11 @@ impl<T: Copy> Queue<T> {
 impl<T: Copy + PartialEq> Queue<T> {
     /// Moves the first packet to an array that is empty, and of those behind it, as many as there is room
     /// for, all that have the same tag.
-    pub(crate) fn pop_all<const N: usize>(&mut self, packets: &mut Packets<N>) -> Option<T> {
+    pub(crate) fn pop_all<const N: usize>(&self, packets: &mut Packets<N>) -> Option<T> {
         let (first, tag) = self.pop()?;
         let _ = packets.push(first);
         // The link that leads to the packet looked at, and the packet that this is in.
-        let (mut link, mut before) = (&raw mut self.head, ptr::null_mut());
+        let (mut link, mut before) = (self.head.as_ptr(), ptr::null_mut());
         for _ in 1..N {
             // SAFETY: `link` is our head, or in a packet of ours; by the invariants it leads to another
             // one, with a `T`, or is null.
@@ -100,9 +100,9 @@ impl<T: Copy + PartialEq> Queue<T> {
                 }
                 *link = get_next(skb.as_ptr());
                 // There is a tail, as there was a packet.
-                if self.tail.assume_init() == skb.as_ptr() {
+                if self.tail.get().assume_init() == skb.as_ptr() {
                     // INVARIANT: where the list is empty now nobody looks at its tail.
-                    self.tail = MaybeUninit::new(before);
+                    self.tail.set(MaybeUninit::new(before));
                 }
                 set_next(skb.as_ptr(), ptr::null_mut());
                 let _ = packets.push(Skb::from_raw(skb));

@@ -30,6 +30,10 @@ pub(crate) type Idp = u32;
 pub(crate) trait Datapath: Sized + Sync + 'static {
     /// What a packet handler gets beside its packet.
     type Context<'r>;
+    /// What of that is the same for all blocks that a packet passes.
+    type Walk<'r>: 'r;
+    /// How a packet has come to a block: of two words at most, so that registers hold it.
+    type Way: Copy;
     /// What it answers to a packet that is carried by a `P`.
     type Verdict<P>;
     /// Packets that are at a block together.
@@ -46,6 +50,14 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
 
     /// The namespace.
     fn net(&self) -> &Net;
+
+    /// What the handler of the block at `hop` gets, to which a packet comes from the one at `from`.
+    fn context<'r>(
+        walk: &'r Self::Walk<'r>,
+        from: &'r Hop<Self>,
+        hop: &'r Hop<Self>,
+        way: Self::Way,
+    ) -> Self::Context<'r>;
 
     /// A device has received a packet, which is given back where nobody takes it. `entries` is how often
     /// it has left a graph by a device before.
@@ -116,26 +128,30 @@ pub(crate) trait PacketHandler<D: Datapath>: Sync + 'static {
     fn handle_due(&self, due: Due, cx: &mut D::Context<'_>) -> Option<D::Verdict<Skb>>;
 }
 
-/// A packet handler with its type erased. `data` is the block's [`Cased`].
-type Handle<D, P> = unsafe fn(
-    data: NonNull<()>,
+/// A handler of a `P`, with the type of its block erased, which is the one at `hop`. All arguments fit into registers. The
+/// context is made of them behind the call, where the block's code is known: what that has no use for costs nothing.
+type Handle<D, P, R> = for<'r> unsafe fn(
+    hop: &'r Hop<D>,
     packet: P,
-    cx: &mut <D as Datapath>::Context<'_>,
-) -> <D as Datapath>::Verdict<P>;
+    walk: &'r <D as Datapath>::Walk<'r>,
+    from: &'r Hop<D>,
+    way: <D as Datapath>::Way,
+) -> R;
+
+/// That of a packet.
+type HandleOne<D, P> = Handle<D, P, <D as Datapath>::Verdict<P>>;
 
 /// The same for packets that are there together.
-type HandleBatch<D> = unsafe fn(
-    data: NonNull<()>,
+type HandleBatch<D> = for<'r> unsafe fn(
+    hop: &'r Hop<D>,
     batch: &mut <D as Datapath>::Batch,
-    cx: &mut <D as Datapath>::Context<'_>,
+    walk: &'r <D as Datapath>::Walk<'r>,
+    from: &'r Hop<D>,
+    way: <D as Datapath>::Way,
 );
 
 /// The same for what the block has waited for.
-type HandleDue<D> = unsafe fn(
-    data: NonNull<()>,
-    due: Due,
-    cx: &mut <D as Datapath>::Context<'_>,
-) -> Option<<D as Datapath>::Verdict<Skb>>;
+type HandleDue<D> = Handle<D, Due, Option<<D as Datapath>::Verdict<Skb>>>;
 
 /// The handlers that are called once for many packets, or rarely: a [`Hop`] has no room for them.
 struct Others<D: Datapath> {
@@ -170,10 +186,10 @@ impl<D: Datapath, B> Cased<D, B> {
 ///
 /// # Invariants
 ///
-/// `data` is a [`Cased`] block. The handlers may be called with it for as long as that lives.
+/// `data` is a [`Cased`] block. The handlers may be called with a hop to it for as long as that lives.
 struct Handler<D: Datapath> {
-    one: Handle<D, Skb>,
-    frame: Handle<D, Frame>,
+    one: HandleOne<D, Skb>,
+    frame: HandleOne<D, Frame>,
     data: NonNull<()>,
 }
 
@@ -190,27 +206,31 @@ impl<D: Datapath> Handler<D> {
     fn of<B: PacketHandler<D>>(cased: &Cased<D, B>) -> Self {
         /// # Safety
         ///
-        /// `data` is a live `Cased<D, B>`.
-        unsafe fn one<D: Datapath, B: PacketHandler<D>>(
-            data: NonNull<()>,
+        /// At `hop` is a live `Cased<D, B>`.
+        unsafe fn one<'r, D: Datapath, B: PacketHandler<D>>(
+            hop: &'r Hop<D>,
             packet: Skb,
-            cx: &mut D::Context<'_>,
+            walk: &'r D::Walk<'r>,
+            from: &'r Hop<D>,
+            way: D::Way,
         ) -> D::Verdict<Skb> {
-            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
-            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
-            cased.block.handle(packet, cx)
+            // SAFETY: as the caller says.
+            let block = unsafe { hop.block::<B>() };
+            block.handle(packet, &mut D::context(walk, from, hop, way))
         }
         /// # Safety
         ///
-        /// `data` is a live `Cased<D, B>`.
-        unsafe fn frame<D: Datapath, B: PacketHandler<D>>(
-            data: NonNull<()>,
+        /// At `hop` is a live `Cased<D, B>`.
+        unsafe fn frame<'r, D: Datapath, B: PacketHandler<D>>(
+            hop: &'r Hop<D>,
             packet: Frame,
-            cx: &mut D::Context<'_>,
+            walk: &'r D::Walk<'r>,
+            from: &'r Hop<D>,
+            way: D::Way,
         ) -> D::Verdict<Frame> {
-            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
-            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
-            cased.block.handle_frame(packet, cx)
+            // SAFETY: as the caller says.
+            let block = unsafe { hop.block::<B>() };
+            block.handle_frame(packet, &mut D::context(walk, from, hop, way))
         }
         // INVARIANT: both take what `data` points to.
         Self {
@@ -253,27 +273,31 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
     ) -> Result<Self> {
         /// # Safety
         ///
-        /// `data` is a live `Cased<D, B>`.
-        unsafe fn batch<D: Datapath, B: PacketHandler<D>>(
-            data: NonNull<()>,
+        /// At `hop` is a live `Cased<D, B>`.
+        unsafe fn batch<'r, D: Datapath, B: PacketHandler<D>>(
+            hop: &'r Hop<D>,
             batch: &mut D::Batch,
-            cx: &mut D::Context<'_>,
+            walk: &'r D::Walk<'r>,
+            from: &'r Hop<D>,
+            way: D::Way,
         ) {
-            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
-            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
-            cased.block.handle_batch(batch, cx);
+            // SAFETY: as the caller says.
+            let block = unsafe { hop.block::<B>() };
+            block.handle_batch(batch, &mut D::context(walk, from, hop, way));
         }
         /// # Safety
         ///
-        /// `data` is a live `Cased<D, B>`.
-        unsafe fn due<D: Datapath, B: PacketHandler<D>>(
-            data: NonNull<()>,
+        /// At `hop` is a live `Cased<D, B>`.
+        unsafe fn due<'r, D: Datapath, B: PacketHandler<D>>(
+            hop: &'r Hop<D>,
             due: Due,
-            cx: &mut D::Context<'_>,
+            walk: &'r D::Walk<'r>,
+            from: &'r Hop<D>,
+            way: D::Way,
         ) -> Option<D::Verdict<Skb>> {
-            // SAFETY: `data` is a live one, as the caller says; blocks are `Sync`.
-            let cased = unsafe { data.cast::<Cased<D, B>>().as_ref() };
-            cased.block.handle_due(due, cx)
+            // SAFETY: as the caller says.
+            let block = unsafe { hop.block::<B>() };
+            block.handle_due(due, &mut D::context(walk, from, hop, way))
         }
         let others = Others {
             batch: batch::<D, B>,
@@ -311,11 +335,13 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
 pub(crate) struct Hop<D: Datapath> {
     handler: Handler<D>,
     counters: NonNull<D::Counters>,
-    /// The first port of each direction.
-    first: [Option<NonNull<Slot<D>>>; 2],
+    /// The first port of each direction, or what leads nowhere: so a hop has one thing to look at.
+    first: [NonNull<Slot<D>>; 2],
     /// All of both, where one of them has more than one, or where the block wants to know its own slot.
     all: Option<AllPorts<D>>,
     idp: Idp,
+    /// The directions whose first ports are bound, a bit each.
+    bound: u8,
     /// As `entrance`, and in its place in a version with probes: so who looks at that need not ask for probes.
     probed: Option<D::Unclaimed>,
     /// What the block's device receives, or its socket sends, enters the graph here; and what
@@ -342,6 +368,7 @@ impl<D: Datapath> Clone for Hop<D> {
             first: self.first,
             all: self.all.clone(),
             idp: self.idp,
+            bound: self.bound,
             entrance: self.entrance,
             probed: self.probed,
         }
@@ -353,10 +380,12 @@ impl<D: Datapath> Hop<D> {
     ///
     /// # Safety
     ///
-    /// Whoever puts it into a bank keeps the block and the counters for as long.
+    /// Whoever puts it into a bank keeps the block and the counters for as long. `nowhere` is a slot of the graph that
+    /// the hop is for.
     pub(super) unsafe fn new<O: ?Sized>(
         block: &BlockRef<D, O>,
         counters: &PerCpu<D::Counters>,
+        nowhere: NonNull<Slot<D>>,
         idp: Idp,
         entrance: Option<D::Unclaimed>,
         probed: bool,
@@ -369,9 +398,10 @@ impl<D: Datapath> Hop<D> {
         Self {
             handler: block.handler,
             counters: counters.base(),
-            first: [None; 2],
+            first: [nowhere; 2],
             all: None,
             idp,
+            bound: 0,
             entrance,
             probed,
         }
@@ -387,35 +417,76 @@ impl<D: Datapath> Hop<D> {
         first: [Option<NonNull<Slot<D>>>; 2],
         all: Option<AllPorts<D>>,
     ) {
-        // INVARIANT: by the contract.
-        (self.first, self.all) = (first, all);
+        for ((to, slot), bit) in self.first.iter_mut().zip(first).zip([1, 2]) {
+            if let Some(slot) = slot {
+                // INVARIANT: by the contract.
+                *to = slot;
+                self.bound |= bit;
+            }
+        }
+        self.all = all;
     }
 
-    /// Runs the block's handler.
+    /// Runs the block's handler of packets. Each of these has the packet come from the block at `from`.
     #[inline]
-    pub(crate) fn call(&self, packet: Skb, cx: &mut D::Context<'_>) -> D::Verdict<Skb> {
+    pub(crate) fn call<'r>(
+        &'r self,
+        packet: Skb,
+        walk: &'r D::Walk<'r>,
+        from: &'r Self,
+        way: D::Way,
+    ) -> D::Verdict<Skb> {
         // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.handler.one)(self.handler.data, packet, cx) }
+        unsafe { (self.handler.one)(self, packet, walk, from, way) }
     }
 
     /// Runs the block's handler of frames.
     #[inline]
-    pub(crate) fn call_frame(&self, packet: Frame, cx: &mut D::Context<'_>) -> D::Verdict<Frame> {
+    pub(crate) fn call_frame<'r>(
+        &'r self,
+        packet: Frame,
+        walk: &'r D::Walk<'r>,
+        from: &'r Self,
+        way: D::Way,
+    ) -> D::Verdict<Frame> {
         // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.handler.frame)(self.handler.data, packet, cx) }
+        unsafe { (self.handler.frame)(self, packet, walk, from, way) }
     }
 
     /// Runs the block's handler of batches.
     #[inline]
-    pub(crate) fn call_batch(&self, batch: &mut D::Batch, cx: &mut D::Context<'_>) {
+    pub(crate) fn call_batch<'r>(
+        &'r self,
+        batch: &mut D::Batch,
+        walk: &'r D::Walk<'r>,
+        from: &'r Self,
+        way: D::Way,
+    ) {
         // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.others().batch)(self.handler.data, batch, cx) };
+        unsafe { (self.others().batch)(self, batch, walk, from, way) };
     }
 
     /// Runs the block's handler of what it has waited for.
-    pub(crate) fn call_due(&self, due: Due, cx: &mut D::Context<'_>) -> Option<D::Verdict<Skb>> {
+    pub(crate) fn call_due<'r>(
+        &'r self,
+        due: Due,
+        walk: &'r D::Walk<'r>,
+        from: &'r Self,
+        way: D::Way,
+    ) -> Option<D::Verdict<Skb>> {
         // SAFETY: by the type's invariants the block lives.
-        unsafe { (self.others().due)(self.handler.data, due, cx) }
+        unsafe { (self.others().due)(self, due, walk, from, way) }
+    }
+
+    /// The block itself.
+    ///
+    /// # Safety
+    ///
+    /// It is a `Cased<D, B>`.
+    #[inline(always)]
+    unsafe fn block<B: PacketHandler<D>>(&self) -> &B {
+        // SAFETY: it is of this type, as the caller says, and by the type's invariants it lives; blocks are `Sync`.
+        unsafe { &self.handler.data.cast::<Cased<D, B>>().as_ref().block }
     }
 
     #[inline(always)]
@@ -431,27 +502,34 @@ impl<D: Datapath> Hop<D> {
         unsafe { PerCpu::this_of(self.counters, cpu) }
     }
 
-    /// The slot that the first port of a direction is bound to.
-    #[inline]
-    pub(crate) fn first<'r>(&'r self, direction: Direction) -> Option<&'r Slot<D>> {
+    /// What stands behind the first port of a direction.
+    #[inline(always)]
+    pub(crate) fn next<'r, const BANK: usize>(
+        &'r self,
+        version: Version<'r, BANK>,
+        direction: Direction,
+    ) -> Option<&'r Self> {
         // SAFETY: a direction is 0 or 1.
         let first = unsafe { self.first.get_unchecked(direction as usize) };
         // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
-        first.map(|slot| unsafe { slot.as_ref() })
+        unsafe { first.as_ref() }.hop(version)
+    }
+
+    /// Whether the first port of a direction is bound.
+    #[inline]
+    pub(crate) fn is_bound(&self, direction: Direction) -> bool {
+        self.bound & (1 << direction as u8) != 0
     }
 
     /// The slot that port `index` of a direction is bound to.
     #[inline]
     pub(crate) fn port<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
         if index == 0 {
-            return self.first(direction);
+            let slot = self.first.get(direction as usize)?;
+            // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
+            let slot = unsafe { slot.as_ref() };
+            return Some(slot).filter(|_| self.is_bound(direction));
         }
-        self.further(direction, index)
-    }
-
-    /// The same of a port that is not the first. A call, which keeps the way of the first a single load.
-    #[inline(never)]
-    fn further<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
         let all = self.all.as_ref()?.ports.get(direction as usize)?;
         // SAFETY: the type's invariants say that slots outlive the hops that lead to them.
         all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
@@ -465,7 +543,7 @@ impl<D: Datapath> Hop<D> {
                 .ports
                 .get(direction as usize)
                 .map_or(0, |all| all.len() as u32),
-            None => u32::from(self.first(direction).is_some()),
+            None => u32::from(self.is_bound(direction)),
         }
     }
 

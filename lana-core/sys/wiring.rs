@@ -62,7 +62,7 @@ struct OwnedSlot<D: Datapath, O: ?Sized + 'static, I> {
 /// When `since` is none, `written` is empty and `written_beside` false, both banks of all slots are the same, and no
 /// packet reads the standby ones. Slots are not given back before the graph is.
 pub(crate) struct Wiring<D: Datapath, O: ?Sized + 'static, I> {
-    /// By IDP, from 1 on.
+    /// By IDP. Behind the first one stands nothing, ever: ports that are not bound lead there.
     slots: KVVec<OwnedSlot<D, O, I>>,
     /// The IDPs of the slots whose banks differ.
     written: KVVec<Idp>,
@@ -86,7 +86,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Default for Wiring<D, O, I> {
 impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     /// Makes slots up to that of `idp`, with nothing behind them. Sleeps.
     pub(crate) fn reserve(&mut self, idp: Idp) -> Result {
-        while self.slots.len() < idp as usize {
+        while self.slots.len() <= idp as usize {
             let slot = Slot {
                 banks: [const { UnsafeCell::new(None) }; 2],
             };
@@ -100,7 +100,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     }
 
     fn owned(&self, idp: Idp) -> Option<&OwnedSlot<D, O, I>> {
-        self.slots.get((idp as usize).checked_sub(1)?)
+        self.slots.get(idp as usize).filter(|_| idp != 0)
     }
 
     /// What stands behind an IDP, for who is told of it.
@@ -226,11 +226,13 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
     }
 
     fn hop(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Hop<D>> {
-        // SAFETY: `draft` keeps both beside it.
+        let nowhere = NonNull::from(&*self.slots.first().ok_or(ENOENT)?.slot);
+        // SAFETY: `draft` keeps both beside it, and the slot is this graph's.
         let mut hop = unsafe {
             Hop::new(
                 draft.block,
                 draft.counters,
+                nowhere,
                 idp,
                 draft.entrance,
                 draft.probed,
@@ -269,9 +271,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
         hop: Option<Hop<D>>,
         owner: Option<Owner<D, O, I>>,
     ) {
-        let owned = (idp as usize)
-            .checked_sub(1)
-            .and_then(|index| self.slots.get_mut(index));
+        let owned = self.slots.get_mut(idp as usize).filter(|_| idp != 0);
         let Some(owned) = owned else { return };
         if let (Some(to), Some(kept)) = (owned.slot.banks.get(bank), owned.owners.get_mut(bank)) {
             // SAFETY: no packet reads the bank, as the caller says, and the exclusive borrow keeps others

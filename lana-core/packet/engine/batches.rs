@@ -3,7 +3,7 @@
 //! Batches go through a graph as single packets do, with one call of a handler for many.
 
 use super::{
-    enter::pass_rarely, Context, Slot, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT,
+    enter::pass_rarely, Context, Slot, Walk, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT,
     HOP_LIMIT,
 };
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
         watch,
     },
 };
-use core::mem;
 
 impl<'r> Context<'r> {
     /// Walks a batch from `slot` on until all of it has ended or waits. Handlers may be called `calls` times.
@@ -39,16 +38,16 @@ impl<'r> Context<'r> {
             let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
             };
-            self.from = mem::replace(&mut self.hop, hop);
+            (self.from, self.hop) = (self.hop, hop);
             let fewer = calls.checked_sub(batch.len());
             let Some(fewer) = fewer.filter(|_| self.left > 0) else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::HopLimit));
             };
             *calls = fewer;
             self.left = self.left.wrapping_sub(1);
-            hop.counters(self.cpu)
+            hop.counters(self.cpu())
                 .received_batch(batch.len(), batch.bytes());
-            hop.call_batch(batch, self);
+            self.call(|hop, walk, from, way| hop.call_batch(batch, walk, from, way));
             let port = batch.port().unwrap_or(self.first());
             self.direction = port.direction;
             next = hop.port(port.direction, port.index.into());
@@ -102,21 +101,21 @@ fn pass_batch<'r, const BANK: usize>(
     let allowed = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
-    let mut cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
-    cx.room = room.min(BATCH_BACKLOG_LIMIT);
+    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    walk.room.set(room.min(BATCH_BACKLOG_LIMIT));
+    let mut cx = Context::new(&walk, (hop, hop), way);
     engine.packets.add(u64::from(batch.len()));
     engine.bytes.add(batch.bytes());
     hop.counters(cpu).entered_batch(batch.len(), batch.bytes());
 
-    let mut first = hop.first(Direction::Ingress);
-    if first.is_none() {
+    if !hop.is_bound(Direction::Ingress) {
         cx.direction = Direction::Egress;
-        first = hop.first(Direction::Egress);
     }
+    let mut first = hop.port(cx.direction, 0);
     let mut calls = allowed;
     loop {
         cx.walk_batch(version, batch, first, &mut calls);
-        let Some(next) = batch.fill_from(&mut cx.backlog) else {
+        let Some(next) = batch.fill_from(&walk.backlog) else {
             break;
         };
         let waiting = engine.backlog.get();

@@ -2,7 +2,7 @@
 
 //! A packet enters a graph by itself: its walk, and those of the packets that are made from it.
 
-use super::{Context, Hop, Slot, ENTRY_LIMIT, HOP_LIMIT};
+use super::{Context, Hop, Slot, Walk, ENTRY_LIMIT, HOP_LIMIT};
 use crate::{
     base::port::{Direction, Port},
     packet::{
@@ -19,7 +19,6 @@ use crate::{
         xdp::Action,
     },
 };
-use core::mem;
 
 /// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
 /// it came by. It leaves that block by its first port of a direction (ingress for a device, egress
@@ -36,7 +35,7 @@ pub(crate) fn enter<'r, P: Packet>(
     entries: u16,
     reader: Reader<'r>,
     cpu: ThisCpu,
-) -> Result<Action, P> {
+) -> Result<Action, P::Back> {
     match ppe.version(reader) {
         Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
         Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
@@ -53,7 +52,7 @@ fn pass<'r, const BANK: usize, P: Packet>(
     packet: P,
     entries: u16,
     cpu: ThisCpu,
-) -> Result<Action, P> {
+) -> Result<Action, P::Back> {
     let Some(by) = slot
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
@@ -81,7 +80,7 @@ pub(super) fn pass_rarely<'r, const BANK: usize, P: Packet>(
     mut packet: P,
     entries: u16,
     cpu: ThisCpu,
-) -> Result<Action, P> {
+) -> Result<Action, P::Back> {
     let Some(by) = slot.hop(version).and_then(|hop| Some((hop, hop.probed()?))) else {
         return packet.give_back();
     };
@@ -108,18 +107,17 @@ fn run<'r, const BANK: usize, P: Packet>(
     (hop, unclaimed): By<'r>,
     (direction, entries): How,
     observer: &mut impl Observer,
-) -> Result<Action, P> {
+) -> Result<Action, P::Back> {
     let engine = ppe.stats().this(cpu);
     engine.packets.add(1);
     let len = packet.len();
     engine.bytes.add(u64::from(len));
     hop.counters(cpu).entered(len);
     let mut way = direction;
-    let first = hop.first(way).or_else(|| {
+    let next = hop.next(version, way).or_else(|| {
         way = direction.opposite();
-        hop.first(way)
+        hop.next(version, way)
     });
-    let next = first.and_then(|slot| slot.hop(version));
     let Some(next) = next.filter(|_| entries < ENTRY_LIMIT) else {
         return ends_here(
             ppe,
@@ -132,7 +130,8 @@ fn run<'r, const BANK: usize, P: Packet>(
         );
     };
     let left = HOP_LIMIT.wrapping_sub(1);
-    let mut cx = Context::new(ppe, version, cpu, (hop, next), (way, left), unclaimed);
+    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let mut cx = Context::new(&walk, (hop, next), (way, left));
     observer.comes(&cx, hop, &mut packet, direction);
     let port = Port {
         direction: way,
@@ -140,17 +139,12 @@ fn run<'r, const BANK: usize, P: Packet>(
     };
     observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
     observer.comes(&cx, next, &mut packet, way);
-    let end = cx.walk(version, packet, next, (way, left), observer);
-    if P::IS_FRAME && cx.made.is_some() {
-        cx.walk_made(version, observer);
-    }
+    let end = cx.walk(version, packet, observer);
     let called = HOP_LIMIT.wrapping_sub(cx.left);
-    cx.engine().calls.add(called.into());
+    walk.engine().calls.add(called.into());
     if !cx.none_waits() {
-        cx.walk_waiting(version, called, observer);
+        walk.walk_waiting(version, called, observer);
     }
-    // Nothing is left in it.
-    mem::forget(cx);
     end
 }
 
@@ -164,12 +158,14 @@ fn ends_here<'r, const BANK: usize, P: Packet>(
     (hop, unclaimed): By<'r>,
     (direction, entries): How,
     observer: &mut impl Observer,
-) -> Result<Action, P> {
+) -> Result<Action, P::Back> {
     let way = (direction, HOP_LIMIT);
-    let cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
+    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let cx = Context::new(&walk, (hop, hop), way);
     observer.comes(&cx, hop, &mut packet, direction);
     if entries < ENTRY_LIMIT {
         return cx.unbound(hop, packet, Direction::Ingress, observer);
     }
-    Ok(cx.goes_round(hop, packet, observer))
+    cx.goes_round(hop, packet, observer);
+    Ok(Action::DROP)
 }

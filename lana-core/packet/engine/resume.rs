@@ -2,24 +2,22 @@
 
 //! What a block has held goes on from that block, in a walk of its own.
 
-use super::{Context, Hop, Slot, HOP_LIMIT};
+use super::{Context, Hop, Slot, Walk, HOP_LIMIT};
 use crate::{
     base::port::Direction,
     packet::{
         entrance::Ppe,
         probe::Probes,
-        tracer::{End, Observer, Tracer},
+        tracer::{Observer, Tracer},
         verdict::Unclaimed,
     },
     sys::{
         hold::Due,
         percpu::ThisCpu,
         rcu::Reader,
-        reason::DropReason,
         version::{Parity, Version},
     },
 };
-use core::mem;
 
 impl Context<'_> {
     /// Has [`Block::notices`](crate::graph::block::Block::notices) called within a tenth of a second or so. For blocks
@@ -27,7 +25,7 @@ impl Context<'_> {
     #[cold]
     #[inline(never)]
     pub fn notify(&self) {
-        self.ppe.net().alarm();
+        self.walk.ppe.net().alarm();
     }
 
     /// Has [`Block::ports`](crate::graph::block::Block::ports) called soon, as if something below had changed. For
@@ -35,7 +33,7 @@ impl Context<'_> {
     #[cold]
     #[inline(never)]
     pub fn review_ports(&self) {
-        self.ppe.net().chores(false);
+        self.walk.ppe.net().chores(false);
     }
 }
 
@@ -96,7 +94,8 @@ fn go_on<'r, const BANK: usize>(
     let engine = ppe.stats().this(cpu);
     // It is not what a device has just received.
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
-    let mut cx = Context::new(ppe, version, cpu, (hop, hop), way, unclaimed);
+    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let mut cx = Context::new(&walk, (hop, hop), way);
     if let Due::Packet(held) = &mut due {
         (cx.direction, cx.left) = (held.direction, held.left);
         observer.comes(&cx, hop, &mut held.packet, held.direction);
@@ -104,23 +103,21 @@ fn go_on<'r, const BANK: usize>(
         match held.left.checked_sub(1) {
             Some(fewer) => cx.left = fewer,
             None => {
-                if let Due::Packet(mut held) = due {
-                    let (end, packet) = (End::Dropped(DropReason::HopLimit), &mut held.packet);
-                    observer.ends(&cx, hop, end, Some(packet));
-                    cx.drop(hop, Some(held.packet), DropReason::HopLimit);
+                if let Due::Packet(held) = due {
+                    cx.goes_round(hop, held.packet, observer);
                 }
-                return mem::forget(cx);
+                return;
             }
         }
     }
     let before = cx.left;
-    cx.made = hop.call_due(due, &mut cx);
-    cx.walk_made(version, observer);
+    let verdict = cx.call(|hop, walk, from, way| hop.call_due(due, walk, from, way));
+    if let Some(verdict) = verdict {
+        cx.walk_after(version, verdict, observer);
+    }
     let called = before.wrapping_sub(cx.left).wrapping_add(1);
     engine.calls.add(called.into());
     if !cx.none_waits() {
-        cx.walk_waiting(version, called, observer);
+        walk.walk_waiting(version, called, observer);
     }
-    // Nothing is left in it.
-    mem::forget(cx);
 }
