@@ -20,7 +20,7 @@ use crate::{
     packet::{
         entrance::Ppe,
         probe::Probes,
-        stats::{Alarm, EngineStats},
+        stats::{Alarm, EngineStats, EngineTotals},
     },
     sys::{
         bindings, hook,
@@ -62,6 +62,19 @@ pub(crate) struct State {
     pub(crate) generation: u32,
     /// Counts the sockets, for their names.
     pub(crate) sockets: u32,
+}
+
+impl State {
+    /// What the engine has done on a CPU, which has these counters of its own.
+    pub(crate) fn engine_totals(&self, cpu: u32, engine: &EngineStats) -> EngineTotals {
+        let mut totals = EngineTotals::of(engine);
+        for (_, face) in self.registry.iter() {
+            if let Some(block) = face.instance.stats().of(cpu) {
+                totals.add(block);
+            }
+        }
+        totals
+    }
 }
 
 impl Graph {

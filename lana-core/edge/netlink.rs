@@ -180,16 +180,18 @@ impl genl::Operations for Control {
     /// The cursor is the next CPU to look at.
     fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
         let graph: &Graph = dump.graph()?;
+        let state = graph.lock();
         for (cpu, stats) in graph.ppe().stats().iter() {
             if u64::from(cpu) < dump.cursor() {
                 continue;
             }
+            let totals = state.engine_totals(cpu, stats);
             let done = dump.message(bindings::LANA_CMD_PPE_GET, |msg| {
                 msg.put_u32(bindings::LANA_A_PPE_CPU, cpu)?;
-                msg.put_uint(bindings::LANA_A_PPE_PACKETS, stats.packets.get())?;
-                msg.put_uint(bindings::LANA_A_PPE_BYTES, stats.bytes.get())?;
-                msg.put_uint(bindings::LANA_A_PPE_CALLS, stats.calls.get())?;
-                msg.put_uint(bindings::LANA_A_PPE_DROPS, stats.drops.get())?;
+                msg.put_uint(bindings::LANA_A_PPE_PACKETS, totals.packets)?;
+                msg.put_uint(bindings::LANA_A_PPE_BYTES, totals.bytes)?;
+                msg.put_uint(bindings::LANA_A_PPE_CALLS, totals.calls)?;
+                msg.put_uint(bindings::LANA_A_PPE_DROPS, totals.drops)?;
                 msg.put_u32(bindings::LANA_A_PPE_BACKLOG, stats.backlog.get() as u32)?;
                 let max = stats.backlog_max.get() as u32;
                 msg.put_u32(bindings::LANA_A_PPE_BACKLOG_MAX, max)?;

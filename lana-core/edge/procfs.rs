@@ -29,15 +29,17 @@ impl Files for Procfs {
             m,
             "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
         );
+        let state = graph.lock();
         for (cpu, stats) in graph.ppe().stats().iter() {
+            let totals = state.engine_totals(cpu, stats);
             seq_print!(
                 m,
                 "{} {} {} {} {} {} {} {}\n",
                 cpu,
-                stats.packets.get(),
-                stats.bytes.get(),
-                stats.calls.get(),
-                stats.drops.get(),
+                totals.packets,
+                totals.bytes,
+                totals.calls,
+                totals.drops,
                 stats.backlog.get(),
                 stats.backlog_max.get(),
                 stats.unclaimed.get()

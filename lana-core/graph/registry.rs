@@ -518,6 +518,21 @@ impl Registry {
         core::mem::take(&mut self.files)
     }
 
+    /// After a commit: marks the counters that the change has left, by its number.
+    pub(crate) fn mark_counters(&self, change: u32) {
+        for face in self.touched.iter().filter_map(|&idp| self.face(idp)) {
+            BlockStats::mark(face.instance.stats(), change);
+        }
+    }
+
+    /// Those that it has not, and that were a block's before.
+    pub(crate) fn gone_counters(&self, change: u32) -> impl Iterator<Item = &PerCpu<BlockStats>> {
+        let before = self.touched.iter().filter_map(|&idp| self.before(idp));
+        before
+            .map(|face| &**face.instance.stats())
+            .filter(move |stats| !BlockStats::is_marked(stats, change))
+    }
+
     /// After a commit, and once no packet can be at what was before: forgets that. It goes to `past`, which has room,
     /// but for what it holds of devices and sockets. Sleeps.
     pub(crate) fn forget(&mut self, past: &mut Past) {

@@ -137,8 +137,7 @@ impl<'r> Walk<'r> {
 
     /// The same of a packet that was made at the block.
     fn emit(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) {
-        self.engine().packets.add(1);
-        self.engine().bytes.add(u64::from(packet.len()));
+        self.engine().made(packet.len());
         let room = self.room.get();
         if room == 0 {
             return self.drop(from, left, Some(packet), DropReason::Backlog);
@@ -158,7 +157,6 @@ impl<'r> Walk<'r> {
     #[inline(always)]
     fn count_drop(&self, at: &Hop, reason: DropReason) {
         at.counters(self.cpu).dropped(reason);
-        self.engine().drops.add(1);
     }
 
     /// Drops a packet at a block, from where on it could have passed so many.
@@ -241,7 +239,6 @@ impl<'r> Walk<'r> {
             let step = cx.step(packet, next.slot.hop(version), observer);
             let _ = step.map(|packet| cx.walk(version, packet, observer));
             called = left.wrapping_sub(cx.left);
-            engine.calls.add(called.into());
         }
         let left = calls.wrapping_sub(called);
         engine.storm.pay(allowed.wrapping_sub(left));

@@ -140,12 +140,11 @@ impl Datapath for Ppe {
         &'r self,
         slot: &'r Slot,
         frame: Frame,
-        entries: u16,
         reader: Reader<'r>,
         cpu: ThisCpu,
     ) -> Action {
         let way = Direction::Ingress;
-        let Ok(action) = engine::enter(self, slot, way, frame, entries, reader, cpu);
+        let Ok(action) = engine::enter(self, slot, way, frame, 0, reader, cpu);
         action
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters: those of each block and those of the engine. Always on, one copy a CPU.
+//! Counters: those of each block and those of the engine. Always on, one copy a CPU. What blocks count is not counted
+//! again: the engine's totals are their sums.
 
 use super::storm::Storm;
 use crate::sys::{
@@ -21,9 +22,24 @@ pub(crate) struct BlockStats {
     entered_bytes: Count,
     drops: [Count; DropReason::ALL.len()],
     skbs: Count,
+    /// The last change that had to do with the block: in the copy of the first CPU, for who has the graph's lock.
+    change: Count,
 }
 
 impl BlockStats {
+    /// Marks the counters of a block by the number of a change.
+    pub(crate) fn mark(stats: &PerCpu<Self>, change: u32) {
+        if let Some((_, first)) = stats.iter().next() {
+            first.change.set(change.into());
+        }
+    }
+
+    /// Whether they are.
+    pub(crate) fn is_marked(stats: &PerCpu<Self>, change: u32) -> bool {
+        let mut copies = stats.iter();
+        copies.next().is_some_and(|(_, first)| first.change.get() == change.into())
+    }
+
     /// Counts a packet that enters the graph at the block.
     #[inline]
     pub(crate) fn entered(&self, len: u32) {
@@ -106,14 +122,14 @@ impl BlockTotals {
 #[derive(Zeroable)]
 #[repr(C)]
 pub(crate) struct EngineStats {
-    /// Packets that entered the graph, and those made in it.
-    pub(crate) packets: Count,
-    /// Their bytes, when they entered or were made.
-    pub(crate) bytes: Count,
-    /// Calls of packet handlers.
-    pub(crate) calls: Count,
-    /// Packets dropped, for whichever reason.
-    pub(crate) drops: Count,
+    /// Packets made in the graph.
+    made: Count,
+    /// Their bytes, when they were made.
+    made_bytes: Count,
+    /// Calls of handlers of what blocks have waited for.
+    resumed: Count,
+    /// What blocks have counted that are no more. Not its CPU writes it, but who has the graph's lock.
+    gone: [Count; 4],
     /// Packets that no block took and that the network stack got.
     pub(crate) unclaimed: Count,
     /// Packets waiting for the end of the current walk.
@@ -131,6 +147,17 @@ pub(crate) struct EngineStats {
 }
 
 impl EngineStats {
+    /// Counts a packet that is made in the graph.
+    pub(super) fn made(&self, len: u32) {
+        self.made.add(1);
+        self.made_bytes.add(u64::from(len));
+    }
+
+    /// Counts a call of the handler of what a block has waited for.
+    pub(super) fn resumed(&self) {
+        self.resumed.add(1);
+    }
+
     /// Counts a drop that raises an alarm.
     pub(crate) fn raise(&self, alarm: Alarm, idp: Idp) {
         if let Some((count, last)) = self.alarms.get(alarm as usize) {
@@ -152,6 +179,53 @@ impl EngineStats {
             };
             (count.get().wrapping_add(total), idp)
         })
+    }
+}
+
+/// What the engine has done on a CPU, with what all blocks have counted there that are or have been.
+#[derive(Default)]
+pub(crate) struct EngineTotals {
+    /// Packets that entered the graph, and those made in it.
+    pub(crate) packets: u64,
+    /// Their bytes, when they entered or were made.
+    pub(crate) bytes: u64,
+    /// Calls of packet handlers.
+    pub(crate) calls: u64,
+    /// Packets dropped, for whichever reason.
+    pub(crate) drops: u64,
+}
+
+impl EngineTotals {
+    /// Those of a CPU, without the blocks that are.
+    pub(crate) fn of(engine: &EngineStats) -> Self {
+        let [packets, bytes, calls, drops] = engine.gone.each_ref().map(Count::get);
+        Self {
+            packets: packets.wrapping_add(engine.made.get()),
+            bytes: bytes.wrapping_add(engine.made_bytes.get()),
+            calls: calls.wrapping_add(engine.resumed.get()),
+            drops,
+        }
+    }
+
+    /// Adds what a block has counted on the CPU.
+    pub(crate) fn add(&mut self, block: &BlockStats) {
+        self.packets = self.packets.wrapping_add(block.entered.get());
+        self.bytes = self.bytes.wrapping_add(block.entered_bytes.get());
+        self.calls = self.calls.wrapping_add(block.packets.get());
+        let drops = block.drops.iter().map(Count::get);
+        self.drops = drops.fold(self.drops, u64::wrapping_add);
+    }
+
+    /// Keeps what a block has counted that is no more, at which no packet is any more. For who has the graph's lock.
+    pub(crate) fn keep(stats: &PerCpu<EngineStats>, block: &PerCpu<BlockStats>) {
+        for ((_, engine), (_, block)) in stats.iter().zip(block.iter()) {
+            let mut totals = Self::default();
+            totals.add(block);
+            let more = [totals.packets, totals.bytes, totals.calls, totals.drops];
+            for (gone, more) in engine.gone.iter().zip(more) {
+                gone.add(more);
+            }
+        }
     }
 }
 

@@ -409,7 +409,7 @@ bool lana_bpf_jited(const struct bpf_prog *prog);
 /* Called by C, written in Rust. */
 rx_handler_result_t lana_receive(const struct lana_hook *hook, struct sk_buff *skb, u16 entries,
 				 unsigned long cpu_offset, struct sk_buff **pskb);
-u32 lana_receive_frame(const struct lana_hook *hook, struct xdp_buff *xdp, u16 entries,
+u32 lana_receive_frame(const struct lana_hook *hook, struct xdp_buff *xdp,
 		       unsigned long cpu_offset);
 u32 lana_receive_parts(const struct lana_hook *hook, struct xdp_buff *xdp, u16 entries,
 		       unsigned long cpu_offset);

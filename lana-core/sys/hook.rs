@@ -343,7 +343,6 @@ pub(crate) unsafe fn receive<P: Entered>(
 pub(crate) unsafe fn receive_frame<P: Entered>(
     hook: *const bindings::lana_hook,
     xdp: NonNull<bindings::xdp_buff>,
-    entries: u16,
     cpu_offset: usize,
 ) -> u32 {
     // SAFETY: `hook` is the first field of a `Target`, which lives until no CPU is in the function.
@@ -352,11 +351,11 @@ pub(crate) unsafe fn receive_frame<P: Entered>(
     let (reader, cpu) = unsafe { (Reader::new(), ThisCpu::at(cpu_offset)) };
     // SAFETY: the buffer is as the invariants of frames say.
     let frame = unsafe { Frame::from_raw(xdp) };
-    let action = datapath.receive_frame(slot, frame, entries, reader, cpu);
+    let action = datapath.receive_frame(slot, frame, reader, cpu);
     action.tell(reader, cpu)
 }
 
-/// The same of a packet that is in several buffers.
+/// The same of a packet that is in several buffers, or that has left graphs so often before.
 ///
 /// # Safety
 ///
@@ -484,11 +483,10 @@ macro_rules! entrances {
         unsafe extern "C" fn lana_receive_frame(
             hook: *const $crate::sys::bindings::lana_hook,
             xdp: ::core::ptr::NonNull<$crate::sys::bindings::xdp_buff>,
-            entries: u16,
             cpu_offset: usize,
         ) -> u32 {
             // SAFETY: the contract is the same.
-            unsafe { $crate::sys::hook::receive_frame::<$datapath>(hook, xdp, entries, cpu_offset) }
+            unsafe { $crate::sys::hook::receive_frame::<$datapath>(hook, xdp, cpu_offset) }
         }
 
         /// # Safety

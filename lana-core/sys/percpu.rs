@@ -108,12 +108,19 @@ impl<T: Zeroable + Sync> PerCpu<T> {
 
     /// The copies of all possible CPUs, with the numbers of the CPUs.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        possible_cpus().map(|cpu| {
-            // SAFETY: `base` is a per-CPU allocation and the CPU is possible.
-            let copy = unsafe { bindings::lana_percpu_ptr(self.base.as_ptr().cast(), cpu) };
-            // SAFETY: `copy` is that CPU's live `T`, shared like all of them.
-            (cpu, unsafe { &*copy.cast::<T>() })
-        })
+        possible_cpus().filter_map(|cpu| Some((cpu, self.of(cpu)?)))
+    }
+
+    /// That of a CPU, where there can be one of this number.
+    pub(crate) fn of(&self, cpu: u32) -> Option<&T> {
+        // SAFETY: no preconditions below `nr_cpu_ids`, which is looked at first.
+        if cpu >= nr_cpu_ids() || !unsafe { bindings::lana_cpu_possible(cpu) } {
+            return None;
+        }
+        // SAFETY: `base` is a per-CPU allocation and the CPU is possible.
+        let copy = unsafe { bindings::lana_percpu_ptr(self.base.as_ptr().cast(), cpu) };
+        // SAFETY: `copy` is that CPU's live `T`, shared like all of them.
+        Some(unsafe { &*copy.cast::<T>() })
     }
 }
 

@@ -76,12 +76,12 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
         &'r self,
         slot: &'r Slot<Self>,
         frame: Frame,
-        entries: u16,
         reader: Reader<'r>,
         cpu: ThisCpu,
     ) -> Action;
 
-    /// The same of a packet that is in several buffers, of which `frame` is the first.
+    /// The same of a packet that is in several buffers, of which `frame` is the first, or that has left a graph so often
+    /// before.
     fn receive_parts<'r>(
         &'r self,
         slot: &'r Slot<Self>,

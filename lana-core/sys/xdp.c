@@ -95,9 +95,10 @@ static noinline unsigned int lana_xdp_rarely(const struct lana_hook *hook, struc
 	if (READ_ONCE(hook->neighbours))
 		lana_neigh_frame(xdp);
 	entries = lana_frame_entries(xdp);
-	if (xdp_buff_has_frags(xdp))
+	/* As an skb, which has the way for what has left graphs too often, too. */
+	if (xdp_buff_has_frags(xdp) || entries >= LANA_ENTRY_LIMIT)
 		return lana_receive_parts(hook, xdp, entries, lana_cpu_offset());
-	return lana_receive_frame(hook, xdp, entries, lana_cpu_offset());
+	return lana_receive_frame(hook, xdp, lana_cpu_offset());
 }
 
 /* A frame is received: NAPI of the driver, with bottom halves off, so a read-side section. */
@@ -112,7 +113,7 @@ static unsigned int lana_xdp_run(const void *ctx, const struct bpf_insn *insn)
 	if (unlikely(READ_ONCE(hook->neighbours) || xdp_buff_has_frags(xdp) ||
 		     xdp->data_meta < xdp->data))
 		return lana_xdp_rarely(hook, xdp);
-	return lana_receive_frame(hook, xdp, 0, lana_cpu_offset());
+	return lana_receive_frame(hook, xdp, lana_cpu_offset());
 }
 
 static struct bpf_prog *lana_xdp_prog(void)

@@ -11,7 +11,7 @@ use crate::{
         registry::{Files, Registry},
         State,
     },
-    packet::hold::Place,
+    packet::{hold::Place, stats::EngineTotals},
     sys::{
         context::{cond_resched, Process},
         netdev::Device,
@@ -108,6 +108,8 @@ impl Change<'_> {
             }
             graph.net().chores(false);
         }
+        registry.mark_counters(state.generation);
+        retired |= registry.gone_counters(state.generation).next().is_some();
         watchers.retain(|idp| registry.face(*idp).is_some_and(ports::watches));
         for event in &self.events {
             state.events.tell(graph.net(), registry, event);
@@ -129,6 +131,9 @@ impl Change<'_> {
                 .any(|event| event.kind() == Kind::OptionSet)
         {
             wiring.settle(graph.ppe().live());
+        }
+        for counters in registry.gone_counters(state.generation) {
+            EngineTotals::keep(graph.ppe().stats(), counters);
         }
         registry.forget(&mut self.past);
         let going = core::mem::take(&mut self.going);

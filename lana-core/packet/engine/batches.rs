@@ -98,21 +98,18 @@ fn pass_batch<'r, const BANK: usize>(
         }
     }
     let engine = ppe.stats().this(cpu);
-    let allowed = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
+    let mut calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
     let walk = Walk::new(ppe, version, cpu, unclaimed);
     walk.room.set(room.min(BATCH_BACKLOG_LIMIT));
     let mut cx = Context::new(&walk, (hop, hop), way);
-    engine.packets.add(u64::from(batch.len()));
-    engine.bytes.add(batch.bytes());
     hop.counters(cpu).entered_batch(batch.len(), batch.bytes());
 
     if !hop.is_bound(Direction::Ingress) {
         cx.direction = Direction::Egress;
     }
     let mut first = hop.port(cx.direction, 0);
-    let mut calls = allowed;
     loop {
         cx.walk_batch(version, batch, first, &mut calls);
         let Some(next) = batch.fill_from(&walk.backlog) else {
@@ -125,5 +122,4 @@ fn pass_batch<'r, const BANK: usize>(
         (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
         cx.hop = next.from;
     }
-    engine.calls.add(allowed.wrapping_sub(calls).into());
 }

@@ -108,11 +108,7 @@ fn run<'r, const BANK: usize, P: Packet>(
     (direction, entries): How,
     observer: &mut impl Observer,
 ) -> Result<Action, P::Back> {
-    let engine = ppe.stats().this(cpu);
-    engine.packets.add(1);
-    let len = packet.len();
-    engine.bytes.add(u64::from(len));
-    hop.counters(cpu).entered(len);
+    hop.counters(cpu).entered(packet.len());
     let mut way = direction;
     let next = hop.next(version, way).or_else(|| {
         way = direction.opposite();
@@ -140,9 +136,8 @@ fn run<'r, const BANK: usize, P: Packet>(
     observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
     observer.comes(&cx, next, &mut packet, way);
     let end = cx.walk(version, packet, observer);
-    let called = HOP_LIMIT.wrapping_sub(cx.left);
-    walk.engine().calls.add(called.into());
     if !cx.none_waits() {
+        let called = HOP_LIMIT.wrapping_sub(cx.left);
         walk.walk_waiting(version, called, observer);
     }
     end

@@ -91,7 +91,6 @@ fn go_on<'r, const BANK: usize>(
     cpu: ThisCpu,
     observer: &mut impl Observer,
 ) {
-    let engine = ppe.stats().this(cpu);
     // It is not what a device has just received.
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
     let walk = Walk::new(ppe, version, cpu, unclaimed);
@@ -115,9 +114,9 @@ fn go_on<'r, const BANK: usize>(
     if let Some(verdict) = verdict {
         cx.walk_after(version, verdict, observer);
     }
-    let called = before.wrapping_sub(cx.left).wrapping_add(1);
-    engine.calls.add(called.into());
+    walk.engine().resumed();
     if !cx.none_waits() {
+        let called = before.wrapping_sub(cx.left).wrapping_add(1);
         walk.walk_waiting(version, called, observer);
     }
 }
