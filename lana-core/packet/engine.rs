@@ -10,36 +10,28 @@
 use super::{
     entrance::Ppe,
     skb_or_frame::Packet,
-    stats::{Alarm, EngineStats},
     tracer::{End, Observer},
     verdict::{Decision, Unclaimed, Verdict},
 };
 use crate::{
     base::port::{Direction, Port},
     sys::{
-        bindings,
-        percpu::ThisCpu,
-        queue::Queue,
-        rcu::Reader,
-        reason::DropReason,
-        skb::Skb,
-        slot,
-        version::Version,
-        watch::{self, Watched},
-        xdp::Action,
+        bindings, percpu::ThisCpu, rcu::Reader, reason::DropReason, skb::Skb, slot,
+        version::Version, watch, xdp::Action,
     },
 };
-use core::{cell::Cell, mem::ManuallyDrop};
 
 mod batches;
 mod destination;
 mod enter;
 mod resume;
+mod walk;
 
 pub(super) use batches::enter_batch;
 pub(crate) use destination::Destination;
 pub(crate) use enter::enter;
 pub(super) use resume::resume;
+pub(crate) use walk::Walk;
 
 /// What stands behind an IDP, as the engine reads it.
 pub(crate) type Slot = slot::Slot<Ppe>;
@@ -65,185 +57,6 @@ pub(crate) const BATCH_CALL_LIMIT: u32 = 32768;
 /// How many times a packet may enter a graph by a device, having left one by a device before. Ends
 /// loops through devices of this machine.
 pub(crate) const ENTRY_LIMIT: u16 = bindings::LANA_ENTRY_LIMIT as u16;
-
-/// What is the same for all blocks that a packet passes, and for the packets that are made of it.
-pub(crate) struct Walk<'r> {
-    ppe: &'r Ppe,
-    reader: Reader<'r>,
-    cpu: ThisCpu,
-    /// How many packets may still be made.
-    room: Cell<u32>,
-    /// By how many a packet may pass fewer blocks than what [`HOP_LIMIT`] leaves, for the sake of [`CALL_LIMIT`](super::storm::CALL_LIMIT).
-    held: Cell<u32>,
-    backlog: Queue<Destination<'r>>,
-    /// What is to become of the packet that entered when no block takes it.
-    unclaimed: Cell<Unclaimed>,
-    /// What was said to an skb that was made of a frame.
-    made: Cell<Option<Verdict<Skb>>>,
-}
-
-impl<'r> Walk<'r> {
-    /// That of what enters. Nothing is left in it at its end, so that nothing is to be dropped.
-    #[inline(always)]
-    fn new<const BANK: usize>(
-        ppe: &'r Ppe,
-        version: Version<'r, BANK>,
-        cpu: ThisCpu,
-        unclaimed: Unclaimed,
-    ) -> ManuallyDrop<Self> {
-        ManuallyDrop::new(Self {
-            ppe,
-            reader: version.reader(),
-            cpu,
-            room: Cell::new(BACKLOG_LIMIT),
-            held: Cell::new(0),
-            backlog: Queue::new(),
-            unclaimed: Cell::new(unclaimed),
-            made: Cell::new(None),
-        })
-    }
-
-    /// The engine's counters.
-    #[inline(always)]
-    fn engine(&self) -> &'r EngineStats {
-        self.ppe.stats().this(self.cpu)
-    }
-
-    /// Has a packet wait for the end of the walk, to leave by a port of a block then, from where on it may pass so many
-    /// blocks. Says whether it does.
-    fn wait(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) -> bool {
-        let direction = port.direction;
-        let Some(slot) = from.port(direction, u32::from(port.index)) else {
-            self.drop(from, left, Some(packet), DropReason::Unbound);
-            return false;
-        };
-        let next = Destination {
-            slot,
-            from,
-            direction,
-            left: left.wrapping_add(self.held.get()),
-        };
-        if let Err(packet) = self.backlog.push(packet, next) {
-            self.drop(from, left, Some(packet), DropReason::NoMemory);
-            return false;
-        }
-        let waiting = self.engine().backlog.get().wrapping_add(1);
-        self.engine().backlog.set(waiting);
-        if waiting > self.engine().backlog_max.get() {
-            self.engine().backlog_max.set(waiting);
-        }
-        true
-    }
-
-    /// The same of a packet that was made at the block.
-    fn emit(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) {
-        self.engine().made(packet.len());
-        let room = self.room.get();
-        if room == 0 {
-            return self.drop(from, left, Some(packet), DropReason::Backlog);
-        }
-        if self.wait(packet, from, port, left) {
-            self.room.set(room.wrapping_sub(1));
-        }
-    }
-
-    /// Counts an skb that is made of a frame at a block.
-    #[cold]
-    fn count_skb(&self, at: &Hop) {
-        at.counters(self.cpu).made_skb();
-    }
-
-    /// Counts a packet that ends at a block for a bad reason.
-    #[inline(always)]
-    fn count_drop(&self, at: &Hop, reason: DropReason) {
-        at.counters(self.cpu).dropped(reason);
-    }
-
-    /// Drops a packet at a block, from where on it could have passed so many.
-    #[cold]
-    #[inline(never)]
-    fn drop<P: Packet>(&self, at: &Hop, left: u32, packet: Option<P>, reason: DropReason) {
-        self.count_drop(at, reason);
-        if Alarm::of(reason).is_some() || watch::is_on() {
-            return self.drop_aloud(at, left, packet, reason);
-        }
-        if let Some(packet) = packet {
-            packet.free(reason);
-        }
-    }
-
-    /// Tells of a drop, and frees the packet. By calls, for which registers are saved: apart from what most drops need.
-    #[cold]
-    #[inline(never)]
-    fn drop_aloud<P: Packet>(&self, at: &Hop, left: u32, packet: Option<P>, reason: DropReason) {
-        if let Some(alarm) = Alarm::of(reason) {
-            self.engine().raise(alarm, at.idp());
-            self.ppe.net().alarm();
-        }
-        if watch::is_on() {
-            let hops = HOP_LIMIT.wrapping_sub(left).wrapping_sub(self.held.get());
-            let packet = packet.as_ref().map_or(Watched::NONE, P::watched);
-            watch::dropped(reason, at.idp(), hops, self.ppe.net(), packet);
-        }
-        if let Some(packet) = packet {
-            packet.free(reason);
-        }
-    }
-
-    /// No block takes the packet that entered.
-    #[cold]
-    fn give_back<P: Packet>(&self, packet: P) -> Result<Action, P::Back> {
-        self.engine().unclaimed.add(1);
-        packet.give_back()
-    }
-
-    /// Goes on with the skb that was made of a frame at `hop`. How many blocks one may pass then.
-    #[cold]
-    #[inline(never)]
-    fn walk_made<const BANK: usize>(
-        &'r self,
-        version: Version<'r, BANK>,
-        ways: (&'r Hop, &'r Hop),
-        way: Way,
-        observer: &mut impl Observer,
-    ) -> u32 {
-        let mut cx = Context::new(self, ways, way);
-        if let Some(verdict) = self.made.take() {
-            cx.walk_after(version, verdict, observer);
-        }
-        cx.left
-    }
-
-    /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
-    /// so many handlers.
-    #[inline(never)]
-    fn walk_waiting<const BANK: usize>(
-        &'r self,
-        version: Version<'r, BANK>,
-        mut called: u32,
-        observer: &mut impl Observer,
-    ) {
-        // What was made of a packet is not what the device received.
-        self.unclaimed.set(Unclaimed::Drop);
-        let engine = self.engine();
-        let allowed = engine.storm.allowance();
-        let mut calls = allowed;
-        while let Some((mut packet, next)) = self.backlog.pop() {
-            engine.backlog.set(engine.backlog.get().wrapping_sub(1));
-            calls = calls.wrapping_sub(called);
-            let left = u32::min(next.left, calls);
-            self.held.set(next.left.wrapping_sub(left));
-            let mut cx = Context::new(self, (next.from, next.from), (next.direction, left));
-            observer.next(&cx, next.from, &mut packet, next.direction, next.slot);
-            // What was made in the graph is not given back.
-            let step = cx.step(packet, next.slot.hop(version), observer);
-            let _ = step.map(|packet| cx.walk(version, packet, observer));
-            called = left.wrapping_sub(cx.left);
-        }
-        let left = calls.wrapping_sub(called);
-        engine.storm.pay(allowed.wrapping_sub(left));
-    }
-}
 
 /// How a packet has come to a block: its direction, and how many blocks it may still pass in this walk.
 pub(crate) type Way = (Direction, u32);
@@ -348,7 +161,10 @@ impl<'r> Context<'r> {
 
     /// How many packets blocks have held on this CPU, and the number of the last.
     pub(super) fn held(&self) -> (u64, u64) {
-        (self.walk.engine().holds.get(), self.walk.engine().held.get())
+        (
+            self.walk.engine().holds.get(),
+            self.walk.engine().held.get(),
+        )
     }
 
     /// The read-side section.
@@ -438,8 +254,8 @@ impl<'r> Context<'r> {
             // What a call would take is most of a drop here: the driver frees the frame.
             self.walk.count_drop(at, DropReason::Unbound);
         } else {
-            let left = self.left;
-            self.walk.drop(at, left, Some(packet), DropReason::Unbound);
+            self.walk
+                .drop(at, self.left, Some(packet), DropReason::Unbound);
         }
         Ok(Action::DROP)
     }
@@ -530,9 +346,9 @@ impl<'r> Context<'r> {
     /// A packet has passed as many blocks as one may. It ends at the one that it comes to.
     #[inline(always)]
     fn goes_round<P: Packet>(&self, at: &Hop, mut packet: P, observer: &mut impl Observer) {
-        let (reason, left) = (DropReason::HopLimit, self.left);
+        let reason = DropReason::HopLimit;
         observer.ends(self, at, End::Dropped(reason), Some(&mut packet));
-        self.walk.drop(at, left, Some(packet), reason);
+        self.walk.drop(at, self.left, Some(packet), reason);
     }
 
     /// Walks a packet from the block of the context on until it ends: what a driver is to do with its frame, or the

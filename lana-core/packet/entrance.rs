@@ -113,12 +113,7 @@ impl Datapath for Ppe {
     }
 
     #[inline(always)]
-    fn context<'r>(
-        walk: &'r Walk<'r>,
-        from: &'r Hop,
-        hop: &'r Hop,
-        way: Way,
-    ) -> Context<'r> {
+    fn context<'r>(walk: &'r Walk<'r>, from: &'r Hop, hop: &'r Hop, way: Way) -> Context<'r> {
         Context::new(walk, (from, hop), way)
     }
 

@@ -12,7 +12,6 @@ use super::{
     engine::{Context, Hop, Walk, Way},
     verdict::Verdict,
 };
-use core::convert::Infallible;
 use crate::base::headers::{self, Malformed, Parsed};
 use crate::sys::{
     bpf, bytes,
@@ -23,6 +22,7 @@ use crate::sys::{
     watch::Watched,
     xdp::Action,
 };
+use core::convert::Infallible;
 
 /// What the engine does with a packet, and no block can.
 pub trait Carried: Sized {

@@ -37,7 +37,9 @@ impl BlockStats {
     /// Whether they are.
     pub(crate) fn is_marked(stats: &PerCpu<Self>, change: u32) -> bool {
         let mut copies = stats.iter();
-        copies.next().is_some_and(|(_, first)| first.change.get() == change.into())
+        copies
+            .next()
+            .is_some_and(|(_, first)| first.change.get() == change.into())
     }
 
     /// Counts a packet that enters the graph at the block.

@@ -393,17 +393,24 @@ static __always_inline int lana_frame_leave(struct xdp_buff *xdp, struct net_dev
 	return action;
 }
 
+/* What drivers write tags to that nobody reads. Variables on the stack would be guarded, and zeroed before. */
+static DEFINE_PER_CPU(struct lana_frame_tag {
+	__be16 proto;
+	u16 tci;
+}, lana_frame_any_tag);
+
 /*
- * No frame can have its tag beside it. Out of line: who asks saves registers, and has
- * variables to be written to, so that it pays for the guard of its stack.
+ * No frame can have its tag beside it: this asks a driver that tells tags. Out of line, as it
+ * saves registers.
  */
 static noinline int lana_frame_leave_untagged(struct xdp_buff *xdp, struct net_device *dev,
 					      const struct net_device *from)
 {
-	__be16 proto;
-	u16 tci;
+	struct lana_frame_tag *any = this_cpu_ptr(&lana_frame_any_tag);
 
-	return lana_frame_tag(xdp, &proto, &tci) ? -1 : lana_frame_leave(xdp, dev, from);
+	if (!from->xdp_metadata_ops->xmo_rx_vlan_tag((struct xdp_md *)xdp, &any->proto, &any->tci))
+		return -1;
+	return lana_frame_leave(xdp, dev, from);
 }
 
 /*
