@@ -23,7 +23,9 @@ use crate::{
         stats::{Alarm, EngineStats, EngineTotals},
     },
     sys::{
-        bindings, hook,
+        bindings,
+        context::{cond_resched, Process},
+        hook,
         net::{self, Net, PerNet},
         proc,
         slot::Idp,
@@ -65,10 +67,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// What the engine has done on a CPU, which has these counters of its own.
+    /// What the engine has done on a CPU, which has these counters of its own. Sleeps.
     pub(crate) fn engine_totals(&self, cpu: u32, engine: &EngineStats) -> EngineTotals {
+        let process = Process::new();
         let mut totals = EngineTotals::of(engine);
-        for (_, face) in self.registry.iter() {
+        for (idp, face) in self.registry.iter() {
+            if idp % 256 == 0 {
+                cond_resched(&process);
+            }
             if let Some(block) = face.instance.stats().of(cpu) {
                 totals.add(block);
             }

@@ -29,9 +29,8 @@ impl Files for Procfs {
             m,
             "cpu packets bytes calls drops backlog backlog-max unclaimed\n"
         );
-        let state = graph.lock();
         for (cpu, stats) in graph.ppe().stats().iter() {
-            let totals = state.engine_totals(cpu, stats);
+            let totals = graph.lock().engine_totals(cpu, stats);
             seq_print!(
                 m,
                 "{} {} {} {} {} {} {} {}\n",

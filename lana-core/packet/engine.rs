@@ -223,7 +223,8 @@ impl<'r> Context<'r> {
         self.walk.count_skb(self.hop);
     }
 
-    /// The walk goes on with an skb that was made of its frame, and to which the block that runs says this.
+    /// The walk goes on with an skb that was made of its frame, and to which the block that runs says this. Who calls it
+    /// answers with the verdict: a handler has no other, as each takes the packet, so the engine finds the skb.
     pub(super) fn go_on_with<P>(&self, verdict: Verdict<Skb>) -> Verdict<P> {
         self.walk.made.set(Some(verdict));
         Verdict::made()

@@ -157,6 +157,7 @@ impl Datapath for Ppe {
             return Action::PASS;
         };
         let Some(skb) = frame.to_skb() else {
+            hop.counters(cpu).entered(frame.len());
             hop.counters(cpu).dropped(DropReason::NoMemory);
             return Action::DROP;
         };

@@ -137,7 +137,7 @@ pub(super) fn possible_cpus() -> impl Iterator<Item = u32> {
     (0..nr_cpu_ids()).filter(|&cpu| unsafe { bindings::lana_cpu_possible(cpu) })
 }
 
-/// A number in per-CPU data: its CPU changes it, all read it.
+/// A number in per-CPU data: one writer at a time changes it, most often its CPU, and all read it.
 ///
 /// An access is one plain load or store that the compiler may not split or elide (what
 /// `READ_ONCE()` and `WRITE_ONCE()` are); the atomics of the kernel crate would cost a call each
@@ -151,13 +151,13 @@ unsafe impl Sync for Count {}
 unsafe impl Zeroable for Count {}
 
 impl Count {
-    /// Adds to the number; only its own CPU does.
+    /// Adds to the number; only its writer does.
     #[inline]
     pub fn add(&self, n: u64) {
         self.set(self.get().wrapping_add(n));
     }
 
-    /// Sets the number; only its own CPU does.
+    /// Sets the number; only its writer does.
     #[inline]
     pub fn set(&self, n: u64) {
         // SAFETY: the pointer is valid for writes; see `Sync`.

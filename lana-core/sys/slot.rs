@@ -229,7 +229,7 @@ impl<D: Datapath> Hop<D> {
         from: &'r Self,
         way: D::Way,
     ) -> D::Verdict<Skb> {
-        // SAFETY: by the type's invariants the block lives.
+        // SAFETY: the handler is this hop's, and by the type's invariants its block lives.
         unsafe { (self.handler.one)(self, packet, walk, from, way) }
     }
 
@@ -242,7 +242,7 @@ impl<D: Datapath> Hop<D> {
         from: &'r Self,
         way: D::Way,
     ) -> D::Verdict<Frame> {
-        // SAFETY: by the type's invariants the block lives.
+        // SAFETY: the handler is this hop's, and by the type's invariants its block lives.
         unsafe { (self.handler.frame)(self, packet, walk, from, way) }
     }
 
@@ -255,7 +255,7 @@ impl<D: Datapath> Hop<D> {
         from: &'r Self,
         way: D::Way,
     ) {
-        // SAFETY: by the type's invariants the block lives.
+        // SAFETY: the handler is this hop's, and by the type's invariants its block lives.
         unsafe { (self.others().batch)(self, batch, walk, from, way) };
     }
 
@@ -267,7 +267,7 @@ impl<D: Datapath> Hop<D> {
         from: &'r Self,
         way: D::Way,
     ) -> Option<D::Verdict<Skb>> {
-        // SAFETY: by the type's invariants the block lives.
+        // SAFETY: the handler is this hop's, and by the type's invariants its block lives.
         unsafe { (self.others().due)(self, due, walk, from, way) }
     }
 

@@ -191,6 +191,19 @@ check "a clone of each is at the second" is "$(counted two)" "$count $((count * 
 check "and at the third" is "$(counted three)" "$count $((count * 60))"
 check "the engine counts clones as packets" \
 	is "$(($(engine) - before))" "$((count * 3))"
+# Its counts are the sums of what the blocks count, and of those that are no more.
+totals() { awk 'NR > 1 { for (i = 2; i <= 5; i++) n[i] += $i } END { print n[2], n[3], n[4], n[5] }' /proc/net/lana/ppe; }
+total=$(totals)
+check "it has counted packets, bytes, calls and drops" matches "$total" '^[1-9][0-9]*( [1-9][0-9]*){3}$'
+stays() { # stays WHEN: after these changes of the graph, in one transaction
+	fbctl -b - && check "the engine's counts stay when $1" is "$(totals)" "$total"
+}
+stays "a block takes the place of another" <<<$'add new counter\nreplace one new'
+stays "two change places" <<<$'replace new one'
+stays "one goes, and one that has changed its place" <<<$'replace one new\nrm one'
+stays "one goes and comes again" <<<$'unbind two tee\nrm two\nadd two counter\nbind two tee'
+check "which has counted nothing" is "$(counted two)" "0 0"
+stays "a block goes" <<<$'unbind three tee\nrm three'
 clean
 
 # --- Forward: a bridge of blocks between alice and bob ---

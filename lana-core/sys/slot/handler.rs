@@ -24,6 +24,10 @@ pub(crate) trait PacketHandler<D: Datapath>: Sync + 'static {
 
 /// A handler of a `P`, with the type of its block erased, which is the one at `hop`. All arguments fit into registers. The
 /// context is made of them behind the call, where the block's code is known: what that has no use for costs nothing.
+///
+/// # Safety
+///
+/// The handler is that of `hop`, which has it from its block.
 type Handle<D, P, R> = for<'r> unsafe fn(
     hop: &'r Hop<D>,
     packet: P,
@@ -126,7 +130,7 @@ impl<D: Datapath> Handler<D> {
             let block = unsafe { hop.block::<B>() };
             block.handle_frame(packet, &mut D::context(walk, from, hop, way))
         }
-        // INVARIANT: both take what `data` points to.
+        // INVARIANT: both take a hop whose handler this is: its `data` is such a block.
         Self {
             one: one::<D, B>,
             frame: frame::<D, B>,
