@@ -180,12 +180,11 @@ impl genl::Operations for Control {
     /// The cursor is the next CPU to look at.
     fn ppe_get_dump(dump: &mut Dump<'_>) -> Result {
         let graph: &Graph = dump.graph()?;
-        let state = graph.lock();
         for (cpu, stats) in graph.ppe().stats().iter() {
             if u64::from(cpu) < dump.cursor() {
                 continue;
             }
-            let totals = state.engine_totals(cpu, stats);
+            let totals = graph.lock().engine_totals(cpu, stats);
             let done = dump.message(bindings::LANA_CMD_PPE_GET, |msg| {
                 msg.put_u32(bindings::LANA_A_PPE_CPU, cpu)?;
                 msg.put_uint(bindings::LANA_A_PPE_PACKETS, totals.packets)?;

@@ -112,7 +112,7 @@ impl<D: Datapath> Handler<D> {
             from: &'r Hop<D>,
             way: D::Way,
         ) -> D::Verdict<Skb> {
-            // SAFETY: as the caller says.
+            // SAFETY: at `hop` is such a block, as the caller says.
             let block = unsafe { hop.block::<B>() };
             block.handle(packet, &mut D::context(walk, from, hop, way))
         }
@@ -126,7 +126,7 @@ impl<D: Datapath> Handler<D> {
             from: &'r Hop<D>,
             way: D::Way,
         ) -> D::Verdict<Frame> {
-            // SAFETY: as the caller says.
+            // SAFETY: at `hop` is such a block, as the caller says.
             let block = unsafe { hop.block::<B>() };
             block.handle_frame(packet, &mut D::context(walk, from, hop, way))
         }
@@ -179,7 +179,7 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
             from: &'r Hop<D>,
             way: D::Way,
         ) {
-            // SAFETY: as the caller says.
+            // SAFETY: at `hop` is such a block, as the caller says.
             let block = unsafe { hop.block::<B>() };
             block.handle_batch(batch, &mut D::context(walk, from, hop, way));
         }
@@ -193,7 +193,7 @@ impl<D: Datapath, O: ?Sized + 'static> BlockRef<D, O> {
             from: &'r Hop<D>,
             way: D::Way,
         ) -> Option<D::Verdict<Skb>> {
-            // SAFETY: as the caller says.
+            // SAFETY: at `hop` is such a block, as the caller says.
             let block = unsafe { hop.block::<B>() };
             block.handle_due(due, &mut D::context(walk, from, hop, way))
         }
