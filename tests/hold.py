@@ -307,7 +307,7 @@ def under_load(kind, key, *values):
     build(kind, "limit=100000", f"{key}={values[0]}")
     blocks = lana.blocks()
     before, entered, lost = blocks["lan1"].packets, blocks["lan0"].packets, lana.engine()[3]
-    load = Load("alice").add("a0", 0, "delay 20000", mac="02:00:00:00:00:0b").start()
+    load = Load("alice").add("a0", 0, "delay 20000").start()
     now, other = "x", "y"
     for turn in range(max(200 // SLOW, 4)):
         must(lana.do("FB_SET", now, key, values[turn % len(values)]))

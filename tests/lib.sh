@@ -229,12 +229,12 @@ bob_mac=02:00:00:00:00:0b
 lan0_mac=02:00:00:00:00:01
 devices=(lan0 lan1)
 
-# namespace NAME...: makes them. Nobody in them speaks unasked: no IPv6.
+# namespace NAME...: makes them. Nobody in them speaks unasked: no IPv6, and no search for routers where a test has it.
 namespace() {
 	local name
 	for name; do
 		ip netns add "$name"
-		ip netns exec "$name" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+		ip netns exec "$name" sh -c 'cd /proc/sys/net/ipv6/conf/default; echo 1 >disable_ipv6; echo 0 >router_solicitations'
 	done
 }
 

@@ -179,8 +179,8 @@ def read(path):
 
 
 class Load:
-    """Packets at full speed from `start()` to `stop()`, by all devices of one namespace that
-    are `add()`ed."""
+    """Packets at full speed from `start()` to `stop()`, by all devices of one namespace that are `add()`ed. To an address
+    that nobody has: a host would answer some, and what it says would be counted, too."""
 
     PKTGEN = "/proc/thread-self/net/pktgen/"
 
@@ -198,7 +198,7 @@ class Load:
         self.tell(f"kpktgend_{cpu % CPUS}", f"add_device {device}")
         # Of many sizes, so that two packets that are taken for each other show in the bytes.
         self.tell(device, "count 0", "delay 0", "min_pkt_size 60", "max_pkt_size 1000",
-                  "flag TXSIZE_RND", "dst 192.0.2.2", f"dst_mac {mac}", *settings)
+                  "flag TXSIZE_RND", "dst 192.0.2.9", f"dst_mac {mac}", *settings)
         self.devices.append(device)
         return self
 

@@ -11,8 +11,7 @@ load
 namespace alice stack
 for name in alice stack; do
 	ip netns exec $name sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/disable_ipv6
-		echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-		echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations'
+		echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
 done
 ip -batch - <<-END
 	link add lan0 mtu 9000 address $lan0_mac type veth peer name a0 netns alice address $alice_mac mtu 9000

@@ -57,7 +57,7 @@ ip link set lan0 mtu 9000
 ip link set lan1 mtu 9000
 ip -n bob link set b0 mtu 9000
 for at in witness/w0 bob/b0; do
-	ip netns exec ${at%/*} sh -c "echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/router_solicitations; echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/accept_dad"
+	ip netns exec ${at%/*} sh -c "echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/${at#*/}/accept_dad"
 done
 ip -n witness -batch - <<-END
 	link set lo up

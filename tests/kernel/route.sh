@@ -106,9 +106,6 @@ neighbours_are() { # replace|del
 	ip -n bob neigh $1 198.51.100.254 lladdr "$lan1_mac" dev b0
 	ip -n bob neigh $1 2001:db8:2::fe lladdr "$lan1_mac" dev b0
 }
-# Nobody looks for routers.
-ip netns exec alice sh -c 'echo 0 >/proc/sys/net/ipv6/conf/a0/router_solicitations'
-ip netns exec bob sh -c 'echo 0 >/proc/sys/net/ipv6/conf/b0/router_solicitations'
 ip netns exec alice sh -c 'echo 0 >/proc/sys/net/ipv6/conf/a0/disable_ipv6'
 ip netns exec bob sh -c 'echo 0 >/proc/sys/net/ipv6/conf/b0/disable_ipv6; echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6'
 ip -n alice -batch - <<-END
