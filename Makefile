@@ -62,7 +62,7 @@ help:
 	@echo 'make setup            download and build what the other targets need'
 	@echo 'make modules          build the modules for the running kernel, in build/KVER; KVER=7.3.4+deb13-amd64 for'
 	@echo '                      another one that is installed, KDIR=... for one built elsewhere; LANE=uml,'
-	@echo '                      uml-up, uml-debug, uml-lab, x86_64, arm64, ... for a test kernel'
+	@echo '                      uml-up, uml-debug, uml-lockdep, uml-lab, x86_64, ... for a test kernel'
 	@echo 'make modules_install  install them for that kernel (as root); KVER= or KDIR=, as above'
 	@echo 'make block DIR=...    build a block outside of this tree (see scripts/new-block), for a kernel'
 	@echo '                      as above'

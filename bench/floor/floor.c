@@ -5,8 +5,8 @@
  * at once, or two, DEVICE>OTHER: they leave by the other one as they are; or
  * DEVICE*STEPS: they are freed after as many steps, each of which has counted
  * them and called a function of its own that does nothing. DEVICE!STEPS: the same
- * of frames, by a function in place of an XDP program. Of the namespace of who
- * writes; for good.
+ * of frames, by a function in place of an XDP program. DEVICE=OTHER: frames leave
+ * by the other one, after three steps. Of the namespace of who writes; for good.
  */
 
 #include <linux/bpf.h>
@@ -83,8 +83,24 @@ static unsigned int floor_frame(const void *ctx, const struct bpf_insn *insn)
 	return XDP_DROP;
 }
 
+/* The index of the device that frames leave by. */
+static int floor_target;
+
+/* Told as bpf_redirect() does it. */
+static unsigned int floor_redirect(const void *ctx, const struct bpf_insn *insn)
+{
+	const struct xdp_buff *xdp = ctx;
+	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
+
+	floor_walk(xdp->rxq->dev, xdp, xdp->data_end - xdp->data);
+	ri->tgt_index = floor_target;
+	ri->map_id = INT_MAX;
+	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+	return XDP_REDIRECT;
+}
+
 /* The driver keeps the program, and with it this module. */
-static int floor_program(struct net_device *dev)
+static int floor_program(struct net_device *dev, bpf_func_t function)
 {
 	struct bpf_prog *prog = bpf_prog_alloc(bpf_prog_size(1), 0);
 	struct netdev_bpf xdp = { .command = XDP_SETUP_PROG, .prog = prog };
@@ -95,7 +111,7 @@ static int floor_program(struct net_device *dev)
 	prog->type = BPF_PROG_TYPE_XDP;
 	prog->len = 1;
 	prog->gpl_compatible = 1;
-	prog->bpf_func = floor_frame;
+	prog->bpf_func = function;
 	__module_get(THIS_MODULE);
 	prog->aux->mod = THIS_MODULE;
 	atomic64_set(&prog->aux->refcnt, 1);
@@ -129,25 +145,33 @@ static int floor_take(const char *val, const struct kernel_param *kp)
 	struct net *net = current->nsproxy->net_ns;
 	rx_handler_func_t *handler = floor_drop;
 	char names[2][IFNAMSIZ] = {};
-	struct net_device *dev;
+	struct net_device *dev, *other;
+	bpf_func_t function = NULL;
 	void *data = NULL;
 	int err = -ENODEV;
 	char how = 0;
 
-	sscanf(val, "%15[^>*!\n]%c%15s", names[0], &how, names[1]);
+	sscanf(val, "%15[^>*!=\n]%c%15s", names[0], &how, names[1]);
 	rtnl_lock();
 	dev = __dev_get_by_name(net, names[0]);
+	other = __dev_get_by_name(net, names[1]);
 	if (how == '>') {
 		handler = floor_send;
-		data = __dev_get_by_name(net, names[1]);
+		data = other;
 	} else if (how == '*' || how == '!') {
 		handler = floor_count;
 		data = floor_steps(simple_strtoul(names[1], NULL, 10));
+		function = how == '!' ? floor_frame : NULL;
+	} else if (how == '=' && other) {
+		handler = floor_count;
+		data = floor_steps(3);
+		floor_target = other->ifindex;
+		function = floor_redirect;
 	}
-	if (dev && (data || handler == floor_drop || how == '!'))
+	if (dev && (data || handler == floor_drop || function))
 		err = netdev_rx_handler_register(dev, handler, data);
-	if (!err && how == '!')
-		err = floor_program(dev);
+	if (!err && function)
+		err = floor_program(dev, function);
 	rtnl_unlock();
 	return err;
 }
@@ -155,7 +179,7 @@ static int floor_take(const char *val, const struct kernel_param *kp)
 static const struct kernel_param_ops floor_ops = { .set = floor_take };
 
 module_param_cb(take, &floor_ops, NULL, 0200);
-MODULE_PARM_DESC(take, "DEVICE, DEVICE>OTHER, DEVICE*STEPS, or DEVICE!STEPS");
+MODULE_PARM_DESC(take, "DEVICE, DEVICE>OTHER, DEVICE*STEPS, DEVICE!STEPS, or DEVICE=OTHER");
 MODULE_DESCRIPTION("The least that a receive handler can do");
 MODULE_LICENSE("GPL");
 

@@ -116,6 +116,12 @@ def redirect(make):
     return setup
 
 
+def function_forward(source, target):
+    """The least that can be done: a function of the kernel's says by which device, after three steps."""
+    ebpf.on_xdp(target, NATIVE, ebpf.XDP_DROP)
+    floor(f"{source}={target}")
+
+
 def lana_forward(source, target):
     hook(source, target)
     batch(f"add {source}b dummy", f"bind {source}b {source}", f"bind {target} {source}b")
@@ -194,6 +200,7 @@ def run(section):
                       lambda number=steps: native(lambda: ebpf.chain(number, ebpf.XDP_DROP, XDP)), steps)
     section.take_turns()
     section.offer(FORWARD, "the load alone", lambda: alone(changed=FRAME))
+    section.offer(FORWARD, "the least, counted three times", lambda: forward(function_forward))
     section.offer(FORWARD, "XDP native redirect", lambda: forward(redirect(ebpf.redirect)))
     section.offer(FORWARD, "XDP native redirect, as xdp-bench",
                   lambda: forward(redirect(lambda to: xdp.bench_redirect(ebpf.redirect(to)))))

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     base::port::{Direction, Port},
     sys::{
-        bindings, percpu::ThisCpu, rcu::Reader, reason::DropReason, skb::Skb, slot,
-        version::Version, watch, xdp::Action,
+        bindings, percpu::ThisCpu, rcu::Reader, reason::DropReason, skb::Skb, slot, watch,
+        xdp::Action,
     },
 };
 
@@ -264,26 +264,20 @@ impl<'r> Context<'r> {
     /// What comes after the block of the context, which has said this: another one, which the context is that of then,
     /// or the end, as of [`Self::walk`].
     #[inline(always)]
-    fn follow<const BANK: usize, P: Packet>(
+    fn follow<P: Packet>(
         &mut self,
-        version: Version<'r, BANK>,
         verdict: Verdict<P>,
         observer: &mut impl Observer,
     ) -> Result<P, Result<Action, P::Back>> {
         let hop = self.hop;
         match verdict.decide() {
             Decision::Pass(packet) => {
-                let next = hop.next(version, self.direction);
+                let next = hop.next(self.direction);
                 self.leave(packet, next, 0, observer)
             }
             Decision::Forward(packet, port) => {
                 self.direction = port.direction;
-                let next = match port.index {
-                    0 => hop.next(version, port.direction),
-                    index => hop
-                        .port(port.direction, index.into())
-                        .and_then(|slot| slot.hop(version)),
-                };
+                let next = hop.port(port.direction, port.index.into());
                 self.leave(packet, next, port.index, observer)
             }
             Decision::Drop(mut packet, reason) => {
@@ -299,7 +293,7 @@ impl<'r> Context<'r> {
                 if P::IS_FRAME {
                     let way = (self.direction, self.left);
                     let ways = (self.from, hop);
-                    self.left = self.walk.walk_made(version, ways, way, observer);
+                    self.left = self.walk.walk_made(ways, way, observer);
                 }
                 Err(Ok(Action::DROP))
             }
@@ -336,10 +330,11 @@ impl<'r> Context<'r> {
             return Err(self.unbound(self.hop, packet, self.direction, observer));
         };
         observer.comes(self, hop, &mut packet, self.direction);
-        let Some(fewer) = self.left.checked_sub(1) else {
+        let (fewer, none) = self.left.overflowing_sub(1);
+        if none {
             self.goes_round(hop, packet, observer);
             return Err(Ok(Action::DROP));
-        };
+        }
         (self.from, self.hop, self.left) = (self.hop, hop, fewer);
         Ok(packet)
     }
@@ -355,16 +350,16 @@ impl<'r> Context<'r> {
     /// Walks a packet from the block of the context on until it ends: what a driver is to do with its frame, or the
     /// packet, where the stack is to have it. The context is that of the last block then.
     #[inline(always)]
-    fn walk<const BANK: usize, P: Packet>(
+    fn walk<P: Packet>(
         &mut self,
-        version: Version<'r, BANK>,
         mut packet: P,
         observer: &mut impl Observer,
     ) -> Result<Action, P::Back> {
+        let cpu = self.cpu();
         loop {
-            self.hop.counters(self.walk.cpu).received(packet.len());
+            self.hop.counters(cpu).received(packet.len());
             let verdict = packet.call(self);
-            packet = match self.follow(version, verdict, observer) {
+            packet = match self.follow(verdict, observer) {
                 Ok(packet) => packet,
                 Err(end) => return end,
             };
@@ -373,14 +368,9 @@ impl<'r> Context<'r> {
 
     /// Goes on after the block of the context, which has said this to an skb.
     #[inline(always)]
-    fn walk_after<const BANK: usize>(
-        &mut self,
-        version: Version<'r, BANK>,
-        verdict: Verdict<Skb>,
-        observer: &mut impl Observer,
-    ) {
-        let end = match self.follow(version, verdict, observer) {
-            Ok(skb) => self.walk(version, skb, observer),
+    fn walk_after(&mut self, verdict: Verdict<Skb>, observer: &mut impl Observer) {
+        let end = match self.follow(verdict, observer) {
+            Ok(skb) => self.walk(skb, observer),
             Err(end) => end,
         };
         if let Err(skb) = end {

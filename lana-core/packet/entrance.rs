@@ -23,7 +23,7 @@ use crate::{
         reason::DropReason,
         skb::Skb,
         slot::Datapath,
-        version::{LiveVersion, Parity},
+        version::{LiveVersion, Version},
         xdp::Action,
     },
 };
@@ -58,26 +58,20 @@ impl Ppe {
 
     /// The same for a packet.
     #[inline]
-    pub(super) fn version<'r>(&'r self, reader: Reader<'r>) -> Parity<'r> {
+    pub(super) fn version<'r>(&'r self, reader: Reader<'r>) -> Version<'r> {
         self.live.read(reader)
     }
 
     /// What is at a slot in the version that is live.
     #[inline(always)]
     fn hop<'r>(&'r self, slot: &'r Slot, reader: Reader<'r>) -> Option<&'r Hop> {
-        match self.version(reader) {
-            Parity::Even(version) => slot.hop(version),
-            Parity::Odd(version) => slot.hop(version),
-        }
+        slot.hop(self.version(reader))
     }
 
     /// Has the probe for a socket see nothing any more. Says whether there was one. Any context.
     pub(crate) fn close_probe(&self, portid: u32) -> bool {
         rcu::read(|reader| {
-            let probes = match self.version(reader) {
-                Parity::Even(version) => self.live.beside(version),
-                Parity::Odd(version) => self.live.beside(version),
-            };
+            let probes = self.live.beside(self.version(reader));
             let mut found = false;
             for probe in probes.into_iter().flat_map(|probes| probes.iter()) {
                 if probe.is_of(portid) {

@@ -7,7 +7,7 @@
 //! nothing.
 
 use super::{
-    engine::{Context, Hop, Slot},
+    engine::{Context, Hop},
     probe::{Looks, Probe, Record, CHANGES, COMPARED, PROBES, TRACE},
     skb_or_frame::Packet,
 };
@@ -76,7 +76,7 @@ pub(super) trait Observer {
         from: &Hop,
         packet: &mut P,
         direction: Direction,
-        to: &Slot,
+        to: &Hop,
     );
 }
 
@@ -87,7 +87,7 @@ impl Observer for () {
     #[inline(always)]
     fn ends<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: End, _: Option<&mut P>) {}
     #[inline(always)]
-    fn next<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: &mut P, _: Direction, _: &Slot) {}
+    fn next<P: Packet>(&mut self, _: &Context<'_>, _: &Hop, _: &mut P, _: Direction, _: &Hop) {}
 }
 
 /// A packet as it came to a block.
@@ -451,7 +451,7 @@ impl Observer for Tracer<'_> {
         from: &Hop,
         packet: &mut P,
         direction: Direction,
-        to: &Slot,
+        to: &Hop,
     ) {
         self.walked = self.walked.wrapping_add(1);
         self.packet = self.walked;
@@ -466,8 +466,8 @@ impl Observer for Tracer<'_> {
             }
             if let Some(record) = probe.capture(idp, packet, direction, false) {
                 let leads = |port: &u32| {
-                    let slot = from.port(direction, *port);
-                    slot.is_some_and(|slot| ptr::eq(slot, to))
+                    let hop = from.port(direction, *port);
+                    hop.is_some_and(|hop| ptr::eq(hop, to))
                 };
                 let port = (0..from.ports(direction)).find(leads);
                 probe.send_captured(record, point, port, None, self.net);

@@ -34,45 +34,47 @@ pub(crate) enum Decision<P> {
     Made,
 }
 
-impl<P> Verdict<P> {
-    /// On the way it came, by the first port: what is done most often is what costs least.
-    const PASS: u32 = 0;
-    /// These with the number of a port.
-    const INGRESS: u32 = 1 << 16;
-    const EGRESS: u32 = 1 << 17;
-    /// With a reason.
-    const ENDED: u32 = 1 << 18;
-    /// With what a driver is to do.
-    const LEFT: u32 = 1 << 19;
-    /// Without.
-    const MADE: u32 = 1 << 20;
+/// On the way it came, by the first port: what is done most often is what costs least.
+const PASS: i32 = 0;
+/// All others: a negative number.
+const OTHER: i32 = i32::MIN;
+/// These with the number of a port.
+const INGRESS: i32 = OTHER | 1 << 16;
+const EGRESS: i32 = OTHER | 1 << 17;
+/// With a reason.
+const ENDED: i32 = OTHER | 1 << 18;
+/// With what a driver is to do.
+const LEFT: i32 = OTHER | 1 << 19;
+/// Without.
+const MADE: i32 = OTHER | 1 << 20;
 
+impl<P> Verdict<P> {
     /// The packet leaves by a port.
     #[inline]
     pub fn forward(packet: P, port: Port) -> Self {
         let direction = match port.direction {
-            Direction::Ingress => Self::INGRESS,
-            Direction::Egress => Self::EGRESS,
+            Direction::Ingress => INGRESS,
+            Direction::Egress => EGRESS,
         };
-        Self(Coded::with(packet, direction | u32::from(port.index)))
+        Self(Coded::with(packet, direction | i32::from(port.index)))
     }
 
     /// The packet leaves by the first port on the way it came.
     #[inline]
     pub(crate) fn pass(packet: P) -> Self {
-        Self(Coded::with(packet, Self::PASS))
+        Self(Coded::with(packet, PASS))
     }
 
     /// The packet is dropped, and counted under the reason.
     #[inline]
     pub fn drop(packet: P, reason: DropReason) -> Self {
-        Self(Coded::with(packet, Self::ENDED | reason as u32))
+        Self(Coded::with(packet, ENDED | reason as i32))
     }
 
     /// The packet was given to somebody who dropped it.
     #[inline]
     pub(crate) fn lost(reason: DropReason) -> Self {
-        Self(Coded::without::<{ 1 << 18 }>(reason as u32))
+        Self(Coded::without::<ENDED>(reason as u32))
     }
 
     /// The packet has arrived somewhere.
@@ -84,13 +86,13 @@ impl<P> Verdict<P> {
     /// The packet has left, by what the driver that has received it is to do now.
     #[inline]
     pub(crate) fn left(action: Action) -> Self {
-        Self(Coded::without::<{ 1 << 19 }>(action.to_wire()))
+        Self(Coded::without::<LEFT>(action.to_wire()))
     }
 
     /// An skb was made of the frame.
     #[inline]
     pub(super) fn made() -> Self {
-        Self(Coded::without::<{ 1 << 20 }>(0))
+        Self(Coded::without::<MADE>(0))
     }
 
     /// The packet was sent, or was not; a reason for where that has gone which it was to be given to.
@@ -119,8 +121,8 @@ impl<P> Verdict<P> {
             Err(other) => other,
         };
         match packet {
-            Some(packet) if code < Self::ENDED => {
-                let direction = if code < Self::EGRESS {
+            Some(packet) if code < ENDED => {
+                let direction = if code < EGRESS {
                     Direction::Ingress
                 } else {
                     Direction::Egress
@@ -128,9 +130,9 @@ impl<P> Verdict<P> {
                 let index = code as u16;
                 Decision::Forward(packet, Port { direction, index })
             }
-            None if code >= Self::MADE => Decision::Made,
-            None if code >= Self::LEFT => Decision::Left(Action::from_wire(code & !Self::LEFT)),
-            packet => Decision::Drop(packet, DropReason::from_wire(code & !Self::ENDED)),
+            None if code >= MADE => Decision::Made,
+            None if code >= LEFT => Decision::Left(Action::from_wire((code & !LEFT) as u32)),
+            packet => Decision::Drop(packet, DropReason::from_wire((code & !ENDED) as u32)),
         }
     }
 }

@@ -281,7 +281,7 @@ bool lana_frame_pop_vlan(struct xdp_buff *xdp);
 void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
-u32 lana_frame_redirect(void);
+void lana_frame_redirect(void);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 
 /* Next hops: neigh.c. */

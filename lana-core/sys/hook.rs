@@ -352,7 +352,7 @@ pub(crate) unsafe fn receive_frame<P: Entered>(
     // SAFETY: the buffer is as the invariants of frames say.
     let frame = unsafe { Frame::from_raw(xdp) };
     let action = datapath.receive_frame(slot, frame, reader, cpu);
-    action.tell(reader, cpu)
+    action.to_wire()
 }
 
 /// The same of a packet that is in several buffers, or that has left graphs so often before.

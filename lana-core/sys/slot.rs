@@ -2,10 +2,11 @@
 
 //! The wiring as packets read it: a slot an IDP, two banks a slot, one version a graph.
 //!
-//! A slot is what stands behind an IDP. It stays where it is for as long as the graph does, so
-//! ports hold the addresses of slots, and a hop costs one dependent load. What a hop reads, the
-//! [`Hop`], is there twice. The graph's version says which of the two banks is live; a packet
-//! reads the version once and goes by that bank to its end. [`super::wiring`] writes them.
+//! A slot is what stands behind an IDP. It stays where it is for as long as the graph does. What a
+//! hop reads, the [`Hop`], is there twice, in two banks, and leads to hops of its own bank, by their
+//! addresses: so a hop costs one dependent load. The graph's version says which of the banks is
+//! live; a packet reads the version once, where it enters, and goes by that bank to its end.
+//! [`super::wiring`] writes them.
 
 use super::{
     frame::Frame,
@@ -123,23 +124,39 @@ pub(crate) trait Datapath: Sized + Sync + 'static {
 /// # Invariants
 ///
 /// The handler's block and the counters live as long as this value is in a bank:
-/// [`super::wiring`] keeps their owners beside it. The slots are those of the same graph.
+/// [`super::wiring`] keeps their owners beside it. The slots are those of the same graph. The value is in bank `bank` of a
+/// slot, and so is, of other slots, what `first` leads to: who reads it may read that.
 #[repr(C, align(64))]
 pub(crate) struct Hop<D: Datapath> {
     handler: Handler<D>,
     counters: NonNull<D::Counters>,
-    /// The first port of each direction, or what leads nowhere: so a hop has one thing to look at.
-    first: [NonNull<Slot<D>>; 2],
+    /// What the first port of each direction leads to, or what is always empty: so a hop has one thing to look at.
+    first: [NonNull<Bank<D>>; 2],
     /// All of both, where one of them has more than one, or where the block wants to know its own slot.
     all: Option<AllPorts<D>>,
     idp: Idp,
     /// The directions whose first ports are bound, a bit each.
     bound: u8,
+    bank: u8,
     /// As `entrance`, and in its place in a version with probes: so who looks at that need not ask for probes.
     probed: Option<D::Unclaimed>,
     /// What the block's device receives, or its socket sends, enters the graph here; and what
     /// becomes of what no block takes. The last one: it also says whether there is a hop at all.
     entrance: Option<D::Unclaimed>,
+}
+
+/// One of the two banks of a slot.
+type Bank<D> = UnsafeCell<Option<Hop<D>>>;
+
+/// The slots that the first ports of each direction are bound to, or the one that is always empty.
+pub(super) type First<D> = [NonNull<Slot<D>>; 2];
+
+/// Where a hop leads to, whichever bank it is in.
+pub(super) struct Ports<D: Datapath> {
+    pub(super) first: First<D>,
+    /// The directions whose first ports are bound, a bit each.
+    pub(super) bound: u8,
+    pub(super) all: Option<AllPorts<D>>,
 }
 
 /// What few hops have.
@@ -153,35 +170,20 @@ pub(super) struct More<D: Datapath> {
 /// The same, as the banks share it.
 pub(super) type AllPorts<D> = Arc<More<D>>;
 
-impl<D: Datapath> Clone for Hop<D> {
-    fn clone(&self) -> Self {
-        Self {
-            handler: self.handler,
-            counters: self.counters,
-            first: self.first,
-            all: self.all.clone(),
-            idp: self.idp,
-            bound: self.bound,
-            entrance: self.entrance,
-            probed: self.probed,
-        }
-    }
-}
-
 impl<D: Datapath> Hop<D> {
-    /// A hop that leads nowhere yet.
+    /// A hop in a bank.
     ///
     /// # Safety
     ///
-    /// Whoever puts it into a bank keeps the block and the counters for as long. `nowhere` is a slot of the graph that
-    /// the hop is for.
+    /// Whoever puts it into that bank keeps the block and the counters for as long. The ports are slots of the same graph.
     pub(super) unsafe fn new<O: ?Sized>(
         block: &BlockRef<D, O>,
         counters: &PerCpu<D::Counters>,
-        nowhere: NonNull<Slot<D>>,
+        ports: Ports<D>,
         idp: Idp,
         entrance: Option<D::Unclaimed>,
         probed: bool,
+        bank: usize,
     ) -> Self {
         let (entrance, probed) = match probed {
             true => (None, entrance),
@@ -191,33 +193,42 @@ impl<D: Datapath> Hop<D> {
         Self {
             handler: block.handler,
             counters: counters.base(),
-            first: [nowhere; 2],
-            all: None,
+            first: Self::leads(ports.first, bank),
+            all: ports.all,
             idp,
-            bound: 0,
+            bound: ports.bound,
+            bank: bank as u8,
             entrance,
             probed,
         }
     }
 
-    /// Has the ports lead to slots; `all` where a direction has more than one.
+    /// The same in another bank.
     ///
     /// # Safety
     ///
-    /// The slots are those of the graph that the hop is for.
-    pub(super) unsafe fn bind(
-        &mut self,
-        first: [Option<NonNull<Slot<D>>>; 2],
-        all: Option<AllPorts<D>>,
-    ) {
-        for ((to, slot), bit) in self.first.iter_mut().zip(first).zip([1, 2]) {
-            if let Some(slot) = slot {
-                // INVARIANT: by the contract.
-                *to = slot;
-                self.bound |= bit;
-            }
+    /// As of [`Hop::new`], of which `first` are the first ports.
+    pub(super) unsafe fn in_bank(&self, first: First<D>, bank: usize) -> Self {
+        // INVARIANT: by the contract.
+        Self {
+            first: Self::leads(first, bank),
+            bank: bank as u8,
+            handler: self.handler,
+            counters: self.counters,
+            all: self.all.clone(),
+            idp: self.idp,
+            bound: self.bound,
+            entrance: self.entrance,
+            probed: self.probed,
         }
-        self.all = all;
+    }
+
+    /// What slots have in a bank.
+    fn leads(slots: First<D>, bank: usize) -> [NonNull<Bank<D>>; 2] {
+        slots.map(|slot| {
+            // SAFETY: a slot begins with its two banks; the place of one of them is worked out, and not looked at.
+            unsafe { slot.cast::<Bank<D>>().add(bank & 1) }
+        })
     }
 
     /// Runs the block's handler of packets. Each of these has the packet come from the block at `from`.
@@ -297,15 +308,12 @@ impl<D: Datapath> Hop<D> {
 
     /// What stands behind the first port of a direction.
     #[inline(always)]
-    pub(crate) fn next<'r, const BANK: usize>(
-        &'r self,
-        version: Version<'r, BANK>,
-        direction: Direction,
-    ) -> Option<&'r Self> {
+    pub(crate) fn next(&self, direction: Direction) -> Option<&Self> {
         // SAFETY: a direction is 0 or 1.
         let first = unsafe { self.first.get_unchecked(direction as usize) };
-        // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
-        unsafe { first.as_ref() }.hop(version)
+        // SAFETY: by the type's invariants the bank is one of the graph, which packets cannot outlive, and who reads
+        // this hop may read it.
+        unsafe { (*first.as_ref().get()).as_ref() }
     }
 
     /// Whether the first port of a direction is bound.
@@ -314,18 +322,18 @@ impl<D: Datapath> Hop<D> {
         self.bound & (1 << direction as u8) != 0
     }
 
-    /// The slot that port `index` of a direction is bound to.
+    /// What stands behind port `index` of a direction.
     #[inline]
-    pub(crate) fn port<'r>(&'r self, direction: Direction, index: u32) -> Option<&'r Slot<D>> {
+    pub(crate) fn port(&self, direction: Direction, index: u32) -> Option<&Self> {
         if index == 0 {
-            let slot = self.first.get(direction as usize)?;
-            // SAFETY: by the type's invariants the slot is the graph's, which packets cannot outlive.
-            let slot = unsafe { slot.as_ref() };
-            return Some(slot).filter(|_| self.is_bound(direction));
+            return self.next(direction);
         }
         let all = self.all.as_ref()?.ports.get(direction as usize)?;
+        let slot = all.get(index as usize)?;
         // SAFETY: the type's invariants say that slots outlive the hops that lead to them.
-        all.get(index as usize).map(|slot| unsafe { slot.as_ref() })
+        let bank = unsafe { slot.as_ref() }.banks.get(usize::from(self.bank))?;
+        // SAFETY: who reads this hop may read this bank of other slots, too.
+        unsafe { (*bank.get()).as_ref() }
     }
 
     /// How many ports of a direction are bound.
@@ -366,8 +374,9 @@ impl<D: Datapath> Hop<D> {
 }
 
 /// What stands behind an IDP.
+#[repr(transparent)]
 pub(crate) struct Slot<D: Datapath> {
-    pub(super) banks: [UnsafeCell<Option<Hop<D>>>; 2],
+    pub(super) banks: [Bank<D>; 2],
 }
 
 // SAFETY: readers only read the live bank, and the one writer only writes the standby bank; see
@@ -379,13 +388,9 @@ unsafe impl<D: Datapath> Send for Slot<D> {}
 impl<D: Datapath> Slot<D> {
     /// What a packet that goes by `version` reads here.
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "the compiler checks the constant")]
-    pub(crate) fn hop<'r, const BANK: usize>(
-        &'r self,
-        _version: Version<'r, BANK>,
-    ) -> Option<&'r Hop<D>> {
-        // SAFETY: the version's bank is not written to while the version exists, by its invariants.
-        unsafe { (*self.banks[BANK].get()).as_ref() }
+    pub(crate) fn hop<'r>(&'r self, version: Version<'r>) -> Option<&'r Hop<D>> {
+        // SAFETY: that is how `Wiring` writes to slots.
+        unsafe { version.read(&self.banks) }.as_ref()
     }
 }
 

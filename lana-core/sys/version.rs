@@ -5,6 +5,7 @@
 
 use super::rcu::Reader;
 use core::{
+    arch::asm,
     cell::UnsafeCell,
     marker::PhantomData,
     // Not the kernel crate's atomics: those are calls, and this is read for each packet. For an
@@ -16,29 +17,48 @@ use core::{
 };
 use kernel::sync::Arc;
 
-/// The version of the wiring that one packet goes by. Which of the two banks that is stands in the type:
-/// there are two versions of the code, too, and none of them has to work out where a hop is.
+/// The version of the wiring that one packet goes by: one of the two banks.
 ///
 /// # Invariants
 ///
-/// The bank was live at some moment of the read-side section that `'r` is, and is not written to
+/// The bank is 0 or 1. It was live at some moment of the read-side section that `'r` is, and is not written to
 /// before that section ends.
 #[derive(Clone, Copy)]
-pub(crate) struct Version<'r, const BANK: usize>(PhantomData<Reader<'r>>);
+pub(crate) struct Version<'r> {
+    bank: usize,
+    section: PhantomData<Reader<'r>>,
+}
 
-impl<'r, const BANK: usize> Version<'r, BANK> {
+impl<'r> Version<'r> {
     /// The read-side section that it is of.
     #[inline]
     pub(crate) fn reader(self) -> Reader<'r> {
         // SAFETY: by the type's invariants `'r` is such a section.
         unsafe { Reader::new() }
     }
-}
 
-/// The version that is live: of an even or an odd number.
-pub(crate) enum Parity<'r> {
-    Even(Version<'r, 0>),
-    Odd(Version<'r, 1>),
+    /// What is read by it of what is there for both banks.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to the bank that is live, nor to the other one before all sections have ended in which it was.
+    #[inline]
+    pub(super) unsafe fn read<T>(self, banks: &'r [UnsafeCell<T>; 2]) -> &'r T {
+        let [even, odd] = banks;
+        let bank = match self.bank {
+            0 => even,
+            _ => {
+                // The processor guesses a branch: so what follows does not wait for the number. Compilers would work
+                // the address out of it; this they cannot leave out.
+                // SAFETY: no instruction.
+                unsafe { asm!("", options(nomem, nostack, preserves_flags)) };
+                odd
+            }
+        };
+        // SAFETY: by the type's invariants the bank was live in the section `'r`, in which, as the caller says, nobody
+        // writes to it.
+        unsafe { &*bank.get() }
+    }
 }
 
 /// A graph's version, as packets read it, and what belongs to it beside the slots.
@@ -63,22 +83,18 @@ impl<X> LiveVersion<X> {
     }
 
     /// What belongs to a version beside its slots.
-    #[expect(clippy::indexing_slicing, reason = "the compiler checks the constant")]
-    pub(crate) fn beside<'r, const BANK: usize>(
-        &'r self,
-        _version: Version<'r, BANK>,
-    ) -> Option<&'r X> {
-        // SAFETY: the version's bank is not written to while the version exists, by its invariants.
-        unsafe { (*self.beside[BANK].get()).as_deref() }
+    pub(crate) fn beside<'r>(&'r self, version: Version<'r>) -> Option<&'r X> {
+        // SAFETY: it is written to as slots are.
+        unsafe { version.read(&self.beside) }.as_deref()
     }
 
     /// The version for a packet to go by.
     #[inline]
-    pub(crate) fn read<'r>(&'r self, _reader: Reader<'r>) -> Parity<'r> {
+    pub(crate) fn read<'r>(&'r self, _reader: Reader<'r>) -> Version<'r> {
         // INVARIANT: the bank is live in the section; `Wiring` waits for the section's end.
-        match self.bank() {
-            0 => Parity::Even(Version(PhantomData)),
-            _ => Parity::Odd(Version(PhantomData)),
+        Version {
+            bank: self.bank(),
+            section: PhantomData,
         }
     }
 

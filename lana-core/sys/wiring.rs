@@ -11,7 +11,7 @@ use super::{
     hold::HoldOwner,
     percpu::PerCpu,
     rcu::Snapshot,
-    slot::{BlockRef, Datapath, Entrance, Hop, Idp, More, Slot},
+    slot::{BlockRef, Datapath, Entrance, First, Hop, Idp, More, Ports, Slot},
     version::LiveVersion,
 };
 use core::{cell::UnsafeCell, ptr::NonNull};
@@ -35,6 +35,8 @@ pub(crate) struct Draft<'a, D: Datapath, O: ?Sized + 'static, I> {
 struct Owner<D: Datapath, O: ?Sized + 'static, I> {
     block: Arc<O>,
     counters: Arc<PerCpu<D::Counters>>,
+    /// Where the hop leads to, to be worked out for the other bank.
+    first: First<D>,
     // After the block: its type's module is kept by it.
     instance: Arc<I>,
 }
@@ -44,6 +46,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Clone for Owner<D, O, I> {
         Self {
             block: self.block.clone(),
             counters: self.counters.clone(),
+            first: self.first,
             instance: self.instance.clone(),
         }
     }
@@ -160,7 +163,15 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
             };
             let owner = owned.owners.get(bank).cloned().flatten();
             // SAFETY: nobody writes to the live bank, and its number is 0 or 1.
-            let hop = unsafe { (*owned.slot.banks.get_unchecked(bank).get()).clone() };
+            let hop = unsafe { &*owned.slot.banks.get_unchecked(bank).get() };
+            // SAFETY: it is put there below, with an owner of the same; the slots are those it has been made with.
+            let other = |hop: &Hop<D>, owner: &Owner<D, O, I>| unsafe {
+                hop.in_bank(owner.first, bank ^ 1)
+            };
+            let hop = hop
+                .as_ref()
+                .zip(owner.as_ref())
+                .map(|(hop, owner)| other(hop, owner));
             // SAFETY: the bank is the standby one, which no packet reads, by the callers.
             unsafe { self.write(bank ^ 1, idp, hop, owner) };
         }
@@ -208,39 +219,43 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
         draft: Option<Draft<'_, D, O, I>>,
     ) -> Result {
         self.settle(live);
+        let bank = live.bank() ^ 1;
         let (hop, owner) = match draft {
             Some(draft) => {
+                let ports = self.ports(idp, &draft)?;
                 let owner = Owner {
                     block: draft.block.block.clone(),
                     counters: draft.counters.clone(),
+                    first: ports.first,
                     instance: draft.instance.clone(),
                 };
-                (Some(self.hop(idp, &draft)?), Some(owner))
+                let Draft {
+                    block,
+                    counters,
+                    entrance,
+                    probed,
+                    ..
+                } = draft;
+                // SAFETY: it is put into that bank below, with the owner of both; the slots are this graph's.
+                let hop = unsafe { Hop::new(block, counters, ports, idp, entrance, probed, bank) };
+                (Some(hop), Some(owner))
             }
             None => (None, None),
         };
         self.written.push(idp, GFP_KERNEL)?;
         // SAFETY: the banks are settled, so that no packet reads the standby one.
-        unsafe { self.write(live.bank() ^ 1, idp, hop, owner) };
+        unsafe { self.write(bank, idp, hop, owner) };
         Ok(())
     }
 
-    fn hop(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Hop<D>> {
+    fn ports(&self, idp: Idp, draft: &Draft<'_, D, O, I>) -> Result<Ports<D>> {
         let nowhere = NonNull::from(&*self.slots.first().ok_or(ENOENT)?.slot);
-        // SAFETY: `draft` keeps both beside it, and the slot is this graph's.
-        let mut hop = unsafe {
-            Hop::new(
-                draft.block,
-                draft.counters,
-                nowhere,
-                idp,
-                draft.entrance,
-                draft.probed,
-            )
-        };
-        let mut first = [None; 2];
-        for (peers, first) in draft.ports.iter().zip(first.iter_mut()) {
-            *first = peers.first().map(|&peer| self.slot(peer)).transpose()?;
+        let (mut first, mut bound) = ([nowhere; 2], 0);
+        for ((peers, first), bit) in draft.ports.iter().zip(first.iter_mut()).zip([1, 2]) {
+            if let Some(&peer) = peers.first() {
+                *first = self.slot(peer)?;
+                bound |= bit;
+            }
         }
         let mut all = None;
         if draft.holds || draft.ports.iter().any(|peers| peers.len() > 1) {
@@ -256,9 +271,7 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
             };
             all = Some(Arc::new(more, GFP_KERNEL)?);
         }
-        // SAFETY: they are this graph's.
-        unsafe { hop.bind(first, all) };
-        Ok(hop)
+        Ok(Ports { first, bound, all })
     }
 
     /// # Safety

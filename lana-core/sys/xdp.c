@@ -73,18 +73,17 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 static DEFINE_PER_CPU(int, lana_frame_target);
 
 /*
- * Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index. At
- * the end of a walk: skbs that were made of the frame have been sent before, and classifiers at
- * their devices write here, too.
+ * Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index.
+ * Classifiers write here, too. So where skbs were made of the frame, and have been sent since, it
+ * is told again.
  */
-u32 lana_frame_redirect(void)
+void lana_frame_redirect(void)
 {
 	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
 
 	ri->tgt_index = __this_cpu_read(lana_frame_target);
 	ri->map_id = INT_MAX;
 	ri->map_type = BPF_MAP_TYPE_UNSPEC;
-	return XDP_REDIRECT;
 }
 
 /* What most frames have no need of: calls, for which registers would be saved. */
@@ -350,7 +349,10 @@ unsigned int lana_frame_room(const struct xdp_buff *xdp)
 	return xdp_data_hard_end(xdp) - xdp->data;
 }
 
-/* netif_running() and netif_carrier_ok(), by one load. */
+/*
+ * netif_running() and netif_carrier_ok(), by one load. A device that moves to another namespace, or
+ * goes, is not running for a grace period before: so what is up has its index, in this namespace.
+ */
 static bool lana_frame_dev_up(const struct net_device *dev)
 {
 	const unsigned long start = BIT(__LINK_STATE_START), no_carrier = BIT(__LINK_STATE_NOCARRIER);
@@ -368,49 +370,44 @@ static bool lana_frame_may_come_again(const struct net_device *from, const struc
 	return !from->dev.parent && !dev->dev.parent;
 }
 
-/* For lana_frame_xmit(): a frame that has no tag beside it, and is not too long. */
-static __always_inline int lana_frame_leave(struct xdp_buff *xdp, struct net_device *dev,
-					    const struct net_device *from)
-{
-	bool takes = dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT;
-	int action = XDP_TX;
-
-	if (dev != from) {
-		if (unlikely(!takes || !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
-			     !net_eq(dev_net(dev), dev_net(from))))
-			return -1;
-		__this_cpu_write(lana_frame_target, dev->ifindex);
-		action = XDP_REDIRECT;
-	} else if (unlikely(!takes && dev->netdev_ops->ndo_xdp_xmit)) {
-		/*
-		 * A driver that can send frames may say that it does not now: a veth whose other
-		 * end takes none. It would lose what it is told to send, without a word.
-		 */
-		return -1;
-	}
-	if (lana_frame_may_come_again(from, dev))
-		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	return action;
-}
-
 /* What drivers write tags to that nobody reads. Variables on the stack would be guarded, and zeroed before. */
 static DEFINE_PER_CPU(struct lana_frame_tag {
 	__be16 proto;
 	u16 tci;
 }, lana_frame_any_tag);
 
-/*
- * No frame can have its tag beside it: this asks a driver that tells tags. Out of line, as it
- * saves registers.
- */
-static noinline int lana_frame_leave_untagged(struct xdp_buff *xdp, struct net_device *dev,
-					      const struct net_device *from)
+/* No frame can have its tag beside it: this asks a driver that tells tags. */
+static __always_inline bool lana_frame_is_tagged(const struct xdp_buff *xdp)
 {
+	const struct net_device *dev = xdp->rxq->dev;
 	struct lana_frame_tag *any = this_cpu_ptr(&lana_frame_any_tag);
 
-	if (!from->xdp_metadata_ops->xmo_rx_vlan_tag((struct xdp_md *)xdp, &any->proto, &any->tci))
+	return lana_dev_tells_tags(dev) &&
+	       !dev->xdp_metadata_ops->xmo_rx_vlan_tag((struct xdp_md *)xdp, &any->proto, &any->tci);
+}
+
+static __always_inline bool lana_frame_fits(const struct xdp_buff *xdp, const struct net_device *dev)
+{
+	return xdp->data_end - xdp->data <= dev->mtu + dev->hard_header_len + VLAN_HLEN;
+}
+
+/* Back by the device that it came by. */
+static noinline int lana_frame_turn(struct xdp_buff *xdp, struct net_device *dev)
+{
+	if (unlikely(!lana_frame_fits(xdp, dev)))
+		return -2 - LANA_DROP_REASON_TOO_BIG;
+	/*
+	 * A driver that can send frames may say that it does not now: a veth whose other
+	 * end takes none. It would lose what it is told to send, without a word.
+	 */
+	if (unlikely(!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) &&
+		     dev->netdev_ops->ndo_xdp_xmit))
 		return -1;
-	return lana_frame_leave(xdp, dev, from);
+	if (lana_frame_is_tagged(xdp))
+		return -1;
+	if (lana_frame_may_come_again(dev, dev))
+		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+	return XDP_TX;
 }
 
 /*
@@ -422,14 +419,24 @@ int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	const struct net_device *from = xdp->rxq->dev;
 
-	/* That which has received the frame is up. */
-	if (dev != from && unlikely(!lana_frame_dev_up(dev)))
+	if (dev == from)
+		return lana_frame_turn(xdp, dev);
+	if (unlikely(!lana_frame_dev_up(dev)))
 		return -2 - LANA_DROP_REASON_DEVICE;
-	if (unlikely(xdp->data_end - xdp->data > dev->mtu + dev->hard_header_len + VLAN_HLEN))
+	if (unlikely(!lana_frame_fits(xdp, dev)))
 		return -2 - LANA_DROP_REASON_TOO_BIG;
-	if (lana_dev_tells_tags(from))
-		return lana_frame_leave_untagged(xdp, dev, from);
-	return lana_frame_leave(xdp, dev, from);
+	if (lana_frame_is_tagged(xdp))
+		return -1;
+	/* Loaded once more, which costs less than to keep it across the driver's answer. */
+	from = xdp->rxq->dev;
+	if (unlikely(!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) ||
+		     !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT)))
+		return -1;
+	if (lana_frame_may_come_again(from, dev))
+		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
+	__this_cpu_write(lana_frame_target, dev->ifindex);
+	lana_frame_redirect();
+	return XDP_REDIRECT;
 }
 
 /*

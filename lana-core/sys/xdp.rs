@@ -36,17 +36,16 @@ impl Action {
         self.0 as u32
     }
 
-    /// The same for the driver, which is told by which device the frame leaves, too, where it leaves by another one.
-    /// The arguments are the evidence of a softirq and of a read-side section: the driver is in its poll.
-    #[inline(always)]
-    pub(super) fn tell(self, _reader: Reader<'_>, _cpu: ThisCpu) -> u32 {
-        let action = self.to_wire();
-        if action == bindings::XDP_REDIRECT {
+    /// Tells the driver once more by which device the frame leaves, where it leaves by another one than it came by. For
+    /// who has sent skbs since. The arguments are the evidence of a softirq and of a read-side section: the driver is in
+    /// its poll.
+    #[cold]
+    pub(crate) fn tell_again(self, _reader: Reader<'_>, _cpu: ThisCpu) {
+        if self.to_wire() == bindings::XDP_REDIRECT {
             // SAFETY: bottom halves are off, as there is a `ThisCpu`; a driver has prepared its own CPU for redirects
             // before it calls programs.
-            return unsafe { bindings::lana_frame_redirect() };
+            unsafe { bindings::lana_frame_redirect() };
         }
-        action
     }
 }
 

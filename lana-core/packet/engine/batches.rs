@@ -3,8 +3,8 @@
 //! Batches go through a graph as single packets do, with one call of a handler for many.
 
 use super::{
-    enter::pass_rarely, Context, Slot, Walk, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT, BATCH_CALL_LIMIT,
-    HOP_LIMIT,
+    enter::pass_rarely, Context, Hop, Slot, Walk, BACKLOG_LIMIT, BATCH_BACKLOG_LIMIT,
+    BATCH_CALL_LIMIT, HOP_LIMIT,
 };
 use crate::{
     base::port::Direction,
@@ -15,27 +15,15 @@ use crate::{
         storm::CALL_LIMIT,
         verdict::Unclaimed,
     },
-    sys::{
-        percpu::ThisCpu,
-        rcu::Reader,
-        reason::DropReason,
-        version::{Parity, Version},
-        watch,
-    },
+    sys::{percpu::ThisCpu, rcu::Reader, reason::DropReason, watch},
 };
 
 impl<'r> Context<'r> {
-    /// Walks a batch from `slot` on until all of it has ended or waits. Handlers may be called `calls` times.
-    fn walk_batch<const BANK: usize>(
-        &mut self,
-        version: Version<'r, BANK>,
-        batch: &mut Batch,
-        slot: Option<&'r Slot>,
-        calls: &mut u32,
-    ) {
-        let mut next = slot;
+    /// Walks a batch from the block at `first` on until all of it has ended or waits. Handlers may be called `calls` times.
+    fn walk_batch(&mut self, batch: &mut Batch, first: Option<&'r Hop>, calls: &mut u32) {
+        let mut next = first;
         while batch.len() > 0 {
-            let Some(hop) = next.and_then(|slot| slot.hop(version)) else {
+            let Some(hop) = next else {
                 return batch.drain(|packet| self.drop_here(Some(packet), DropReason::Unbound));
             };
             (self.from, self.hop) = (self.hop, hop);
@@ -66,20 +54,7 @@ pub(in crate::packet) fn enter_batch<'r>(
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) {
-    match ppe.version(reader) {
-        Parity::Even(version) => pass_batch(ppe, slot, version, batch, cpu),
-        Parity::Odd(version) => pass_batch(ppe, slot, version, batch, cpu),
-    }
-}
-
-/// The same by a version.
-fn pass_batch<'r, const BANK: usize>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    version: Version<'r, BANK>,
-    batch: &mut Batch,
-    cpu: ThisCpu,
-) {
+    let version = ppe.version(reader);
     let Some(hop) = slot.hop(version) else {
         return;
     };
@@ -101,7 +76,7 @@ fn pass_batch<'r, const BANK: usize>(
     let mut calls = CALL_LIMIT.saturating_mul(batch.len()).min(BATCH_CALL_LIMIT);
     let room = BACKLOG_LIMIT.saturating_mul(batch.len());
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
-    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let walk = Walk::new(ppe, reader, cpu, unclaimed);
     walk.room.set(room.min(BATCH_BACKLOG_LIMIT));
     let mut cx = Context::new(&walk, (hop, hop), way);
     hop.counters(cpu).entered_batch(batch.len(), batch.bytes());
@@ -111,7 +86,7 @@ fn pass_batch<'r, const BANK: usize>(
     }
     let mut first = hop.port(cx.direction, 0);
     loop {
-        cx.walk_batch(version, batch, first, &mut calls);
+        cx.walk_batch(batch, first, &mut calls);
         let Some(next) = batch.fill_from(&walk.backlog) else {
             break;
         };
@@ -119,7 +94,7 @@ fn pass_batch<'r, const BANK: usize>(
         engine
             .backlog
             .set(waiting.wrapping_sub(u64::from(batch.len())));
-        (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.slot));
+        (cx.direction, cx.left, first) = (next.direction, next.left, Some(next.to));
         cx.hop = next.from;
     }
 }

@@ -2,7 +2,7 @@
 
 //! The way ahead of a packet that waits.
 
-use super::{Hop, Slot};
+use super::Hop;
 use crate::base::port::Direction;
 use core::ptr;
 
@@ -10,7 +10,7 @@ use core::ptr;
 #[derive(Clone, Copy)]
 pub(crate) struct Destination<'r> {
     /// The block it goes to.
-    pub(super) slot: &'r Slot,
+    pub(super) to: &'r Hop,
     /// The block it leaves.
     pub(super) from: &'r Hop,
     /// The way it goes.
@@ -23,6 +23,6 @@ impl PartialEq for Destination<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         let way = self.direction == other.direction && self.left == other.left;
-        ptr::eq(self.slot, other.slot) && ptr::eq(self.from, other.from) && way
+        ptr::eq(self.to, other.to) && ptr::eq(self.from, other.from) && way
     }
 }

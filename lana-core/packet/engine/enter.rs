@@ -12,12 +12,7 @@ use crate::{
         tracer::{End, Observer, Tracer},
         verdict::Unclaimed,
     },
-    sys::{
-        percpu::ThisCpu,
-        rcu::Reader,
-        version::{Parity, Version},
-        xdp::Action,
-    },
+    sys::{percpu::ThisCpu, rcu::Reader, version::Version, xdp::Action},
 };
 
 /// A packet enters the graph by the block behind `slot`, which stands for the device or the socket
@@ -36,23 +31,7 @@ pub(crate) fn enter<'r, P: Packet>(
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) -> Result<Action, P::Back> {
-    match ppe.version(reader) {
-        Parity::Even(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
-        Parity::Odd(version) => pass(ppe, slot, version, direction, packet, entries, cpu),
-    }
-}
-
-/// The same by a version.
-#[inline(always)]
-fn pass<'r, const BANK: usize, P: Packet>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    version: Version<'r, BANK>,
-    direction: Direction,
-    packet: P,
-    entries: u16,
-    cpu: ThisCpu,
-) -> Result<Action, P::Back> {
+    let version = ppe.version(reader);
     let Some(by) = slot
         .hop(version)
         .and_then(|hop| Some((hop, hop.entrance()?)))
@@ -60,7 +39,7 @@ fn pass<'r, const BANK: usize, P: Packet>(
         return pass_rarely(ppe, slot, version, direction, packet, entries, cpu);
     };
     let how = (direction, entries);
-    run(ppe, version, packet, cpu, by, how, &mut ())
+    run(ppe, reader, packet, cpu, by, how, &mut ())
 }
 
 /// By which block a packet has entered, and what is to become of it when no block takes it.
@@ -72,10 +51,10 @@ type How = (Direction, u16);
 /// The same where nobody enters, or where the version has probes.
 #[cold]
 #[inline(never)]
-pub(super) fn pass_rarely<'r, const BANK: usize, P: Packet>(
+pub(super) fn pass_rarely<'r, P: Packet>(
     ppe: &'r Ppe,
     slot: &'r Slot,
-    version: Version<'r, BANK>,
+    version: Version<'r>,
     direction: Direction,
     mut packet: P,
     entries: u16,
@@ -84,24 +63,24 @@ pub(super) fn pass_rarely<'r, const BANK: usize, P: Packet>(
     let Some(by) = slot.hop(version).and_then(|hop| Some((hop, hop.probed()?))) else {
         return packet.give_back();
     };
-    let how = (direction, entries);
+    let (how, reader) = ((direction, entries), version.reader());
     let probes: Option<&Probes> = ppe.live().beside(version);
     let probes = probes.map_or(&[][..], |probes| probes);
     match Tracer::new(ppe.net(), probes, by.0, &mut packet, direction, cpu, None) {
         Some(mut tracer) => {
-            let end = run(ppe, version, packet, cpu, by, how, &mut tracer);
+            let end = run(ppe, reader, packet, cpu, by, how, &mut tracer);
             tracer.finish();
             end
         }
-        None => run(ppe, version, packet, cpu, by, how, &mut ()),
+        None => run(ppe, reader, packet, cpu, by, how, &mut ()),
     }
 }
 
 /// A packet has entered.
 #[inline(always)]
-fn run<'r, const BANK: usize, P: Packet>(
+fn run<'r, P: Packet>(
     ppe: &'r Ppe,
-    version: Version<'r, BANK>,
+    reader: Reader<'r>,
     mut packet: P,
     cpu: ThisCpu,
     (hop, unclaimed): By<'r>,
@@ -110,14 +89,14 @@ fn run<'r, const BANK: usize, P: Packet>(
 ) -> Result<Action, P::Back> {
     hop.counters(cpu).entered(packet.len());
     let mut way = direction;
-    let next = hop.next(version, way).or_else(|| {
+    let next = hop.next(way).or_else(|| {
         way = direction.opposite();
-        hop.next(version, way)
+        hop.next(way)
     });
     let Some(next) = next.filter(|_| entries < ENTRY_LIMIT) else {
         return ends_here(
             ppe,
-            version,
+            reader,
             packet,
             cpu,
             (hop, unclaimed),
@@ -126,7 +105,7 @@ fn run<'r, const BANK: usize, P: Packet>(
         );
     };
     let left = HOP_LIMIT.wrapping_sub(1);
-    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let walk = Walk::new(ppe, reader, cpu, unclaimed);
     let mut cx = Context::new(&walk, (hop, next), (way, left));
     observer.comes(&cx, hop, &mut packet, direction);
     let port = Port {
@@ -135,19 +114,22 @@ fn run<'r, const BANK: usize, P: Packet>(
     };
     observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
     observer.comes(&cx, next, &mut packet, way);
-    let end = cx.walk(version, packet, observer);
+    let end = cx.walk(packet, observer);
     if !cx.none_waits() {
         let called = HOP_LIMIT.wrapping_sub(cx.left);
-        walk.walk_waiting(version, called, observer);
+        walk.walk_waiting(called, observer);
+        if let Ok(action) = &end {
+            action.tell_again(reader, cpu);
+        }
     }
     end
 }
 
 /// A packet ends at the block that it has entered by, which leads nowhere, or as it has entered too often.
 #[cold]
-fn ends_here<'r, const BANK: usize, P: Packet>(
+fn ends_here<'r, P: Packet>(
     ppe: &'r Ppe,
-    version: Version<'r, BANK>,
+    reader: Reader<'r>,
     mut packet: P,
     cpu: ThisCpu,
     (hop, unclaimed): By<'r>,
@@ -155,7 +137,7 @@ fn ends_here<'r, const BANK: usize, P: Packet>(
     observer: &mut impl Observer,
 ) -> Result<Action, P::Back> {
     let way = (direction, HOP_LIMIT);
-    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let walk = Walk::new(ppe, reader, cpu, unclaimed);
     let cx = Context::new(&walk, (hop, hop), way);
     observer.comes(&cx, hop, &mut packet, direction);
     if entries < ENTRY_LIMIT {

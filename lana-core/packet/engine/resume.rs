@@ -11,12 +11,7 @@ use crate::{
         tracer::{Observer, Tracer},
         verdict::Unclaimed,
     },
-    sys::{
-        hold::Due,
-        percpu::ThisCpu,
-        rcu::Reader,
-        version::{Parity, Version},
-    },
+    sys::{hold::Due, percpu::ThisCpu, rcu::Reader},
 };
 
 impl Context<'_> {
@@ -41,24 +36,11 @@ impl Context<'_> {
 pub(in crate::packet) fn resume<'r>(
     ppe: &'r Ppe,
     slot: &'r Slot,
-    due: Due,
+    mut due: Due,
     reader: Reader<'r>,
     cpu: ThisCpu,
 ) {
-    match ppe.version(reader) {
-        Parity::Even(version) => resume_by(ppe, slot, version, due, cpu),
-        Parity::Odd(version) => resume_by(ppe, slot, version, due, cpu),
-    }
-}
-
-/// The same by a version.
-fn resume_by<'r, const BANK: usize>(
-    ppe: &'r Ppe,
-    slot: &'r Slot,
-    version: Version<'r, BANK>,
-    mut due: Due,
-    cpu: ThisCpu,
-) {
+    let version = ppe.version(reader);
     let Some(hop) = slot.hop(version) else {
         // The block has gone, and so does what it has held.
         return;
@@ -74,18 +56,18 @@ fn resume_by<'r, const BANK: usize>(
             Due::Wake => Tracer::of_none(ppe.net(), probes),
         };
         if let Some(mut tracer) = tracer {
-            go_on(ppe, version, hop, due, cpu, &mut tracer);
+            go_on(ppe, reader, hop, due, cpu, &mut tracer);
             return tracer.finish();
         }
     }
-    go_on(ppe, version, hop, due, cpu, &mut ());
+    go_on(ppe, reader, hop, due, cpu, &mut ());
 }
 
 /// The same at a hop. Those with an observer and those without share no stack frame.
 #[inline(never)]
-fn go_on<'r, const BANK: usize>(
+fn go_on<'r>(
     ppe: &'r Ppe,
-    version: Version<'r, BANK>,
+    reader: Reader<'r>,
     hop: &'r Hop,
     mut due: Due,
     cpu: ThisCpu,
@@ -93,7 +75,7 @@ fn go_on<'r, const BANK: usize>(
 ) {
     // It is not what a device has just received.
     let (way, unclaimed) = ((Direction::Ingress, HOP_LIMIT), Unclaimed::Drop);
-    let walk = Walk::new(ppe, version, cpu, unclaimed);
+    let walk = Walk::new(ppe, reader, cpu, unclaimed);
     let mut cx = Context::new(&walk, (hop, hop), way);
     if let Due::Packet(held) = &mut due {
         (cx.direction, cx.left) = (held.direction, held.left);
@@ -112,11 +94,11 @@ fn go_on<'r, const BANK: usize>(
     let before = cx.left;
     let verdict = cx.call(|hop, walk, from, way| hop.call_due(due, walk, from, way));
     if let Some(verdict) = verdict {
-        cx.walk_after(version, verdict, observer);
+        cx.walk_after(verdict, observer);
     }
     walk.engine().resumed();
     if !cx.none_waits() {
         let called = before.wrapping_sub(cx.left).wrapping_add(1);
-        walk.walk_waiting(version, called, observer);
+        walk.walk_waiting(called, observer);
     }
 }

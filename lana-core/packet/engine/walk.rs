@@ -18,7 +18,6 @@ use crate::{
         rcu::Reader,
         reason::DropReason,
         skb::Skb,
-        version::Version,
         watch::{self, Watched},
         xdp::Action,
     },
@@ -44,15 +43,15 @@ pub(crate) struct Walk<'r> {
 impl<'r> Walk<'r> {
     /// That of what enters. Nothing is left in it at its end, so that nothing is to be dropped.
     #[inline(always)]
-    pub(super) fn new<const BANK: usize>(
+    pub(super) fn new(
         ppe: &'r Ppe,
-        version: Version<'r, BANK>,
+        reader: Reader<'r>,
         cpu: ThisCpu,
         unclaimed: Unclaimed,
     ) -> ManuallyDrop<Self> {
         ManuallyDrop::new(Self {
             ppe,
-            reader: version.reader(),
+            reader,
             cpu,
             room: Cell::new(BACKLOG_LIMIT),
             held: Cell::new(0),
@@ -72,12 +71,12 @@ impl<'r> Walk<'r> {
     /// blocks. Says whether it does.
     pub(super) fn wait(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) -> bool {
         let direction = port.direction;
-        let Some(slot) = from.port(direction, u32::from(port.index)) else {
+        let Some(to) = from.port(direction, u32::from(port.index)) else {
             self.drop(from, left, Some(packet), DropReason::Unbound);
             return false;
         };
         let next = Destination {
-            slot,
+            to,
             from,
             direction,
             left: left.wrapping_add(self.held.get()),
@@ -171,16 +170,15 @@ impl<'r> Walk<'r> {
     /// Goes on with the skb that was made of a frame at `hop`. How many blocks one may pass then.
     #[cold]
     #[inline(never)]
-    pub(super) fn walk_made<const BANK: usize>(
+    pub(super) fn walk_made(
         &'r self,
-        version: Version<'r, BANK>,
         ways: (&'r Hop, &'r Hop),
         way: Way,
         observer: &mut impl Observer,
     ) -> u32 {
         let mut cx = Context::new(self, ways, way);
         if let Some(verdict) = self.made.take() {
-            cx.walk_after(version, verdict, observer);
+            cx.walk_after(verdict, observer);
         }
         cx.left
     }
@@ -188,12 +186,7 @@ impl<'r> Walk<'r> {
     /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
     /// so many handlers.
     #[inline(never)]
-    pub(super) fn walk_waiting<const BANK: usize>(
-        &'r self,
-        version: Version<'r, BANK>,
-        mut called: u32,
-        observer: &mut impl Observer,
-    ) {
+    pub(super) fn walk_waiting(&'r self, mut called: u32, observer: &mut impl Observer) {
         // What was made of a packet is not what the device received.
         self.unclaimed.set(Unclaimed::Drop);
         let engine = self.engine();
@@ -205,10 +198,10 @@ impl<'r> Walk<'r> {
             let left = u32::min(next.left, calls);
             self.held.set(next.left.wrapping_sub(left));
             let mut cx = Context::new(self, (next.from, next.from), (next.direction, left));
-            observer.next(&cx, next.from, &mut packet, next.direction, next.slot);
+            observer.next(&cx, next.from, &mut packet, next.direction, next.to);
             // What was made in the graph is not given back.
-            let step = cx.step(packet, next.slot.hop(version), observer);
-            let _ = step.map(|packet| cx.walk(version, packet, observer));
+            let step = cx.step(packet, Some(next.to), observer);
+            let _ = step.map(|packet| cx.walk(packet, observer));
             called = left.wrapping_sub(cx.left);
         }
         let left = calls.wrapping_sub(called);
