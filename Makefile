@@ -148,12 +148,12 @@ test-quick:
 	@LANES=uml tests/all --quick
 
 test-debug:
-	@LANES="uml-kasan uml-debug" HOST=no tests/all
+	@LANES="uml-kasan uml-lockdep" HOST=no tests/all
 
 test-full:
 	@$(MAKE) --no-print-directory test-page
 	@$(MAKE) --no-print-directory test-witnesses
-	@LANES="uml uml-up uml-kasan uml-debug x86_64 x86_64-preempt" tests/all --full
+	@LANES="uml uml-up uml-kasan uml-lockdep x86_64 x86_64-preempt" tests/all --full
 
 setup:
 	@scripts/setup

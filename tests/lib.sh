@@ -238,10 +238,11 @@ namespace() {
 	done
 }
 
+# hosts [SETTING...]: what else lan0 is made with.
 hosts() {
 	namespace alice bob
 	ip -batch - <<-END
-		link add lan0 address $lan0_mac type veth peer name a0 netns alice address $alice_mac
+		link add lan0 $* address $lan0_mac type veth peer name a0 netns alice address $alice_mac
 		link add lan1 type veth peer name b0 netns bob address $bob_mac
 		link set lan0 up
 		link set lan1 up

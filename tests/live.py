@@ -141,7 +141,8 @@ class Traffic:
               all(len(one) == 1 for one in counts), self.blocks)
         sums = tuple(sum(self.blocks[branch[0]][i] for branch in branches) for i in (0, 1))
         check(f"{self.name}: each packet went one of the ways", sums == self.blocks["lan0"], sums, self.blocks)
-        check(f"{self.name}: each way was gone", all(self.blocks[branch[0]][0] for branch in branches),
+        # Where there is one CPU, changes that undo each other are made without a packet in between.
+        check(f"{self.name}: each way was gone", CPUS == 1 or all(self.blocks[branch[0]][0] for branch in branches),
               self.blocks)
 
 

@@ -6,7 +6,8 @@
 . "${0%/*}/../lib.sh"
 
 load
-hosts
+# A kernel with one CPU makes one channel, unless told.
+hosts numrxqueues 2
 times=$(scale 40)
 mkdir -p bpf
 mount -t bpf bpf bpf
