@@ -235,7 +235,8 @@ class Exact:
         """Options of the way and its ends, at random; what stops packets is taken back."""
         for name in ["lan0", *self.way, "lan1"]:
             kind = self.lana.get(name).type
-            settings = SETTINGS.get(kind)
+            # Not those by which somebody asks a host, which answers: that would be counted, too.
+            settings = [setting for setting in SETTINGS.get(kind, []) if not setting[0].endswith((".via", "probe"))]
             if settings:
                 key, value = self.rng.choice(settings)
                 self.tally("set: an option of the way", self.lana.set(name, key, value))
