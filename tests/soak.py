@@ -27,14 +27,18 @@ import sys
 import time
 
 import bpfload
+import rig
 from lana import check, end
-from rig import (CPUS, FINIT_MODULE, LIBC, PASS_ALL, SETTINGS, Lana, Leaks, Load, Route, inside, link, memory,
+from rig import (CPUS, FINIT_MODULE, LIBC, PASS_ALL, Lana, Leaks, Load, Route, inside, link, memory,
                  quiesce, read, tc, write)
 
 SECONDS, SEED = float(sys.argv[1]), sys.argv[2]
 MODULES = ["fb_eth", "fb_dummy", "fb_tee", "fb_counter", "fb_bpf", "fb_icmp_echo", "fb_multipath", "fb_delay",
            "fb_shape", "fb_queue", "fb_classify", "fb_checksum", "fb_defrag", "fb_fragment", "fb_nat", "fb_netflow", "fb_rewrite", "fb_switch", "fb_route",
            "fb_compress", "fb_crypt", "fb_udp_tunnel", "fb_reliable"]
+# Not those that have somebody ask a host for its address, which answers: that would be counted, too.
+SETTINGS = {kind: [(key, value) for key, value in settings if not key.endswith((".via", "probe")) and " via " not in value]
+            for kind, settings in rig.SETTINGS.items()}
 # Those of which each packet comes out at one place.
 KINDS = ["dummy", "counter", "bpf", "icmp-echo", "multipath", "classify", "checksum", "rewrite", "nat", "netflow"]
 DROP_ALL = "{ 0x6, 0, 0, 0 },"
@@ -235,8 +239,7 @@ class Exact:
         """Options of the way and its ends, at random; what stops packets is taken back."""
         for name in ["lan0", *self.way, "lan1"]:
             kind = self.lana.get(name).type
-            # Not those by which somebody asks a host, which answers: that would be counted, too.
-            settings = [setting for setting in SETTINGS.get(kind, []) if not setting[0].endswith((".via", "probe"))]
+            settings = SETTINGS.get(kind)
             if settings:
                 key, value = self.rng.choice(settings)
                 self.tally("set: an option of the way", self.lana.set(name, key, value))
