@@ -68,7 +68,9 @@ def reserves():
     sock.close()
 
 
-check("there are two CPUs", CPUS > 1)
-stopped()
+if CPUS > 1:
+    stopped()
+else:
+    check("a driver that stops its queue gets nothing until it goes on # SKIP there is one CPU", True)
 reserves()
 end()
