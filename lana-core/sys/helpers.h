@@ -184,7 +184,10 @@ static inline void __percpu *lana_percpu(void *base)
 /* As lana_this_cpu_offset(), for C. */
 static __always_inline unsigned long lana_cpu_offset(void)
 {
-	return (__force unsigned long)raw_cpu_ptr(lana_percpu(NULL));
+	const unsigned long offset = (__force unsigned long)raw_cpu_ptr(lana_percpu(NULL));
+
+	BUILD_BUG_ON(!IS_ENABLED(CONFIG_SMP) && offset);
+	return offset;
 }
 
 void *lana_percpu_alloc(size_t size, size_t align);

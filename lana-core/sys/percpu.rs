@@ -13,10 +13,12 @@ use pin_init::Zeroable;
 ///
 /// # Invariants
 ///
-/// The holder does not migrate while the value exists; `offset` added to the base of a per-CPU
+/// The holder does not migrate while the value exists; [`Self::offset`] added to the base of a per-CPU
 /// allocation is the copy of the CPU it runs on.
 #[derive(Clone, Copy)]
 pub struct ThisCpu {
+    /// A kernel for one CPU has one copy, at the base.
+    #[cfg(CONFIG_SMP)]
     offset: usize,
     _not_send: PhantomData<NotThreadSafe>,
 }
@@ -35,9 +37,12 @@ impl ThisCpu {
     }
 
     /// What, added to the base of a per-CPU allocation, gives this CPU's copy.
-    #[inline]
+    #[inline(always)]
     pub(super) fn offset(self) -> usize {
-        self.offset
+        #[cfg(CONFIG_SMP)]
+        return self.offset;
+        #[cfg(not(CONFIG_SMP))]
+        0
     }
 
     /// The same where the offset has been read already.
@@ -46,9 +51,11 @@ impl ThisCpu {
     ///
     /// As for `new`, and `offset` is what `lana_this_cpu_offset()` gives.
     #[inline]
+    #[cfg_attr(not(CONFIG_SMP), expect(unused_variables, reason = "it is 0"))]
     pub(crate) unsafe fn at(offset: usize) -> Self {
         // INVARIANT: the caller does not migrate, so the offset stays this CPU's.
         Self {
+            #[cfg(CONFIG_SMP)]
             offset,
             _not_send: PhantomData,
         }
@@ -103,7 +110,7 @@ impl<T: Zeroable + Sync> PerCpu<T> {
     pub(crate) unsafe fn this_of<'a>(base: NonNull<T>, cpu: ThisCpu) -> &'a T {
         // SAFETY: the caller's `base` lives for `'a`; with the offset, by `ThisCpu`'s invariants, it is the
         // address of a live `T`.
-        unsafe { &*base.as_ptr().wrapping_byte_add(cpu.offset) }
+        unsafe { &*base.as_ptr().wrapping_byte_add(cpu.offset()) }
     }
 
     /// The copies of all possible CPUs, with the numbers of the CPUs.
