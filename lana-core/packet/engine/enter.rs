@@ -115,12 +115,25 @@ fn run<'r, P: Packet>(
     observer.ends(&cx, hop, End::Forwarded(port), Some(&mut packet));
     observer.comes(&cx, next, &mut packet, way);
     let end = cx.walk(packet, observer);
-    if !cx.none_waits() {
-        let called = HOP_LIMIT.wrapping_sub(cx.left);
-        walk.walk_waiting(called, observer);
-        if let Ok(action) = &end {
-            action.tell_again(reader, cpu);
-        }
+    if cx.none_waits() {
+        return end;
+    }
+    others_follow(&walk, cx.left, end, observer)
+}
+
+/// The packets that wait go on after the one that has entered, which could have passed so many blocks more, and has ended
+/// so. Apart: what has ended need not be kept in registers for their sake.
+#[cold]
+#[inline(never)]
+fn others_follow<'r, B>(
+    walk: &'r Walk<'r>,
+    left: u32,
+    end: Result<Action, B>,
+    observer: &mut impl Observer,
+) -> Result<Action, B> {
+    walk.walk_waiting(HOP_LIMIT.wrapping_sub(left), observer);
+    if let Ok(action) = &end {
+        action.tell_again(walk.reader, walk.cpu);
     }
     end
 }
