@@ -95,7 +95,7 @@ impl Batch {
                     cx.drop_here(packet, reason);
                     return None;
                 }
-                Decision::Left(_) | Decision::Made => return None,
+                Decision::Left(_) | Decision::AsSkb(_) | Decision::Made(_) => return None,
             };
             if kept == 0 && free {
                 way = port;

@@ -223,13 +223,6 @@ impl<'r> Context<'r> {
         self.walk.count_skb(self.hop);
     }
 
-    /// The walk goes on with an skb that was made of its frame, and to which the block that runs says this. Who calls it
-    /// answers with the verdict: a handler has no other, as each takes the packet, so the engine finds the skb.
-    pub(super) fn go_on_with<P>(&self, verdict: Verdict<Skb>) -> Verdict<P> {
-        self.walk.made.set(Some(verdict));
-        Verdict::made()
-    }
-
     /// Drops a packet at the block that runs.
     #[inline]
     pub fn drop_here(&self, packet: Option<Skb>, reason: DropReason) {
@@ -289,11 +282,17 @@ impl<'r> Context<'r> {
                 observer.ends::<P>(self, hop, End::Left, None);
                 Err(Ok(action))
             }
-            Decision::Made => {
+            Decision::Made(verdict) => {
                 if P::IS_FRAME {
                     let way = (self.direction, self.left);
-                    let ways = (self.from, hop);
-                    self.left = self.walk.walk_made(ways, way, observer);
+                    self.left = self.walk.walk_made(hop, way, verdict, observer);
+                }
+                Err(Ok(Action::DROP))
+            }
+            Decision::AsSkb(packet) => {
+                if P::IS_FRAME {
+                    let way = (self.direction, self.left);
+                    self.left = self.walk.leave_as_skb(hop, way, &packet, observer);
                 }
                 Err(Ok(Action::DROP))
             }

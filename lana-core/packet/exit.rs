@@ -19,9 +19,8 @@ impl Frame {
     #[inline]
     pub(super) fn leave(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self> {
         match self.send(device, cx.reader(), cx.cpu()) {
-            Ok(Ok(action)) => Verdict::left(action),
-            Ok(Err(frame)) => frame.with_skb(cx, |skb, cx| skb.leave(device, cx)),
-            Err(unsent) => Verdict::unsent(unsent, DropReason::Device),
+            Ok(said) => Verdict::of(said),
+            Err(frame) => Verdict::drop(frame, DropReason::Device),
         }
     }
 }

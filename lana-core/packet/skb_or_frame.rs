@@ -518,6 +518,5 @@ fn go_on_with_skb<'r>(
         return Verdict::drop(frame, DropReason::NoMemory);
     };
     cx.count_skb();
-    let verdict = then(skb, &mut cx);
-    cx.go_on_with(verdict)
+    Verdict::made(then(skb, &mut cx))
 }

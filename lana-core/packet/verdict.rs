@@ -4,7 +4,13 @@
 
 use crate::{
     base::port::{Direction, Port},
-    sys::{reason::DropReason, skb::Unsent, verdict::Coded, xdp::Action},
+    sys::{
+        frame::Frame,
+        reason::DropReason,
+        skb::{Skb, Unsent},
+        verdict::{Coded, Opened, AS_SKB, EGRESS, ENDED, INGRESS, LEFT, PASS},
+        xdp::Action,
+    },
     words,
 };
 
@@ -30,23 +36,11 @@ pub(crate) enum Decision<P> {
     Drop(Option<P>, DropReason),
     /// It has left; what the driver is to do with its frame.
     Left(Action),
-    /// The walk goes on with an skb that was made of the frame.
-    Made,
+    /// It leaves as an skb, by [`Frame::send_skb`].
+    AsSkb(P),
+    /// The walk goes on with an skb that was made of the frame, to which this was said.
+    Made(Verdict<Skb>),
 }
-
-/// On the way it came, by the first port: what is done most often is what costs least.
-const PASS: i32 = 0;
-/// All others: a negative number.
-const OTHER: i32 = i32::MIN;
-/// These with the number of a port.
-const INGRESS: i32 = OTHER | 1 << 16;
-const EGRESS: i32 = OTHER | 1 << 17;
-/// With a reason.
-const ENDED: i32 = OTHER | 1 << 18;
-/// With what a driver is to do.
-const LEFT: i32 = OTHER | 1 << 19;
-/// Without.
-const MADE: i32 = OTHER | 1 << 20;
 
 impl<P> Verdict<P> {
     /// The packet leaves by a port.
@@ -74,25 +68,13 @@ impl<P> Verdict<P> {
     /// The packet was given to somebody who dropped it.
     #[inline]
     pub(crate) fn lost(reason: DropReason) -> Self {
-        Self(Coded::without::<ENDED>(reason as u32))
+        Self(Coded::without::<ENDED>(reason as u16))
     }
 
-    /// The packet has arrived somewhere.
+    /// The packet has arrived somewhere: a driver has nothing to do with it but take its buffer back.
     #[inline]
     pub(crate) fn consumed() -> Self {
-        Self::left(Action::DROP)
-    }
-
-    /// The packet has left, by what the driver that has received it is to do now.
-    #[inline]
-    pub(crate) fn left(action: Action) -> Self {
-        Self(Coded::without::<LEFT>(action.to_wire()))
-    }
-
-    /// An skb was made of the frame.
-    #[inline]
-    pub(super) fn made() -> Self {
-        Self(Coded::without::<MADE>(0))
+        Self(Coded::without::<LEFT>(Action::DROP.to_wire() as u16))
     }
 
     /// The packet was sent, or was not; a reason for where that has gone which it was to be given to.
@@ -117,8 +99,9 @@ impl<P> Verdict<P> {
     #[inline]
     pub(crate) fn decide(self) -> Decision<P> {
         let (packet, code) = match self.0.open() {
-            Ok(packet) => return Decision::Pass(packet),
-            Err(other) => other,
+            Opened::Passes(packet) => return Decision::Pass(packet),
+            Opened::Made(said) => return Decision::Made(Verdict(said)),
+            Opened::Other(packet, code) => (packet, code),
         };
         match packet {
             Some(packet) if code < ENDED => {
@@ -130,9 +113,23 @@ impl<P> Verdict<P> {
                 let index = code as u16;
                 Decision::Forward(packet, Port { direction, index })
             }
-            None if code >= MADE => Decision::Made,
+            Some(packet) if code >= AS_SKB => Decision::AsSkb(packet),
             None if code >= LEFT => Decision::Left(Action::from_wire((code & !LEFT) as u32)),
             packet => Decision::Drop(packet, DropReason::from_wire((code & !ENDED) as u32)),
         }
+    }
+}
+
+impl Verdict<Frame> {
+    /// What becomes of a frame that is to leave.
+    #[inline]
+    pub(super) fn of(said: Coded<Frame>) -> Self {
+        Self(said)
+    }
+
+    /// An skb was made of the frame, and this was said to it. Who answers so has no frame any more, nor another verdict.
+    #[inline]
+    pub(super) fn made(said: Verdict<Skb>) -> Self {
+        Self(Coded::made(said.0))
     }
 }

@@ -11,7 +11,7 @@ use super::{
     rcu::Reader,
     reason::DropReason,
     skb::{Skb, Sum, Unsent},
-    xdp::Action,
+    verdict::Coded,
 };
 use crate::base::{checksum, headers};
 use core::{ptr::NonNull, slice};
@@ -238,26 +238,34 @@ impl Frame {
         unsafe { bindings::lana_bpf_run_frame(program.as_ptr(), self.as_ptr()) }
     }
 
-    /// What the driver is to do with it, for it to leave by a device; the frame, where that wants an skb. The
-    /// other arguments are the evidence of a softirq and of a read-side section.
+    /// What becomes of it when it is to leave by a device; the frame, where that has gone. The other arguments are the
+    /// evidence of a softirq and of a read-side section.
     #[inline]
     pub(crate) fn send(
         self,
         device: &DeviceHandle,
         reader: Reader<'_>,
         _cpu: ThisCpu,
-    ) -> Result<Result<Action, Self>, Unsent<Self>> {
+    ) -> Result<Coded<Self>, Self> {
         let Some(device) = device.get(reader) else {
-            return Err(Unsent::Gone(self));
+            return Err(self);
         };
         // SAFETY: the buffer is live, and so is the device by the handle's invariants.
-        match unsafe { bindings::lana_frame_xmit(self.as_ptr(), device.as_ptr()) } {
-            -1 => Ok(Err(self)),
-            action @ 0.. => Ok(Ok(Action::from_wire(action as u32))),
-            why => {
-                let reason = why.wrapping_add(2).wrapping_neg() as u32;
-                Err(Unsent::Dropped(DropReason::from_wire(reason)))
-            }
+        let said = unsafe { bindings::lana_frame_xmit(self.as_ptr(), device.as_ptr()) };
+        // SAFETY: the number is of `enum lana_verdict`. Where there is a frame, it is this one.
+        Ok(unsafe { Coded::said(NonNull::new(said.frame).map(Self), said.verdict as i32) })
+    }
+
+    /// Sends an skb that was made of a frame of this CPU by the device that the frame was [to leave by](Self::send).
+    pub(crate) fn send_skb(
+        skb: Skb,
+        _reader: Reader<'_>,
+        _cpu: ThisCpu,
+    ) -> Result<(), Unsent<Skb>> {
+        // SAFETY: the reference is ours and given up; this is a softirq and a read-side section.
+        match unsafe { bindings::lana_frame_xmit_skb(skb.into_raw()) } {
+            -1 => Ok(()),
+            why => Err(Unsent::Dropped(DropReason::from_wire(why as u32))),
         }
     }
 }

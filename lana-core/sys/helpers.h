@@ -273,6 +273,20 @@ int lana_batch_init(void);
 void lana_batch_exit(void);
 
 /* Frames: xdp.c. */
+
+/* What becomes of a frame that is to leave: a verdict, as sys/verdict.rs has them. */
+enum lana_verdict {
+	LANA_VERDICT_ENDED = INT_MIN | 1 << 18,		/* with a reason */
+	LANA_VERDICT_LEFT = INT_MIN | 1 << 19,		/* with what the driver is to do */
+	LANA_VERDICT_AS_SKB = INT_MIN | 1 << 20,
+};
+
+/* The frame, where it is still there, and the verdict, in two registers. */
+struct lana_said {
+	struct xdp_buff *frame;
+	long verdict;
+};
+
 struct bpf_prog *lana_xdp_attach(struct net_device *dev, char *why, size_t len, int *err);
 void lana_xdp_set_hook(struct bpf_prog *prog, const struct lana_hook *hook);
 bool lana_xdp_displaced(const struct bpf_prog *prog);
@@ -283,7 +297,8 @@ bool lana_frame_push_vlan(struct xdp_buff *xdp, u16 tci);
 bool lana_frame_pop_vlan(struct xdp_buff *xdp);
 void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
-int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
+struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
+int lana_frame_xmit_skb(struct sk_buff *skb);
 void lana_frame_redirect(void);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 

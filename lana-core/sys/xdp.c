@@ -69,7 +69,7 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 	return (const struct lana_hook **)insn;
 }
 
-/* The device that a frame on this CPU is to leave by, where that is by XDP_REDIRECT. */
+/* The device that a frame on this CPU is to leave by. */
 static DEFINE_PER_CPU(int, lana_frame_target);
 
 /*
@@ -77,13 +77,18 @@ static DEFINE_PER_CPU(int, lana_frame_target);
  * Classifiers write here, too. So where skbs were made of the frame, and have been sent since, it
  * is told again.
  */
-void lana_frame_redirect(void)
+static __always_inline void lana_frame_tell(int index)
 {
 	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
 
-	ri->tgt_index = __this_cpu_read(lana_frame_target);
+	ri->tgt_index = index;
 	ri->map_id = INT_MAX;
 	ri->map_type = BPF_MAP_TYPE_UNSPEC;
+}
+
+void lana_frame_redirect(void)
+{
+	lana_frame_tell(__this_cpu_read(lana_frame_target));
 }
 
 /* What most frames have no need of: calls, for which registers would be saved. */
@@ -391,52 +396,81 @@ static __always_inline bool lana_frame_fits(const struct xdp_buff *xdp, const st
 	return xdp->data_end - xdp->data <= dev->mtu + dev->hard_header_len + VLAN_HLEN;
 }
 
+static __always_inline struct lana_said lana_frame_leaves(enum xdp_action action)
+{
+	return (struct lana_said) { .verdict = LANA_VERDICT_LEFT | action };
+}
+
+/* What few frames come to is apart: so no registers are saved for its sake. */
+static noinline struct lana_said lana_frame_ends(enum lana_drop_reason why)
+{
+	return (struct lana_said) { .verdict = LANA_VERDICT_ENDED | why };
+}
+
+static noinline struct lana_said lana_frame_as_skb(struct xdp_buff *xdp)
+{
+	return (struct lana_said) { .frame = xdp, .verdict = LANA_VERDICT_AS_SKB };
+}
+
 /* Back by the device that it came by. */
-static noinline int lana_frame_turn(struct xdp_buff *xdp, struct net_device *dev)
+static noinline struct lana_said lana_frame_turn(struct xdp_buff *xdp, struct net_device *dev)
 {
 	if (unlikely(!lana_frame_fits(xdp, dev)))
-		return -2 - LANA_DROP_REASON_TOO_BIG;
+		return lana_frame_ends(LANA_DROP_REASON_TOO_BIG);
 	/*
 	 * A driver that can send frames may say that it does not now: a veth whose other
 	 * end takes none. It would lose what it is told to send, without a word.
 	 */
 	if (unlikely(!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) &&
 		     dev->netdev_ops->ndo_xdp_xmit))
-		return -1;
-	if (lana_frame_is_tagged(xdp))
-		return -1;
+		return lana_frame_as_skb(xdp);
 	if (lana_frame_may_come_again(dev, dev))
 		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	return XDP_TX;
+	return lana_frame_leaves(XDP_TX);
 }
 
 /*
- * What the driver is to answer for a frame to leave by a device: XDP_TX by the one
- * that it came by, XDP_REDIRECT by another one whose driver takes frames. Else -1:
- * it takes an skb; or the reason for a drop, negative and less by two.
+ * What becomes of a frame that is to leave by a device. The driver is to answer XDP_TX for
+ * the one that it came by, XDP_REDIRECT for another one whose driver takes frames. Else it leaves
+ * as an skb, by lana_frame_xmit_skb(): not from here, so that few registers are saved.
  */
-int lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
+struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
-	const struct net_device *from = xdp->rxq->dev;
+	const struct net_device *from;
 
+	__this_cpu_write(lana_frame_target, dev->ifindex);
+	/* The driver is called first, when there is least to keep. */
+	if (lana_frame_is_tagged(xdp))
+		return lana_frame_as_skb(xdp);
+	from = xdp->rxq->dev;
 	if (dev == from)
 		return lana_frame_turn(xdp, dev);
 	if (unlikely(!lana_frame_dev_up(dev)))
-		return -2 - LANA_DROP_REASON_DEVICE;
+		return lana_frame_ends(LANA_DROP_REASON_DEVICE);
 	if (unlikely(!lana_frame_fits(xdp, dev)))
-		return -2 - LANA_DROP_REASON_TOO_BIG;
-	if (lana_frame_is_tagged(xdp))
-		return -1;
-	/* Loaded once more, which costs less than to keep it across the driver's answer. */
-	from = xdp->rxq->dev;
+		return lana_frame_ends(LANA_DROP_REASON_TOO_BIG);
 	if (unlikely(!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) ||
 		     !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT)))
-		return -1;
+		return lana_frame_as_skb(xdp);
 	if (lana_frame_may_come_again(from, dev))
 		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
-	__this_cpu_write(lana_frame_target, dev->ifindex);
-	lana_frame_redirect();
-	return XDP_REDIRECT;
+	lana_frame_tell(dev->ifindex);
+	return lana_frame_leaves(XDP_REDIRECT);
+}
+
+/*
+ * Send the skb that was made of a frame by the device that lana_frame_xmit() was given last, on this CPU
+ * and in this read-side section. As lana_skb_xmit().
+ */
+int lana_frame_xmit_skb(struct sk_buff *skb)
+{
+	const int index = __this_cpu_read(lana_frame_target);
+	struct net_device *dev = skb->dev ? dev_get_by_index_rcu(dev_net(skb->dev), index) : NULL;
+
+	if (likely(dev))
+		return lana_skb_xmit(skb, dev);
+	lana_skb_free(skb, LANA_DROP_REASON_DEVICE);
+	return LANA_DROP_REASON_DEVICE;
 }
 
 /*

@@ -13,6 +13,7 @@ use crate::{
         verdict::{Unclaimed, Verdict},
     },
     sys::{
+        frame::Frame,
         percpu::ThisCpu,
         queue::Queue,
         rcu::Reader,
@@ -36,8 +37,6 @@ pub(crate) struct Walk<'r> {
     pub(super) backlog: Queue<Destination<'r>>,
     /// What is to become of the packet that entered when no block takes it.
     pub(super) unclaimed: Cell<Unclaimed>,
-    /// What was said to an skb that was made of a frame.
-    pub(super) made: Cell<Option<Verdict<Skb>>>,
 }
 
 impl<'r> Walk<'r> {
@@ -57,7 +56,6 @@ impl<'r> Walk<'r> {
             held: Cell::new(0),
             backlog: Queue::new(),
             unclaimed: Cell::new(unclaimed),
-            made: Cell::new(None),
         })
     }
 
@@ -167,20 +165,42 @@ impl<'r> Walk<'r> {
         packet.give_back()
     }
 
-    /// Goes on with the skb that was made of a frame at `hop`. How many blocks one may pass then.
+    /// Goes on with the skb that was made of a frame at `hop`, where this was said to it. How many blocks one may pass then.
     #[cold]
     #[inline(never)]
     pub(super) fn walk_made(
         &'r self,
-        ways: (&'r Hop, &'r Hop),
+        hop: &'r Hop,
         way: Way,
+        verdict: Verdict<Skb>,
         observer: &mut impl Observer,
     ) -> u32 {
-        let mut cx = Context::new(self, ways, way);
-        if let Some(verdict) = self.made.take() {
-            cx.walk_after(verdict, observer);
-        }
+        let mut cx = Context::new(self, (hop, hop), way);
+        cx.walk_after(verdict, observer);
         cx.left
+    }
+
+    /// A frame leaves at `hop` by a device that takes an skb. As [`Self::walk_made`].
+    #[cold]
+    #[inline(never)]
+    pub(super) fn leave_as_skb(
+        &'r self,
+        hop: &'r Hop,
+        way: Way,
+        frame: &impl Packet,
+        observer: &mut impl Observer,
+    ) -> u32 {
+        let verdict = match frame.try_clone() {
+            Some(skb) => {
+                self.count_skb(hop);
+                Verdict::sent(
+                    Frame::send_skb(skb, self.reader, self.cpu),
+                    DropReason::Device,
+                )
+            }
+            None => Verdict::lost(DropReason::NoMemory),
+        };
+        self.walk_made(hop, way, verdict, observer)
     }
 
     /// Walks, one after the other, the packets that wait for the end of the first walk, which has called
