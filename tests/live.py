@@ -18,6 +18,7 @@ from rig import CPUS, FRAMES, LONG, PASS_ALL, SLOW, Lana, Load, inside, link, qu
 TIMES = {"cuts": (2500, 20000), "rebinds": (5000, 100000), "replaces": (1250, 10000), "moves": (1250, 10000)}
 lana = Lana()
 WHAT = sys.argv[1:]
+MANY = 100  # packets in each test, at least
 BATCH = WHAT[0] == "batch"
 XDP = WHAT[0] == "xdp"
 if BATCH or XDP:
@@ -98,6 +99,7 @@ class Traffic:
             self.sent = self.load.stop()
             quiesce()
         else:
+            self.load.reach(MANY)
             self.sent = sum(self.load.stop().values())
         if kind is not None:
             return
@@ -115,7 +117,7 @@ class Traffic:
                 if count:
                     self.drops[name, reason] = count
         print(f"# {self.name}: {self.sent} packets in {seconds:.1f} s, with {CPUS} CPUs")
-        check(f"{self.name}: there was traffic all the time", self.sent > 100, self.sent)
+        check(f"{self.name}: there was traffic all the time", self.sent >= MANY, self.sent)
         check(f"{self.name}: every packet sent has come to the graph", self.blocks["lan0"][0] == self.sent - unmade,
               self.sent, unmade, self.blocks)
         if XDP:

@@ -221,6 +221,13 @@ class Load:
             time.sleep(0.01)
         return self
 
+    def reach(self, count):
+        """Goes on until as many are sent: on a machine that has others at work that may take longer than what they are
+        sent for."""
+        deadline = time.monotonic() + 60
+        while sum(map(self.sofar, self.devices)) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     def halt(self):
         """Ends it, also where devices have gone meanwhile."""
         while self.thread.is_alive() or any(self.known(cpu)[0] for cpu in range(CPUS)):
