@@ -295,8 +295,10 @@ impl<D: Datapath, O: ?Sized + 'static, I> Wiring<D, O, I> {
         }
     }
 
-    /// Makes what was drafted take effect, all at once. Does not fail.
+    /// Makes what was drafted take effect, all at once. Does not fail. Sleeps where nothing was drafted: the other banks
+    /// are brought up to date then.
     pub(crate) fn publish(&mut self, live: &LiveVersion<D::Beside>) {
+        self.settle(live);
         live.flip();
         self.since = Some(Snapshot::now());
     }

@@ -185,6 +185,22 @@ ip link set mydev3 netns far
 check "one that moves to another namespace leaves the graph" not fbctl show mydev3
 printf 'ethernet rm mydev3\nethernet rm mydev3\n' >batch
 check "it cannot go twice" contains "$(ip netns exec far vlink -b batch 2>&1 || :)" "batch:2: ethernet rm mydev3: mydev3 goes already"
+# Nothing stands for it there: so the change is one of no block, right after one that packets go by.
+vlink ethernet add mydev6 lan0 6
+ip link set mydev6 netns far
+ip -n far link add p0 type veth peer name p1
+ip -n far link set p0 up
+ip -n far link set p1 up
+ip netns exec far vlink ethernet hook p0
+printf '%s\n' 'add c counter' 'add gone dummy' >batch
+ip netns exec far fbctl -b batch
+# What is removed is waited for: the change before the last one is all there is.
+ip netns exec far fbctl rm gone
+ip netns exec far fbctl bind c p0
+check "one without a block is removed" ip netns exec far vlink ethernet rm mydev6
+ip netns exec far "$tests/pktgen" p1 10
+check "and packets go by what was bound before" is "$(ip netns exec far cut -d ' ' -f 1 "$fblock/c")" 10
+ip -n far link del p0
 check "and can be hooked there" ip netns exec far vlink ethernet hook mydev3
 fbctl monitor -j >/tmp/virtual.events 2>&1 &
 monitor=$!
