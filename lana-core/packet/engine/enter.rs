@@ -70,6 +70,10 @@ pub(super) fn pass_rarely<'r, P: Packet>(
         Some(mut tracer) => {
             let end = run(ppe, reader, packet, cpu, by, how, &mut tracer);
             tracer.finish();
+            // What probes tell may be sent by a device, too: nlmon.
+            if let Ok(action) = &end {
+                action.tell_again(reader, cpu);
+            }
             end
         }
         None => run(ppe, reader, packet, cpu, by, how, &mut ()),
