@@ -69,8 +69,8 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 	return (const struct lana_hook **)insn;
 }
 
-/* The device that a frame on this CPU is to leave by. */
-static DEFINE_PER_CPU(int, lana_frame_target);
+/* The device that a frame on this CPU is to leave by, as long as the read-side section lasts. */
+static DEFINE_PER_CPU(struct net_device *, lana_frame_target);
 
 /*
  * Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index.
@@ -88,7 +88,7 @@ static __always_inline void lana_frame_tell(int index)
 
 void lana_frame_redirect(void)
 {
-	lana_frame_tell(__this_cpu_read(lana_frame_target));
+	lana_frame_tell(__this_cpu_read(lana_frame_target)->ifindex);
 }
 
 /* What most frames have no need of: calls, for which registers would be saved. */
@@ -356,7 +356,7 @@ unsigned int lana_frame_room(const struct xdp_buff *xdp)
 
 /*
  * netif_running() and netif_carrier_ok(), by one load. A device that moves to another namespace, or
- * goes, is not running for a grace period before: so what is up has its index, in this namespace.
+ * goes, is not running for a grace period before: so what is up has its index all along the section.
  */
 static bool lana_frame_dev_up(const struct net_device *dev)
 {
@@ -438,7 +438,7 @@ struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 {
 	const struct net_device *from;
 
-	__this_cpu_write(lana_frame_target, dev->ifindex);
+	__this_cpu_write(lana_frame_target, dev);
 	/* The driver is called first, when there is least to keep. */
 	if (lana_frame_is_tagged(xdp))
 		return lana_frame_as_skb(xdp);
@@ -449,8 +449,10 @@ struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
 		return lana_frame_ends(LANA_DROP_REASON_DEVICE);
 	if (unlikely(!lana_frame_fits(xdp, dev)))
 		return lana_frame_ends(LANA_DROP_REASON_TOO_BIG);
+	/* Blocks of several namespaces may share a device's handle; an index is one of a namespace. */
 	if (unlikely(!(dev->xdp_features & NETDEV_XDP_ACT_NDO_XMIT) ||
-		     !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT)))
+		     !(from->xdp_features & NETDEV_XDP_ACT_REDIRECT) ||
+		     !net_eq(dev_net(dev), dev_net(from))))
 		return lana_frame_as_skb(xdp);
 	if (lana_frame_may_come_again(from, dev))
 		lana_frame_set_entries(xdp, lana_frame_entries(xdp) + 1);
@@ -464,13 +466,7 @@ struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev)
  */
 int lana_frame_xmit_skb(struct sk_buff *skb)
 {
-	const int index = __this_cpu_read(lana_frame_target);
-	struct net_device *dev = skb->dev ? dev_get_by_index_rcu(dev_net(skb->dev), index) : NULL;
-
-	if (likely(dev))
-		return lana_skb_xmit(skb, dev);
-	lana_skb_free(skb, LANA_DROP_REASON_DEVICE);
-	return LANA_DROP_REASON_DEVICE;
+	return lana_skb_xmit(skb, __this_cpu_read(lana_frame_target));
 }
 
 /*

@@ -47,6 +47,34 @@ hook lan2 lan3 lan1
 fbctl bind lan3 lan1
 frames far1 10
 check "a block sends by a device that another one stands for" is "$(drops lan3 device)" 0
+# As frames, and from another namespace, where another device has its number. A veth takes frames where its other end polls.
+ethtool -K far2 gro on
+namespace red
+ip -n red -batch - <<-END
+	link add t0 index $(</sys/class/net/lan2/ifindex) type veth peer name t1
+	link add v0 type veth peer name w0
+	link add v1 type veth peer name w1
+	link set t0 up
+	link set t1 up
+	link set v0 up
+	link set w0 up
+	link set v1 up
+	link set w1 up
+END
+red() { ip netns exec red "$@"; }
+red ethtool -K t1 gro on
+red vlink ethernet hook v0 --xdp --yes
+red vlink ethernet hook v1 --yes
+red fbctl bind v1 v0
+before=$(</sys/class/net/far2/statistics/rx_packets)
+red "$tests/pktgen" w0 10
+still
+check "frames leave by it, too, in another namespace" is "$(($(</sys/class/net/far2/statistics/rx_packets) - before))" 10
+check "and not by what has its number there" is "$(red cat /sys/class/net/t1/statistics/rx_packets)" 0
+red fbctl unbind v1 v0
+red vlink ethernet unhook v0
+red vlink ethernet unhook v1
+ip netns del red
 check "a device goes, though a block keeps it" timeout 20 ip link del lan2
 check "and its block goes" not has lan2
 frames far1 10
