@@ -19,7 +19,8 @@ pub(crate) const LEFT: i32 = bindings::LANA_VERDICT_LEFT;
 /// A frame that is to leave by a device which takes an skb.
 pub(crate) const AS_SKB: i32 = bindings::LANA_VERDICT_AS_SKB;
 /// With what was said to an skb that was made of the frame.
-const MADE: i32 = OTHER | 1 << 21;
+const MADE: i32 = OTHER | MADE_BIT;
+const MADE_BIT: i32 = 1 << 21;
 
 /// A packet, or none, with a number that says what is to become of it. Small enough for two registers.
 ///
@@ -44,21 +45,22 @@ pub(crate) enum Opened<P> {
 }
 
 impl<P> Coded<P> {
-    /// A packet with any number.
+    /// A packet with a number, of which the bits from that of `MADE` up to the sign are taken away.
     #[inline]
     pub(crate) fn with(packet: P, code: i32) -> Self {
-        // INVARIANT: it is there; a negative number is below `MADE` without this bit, and one that is not stays so.
+        // INVARIANT: it is there, and without these bits a negative number is below `MADE`.
         Self {
             packet: Some(packet),
-            code: code & !(MADE & !OTHER),
+            code: code & (OTHER | (MADE_BIT - 1)),
         }
     }
 
     /// No packet, and a negative number, with these bits beside it.
     #[inline]
     pub(crate) fn without<const CODE: i32>(more: u16) -> Self {
-        const { assert!(CODE < MADE) };
-        // INVARIANT: the number is negative, and without the bit of `MADE`, whatever is in its lower bits.
+        const { assert!(CODE > OTHER && CODE < MADE) };
+        // INVARIANT: the number is negative and below `MADE`, whatever is in its lower 16 bits. It is not `OTHER`, so it stays
+        // negative when it comes back from a `Coded` that was made of it.
         Self {
             packet: None,
             code: CODE | i32::from(more),
@@ -80,7 +82,7 @@ impl<P> Coded<P> {
         // SAFETY: by the type's invariant this is an `Option<Skb>`, in the place of an `Option<Frame>`; it is not used there
         // any more.
         let packet = unsafe { transmute_copy::<Option<P>, Option<Skb>>(&made) };
-        let code = match self.code & !(MADE & !OTHER) {
+        let code = match self.code & !MADE_BIT {
             OTHER => PASS,
             code => code,
         };
