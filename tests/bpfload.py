@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """bpfload.py FOLDER: programs for the kernel's BPF machine, in a BPF file system there: xdp-drop, xdp-pass,
 tc-priority, which gives each packet the priority 1:2, tc-index, which gives each the index 5, tc-index-only,
-which drops all that have another one, and filter-arp, a socket filter that takes ARP and marks what it has seen."""
+which drops all that have another one, tc-stray, which sends none to the loopback device, though it says so, and filter-arp, a socket filter that takes ARP and marks what it has seen."""
 
 import ctypes
 import os
@@ -50,6 +50,8 @@ def main(folder):
     # *(u32 *)(skb + 44) is its tc_index; -1 says nothing of it, as an answer would be the index then.
     pin(folder + "/tc-index", SCHED_CLS, insn(0xB7, 2, 0, 5) + insn(0x63, 0x21, 44) + answer(-1))
     pin(folder + "/tc-index-only", SCHED_CLS, insn(0x61, 0x12, 44) + insn(0x15, 2, 2, 5) + answer(2) + answer(0))
+    # bpf_redirect(1, 0), and yet 0.
+    pin(folder + "/tc-stray", SCHED_CLS, insn(0xB7, 1, 0, 1) + insn(0xB7, 2, 0, 0) + insn(0x85, 0, 0, 23) + answer(0))
     # cb[0], *(u32 *)(skb + 48), is 0 for each packet, and 1 is left there; the half word at 12 is the EtherType.
     pin(folder + "/filter-arp", SOCKET_FILTER,
         insn(0xBF, 0x16) + insn(0x61, 0x67, 48) + insn(0xB7, 1, 0, 1) + insn(0x63, 0x16, 48) + insn(0x28, 0, 0, 12)

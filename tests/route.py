@@ -248,8 +248,9 @@ def reasons():
         return {key: int(found.options[key]) for key in keys} | found.drops
 
     def is_told(frame):
-        """Not what Linux asks of a host that nobody is."""
-        return frame[12:14] != b"\x08\x06"
+        """Not what Linux asks of a host that nobody is: by ARP, and by neighbour discovery."""
+        asks = frame[12:14] == b"\x86\xdd" and frame[20] == 58 and 133 <= frame[54] <= 136
+        return not asks and frame[12:14] != b"\x08\x06"
 
     was = counts()
 

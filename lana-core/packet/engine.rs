@@ -186,7 +186,7 @@ impl<'r> Context<'r> {
     }
 
     /// Lets a copy of a packet leave by a port once the current walk has ended. Says whether more
-    /// copies may be made. One that cannot be made is counted as a drop.
+    /// copies may be made. One that cannot be made is counted as a drop, and as one of those.
     #[inline]
     pub fn emit_clone<P: Packet>(&mut self, packet: &P, port: Port) -> bool {
         if self.walk.room.get() == 0 {
@@ -200,7 +200,10 @@ impl<'r> Context<'r> {
                 }
                 self.emit(clone, port);
             }
-            None => self.drop_here(None, DropReason::NoMemory),
+            None => {
+                self.walk.take_room();
+                self.drop_here(None, DropReason::NoMemory);
+            }
         }
         true
     }

@@ -227,8 +227,7 @@ pub trait Packet: Carried {
     fn try_clone(&self) -> Option<Skb>;
 
     /// Sends the packet by a device; dropped when that has gone. A frame leaves as a frame where the drivers can do
-    /// that, else by an skb. A handler sends nothing after it: by which device a frame leaves stands where a classifier of
-    /// another device may write.
+    /// that, else by an skb.
     fn transmit(self, device: &DeviceHandle, cx: &mut Context<'_>) -> Verdict<Self>;
 
     /// Goes on with an skb: for what can be done with no frame, as to put it into a queue. An skb with a copy is

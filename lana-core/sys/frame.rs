@@ -252,7 +252,8 @@ impl Frame {
         };
         // SAFETY: the buffer is live, and so is the device by the handle's invariants.
         let said = unsafe { bindings::lana_frame_xmit(self.as_ptr(), device.as_ptr()) };
-        // SAFETY: the number is of `enum lana_verdict`. Where there is a frame, it is this one.
+        // SAFETY: the lower half of the number is of `enum lana_verdict`, with 16 bits beside it. Where there is a frame, it is
+        // this one.
         Ok(unsafe { Coded::said(NonNull::new(said.frame).map(Self), said.verdict as i32) })
     }
 

@@ -7,6 +7,7 @@
 
 #include "helpers.h"
 #include "netlink-gen.h"
+#include "skb.h"
 
 /* A socket was closed: its probe ends. Process context. */
 static int lana_genl_notify(struct notifier_block *nb, unsigned long event, void *data)
@@ -81,10 +82,14 @@ u32 lana_genl_room(const struct sk_buff *skb)
 	return skb_tailroom(skb);
 }
 
-/* Any context. */
+/* Any context. A device may see it: nlmon. */
 int lana_genl_unicast(struct net *net, struct sk_buff *skb, u32 portid)
 {
-	return genlmsg_unicast(net, skb, portid);
+	struct bpf_net_context *ctx = lana_take_net_ctx();
+	int err = genlmsg_unicast(net, skb, portid);
+
+	lana_give_net_ctx(ctx);
+	return err;
 }
 
 void lana_genl_end(struct sk_buff *skb, void *head)

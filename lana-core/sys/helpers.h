@@ -274,7 +274,10 @@ void lana_batch_exit(void);
 
 /* Frames: xdp.c. */
 
-/* What becomes of a frame that is to leave: a verdict, as sys/verdict.rs has them. */
+/*
+ * What becomes of a frame that is to leave: a verdict, as sys/verdict.rs has them. It is read as
+ * an int: the upper half of a long may be its sign, or zero.
+ */
 enum lana_verdict {
 	LANA_VERDICT_ENDED = INT_MIN | 1 << 18,		/* with a reason */
 	LANA_VERDICT_LEFT = INT_MIN | 1 << 19,		/* with what the driver is to do */
@@ -299,7 +302,6 @@ void lana_frame_up(struct sk_buff *skb);
 unsigned int lana_frame_room(const struct xdp_buff *xdp);
 struct lana_said lana_frame_xmit(struct xdp_buff *xdp, struct net_device *dev);
 int lana_frame_xmit_skb(struct sk_buff *skb);
-void lana_frame_redirect(void);
 u32 lana_bpf_run_frame(const struct bpf_prog *prog, const struct xdp_buff *xdp);
 
 /* Next hops: neigh.c. */

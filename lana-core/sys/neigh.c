@@ -17,6 +17,7 @@
 #include <net/xdp.h>
 
 #include "helpers.h"
+#include "skb.h"
 
 /* Whether there is IPv6: with ipv6.disable=1 its table of neighbours is not set up. */
 bool lana_neigh_has_v6(void)
@@ -68,8 +69,15 @@ bool lana_neigh_resolve(struct net_device *dev, const u8 *address, bool v6,
 			u8 addresses[2 * ETH_ALEN])
 {
 	struct neighbour *n = lana_neigh_of(dev, address, v6, true);
+	struct bpf_net_context *ctx;
+	bool waits;
 
-	if (unlikely(!n || neigh_event_send(n, NULL)))
+	if (unlikely(!n))
+		return false;
+	ctx = lana_take_net_ctx();
+	waits = neigh_event_send(n, NULL);
+	lana_give_net_ctx(ctx);
+	if (unlikely(waits))
 		return false;
 	ether_addr_copy(addresses + ETH_ALEN, dev->dev_addr);
 	return lana_neigh_ha(dev, n, addresses);
@@ -99,10 +107,12 @@ u32 lana_neigh_state(struct net_device *dev, const u8 *address, bool v6, u8 ha[E
 /* Ask a neighbour now, whatever is known of it. Read-side section. */
 void lana_neigh_solicit(struct net_device *dev, const u8 *address, bool v6)
 {
+	struct bpf_net_context *ctx;
 	struct neighbour *n;
 	u8 state, ha[ETH_ALEN];
 
 	local_bh_disable();
+	ctx = lana_take_net_ctx();
 	n = lana_neigh_hold(dev, address, v6);
 	if (n) {
 		state = READ_ONCE(n->nud_state);
@@ -118,6 +128,7 @@ void lana_neigh_solicit(struct net_device *dev, const u8 *address, bool v6)
 			neigh_event_send(n, NULL);
 		neigh_release(n);
 	}
+	lana_give_net_ctx(ctx);
 	local_bh_enable();
 }
 
@@ -127,15 +138,18 @@ void lana_neigh_solicit(struct net_device *dev, const u8 *address, bool v6)
  */
 void lana_neigh_suspect(struct net_device *dev, const u8 *address, bool v6)
 {
+	struct bpf_net_context *ctx;
 	struct neighbour *n;
 
 	local_bh_disable();
+	ctx = lana_take_net_ctx();
 	n = lana_neigh_hold(dev, address, v6);
 	if (n) {
 		if (READ_ONCE(n->nud_state) & (NUD_REACHABLE | NUD_STALE | NUD_DELAY))
 			neigh_update(n, NULL, NUD_PROBE, NEIGH_UPDATE_F_ADMIN, 0);
 		neigh_release(n);
 	}
+	lana_give_net_ctx(ctx);
 	local_bh_enable();
 }
 

@@ -58,7 +58,7 @@ struct lana_held *lana_dev_held(struct net_device *dev)
 	return held;
 }
 
-/* Give it back when a grace period has passed. Nothing can hold that up. */
+/* Give it back when a grace period has passed, by a work of its own: who waits for readers cannot hold that up. */
 void lana_dev_put_held(struct lana_held *held)
 {
 	queue_rcu_work(lana_wq, &held->work);

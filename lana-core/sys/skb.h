@@ -12,6 +12,7 @@
 #define LANA_SKB_H
 
 #include <linux/etherdevice.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 
 /* __skb_pull(), but the header is known to be there. */
@@ -22,6 +23,24 @@ static inline void lana_skb_pull(struct sk_buff *skb)
 }
 
 void lana_restore(struct sk_buff *skb);
+
+/*
+ * By which device a frame leaves, its driver is told in a context of the task. Classifiers that
+ * run while a packet is sent would write there, too: without one they have their own. So who sends
+ * from a graph takes it away meanwhile, and gives it back.
+ */
+static inline struct bpf_net_context *lana_take_net_ctx(void)
+{
+	struct bpf_net_context *ctx = current->bpf_net_context;
+
+	current->bpf_net_context = NULL;
+	return ctx;
+}
+
+static inline void lana_give_net_ctx(struct bpf_net_context *ctx)
+{
+	current->bpf_net_context = ctx;
+}
 
 /*
  * How often a packet has left a graph goes with it through the devices of this

@@ -389,7 +389,7 @@ impl<D: Datapath> Slot<D> {
     /// What a packet that goes by `version` reads here.
     #[inline]
     pub(crate) fn hop<'r>(&'r self, version: Version<'r>) -> Option<&'r Hop<D>> {
-        // SAFETY: that is how `Wiring` writes to slots.
+        // SAFETY: by the invariants of `Wiring`, which alone writes to slots, no packet reads a bank that it writes to.
         unsafe { version.read(&self.banks) }.as_ref()
     }
 }

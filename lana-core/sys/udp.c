@@ -147,6 +147,7 @@ int lana_udp_xmit(const struct lana_udp *udp, struct sk_buff *skb, const struct 
 	__be16 port = htons(udp->port), from = port;
 	struct sock *sk = udp->sock->sk;
 	struct in6_addr saddr, daddr;
+	struct bpf_net_context *ctx;
 	u16 entries = lana_skb_entries(skb);
 	struct dst_entry *dst;
 	int why;
@@ -185,6 +186,7 @@ int lana_udp_xmit(const struct lana_udp *udp, struct sk_buff *skb, const struct 
 		vxlan->flags = LANA_VXLAN_VNI;
 		vxlan->vni = htonl(path->vni << 8);
 	}
+	ctx = lana_take_net_ctx();
 	/* What is longer than the path takes is sent in fragments: IPv4 has no DF, and IPv6 is told so. */
 	if (udp->ipv6) {
 		memcpy(&daddr, path->remote, sizeof(daddr));
@@ -196,6 +198,7 @@ int lana_udp_xmit(const struct lana_udp *udp, struct sk_buff *skb, const struct 
 		udp_tunnel_xmit_skb(dst_rtable(dst), sk, skb, saddr.s6_addr32[3], daddr.s6_addr32[3],
 				    0, ip4_dst_hoplimit(dst), 0, from, port, false, false, 0);
 	}
+	lana_give_net_ctx(ctx);
 	return -1;
 drop:
 	lana_skb_free(skb, why);

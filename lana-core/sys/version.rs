@@ -71,7 +71,7 @@ pub(crate) struct LiveVersion<X> {
     pub(super) beside: [UnsafeCell<Option<Arc<X>>>; 2],
 }
 
-// SAFETY: as with slots, readers only read the live bank, and the one writer only writes the standby bank.
+// SAFETY: readers only read the live bank, and the one writer only writes the standby bank, when no reader has it any more.
 unsafe impl<X: Send + Sync> Sync for LiveVersion<X> {}
 
 impl<X> LiveVersion<X> {
@@ -84,7 +84,7 @@ impl<X> LiveVersion<X> {
 
     /// What belongs to a version beside its slots.
     pub(crate) fn beside<'r>(&'r self, version: Version<'r>) -> Option<&'r X> {
-        // SAFETY: it is written to as slots are.
+        // SAFETY: by the invariants of `Wiring`, which alone writes here, no packet reads a bank that it writes to.
         unsafe { version.read(&self.beside) }.as_deref()
     }
 

@@ -62,8 +62,9 @@ struct OwnedSlot<D: Datapath, O: ?Sized + 'static, I> {
 ///
 /// # Invariants
 ///
-/// When `since` is none, `written` is empty and `written_beside` false, both banks of all slots are the same, and no
-/// packet reads the standby ones. Slots are not given back before the graph is.
+/// When `since` is none, no packet reads the standby banks. They are written to only then. When `written` is empty, too,
+/// and `written_beside` false, both banks of all slots say the same, each of the hops in its own bank. Slots are not
+/// given back before the graph is.
 pub(crate) struct Wiring<D: Datapath, O: ?Sized + 'static, I> {
     /// By IDP. Behind the first one stands nothing, ever: ports that are not bound lead there.
     slots: KVVec<OwnedSlot<D, O, I>>,

@@ -72,11 +72,7 @@ static const struct lana_hook **lana_xdp_hook(const struct bpf_insn *insn)
 /* The device that a frame on this CPU is to leave by, as long as the read-side section lasts. */
 static DEFINE_PER_CPU(struct net_device *, lana_frame_target);
 
-/*
- * Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index.
- * Classifiers write here, too. So where skbs were made of the frame, and have been sent since, it
- * is told again.
- */
+/* Tells the driver the device that a frame leaves by, as bpf_redirect() does it for an index. */
 static __always_inline void lana_frame_tell(int index)
 {
 	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
@@ -84,11 +80,6 @@ static __always_inline void lana_frame_tell(int index)
 	ri->tgt_index = index;
 	ri->map_id = INT_MAX;
 	ri->map_type = BPF_MAP_TYPE_UNSPEC;
-}
-
-void lana_frame_redirect(void)
-{
-	lana_frame_tell(__this_cpu_read(lana_frame_target)->ifindex);
 }
 
 /* What most frames have no need of: calls, for which registers would be saved. */

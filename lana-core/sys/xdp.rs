@@ -5,8 +5,6 @@
 use super::{
     bindings,
     netdev::{Device, Rtnl},
-    percpu::ThisCpu,
-    rcu::Reader,
 };
 use crate::{base::error::Failure, fail};
 use core::{mem::ManuallyDrop, ptr::NonNull};
@@ -34,18 +32,6 @@ impl Action {
     #[inline]
     pub(crate) fn to_wire(self) -> u32 {
         self.0 as u32
-    }
-
-    /// Tells the driver once more by which device the frame leaves, where it leaves by another one than it came by. For
-    /// who has sent skbs since. The arguments are the evidence of a softirq and of a read-side section: the driver is in
-    /// its poll.
-    #[cold]
-    pub(crate) fn tell_again(self, _reader: Reader<'_>, _cpu: ThisCpu) {
-        if self.to_wire() == bindings::XDP_REDIRECT {
-            // SAFETY: bottom halves are off, as there is a `ThisCpu`; a driver has prepared its own CPU for redirects
-            // before it calls programs.
-            unsafe { bindings::lana_frame_redirect() };
-        }
     }
 }
 

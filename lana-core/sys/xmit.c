@@ -161,11 +161,14 @@ drop:
 int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	int err = lana_skb_ready(skb, dev);
+	struct bpf_net_context *ctx;
 
 	if (unlikely(err >= 0))
 		return err;
+	ctx = lana_take_net_ctx();
 	/* A variable of its own: net_xmit_eval() evaluates its argument twice. */
 	err = lana_queue_xmit(skb, dev);
+	lana_give_net_ctx(ctx);
 	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 }
 
@@ -177,6 +180,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
 int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *address, bool v6)
 {
 	int why = lana_skb_ready(skb, dev), err;
+	struct bpf_net_context *ctx;
 	struct neighbour *n;
 	unsigned int len;
 
@@ -209,7 +213,9 @@ int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *addre
 		why = LANA_DROP_REASON_UNRESOLVED;
 		goto drop;
 	}
+	ctx = lana_take_net_ctx();
 	err = READ_ONCE(n->output)(n, skb);
+	lana_give_net_ctx(ctx);
 	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 drop:
 	lana_skb_free(skb, why);

@@ -82,7 +82,46 @@ check "what is sent by it is dropped, and counted" is "$(drops lan3 device)" 10
 fbctl unbind lan3 lan1
 unhook lan3 lan1
 check "the module of such a block goes" rmmod fb_misuse_device
+
+insert after
+ip link add lan2 type veth peer name far2
+ip link set lan2 up
+ip link set far2 up
+vlink ethernet hook lan2 --yes
+vlink ethernet hook lan3 --yes
+vlink ethernet hook lan1 --xdp --yes
+fbctl bind lan3 lan1
+ethtool -K far3 gro on
+mkdir -p /run/b
+mountpoint -q /run/b || mount -t bpf bpf /run/b
+python3 -S "$tests/bpfload.py" /run/b
+tc qdisc add dev lan2 clsact
+tc filter add dev lan2 egress bpf direct-action pinned /run/b/tc-stray
+received() { cat "/sys/class/net/$1/statistics/rx_packets"; }
+before=("$(received far2)" "$(received far3)")
+frames far1 10
+still
+check "what a handler sends after a frame leaves by its device" is "$(($(received far2) - before[0]))" 10
+check "and the frame by its own, whatever a classifier says of the other" is "$(($(received far3) - before[1]))" 10
+fbctl unbind lan3 lan1
+unhook lan1 lan3 lan2
+rmmod fb_misuse_after
 modprobe fb_eth
+
+insert clone
+hook lan2 lan3
+fbctl add c misuse-clone
+fbctl bind c lan2
+fbctl bind lan3 c
+before=$(received far3)
+frames far2 10
+check "a block that sends copies as long as it may comes to an end" is "$(drops c unbound) $(drops c backlog)" "10240 10"
+check "and what it was given goes on" is "$(($(received far3) - before))" 10
+fbctl unbind lan3 c
+fbctl unbind c lan2
+fbctl rm c
+unhook lan2 lan3
+rmmod fb_misuse_clone
 
 insert socket
 vlink ethernet hook lan0

@@ -70,10 +70,6 @@ pub(super) fn pass_rarely<'r, P: Packet>(
         Some(mut tracer) => {
             let end = run(ppe, reader, packet, cpu, by, how, &mut tracer);
             tracer.finish();
-            // What probes tell may be sent by a device, too: nlmon.
-            if let Ok(action) = &end {
-                action.tell_again(reader, cpu);
-            }
             end
         }
         None => run(ppe, reader, packet, cpu, by, how, &mut ()),
@@ -136,9 +132,6 @@ fn others_follow<'r, B>(
     observer: &mut impl Observer,
 ) -> Result<Action, B> {
     walk.walk_waiting(HOP_LIMIT.wrapping_sub(left), observer);
-    if let Ok(action) = &end {
-        action.tell_again(walk.reader, walk.cpu);
-    }
     end
 }
 

@@ -66,12 +66,11 @@ impl<'r> Walk<'r> {
     }
 
     /// Has a packet wait for the end of the walk, to leave by a port of a block then, from where on it may pass so many
-    /// blocks. Says whether it does.
-    pub(super) fn wait(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) -> bool {
+    /// blocks.
+    pub(super) fn wait(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) {
         let direction = port.direction;
         let Some(to) = from.port(direction, u32::from(port.index)) else {
-            self.drop(from, left, Some(packet), DropReason::Unbound);
-            return false;
+            return self.drop(from, left, Some(packet), DropReason::Unbound);
         };
         let next = Destination {
             to,
@@ -80,27 +79,31 @@ impl<'r> Walk<'r> {
             left: left.wrapping_add(self.held.get()),
         };
         if let Err(packet) = self.backlog.push(packet, next) {
-            self.drop(from, left, Some(packet), DropReason::NoMemory);
-            return false;
+            return self.drop(from, left, Some(packet), DropReason::NoMemory);
         }
         let waiting = self.engine().backlog.get().wrapping_add(1);
         self.engine().backlog.set(waiting);
         if waiting > self.engine().backlog_max.get() {
             self.engine().backlog_max.set(waiting);
         }
-        true
     }
 
     /// The same of a packet that was made at the block.
     pub(super) fn emit(&self, packet: Skb, from: &'r Hop, port: Port, left: u32) {
         self.engine().made(packet.len());
+        if self.take_room() {
+            self.wait(packet, from, port, left);
+        } else {
+            self.drop(from, left, Some(packet), DropReason::Backlog);
+        }
+    }
+
+    /// One packet less may be made now. False where none may.
+    #[inline]
+    pub(super) fn take_room(&self) -> bool {
         let room = self.room.get();
-        if room == 0 {
-            return self.drop(from, left, Some(packet), DropReason::Backlog);
-        }
-        if self.wait(packet, from, port, left) {
-            self.room.set(room.wrapping_sub(1));
-        }
+        self.room.set(room.saturating_sub(1));
+        room != 0
     }
 
     /// Counts an skb that is made of a frame at a block.
