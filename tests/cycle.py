@@ -9,15 +9,14 @@ import os
 import re
 import socket
 import sys
-import time
 
+import rig
 from lana import Socket, attr, check, end
 
 CYCLES = int(sys.argv[1])
 WARM_UP = 20
 MIDDLE = (WARM_UP + CYCLES) // 2
 LIBC = ctypes.CDLL(None, use_errno=True)
-KMEMLEAK = "/sys/kernel/debug/kmemleak"
 # Who has memory, in /proc/meminfo; pages that wait for their CPU to use them again are in none of these.
 KNOWN = ["MemFree", "Buffers", "Cached", "AnonPages", "Slab", "KernelStack", "PageTables", "VmallocUsed",
          "Percpu"]
@@ -70,51 +69,19 @@ def cycle(wire):
         syscall("delete_module", "delete_module " + name, name.encode(), os.O_NONBLOCK)
 
 
-def write(path, text):
-    with open(path, "w") as file:
-        file.write(text)
-
-
 def memory():
-    """Slab objects by cache, and other memory in kB, once all that waits to be freed has been."""
-    time.sleep(1)
-    write("/proc/sys/vm/drop_caches", "3")
-    for path in glob.glob("/sys/kernel/slab/*/shrink"):
-        write(path, "1")
-    time.sleep(0.5)
-    with open("/proc/slabinfo") as file:
-        slab = {f[0]: int(f[1]) for f in map(str.split, file.readlines()[2:])}
-    with open("/proc/meminfo") as file:
-        info = {f[0][:-1]: int(f[1]) for f in map(str.split, file)}
+    """That of the rig, in which `unknown` is what nobody has."""
+    slab, info, areas = rig.memory()
     with open("/proc/zoneinfo") as file:
         waiting = sum(int(line.split()[1]) for line in file if line.lstrip().startswith("count:"))
     info["unknown"] = info["MemTotal"] - 4 * waiting - sum(info[key] for key in KNOWN)
-    with open("/proc/vmallocinfo") as file:
-        areas = [line.split(None, 1)[1] for line in file if "unpurged" not in line]
     return slab, info, areas
-
-
-def leaks(first, last):
-    """kmemleak's report of what nobody points to any more."""
-    if first:
-        write(KMEMLEAK, "clear")
-    if last:
-        time.sleep(6)  # younger ones are not told
-        write(KMEMLEAK, "scan")
-        write(KMEMLEAK, "scan")
-    with open(KMEMLEAK) as file:
-        return file.read()
 
 
 def main():
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     wire.bind(("far0", 0))
-    try:
-        write(KMEMLEAK, "scan")
-        leaks(True, False)
-        kmemleak = True
-    except OSError:
-        kmemleak = False
+    leaks = rig.Leaks()
     made = 0
     why = ""
     try:
@@ -151,12 +118,7 @@ def main():
     extra = [area for area in (collections.Counter(after[2]) - collections.Counter(before[2])).elements()
              if not re.search("stack|copy_process|kernel_clone", area)]
     check("no module's memory is left", not extra, *extra)
-    name = "kmemleak finds nothing"
-    if kmemleak:
-        found = leaks(False, True)
-        check(name, not found, found[:2000])
-    else:
-        check(name + " # SKIP it is not there, or not on", True)
+    leaks.check()
     end()
 
 

@@ -575,6 +575,9 @@ class Leaks:
 
     def __init__(self):
         try:
+            # What has changed since the scan before, or is new, is told by the second one: a test before this may have
+            # lost something on purpose.
+            write(self.PATH, "scan")
             write(self.PATH, "scan")
             write(self.PATH, "clear")
             self.there = True

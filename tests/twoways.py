@@ -64,7 +64,8 @@ def main():
         sent += len(some)
     print(f"# {sent} frames, {compared} answers")
     check("a graph answers a frame as it answers an skb, to the byte", not why, why)
-    check("many were answered", compared > COUNT // 50, compared)
+    # About one in 27, by the seed.
+    check("many were answered", compared > COUNT // 100, compared)
     end()
 
 

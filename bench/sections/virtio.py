@@ -10,7 +10,7 @@ import time
 import ebpf
 import xdp
 from bpfload import XDP
-from common import FOREIGN, RX_PACKETS, Missing, Wire, batch, do, engine, links, prepare, received, result, start
+from common import FOREIGN, RX_PACKETS, Missing, Wire, batch, do, engine, floor, links, prepare, received, result, start
 from sections.frames import CHAIN, DROP, FORWARD, NATIVE, TAIL_CALLS, hook
 
 COUNT = 200000
@@ -89,3 +89,6 @@ def run(section):
     on.program(FORWARD, "XDP native redirect-map, as xdp-bench", xdp.bench_redirect_map(wire.near), sink)
     do("ip", "link", "set", "dev", wire.near, NATIVE, "off")
     on.lana(FORWARD, "LANA, eth - dummy - eth", sink, 1, out=[wire.near])
+    # For good, so at the end.
+    floor(f"{on.near}!0")
+    on.measure(DROP, "the least, dropped at once", on.received)

@@ -526,7 +526,7 @@ impl<D: Datapath> HrTimerCallback for Hold<D> {
                     // read-side section, in which the packet ends or is held again.
                     unsafe { bindings::lana_skb_resume(held.packet.as_ptr(), net, held.device) };
                 }
-                // SAFETY: in a softirq nobody migrates.
+                // SAFETY: a softirq stays on its CPU to its end.
                 datapath.resume(slot, due, reader, unsafe { ThisCpu::new() });
             });
         }

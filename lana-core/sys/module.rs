@@ -93,7 +93,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // SAFETY: registered.
+        // SAFETY: a value is only made where it has been registered, and there is no copy of it.
         unsafe { bindings::lana_module_unwatch() };
     }
 }

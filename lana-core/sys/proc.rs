@@ -31,7 +31,7 @@ use kernel::{
 /// The entry is registered. What its handlers are given outlives it.
 pub(crate) struct Entry(NonNull<bindings::proc_dir_entry>);
 
-// SAFETY: entries may be removed by any task.
+// SAFETY: `proc_remove()` may be called by any task.
 unsafe impl Send for Entry {}
 // SAFETY: there is nothing to do with a shared one.
 unsafe impl Sync for Entry {}
@@ -121,7 +121,7 @@ struct Reference<G>(NonNull<FileData<G>>);
 impl<G> Reference<G> {
     /// The graph and the name that the file is of.
     fn get(&self) -> (&G, &Name) {
-        // SAFETY: by the type's invariants.
+        // SAFETY: by the type's invariants both the data and their graph are live.
         unsafe {
             let data = self.0.as_ref();
             (data.graph.as_ref(), &data.name)
@@ -135,7 +135,7 @@ struct FileData<G> {
     name: Name,
 }
 
-// SAFETY: graphs may be used on any CPU.
+// SAFETY: a graph may be used on any CPU, and a name is bytes.
 unsafe impl<G: Registered> Send for FileData<G> {}
 // SAFETY: a graph may be used on any CPU, and by several at once; the name is only read.
 unsafe impl<G: Registered> Sync for FileData<G> {}

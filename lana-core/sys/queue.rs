@@ -178,6 +178,6 @@ unsafe fn set_next(skb: *mut bindings::sk_buff, next: *mut bindings::sk_buff) {
 /// As for `set_next`.
 #[inline]
 unsafe fn get_next(skb: *mut bindings::sk_buff) -> *mut bindings::sk_buff {
-    // SAFETY: see `set_next`.
+    // SAFETY: by the caller's promise the packet is ours, and so are its first eight bytes, which hold a pointer.
     unsafe { skb.cast::<*mut bindings::sk_buff>().read() }
 }

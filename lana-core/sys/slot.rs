@@ -309,7 +309,7 @@ impl<D: Datapath> Hop<D> {
     /// What stands behind the first port of a direction.
     #[inline(always)]
     pub(crate) fn next(&self, direction: Direction) -> Option<&Self> {
-        // SAFETY: a direction is 0 or 1.
+        // SAFETY: a direction, of two variants, is 0 or 1, and the array has two elements.
         let first = unsafe { self.first.get_unchecked(direction as usize) };
         // SAFETY: by the type's invariants the bank is one of the graph, which packets cannot outlive, and who reads
         // this hop may read it.

@@ -131,7 +131,7 @@ impl Family {
 
 impl Drop for Family {
     fn drop(&mut self) {
-        // SAFETY: registered.
+        // SAFETY: a value is only made where it has been registered, and there is no copy of it.
         unsafe { bindings::lana_sock_unregister() };
     }
 }

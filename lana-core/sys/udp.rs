@@ -144,7 +144,7 @@ impl<D: Datapath> Udp<D> {
                 _hold: PhantomData,
             }),
             None => {
-                // SAFETY: nobody else has it.
+                // SAFETY: it is from `into_foreign()`, and C, which has failed, calls nothing with it any more.
                 drop(unsafe { Arc::<Hold<D>>::from_foreign(data.as_ptr().cast()) });
                 Err(Error::from_errno(error))
             }

@@ -136,7 +136,7 @@ impl Links {
 
 impl Drop for Links {
     fn drop(&mut self) {
-        // SAFETY: registered.
+        // SAFETY: a value is only made where it has been registered, and there is no copy of it.
         unsafe { bindings::lana_link_unregister() };
     }
 }

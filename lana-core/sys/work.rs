@@ -65,7 +65,7 @@ impl<C: Chore> Worker<C> {
 
     /// Has it work now. Any context.
     pub fn kick(&self) {
-        // SAFETY: the work is live.
+        // SAFETY: the work is live, as only `drop()` frees it.
         unsafe { bindings::lana_work_kick(self.raw.as_ptr()) };
     }
 }
@@ -77,10 +77,10 @@ impl<C: Chore> Drop for Worker<C> {
             pr_err!("a chore has dropped its worker\n");
             return;
         }
-        // SAFETY: it does not run any more.
+        // SAFETY: `lana_work_free()` has waited for its end, and nobody else can start it: the value is ours alone.
         let chore = unsafe { &mut *self.chore.get() };
         chore.end(&Process::new());
-        // SAFETY: nobody uses it after this.
+        // SAFETY: this is `drop()`, which uses it no more.
         unsafe { ManuallyDrop::drop(&mut self.chore) };
     }
 }

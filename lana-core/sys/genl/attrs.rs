@@ -45,7 +45,7 @@ impl<'a> Attrs<'a> {
     /// A text that must be there, without its NUL.
     pub(crate) fn str(&self, attr: u32) -> Result<&'a [u8], Failure> {
         match self.attr(attr) {
-            // SAFETY: by the type's invariants.
+            // SAFETY: by the type's invariants the attribute is in the message, and checked.
             Some(attr) => Ok(unsafe { text(attr) }),
             None => {
                 // SAFETY: the extended ack is null or live.
@@ -117,7 +117,7 @@ impl<'a> Attrs<'a> {
 
     /// The bytes of an attribute, if it is there.
     pub(crate) fn bytes(&self, attr: u32) -> Option<&'a [u8]> {
-        // SAFETY: by the type's invariants.
+        // SAFETY: by the type's invariants the attribute is in the message, and checked.
         self.attr(attr).map(|attr| unsafe { bytes(attr) })
     }
 
@@ -125,7 +125,7 @@ impl<'a> Attrs<'a> {
     pub(crate) fn note(&self, failure: &Failure) {
         let culprit = failure.culprit.and_then(|attr| self.attr(attr));
         let culprit = culprit.map_or(self.nest, |culprit| culprit.as_ptr());
-        // SAFETY: by the type's invariants.
+        // SAFETY: by the type's invariants the extended ack is null or live, and the culprit is in the message.
         unsafe { note(self.extack, failure, culprit) };
     }
 }
