@@ -68,16 +68,12 @@ static bool lana_neigh_ha(struct net_device *dev, const struct neighbour *n, u8 
 bool lana_neigh_resolve(struct net_device *dev, const u8 *address, bool v6,
 			u8 addresses[2 * ETH_ALEN])
 {
+	struct bpf_net_context *ctx = lana_take_net_ctx();
 	struct neighbour *n = lana_neigh_of(dev, address, v6, true);
-	struct bpf_net_context *ctx;
-	bool waits;
+	const bool unknown = !n || neigh_event_send(n, NULL);
 
-	if (unlikely(!n))
-		return false;
-	ctx = lana_take_net_ctx();
-	waits = neigh_event_send(n, NULL);
 	lana_give_net_ctx(ctx);
-	if (unlikely(waits))
+	if (unlikely(unknown))
 		return false;
 	ether_addr_copy(addresses + ETH_ALEN, dev->dev_addr);
 	return lana_neigh_ha(dev, n, addresses);

@@ -179,7 +179,7 @@ int lana_skb_xmit(struct sk_buff *skb, struct net_device *dev)
  */
 int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *address, bool v6)
 {
-	int why = lana_skb_ready(skb, dev), err;
+	int why = lana_skb_ready(skb, dev), err = 0;
 	struct bpf_net_context *ctx;
 	struct neighbour *n;
 	unsigned int len;
@@ -208,14 +208,15 @@ int lana_neigh_xmit(struct sk_buff *skb, struct net_device *dev, const u8 *addre
 		why = LANA_DROP_REASON_NO_MEMORY;
 		goto drop;
 	}
-	n = lana_neigh_of(dev, address, v6, true);
-	if (!n || READ_ONCE(n->nud_state) & NUD_NOARP) {
-		why = LANA_DROP_REASON_UNRESOLVED;
-		goto drop;
-	}
 	ctx = lana_take_net_ctx();
-	err = READ_ONCE(n->output)(n, skb);
+	n = lana_neigh_of(dev, address, v6, true);
+	if (n && !(READ_ONCE(n->nud_state) & NUD_NOARP))
+		err = READ_ONCE(n->output)(n, skb);
+	else
+		why = LANA_DROP_REASON_UNRESOLVED;
 	lana_give_net_ctx(ctx);
+	if (unlikely(why >= 0))
+		goto drop;
 	return unlikely(net_xmit_eval(err)) ? LANA_DROP_REASON_DEVICE : -1;
 drop:
 	lana_skb_free(skb, why);

@@ -83,6 +83,7 @@ fbctl unbind lan3 lan1
 unhook lan3 lan1
 check "the module of such a block goes" rmmod fb_misuse_device
 
+# What leaves after a frame has, from the same handler.
 insert after
 ip link add lan2 type veth peer name far2
 ip link set lan2 up
@@ -108,6 +109,7 @@ unhook lan1 lan3 lan2
 rmmod fb_misuse_after
 modprobe fb_eth
 
+# Copies without end.
 insert clone
 hook lan2 lan3
 fbctl add c misuse-clone
