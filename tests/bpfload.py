@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """bpfload.py FOLDER: programs for the kernel's BPF machine, in a BPF file system there: xdp-drop, xdp-pass,
 tc-priority, which gives each packet the priority 1:2, tc-index, which gives each the index 5, tc-index-only,
-which drops all that have another one, tc-stray, which sends none to the loopback device, though it says so, and filter-arp, a socket filter that takes ARP and marks what it has seen."""
+which drops all that have another one, tc-stray, which names the loopback device and redirects none to it, and
+filter-arp, a socket filter that takes ARP and marks what it has seen."""
 
 import ctypes
 import os

@@ -88,16 +88,17 @@ insert after
 ip link add lan2 type veth peer name far2
 ip link set lan2 up
 ip link set far2 up
-vlink ethernet hook lan2 --yes
-vlink ethernet hook lan3 --yes
+hook lan2 lan3
 vlink ethernet hook lan1 --xdp --yes
 fbctl bind lan3 lan1
 ethtool -K far3 gro on
-mkdir -p /run/b
-mountpoint -q /run/b || mount -t bpf bpf /run/b
-python3 -S "$tests/bpfload.py" /run/b
+mkdir bpf
+mount -t bpf bpf bpf
+python3 -S "$tests/bpfload.py" bpf
 tc qdisc add dev lan2 clsact
-tc filter add dev lan2 egress bpf direct-action pinned /run/b/tc-stray
+tc filter add dev lan2 egress bpf direct-action pinned bpf/tc-stray
+umount bpf
+rmdir bpf
 received() { cat "/sys/class/net/$1/statistics/rx_packets"; }
 before=("$(received far2)" "$(received far3)")
 frames far1 10
